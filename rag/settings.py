@@ -1,0 +1,123 @@
+"""The whole settings tree: what ``indexes.settings`` holds plus the sections of asking."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from indexes.settings import IndexSettings, SectionModel
+
+
+class RetrievalSettings(SectionModel):
+    """From question to fused candidates."""
+
+    top_k: int = Field(50, ge=1, description="candidates taken from each leg, and kept after fusion")
+    top_n: int = Field(5, ge=1, description="passages that reach the prompt")
+    window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
+    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field(
+        "minmax", description="how the two legs are joined"
+    )
+    dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in minmax and rrf fusion")
+    sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in minmax and rrf fusion")
+    rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+
+
+class HydeSettings(SectionModel):
+    """Hypothetical documents (arXiv 2212.10496)."""
+
+    mode: Literal["off", "on", "auto"] = Field(
+        "off", description="auto: only when the first retrieval looks weak"
+    )
+    documents: int = Field(1, ge=1, le=8, description="hypothetical documents a question")
+    keep_question: bool = Field(True, description="average the question's own vector in")
+    weak_below: float = Field(0.5, description="auto: widen when the best dense cosine is below this")
+    max_tokens: int = Field(200, ge=16, description="length of one hypothetical document")
+
+
+class RerankSettings(SectionModel):
+    """The cross-encoder over the fused candidates."""
+
+    provider: Literal["none", "cross_encoder", "llm", "api"] = Field(
+        "cross_encoder",
+        description="cross_encoder (FlagEmbedding base and large), llm (FlagEmbedding's LLM-based "
+        "rerankers), api (vLLM / Jina / Cohere shape), none",
+    )
+    model: str = Field(
+        "BAAI/bge-reranker-v2-m3", description="hub name, ModelScope name, folder, or the server's model name"
+    )
+    hub: Literal["huggingface", "modelscope"] = Field(
+        "huggingface", description="where a name that is no folder is fetched"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
+    depth: int = Field(50, ge=1, description="how many fused candidates are rescored")
+    read: Literal["window", "sentence"] = Field(
+        "window", description="what the reranker reads of a candidate"
+    )
+    max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
+    batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
+    base_url: str | None = Field(None, description="server address for api")
+    api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
+    timeout: float = Field(60.0, gt=0, description="seconds to wait for the server")
+
+
+class LLMSettings(SectionModel):
+    """The model that writes the answer."""
+
+    provider: Literal["ollama", "openai", "llama_cpp", "none"] = Field(
+        "ollama",
+        description="ollama, openai (any OpenAI-compatible server such as vLLM), llama_cpp (in process), none",
+    )
+    model: str = Field(
+        "qwen3:8b", description="model name as the server lists it; for llama_cpp a GGUF file or 'smollm2'"
+    )
+    base_url: str | None = Field(
+        None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434"
+    )
+    api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
+    timeout: float = Field(120.0, gt=0, description="seconds without a token before giving up")
+    context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
+    max_tokens: int = Field(1024, ge=1, description="longest answer in tokens (num_predict)")
+    temperature: float = Field(0.1, ge=0, description="0 is the most repeatable")
+    thinking: bool = Field(False, description="let reasoning models think first")
+    keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
+    threads: int | None = Field(None, ge=1, description="llama_cpp: processor threads")
+    languages: tuple[str, ...] = Field(("en", "zh"), description="languages the model can answer in")
+
+
+class AnswerSettings(SectionModel):
+    """From passages to the cited answer."""
+
+    language: Literal["auto", "en", "zh"] = Field(
+        "auto", description="prompt language; auto follows the question"
+    )
+    response_mode: str = Field(
+        "compact", description="LlamaIndex response mode: compact, refine, tree_summarize, ..."
+    )
+    repack: Literal["forward", "reverse", "sides"] = Field(
+        "reverse", description="order of passages in the prompt; reverse puts the best last"
+    )
+    abstain_below: float | None = Field(
+        None, description="answer 'not in these documents' when the best score is below this"
+    )
+    routing: bool = Field(False, description="answer small talk without retrieval")
+    extractive_sentences: int = Field(3, ge=1, description="sentences in an answer without an LLM")
+    support_threshold: float = Field(
+        0.5, ge=0, le=1, description="share of a sentence's terms that a passage must hold to support it"
+    )
+    memory_tokens: int = Field(3000, ge=256, description="tokens of conversation a chat keeps")
+
+
+class Settings(IndexSettings):
+    """The whole tree. ``rag config`` prints it with the origin of each value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    collection: str = Field("default", description="collection to build and ask")
+    profile: str = Field("default", description="default, offline, vllm, or one of your own in rag.toml")
+    retrieval: RetrievalSettings = RetrievalSettings()
+    hyde: HydeSettings = HydeSettings()
+    rerank: RerankSettings = RerankSettings()
+    llm: LLMSettings = LLMSettings()
+    answer: AnswerSettings = AnswerSettings()

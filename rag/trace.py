@@ -1,0 +1,81 @@
+"""Trace: what each stage of one question did, carried by every response as ``response.metadata["trace"]``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class CandidateTrace:
+    """One candidate's way through the stages. Ranks are 1-based; None where a stage did not see it."""
+
+    id: str
+    text: str
+    source: str
+    heading: str | None = None
+    page: int | None = None
+    dense_rank: int | None = None
+    dense_score: float | None = None
+    sparse_rank: int | None = None
+    sparse_score: float | None = None
+    fused_score: float | None = None
+    rerank_score: float | None = None
+    rerank_raw: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Trace:
+    """Everything one question did.
+
+    Args:
+        question: as asked; ``searched`` is what was searched (a chat condenses a follow-up into it).
+        hypothetical: HyDE's texts, if any.
+        candidates: in final order.
+        timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
+            rerank, prompt, answer, cite.
+        notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
+        llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says.
+    """
+
+    question: str
+    searched: str = ""
+    language: str = ""
+    hypothetical: list[str] = field(default_factory=list)
+    candidates: list[CandidateTrace] = field(default_factory=list)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    llm: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; a stage entered twice adds up."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[name] = round(
+                self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3
+            )
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "searched": self.searched or self.question,
+            "language": self.language,
+            "hypothetical": list(self.hypothetical),
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
+            "timings_ms": dict(self.timings_ms),
+            "notes": list(self.notes),
+            "llm": dict(self.llm),
+        }
