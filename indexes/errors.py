@@ -49,9 +49,7 @@ class MissingExtraError(RagWrightError):
     @classmethod
     def of(cls, package: str, *, needed_for: str, install: str) -> MissingExtraError:
         """``install`` is the exact line to run."""
-        return cls(
-            f"{needed_for} needs the package '{package}', which is not installed", remedy=f"run: {install}"
-        )
+        return cls(f"{needed_for} needs the package '{package}', which is not installed", remedy=f"run: {install}")
 
 
 class StoreError(RagWrightError):

