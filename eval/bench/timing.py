@@ -1,0 +1,98 @@
+"""What every race needs: contestants taking turns in one process, CPU time, and a report with its circumstances.
+
+The machine is shared and its clock is not: only ratios of CPU time between contestants that took turns are trusted.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "transformers", "sentence-transformers", "FlagEmbedding", "llama-index-core", "qdrant-client")
+
+
+def alternate(
+    contestants: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: bool = True
+) -> dict[str, list[float]]:
+    """CPU seconds (all threads of this process) of each contestant, one turn each a round.
+
+    The order turns by one each round, so that nobody always runs after the same neighbour. ``warm_up`` gives each
+    one untimed turn first.
+    """
+    names = list(contestants)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    if warm_up:
+        for name in names:
+            contestants[name]()
+    for turn in range(rounds):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            gc.collect()
+            start = time.process_time()
+            contestants[name]()
+            seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
+    """How many times faster ``fast`` is than ``slow``: the median over rounds of the rounds' own ratios."""
+    return statistics.median(a / b for a, b in zip(seconds[slow], seconds[fast], strict=True))
+
+
+def circumstances(**more: object) -> dict[str, object]:
+    """Date, machine, threads and versions, to print beside every figure."""
+    facts: dict[str, object] = {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+    if "torch" in sys.modules:
+        facts["torch_threads"] = sys.modules["torch"].get_num_threads()
+    for package in PACKAGES:
+        try:
+            facts[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return facts | more
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as stream:
+            return next(line.split(":", 1)[1].strip() for line in stream if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def report(
+    name: str, rows: Sequence[Mapping[str, object]], *, as_json: bool, facts: Mapping[str, object]
+) -> dict[str, Any]:
+    """Write a race's result to stdout, as one JSON object or as a small table, and return it."""
+    result = {"race": name, "facts": dict(facts), "rows": [dict(row) for row in rows]}
+    if as_json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        return result
+    lines = [f"race: {name}", "  " + ", ".join(f"{key} {value}" for key, value in facts.items())]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = [columns, *[[_cell(row.get(column)) for column in columns] for row in rows]]
+    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+    lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return result
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,190 @@
+"""Where a torch model runs, in which number format, and where its files are. Encoders and rerankers share it.
+
+Nothing here imports torch before it is called. ``error`` is the class that a fault is raised as, so that a
+reranker's missing folder is a ``RerankerError``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from indexes.errors import EncoderError, MissingExtraError, RagWrightError
+
+if TYPE_CHECKING:
+    import torch
+
+# What a checkpoint needs to be loaded without running its code. ``*.bin`` comes second: only for a checkpoint
+# without safetensors (BAAI/bge-m3 itself), and it is read with weights_only=True.
+PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.pt", "*.txt", "*.model", "*.jinja"]
+BIN_PATTERNS = ["*.bin", "*.bin.index.json"]
+IGNORED = ["onnx/*", "openvino/*", "*.onnx*", "optimizer.pt", "scheduler.pt", "training_args.bin", "*checkpoint-*/*"]
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".gguf")
+SAMPLES, SAMPLE_BYTES = 64, 16384
+
+
+def choose_device(device: str, *, error: type[RagWrightError] = EncoderError) -> torch.device:
+    """ "auto" is the first CUDA device, else Apple's MPS, else the CPU; a device that is asked for must exist."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as exc:
+        raise error(f"'{device}' is no device", remedy="set device to auto, cpu, cuda, cuda:1 or mps") from exc
+    missing = (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()) or (
+        chosen.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise error(
+            f"device '{device}' is not on this machine (torch {torch.__version__} sees {torch.cuda.device_count()} "
+            "CUDA devices)",
+            remedy="set device = 'auto', or install a torch build for your GPU",
+        )
+    return chosen
+
+
+def choose_dtype(dtype: str, device: torch.device, *, error: type[RagWrightError] = EncoderError) -> torch.dtype:
+    """ "auto": bfloat16 where the processor computes in it, else float16 on a GPU and float32 on a CPU or MPS.
+
+    bfloat16 on a CPU that only emulates it is slower than float32, hence the guard on oneDNN's own answer.
+    """
+    import torch
+
+    if dtype == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and cpu_computes_bfloat16() else torch.float32
+    chosen = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}.get(dtype)
+    if chosen is None:
+        raise error(f"'{dtype}' is no number format", remedy="set dtype to auto, float32, bfloat16 or float16")
+    if device.type == "cpu" and chosen is torch.bfloat16 and not cpu_computes_bfloat16():
+        raise error("this processor does not compute in bfloat16", remedy="set dtype = 'auto' or 'float32'")
+    if device.type == "cpu" and chosen is torch.float16:
+        raise error("float16 is slower than float32 on a CPU", remedy="set dtype = 'auto'")
+    return chosen
+
+
+def cpu_computes_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def model_folder(
+    model: str,
+    *,
+    hub: str = "huggingface",
+    revision: str | None = None,
+    error: type[RagWrightError] = EncoderError,
+) -> Path:
+    """The folder with the files of ``model``: a local folder as it is, else fetched from (or found in) a hub's cache.
+
+    Args:
+        model: local folder ("~" is expanded), or a name such as "BAAI/bge-m3".
+        hub: "huggingface" (HF_ENDPOINT names a mirror) or "modelscope".
+        revision: hub branch, tag or commit; default: the main branch.
+
+    Raises:
+        error: no such folder, or the hub does not answer, or it has no such model.
+        MissingExtraError: ``hub="modelscope"`` without the package.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    if model.startswith((".", "/", "~", "\\")) or model.count("/") != 1:
+        raise error(
+            f"'{model}' is neither a folder nor a hub name such as BAAI/bge-m3",
+            remedy="give the folder that holds the model's config.json, or its hub name",
+        )
+    if hub == "modelscope":
+        return _from_modelscope(model, revision, error)
+    return _from_huggingface(model, revision, error)
+
+
+def _from_huggingface(model: str, revision: str | None, error: type[RagWrightError]) -> Path:
+    import httpx
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=PATTERNS, ignore_patterns=IGNORED))
+        if not any(folder.rglob("*.safetensors")):
+            snapshot_download(model, revision=revision, allow_patterns=BIN_PATTERNS, ignore_patterns=IGNORED)
+    except GatedRepoError as exc:
+        raise error(f"the model '{model}' is gated", remedy="accept its licence on the hub and set HF_TOKEN") from exc
+    except RevisionNotFoundError as exc:
+        raise error(f"the model '{model}' has no revision '{revision}'", remedy="leave revision unset") from exc
+    except (RepositoryNotFoundError, HFValidationError) as exc:
+        raise error(
+            f"the hub {constants.ENDPOINT} has no model '{model}'",
+            remedy="check the spelling, set HF_TOKEN for a private model, or give a local folder",
+        ) from exc
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as exc:
+        raise error(
+            f"the model '{model}' is not on this machine and the hub {constants.ENDPOINT} cannot be reached",
+            remedy="give a local folder, set HF_ENDPOINT to a mirror, set hub = 'modelscope', "
+            "or use the packaged models with --profile offline",
+        ) from exc
+    return folder
+
+
+def _from_modelscope(model: str, revision: str | None, error: type[RagWrightError]) -> Path:
+    try:
+        from modelscope import snapshot_download
+    except ImportError as exc:
+        raise MissingExtraError.of(
+            "modelscope", needed_for="hub = 'modelscope'", install="pip install 'ragwright[modelscope]'"
+        ) from exc
+    allowed = [*PATTERNS, *BIN_PATTERNS]
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=allowed, ignore_patterns=IGNORED))
+    except Exception as exc:  # modelscope raises requests', its own and plain ValueErrors
+        raise error(
+            f"ModelScope gave no model '{model}' ({type(exc).__name__}: {exc})",
+            remedy="check the name and the network, or give a local folder",
+        ) from exc
+
+
+def weights_digest(folder: Path) -> str:
+    """16 hex digits that stand for the weights in a model folder.
+
+    sha256 over, for each weight file in name order, its relative name, its size and 64 blocks of 16 KiB spread
+    evenly over it (a file up to 1 MiB is read whole; the first block holds the safetensors header). A fine-tune
+    changes every matrix and so every block; a 2 GB checkpoint takes milliseconds. It is no protection against
+    somebody who forges a file. Where a folder has the same weights twice (safetensors and .bin), only safetensors
+    count, so that a later conversion is noticed as what it is: another file.
+
+    Returns "" for a folder without weight files.
+    """
+    files = sorted(f for f in folder.rglob("*") if f.suffix in WEIGHT_SUFFIXES and "onnx" not in f.parts)
+    has_safetensors = {f.parent for f in files if f.suffix == ".safetensors"}
+    files = [f for f in files if not (f.suffix == ".bin" and f.parent in has_safetensors)]
+    return digest_files(files, folder) if files else ""
+
+
+def digest_files(files: list[Path], folder: Path) -> str:
+    """The digest of named files, their names taken relative to ``folder``."""
+    digest = hashlib.sha256()
+    for path in files:
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with path.open("rb") as stream:
+            if size <= SAMPLES * SAMPLE_BYTES:
+                digest.update(stream.read())
+                continue
+            for i in range(SAMPLES):
+                stream.seek(i * (size - SAMPLE_BYTES) // (SAMPLES - 1))
+                digest.update(stream.read(SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
