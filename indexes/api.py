@@ -1,0 +1,265 @@
+"""build_index, open_index and Index: the public face of the first floor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from indexes.encoders import build_encoder
+from indexes.encoders.base import Encoder
+from indexes.errors import SettingsError
+from indexes.manifest import Manifest
+from indexes.pipeline import ingest
+from indexes.planner import Source
+from indexes.report import IngestReport, Progress
+from indexes.settings import IndexSettings, StoreSettings
+from indexes.settings_loader import load
+from indexes.store import points
+from indexes.store.client import open_client
+from indexes.store.collection import check_collection, check_fingerprint, ensure_collection
+
+if TYPE_CHECKING:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.retrievers import BaseRetriever
+
+    from indexes.store.sentence_store import SentenceVectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """One indexed document: its id, where it came from, and how many sentences it has."""
+
+    doc_id: str
+    source: str
+    title: str | None
+    sentences: int
+
+
+class Index:
+    """A collection of sentences, open for searching and writing. Use it as a context manager, or call ``close()``.
+
+    Built by ``build_index`` and ``open_index``; ``report`` tells what the build did (None after ``open_index``).
+    """
+
+    def __init__(
+        self,
+        collection: str,
+        *,
+        settings: IndexSettings,
+        client: Any,
+        manifest: Manifest,
+        encoder: Encoder | None = None,
+        owns_client: bool = True,
+    ) -> None:
+        self.collection = collection
+        self.settings = settings
+        self.client = client
+        self.report: IngestReport | None = None
+        self._manifest = manifest
+        self._encoder = encoder
+        self._owns_client = owns_client
+
+    @property
+    def encoder(self) -> Encoder:
+        """The embedding model; loaded on first use, so that counting and deleting cost no model."""
+        if self._encoder is None:
+            encoder = build_encoder(self.settings)
+            check_fingerprint(self.client, self.collection, encoder.fingerprint)
+            self._encoder = encoder
+        return self._encoder
+
+    def add(self, source: Source, *, progress: Callable[[Progress], None] | None = None) -> IngestReport:
+        """Read more documents in; what is there and unchanged is left alone."""
+        self.report = ingest(
+            source,
+            client=self.client,
+            collection=self.collection,
+            encoder=self.encoder,
+            manifest=self._manifest,
+            settings=self.settings,
+            progress=progress,
+        )
+        return self.report
+
+    @property
+    def count(self) -> int:
+        """Number of stored sentences."""
+        return points.count(self.client, self.collection)
+
+    def documents(self) -> list[DocumentInfo]:
+        """Every indexed document, by id."""
+        found = points.iter_documents(self.client, self.collection)
+        return sorted((DocumentInfo(*row) for row in found), key=lambda info: info.doc_id)
+
+    def delete(self, doc_id: str) -> int:
+        """Remove one document and return how many sentences went with it (0: there was no such document)."""
+        removed = points.delete_document(self.client, self.collection, doc_id)
+        points.flush(self.client, self.collection)
+        self._manifest.forget(doc_id)
+        return removed
+
+    @property
+    def vector_store(self) -> SentenceVectorStore:
+        """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters)."""
+        from indexes.store.sentence_store import SentenceVectorStore
+
+        return SentenceVectorStore(client=self.client, collection_name=self.collection, encoder=self.encoder)
+
+    def vector_store_index(self) -> VectorStoreIndex:
+        """A stock LlamaIndex VectorStoreIndex over the same points."""
+        from llama_index.core import VectorStoreIndex
+
+        from indexes.encoders.llama_index import as_embedding
+
+        return VectorStoreIndex.from_vector_store(self.vector_store, embed_model=as_embedding(self.encoder))
+
+    def retriever(self, *, top_k: int = 10, mode: str = "hybrid", alpha: float = 0.5, **options: Any) -> BaseRetriever:
+        """A stock LlamaIndex retriever.
+
+        Args:
+            top_k: nodes returned.
+            mode: "hybrid", "default" (dense only) or "sparse".
+            alpha: weight of the dense leg in hybrid mode, 0 to 1.
+            options: passed on to LlamaIndex's VectorIndexRetriever (``filters``, ``doc_ids``, ...).
+
+        For reranking, windows and HyDE use ``rag.build_retriever(index)``.
+        """
+        if self.encoder.lexical is None and mode == "hybrid":
+            mode = "default"  # the model has one leg only, and the collection was built with that one
+        return self.vector_store_index().as_retriever(
+            similarity_top_k=top_k, sparse_top_k=top_k, vector_store_query_mode=mode, alpha=alpha, **options
+        )
+
+    def close(self) -> None:
+        """Flush and let go of the collection (another process may open it then)."""
+        self._manifest.close()
+        if self._owns_client:
+            self.client.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def build_index(
+    source: Source,
+    *,
+    collection: str = "default",
+    settings: IndexSettings | None = None,
+    encoder: Encoder | None = None,
+    client: Any = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Index:
+    """Read documents into a collection (created if need be) and return it open.
+
+    Running it again reads only what is new or changed.
+
+    Args:
+        source: a file or folder, a list of them, LlamaIndex Documents, or nodes.
+        collection: its name.
+        settings: default: what rag.toml, ``RAG_*`` variables and the profile say.
+        encoder: an embedding model already loaded; default: built from ``settings.encoder``.
+        client: a Qdrant client to use instead of ``settings.store``; it stays open after ``Index.close()``.
+        progress: called now and then with a ``Progress``.
+
+    Raises:
+        SourceError: a path does not exist or is of no kind we read.
+        FingerprintMismatchError: the collection was built with another model.
+        StoreError, EncoderError: the store or the model failed; what was acknowledged before stays.
+
+    Files that cannot be read are skipped and listed in ``Index.report.files`` with the reason.
+
+        >>> from indexes import build_index  # doctest: +SKIP
+        >>> with build_index("docs", collection="guide") as index:  # doctest: +SKIP
+        ...     print(index.count, index.report.skipped)
+    """
+    settings = settings or load(IndexSettings).settings
+    encoder = encoder or build_encoder(settings)
+    owns_client = client is None
+    client = client if client is not None else open_client(settings.store)
+    index: Index | None = None
+    try:
+        ensure_collection(
+            client,
+            collection,
+            fingerprint=encoder.fingerprint,
+            idf=encoder.lexical is not None and encoder.lexical.idf,
+            settings=settings.store,
+        )
+        manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
+        index = Index(
+            collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
+        )
+        if points.count(client, collection) == 0:
+            manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
+        index.add(source, progress=progress)
+    except BaseException:
+        if index is not None:
+            index.close()
+        elif owns_client:
+            client.close()
+        raise
+    return index
+
+
+def open_index(
+    collection: str = "default",
+    *,
+    settings: IndexSettings | None = None,
+    encoder: Encoder | None = None,
+    client: Any = None,
+    check_model: bool = True,
+) -> Index:
+    """Open a collection that ``build_index`` made.
+
+    Args:
+        check_model: compare the configured model with the one that built the collection now. False leaves that to
+            the first search, so that listing and deleting need no model at all.
+
+    Raises:
+        CollectionNotFoundError: there is none of that name; the error lists those there are.
+        FingerprintMismatchError: it was built with another model; the error says which and the way out.
+        CollectionLockedError: another process has it open.
+    """
+    settings = settings or load(IndexSettings).settings
+    owns_client = client is None
+    client = client if client is not None else open_client(settings.store)
+    try:
+        check_collection(client, collection)
+        manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
+        index = Index(
+            collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
+        )
+        if encoder is not None:
+            check_fingerprint(client, collection, encoder.fingerprint)
+        elif check_model:
+            index.encoder  # noqa: B018 - loads and checks
+    except BaseException:
+        if owns_client:
+            client.close()
+        raise
+    return index
+
+
+def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool) -> Path | str:
+    """Where a collection's manifest lives: beside the embedded engine; per server address for a server.
+
+    A client that was handed in may point anywhere, so its manifest is kept in memory: nothing is remembered about it.
+    """
+    if shared_client or store.url == ":memory:":
+        return ":memory:"
+    root = store.path.expanduser()
+    if "/" in collection or collection in {"", ".", ".."}:
+        raise SettingsError(f"{collection!r} cannot name a collection", remedy="use letters, digits, '-', '_' and '.'")
+    if store.url is None:
+        return root / "manifests" / f"{collection}.sqlite"
+    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
+    return root / "manifests" / server / f"{collection}.sqlite"
