@@ -1,1 +1,1 @@
-"""TODO: the helper of this room writes the face."""
+"""eval: measure and improve. In this version it holds the speed races (``python -m eval.bench``)."""

@@ -28,7 +28,9 @@ class HydeSettings(SectionModel):
     mode: Literal["off", "on", "auto"] = Field("off", description="auto: only when the first retrieval looks weak")
     documents: int = Field(1, ge=1, le=8, description="hypothetical documents a question")
     keep_question: bool = Field(True, description="average the question's own vector in")
-    weak_below: float = Field(0.5, description="auto: widen when the best dense cosine is below this")
+    weak_below: float | None = Field(
+        None, description="auto: widen when the best dense cosine is below this; default: when the two legs disagree"
+    )
     max_tokens: int = Field(200, ge=16, description="length of one hypothetical document")
 
 

@@ -1,1 +1,1 @@
-"""TODO: the helper of this room writes the face."""
+"""The speed races: this package against the usual LlamaIndex recipe, alternated in one process."""

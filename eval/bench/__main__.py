@@ -1,0 +1,19 @@
+"""``python -m eval.bench encode|rerank|ingest|query [options]``: run one race and print its ratios."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+RACES = ("encode", "rerank", "ingest", "query")
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] not in RACES:
+        sys.stderr.write(f"usage: python -m eval.bench {'|'.join(RACES)} [--json] [--help]\n")
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    return importlib.import_module(f"eval.bench.{argv[0]}").main(argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""HyDE: search with a made-up answer beside the question (Gao et al., arXiv 2212.10496).
+
+The hypothetical document feeds the dense leg only; the question's own words keep the sparse leg, since invented
+words would search for what the model imagined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.base import Encoder
+from rag.retrieval.candidate import Candidate
+
+AGREEMENT_DEPTH = 10
+
+
+def widened_vector(
+    encoder: Encoder, question: NDArray[np.float32], hypothetical: Sequence[str], *, keep_question: bool
+) -> NDArray[np.float32]:
+    """Mean of the hypothetical documents' vectors (and the question's), normalised; shape (dim,)."""
+    vectors = encoder.encode_documents(list(hypothetical)).dense
+    if keep_question:
+        vectors = np.vstack([vectors, question[None, :]])
+    mean = vectors.mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    return (mean / norm if norm else question).astype(np.float32)
+
+
+def looks_weak(candidates: Sequence[Candidate], *, weak_below: float | None, both_legs: bool) -> str | None:
+    """Why a first retrieval looks weak, or None.
+
+    Cosines of different models are not comparable (E5's best and worst lie within 0.2), so an absolute bound is only
+    used where one is configured. What holds for all models: where the words of the question and its meaning lead to
+    the same passages, the retrieval is sound; where the ten best of each leg have nothing in common, it is weak.
+    """
+    if not candidates:
+        return "nothing was found"
+    best = max((c.dense_score for c in candidates if c.dense_score is not None), default=None)
+    if weak_below is not None and best is not None and best < weak_below:
+        return f"the best dense cosine {best:.3f} is below {weak_below}"
+    if both_legs and not any(
+        c.dense_rank is not None
+        and c.sparse_rank is not None
+        and max(c.dense_rank, c.sparse_rank) <= AGREEMENT_DEPTH
+        for c in candidates
+    ):
+        return f"the {AGREEMENT_DEPTH} best of the dense and of the sparse leg have no sentence in common"
+    return None
