@@ -1,1 +1,4 @@
-"""TODO: the helper of this room writes the face."""
+"""The command ``rag``: one file a command; ``main.main`` is the click group.
+
+Only click and the standard library are imported before a command runs, so that ``rag --help`` answers at once.
+"""

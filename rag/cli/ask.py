@@ -1,0 +1,50 @@
+"""``rag ask QUESTION``, and ``rag QUESTION``"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
+from rag.cli.filters import parse_filters
+from rag.cli.options import Shared, asking_options, shared_options
+from rag.cli.output import data_json
+
+EPILOG = """\b
+Examples:
+  rag ask "How are overlapping windows merged?"
+  rag "窗口如何合并？" --trace
+  rag ask "What changed in 2024?" --filter year=2024 --json
+  rag ask "How are windows merged?" --no-llm
+"""
+
+
+@click.command("ask", epilog=EPILOG, short_help="Answer a question, with citations.")
+@click.argument("question", nargs=-1, required=True)
+@asking_options
+@shared_options
+def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
+    """Answer a question from the documents, with numbered citations.
+
+    Without a language model, or when it cannot be reached, the answer is made of the best sentences and says so.
+    """
+    from indexes import open_index
+    from rag import build_query_engine
+
+    text = " ".join(question)
+    options: dict[str, Any] = {}
+    if conditions:
+        options["filters"] = parse_filters(conditions)
+    with open_index(shared.collection, settings=shared.settings) as index:
+        engine = build_query_engine(index, settings=shared.settings, **options)
+        if not shared.json and sys.stdout.isatty():
+            print_stream(engine.stream(text), trace=trace)
+            return
+        response = engine.query(text)
+    print_notes(response)
+    if shared.json:
+        data_json(answer_json(text, response))
+    else:
+        print_answer(response, trace=trace)

@@ -1,0 +1,87 @@
+"""``rag chat``"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from indexes.errors import RagWrightError
+from rag.cli.answering import answer_json, print_answer, print_notes
+from rag.cli.filters import parse_filters
+from rag.cli.options import Shared, asking_options, shared_options
+from rag.cli.output import data, data_json, words
+
+COMMANDS = "/reset forgets the conversation, /quit ends"
+
+EPILOG = """\b
+Examples:
+  rag chat
+  printf 'What is a window?\\nHow wide is it?\\n' | rag chat --json
+
+At the prompt /reset forgets the conversation and /quit (or Ctrl-D) ends it.
+"""
+
+
+@click.command("chat", epilog=EPILOG, short_help="Hold a conversation about the documents.")
+@asking_options
+@shared_options
+def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
+    """Hold a conversation about the documents: one question a line. With --json, one JSON line a turn."""
+    from indexes import open_index
+    from rag import build_chat_engine
+
+    options: dict[str, Any] = {}
+    if conditions:
+        options["filters"] = parse_filters(conditions)
+    with open_index(shared.collection, settings=shared.settings) as index:
+        engine = build_chat_engine(index, settings=shared.settings, **options)
+        for line in questions():
+            if line in ("/quit", "/exit", "/q"):
+                break
+            if line == "/reset":
+                engine.reset()
+                words("the conversation is forgotten")
+            elif line.startswith("/"):
+                words(f"there is no '{line}': {COMMANDS}")
+            elif line:
+                turn(engine, line, as_json=shared.json, trace=trace)
+
+
+def turn(engine: Any, question: str, *, as_json: bool, trace: bool) -> None:
+    """One question and its answer. A turn that fails says why, and the conversation goes on."""
+    try:
+        response = engine.chat(question)
+    except RagWrightError as error:
+        words(f"rag: {error}")
+        if as_json:
+            data_json({"question": question, "error": str(error)}, line=True)
+        return
+    print_notes(response)
+    if as_json:
+        data_json(answer_json(question, response), line=True)
+        sys.stdout.flush()  # a program at the other end waits for this line
+    else:
+        print_answer(response, trace=trace)
+        data()
+
+
+def questions() -> Iterator[str]:
+    """Lines of stdin; on a terminal with a prompt, line editing and history."""
+    if not sys.stdin.isatty():
+        for line in sys.stdin:
+            yield line.strip()
+        return
+    try:
+        import readline  # noqa: F401 - importing it gives input() editing and history; Windows has none
+    except ImportError:
+        words("no line editing here")
+    words(COMMANDS)
+    while True:
+        try:
+            yield input("> ").strip()
+        except EOFError:
+            data()
+            return

@@ -1,0 +1,132 @@
+"""The group ``rag``: finds the command, loads only its file, and turns every error into one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from indexes.errors import RagWrightError
+from rag.cli.output import make_output_tolerant, words
+
+# name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
+COMMANDS = {
+    "ingest": "Read files and folders into a collection.",
+    "search": "Find the sentences that fit a question.",
+    "ask": "Answer a question, with citations.",
+    "chat": "Hold a conversation about the documents.",
+    "status": "Show collections, documents and models.",
+    "delete": "Remove documents from a collection.",
+    "config": "Show settings and where each comes from.",
+    "doctor": "Find what is wrong here, and what mends it.",
+}
+TAKE_A_VALUE = ("--collection", "-c", "--profile", "-p", "--config", "--set")
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as every other program in a pipe ends
+
+EPILOG = """\b
+Examples:
+  rag ingest docs/
+  rag "What does the guide say about windows?"
+  rag search "how are windows merged" --json
+  rag doctor
+
+A bare question is asked: rag "question" is rag ask "question".
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used, and takes a bare question for ``ask``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"rag.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args))
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        return run(lambda: super(LazyGroup, self).main(*args, standalone_mode=False, **extra))
+
+
+def with_command(args: Sequence[str]) -> list[str]:
+    """Put the command first: common options may stand before it, and a bare question gets ``ask``.
+
+    >>> with_command(["--profile", "offline", "search", "windows"])
+    ['search', '--profile', 'offline', 'windows']
+    >>> with_command(["What is a window?", "--json"])
+    ['ask', 'What is a window?', '--json']
+    """
+    place = 0
+    while place < len(args) and args[place].startswith("-") and args[place] != "--":
+        place += 2 if args[place] in TAKE_A_VALUE else 1
+    word = args[place] if place < len(args) else None
+    if not args or args[0] in ("--help", "-h", "--version") or word is None:
+        return list(args)
+    if word in COMMANDS:
+        return [word, *args[:place], *args[place + 1 :]]
+    meant = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
+    if meant and place == 0:  # one misspelt word is hardly a question
+        raise click.UsageError(f"There is no command '{word}'. Did you mean 'rag {meant[0]}'?")
+    return ["ask", *args]
+
+
+def run(call: Callable[[], Any]) -> NoReturn:
+    """Run and exit: 0, the error's own code, 130 when interrupted. No error shows a traceback (RAG_DEBUG=1 does)."""
+    make_output_tolerant()
+    try:
+        code = call()
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        words("interrupted")
+        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:
+        words("interrupted")
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except RagWrightError as error:
+        _debug()
+        words(f"rag: {error}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read us has gone; the interpreter must not flush into the closed pipe on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except Exception as error:  # noqa: BLE001 - the last line of defence of a command: its user gets a sentence
+        _debug()
+        words(f"rag: unexpected {type(error).__name__}: {error}; this is a fault of ragwright: RAG_DEBUG=1 shows where")
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _debug() -> None:
+    """Called from except clauses only: show the error whole to who asked for it."""
+    if os.environ.get("RAG_DEBUG"):
+        raise
+
+
+@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", package_name="ragwright", prog_name="rag", message="%(prog)s %(version)s")
+def main() -> None:
+    """Private answers from your own documents, with the sentences that support them."""
+
+
+if __name__ == "__main__":
+    main()

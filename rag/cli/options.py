@@ -1,0 +1,142 @@
+"""Options that commands share, and the settings they add up to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from indexes.errors import SettingsError
+
+if TYPE_CHECKING:
+    from indexes.settings_loader import Loaded
+    from rag.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+SEPARATOR = "__"  # in the parameter names of options that stand for a setting: llm__provider is llm.provider
+
+SWITCHES = {"no_rerank": "rerank.provider", "no_llm": "llm.provider"}
+
+
+@dataclass
+class Shared:
+    """What every command gets: the options all of them have, and the settings, filled on first use."""
+
+    json: bool = False
+    profile: str | None = None
+    config: Path | None = None
+    arguments: dict[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def loaded(self) -> Loaded[Settings]:
+        from indexes.settings_loader import load
+        from rag.settings import Settings
+
+        return load(Settings, path=self.config, profile=self.profile, arguments=self.arguments)
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    @property
+    def collection(self) -> str:
+        return self.settings.collection
+
+
+def shared_options(function: F) -> F:
+    """Add --json, --collection, --profile, --config and --set; the command gets them as ``shared``."""
+
+    @functools.wraps(function)
+    def wrapper(
+        json: bool,
+        collection: str | None,
+        profile: str | None,
+        config: Path | None,
+        assignments: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        arguments: dict[str, object] = dict(_assignment(text) for text in assignments)
+        if collection:
+            arguments["collection"] = collection
+        for name in [name for name in options if SEPARATOR in name]:
+            value = options.pop(name)
+            if value is not None:
+                arguments[name.replace(SEPARATOR, ".")] = value
+        for switch, key in SWITCHES.items():
+            if options.pop(switch, False):
+                arguments[key] = "none"
+        return function(Shared(json, profile, config, arguments), **options)
+
+    for option in reversed(
+        (
+            click.option("--json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]"),
+            click.option("-c", "--collection", metavar="NAME", help="Collection.  [env: RAG_COLLECTION]"),
+            click.option(
+                "-p", "--profile", metavar="NAME", help="default, offline, vllm or your own.  [env: RAG_PROFILE]"
+            ),
+            click.option(
+                "--config",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Settings file instead of rag.toml.  [env: RAG_CONFIG]",
+            ),
+            click.option(
+                "--set",
+                "assignments",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Any setting, e.g. llm.model=qwen3:4b; repeatable.  [env: RAG_SECTION_FIELD]",
+            ),
+        )
+    ):
+        wrapper = option(wrapper)
+    return wrapper  # type: ignore[return-value]
+
+
+def setting(flag: str, key: str, text: str, **options: Any) -> Callable[[F], F]:
+    """An option that sets the setting ``key``; its variable is that of the setting."""
+    variable = f"RAG_{key.replace('.', '_').upper()}"
+    return click.option(flag, key.replace(".", SEPARATOR), help=f"{text}  [env: {variable}]", **options)
+
+
+def asking_options(function: F) -> F:
+    """Options of search, ask and chat."""
+    for option in reversed(
+        (
+            setting("--top-k", "retrieval.top_k", "Candidates from each leg.", type=int),
+            setting("--top-n", "retrieval.top_n", "Passages in the end.", type=int),
+            setting("--window", "retrieval.window", "Sentences on each side of a hit.", type=int),
+            setting(
+                "--fusion",
+                "retrieval.fusion",
+                "How the two legs are joined.",
+                type=click.Choice(["minmax", "rrf", "dense", "sparse"]),
+            ),
+            setting("--hyde", "hyde.mode", "Hypothetical documents.", type=click.Choice(["off", "on", "auto"])),
+            click.option("--no-rerank", is_flag=True, help="Leave the reranker out."),
+            setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER"),
+            click.option("--no-llm", is_flag=True, help="Use no language model."),
+            click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]"),
+            click.option(
+                "--filter",
+                "conditions",
+                multiple=True,
+                metavar="CONDITION",
+                help="Metadata condition such as lang=en, page>=3, title~=guide; repeatable, all must hold.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or ("." not in key and key.strip() not in ("collection", "profile")):
+        raise SettingsError(f"--set {text!r} sets nothing", remedy="write it as --set section.field=value")
+    return key.strip(), value.strip()

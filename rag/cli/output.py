@@ -1,0 +1,117 @@
+"""What commands print: data to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+# Control characters of a document must not steer the reader's terminal; tabs and line ends may stay.
+CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+
+def data(text: str = "", *, end: str = "\n") -> None:
+    """Text to stdout."""
+    click.echo(text + end, nl=False)
+
+
+def words(text: str) -> None:
+    """A remark to stderr."""
+    with contextlib.suppress(BrokenPipeError):  # nobody reads stderr: nothing left to say it to
+        click.echo(text, err=True)
+
+
+def data_json(value: Any, *, line: bool = False) -> None:
+    """JSON to stdout, readable, or on one line."""
+    text = json.dumps(value, ensure_ascii=False, indent=None if line else 2, default=str)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a file name that is no UTF-8: its odd bytes survive as escapes
+        text = json.dumps(value, indent=None if line else 2, default=str)
+    data(text)
+
+
+def make_output_tolerant() -> None:
+    """A terminal that cannot show a character gets a substitute instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def clean(text: str) -> str:
+    """Text of a document, safe for a terminal."""
+    return text.translate(CONTROL)
+
+
+def shown_path(source: str) -> str:
+    """A file below the working folder relative to it, everything else as it is."""
+    path = Path(source)
+    if path.is_absolute():
+        with contextlib.suppress(ValueError, OSError):
+            return clean(str(path.relative_to(Path.cwd())))
+    return clean(source)
+
+
+def place(source: str, heading: str | None, page: int | None) -> str:
+    """ "guide/windows.md › Windows > Merging, page 3"."""
+    parts = shown_path(source)
+    if heading:
+        parts += f" › {clean(heading)}"
+    return f"{parts}, page {page}" if page is not None else parts
+
+
+def citations_text(citations: Iterable[Mapping[str, Any]]) -> str:
+    """Numbered citations: where, and the sentence. Those found by matching, not by the model, say so."""
+    lines: list[str] = []
+    for citation in citations:
+        where = place(str(citation["source"]), citation.get("heading"), citation.get("page"))
+        matched = "  (matched, not cited by the model)" if citation.get("matched") else ""
+        lines.append(f"[{citation['number']}] {where}{matched}")
+        lines.append(f"    “{clean(' '.join(str(citation['text']).split()))}”")
+    return "\n".join(lines)
+
+
+def trace_text(trace: Mapping[str, Any]) -> str:
+    """Stages with milliseconds, then candidates with their ranks."""
+    timings: Mapping[str, float] = trace.get("timings_ms", {})
+    lines = ["Stages (ms):"]
+    lines += [f"  {stage:<10} {milliseconds:>10.1f}" for stage, milliseconds in timings.items()]
+    lines.append(f"  {'total':<10} {sum(timings.values()):>10.1f}")
+    if trace.get("searched") and trace["searched"] != trace.get("question"):
+        lines.append(f"Searched: {clean(trace['searched'])}")
+    for text in trace.get("hypothetical", []):
+        lines.append(f"Hypothetical: {clean(text)}")
+    llm = {key: value for key, value in trace.get("llm", {}).items() if value is not None}
+    if llm:
+        lines.append("Model: " + ", ".join(f"{key} {value}" for key, value in llm.items()))
+    candidates = trace.get("candidates", [])
+    if candidates:
+        lines += ["Candidates:", f"  {'#':>3} {'dense':>6} {'sparse':>6} {'fused':>7} {'rerank':>7}  sentence"]
+    for rank, candidate in enumerate(candidates, 1):
+        numbers = (
+            f"{_cell(candidate.get('dense_rank')):>6} {_cell(candidate.get('sparse_rank')):>6} "
+            f"{_cell(candidate.get('fused_score')):>7} {_cell(candidate.get('rerank_score')):>7}"
+        )
+        lines.append(f"  {rank:>3} {numbers}  {shorten(candidate['text'], 70)} ({shown_path(candidate['source'])})")
+    return "\n".join(lines)
+
+
+def shorten(text: str, length: int) -> str:
+    text = clean(" ".join(text.split()))
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _cell(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
