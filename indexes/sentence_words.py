@@ -1,0 +1,53 @@
+"""Word lists behind the sentence splitter: abbreviations, and words that begin English sentences.
+
+All entries are lower case and without their last full stop.
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# A name or a number follows these: a full stop after one never ends a sentence.
+TITLES = _words(
+    "mr mrs ms mx dr drs prof rev hon gov gen col maj capt cpt lt cmdr adm sgt cpl pvt pres sen rep amb supt "
+    "messrs mmes mlle mme msgr st mt ft ste vs v cf viz e.g eg i.e ie resp approx ca esp incl excl attn ed eds trans "
+    "op loc a.k.a aka z.b d.h bzw"
+)
+
+# These end nothing where a number, a roman number or a bracket follows ("Fig. 3", "No. 5", "pp. 3-9").
+BEFORE_NUMBER = _words(
+    "no nos nr fig figs eq eqs ref refs sec secs sect ch chs chap vol vols p pp par para paras art arts tab tbl thm "
+    "lem def prop ex app appx pt pts col cols ln ll ver v rev ed c ca est jan feb mar apr jun jul aug sep sept oct nov "
+    "dec mon tue tues wed thu thurs fri sat sun"
+)
+
+# These may end a sentence; they do where the next word is one that often begins a sentence.
+MAY_END = _words(
+    "etc inc ltd co corp bros llc plc gmbh jr sr esq ph.d phd m.d b.a m.a b.sc m.sc d.phil u.s u.k u.n e.u u.s.a d.c "
+    "l.a n.y a.m p.m am pm b.c a.d b.c.e c.e et.al al ave blvd rd hwy dept div univ assn assoc govt natl intl dist "
+    "bldg rm apt ext tel mfg min max avg std temp misc sq cu ft in lb lbs oz hr hrs sec mins km cm mm kg ref est anon "
+    "abbr orig cont ibid id conf proc symp trans lett phys chem biol math sci rev eng acad inst lab labs"
+)
+
+# Words of 5 letters and more that abbreviate; other long words end a sentence even where lower case follows.
+LONG_ABBREVIATIONS = _words("approx assoc bldgs capts corps dept depts figs govt intl messrs paras sects thurs")
+
+# Numbers after these are labels: "Step 1. Open the file" is one sentence.
+LABELS = _words(
+    "step chapter section part figure fig table tab example question problem exercise rule theorem lemma definition "
+    "appendix case phase item note answer q lesson unit volume book act scene article"
+)
+
+# Words that begin sentences and seldom stand inside a name.
+STARTERS = _words(
+    "the this that these those there it its he she they we you i his her their our your my a an in on at by for from "
+    "to with without of as if when while where who what why how which whether because since although though but and or "
+    "so yet however therefore thus then also after before during until once now here no not nor yes all any some many "
+    "most each every both either neither one two three such other another more less few several still even only just "
+    "perhaps maybe meanwhile moreover furthermore finally first second third next last later today yesterday tomorrow "
+    "according between under over through about against among despite unlike let please see note use do does did is "
+    "are was were can could should would will may might must have has had"
+)

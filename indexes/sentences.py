@@ -1,0 +1,149 @@
+"""Sentence splitter for Chinese, English and text that mixes both, with character offsets.
+
+What ends a sentence, in short (``tests/indexes/test_sentences.py`` holds the cases):
+
+- 。！？；…… and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket in
+  the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays with
+  its quotation); every other closing quote after a terminator ends one. Sentences inside a quotation are split.
+- . ! ? followed by white space, by the end or by Chinese; not after abbreviations, initials and list numbers, not
+  before a lower-case word. So decimals, versions, URLs, file names and method calls stay whole.
+- A blank line, always. A single line break where the line ends in Chinese (but for a comma), where a list item, heading
+  or table row follows, or where the next word would have fitted on the line; not in a hard-wrapped English paragraph.
+- A sentence longer than ``max_chars`` is cut at a line break, a comma or a blank where there is one.
+
+Only white space lies between sentences, so ``join`` gives back the text exactly. One pass: each terminator is looked at
+once with bounded look-around, so time is linear in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from indexes.errors import SettingsError
+from indexes.sentence_rules import (
+    BREAKS,
+    CANDIDATE,
+    SKIP,
+    STRONG,
+    Paragraph,
+    after_space,
+    line_ends,
+    semicolon,
+    skip,
+    strong,
+    weak,
+)
+
+MAX_CHARS = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A sentence: character offsets ``text[start:end]``, no white space at either end."""
+
+    start: int
+    end: int
+
+
+def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Span]:
+    """All sentences of ``text``, in order; at most ``max_chars`` characters each.
+
+    Raises:
+        SettingsError: ``max_chars`` is below 1.
+    """
+    return list(iter_spans(text, max_chars=max_chars))
+
+
+def join(text: str, spans: Iterable[Span]) -> str:
+    """The text put together from its sentences and the white space around them; equal to ``text`` for our spans.
+
+    What lies between spans and is not white space is left out, so the comparison finds lost characters.
+    """
+    parts: list[str] = []
+    at = 0
+    for span in spans:
+        gap = text[at : span.start]
+        parts += (gap if not gap.strip() else "", text[span.start : span.end])
+        at = span.end
+    tail = text[at:]
+    parts.append(tail if not tail.strip() else "")
+    return "".join(parts)
+
+
+def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
+    """Sentences of ``text[start:end]`` one by one, offsets in ``text``; nothing is held but the text itself."""
+    if max_chars < 1:
+        raise SettingsError(
+            f"max_chars is {max_chars}", remedy="give split.max_chars a value of 1 or more (1200 is usual)"
+        )
+    stop = len(text) if end is None else min(end, len(text))
+    for begin, finish in _sentences(text, start, stop):
+        if finish - begin <= max_chars:
+            yield Span(begin, finish)
+        else:
+            yield from _cut(text, begin, finish, max_chars)
+
+
+def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Uncut sentences as (start, end)."""
+    search = CANDIDATE.search
+    begin = after_space(text, start, stop)
+    state = Paragraph(begin)
+    at = begin
+    while at < stop:
+        found = search(text, at, stop)
+        if found is None:
+            break
+        i = found.start()
+        char = text[i]
+        if char in BREAKS:
+            at = after_space(text, i, stop)
+            if at >= stop:
+                break
+            boundary = i if line_ends(text, i, at, begin, stop, state) else -1
+        elif char in SKIP:
+            at, boundary = skip(text, i, begin, stop, char)
+        elif char in STRONG:
+            at, boundary = strong(text, i, begin, stop, state)
+        elif char == ";":
+            at, boundary = semicolon(text, i, begin, stop)
+        else:
+            at, boundary = weak(text, i, begin, stop, state)
+        if boundary > begin:
+            finish = boundary
+            while finish > begin and text[finish - 1].isspace():
+                finish -= 1
+            if finish > begin:
+                yield begin, finish
+            begin = at = after_space(text, boundary, stop)
+            if begin > boundary:
+                state.gap(text, boundary, begin)
+    finish = stop
+    while finish > begin and text[finish - 1].isspace():
+        finish -= 1
+    if finish > begin:
+        yield begin, finish
+
+
+def _cut(text: str, begin: int, finish: int, max_chars: int) -> Iterator[Span]:
+    """Pieces of at most ``max_chars``: cut at a line break, else behind a comma, else at a blank, else anywhere."""
+    while finish - begin > max_chars:
+        low, high = begin + max_chars // 2, begin + max_chars
+        at = text.rfind("\n", low, high)
+        if at < 0:
+            at = max(text.rfind(mark, low, high) for mark in "，、；：") + 1
+        if at <= low:
+            at = max(text.rfind(mark, low, high - 1) for mark in (", ", "; ", ": ")) + 1
+        if at <= low:
+            at = max(text.rfind(" ", low, high), text.rfind("\t", low, high))
+        if at <= begin:
+            at = high
+        end = at
+        while end > begin and text[end - 1].isspace():
+            end -= 1
+        if end > begin:
+            yield Span(begin, end)
+        begin = after_space(text, at, finish)
+    if finish > begin:
+        yield Span(begin, finish)
