@@ -1,0 +1,45 @@
+"""Which prompt language a question gets: Chinese or English, by its characters and function words."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_HAN = re.compile(f"[{HAN}]")
+_OTHER_CJK = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+_LATIN_WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z0-9]+)*")
+_QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|《[^》]*》|\"[^\"]*\"|`[^`]*`")
+# Words that only a sentence in that language has: names and technical terms cross over, these do not.
+_ENGLISH_CUES = frozenset(
+    "a an the is are was were be do does did has have can could should would will may what which who whom whose "
+    "where when why how of in on to for from with by and or not it this that i you we they there tell show explain "
+    "describe list please".split()
+)
+_CHINESE_CUES = re.compile("[的了是吗呢吧么什怎哪谁几请把被这那您你我它们在和与及为何如有没不]")
+
+
+def detect_language(text: str) -> Language:
+    """``"zh"`` for Chinese, also with foreign terms in it ("BGE-M3 怎么安装？"); ``"en"`` for everything else.
+
+    An English sentence around a Chinese name ("Who is 孙悟空?") is English. Japanese and Korean get the English
+    prompt, whose rule "answer in the language of the question" then holds. Deterministic; quoted words count only
+    where nothing stands outside the quotes.
+    """
+    outside = _QUOTED.sub(" ", text)
+    if not (_HAN.search(outside) or _LATIN_WORD.search(outside) or _OTHER_CJK.search(outside)):
+        outside = text
+    han = len(_HAN.findall(outside))
+    if not han:
+        return "en"
+    other = len(_OTHER_CJK.findall(outside))
+    if other * 5 >= han + other:  # Japanese mixes kana into every clause; Chinese quotes one at most
+        return "en"
+    words = [word.lower() for word in _LATIN_WORD.findall(outside)]
+    if not any(word in _ENGLISH_CUES for word in words):
+        return "zh" if han * 4 >= len(words) else "en"
+    if not _CHINESE_CUES.search(outside):
+        return "en" if len(words) >= 2 else "zh"
+    return "zh" if han * 7 >= (han + len(words)) * 3 else "en"

@@ -1,0 +1,200 @@
+"""Citation markers in running text: recognised, checked against the passages given, invented ones taken out.
+
+Rules:
+
+- A marker is a bracket that holds passage numbers only: ``[1]``, ``[1, 2]``, ``[1-3]``, ``【1】``, ``［１］``,
+  ``[^1]``, ``[passage 2]``, ``[段落1、2]``. Numbers have at most three digits, so ``[2024]`` is none, and a range
+  from 0 or over more than 20 numbers (``[0-9]``, ``[1-100]``) is none.
+- A number that no passage has is removed and reported. A marker of which nothing is left goes with the blanks and the
+  empty brackets around it; a valid one stays as written, except that full-width brackets become ``[1]``.
+- Code between backticks or fences is never touched.
+- An index is no citation: ``a[1]`` (one small letter before the bracket), ``arr[1]``, ``a[0][1]``. After other code
+  (``sys.argv[1]``, ``max_tokens[1]``) a bracket is a citation only when all its numbers are passages', and is left
+  alone otherwise. After any other word (``default[1]``) it is a citation.
+
+Text is scanned one character at a time, so a stream of tokens and the whole answer take the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_OPEN = "[［【"
+_CLOSE = "]］】"
+_PARTNER = {"(": ")", "（": "）", "「": "」", "『": "』", "[": "]", "［": "］", "【": "】"}
+_CLOSING_PUNCTUATION = ".,;:!?)]}。，；：！？、）］】」』”’…"
+LONGEST_MARKER = 48
+
+_LABEL = r"(?:\^|#|passages?|sources?|docs?|documents?|refs?|cite|citations?|段落?|文档|来源|资料|引用|参考)?\s*[:：.]?\s*"
+_ONE = rf"{_LABEL}\d{{1,3}}(?:\s*[-–—~～至到]\s*\d{{1,3}})?(?:†[^\]］】,，]*)?"
+_MARKER = re.compile(rf"\s*{_ONE}(?:\s*[,，、;；&和]?\s*{_ONE})*\s*", re.IGNORECASE)
+_RANGE = re.compile(r"(\d{1,3})(?:\s*[-–—~～至到]\s*(\d{1,3}))?")
+_LAST_WORD = re.compile(r"[A-Za-z0-9_.$]+$")
+_ARRAY_NAMES = frozenset("arr array args argv nums vec buf dp".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A valid marker in the cleaned text: ``text[start:end]`` cites the passages ``numbers``."""
+
+    start: int
+    end: int
+    numbers: tuple[int, ...]
+
+
+def parse_numbers(inside: str) -> list[int] | None:
+    """The numbers of what stands between brackets, None where that is no citation. "1-3" is [1, 2, 3]."""
+    if not _MARKER.fullmatch(inside):
+        return None
+    numbers: list[int] = []
+    for match in _RANGE.finditer(re.sub("†[^,，]*", "", inside)):
+        first = int(match.group(1))
+        last = int(match.group(2)) if match.group(2) else first
+        if match.group(2) and (first == 0 or not first <= last <= first + 20):
+            return None
+        numbers += [number for number in range(first, last + 1) if number not in numbers]
+    return numbers
+
+
+class MarkerScanner:
+    """Feed text in any pieces; what comes back holds only valid markers. Join the pieces for the cleaned text.
+
+    White space at both ends is dropped. ``markers`` and ``removed`` grow as text passes; ``finish()`` gives the rest.
+    """
+
+    def __init__(self, valid: Collection[int]) -> None:
+        self.valid = frozenset(valid)
+        self.markers: list[Marker] = []
+        self.removed: list[str] = []
+        self._length = 0  # characters given out
+        self._tail = ""  # the last of them, for looking back
+        self._held = ""  # blanks and opening brackets that go if a marker after them goes
+        self._after = ""  # blanks behind a removed marker
+        self._gap = False  # a marker was just removed
+        self._bracket = ""  # an open bracket and what follows it
+        self._ticks = 0  # length of the present run of backticks
+        self._code = 0  # length of the run that opened the code we are in
+        self._index = False  # the last bracket was an index
+
+    def feed(self, text: str) -> str:
+        return "".join(self._step(char) for char in text)
+
+    def finish(self) -> str:
+        """The last piece. An unclosed bracket is plain text; blanks at the end are dropped."""
+        rest = self._literal() if self._bracket else ""
+        self._merge_gap()
+        rest += self._give(self._held.rstrip())
+        self._held = ""
+        return rest
+
+    def _give(self, text: str) -> str:
+        self._length += len(text)
+        self._tail = (self._tail + text)[-80:]
+        return text
+
+    def _step(self, char: str) -> str:
+        if self._bracket:
+            if char in _CLOSE:
+                self._bracket += char
+                return self._resolve()
+            if char not in _OPEN and char not in "\n`" and len(self._bracket) < LONGEST_MARKER:
+                self._bracket += char
+                return ""
+            if char in _OPEN and self._bracket in _OPEN:  # [[1]]: the outer bracket goes if the inner one goes
+                self._held += self._bracket
+                self._bracket = char
+                return ""
+            return self._literal() + self._plain(char)
+        return self._plain(char)
+
+    def _plain(self, char: str) -> str:
+        if char == "`":
+            self._ticks += 1
+            return self._flush(char)
+        if self._ticks:
+            self._toggle_code()
+        if self._code:
+            if char != "\n" or self._code >= 3:
+                return self._flush(char)
+            self._code = 0  # a lone backtick: inline code ends with its line
+        if char in _OPEN:
+            self._merge_gap()
+            self._bracket = char
+            return ""
+        if self._gap:
+            if self._held and _PARTNER.get(self._held[-1]) == char and not self._after:
+                self._held = self._held[:-1]
+                return ""
+            if char.isspace():
+                self._after += char
+                return ""
+            if char in _CLOSING_PUNCTUATION and "\n" not in self._held + self._after:
+                self._held, self._after = self._held.rstrip(), ""
+            self._merge_gap()
+        if char.isspace() or char in _PARTNER:
+            if self._length or self._held or not char.isspace():
+                self._held += char
+            return ""
+        return self._flush(char)
+
+    def _flush(self, text: str) -> str:
+        self._merge_gap()
+        held, self._held = self._held, ""
+        if not self._length:
+            held = held.lstrip()
+        self._index = False
+        return self._give(held + text)
+
+    def _merge_gap(self) -> None:
+        """Where a marker was removed, of the blanks before and behind it one side stays: the one with more lines."""
+        if not self._gap:
+            return
+        kept = self._held.rstrip()
+        before = self._held[len(kept) :]
+        more = self._after.count("\n") > before.count("\n") or not before
+        self._held = kept + (self._after if more else before)
+        self._after, self._gap = "", False
+
+    def _toggle_code(self) -> None:
+        if not self._code:
+            self._code = self._ticks
+        elif self._ticks == self._code or (self._code >= 3 and self._ticks > self._code):
+            self._code = 0
+        self._ticks = 0
+
+    def _literal(self) -> str:
+        text, self._bracket = self._bracket, ""
+        return self._flush(text)
+
+    def _resolve(self) -> str:
+        numbers = parse_numbers(self._bracket[1:-1])
+        if numbers is None:
+            return self._literal()
+        known = [number for number in numbers if number in self.valid]
+        if self._is_index(all_known=len(known) == len(numbers)):
+            text = self._literal()
+            self._index = True
+            return text
+        self.removed += [f"[{number}]" for number in numbers if number not in self.valid]
+        if not known:
+            self._bracket, self._gap = "", True
+            return ""
+        as_written = len(known) == len(numbers) and self._bracket[0] == "[" and self._bracket[-1] == "]"
+        marker = self._bracket if as_written else "".join(f"[{number}]" for number in known)
+        self._bracket = ""
+        text = self._flush(marker)
+        self.markers.append(Marker(self._length - len(marker), self._length, tuple(known)))
+        return text
+
+    def _is_index(self, *, all_known: bool) -> bool:
+        if self._held or not self._length:
+            return False
+        if self._tail.endswith("]"):
+            return self._index
+        match = _LAST_WORD.search(self._tail)
+        word = match.group() if match else ""
+        if re.fullmatch("[a-z]", word) or word in _ARRAY_NAMES:
+            return True
+        return not all_known and ("_" in word or "$" in word or bool(re.search(r"\.[A-Za-z]", word)))
