@@ -12,20 +12,25 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 #   make demo TORCH_ARGS="--index-url URL-OF-PYTORCH'S-CPU-INDEX"
 TORCH_ARGS ?=
 
-DOCS ?=
-Q ?=
-DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
-DEMO_ZH ?= 为什么窗口在查询时才取？
-# A collection a folder, so that the demos of two folders do not mix.
-DEMO_COLLECTION := demo$(if $(DOCS),-$(firstword $(shell printf '%s' "$(abspath $(DOCS))" | cksum)),)
-RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo RAG_COLLECTION=$(DEMO_COLLECTION) $(BIN)/rag
+# DOCS and Q reach the recipe through the environment, never through make's own expansion: any character may stand in
+# them. Each folder has a collection of its own, so that the demos of two folders do not mix.
+export DOCS Q
+export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
+export DEMO_ZH ?= 为什么窗口在查询时才取？
+RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
 .PHONY: demo test check format races clean
 
 demo: $(VENV)/.installed-offline
-	@$(RAG) ingest $(if $(DOCS),"$(DOCS)",docs/en docs/zh)
-	@$(if $(Q),$(RAG) ask --trace "$(Q)",$(if $(DOCS),echo 'now ask: make demo DOCS=$(DOCS) Q="your question"' >&2,\
-	  $(RAG) ask --trace "$(DEMO_EN)" && echo && $(RAG) ask --trace "$(DEMO_ZH)"))
+	@set -e; \
+	if [ -z "$$DOCS" ]; then \
+	  export RAG_COLLECTION=demo; $(RAG) ingest docs/en docs/zh; \
+	  if [ -n "$$Q" ]; then set -- "$$Q"; else set -- "$$DEMO_EN" "$$DEMO_ZH"; fi; \
+	else \
+	  export RAG_COLLECTION=demo-$$(printf '%s' "$$DOCS" | cksum | cut -d' ' -f1); $(RAG) ingest "$$DOCS"; \
+	  if [ -n "$$Q" ]; then set -- "$$Q"; else set --; echo 'now ask it: make demo DOCS=... Q="your question"' >&2; fi; \
+	fi; \
+	for question in "$$@"; do echo; echo "> $$question"; $(RAG) ask --trace "$$question"; done
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -1,0 +1,136 @@
+"""build_query_engine, build_retriever and build_chat_engine: the public face of the second floor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.llms import LLM
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.vector_stores import MetadataFilters
+
+from indexes import Index
+from indexes.errors import SettingsError
+from indexes.settings import IndexSettings
+from rag.answer.language import detect_language
+from rag.answer.prompts import hyde_messages
+from rag.chat import RagChatEngine
+from rag.engine import RagQueryEngine
+from rag.llms import build_llm, explain_llm_error
+from rag.rerankers import build_reranker
+from rag.retrieval.hybrid import HybridRetriever
+from rag.settings import Settings, load_settings
+
+_RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
+_ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing")
+
+
+def build_query_engine(
+    index: Index,
+    *,
+    llm: LLM | None = None,
+    settings: Settings | None = None,
+    hyde: str | None = None,
+    rerank: BaseNodePostprocessor | bool | None = None,
+    filters: MetadataFilters | None = None,
+    streaming: bool = False,
+    **options: Any,
+) -> RagQueryEngine:
+    """A LlamaIndex query engine over an open index.
+
+    Args:
+        index: from ``indexes.build_index`` or ``indexes.open_index``.
+        llm: any LlamaIndex LLM; default: built from ``settings.llm`` (provider "none" answers extractively).
+        settings: default: those the index was opened with where they are a whole tree, else ``load_settings()``.
+        hyde: "off", "on" or "auto".
+        rerank: a LlamaIndex node postprocessor, False for none, None for what ``settings.rerank`` says.
+        filters: metadata filters for every question.
+        streaming: ``query`` returns a StreamingResponse.
+        options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
+            ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``: see ``rag config``.
+
+    Raises:
+        SettingsError: an option is unknown or its value cannot be used.
+        MissingExtraError: the configured LLM or reranker needs a package that is not installed.
+
+        >>> from indexes import open_index  # doctest: +SKIP
+        >>> from rag import build_query_engine  # doctest: +SKIP
+        >>> print(build_query_engine(open_index()).query("How do I start?"))  # doctest: +SKIP
+    """
+    settings = _effective(index, settings, hyde, options)
+    llm = llm if llm is not None else build_llm(settings.llm)
+    retriever = build_retriever(index, settings=settings, llm=llm, rerank=rerank, filters=filters)
+    return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming)
+
+
+def build_retriever(
+    index: Index,
+    *,
+    settings: Settings | None = None,
+    llm: LLM | None = None,
+    hyde: str | None = None,
+    rerank: BaseNodePostprocessor | bool | None = None,
+    filters: MetadataFilters | None = None,
+    **options: Any,
+) -> HybridRetriever:
+    """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
+
+    Arguments as for ``build_query_engine``; ``llm`` is needed for HyDE only.
+    """
+    settings = _effective(index, settings, hyde, options)
+    reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
+    writer = None
+    if settings.hyde.mode != "off":
+        llm = llm if llm is not None else build_llm(settings.llm)
+        writer = _hypothesis_writer(llm, settings) if llm is not None else None
+    return HybridRetriever(index, settings=settings, reranker=reranker, write_hypothesis=writer, filters=filters)
+
+
+def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
+    """A LlamaIndex chat engine that keeps the conversation. Arguments as for ``build_query_engine``."""
+    return RagChatEngine(build_query_engine(index, **options))
+
+
+def _effective(index: Index, settings: Settings | None, hyde: str | None, options: dict[str, Any]) -> Settings:
+    """The settings with a call's own options laid over them."""
+    if settings is None:
+        own: IndexSettings = index.settings
+        settings = own if isinstance(own, Settings) else load_settings()
+    changes: dict[str, dict[str, Any]] = {}
+    for name, value in options.items():
+        if name in _RETRIEVAL_OPTIONS:
+            changes.setdefault("retrieval", {})[name] = value
+        elif name in _ANSWER_OPTIONS:
+            changes.setdefault("answer", {})[name] = value
+        else:
+            known = ", ".join((*_RETRIEVAL_OPTIONS, *_ANSWER_OPTIONS))
+            raise SettingsError(f"{name!r} is no option of the query engine", remedy=f"use one of: {known}")
+    if hyde is not None:
+        changes["hyde"] = {"mode": hyde}
+    if not changes:
+        return settings
+    tree = settings.model_dump()
+    for section, values in changes.items():
+        tree[section].update(values)
+    try:
+        return Settings.model_validate(tree)
+    except ValueError as error:
+        raise SettingsError(
+            f"these options cannot be used: {error}", remedy="see 'rag config' for what each takes"
+        ) from error
+
+
+def _hypothesis_writer(llm: LLM, settings: Settings) -> Any:
+    def write(question: str, how_many: int) -> list[str]:
+        messages = hyde_messages(question, detect_language(question))
+        try:
+            # More than one document is only worth asking for if they differ: the model samples anew each time.
+            return [_short(llm.chat(messages).message.content or "", settings) for _ in range(how_many)]
+        except Exception as error:
+            raise explain_llm_error(error, settings.llm) from error
+
+    return write
+
+
+def _short(text: str, settings: Settings) -> str:
+    """At most hyde.max_tokens, by the rule of thumb of four characters a token (the encoder truncates the rest)."""
+    return text.strip()[: settings.hyde.max_tokens * 4]

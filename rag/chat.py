@@ -1,0 +1,114 @@
+"""A conversation over the query engine: follow-up questions are condensed into ones that stand alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.response.schema import Response
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.chat_engine.types import (
+    AgentChatResponse,
+    BaseChatEngine,
+    StreamingAgentChatResponse,
+)
+from llama_index.core.memory import ChatMemoryBuffer
+
+from rag.answer.language import detect_language
+from rag.answer.prompts import condense_messages
+from rag.engine import AnswerStream, RagQueryEngine
+from rag.llms import explain_llm_error
+
+
+class RagChatEngine(BaseChatEngine):
+    """Keeps a conversation. Responses carry the same ``metadata`` as the query engine's.
+
+    Args:
+        engine: answers each question.
+    """
+
+    def __init__(self, engine: RagQueryEngine) -> None:
+        self.engine = engine
+        self.callback_manager = CallbackManager([])
+        self._memory = ChatMemoryBuffer.from_defaults(token_limit=engine.settings.answer.memory_tokens)
+
+    @property
+    def chat_history(self) -> list[ChatMessage]:
+        return self._memory.get_all()
+
+    def reset(self) -> None:
+        """Forget the conversation."""
+        self._memory.reset()
+
+    def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+        searched, note = self._condense(message, chat_history)
+        return self._remember(message, self._noted(self.engine.answer(message, searched=searched), note))
+
+    async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
+        searched, note = await asyncio.to_thread(self._condense, message, chat_history)
+        return self._remember(message, self._noted(await self.engine.aanswer(message, searched=searched), note))
+
+    def stream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
+        """Answer token by token; the turn is remembered when the tokens have ended."""
+        searched, note = self._condense(message, chat_history)
+
+        def remember(response: Response) -> None:
+            self._remember(message, self._noted(response, note))
+
+        return AnswerStream(self.engine, message, searched=searched, on_end=remember)
+
+    def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
+        stream = self.stream(message, chat_history)
+
+        def pieces():  # type: ignore[no-untyped-def]  # LlamaIndex's generator type is internal to it
+            from llama_index.core.base.llms.types import ChatResponse
+
+            for piece in stream.tokens():
+                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=piece), delta=piece)
+
+        response = StreamingAgentChatResponse(chat_stream=pieces(), sources=[])
+        response.write_response_to_history(ChatMemoryBuffer.from_defaults(token_limit=1_000_000))
+        response.source_nodes = list(stream.response.source_nodes) if stream.response else []
+        return response
+
+    async def astream_chat(
+        self, message: str, chat_history: list[ChatMessage] | None = None
+    ) -> StreamingAgentChatResponse:
+        return await asyncio.to_thread(self.stream_chat, message, chat_history)
+
+    def _condense(self, message: str, chat_history: list[ChatMessage] | None) -> tuple[str | None, str | None]:
+        """The question to search for, and a note where the follow-up could not be condensed."""
+        if chat_history is not None:
+            self._memory.set(chat_history)
+        history = self._memory.get()
+        if not history:
+            return None, None
+        llm = self.engine.llm
+        language = detect_language(message)
+        if llm is None or language not in self.engine.settings.llm.languages:
+            # Without a model that reads the language, the topic is kept by searching with the question before.
+            before = next((m.content or "" for m in reversed(history) if m.role == MessageRole.USER), "")
+            note = "no LLM can condense this follow-up, so it was searched together with the question before it"
+            return f"{before} {message}".strip(), note
+        try:
+            condensed = llm.chat(condense_messages(history, message, language)).message.content or ""
+        except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the question is searched as asked
+            return (
+                None,
+                f"the follow-up was searched as asked, since {explain_llm_error(error, self.engine.settings.llm)}",
+            )
+        return condensed.strip().strip('"“”') or None, None
+
+    @staticmethod
+    def _noted(response: Response, note: str | None) -> Response:
+        if note and response.metadata is not None:
+            response.metadata["notes"] = [*response.metadata["notes"], note]
+            response.metadata["trace"]["notes"] = response.metadata["notes"]
+        return response
+
+    def _remember(self, message: str, response: Response) -> AgentChatResponse:
+        self._memory.put(ChatMessage(role=MessageRole.USER, content=message))
+        self._memory.put(ChatMessage(role=MessageRole.ASSISTANT, content=str(response.response)))
+        return AgentChatResponse(
+            response=str(response.response), source_nodes=response.source_nodes, metadata=response.metadata
+        )
