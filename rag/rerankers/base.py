@@ -1,0 +1,143 @@
+"""The reranker seam: a LlamaIndex node postprocessor that also scores plain texts.
+
+Retrieval and fusion only bring candidates; a reranker reads the question and each candidate together and orders
+them. Every kind behind this class returns a raw score, by which nodes are sorted, and a probability, which users see
+and thresholds compare.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+from numpy.typing import NDArray
+
+from indexes.errors import RerankerError
+
+RAW_KEY = "rerank_raw"
+WINDOW_KEY = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankScores:
+    """Scores of n texts, in their order.
+
+    Args:
+        raw: float32 (n,), what the model gave (a logit for cross-encoders); it orders.
+        probability: float32 (n,) in [0, 1], one item at a time (a sigmoid, never a softmax over the candidates), so
+            that a score means the same whatever else was retrieved.
+        truncated: positions of the texts that the model could not read to their end.
+    """
+
+    raw: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    truncated: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.raw.shape[0])
+
+
+def empty_scores() -> RerankScores:
+    return RerankScores(np.empty(0, np.float32), np.empty(0, np.float32))
+
+
+def sigmoid(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / (1 + exp(-raw)) without overflow at either end."""
+    scores = raw.astype(np.float64)
+    tail = np.exp(-np.abs(scores))
+    return np.where(scores >= 0, 1.0 / (1.0 + tail), tail / (1.0 + tail)).astype(np.float32)
+
+
+class Reranker(BaseNodePostprocessor):
+    """Base of all rerankers; put it in any LlamaIndex query engine's ``node_postprocessors``.
+
+    Args:
+        top_n: how many nodes are kept; None keeps all.
+        read: "window" reads ``node.metadata["window"]`` where a node has one, "sentence" the node's own text.
+    """
+
+    top_n: int | None = Field(default=None, ge=1)
+    read: Literal["window", "sentence"] = "window"
+
+    @classmethod
+    def class_name(cls) -> str:
+        return cls.__name__
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name as configured."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """16 hex digits that change when scores may change: weights, number format, length limit."""
+
+    @abstractmethod
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        """How well each text answers the query. ``[]`` gives empty scores.
+
+        Raises:
+            RerankerError: the model or its server failed.
+        """
+
+    def read_text(self, node: BaseNode) -> str:
+        """What the model reads of a node."""
+        window = node.metadata.get(WINDOW_KEY) if self.read == "window" else None
+        return window if isinstance(window, str) and window else node.get_content(MetadataMode.NONE)
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        """Nodes by raw score, best first, ties by id; ``score`` is the probability.
+
+        The nodes given are left as they are: the same node may stand in a cache or in another retriever's result.
+        """
+        if query_bundle is None:
+            raise RerankerError("the reranker was called without a question", remedy="pass query_bundle or query_str")
+        if not nodes:
+            return []
+        scores = self.score(query_bundle.query_str, [self.read_text(node.node) for node in nodes])
+        check_scores(scores, len(nodes), self.name)
+        order = sorted(range(len(nodes)), key=lambda i: (-float(scores.raw[i]), nodes[i].node.node_id))
+        kept = order if self.top_n is None else order[: self.top_n]
+        return [
+            NodeWithScore(node=_with_raw(nodes[i].node, float(scores.raw[i])), score=float(scores.probability[i]))
+            for i in kept
+        ]
+
+
+def check_scores(scores: RerankScores, expected: int, name: str) -> None:
+    """Refuse a wrong number of scores and scores that are not numbers: they would sort to a random place."""
+    if len(scores) != expected:
+        raise RerankerError(
+            f"the reranker '{name}' gave {len(scores)} scores for {expected} texts",
+            remedy="check that the model is a reranker",
+        )
+    if not np.isfinite(scores.raw).all():
+        bad = int(np.flatnonzero(~np.isfinite(scores.raw))[0])
+        raise RerankerError(
+            f"the reranker '{name}' gave {scores.raw[bad]} for text {bad}",
+            remedy="set rerank.dtype = 'float32', or check that the model's files are whole",
+        )
+
+
+def _with_raw(node: BaseNode, raw: float) -> BaseNode:
+    """A copy of the node that holds the raw score, hidden from embedders and LLMs."""
+
+    def hide(keys: list[str]) -> list[str]:
+        return keys if RAW_KEY in keys else [*keys, RAW_KEY]
+
+    return node.model_copy(
+        update={
+            "metadata": {**node.metadata, RAW_KEY: raw},
+            "excluded_embed_metadata_keys": hide(node.excluded_embed_metadata_keys),
+            "excluded_llm_metadata_keys": hide(node.excluded_llm_metadata_keys),
+        }
+    )

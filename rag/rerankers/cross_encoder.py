@@ -1,0 +1,158 @@
+"""FlagEmbedding's encoder-only cross-encoders (bge-reranker-v2-m3, -base, -large) with our own scoring loop.
+
+Any checkpoint that ``AutoModelForSequenceClassification`` loads with one label works. The scores are those of
+FlagEmbedding's ``FlagReranker`` (same tokens, same truncation); the cost is not: ``FlagReranker`` runs the longest
+batch once as a "batch size probe" and throws it away, so that a rerank of 50 candidates pays the model twice, pads
+every pair of a batch to the longest, and ignores bfloat16 on a CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+from llama_index.core.bridge.pydantic import PrivateAttr
+
+from indexes.encoders.batching import token_batches
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.errors import RerankerError
+from rag.rerankers.base import Reranker, RerankScores, empty_scores, sigmoid
+from rag.settings import RerankSettings
+
+
+class CrossEncoder(Reranker):
+    """One forward pass over length-sorted batches under a token budget.
+
+    Args:
+        model: name as configured.
+        max_tokens: longest question + passage pair; longer passages lose their end, which is counted.
+        batch_tokens: tokens, padding included, in one forward pass.
+    """
+
+    model: str
+    max_tokens: int
+    batch_tokens: int
+
+    _network: Any = PrivateAttr()
+    _tokenizer: Any = PrivateAttr()
+    _weights: str = PrivateAttr()
+
+    def __init__(self, network: Any, tokenizer: Any, weights: str, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._network = network
+        self._tokenizer = tokenizer
+        self._weights = weights
+
+    @property
+    def name(self) -> str:
+        return self.model
+
+    @property
+    def fingerprint(self) -> str:
+        content = f"{self._weights or self.model}|{self._network.dtype}|{self.max_tokens}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        if not texts:
+            return empty_scores()
+        import torch
+
+        pairs, truncated = self._pairs(query, texts)
+        raw = np.empty(len(pairs), np.float32)
+        device = self._network.device
+        try:
+            with torch.inference_mode():
+                for batch in token_batches([len(pair["input_ids"]) for pair in pairs], self.batch_tokens):
+                    padded = self._tokenizer.pad(
+                        {key: [pairs[i][key] for i in batch] for key in pairs[batch[0]]}, return_tensors="pt"
+                    )
+                    logits = self._network(**padded.to(device)).logits
+                    raw[batch] = logits.view(-1).float().cpu().numpy()
+        except torch.OutOfMemoryError as exc:
+            raise RerankerError(
+                f"the reranker '{self.model}' ran out of memory on {device} with {self.batch_tokens} tokens a batch",
+                remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
+            ) from exc
+        return RerankScores(raw, sigmoid(raw), truncated)
+
+    def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
+        """The token ids of each pair, and which of them lost the end of their text.
+
+        As FlagEmbedding does it (inference/reranker/encoder_only/base.py): the question may take three quarters of
+        the limit, the passage is cut to what is left.
+        """
+        tokenizer = self._tokenizer
+        limit = self.max_tokens * 3 // 4
+        ids = tokenizer(query, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        if len(ids) > limit:
+            query = tokenizer.decode(ids[:limit], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        encoded = tokenizer(
+            [query] * len(texts), list(texts), truncation="only_second", max_length=self.max_tokens, padding=False
+        )
+        truncated = tuple(i for i, encoding in enumerate(encoded.encodings) if encoding.overflowing)
+        keys = list(encoded.keys())
+        return [{key: encoded[key][i] for key in keys} for i in range(len(texts))], truncated
+
+
+def load_cross_encoder(settings: RerankSettings) -> CrossEncoder:
+    """Load the checkpoint that ``settings.model`` names (folder, Hugging Face or ModelScope name).
+
+    Raises:
+        RerankerError: no such model, no sequence classification model, or one with several labels.
+    """
+    folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
+    device = choose_device(settings.device, error=RerankerError)
+    dtype = choose_dtype(settings.dtype, device, error=RerankerError)
+    network, tokenizer = _load(folder, settings.model, dtype)
+    return CrossEncoder(
+        network.to(device).eval(),
+        tokenizer,
+        weights_digest(folder),
+        model=settings.model,
+        max_tokens=min(settings.max_tokens, _longest(network.config, tokenizer)),
+        batch_tokens=settings.batch_tokens,
+        read=settings.read,
+    )
+
+
+def _load(folder: Path, model: str, dtype: Any) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        architectures = config.architectures or []
+        if not any(name.endswith("ForSequenceClassification") for name in architectures) or config.num_labels != 1:
+            raise RerankerError(
+                f"'{model}' is no cross-encoder (architecture {', '.join(architectures) or 'unknown'}, "
+                f"{config.num_labels} labels; a sequence classification model with 1 label is needed)",
+                remedy="set rerank.model to one such as BAAI/bge-reranker-v2-m3, "
+                "or rerank.provider = 'llm' for an LLM-based reranker",
+            )
+        # Weights are read in their own format and converted once: use_fp16 of FlagReranker rounds them first.
+        network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
+        raise RerankerError(
+            f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
+            remedy="check that the folder holds config.json, the weights and the tokenizer",
+        ) from exc
+    return network, tokenizer
+
+
+def _longest(config: Any, tokenizer: Any) -> int:
+    """Tokens that the model's position table holds; RoBERTa's kind starts counting behind the padding index."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return int(tokenizer.model_max_length)
+    roberta = config.model_type in ("xlm-roberta", "roberta", "camembert", "xlm-roberta-xl")
+    offset = (config.pad_token_id or 0) + 1 if roberta else 0
+    return min(int(tokenizer.model_max_length), int(positions) - offset)
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).strip().splitlines() or [""])[0][:200]

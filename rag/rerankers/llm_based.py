@@ -1,0 +1,159 @@
+"""FlagEmbedding's LLM-based rerankers, used as they are behind our interface.
+
+bge-reranker-v2-gemma and other causal models (``FlagLLMReranker``: the logit of "Yes"),
+bge-reranker-v2-minicpm-layerwise (``LayerWiseFlagLLMReranker``: a score may be taken from an inner layer) and
+bge-reranker-v2.5-gemma2-lightweight (``LightWeightFlagLLMReranker``: inner layers merge tokens). They have billions
+of parameters: meant for a GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from llama_index.core.bridge.pydantic import PrivateAttr
+
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.errors import RerankerError
+from rag.rerankers.base import Reranker, RerankScores, empty_scores, sigmoid
+from rag.settings import RerankSettings
+
+Kind = Literal["decoder", "layerwise", "lightweight"]
+
+# The layers that the two model cards on the hub recommend.
+LAYERWISE_CUTOFF = 28
+LIGHTWEIGHT_CUTOFF, LIGHTWEIGHT_COMPRESS, LIGHTWEIGHT_RATIO = 28, (24, 40), 2
+
+
+class LLMReranker(Reranker):
+    """One of FlagEmbedding's decoder-only rerankers.
+
+    Args:
+        model: name as configured.
+        kind: which FlagEmbedding class scores.
+        max_tokens: longest question and longest passage in tokens.
+        batch_size: pairs in one forward pass.
+    """
+
+    model: str
+    kind: Kind
+    max_tokens: int
+    batch_size: int
+
+    _scorer: Any = PrivateAttr()
+    _weights: str = PrivateAttr()
+
+    def __init__(self, scorer: Any, weights: str, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._scorer = scorer
+        self._weights = weights
+
+    @property
+    def name(self) -> str:
+        return self.model
+
+    @property
+    def fingerprint(self) -> str:
+        content = f"{self._weights or self.model}|{self.kind}|{self._scorer.model.dtype}|{self.max_tokens}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        if not texts:
+            return empty_scores()
+        try:
+            answer = self._scorer.compute_score(
+                [(query, text) for text in texts], batch_size=self.batch_size, max_length=self.max_tokens
+            )
+        except Exception as exc:  # FlagEmbedding's batch probe turns any fault into AttributeError, IndexError, ...
+            raise RerankerError(
+                f"the reranker '{self.model}' failed ({type(exc).__name__}: {exc})",
+                remedy="lower rerank.batch_tokens or rerank.max_tokens, or take BAAI/bge-reranker-v2-m3",
+            ) from exc
+        if answer and isinstance(answer[0], list):  # one list a layer: the deepest
+            answer = answer[-1]
+        raw = np.asarray(answer, np.float32)
+        return RerankScores(raw, sigmoid(raw))
+
+
+def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
+    """Load the LLM-based reranker that ``settings.model`` names; the class follows its config.json, then its name.
+
+    Raises:
+        RerankerError: no such model, or no causal language model.
+    """
+    folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
+    config = _config(folder, settings.model)
+    kind = kind_of(config, settings.model)
+    device = choose_device(settings.device, error=RerankerError)
+    dtype = str(choose_dtype(settings.dtype, device, error=RerankerError))
+    arguments: dict[str, Any] = {
+        "use_fp16": dtype == "torch.float16",
+        "use_bf16": dtype == "torch.bfloat16",
+        "devices": str(device),
+        **_layers(kind, int(config.get("num_hidden_layers", 0))),
+    }
+    from FlagEmbedding import FlagLLMReranker, LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker
+
+    scorers = {
+        "decoder": FlagLLMReranker,
+        "layerwise": LayerWiseFlagLLMReranker,
+        "lightweight": LightWeightFlagLLMReranker,
+    }
+    try:
+        scorer = scorers[kind](str(folder), **arguments)
+    except (Exception, SystemExit) as exc:  # the lightweight class calls sys.exit when its import fails
+        raise RerankerError(
+            f"the LLM-based reranker '{settings.model}' cannot be loaded ({type(exc).__name__}: {exc})",
+            remedy="check the folder, or take the cross-encoder BAAI/bge-reranker-v2-m3",
+        ) from exc
+    return LLMReranker(
+        scorer,
+        weights_digest(folder),
+        model=settings.model,
+        kind=kind,
+        max_tokens=settings.max_tokens,
+        batch_size=max(1, settings.batch_tokens // settings.max_tokens),
+        read=settings.read,
+    )
+
+
+def kind_of(config: dict[str, Any], model: str) -> Kind:
+    """Which of FlagEmbedding's classes a checkpoint is for."""
+    marks = " ".join([config.get("model_type") or "", *(config.get("architectures") or []), Path(model).name]).lower()
+    if "cost_wise" in marks or "costwise" in marks or "lightweight" in marks:
+        return "lightweight"
+    if "layerwise" in marks:
+        return "layerwise"
+    if any(name.endswith("ForCausalLM") for name in config.get("architectures") or []):
+        return "decoder"
+    raise RerankerError(
+        f"'{model}' is no causal language model (architecture {config.get('architectures')})",
+        remedy="set rerank.provider = 'cross_encoder' for encoder-only rerankers",
+    )
+
+
+def _layers(kind: Kind, depth: int) -> dict[str, Any]:
+    """The model cards' layers, never beyond the model's own depth."""
+    if kind == "layerwise":
+        return {"cutoff_layers": [min(LAYERWISE_CUTOFF, depth)]}
+    if kind == "lightweight":
+        return {
+            "cutoff_layers": [min(LIGHTWEIGHT_CUTOFF, depth)],
+            "compress_layers": [layer for layer in LIGHTWEIGHT_COMPRESS if layer < depth],
+            "compress_ratio": LIGHTWEIGHT_RATIO,
+        }
+    return {}
+
+
+def _config(folder: Path, model: str) -> dict[str, Any]:
+    """config.json as plain JSON: AutoConfig would ask to run the code that some of these checkpoints bring."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise RerankerError(
+            f"'{model}' has no readable config.json ({type(exc).__name__})", remedy="check the folder"
+        ) from exc
