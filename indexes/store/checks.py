@@ -1,0 +1,92 @@
+"""What is looked at before anything is written: names, dimensions, finite numbers, sorted sparse indices, disk.
+
+The embedded engine accepts NaN and repeated sparse indices, leaves an empty point behind an unknown vector name, and
+dies of SIGBUS when the disk fills under its memory maps. So all of this is refused here, before the write.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.errors import DiskSpaceError, StoreError
+
+_NAME = re.compile(r"[A-Za-z0-9_\-一-鿿][A-Za-z0-9_.\-一-鿿]{0,79}")
+MEGABYTE = 1 << 20
+
+
+def check_name(name: str) -> str:
+    """A collection name is also a folder name: letters, digits, Chinese characters, '_', '-' and inner '.'."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be a collection's name",
+            remedy="use 1 to 80 letters, digits, Chinese characters, '_', '-' or '.', not beginning with '.'",
+        )
+    return name
+
+
+def check_disk(folder: Path, *, min_free_mb: int, needed_bytes: int = 0) -> None:
+    """Raises DiskSpaceError when less than ``min_free_mb`` would be free after writing ``needed_bytes``."""
+    free = shutil.disk_usage(folder).free
+    if free < min_free_mb * MEGABYTE + needed_bytes:
+        raise DiskSpaceError(
+            f"only {free // MEGABYTE} MB are free where {folder} lies, and {min_free_mb} MB must stay free "
+            f"after a write of about {-(-needed_bytes // MEGABYTE)} MB",
+            remedy="free disk space, move store.path to a larger disk, or lower store.min_free_mb",
+        )
+
+
+def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None:
+    """``vectors`` (n, dim), finite."""
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        found = vectors.shape[-1] if vectors.ndim else 0
+        raise StoreError(
+            f"the collection's vector {name!r} has {dim} dimensions, and a vector of {found} was given",
+            remedy="encode with the model the collection was built with",
+        )
+    if not np.isfinite(vectors).all():
+        bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise StoreError(
+            f"vector {name!r} number {bad} of the batch holds NaN or infinity",
+            remedy="the model overflowed: set encoder.dtype to float32, or leave that text out",
+        )
+
+
+def check_sparse(vectors: Sequence[Any], *, name: str = "sparse", sorted_: bool = True) -> None:
+    """Every vector: as many indices as values, finite, no index twice; ``sorted_`` also asks for ascending order."""
+    if not vectors:
+        return
+    lengths = [len(vector.indices) for vector in vectors]
+    if lengths != [len(vector.values) for vector in vectors]:
+        raise _sparse_error(name, next(i for i, v in enumerate(vectors) if len(v.indices) != len(v.values)), "lengths")
+    if not sum(lengths):
+        return
+    indices = np.concatenate([np.asarray(vector.indices, dtype=np.int64) for vector in vectors])
+    values = np.concatenate([np.asarray(vector.values, dtype=np.float64) for vector in vectors])
+    owner = np.repeat(np.arange(len(vectors)), lengths)
+    if not np.isfinite(values).all():
+        raise _sparse_error(name, int(owner[~np.isfinite(values)][0]), "NaN or infinity")
+    if indices.min() < 0 or indices.max() > 0xFFFFFFFF:
+        raise _sparse_error(name, int(owner[(indices < 0) | (indices > 0xFFFFFFFF)][0]), "an index outside uint32")
+    if not sorted_:
+        order = np.lexsort((indices, owner))
+        indices, owner = indices[order], owner[order]
+    wrong = (np.diff(indices) <= 0) & (np.diff(owner) == 0)
+    if wrong.any():
+        what = "indices that repeat or are not ascending" if sorted_ else "an index twice"
+        raise _sparse_error(name, int(owner[1:][wrong][0]), what)
+
+
+def _sparse_error(name: str, position: int, what: str) -> StoreError:
+    if what == "lengths":
+        what = "another number of indices than of values"
+    return StoreError(
+        f"sparse vector {name!r} number {position} of the batch holds {what}",
+        remedy="give sorted, unique uint32 indices with one finite weight each",
+    )

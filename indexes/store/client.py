@@ -1,0 +1,159 @@
+"""One function that gives the Qdrant client the settings ask for; everything above it speaks ``qdrant_client``."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import warnings
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from indexes.errors import MissingExtraError, SettingsError, StoreUnreachableError
+from indexes.settings import StoreSettings
+
+Engine = Literal["edge", "local", "memory", "server"]
+EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
+
+
+def open_client(settings: StoreSettings, **options: Any) -> Any:
+    """A ``QdrantBase``-shaped client.
+
+    No url: the embedded engine in ``settings.path`` (Qdrant Edge; where it has no wheel, qdrant-client's local mode
+    with a warning). A url: a server or cluster, asked once whether it answers. ":memory:": for tests.
+
+    Args:
+        options: passed on to ``QdrantClient`` for a server (``transport=`` of httpx, ``headers=``...).
+
+    Raises:
+        StoreUnreachableError: the server does not answer, or refuses the key.
+        MissingExtraError: ``engine = "edge"`` where the wheel is missing.
+    """
+    if settings.url == ":memory:":
+        from qdrant_client import QdrantClient
+
+        return QdrantClient(":memory:")
+    if settings.url:
+        return _open_server(settings, settings.url, options)
+    if settings.engine != "local":
+        if edge_is_installed():
+            from indexes.store.edge import EdgeClient
+
+            return EdgeClient(settings.path.expanduser(), min_free_mb=settings.min_free_mb)
+        if settings.engine == "edge":
+            raise MissingExtraError.of("qdrant-edge-py", needed_for="store.engine = 'edge'", install=EDGE_INSTALL)
+        warnings.warn(
+            "Qdrant Edge has no wheel installed here, so qdrant-client's local mode takes its place; it is some "
+            f"hundred times slower: install Edge ({EDGE_INSTALL}) or use a Qdrant server (store.url)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return _open_local(settings)
+
+
+def edge_is_installed() -> bool:
+    try:
+        import qdrant_edge  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def engine_of(client: Any) -> Engine:
+    """Which engine stands behind a client (the notice of ``rag status`` and ``rag doctor``)."""
+    from qdrant_client import QdrantClient
+    from qdrant_client.local.qdrant_local import QdrantLocal
+
+    if isinstance(client, QdrantClient):
+        inner = client._client
+        if isinstance(inner, QdrantLocal):
+            return "memory" if inner.location == ":memory:" else "local"
+        return "server"
+    return "edge"
+
+
+def is_loopback(url: str) -> bool:
+    """True for this machine's own addresses: an HTTP proxy from the environment must not stand before them."""
+    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _open_local(settings: StoreSettings) -> Any:
+    from qdrant_client import QdrantClient
+
+    from indexes.errors import CollectionLockedError
+
+    folder = settings.path.expanduser() / "local"
+    try:
+        with warnings.catch_warnings():
+            # It recommends a server from 20,000 points on; our own notice has said so already.
+            warnings.filterwarnings("ignore", message=".*Local mode is not recommended.*")
+            return QdrantClient(path=str(folder), force_disable_check_same_thread=True)
+    except RuntimeError as error:
+        if "already accessed" not in str(error):
+            raise
+        raise CollectionLockedError(
+            f"the collections in {folder} are held open by another client or process",
+            remedy="stop it, or use a Qdrant server (store.url) to share one collection",
+        ) from error
+
+
+def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> Any:
+    from qdrant_client import QdrantClient
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"store.url is {url!r}, which is no http:// or https:// address",
+            remedy="write it like http://localhost:6333, or leave it out for the embedded engine",
+        )
+    api_key = os.environ.get(settings.api_key_env) or None
+    arguments: dict[str, Any] = {
+        "url": url,
+        # Without a port in the url qdrant-client would take 6333 also behind https proxies; keep its rule for http.
+        "port": parts.port or (443 if parts.scheme == "https" else 6333),
+        "api_key": api_key,
+        "prefer_grpc": settings.grpc,
+        "timeout": max(1, round(settings.timeout)),
+        "check_compatibility": False,  # it asks in a thread, past our proxy rule, and only warns
+        **options,
+    }
+    if is_loopback(url):
+        arguments["trust_env"] = False
+        if settings.grpc:
+            arguments["grpc_options"] = {"grpc.enable_http_proxy": 0, **options.get("grpc_options", {})}
+    with warnings.catch_warnings():
+        if is_loopback(url):
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        client = QdrantClient(**arguments)
+    try:
+        client.get_collections()
+    except Exception as error:
+        client.close()
+        raise _server_error(error, url, settings.api_key_env, api_key is not None) from error
+    return client
+
+
+def _server_error(error: Exception, url: str, key_variable: str, has_key: bool) -> StoreUnreachableError:
+    status = getattr(error, "status_code", None)
+    code = error.code() if callable(getattr(error, "code", None)) else None  # gRPC
+    if status in (401, 403) or getattr(code, "name", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return StoreUnreachableError(
+            f"the Qdrant server at {url} refused {'the key in ' + key_variable if has_key else 'a request without key'}",
+            remedy=f"put the right key into the environment variable {key_variable}",
+        )
+    if status is not None:
+        return StoreUnreachableError(
+            f"{url} answered with status {status}, which no Qdrant server does to this question",
+            remedy="check store.url: its port is usually 6333, and 6334 is gRPC",
+        )
+    reason = str(getattr(error, "source", None) or getattr(error, "details", lambda: "")() or error).strip()
+    return StoreUnreachableError(
+        f"the Qdrant server at {url} does not answer ({reason or type(error).__name__})",
+        remedy="start it (docker run -p 6333:6333 qdrant/qdrant), correct store.url, or leave it out to use the "
+        "embedded engine",
+    )

@@ -1,0 +1,434 @@
+"""Qdrant Edge (the embedded engine) behind the ``qdrant_client`` call surface.
+
+What is not overridden here raises NotImplementedError, as ``QdrantBase`` says. ``tests/store/test_edge_parity.py``
+compares it with ``QdrantClient(":memory:")``. The engine is a beta: pinned to 0.9, and touched nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import models
+from qdrant_client.client_base import QdrantBase
+
+from indexes.errors import CollectionNotFoundError, StoreError
+from indexes.store import edge_convert as convert
+from indexes.store import edge_query
+from indexes.store.checks import check_dense, check_disk, check_name, check_sparse
+from indexes.store.edge_folder import EdgeFolder
+
+WRITE_BATCH = 500  # points a call: the engine holds the GIL during one, about 40 ms
+FRESH_COLLECTION_BYTES = 160 << 20  # memory maps of a new shard, sparse files at first
+_DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+
+class EdgeClient(QdrantBase):
+    """Collections of the embedded engine under one folder, one sub-folder each.
+
+    Args:
+        root: folder; made when the first collection is created.
+        min_free_mb: writes are refused (DiskSpaceError) when less disk space than this would stay free.
+
+    A collection is opened, and locked against other processes, at its first use. Writes are in the engine's
+    write-ahead log when a call returns, and on the disk after ``flush``.
+    """
+
+    def __init__(self, root: str | Path, *, min_free_mb: int = 512) -> None:
+        super().__init__()
+        self.root = Path(root).expanduser()
+        self.min_free_mb = min_free_mb
+        self._folders: dict[str, EdgeFolder] = {}
+
+    def __enter__(self) -> EdgeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- collections ----
+
+    def _names(self) -> list[str]:
+        if not self.root.is_dir():
+            return []
+        return sorted(entry.parent.name for entry in self.root.glob("*/collection.json"))
+
+    def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
+        folder = self._folders.get(name)
+        if folder is None:
+            folder = self._folders[check_name(name)] = EdgeFolder(self.root / name)
+        if must_exist and not folder.description and not folder.exists():
+            there = ", ".join(self._names()) or "none"
+            raise CollectionNotFoundError(
+                f"there is no collection {name!r} in {self.root} (there: {there})",
+                remedy="build it first: rag ingest PATH --collection " + name,
+            )
+        return folder
+
+    def get_collections(self, **kwargs: Any) -> models.CollectionsResponse:
+        return models.CollectionsResponse(
+            collections=[models.CollectionDescription(name=name) for name in self._names()]
+        )
+
+    def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:
+        return self._folder(collection_name, must_exist=False).exists()
+
+    def create_collection(
+        self,
+        collection_name: str,
+        vectors_config: models.VectorParams | dict[str, models.VectorParams] | None = None,
+        sparse_vectors_config: dict[str, models.SparseVectorParams] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        """Options of servers (shards, replicas, HNSW, quantization) raise StoreError when they ask for something."""
+        for option, value in kwargs.items():
+            if value is not None and option not in {"timeout", "on_disk_payload", "hnsw_config", "optimizers_config"}:
+                raise StoreError(
+                    f"the embedded engine has no {option} (given {value!r})",
+                    remedy="leave that setting out, or use a Qdrant server (store.url)",
+                )
+        folder = self._folder(collection_name, must_exist=False)
+        if folder.exists():
+            raise StoreError(
+                f"collection {collection_name!r} already exists in {self.root}", remedy="delete it first or open it"
+            )
+        single = isinstance(vectors_config, models.VectorParams)
+        vectors = {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else vectors_config or {}
+        sparse = sparse_vectors_config or {}
+        self.root.mkdir(parents=True, exist_ok=True)
+        check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_COLLECTION_BYTES)
+        description = {
+            "vectors": {name: params.model_dump(mode="json", exclude_none=True) for name, params in vectors.items()},
+            "single": single,
+            "sparse_vectors": {
+                name: params.model_dump(mode="json", exclude_none=True) for name, params in sparse.items()
+            },
+            "metadata": convert.to_edge_payload(metadata),
+        }
+        on_disk = any(params.on_disk for params in vectors.values())
+        folder.create(convert.edge_config(vectors, sparse, on_disk=on_disk), description)
+        return True
+
+    def recreate_collection(self, collection_name: str, *args: Any, **kwargs: Any) -> bool:
+        self.delete_collection(collection_name)
+        return self.create_collection(collection_name, *args, **kwargs)
+
+    def update_collection(self, collection_name: str, metadata: dict[str, Any] | None = None, **kwargs: Any) -> bool:
+        """Only ``metadata`` can be updated; it is merged into what is there."""
+        if any(value is not None for value in kwargs.values()):
+            raise NotImplementedError(f"the embedded engine cannot update {sorted(kwargs)}")
+        folder = self._folder(collection_name)
+        description = dict(folder.read_description())
+        description["metadata"] = {**description["metadata"], **convert.to_edge_payload(metadata)}
+        folder.write_description(description)
+        return True
+
+    def delete_collection(self, collection_name: str, **kwargs: Any) -> bool:
+        folder = self._folder(collection_name, must_exist=False)
+        if not folder.exists():
+            return False
+        folder.drop()
+        self._folders.pop(collection_name, None)
+        return True
+
+    def collection_metadata(self, collection_name: str) -> dict[str, Any]:
+        """What ``create_collection(metadata=...)`` recorded, read without opening or locking the collection."""
+        return dict(self._folder(collection_name).read_description()["metadata"])
+
+    def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
+        folder = self._folder(collection_name)
+        with folder.opened() as shard:
+            info = shard.info()
+        return edge_query.collection_info(folder.read_description(), info)
+
+    def create_payload_index(
+        self, collection_name: str, field_name: str, field_schema: Any = None, **kwargs: Any
+    ) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        schema = convert.field_schema(field_schema if field_schema is not None else "keyword")
+        return self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
+
+    def delete_payload_index(self, collection_name: str, field_name: str, **kwargs: Any) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        return self._update(collection_name, qe.UpdateOperation.delete_field_index(field_name))
+
+    # ---- writing ----
+
+    def _update(self, name: str, operation: Any, needed_bytes: int = 1 << 20) -> models.UpdateResult:
+        folder = self._folder(name)
+        with folder.opened() as shard:
+            check_disk(folder.folder, min_free_mb=self.min_free_mb, needed_bytes=needed_bytes)
+            folder.dirty = True
+            shard.update(operation)
+        return _DONE
+
+    def _schema(self, name: str) -> tuple[dict[str, int], set[str]]:
+        """Dense names with their dimensions, and sparse names."""
+        description = self._folder(name).read_description()
+        return {key: params["size"] for key, params in description["vectors"].items()}, set(
+            description["sparse_vectors"]
+        )
+
+    def upsert(self, collection_name: str, points: Any, **kwargs: Any) -> models.UpdateResult:
+        """A list of PointStruct, a PointsList or a Batch. Everything is checked before anything is written."""
+        rows = convert.edge_points(points)
+        dims, sparse_names = self._schema(collection_name)
+        vectors = edge_query.checked_vectors([vector for _, vector, _ in rows], dims, sparse_names)
+        self._write(collection_name, [row[0] for row in rows], vectors, [row[2] for row in rows])
+        return _DONE
+
+    def upload_points(
+        self, collection_name: str, points: Iterable[models.PointStruct], batch_size: int = 64, **kwargs: Any
+    ) -> None:
+        stream = iter(points)
+        while batch := list(islice(stream, max(batch_size, WRITE_BATCH))):
+            self.upsert(collection_name, batch)
+        self.flush(collection_name)
+
+    def upsert_arrays(
+        self,
+        collection_name: str,
+        ids: Sequence[str | int],
+        dense: NDArray[np.float32],
+        sparse: Sequence[Any] | None,
+        payloads: Sequence[dict[str, Any]],
+        *,
+        dense_name: str = "dense",
+        sparse_name: str = "sparse",
+    ) -> None:
+        """The fast path: native points straight from arrays, without a pydantic model for each.
+
+        Args:
+            ids: n UUID strings or unsigned integers.
+            dense: float32 (n, dim).
+            sparse: n vectors with sorted unique ``indices`` and ``values`` arrays, or None.
+            payloads: n JSON-like dicts.
+        """
+        import qdrant_edge as qe
+
+        dims, sparse_names = self._schema(collection_name)
+        for name, there in ((dense_name, dims), (sparse_name if sparse is not None else None, sparse_names)):
+            if name is not None and name not in there:
+                raise edge_query.unknown_vector(name, [*dims, *sparse_names])
+        if not len(ids) == len(dense) == len(payloads) == (len(ids) if sparse is None else len(sparse)):
+            raise StoreError(
+                f"{len(ids)} ids came with {len(dense)} dense vectors, {len(payloads)} payloads and "
+                f"{'no' if sparse is None else len(sparse)} sparse vectors",
+                remedy="give one of each for every point",
+            )
+        if not len(ids):
+            return
+        check_dense(dense, dim=dims[dense_name], name=dense_name)
+        rows = dense.tolist()
+        if sparse is None:
+            vectors: list[Any] = [{dense_name: row} for row in rows]
+        else:
+            check_sparse(sparse, name=sparse_name)
+            vectors = [
+                {dense_name: row, sparse_name: qe.SparseVector(item.indices.tolist(), item.values.tolist())}
+                for row, item in zip(rows, sparse, strict=True)
+            ]
+        self._write(collection_name, ids, vectors, payloads)
+
+    def _write(
+        self, name: str, ids: Sequence[str | int], vectors: Sequence[Any], payloads: Sequence[dict[str, Any]]
+    ) -> None:
+        import qdrant_edge as qe
+
+        dims, _ = self._schema(name)
+        point_bytes = 2 * (4 * sum(dims.values()) + 2048)  # vectors and payload, once in the log and once in place
+        for start in range(0, len(ids), WRITE_BATCH):
+            batch = [
+                qe.Point(ids[i], vectors[i], payloads[i]) for i in range(start, min(start + WRITE_BATCH, len(ids)))
+            ]
+            self._update(name, qe.UpdateOperation.upsert_points(batch), point_bytes * len(batch))
+
+    def delete(self, collection_name: str, points_selector: Any, **kwargs: Any) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        ids, chosen = convert.selector(points_selector)
+        operation = qe.UpdateOperation
+        return self._update(
+            collection_name,
+            operation.delete_points(ids) if ids is not None else operation.delete_points_by_filter(chosen),
+        )
+
+    def set_payload(
+        self, collection_name: str, payload: dict[str, Any], points: Any, key: str | None = None, **kwargs: Any
+    ) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        ids, chosen = convert.selector(points)
+        operation, plain = qe.UpdateOperation, convert.to_edge_payload(payload)
+        return self._update(
+            collection_name,
+            operation.set_payload(ids, plain, key)
+            if ids is not None
+            else operation.set_payload_by_filter(chosen, plain, key),
+        )
+
+    def flush(self, collection_name: str | None = None) -> None:
+        """Bring what was written onto the disk: call it at each document or commit."""
+        names = [collection_name] if collection_name is not None else list(self._folders)
+        for name in names:
+            self._folder(name, must_exist=False).flush()
+
+    def optimize(self, collection_name: str, *, timeout: float = 3600.0) -> bool:
+        """Index and vacuum in a process of its own; the collection is closed meanwhile and its callers wait.
+
+        Needed after many deletions, or beyond about 100,000 points, where the engine then builds an HNSW graph.
+        Returns True if anything changed.
+
+        Raises:
+            StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays usable.
+        """
+        return self._folder(collection_name).optimize(timeout=timeout, min_free_mb=self.min_free_mb)
+
+    # ---- reading ----
+
+    def retrieve(
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        **kwargs: Any,
+    ) -> list[models.Record]:
+        wanted = list(dict.fromkeys(convert.to_edge_id(item) for item in ids))
+        with self._folder(collection_name).opened() as shard:
+            found = shard.retrieve(wanted, convert.with_payload(with_payload), convert.with_vectors(with_vectors))
+        records = {record.id: record for record in map(convert.record_out, found)}
+        return [records[item] for item in wanted if item in records]
+
+    def scroll(
+        self,
+        collection_name: str,
+        scroll_filter: models.Filter | None = None,
+        limit: int = 10,
+        order_by: Any = None,
+        offset: Any = None,
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        **kwargs: Any,
+    ) -> tuple[list[models.Record], Any]:
+        import qdrant_edge as qe
+
+        request = qe.ScrollRequest(
+            offset=None if offset is None else convert.to_edge_id(offset),
+            limit=limit,
+            filter=convert.filter_(scroll_filter),
+            with_payload=convert.with_payload(with_payload),
+            with_vector=convert.with_vectors(with_vectors),
+            order_by=None if order_by is None else convert.order_by(order_by),
+        )
+        with self._folder(collection_name).opened() as shard:
+            records, following = shard.scroll(request)
+        return [convert.record_out(record) for record in records], (
+            None if following is None else convert.from_edge_id(following)
+        )
+
+    def count(
+        self, collection_name: str, count_filter: models.Filter | None = None, exact: bool = True, **kwargs: Any
+    ) -> models.CountResult:
+        import qdrant_edge as qe
+
+        with self._folder(collection_name).opened() as shard:
+            return models.CountResult(count=shard.count(qe.CountRequest(exact, convert.filter_(count_filter))))
+
+    def facet(
+        self,
+        collection_name: str,
+        key: str,
+        facet_filter: models.Filter | None = None,
+        limit: int = 10,
+        exact: bool = False,
+        **kwargs: Any,
+    ) -> models.FacetResponse:
+        import qdrant_edge as qe
+
+        with self._folder(collection_name).opened() as shard:
+            hits = shard.facet(qe.FacetRequest(key, limit, exact, convert.filter_(facet_filter)))
+        return models.FacetResponse(hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits])
+
+    def query_points(
+        self,
+        collection_name: str,
+        query: Any = None,
+        using: str | None = None,
+        prefetch: Any = None,
+        query_filter: models.Filter | None = None,
+        search_params: models.SearchParams | None = None,
+        limit: int = 10,
+        offset: int | None = None,
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        score_threshold: float | None = None,
+        **kwargs: Any,
+    ) -> models.QueryResponse:
+        request = models.QueryRequest.model_construct(
+            query=query,
+            using=using,
+            prefetch=prefetch,
+            filter=query_filter,
+            params=search_params,
+            limit=limit,
+            offset=offset,
+            with_payload=with_payload,
+            with_vector=with_vectors,
+            score_threshold=score_threshold,
+        )
+        return self.query_batch_points(collection_name, [request])[0]
+
+    def query_batch_points(
+        self, collection_name: str, requests: Sequence[models.QueryRequest], **kwargs: Any
+    ) -> list[models.QueryResponse]:
+        """Fusions (RRF, DBSF) are computed here, with ties by id; the engine's own order of ties is random."""
+        with self._folder(collection_name).opened() as shard:
+            return edge_query.run_batch(shard, requests, self._schema(collection_name))
+
+    def query_arrays(
+        self,
+        collection_name: str,
+        legs: Sequence[tuple[str, Any]],
+        *,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        with_payload: bool = True,
+    ) -> list[list[tuple[str | int, float, dict[str, Any] | None]]]:
+        """The fast path of search: native queries from arrays, plain (id, score, payload) tuples back.
+
+        Args:
+            legs: (vector name, dense float32 array or an object with ``indices`` and ``values``).
+        """
+        schema = self._schema(collection_name)
+        with self._folder(collection_name).opened() as shard:
+            return edge_query.run_arrays(
+                shard, legs, schema, limit=limit, query_filter=query_filter, with_payload=with_payload
+            )
+
+    # ---- end ----
+
+    def close(self, **kwargs: Any) -> None:
+        for folder in self._folders.values():
+            folder.close()
+        self._folders.clear()
+
+    def iter_open(self) -> Iterator[str]:
+        """Names of the collections this client has used (each locks its folder once opened)."""
+        return iter(self._folders)
+
+    def __repr__(self) -> str:
+        return f"EdgeClient({os.fspath(self.root)!r})"
+
+    def disk_usage(self) -> int:
+        """Free bytes where the collections lie."""
+        return shutil.disk_usage(self.root if self.root.exists() else self.root.parent).free

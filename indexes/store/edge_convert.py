@@ -1,0 +1,322 @@
+"""Words of ``qdrant_client`` into words of ``qdrant_edge``: filters, queries, vectors, schema.
+
+Only what RagWright and the stock LlamaIndex store say is translated; anything else raises ``NotImplementedError``
+by name, as ``QdrantBase`` does. ``qdrant_edge`` is imported inside the functions: importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from indexes.errors import StoreError
+
+PointId = int | str
+
+
+def to_edge_id(point_id: Any) -> PointId:
+    """An unsigned integer, or the canonical text of a UUID: what the engine accepts, and what we hand back."""
+    if isinstance(point_id, (int, np.integer)) and not isinstance(point_id, bool) and point_id >= 0:
+        return int(point_id)
+    try:
+        return str(uuid.UUID(str(point_id)))
+    except ValueError:
+        raise StoreError(
+            f"point id {point_id!r} is neither an unsigned integer nor a UUID",
+            remedy="derive one, as indexes.nodes.record.point_id does",
+        ) from None
+
+
+def from_edge_id(point_id: Any) -> PointId:
+    return point_id if isinstance(point_id, int) else str(point_id)
+
+
+def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
+    """Plain JSON values. Pydantic models, dates and numpy scalars are made plain as the REST client would."""
+    from qdrant_client._pydantic_compat import to_jsonable_python
+
+    return to_jsonable_python(payload) if payload else {}
+
+
+def with_payload(value: Any) -> Any:
+    """bool, list of keys, or an include/exclude selector."""
+    import qdrant_edge as qe
+
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, models.PayloadSelectorInclude):
+        return qe.PayloadSelector.Include(list(value.include))
+    if isinstance(value, models.PayloadSelectorExclude):
+        return qe.PayloadSelector.Exclude(list(value.exclude))
+    return list(value)
+
+
+def with_vectors(value: Any) -> Any:
+    return bool(value) if value is None or isinstance(value, bool) else list(value)
+
+
+def vector_out(vector: Any) -> Any:
+    """An engine's vector as ``qdrant_client`` shows it."""
+    if isinstance(vector, dict):
+        return {name: vector_out(item) for name, item in vector.items()}
+    if hasattr(vector, "indices"):
+        return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
+    return vector
+
+
+def record_out(record: Any) -> models.Record:
+    return models.Record.model_construct(
+        id=from_edge_id(record.id),
+        payload=record.payload,
+        vector=vector_out(record.vector),
+        shard_key=None,
+        order_value=record.order_value,
+    )
+
+
+def scored_out(point: Any) -> models.ScoredPoint:
+    # model_construct: the engine's values are already of these types, and validation would cost more than the search
+    return models.ScoredPoint.model_construct(
+        id=from_edge_id(point.id),
+        version=point.version,
+        score=point.score,
+        payload=point.payload,
+        vector=vector_out(point.vector),
+        shard_key=None,
+        order_value=point.order_value,
+    )
+
+
+def sparse(vector: Any) -> Any:
+    import qdrant_edge as qe
+
+    indices = np.asarray(vector.indices, dtype=np.int64)
+    values = np.asarray(vector.values, dtype=np.float64)
+    order = np.argsort(indices, kind="stable")
+    return qe.SparseVector(indices[order].tolist(), values[order].tolist())
+
+
+def query(value: Any, using: str | None) -> Any:
+    """A nearest-neighbour or order-by query; None stays None."""
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    if isinstance(value, models.NearestQuery):
+        value = value.nearest
+    if isinstance(value, (models.SparseVector,)) or (hasattr(value, "indices") and hasattr(value, "values")):
+        return qe.Query.Nearest(sparse(value), using)
+    if isinstance(value, np.ndarray):
+        value = value.astype(np.float32, copy=False).tolist()
+    if isinstance(value, (list, tuple)) and (not value or not isinstance(value[0], (list, tuple))):
+        return qe.Query.Nearest(list(value), using)
+    if isinstance(value, models.OrderByQuery):
+        return order_by(value.order_by)
+    raise NotImplementedError(f"the embedded engine's adapter does not translate a query of {type(value).__name__}")
+
+
+def order_by(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, str):
+        return qe.OrderBy(value)
+    direction = {None: None, "asc": qe.Direction.Asc, "desc": qe.Direction.Desc}[
+        value.direction.value if value.direction else None
+    ]
+    return qe.OrderBy(value.key, direction, value.start_from)
+
+
+def search_params(value: models.SearchParams | None) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    return qe.SearchParams(hnsw_ef=value.hnsw_ef, exact=bool(value.exact), indexed_only=bool(value.indexed_only))
+
+
+# ---- filters ----
+
+
+def filter_(value: models.Filter | None) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+
+    def many(conditions: Any) -> list[Any] | None:
+        if conditions is None:
+            return None
+        items = conditions if isinstance(conditions, (list, tuple)) else [conditions]
+        # An empty clause restricts nothing in Qdrant.
+        return [condition(item) for item in items] or None
+
+    least = value.min_should
+    return qe.Filter(
+        must=many(value.must),
+        should=many(value.should),
+        must_not=many(value.must_not),
+        min_should=qe.MinShould(many(least.conditions) or [], least.min_count) if least else None,
+    )
+
+
+def condition(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, models.Filter):
+        return filter_(value)
+    if isinstance(value, models.FieldCondition):
+        return _field_condition(value)
+    if isinstance(value, models.IsEmptyCondition):
+        return qe.IsEmptyCondition(value.is_empty.key)
+    if isinstance(value, models.IsNullCondition):
+        return qe.IsNullCondition(value.is_null.key)
+    if isinstance(value, models.HasIdCondition):
+        # The engine takes UUID objects and integers here, not text.
+        ids = (to_edge_id(item) for item in value.has_id)
+        return qe.HasIdCondition({uuid.UUID(item) if isinstance(item, str) else item for item in ids})
+    if isinstance(value, models.HasVectorCondition):
+        return qe.HasVectorCondition(value.has_vector)
+    if isinstance(value, models.NestedCondition):
+        return qe.NestedCondition(value.nested.key, filter_(value.nested.filter))
+    raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")
+
+
+def _field_condition(value: models.FieldCondition) -> Any:
+    import qdrant_edge as qe
+
+    if value.geo_bounding_box or value.geo_radius or value.geo_polygon:
+        raise NotImplementedError("the embedded engine's adapter does not translate geographic conditions")
+    bounds: Any = None
+    if isinstance(value.range, models.DatetimeRange):
+        bounds = qe.RangeDateTime(**{name: _iso(getattr(value.range, name)) for name in ("gte", "gt", "lte", "lt")})
+    elif value.range is not None:
+        bounds = qe.RangeFloat(gte=value.range.gte, gt=value.range.gt, lte=value.range.lte, lt=value.range.lt)
+    count = value.values_count
+    return qe.FieldCondition(
+        value.key,
+        match=_match(value.match),
+        range=bounds,
+        values_count=qe.ValuesCount(lt=count.lt, gt=count.gt, lte=count.lte, gte=count.gte) if count else None,
+        is_empty=value.is_empty,
+        is_null=value.is_null,
+    )
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else moment if isinstance(moment, str) else moment.isoformat()
+
+
+def _match(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    if isinstance(value, models.MatchValue):
+        # A Python bool arrives in the engine as the integer 1 and matches nothing; numpy's bool arrives as a bool.
+        return qe.MatchValue(np.bool_(value.value) if isinstance(value.value, bool) else value.value)
+    if isinstance(value, models.MatchAny):
+        return qe.MatchAny(list(value.any))
+    if isinstance(value, models.MatchExcept):
+        return qe.MatchExcept(list(value.except_))
+    if isinstance(value, models.MatchText):
+        return qe.MatchText(value.text)
+    if isinstance(value, models.MatchTextAny):
+        return qe.MatchTextAny(value.text_any)
+    if isinstance(value, models.MatchPhrase):
+        return qe.MatchPhrase(value.phrase)
+    if isinstance(value, models.MatchPrefix):
+        return qe.MatchPrefix(value.prefix)
+    if isinstance(value, models.MatchSubstring):
+        return qe.MatchSubstring(value.substring)
+    raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")
+
+
+def selector(value: Any) -> tuple[list[PointId] | None, Any]:
+    """A points selector as (ids, None) or (None, edge filter)."""
+    if isinstance(value, models.PointIdsList):
+        value = value.points
+    if isinstance(value, models.FilterSelector):
+        value = value.filter
+    if isinstance(value, models.Filter):
+        return None, filter_(value)
+    items: Iterable[Any] = value if isinstance(value, (list, tuple, set)) else [value]
+    return [to_edge_id(item) for item in items], None
+
+
+# ---- schema ----
+
+_SCHEMA_TYPES = ("keyword", "integer", "float", "geo", "text", "bool", "datetime", "uuid")
+
+
+def field_schema(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, models.TextIndexParams):
+        tokenizer = value.tokenizer.value.capitalize() if value.tokenizer else None
+        return qe.TextIndexParams(
+            tokenizer=getattr(qe.TokenizerType, tokenizer) if tokenizer else None,
+            min_token_len=value.min_token_len,
+            max_token_len=value.max_token_len,
+            lowercase=value.lowercase,
+            phrase_matching=value.phrase_matching,
+        )
+    name = getattr(value, "type", value)
+    name = getattr(name, "value", name)
+    if name not in _SCHEMA_TYPES:
+        raise NotImplementedError(f"the embedded engine's adapter does not know the payload index type {value!r}")
+    return getattr(qe.PayloadSchemaType, str(name).capitalize())
+
+
+def edge_config(
+    vectors: dict[str, models.VectorParams], sparse_vectors: dict[str, models.SparseVectorParams], *, on_disk: bool
+) -> Any:
+    """The engine's configuration. The unnamed vector is named ""."""
+    import qdrant_edge as qe
+
+    return qe.EdgeConfig(
+        vectors={name: _vector_params(params) for name, params in vectors.items()},
+        sparse_vectors={
+            name: qe.EdgeSparseVectorParams(
+                modifier=qe.Modifier.Idf if params.modifier == models.Modifier.IDF else None,
+                memory=qe.Memory.Cold if on_disk else None,
+            )
+            for name, params in sparse_vectors.items()
+        },
+    )
+
+
+def _vector_params(params: models.VectorParams) -> Any:
+    import qdrant_edge as qe
+
+    if params.multivector_config is not None:
+        raise NotImplementedError("the embedded engine's adapter does not store multi-vectors")
+    names = {"float32": "Float32", "float16": "Float16", "uint8": "Uint8", "turbo8": "Turbo8", "turbo16": "Turbo16"}
+    datatype = names[params.datatype.value] if params.datatype else "Float32"
+    return qe.EdgeVectorParams(
+        size=params.size,
+        distance=getattr(qe.Distance, params.distance.value.capitalize()),
+        datatype=getattr(qe.VectorStorageDatatype, datatype),
+        memory=qe.Memory.Cold if params.on_disk else None,
+    )
+
+
+def edge_points(points: Any) -> Sequence[tuple[PointId, Any, dict[str, Any]]]:
+    """PointStructs or a Batch as (id, vector, payload)."""
+    if isinstance(points, models.Batch):
+        payloads = points.payloads or [None] * len(points.ids)
+        vectors = points.vectors
+        if isinstance(vectors, dict):
+            rows: list[Any] = [{name: column[i] for name, column in vectors.items()} for i in range(len(points.ids))]
+        else:
+            rows = list(vectors)
+        return [
+            (to_edge_id(i), vector, to_edge_payload(payload))
+            for i, vector, payload in zip(points.ids, rows, payloads, strict=True)
+        ]
+    if isinstance(points, models.PointsList):
+        points = points.points
+    return [(to_edge_id(point.id), point.vector, to_edge_payload(point.payload)) for point in points]

@@ -1,0 +1,133 @@
+"""LlamaIndex MetadataFilters into a Qdrant filter, for both legs.
+
+A key is a payload's own field (``doc_id``, ``position``, ``section``, ``kind``, ``text``) or else one of the
+sentence's ``metadata``. A point that lacks the key matches no comparison, not even ``!=``; only ``is_empty`` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
+from qdrant_client.http import models
+
+from indexes.errors import StoreError
+
+_DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
+_TOP_LEVEL = ("doc_id", "position", "section", "kind", "text", "start", "end")
+_RANGES = {
+    FilterOperator.GT: "gt",
+    FilterOperator.GTE: "gte",
+    FilterOperator.LT: "lt",
+    FilterOperator.LTE: "lte",
+}
+
+
+def to_qdrant_filter(filters: MetadataFilters | None) -> models.Filter | None:
+    """Translate; None or no conditions give None.
+
+    ``==`` ``!=`` ``in`` ``nin`` take text, numbers and booleans; ``>`` ``>=`` ``<`` ``<=`` numbers and ISO dates;
+    ``any`` ``all`` ``contains`` look into lists; ``text_match`` finds a part of the text, case-sensitively, in any
+    script; ``text_match_insensitive`` finds all its words in any case (a run of Chinese counts as one word).
+
+    Raises:
+        StoreError: an operator or a value that Qdrant cannot compare, by name.
+    """
+    if filters is None:
+        return None
+    conditions = [made for item in filters.filters if (made := _condition(item)) is not None]
+    if not conditions:
+        return None
+    if filters.condition == FilterCondition.OR:
+        return models.Filter(should=conditions)
+    if filters.condition == FilterCondition.NOT:
+        return models.Filter(must_not=conditions)
+    return models.Filter(must=conditions)
+
+
+def both(*filters: models.Filter | None) -> models.Filter | None:
+    """A filter that asks for all of the given ones; None where there is none."""
+    there: list[Any] = [item for item in filters if item is not None]
+    return there[0] if len(there) == 1 else models.Filter(must=there) if there else None
+
+
+def field_key(key: str) -> str:
+    """Where a metadata key stands in the payload."""
+    if key in _DOCUMENT_KEYS:
+        return "doc_id"
+    if key in _TOP_LEVEL or key.startswith("metadata."):
+        return key
+    return f"metadata.{key}"
+
+
+def _condition(item: MetadataFilter | MetadataFilters) -> Any:
+    if isinstance(item, MetadataFilters):
+        return to_qdrant_filter(item)
+    key, operator, value = field_key(item.key), item.operator or FilterOperator.EQ, item.value
+    if operator == FilterOperator.IS_EMPTY:
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
+    if operator in (FilterOperator.EQ, FilterOperator.CONTAINS):
+        return _equal(key, value, item)
+    if operator == FilterOperator.NE:
+        return _unlike(key, [_equal(key, value, item)])
+    if operator in _RANGES:
+        return _range(key, _RANGES[operator], value, item)
+    if operator in (FilterOperator.IN, FilterOperator.ANY):
+        return _any_of(key, _items(value, item), item)
+    if operator == FilterOperator.NIN:
+        return _unlike(key, [_any_of(key, _items(value, item), item)])
+    if operator == FilterOperator.ALL:
+        return models.Filter(must=[_equal(key, one, item) for one in _items(value, item)])
+    if operator == FilterOperator.TEXT_MATCH and isinstance(value, str):
+        return models.FieldCondition(key=key, match=models.MatchSubstring(substring=value))
+    if operator == FilterOperator.TEXT_MATCH_INSENSITIVE and isinstance(value, str):
+        return models.FieldCondition(key=key, match=models.MatchText(text=value))
+    raise _unsupported(item)
+
+
+def _unsupported(item: MetadataFilter) -> StoreError:
+    operator = item.operator.value if isinstance(item.operator, FilterOperator) else item.operator
+    return StoreError(
+        f"the filter {item.key!r} {operator!r} {item.value!r} cannot be asked of Qdrant",
+        remedy="use ==, !=, >, >=, <, <=, in, nin, any, all, contains, text_match or is_empty with a value that fits",
+    )
+
+
+def _equal(key: str, value: Any, item: MetadataFilter) -> models.FieldCondition:
+    if isinstance(value, (bool, int, str)):
+        return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+    if isinstance(value, float):
+        return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
+    raise _unsupported(item)
+
+
+def _unlike(key: str, conditions: Sequence[Any]) -> models.Filter:
+    there = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
+    return models.Filter(must_not=[*conditions, there])
+
+
+def _range(key: str, bound: str, value: Any, item: MetadataFilter) -> models.FieldCondition:
+    if isinstance(value, str):
+        try:
+            return models.FieldCondition(key=key, range=models.DatetimeRange(**{bound: value}))
+        except ValueError:
+            raise _unsupported(item) from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _unsupported(item)
+    return models.FieldCondition(key=key, range=models.Range(**{bound: value}))
+
+
+def _items(value: Any, item: MetadataFilter) -> list[Any]:
+    if isinstance(value, str):  # as the stock Qdrant store reads it
+        return [part.strip() for part in value.split(",")]
+    if isinstance(value, (list, tuple, set)) and value:
+        return list(value)
+    raise _unsupported(item)
+
+
+def _any_of(key: str, values: list[Any], item: MetadataFilter) -> Any:
+    plain_text = all(isinstance(value, str) for value in values)
+    if plain_text or all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        return models.FieldCondition(key=key, match=models.MatchAny(any=values))
+    return models.Filter(should=[_equal(key, value, item) for value in values])

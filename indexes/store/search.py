@@ -1,0 +1,110 @@
+"""Both legs of a hybrid search in one round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client.http import models
+
+from indexes.encoders.base import SparseVector
+from indexes.store.collection import DENSE, SPARSE
+
+TIE_MARGIN = 16  # asked beyond the limit, so that equal scores at the cut are cut by id and not by chance
+
+
+@dataclass(slots=True)
+class Hit:
+    """One point found. ``payload`` is {} when it was not asked for."""
+
+    id: str
+    score: float
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Legs:
+    """Hits of each leg, best first, equal scores by id; [] for a leg that was not searched."""
+
+    dense: list[Hit] = field(default_factory=list)
+    sparse: list[Hit] = field(default_factory=list)
+
+    def payloads(self) -> dict[str, dict[str, Any]]:
+        """id -> payload over both legs."""
+        return {hit.id: hit.payload for leg in (self.sparse, self.dense) for hit in leg}
+
+    def scores(self) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        """(id, score) of the dense and of the sparse leg, as ``fusion.fuse`` takes them."""
+        return [(hit.id, hit.score) for hit in self.dense], [(hit.id, hit.score) for hit in self.sparse]
+
+
+def search_legs(
+    client: Any,
+    name: str,
+    *,
+    dense: NDArray[np.float32] | None,
+    sparse: SparseVector | None,
+    limit: int,
+    filters: models.Filter | None = None,
+    with_payload: bool = True,
+) -> Legs:
+    """Search the dense leg, the sparse leg, or both.
+
+    Args:
+        dense: float32 (dim,), or None to leave that leg out.
+        sparse: the question's term weights; None or empty leaves that leg out.
+        limit: hits a leg.
+        filters: applied to both legs.
+        with_payload: False leaves the payloads empty.
+
+    Raises:
+        CollectionNotFoundError, StoreError (wrong dimension, NaN, no such vector).
+    """
+    legs: list[tuple[str, Any]] = []
+    if dense is not None:
+        legs.append((DENSE, dense))
+    if sparse is not None and len(sparse):
+        legs.append((SPARSE, sparse))
+    if not legs or limit <= 0:
+        return Legs()
+    if hasattr(client, "query_arrays"):
+        found = {
+            leg: [Hit(str(identity), score, payload or {}) for identity, score, payload in rows]
+            for (leg, _), rows in zip(
+                legs,
+                client.query_arrays(
+                    name, legs, limit=limit + TIE_MARGIN, query_filter=filters, with_payload=with_payload
+                ),
+                strict=True,
+            )
+        }
+    else:
+        requests = [
+            models.QueryRequest(
+                query=_query(vector),
+                using=leg,
+                limit=limit + TIE_MARGIN,
+                filter=filters,
+                with_payload=with_payload,
+            )
+            for leg, vector in legs
+        ]
+        answers = client.query_batch_points(name, requests=requests)
+        found = {
+            leg: [Hit(str(point.id), point.score, point.payload or {}) for point in answer.points]
+            for (leg, _), answer in zip(legs, answers, strict=True)
+        }
+    return Legs(dense=_ordered(found.get(DENSE, []), limit), sparse=_ordered(found.get(SPARSE, []), limit))
+
+
+def _query(vector: Any) -> Any:
+    if isinstance(vector, SparseVector):
+        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+    return np.asarray(vector, dtype=np.float32).tolist()
+
+
+def _ordered(hits: list[Hit], limit: int) -> list[Hit]:
+    hits.sort(key=lambda hit: (-hit.score, hit.id))
+    return hits[:limit]
