@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.base.response.schema import Response
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.chat_engine.types import (
@@ -58,23 +60,28 @@ class RagChatEngine(BaseChatEngine):
         return AnswerStream(self.engine, message, searched=searched, on_end=remember)
 
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
+        """LlamaIndex's form of ``stream``: iterate ``.response_gen``."""
         stream = self.stream(message, chat_history)
-
-        def pieces():  # type: ignore[no-untyped-def]  # LlamaIndex's generator type is internal to it
-            from llama_index.core.base.llms.types import ChatResponse
-
-            for piece in stream.tokens():
-                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=piece), delta=piece)
-
-        response = StreamingAgentChatResponse(chat_stream=pieces(), sources=[])
-        response.write_response_to_history(ChatMemoryBuffer.from_defaults(token_limit=1_000_000))
-        response.source_nodes = list(stream.response.source_nodes) if stream.response else []
-        return response
+        # Our stream writes the history itself (with the checked answer), so LlamaIndex must not.
+        return StreamingAgentChatResponse(
+            chat_stream=(_delta(piece) for piece in stream.tokens()),
+            source_nodes=stream.source_nodes,
+            is_writing_to_memory=False,
+        )
 
     async def astream_chat(
         self, message: str, chat_history: list[ChatMessage] | None = None
     ) -> StreamingAgentChatResponse:
-        return await asyncio.to_thread(self.stream_chat, message, chat_history)
+        """LlamaIndex's async form of ``stream``: iterate ``.async_response_gen()``."""
+        stream = await asyncio.to_thread(self.stream, message, chat_history)
+
+        async def pieces() -> AsyncIterator[ChatResponse]:
+            async for piece in stream.atokens():
+                yield _delta(piece)
+
+        return StreamingAgentChatResponse(
+            achat_stream=cast(Any, pieces()), source_nodes=stream.source_nodes, is_writing_to_memory=False
+        )
 
     def _condense(self, message: str, chat_history: list[ChatMessage] | None) -> tuple[str | None, str | None]:
         """The question to search for, and a note where the follow-up could not be condensed."""
@@ -112,3 +119,7 @@ class RagChatEngine(BaseChatEngine):
         return AgentChatResponse(
             response=str(response.response), source_nodes=response.source_nodes, metadata=response.metadata
         )
+
+
+def _delta(piece: str) -> ChatResponse:
+    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=piece), delta=piece)

@@ -93,7 +93,7 @@ class RagQueryEngine(BaseQueryEngine):
             stream = self.stream(query_bundle.query_str)
             return StreamingResponse(
                 response_gen=cast(Any, stream.tokens()),
-                source_nodes=[_passage_node(passage) for passage in stream.passages],
+                source_nodes=stream.source_nodes,
                 metadata=stream.metadata,
             )
         return self.answer(query_bundle.query_str)
@@ -103,7 +103,7 @@ class RagQueryEngine(BaseQueryEngine):
             stream = await asyncio.to_thread(self.stream, query_bundle.query_str)
             return AsyncStreamingResponse(
                 response_gen=cast(Any, stream.atokens()),
-                source_nodes=[_passage_node(passage) for passage in stream.passages],
+                source_nodes=stream.source_nodes,
                 metadata=stream.metadata,
             )
         return await self.aanswer(query_bundle.query_str)
@@ -311,8 +311,9 @@ class AnswerStream:
         self.response: Response | None = None
 
     @property
-    def passages(self) -> list[Passage]:
-        return self._prepared.passages
+    def source_nodes(self) -> list[NodeWithScore]:
+        """The passages the answer may draw on, best first."""
+        return [_passage_node(passage) for passage in self._prepared.passages]
 
     def tokens(self) -> Iterator[str]:
         """The answer's text in pieces; invented citations never appear in it.
