@@ -52,8 +52,11 @@ class Encoded:
 class Lexical(Protocol):
     """How sentence-level term weights become the stored sparse vector of a window."""
 
-    name: str  # "learned" (BGE-M3's head) or "bm25"
-    idf: bool  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
+    @property
+    def name(self) -> str: ...  # "learned" (BGE-M3's head) or "bm25"
+
+    @property
+    def idf(self) -> bool: ...  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
 
     def pool(self, window: Sequence[SparseVector]) -> SparseVector:
         """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25)."""
@@ -94,17 +97,50 @@ class Fingerprint:
 class Encoder(Protocol):
     """One model, both legs. Implementations are built by ``indexes.encoders.build_encoder(settings)``."""
 
-    dim: int
-    max_tokens: int  # texts longer than this are truncated, and reported in Encoded.truncated
-    lexical: Lexical | None
+    @property
+    def dim(self) -> int: ...  # a server is asked on first use
+
+    @property
+    def max_tokens(self) -> int:
+        """Texts longer than this are truncated, and reported in ``Encoded.truncated``; 0: only the server knows."""
+        ...
+
+    @property
+    def lexical(self) -> Lexical | None: ...
 
     @property
     def fingerprint(self) -> Fingerprint: ...
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
-        """Dense (with the document prompt) and sentence-level sparse vectors, one forward pass. [] gives shape (0, dim)."""
+        """Dense (document prompt) and sentence-level sparse vectors, one forward pass. [] gives shape (0, dim)."""
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """The same for questions: query prompt, and sparse vectors ready to search with."""
+        ...
+
+
+class DenseModel(Protocol):
+    """A model with dense vectors only. ``paired.PairedEncoder`` puts a lexical side beside it."""
+
+    @property
+    def model(self) -> str: ...  # name as configured
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    @property
+    def weights(self) -> str: ...  # as Fingerprint.weights
+
+    @property
+    def pooling(self) -> str: ...
+
+    @property
+    def prompts(self) -> dict[str, str]: ...  # {"query": str, "document": str}
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        """Dense vectors of texts with the query or document prompt; ``sparse`` is None."""
         ...

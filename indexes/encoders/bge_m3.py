@@ -1,0 +1,190 @@
+"""BGE-M3 and any checkpoint of its shape: dense and lexical weights of a text from one forward pass.
+
+Loaded as FlagEmbedding loads it (an AutoModel, and ``sparse_linear.pt`` beside it), run by our own loop: tokenised
+once, length-sorted batches under a token budget, no batch-size probe, and the sparse head's maximum a term taken
+over the tokens themselves, so that no batch x vocabulary tensor (250,000 wide) ever exists.
+Source: BGE M3-Embedding, arXiv 2402.03216; FlagEmbedding 1.4.2, M3Embedder.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
+from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.encoders.vectors import join, unit_rows, with_prompt
+from indexes.errors import EncoderError
+from indexes.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LearnedLexical:
+    """BGE-M3's own term weights: a window's weight for a term is its largest in any sentence, no IDF."""
+
+    name = "learned"
+    idf = False
+
+    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
+        return join(window, np.maximum)
+
+
+class BgeM3:
+    """An ``Encoder`` (both legs) and a ``DenseModel`` (``embed``: the dense leg only).
+
+    Args:
+        settings: ``model`` is a folder or a hub name; ``max_tokens`` defaults to what the model reads (8192).
+
+    Raises:
+        EncoderError: the folder is no such checkpoint, or the hub cannot be reached.
+    """
+
+    pooling = "cls"
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        folder = model_folder(settings.model, hub=settings.hub, revision=settings.revision)
+        self.model = settings.model
+        self.device = choose_device(settings.device)
+        self.dtype = choose_dtype(settings.dtype, self.device)
+        self.budget = settings.batch_tokens
+        self.dimensions = settings.dimensions
+        self.prompts = {"query": settings.query_prompt or "", "document": settings.document_prompt or ""}
+        self.weights = weights_digest(folder)
+        self.lexical = LearnedLexical()
+        self._network, tokenizer = _load(folder, self.device, self.dtype)
+        self._head = _load_sparse_head(folder, self._network.config.hidden_size, self.device)
+        self.dim = self.dimensions or int(self._network.config.hidden_size)
+        self.max_tokens = _longest(settings.max_tokens, tokenizer, self._network.config)
+        self._tokens = Tokens(tokenizer, self.max_tokens)
+        # The tokens FlagEmbedding drops; others, such as <mask>, count as terms there too.
+        dropped = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
+        self._dropped = np.array([i for i in dropped if i is not None], dtype=np.int64)
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(
+            model=self.model,
+            weights=self.weights,
+            dim=self.dim,
+            pooling=self.pooling,
+            prompts=self.prompts,
+            sparse=self.lexical.name,
+        )
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        return self._encode(texts, "document", lexical=True)
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        return self._encode(texts, "query", lexical=True)
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        return self._encode(texts, "query" if query else "document", lexical=False)
+
+    def _encode(self, texts: Sequence[str], kind: str, *, lexical: bool) -> Encoded:
+        if not texts:
+            return Encoded(np.empty((0, self.dim), np.float32), [] if lexical else None)
+        prompted = with_prompt(self.prompts[kind], texts)
+        dense = np.empty((len(texts), self._network.config.hidden_size), np.float32)
+        sparse: list[SparseVector] | None = [EMPTY_SPARSE] * len(texts) if lexical else None
+        with self._lock, forward_pass(self.model, self.budget):
+            ids, truncated = self._tokens(prompted)
+            batches = padded_batches(ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device)
+            for positions, input_ids, mask in batches:
+                hidden = self._network(input_ids=input_ids, attention_mask=mask).last_hidden_state
+                dense[positions] = hidden[:, 0].float().cpu().numpy()
+                if sparse is None:
+                    continue
+                weights = self._head(hidden.float()).squeeze(-1).relu().cpu().numpy()
+                rows = _term_weights(weights, input_ids.cpu().numpy(), mask.cpu().numpy(), self._dropped)
+                for position, row in zip(positions, rows, strict=True):
+                    sparse[position] = row
+        return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), sparse, truncated)
+
+
+def _term_weights(
+    weights: NDArray[np.float32], ids: NDArray[np.int64], mask: NDArray[np.int64], dropped: NDArray[np.int64]
+) -> list[SparseVector]:
+    """The largest weight of each token id in each row of a (texts, tokens) batch; special tokens left out."""
+    keep = (mask > 0) & (weights > 0) & ~np.isin(ids, dropped)
+    rows = np.nonzero(keep)[0]
+    keys = (rows << 32) | ids[keep]  # row above, term below: one sort for the whole batch
+    order = np.argsort(keys, kind="stable")
+    keys, values = keys[order], weights[keep][order]
+    if not keys.size:
+        return [EMPTY_SPARSE] * len(ids)
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    largest = np.maximum.reduceat(values, starts).astype(np.float32)
+    terms = (keys[starts] & 0xFFFFFFFF).astype(np.uint32)
+    ends = np.searchsorted(keys[starts] >> 32, np.arange(len(ids) + 1))
+    return [SparseVector(terms[a:b], largest[a:b]) for a, b in itertools.pairwise(ends)]
+
+
+def _load(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        network = AutoModel.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        raise EncoderError(
+            f"the folder {folder} cannot be loaded as a model ({type(exc).__name__}: {_first_line(exc)})",
+            remedy="give the folder that holds config.json, the weights and the tokenizer",
+        ) from exc
+    if getattr(network, "pooler", None) is not None:
+        network.pooler = None  # BGE-M3 takes the CLS state itself; the pooler's output would be thrown away
+    return network.to(device=device, dtype=dtype).eval(), tokenizer
+
+
+def _load_sparse_head(folder: Path, hidden: int, device: torch.device) -> torch.nn.Linear:
+    """``sparse_linear`` in float32, from safetensors or from a .pt that may hold nothing but tensors."""
+    import torch
+    from safetensors.torch import load_file
+
+    head = torch.nn.Linear(hidden, 1)
+    path = folder / "sparse_linear.safetensors"
+    try:
+        if path.exists():
+            state = load_file(path)
+        else:
+            path = folder / "sparse_linear.pt"
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        head.load_state_dict(state)
+    except FileNotFoundError as exc:
+        raise EncoderError(
+            f"{folder} holds no sparse_linear.pt, so it is no BGE-M3 checkpoint",
+            remedy="set encoder.provider = 'sentence_transformer' (dense, with BM25 beside it)",
+        ) from exc
+    except Exception as exc:  # unpickling refuses in many ways; each means the same to a user
+        raise EncoderError(
+            f"the sparse head {path} cannot be read ({type(exc).__name__}: {_first_line(exc)})",
+            remedy="fetch the file again; it must hold a weight of shape (1, hidden) and a bias",
+        ) from exc
+    return head.to(device).float().eval()
+
+
+def _longest(configured: int | None, tokenizer: Any, config: Any) -> int:
+    """What the network has positions for (XLM-R keeps pad + 1 of them back), or less where configured."""
+    positions = int(getattr(config, "max_position_embeddings", 0)) or 8192
+    if config.model_type in ("xlm-roberta", "roberta", "camembert"):
+        positions -= config.pad_token_id + 1
+    longest = min(positions, int(tokenizer.model_max_length))
+    if configured is not None and configured > positions:
+        raise EncoderError(
+            f"max_tokens = {configured}, but the model has positions for {positions} tokens",
+            remedy=f"set encoder.max_tokens to {positions} or less",
+        )
+    return configured or longest
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).strip().splitlines() or [""])[0]

@@ -1,0 +1,53 @@
+"""An encoder as a LlamaIndex embedding model, so that stock LlamaIndex parts can use it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from pydantic import PrivateAttr
+
+from indexes.encoders.base import Encoder
+
+
+class EncoderEmbedding(BaseEmbedding):
+    """``BaseEmbedding`` over the dense side of an ``Encoder``; async calls run in a thread and block no loop.
+
+    Args:
+        encoder: any encoder.
+        embed_batch_size: texts handed over at once (the encoder makes its own batches of them); LlamaIndex's
+            default of 10 would leave most of its speed unused.
+    """
+
+    _encoder: Encoder = PrivateAttr()
+
+    def __init__(self, encoder: Encoder, *, embed_batch_size: int = 512, **more: Any) -> None:
+        super().__init__(model_name=encoder.fingerprint.model, embed_batch_size=embed_batch_size, **more)
+        self._encoder = encoder
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "EncoderEmbedding"
+
+    @property
+    def encoder(self) -> Encoder:
+        return self._encoder
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._encoder.encode_queries([query]).dense[0].tolist()
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return self._encoder.encode_documents(texts).dense.tolist()
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await asyncio.to_thread(self._get_query_embedding, query)
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return await asyncio.to_thread(self._get_text_embedding, text)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self._get_text_embeddings, texts)

@@ -1,0 +1,50 @@
+"""A dense model with BM25 (or nothing) beside it: together an ``Encoder``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from indexes.encoders.base import DenseModel, Encoded, Fingerprint
+from indexes.encoders.bm25 import Bm25
+
+
+class PairedEncoder:
+    """An ``Encoder`` made of a ``DenseModel`` and a lexical side.
+
+    Args:
+        dense: the model of the dense leg.
+        lexical: BM25, or None for an index without a lexical leg.
+    """
+
+    def __init__(self, dense: DenseModel, lexical: Bm25 | None) -> None:
+        self.dense, self.lexical = dense, lexical
+
+    @property
+    def dim(self) -> int:
+        return self.dense.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self.dense.max_tokens
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(
+            model=self.dense.model,
+            weights=self.dense.weights,
+            dim=self.dense.dim,
+            pooling=self.dense.pooling,
+            prompts=self.dense.prompts,
+            sparse=self.lexical.parameters if self.lexical else "none",
+        )
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        encoded = self.dense.embed(texts, query=False)
+        sparse = [self.lexical.document(text) for text in texts] if self.lexical else None
+        return replace(encoded, sparse=sparse)
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        encoded = self.dense.embed(texts, query=True)
+        sparse = [self.lexical.query(text) for text in texts] if self.lexical else None
+        return replace(encoded, sparse=sparse)

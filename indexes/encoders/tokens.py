@@ -1,0 +1,77 @@
+"""Texts to token ids once, and token ids to padded batches, for every torch encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from indexes.encoders.batching import token_batches
+from indexes.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Tokens:
+    """A Hugging Face tokenizer with a length limit, that says which texts it cut.
+
+    The Rust tokenizer is called directly where there is one: the wrapper around it takes longer than the work.
+
+    Args:
+        tokenizer: a transformers tokenizer that belongs to the caller alone (its truncation is set here).
+        max_tokens: longest text, special tokens included.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        self.pad_id: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self._rust = getattr(tokenizer, "backend_tokenizer", None) if tokenizer.is_fast else None
+        if self._rust is not None:
+            self._rust.enable_truncation(max_tokens)
+            self._rust.no_padding()
+
+    def __call__(self, texts: Sequence[str]) -> tuple[list[list[int]], tuple[int, ...]]:
+        """Token ids of each text, and the positions of the texts that were cut."""
+        if self._rust is not None:
+            encodings = self._rust.encode_batch(list(texts))
+            cut = tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing)
+            return [encoding.ids for encoding in encodings], cut
+        ids = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        full = [i for i, one in enumerate(ids) if len(one) == self.max_tokens]
+        whole = self.tokenizer([texts[i] for i in full])["input_ids"] if full else []
+        return ids, tuple(i for i, one in zip(full, whole, strict=True) if len(one) > self.max_tokens)
+
+
+def padded_batches(
+    ids: Sequence[Sequence[int]], *, budget: int, pad_id: int, device: torch.device
+) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """(positions, input_ids, attention_mask) of each batch, padded on the right; int64 tensors on ``device``."""
+    import torch
+
+    for positions in token_batches([len(one) for one in ids], budget):
+        width = len(ids[positions[0]])
+        padded = np.full((len(positions), width), pad_id, dtype=np.int64)
+        mask = np.zeros((len(positions), width), dtype=np.int64)
+        for row, position in enumerate(positions):
+            one = ids[position]
+            padded[row, : len(one)] = one
+            mask[row, : len(one)] = 1
+        yield positions, torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device)
+
+
+@contextmanager
+def forward_pass(model: str, budget: int) -> Iterator[None]:
+    """inference_mode, with the GPU's out-of-memory turned into a sentence."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.OutOfMemoryError as exc:
+        raise EncoderError(
+            f"'{model}' does not fit the GPU's memory with batches of {budget} tokens",
+            remedy=f"set encoder.batch_tokens = {max(64, budget // 4)}, or device = 'cpu'",
+        ) from exc
