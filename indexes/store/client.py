@@ -38,7 +38,7 @@ def open_client(settings: StoreSettings, **options: Any) -> Any:
         if edge_is_installed():
             from indexes.store.edge import EdgeClient
 
-            return EdgeClient(settings.path.expanduser(), min_free_mb=settings.min_free_mb)
+            return EdgeClient(settings.path.expanduser() / "edge", min_free_mb=settings.min_free_mb)
         if settings.engine == "edge":
             raise MissingExtraError.of("qdrant-edge-py", needed_for="store.engine = 'edge'", install=EDGE_INSTALL)
         warnings.warn(
@@ -114,8 +114,6 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
     api_key = os.environ.get(settings.api_key_env) or None
     arguments: dict[str, Any] = {
         "url": url,
-        # Without a port in the url qdrant-client would take 6333 also behind https proxies; keep its rule for http.
-        "port": parts.port or (443 if parts.scheme == "https" else 6333),
         "api_key": api_key,
         "prefer_grpc": settings.grpc,
         "timeout": max(1, round(settings.timeout)),
@@ -140,10 +138,12 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
 
 def _server_error(error: Exception, url: str, key_variable: str, has_key: bool) -> StoreUnreachableError:
     status = getattr(error, "status_code", None)
-    code = error.code() if callable(getattr(error, "code", None)) else None  # gRPC
-    if status in (401, 403) or getattr(code, "name", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+    code = getattr(error, "code", None)  # gRPC
+    code_name = getattr(code() if callable(code) else code, "name", "")
+    if status in (401, 403) or code_name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return StoreUnreachableError(
-            f"the Qdrant server at {url} refused {'the key in ' + key_variable if has_key else 'a request without key'}",
+            f"the Qdrant server at {url} refused "
+            + (f"the key in {key_variable}" if has_key else "a request without key"),
             remedy=f"put the right key into the environment variable {key_variable}",
         )
     if status is not None:

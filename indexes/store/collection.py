@@ -107,7 +107,7 @@ def read_record(client: Any, name: str) -> dict[str, Any]:
     Raises:
         CollectionNotFoundError: there is none of that name.
     """
-    require_collection(client, name)
+    check_collection(client, name)
     if hasattr(client, "collection_metadata"):
         metadata = client.collection_metadata(name)
     else:
@@ -146,7 +146,7 @@ def check_fingerprint(client: Any, name: str, fingerprint: Fingerprint) -> None:
     )
 
 
-def require_collection(client: Any, name: str) -> None:
+def check_collection(client: Any, name: str) -> None:
     """Raises CollectionNotFoundError, with the names that exist."""
     check_name(name)
     if client.collection_exists(name):
@@ -169,7 +169,7 @@ def drop_collection(client: Any, name: str) -> None:
     Raises:
         CollectionNotFoundError: there is none of that name.
     """
-    require_collection(client, name)
+    check_collection(client, name)
     client.delete_collection(name)
 
 

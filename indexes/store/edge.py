@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class EdgeClient(QdrantBase):
     def create_collection(
         self,
         collection_name: str,
-        vectors_config: models.VectorParams | dict[str, models.VectorParams] | None = None,
+        vectors_config: models.VectorParams | Mapping[str, models.VectorParams] | None = None,
         sparse_vectors_config: dict[str, models.SparseVectorParams] | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -100,7 +100,9 @@ class EdgeClient(QdrantBase):
                 f"collection {collection_name!r} already exists in {self.root}", remedy="delete it first or open it"
             )
         single = isinstance(vectors_config, models.VectorParams)
-        vectors = {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else vectors_config or {}
+        vectors = (
+            {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else dict(vectors_config or {})
+        )
         sparse = sparse_vectors_config or {}
         self.root.mkdir(parents=True, exist_ok=True)
         check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_COLLECTION_BYTES)
@@ -149,11 +151,11 @@ class EdgeClient(QdrantBase):
         return edge_query.collection_info(folder.read_description(), info)
 
     def create_payload_index(
-        self, collection_name: str, field_name: str, field_schema: Any = None, **kwargs: Any
+        self, collection_name: str, field_name: str, field_schema: Any = None, field_type: Any = None, **kwargs: Any
     ) -> models.UpdateResult:
         import qdrant_edge as qe
 
-        schema = convert.field_schema(field_schema if field_schema is not None else "keyword")
+        schema = convert.field_schema(field_schema or field_type or "keyword")
         return self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
 
     def delete_payload_index(self, collection_name: str, field_name: str, **kwargs: Any) -> models.UpdateResult:
@@ -372,6 +374,7 @@ class EdgeClient(QdrantBase):
         with_payload: Any = True,
         with_vectors: Any = False,
         score_threshold: float | None = None,
+        lookup_from: Any = None,
         **kwargs: Any,
     ) -> models.QueryResponse:
         request = models.QueryRequest.model_construct(
@@ -385,6 +388,7 @@ class EdgeClient(QdrantBase):
             with_payload=with_payload,
             with_vector=with_vectors,
             score_threshold=score_threshold,
+            lookup_from=lookup_from,
         )
         return self.query_batch_points(collection_name, [request])[0]
 

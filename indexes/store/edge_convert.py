@@ -15,10 +15,10 @@ from qdrant_client import models
 
 from indexes.errors import StoreError
 
-PointId = int | str
+PointId = int | uuid.UUID | str
 
 
-def to_edge_id(point_id: Any) -> PointId:
+def to_edge_id(point_id: Any) -> int | str:
     """An unsigned integer, or the canonical text of a UUID: what the engine accepts, and what we hand back."""
     if isinstance(point_id, (int, np.integer)) and not isinstance(point_id, bool) and point_id >= 0:
         return int(point_id)
@@ -31,7 +31,7 @@ def to_edge_id(point_id: Any) -> PointId:
         ) from None
 
 
-def from_edge_id(point_id: Any) -> PointId:
+def from_edge_id(point_id: Any) -> int | str:
     return point_id if isinstance(point_id, int) else str(point_id)
 
 
@@ -215,13 +215,17 @@ def _match(value: Any) -> Any:
 
     if value is None:
         return None
+    several: list[Any]
     if isinstance(value, models.MatchValue):
         # A Python bool arrives in the engine as the integer 1 and matches nothing; numpy's bool arrives as a bool.
-        return qe.MatchValue(np.bool_(value.value) if isinstance(value.value, bool) else value.value)
+        exact: Any = np.bool_(value.value) if isinstance(value.value, bool) else value.value
+        return qe.MatchValue(exact)
     if isinstance(value, models.MatchAny):
-        return qe.MatchAny(list(value.any))
+        several = list(value.any)
+        return qe.MatchAny(several)
     if isinstance(value, models.MatchExcept):
-        return qe.MatchExcept(list(value.except_))
+        several = list(value.except_)
+        return qe.MatchExcept(several)
     if isinstance(value, models.MatchText):
         return qe.MatchText(value.text)
     if isinstance(value, models.MatchTextAny):
@@ -304,10 +308,10 @@ def _vector_params(params: models.VectorParams) -> Any:
     )
 
 
-def edge_points(points: Any) -> Sequence[tuple[PointId, Any, dict[str, Any]]]:
+def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
     """PointStructs or a Batch as (id, vector, payload)."""
     if isinstance(points, models.Batch):
-        payloads = points.payloads or [None] * len(points.ids)
+        payloads: list[Any] = points.payloads or [None] * len(points.ids)
         vectors = points.vectors
         if isinstance(vectors, dict):
             rows: list[Any] = [{name: column[i] for name, column in vectors.items()} for i in range(len(points.ids))]

@@ -13,7 +13,7 @@ from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.store.checks import check_dense, check_sparse
-from indexes.store.collection import DENSE, SPARSE, require_collection
+from indexes.store.collection import DENSE, SPARSE, check_collection
 
 REQUEST_POINTS = 256  # points in one request to a server
 LOOKUP = 512  # documents whose first sentence is fetched in one call
@@ -111,7 +111,7 @@ def iter_documents(client: Any, name: str) -> Iterator[DocumentInfo]:
 
     One facet over the indexed ``doc_id``, then the first sentence of each document, fetched by its computed id.
     """
-    require_collection(client, name)
+    check_collection(client, name)
     total = count(client, name)
     if not total:
         return

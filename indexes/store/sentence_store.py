@@ -1,0 +1,281 @@
+"""The collection as a LlamaIndex vector store: dense, sparse and hybrid queries, metadata filters, get, add, delete.
+
+``VectorStoreIndex.from_vector_store(store, embed_model=...)`` works over it unchanged. It reads and writes the same
+points as the rest of RagWright: a sentence once, under an id computed from document and position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.schema import BaseNode, TextNode
+from llama_index.core.vector_stores.types import (
+    BasePydanticVectorStore,
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryMode,
+    VectorStoreQueryResult,
+)
+from qdrant_client.http import models
+
+from indexes.encoders.base import Encoder, SparseVector
+from indexes.errors import StoreError
+from indexes.nodes.record import SentenceRecord
+from indexes.store import points
+from indexes.store.collection import check_collection, has_sparse
+from indexes.store.filters import both, to_qdrant_filter
+from indexes.store.fusion import Method, fuse
+from indexes.store.search import Legs, search_legs
+
+PAGE = 1000  # points a scroll
+
+
+class SentenceVectorStore(BasePydanticVectorStore):
+    """A collection made by ``ensure_collection``, for LlamaIndex.
+
+    Args:
+        client: what ``open_client`` gave.
+        collection_name: an existing collection.
+        encoder: gives the sparse vector of ``query_str``, and of nodes that are added; only dense queries work
+            without it.
+        fusion: how hybrid queries join the legs; the query's ``alpha`` (default 0.5) is the dense weight.
+        rrf_k: RRF's constant.
+        sparse_window: sentences on each side that an added node's sparse vector sees (``sparse.window``).
+    """
+
+    stores_text: bool = True
+    flat_metadata: bool = False
+    collection_name: str
+    fusion: Method = "minmax"
+    rrf_k: int = 60
+    sparse_window: int = 3
+    _client: Any = PrivateAttr()
+    _encoder: Encoder | None = PrivateAttr()
+
+    def __init__(self, *, client: Any, collection_name: str, encoder: Encoder | None = None, **options: Any) -> None:
+        super().__init__(collection_name=collection_name, **options)
+        self._client = client
+        self._encoder = encoder
+        check_collection(client, collection_name)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "SentenceVectorStore"
+
+    @property
+    def client(self) -> Any:
+        return self._client
+
+    # ---- reading ----
+
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """Modes DEFAULT (dense), SPARSE and HYBRID.
+
+        ``sparse_top_k`` and ``hybrid_top_k`` count as in LlamaIndex; both default to ``similarity_top_k``.
+
+        Raises:
+            StoreError: another mode; no query embedding, text or encoder where the mode needs it.
+        """
+        dense_wanted = query.mode in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.HYBRID)
+        sparse_wanted = query.mode in (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.HYBRID)
+        if not dense_wanted and not sparse_wanted:
+            raise StoreError(
+                f"query mode {query.mode.value!r} is not supported by this store",
+                remedy="use default, sparse or hybrid",
+            )
+        top_k = query.similarity_top_k
+        sparse_k = (query.sparse_top_k or top_k) if sparse_wanted else 0
+        dense = self._dense(query) if dense_wanted else None
+        legs = search_legs(
+            self._client,
+            self.collection_name,
+            dense=dense,
+            sparse=self._sparse(query) if sparse_wanted else None,
+            limit=max(top_k if dense_wanted else 0, sparse_k),
+            filters=self._filter(query),
+        )
+        legs = Legs(dense=legs.dense[:top_k], sparse=legs.sparse[:sparse_k])
+        alpha = query.alpha if query.alpha is not None else 0.5
+        method: Method = "dense" if not sparse_wanted else "sparse" if not dense_wanted else self.fusion
+        if method in ("minmax", "rrf") and not 0 <= alpha <= 1:
+            raise StoreError(f"alpha is {alpha}", remedy="give the dense leg's weight, 0 to 1")
+        dense_scores, sparse_scores = legs.scores()
+        ranked = fuse(
+            dense_scores,
+            sparse_scores,
+            method=method,
+            dense_weight=alpha,
+            sparse_weight=1 - alpha,
+            rrf_k=self.rrf_k,
+        )
+        kept = {"dense": top_k, "sparse": sparse_k}.get(method, query.hybrid_top_k or top_k)
+        payloads = legs.payloads()
+        best = ranked[:kept]
+        return VectorStoreQueryResult(
+            nodes=[SentenceRecord.from_payload(payloads[key]).to_node() for key, _ in best],
+            similarities=[score for _, score in best],
+            ids=[key for key, _ in best],
+        )
+
+    def _dense(self, query: VectorStoreQuery) -> np.ndarray[Any, Any]:
+        if query.query_embedding is not None:
+            return np.asarray(query.query_embedding, dtype=np.float32)
+        if self._encoder is None or query.query_str is None:
+            raise StoreError(
+                f"a {query.mode.value} query needs an embedding, and none was given",
+                remedy="set query_embedding, or query_str on a store that has an encoder",
+            )
+        return self._encoder.encode_queries([query.query_str]).dense[0]
+
+    def _sparse(self, query: VectorStoreQuery) -> SparseVector:
+        if self._encoder is None or query.query_str is None:
+            raise StoreError(
+                f"a {query.mode.value} query needs the question's text and an encoder",
+                remedy="set query_str, and build the store with SentenceVectorStore(..., encoder=encoder)",
+            )
+        encoded = self._encoder.encode_queries([query.query_str])
+        if encoded.sparse is None or not has_sparse(self._client, self.collection_name):
+            raise StoreError(
+                f"collection {self.collection_name!r} has no lexical leg, so a {query.mode.value} query cannot run",
+                remedy="query in mode default, or ingest again with sparse.kind = 'auto'",
+            )
+        return encoded.sparse[0]
+
+    def _filter(self, query: VectorStoreQuery) -> models.Filter | None:
+        return both(
+            to_qdrant_filter(query.filters),
+            _documents(query.doc_ids) if query.doc_ids else None,
+            _identities(query.node_ids) if query.node_ids else None,
+        )
+
+    def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
+        """Nodes by ids, by filters, by both (those that meet both), or all: by document, in their order."""
+        chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
+        if node_ids is not None and not node_ids:
+            return []
+        records: list[SentenceRecord] = []
+        offset: Any = None
+        while True:
+            page, offset = self._client.scroll(
+                self.collection_name, scroll_filter=chosen, limit=PAGE, offset=offset, with_payload=True
+            )
+            records.extend(SentenceRecord.from_payload(point.payload) for point in page)
+            if offset is None:
+                break
+        records.sort(key=lambda record: (record.doc_id, record.position))
+        return [record.to_node() for record in records]
+
+    # ---- writing ----
+
+    def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        """Store nodes that carry embeddings, and return the ids they are stored under.
+
+        A node without a position takes the next free one of its document. The sparse vectors are made by the
+        encoder here, over the nodes added together; ``build_index`` makes them in the same pass as the dense ones.
+        """
+        if not nodes:
+            return []
+        records = self._records(nodes)
+        dense = np.asarray([node.get_embedding() for node in nodes], dtype=np.float32)
+        sparse: list[SparseVector] | None = None
+        if has_sparse(self._client, self.collection_name):
+            if self._encoder is None or self._encoder.lexical is None:
+                raise StoreError(
+                    f"collection {self.collection_name!r} stores a lexical leg, and no encoder is here to make it",
+                    remedy="build the store with SentenceVectorStore(..., encoder=encoder)",
+                )
+            encoded = self._encoder.encode_documents([record.text for record in records])
+            sparse = self._pooled(records, encoded.sparse or [])
+        points.upsert_records(self._client, self.collection_name, records, dense, sparse)
+        points.flush(self._client, self.collection_name)
+        return [record.id for record in records]
+
+    def _records(self, nodes: Sequence[BaseNode]) -> list[SentenceRecord]:
+        free: dict[str, int] = {}
+        records: list[SentenceRecord] = []
+        for node in nodes:
+            if not isinstance(node, TextNode):
+                raise StoreError(
+                    f"node {node.node_id} is a {type(node).__name__}, and this store keeps text",
+                    remedy="split documents into TextNodes first",
+                )
+            if "position" not in node.metadata:
+                doc_id = node.ref_doc_id or node.node_id
+                if doc_id not in free:
+                    free[doc_id] = points.count(self._client, self.collection_name, doc_id)
+                position = free[doc_id]
+                free[doc_id] += 1
+                records.append(SentenceRecord.from_node(node, position))
+            else:
+                records.append(SentenceRecord.from_node(node))
+        return records
+
+    def _pooled(self, records: Sequence[SentenceRecord], sparse: Sequence[SparseVector]) -> list[SparseVector]:
+        """Each record's sparse vector over its window, within the records given and its own section."""
+        assert self._encoder is not None and self._encoder.lexical is not None  # noqa: S101 - looked at by add
+        pool = self._encoder.lexical.pool
+        place = {(record.doc_id, record.section, record.position): i for i, record in enumerate(records)}
+        width = self.sparse_window
+        pooled = []
+        for record in records:
+            around = range(record.position - width, record.position + width + 1)
+            found = (place.get((record.doc_id, record.section, position)) for position in around)
+            pooled.append(pool([sparse[i] for i in found if i is not None]))
+        return pooled
+
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        """Delete a document's sentences."""
+        points.delete_document(self._client, self.collection_name, ref_doc_id)
+        points.flush(self._client, self.collection_name)
+
+    def delete_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
+    ) -> None:
+        """Delete by ids, by filters, or what meets both. Neither given deletes nothing: ``clear`` does that."""
+        chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
+        if chosen is None or node_ids == []:
+            return
+        self._client.delete(self.collection_name, points_selector=models.FilterSelector(filter=chosen))
+        points.flush(self._client, self.collection_name)
+
+    def clear(self) -> None:
+        """Delete every sentence; the collection and its fingerprint stay."""
+        self._client.delete(self.collection_name, points_selector=models.FilterSelector(filter=models.Filter()))
+        points.flush(self._client, self.collection_name)
+
+    # ---- the same, off the event loop ----
+
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        return await asyncio.to_thread(self.query, query, **kwargs)
+
+    async def aget_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
+    ) -> list[BaseNode]:
+        return await asyncio.to_thread(self.get_nodes, node_ids, filters)
+
+    async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
+        return await asyncio.to_thread(self.add, nodes, **kwargs)
+
+    async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
+
+    async def adelete_nodes(
+        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
+    ) -> None:
+        await asyncio.to_thread(self.delete_nodes, node_ids, filters, **delete_kwargs)
+
+    async def aclear(self) -> None:
+        await asyncio.to_thread(self.clear)
+
+
+def _documents(doc_ids: list[str]) -> models.Filter:
+    return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchAny(any=doc_ids))])
+
+
+def _identities(node_ids: list[str]) -> models.Filter:
+    ids: list[Any] = list(node_ids)
+    return models.Filter(must=[models.HasIdCondition(has_id=ids)])
