@@ -74,6 +74,17 @@ class AnswerSentence:
     start: int
     end: int
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the response's metadata."""
+        return {
+            "text": self.text,
+            "numbers": list(self.numbers),
+            "status": self.status,
+            "support": self.support,
+            "start": self.start,
+            "end": self.end,
+        }
+
 
 @dataclass(slots=True)
 class CitedAnswer:
@@ -103,7 +114,7 @@ class CitedAnswer:
         return text
 
 
-def cite(answer: str, passages: Sequence[Passage], *, support_threshold: float) -> CitedAnswer:
+def cite(answer: str, passages: Sequence[Passage], *, support_threshold: float = 0.5) -> CitedAnswer:
     """Check an answer's citations and find those it left out.
 
     Markers follow the rules of ``rag.answer.markers``. A sentence with a valid marker, inside it or right behind it,
@@ -114,7 +125,7 @@ def cite(answer: str, passages: Sequence[Passage], *, support_threshold: float) 
     Args:
         answer: the model's text.
         passages: those the prompt held, whatever their order.
-        support_threshold: 0 to 1 (``answer.support_threshold``).
+        support_threshold: 0 to 1, default 0.5 (``answer.support_threshold``).
     """
     stream = CitationStream(passages, support_threshold=support_threshold)
     stream.feed(answer)
@@ -129,7 +140,7 @@ class CitationStream:
     rest; ``result()`` is then equal to ``cite`` of the whole answer, however it was cut.
     """
 
-    def __init__(self, passages: Sequence[Passage], *, support_threshold: float) -> None:
+    def __init__(self, passages: Sequence[Passage], *, support_threshold: float = 0.5) -> None:
         self._passages = list(passages)
         self._threshold = support_threshold
         self._scanner = MarkerScanner({passage.number for passage in passages})

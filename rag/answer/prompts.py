@@ -143,6 +143,17 @@ def routing_messages(question: str, language: Language) -> list[ChatMessage]:
     return _chat(system, label + "{question}").format_messages(question=question)
 
 
+def direct_messages(question: str, language: Language) -> list[ChatMessage]:
+    """The prompt for small talk that needs no documents: a short, friendly reply that claims no facts."""
+    system = {
+        "en": "You answer questions about the user's documents. This message needs none of them: reply in one or two "
+        "friendly sentences in the language of the message, state no facts, and offer to look things up.",
+        "zh": "你负责回答有关用户文档的问题。这条消息不需要查阅文档：请用消息所用的语言友好地回复一两句话，"
+        "不要陈述事实，并表示可以帮忙查找资料。",
+    }[language]
+    return _chat(system, "{question}").format_messages(question=question)
+
+
 def _chat(system: str, user: str) -> ChatPromptTemplate:
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
     from llama_index.core.prompts import ChatPromptTemplate
