@@ -73,16 +73,29 @@ def join(text: str, spans: Iterable[Span]) -> str:
 
 def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
     """Sentences of ``text[start:end]`` one by one, offsets in ``text``; nothing is held but the text itself."""
-    if max_chars < 1:
-        raise SettingsError(
-            f"max_chars is {max_chars}", remedy="give split.max_chars a value of 1 or more (1200 is usual)"
-        )
+    _check(max_chars)
     stop = len(text) if end is None else min(end, len(text))
     for begin, finish in _sentences(text, start, stop):
         if finish - begin <= max_chars:
             yield Span(begin, finish)
         else:
             yield from _cut(text, begin, finish, max_chars)
+
+
+def iter_cuts(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
+    """``text[start:end]`` in pieces of at most ``max_chars``, whatever the sentences: for tables and code."""
+    _check(max_chars)
+    stop = len(text) if end is None else min(end, len(text))
+    begin = after_space(text, start, stop)
+    while stop > begin and text[stop - 1].isspace():
+        stop -= 1
+    if stop > begin:
+        yield from _cut(text, begin, stop, max_chars)
+
+
+def _check(max_chars: int) -> None:
+    if max_chars < 1:
+        raise SettingsError(f"max_chars is {max_chars}", remedy="set split.max_chars to 1 or more (1200 is usual)")
 
 
 def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
