@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -269,17 +269,17 @@ class RagQueryEngine(BaseQueryEngine):
             prepared.passages,
             language=prepared.language,
             sentences=self.settings.answer.extractive_sentences,
-            scores=prepared.sentence_scores,
+            score=prepared.sentence_scores,
         )
 
     def _response(self, prepared: _Prepared, status: Status, cited: CitedAnswer) -> Response:
         return Response(
-            response=cited.text,
+            response=cited.annotated,
             source_nodes=[_passage_node(passage) for passage in prepared.passages],
             metadata={
                 "status": status,
                 "citations": [citation.as_dict() for citation in cited.citations],
-                "sentences": [sentence.as_dict() for sentence in cited.sentences],
+                "sentences": [asdict(sentence) for sentence in cited.sentences],
                 "notes": list(prepared.trace.notes),
                 "trace": prepared.trace.as_dict(),
             },
@@ -323,7 +323,8 @@ class AnswerStream:
         prepared, engine = self._prepared, self._engine
         raw, failure, shown = "", None, False
         if prepared.messages is not None:
-            checker = None if prepared.routed else CitationStream(prepared.passages)
+            threshold = engine.settings.answer.support_threshold
+            checker = None if prepared.routed else CitationStream(prepared.passages, support_threshold=threshold)
             try:
                 with prepared.trace.stage("answer"):
                     if engine.settings.answer.response_mode != "compact" and not prepared.routed:
