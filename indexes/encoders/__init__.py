@@ -79,6 +79,6 @@ def _dense_model(settings: EncoderSettings, environ: Mapping[str, str]) -> Dense
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
     """The encoder's dense side as a LlamaIndex ``BaseEmbedding``."""
-    from indexes.encoders.llama_index import EncoderEmbedding
+    from indexes.encoders import llama_index
 
-    return EncoderEmbedding(encoder)
+    return llama_index.as_embedding(encoder)

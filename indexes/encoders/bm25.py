@@ -39,7 +39,6 @@ STOP_WORDS = frozenset(
     很 我 你 他 她 它 们 我们 你们 他们 她们 它们 这个 那个 这些 那些 什么 怎么 为什么 哪 哪些 哪个 一个
     """.split()  # noqa: SIM905 (readable as words)
 )
-)
 
 
 class Bm25:

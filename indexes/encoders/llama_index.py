@@ -51,3 +51,8 @@ class EncoderEmbedding(BaseEmbedding):
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return await asyncio.to_thread(self._get_text_embeddings, texts)
+
+
+def as_embedding(encoder: Encoder) -> BaseEmbedding:
+    """The encoder's dense side as a LlamaIndex ``BaseEmbedding``."""
+    return EncoderEmbedding(encoder)

@@ -14,8 +14,8 @@ BUSY = (429, 502, 503)
 DELAYS = (0.5, 1.0, 2.0, 4.0)
 
 
-class InputTooLong(Exception):  # noqa: N818 (a signal between two modules, no user's error)
-    """The server refused a batch because a text is longer than the model reads."""
+class InputTooLong(Exception):
+    """The server refused a batch because a text is longer than the model reads (a signal, no user's error)."""
 
 
 class Server:
