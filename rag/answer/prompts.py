@@ -154,16 +154,6 @@ def direct_messages(question: str, language: Language) -> list[ChatMessage]:
     return _chat(system, "{question}").format_messages(question=question)
 
 
-def direct_messages(question: str, language: Language) -> list[ChatMessage]:
-    """Answer without documents: small talk that routing took out of retrieval."""
-    system = {
-        "en": "You are the assistant of a document search. Reply to small talk in one or two friendly sentences, and "
-        "offer to answer questions about the user's documents. State no facts.",
-        "zh": "你是文档检索助手。用一两句友好的话回应寒暄，并表示可以回答关于用户文档的问题。不要陈述任何事实。",
-    }[language]
-    return _chat(system, "{question}").format_messages(question=question)
-
-
 def _chat(system: str, user: str) -> ChatPromptTemplate:
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
     from llama_index.core.prompts import ChatPromptTemplate
