@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from indexes.errors import RagWrightError
-from rag.cli.answering import answer_json, print_answer, print_notes
+from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
 from rag.cli.filters import parse_filters
 from rag.cli.options import Shared, asking_options, shared_options
 from rag.cli.output import data, data_json, words
@@ -53,6 +53,10 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
 def turn(engine: Any, question: str, *, as_json: bool, trace: bool) -> None:
     """One question and its answer. A turn that fails says why, and the conversation goes on."""
     try:
+        if not as_json and sys.stdout.isatty():
+            print_stream(engine.stream(question), trace=trace)
+            data()
+            return
         response = engine.chat(question)
     except RagWrightError as error:
         words(f"rag: {error}")

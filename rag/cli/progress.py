@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexes.report import Progress
@@ -21,7 +21,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         return
     from tqdm import tqdm
 
-    bar: tqdm[None] = tqdm(total=0, unit="file", file=sys.stderr, delay=DELAY, leave=False, dynamic_ncols=True)
+    bar: tqdm[Any] = tqdm(total=0, unit="file", file=sys.stderr, delay=DELAY, leave=False, dynamic_ncols=True)
 
     def show(progress: Progress) -> None:
         bar.total = progress.files_total

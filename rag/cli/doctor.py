@@ -1,0 +1,60 @@
+"""``rag doctor``"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from indexes.errors import SettingsError
+from rag.cli.options import Shared, shared_options
+from rag.cli.output import data, data_json, words
+
+if TYPE_CHECKING:
+    from rag.doctor import Check
+
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+EPILOG = """\b
+Examples:
+  rag doctor
+  rag doctor --profile vllm --json
+
+Exit code: 0 nothing fails, 1 something does. Nothing is changed, loaded or downloaded.
+"""
+
+
+@click.command("doctor", epilog=EPILOG, short_help="Find what is wrong here, and what mends it.")
+@shared_options
+def command(shared: Shared) -> None:
+    """Look at settings, packages, servers, models, disk, memory and the store; say what mends what is wrong."""
+    checks = look(shared)
+    failed = sum(check.status == "fail" for check in checks)
+    if shared.json:
+        data_json({"ok": not failed, "checks": [check.as_dict() for check in checks]})
+    else:
+        for check in checks:
+            mark = click.style(MARKS[check.status], fg=COLOURS[check.status])
+            data(f"{mark}  {check.name}: {check.found}")
+            if check.remedy:
+                data(f"      -> {check.remedy}")
+        warned = sum(check.status == "warn" for check in checks)
+        words(f"{failed} failed, {warned} warnings, {len(checks) - failed - warned} ok")
+    sys.exit(1 if failed else 0)
+
+
+def look(shared: Shared) -> list[Check]:
+    """The settings first: where they cannot be read, nothing that depends on them can be looked at."""
+    from rag.doctor import Check, examine
+    from rag.doctor.machine import check_python, check_versions
+
+    try:
+        loaded = shared.loaded
+    except SettingsError as error:
+        return [Check("settings", "fail", error.what, error.remedy), *check_python(), *check_versions()]
+    profile = loaded.settings.profile
+    first = Check("settings", "ok", f"profile '{profile}', file {loaded.path or 'none'}")
+    return [first, *examine(loaded.settings, os.environ)]

