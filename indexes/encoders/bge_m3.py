@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
-from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, unit_rows, with_prompt
 from indexes.errors import EncoderError
 from indexes.settings import EncoderSettings
@@ -133,8 +133,9 @@ def _load(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, 
     from transformers import AutoModel, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        network = AutoModel.from_pretrained(str(folder), local_files_only=True)
+        with quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            network = AutoModel.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError) as exc:
         raise EncoderError(
             f"the folder {folder} cannot be loaded as a model ({type(exc).__name__}: {_first_line(exc)})",

@@ -29,6 +29,8 @@ CACHED_WORDS = 500_000
 _HAN = "\u2e80-\u2fdf\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _RUNS = re.compile(rf"([{_HAN}]+)|([^\W_{_HAN}]+(?:['’][^\W_{_HAN}]+)*)")
 
+_ACRONYM = re.compile(r"\b(?:[a-z]\.){2,}")  # u.s. is us
+
 # Few and harmless: "us", "may" and "will" stay out of the list (US, May, Will), and IDF does the rest.
 STOP_WORDS = frozenset(
     """
@@ -106,8 +108,11 @@ class Bm25:
     def _words(self, text: str) -> list[str]:
         if not text.isascii() and not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
+        text = text.lower()
+        if text.count(".") > 1:
+            text = _ACRONYM.sub(lambda match: match.group().replace(".", ""), text)
         words: list[str] = []
-        for han, other in _RUNS.findall(text.lower()):
+        for han, other in _RUNS.findall(text):
             if han:
                 words += self._cut(han, False)
             else:

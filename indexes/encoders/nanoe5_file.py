@@ -227,6 +227,8 @@ def packed_embedding(blocks: NDArray[Any], hidden: int) -> Any:
     rows = blocks.reshape(-1, hidden // 32)
 
     class PackedEmbedding(torch.nn.Module):
+        like: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("like", torch.empty(0), persistent=False)  # follows .to(): device and number format

@@ -17,7 +17,7 @@ import numpy as np
 from indexes.encoders.base import Encoded
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
-from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import unit_rows, with_prompt
 from indexes.errors import EncoderError
 from indexes.settings import EncoderSettings
@@ -86,7 +86,8 @@ class SentenceTransformerModel:
         from sentence_transformers import SentenceTransformer
 
         try:
-            modules = SentenceTransformer(str(folder), device=str(self.device), local_files_only=True)
+            with quiet_loading():
+                modules = SentenceTransformer(str(folder), device=str(self.device), local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as exc:
             reason = (str(exc).strip().splitlines() or [""])[0]
             raise EncoderError(

@@ -7,6 +7,8 @@ reranker's missing folder is a ``RerankerError``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,6 +157,20 @@ def _from_modelscope(model: str, revision: str | None, error: type[RagWrightErro
             f"ModelScope gave no model '{model}' ({type(exc).__name__}: {exc})",
             remedy="check the name and the network, or give a local folder",
         ) from exc
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """transformers' "Loading weights" bars switched off while a checkpoint is read, and on again after."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def weights_digest(folder: Path) -> str:

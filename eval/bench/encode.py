@@ -1,0 +1,159 @@
+"""Race: encoding with BGE-M3 against the usual LlamaIndex recipe.
+
+The recipe is HuggingFaceEmbedding for the dense vectors (its batches of 10) and a ``sparse_doc_fn`` around
+FlagEmbedding's M3Embedder for the sparse ones, called for 64 texts at a time as QdrantVectorStore does. Both read
+the same checkpoint of BGE-M3's width with random weights; speed does not depend on what the weights are.
+
+    python -m eval.bench encode --texts 64 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
+from eval.bench.timing import alternate, circumstances, ratio, report
+from indexes.encoders.base import Encoded, Encoder
+from indexes.encoders.bge_m3 import BgeM3
+from indexes.encoders.torch_runtime import cpu_computes_bfloat16
+from indexes.settings import EncoderSettings
+
+RECIPE = "recipe"
+STORE_BATCH = 64  # QdrantVectorStore's batch_size
+
+
+@dataclass(frozen=True)
+class Options:
+    """``hidden`` 1024, ``layers`` 24 and ``heads`` 16 are BGE-M3's."""
+
+    texts: int = 64
+    rounds: int = 3
+    layers: int = 24
+    hidden: int = 1024
+    batch_tokens: int = 4096
+    threads: int = 1
+    as_json: bool = False
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Build the checkpoint, check that the vectors agree, race, report."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    texts = made_up_sentences(options.texts)
+    question = "Which chapter compares dense and sparse vectors?"
+    with tempfile.TemporaryDirectory() as name:
+        folder = bge_m3_checkpoint(
+            Path(name),
+            [*made_up_sentences(2000, seed=1), question],
+            hidden=options.hidden,
+            layers=options.layers,
+            heads=max(1, options.hidden // 64),
+            vocabulary=2000,
+        )
+        recipe = Recipe(folder)
+        formats = ["float32", *(["bfloat16"] if cpu_computes_bfloat16() else [])]
+        ours = {dtype: _encoder(folder, dtype, options.batch_tokens) for dtype in formats}
+
+    dense, sparse = recipe.documents(texts)
+    agreement = {dtype: _agreement(encoder.encode_documents(texts), dense, sparse) for dtype, encoder in ours.items()}
+    documents: dict[str, Callable[[], object]] = {RECIPE: lambda: recipe.documents(texts)}
+    queries: dict[str, Callable[[], object]] = {RECIPE: lambda: recipe.query(question)}
+    for dtype, encoder in ours.items():
+        documents[dtype] = _documents(encoder, texts)
+        queries[dtype] = _query(encoder, question)
+    rows: list[dict[str, object]] = []
+    for what, contestants, rounds in (
+        (f"{len(texts)} sentences", documents, options.rounds),
+        ("1 question", queries, options.rounds * 3),
+    ):
+        seconds = alternate(contestants, rounds)
+        for contestant in contestants:
+            row: dict[str, object] = {"what": what, "contestant": contestant}
+            row["cpu_s"] = round(float(np.median(seconds[contestant])), 4)
+            row["times_faster"] = round(ratio(seconds, RECIPE, contestant), 2)
+            if what != "1 question":
+                row |= agreement.get(contestant, {})
+            rows.append(row)
+    facts = circumstances(layers=options.layers, hidden=options.hidden, batch_tokens=options.batch_tokens)
+    return report("encode", rows, as_json=options.as_json, facts=facts)
+
+
+class Recipe:
+    """What the LlamaIndex documentation and its hybrid-search examples lead to."""
+
+    def __init__(self, folder: Path) -> None:
+        from FlagEmbedding import BGEM3FlagModel
+        from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+        self.dense = HuggingFaceEmbedding(model_name=str(folder), device="cpu")
+        self.sparse = BGEM3FlagModel(str(folder), use_fp16=False, devices="cpu")
+
+    def documents(self, texts: list[str]) -> tuple[NDArray[np.float32], list[dict[str, float]]]:
+        dense = np.array(self.dense.get_text_embedding_batch(texts), dtype=np.float32)
+        sparse: list[dict[str, float]] = []
+        for start in range(0, len(texts), STORE_BATCH):
+            sparse += self.lexical(texts[start : start + STORE_BATCH])
+        return dense, sparse
+
+    def query(self, text: str) -> tuple[list[float], list[dict[str, float]]]:
+        return self.dense.get_query_embedding(text), self.lexical([text])
+
+    def lexical(self, texts: list[str]) -> list[dict[str, float]]:
+        """The sparse_doc_fn and sparse_query_fn (dictionaries of token id and weight)."""
+        answer = self.sparse.encode(texts, return_dense=False, return_sparse=True, return_colbert_vecs=False)
+        return list(answer["lexical_weights"])
+
+
+def _encoder(folder: Path, dtype: str, batch_tokens: int) -> Encoder:
+    settings = EncoderSettings(model=str(folder), device="cpu", dtype=dtype, batch_tokens=batch_tokens)  # type: ignore[arg-type]
+    return BgeM3(settings)
+
+
+def _documents(encoder: Encoder, texts: Sequence[str]) -> Callable[[], object]:
+    return lambda: encoder.encode_documents(texts)
+
+
+def _query(encoder: Encoder, text: str) -> Callable[[], object]:
+    return lambda: encoder.encode_queries([text])
+
+
+def _agreement(ours: Encoded, dense: NDArray[np.float32], sparse: Sequence[dict[str, float]]) -> dict[str, object]:
+    """The smallest dense cosine, and the largest difference of a term's weight (a missing term weighs 0)."""
+    assert ours.sparse is not None  # noqa: S101 (BGE-M3 always has them)
+    largest, terms, same = 0.0, 0, 0
+    for vector, expected in zip(ours.sparse, sparse, strict=True):
+        found = dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
+        wanted = {int(key): float(value) for key, value in expected.items()}
+        for key in found.keys() | wanted.keys():
+            largest = max(largest, abs(found.get(key, 0.0) - wanted.get(key, 0.0)))
+        terms += len(wanted)
+        same += len(found.keys() & wanted.keys())
+    return {
+        "cosine_min": round(float((ours.dense * dense).sum(axis=1).min()), 7),
+        "sparse_max_difference": float(f"{largest:.2g}"),
+        "terms_in_common": f"{same}/{terms}",
+    }
+
+
+def main(argv: list[str]) -> int:
+    """``python -m eval.bench encode``."""
+    parser = argparse.ArgumentParser(prog="python -m eval.bench encode", description=(__doc__ or "").split("\n")[0])
+    defaults = Options()
+    parser.add_argument("--texts", type=int, default=defaults.texts, help="sentences to encode")
+    parser.add_argument("--rounds", type=int, default=defaults.rounds, help="turns each")
+    parser.add_argument("--layers", type=int, default=defaults.layers, help="of the network (BGE-M3: 24)")
+    parser.add_argument("--hidden", type=int, default=defaults.hidden, help="width of the network (BGE-M3: 1024)")
+    parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens, help="our token budget")
+    parser.add_argument("--threads", type=int, default=defaults.threads, help="torch threads")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
+    run(Options(**vars(parser.parse_args(argv))))
+    return 0
