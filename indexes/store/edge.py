@@ -62,7 +62,8 @@ class EdgeClient(QdrantBase):
     def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
         folder = self._folders.get(name)
         if folder is None:
-            folder = self._folders[check_name(name)] = EdgeFolder(self.root / name)
+            check_name(name)
+            folder = self._folders[name] = EdgeFolder(self.root / name)
         if must_exist and not folder.description and not folder.exists():
             there = ", ".join(self._names()) or "none"
             raise CollectionNotFoundError(
