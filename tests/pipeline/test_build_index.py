@@ -26,7 +26,8 @@ GARDEN = """# Garden
 
 ## Roses
 
-Roses need six hours of sun a day. They are pruned in late winter. Black spot is a fungus that roses catch in wet summers.
+Roses need six hours of sun a day. They are pruned in late winter. Black spot is a
+fungus that roses catch in wet summers.
 
 ## Tools
 
@@ -197,7 +198,8 @@ from indexes import build_index
 from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
 from indexes import pipeline
 pipeline.CHUNK_SENTENCES = 4
-settings = IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=Path(sys.argv[2])))
+encoder = EncoderSettings(provider="minilm", model="minilm")
+settings = IndexSettings(encoder=encoder, store=StoreSettings(path=Path(sys.argv[2])))
 build_index(Path(sys.argv[1]), settings=settings, progress=lambda p: print(p.sentences_done, flush=True)).close()
 """
 

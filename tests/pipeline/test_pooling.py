@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,7 @@ def run(layout: list[tuple[str, int]], width: int, cuts: list[int]) -> dict[int,
     edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(records)}), len(records)]
     seen: dict[int, set[int]] = {}
     points = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         points += pooler.push(records[low:high], encoded(list(range(low, high))))
     points += pooler.finish()
     for point in points:

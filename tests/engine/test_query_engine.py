@@ -1,0 +1,236 @@
+"""The query engine: every status, every form, and every step down said aloud."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+
+from indexes import Index
+from indexes.errors import SettingsError
+from rag import Settings, build_query_engine, build_retriever
+
+LENS = "When was the lens of the lamp cut?"
+
+
+@pytest.fixture
+def engine(index: Index, settings: Settings) -> Any:
+    def build(llm: Any = None, **options: Any) -> Any:
+        chosen = options.pop("settings", settings)
+        if llm is None:
+            chosen = chosen.model_copy(update={"llm": chosen.llm.model_copy(update={"provider": "none"})})
+        return build_query_engine(index, llm=llm, settings=chosen, **options)
+
+    return build
+
+
+def test_a_cited_answer(engine: Any, scripted: Any) -> None:
+    llm = scripted("The lens was cut in 1887 [1].")
+    response = engine(llm).query(LENS)
+    assert response.response == "The lens was cut in 1887 [1]."
+    assert response.metadata["status"] == "answered"
+    (citation,) = response.metadata["citations"]
+    assert set(citation) == {"number", "source", "heading", "page", "text", "matched"}
+    assert citation["text"] == "Its lens was cut in 1887 by the Barbier workshop."
+    assert citation["heading"] == "Lighthouse handbook > The lamp"
+    assert citation["source"].endswith("lighthouse.md")
+    assert citation["matched"] is False
+    assert "Its lens was cut in 1887" in llm.prompts[0]
+    assert llm.prompts[0].index("passages") < llm.prompts[0].index(LENS)
+
+
+def test_an_invented_number_is_removed_and_reported(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("The lens was cut in 1887 [1][9].")).query(LENS)
+    assert "[9]" not in response.response
+    assert any("[9]" in note for note in response.metadata["notes"])
+
+
+def test_a_missing_citation_is_matched_and_an_unfounded_sentence_marked(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("The lens was cut in 1887 by the Barbier workshop. Elephants swim well.")).query(LENS)
+    assert [s["status"] for s in response.metadata["sentences"]] == ["matched", "unsupported"]
+    assert response.metadata["citations"][0]["matched"] is True
+    assert any("supported by no passage" in note for note in response.metadata["notes"])
+
+
+def test_not_in_these_documents_by_the_model(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("The answer is not in these documents.")).query("Who won the chess final?")
+    assert (response.metadata["status"], response.metadata["citations"]) == ("not_found", [])
+
+
+def test_not_in_these_documents_by_a_weak_retrieval(engine: Any, scripted: Any) -> None:
+    llm = scripted("Should not be asked.")
+    response = engine(llm, abstain_below=1.5).query("Who won the chess final?")
+    assert response.metadata["status"] == "not_found"
+    assert llm.prompts == []
+
+
+def test_without_an_llm_the_answer_is_the_documents_own_sentences(engine: Any) -> None:
+    response = engine().query("How warm is the pan for the tea?")
+    assert response.metadata["status"] == "extractive"
+    assert any("no LLM is configured" in note for note in response.metadata["notes"])
+    chinese = engine().query("杀青的锅温是多少度？")
+    assert "二百二十度" in chinese.response
+    assert chinese.metadata["citations"][0]["heading"] == "茶园手册 > 制作"
+
+
+def test_a_model_that_does_not_read_the_language_is_not_asked(engine: Any, scripted: Any, settings: Settings) -> None:
+    english = settings.model_copy(update={"llm": settings.llm.model_copy(update={"languages": ("en",)})})
+    llm = scripted("never")
+    response = engine(llm, settings=english).query("春茶什么时候采摘？")
+    assert response.metadata["status"] == "extractive"
+    assert "清明前" in response.response
+    assert any("reads English only" in note for note in response.metadata["notes"])
+    assert llm.prompts == []
+
+
+def test_an_unreachable_llm_gives_the_extractive_answer_with_the_reason(engine: Any, scripted: Any) -> None:
+    response = engine(scripted(ConnectionError("refused"))).query(LENS)
+    assert response.metadata["status"] == "extractive"
+    assert "1887" in response.response
+    assert any("documents' own sentences, since" in note for note in response.metadata["notes"])
+
+
+def test_streaming_gives_the_same_answer_and_drops_invented_numbers(engine: Any, scripted: Any) -> None:
+    text = "The lens was cut in 1887 [1][9]. The boat comes on Tuesday."
+    stream = engine(scripted(text)).stream(LENS)
+    shown = "".join(stream.tokens())
+    whole = engine(scripted(text)).query(LENS)
+    assert "[9]" not in shown
+    assert shown.startswith("The lens was cut in 1887 [1].")
+    assert stream.response.response == whole.response
+    assert stream.metadata["citations"] == whole.metadata["citations"]
+
+
+def test_a_stream_that_breaks_ends_with_the_documents_own_sentences(engine: Any, scripted: Any) -> None:
+    stream = engine(scripted("The lens<BREAK> never said")).stream(LENS)
+    shown = "".join(stream.tokens())
+    assert shown.startswith("The lens")
+    assert "1887" in shown
+    assert stream.metadata["status"] == "extractive"
+    assert any("since" in note for note in stream.metadata["notes"])
+
+
+def test_the_llamaindex_streaming_form(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("Cut in 1887 [1]."), streaming=True).query(LENS)
+    assert "".join(response.response_gen) == "Cut in 1887 [1]."
+    assert response.metadata["status"] == "answered"
+    assert response.source_nodes
+
+
+def test_async(engine: Any, scripted: Any) -> None:
+    response = asyncio.run(engine(scripted("Cut in 1887 [1].")).aquery(LENS))
+    assert response.metadata["status"] == "answered"
+
+    async def streamed() -> str:
+        answer = await engine(scripted("Cut in 1887 [1]."), streaming=True).aquery(LENS)
+        return "".join([piece async for piece in answer.response_gen])
+
+    assert asyncio.run(streamed()) == "Cut in 1887 [1]."
+
+
+@pytest.mark.parametrize("mode", ["refine", "tree_summarize", "simple_summarize"])
+def test_other_response_modes(engine: Any, scripted: Any, mode: str) -> None:
+    llm = scripted(*["Cut in 1887 [1]."] * 8)
+    response = engine(llm, response_mode=mode).query(LENS)
+    assert "1887" in response.response
+    assert response.metadata["citations"]
+
+
+def test_every_response_carries_its_trace(engine: Any, scripted: Any) -> None:
+    trace = engine(scripted("Cut in 1887 [1].")).query(LENS).metadata["trace"]
+    assert {"encode", "search", "fuse", "windows", "prompt", "answer", "cite"} <= set(trace["timings_ms"])
+    best = trace["candidates"][0]
+    assert best["text"] == "Its lens was cut in 1887 by the Barbier workshop."
+    assert best["fused_score"] is not None
+    assert best["dense_rank"] or best["sparse_rank"]
+
+
+def test_the_budget_is_never_overflowed_silently(engine: Any, scripted: Any, settings: Settings) -> None:
+    llm = settings.llm.model_copy(update={"context_window": 620, "max_tokens": 150})
+    small = settings.model_copy(update={"llm": llm})
+    response = engine(scripted("Cut in 1887 [1]."), settings=small).query(LENS)
+    assert any("context window" in note for note in response.metadata["notes"])
+
+
+def test_hyde_feeds_the_dense_leg_and_is_in_the_trace(index: Index, settings: Settings, scripted: Any) -> None:
+    llm = scripted("The lens of the lighthouse lamp was cut by a French workshop in the nineteenth century.")
+    result = build_retriever(index, settings=settings, llm=llm, hyde="on").search(LENS)
+    assert result.trace.hypothetical == [
+        "The lens of the lighthouse lamp was cut by a French workshop in the nineteenth century."
+    ]
+    plain = build_retriever(index, settings=settings).search(LENS)
+    assert {c.id: c.sparse_score for c in result.candidates} == {c.id: c.sparse_score for c in plain.candidates}
+    assert {c.id: c.dense_score for c in result.candidates} != {c.id: c.dense_score for c in plain.candidates}
+
+
+def test_hyde_goes_on_without_its_llm_and_says_so(index: Index, settings: Settings, scripted: Any) -> None:
+    result = build_retriever(index, settings=settings, llm=scripted(ConnectionError("x")), hyde="on").search(LENS)
+    assert result.candidates
+    assert any("HyDE failed" in note for note in result.trace.notes)
+
+
+def test_hyde_auto_widens_only_a_weak_retrieval(index: Index, settings: Settings, scripted: Any) -> None:
+    llm = scripted("unused")
+    result = build_retriever(index, settings=settings, llm=llm, hyde="auto").search(LENS)
+    assert (llm.prompts, result.trace.hypothetical) == ([], [])
+    weak = settings.model_copy(update={"hyde": settings.hyde.model_copy(update={"mode": "auto", "weak_below": 0.999})})
+    result = build_retriever(index, settings=weak, llm=scripted("A made-up passage."), hyde="auto").search(LENS)
+    assert result.trace.hypothetical == ["A made-up passage."]
+    assert any("best dense cosine" in note for note in result.trace.notes)
+
+
+def test_filters_hold_on_both_legs(index: Index, settings: Settings) -> None:
+    where = MetadataFilters(filters=[MetadataFilter(key="title", value="茶园手册", operator=FilterOperator.EQ)])
+    result = build_retriever(index, settings=settings).search("lamp", where)
+    assert {candidate.record.source.rsplit("/", 1)[1] for candidate in result.candidates} == {"tea.md"}
+
+
+def test_windows_never_leave_their_section(index: Index, settings: Settings) -> None:
+    result = build_retriever(index, settings=settings, window=50).search("When does the supply boat come?")
+    best = result.candidates[0]
+    assert best.window is not None
+    assert best.window.startswith("The supply boat")
+    assert "lamp" not in best.window
+
+
+def test_routing_answers_small_talk_without_documents(engine: Any, scripted: Any) -> None:
+    llm = scripted("Hello! Ask me about your documents.")
+    response = engine(llm, routing=True).query("hello")
+    assert response.response.startswith("Hello!")
+    assert response.metadata["citations"] == []
+    assert any("without the documents" in note for note in response.metadata["notes"])
+
+
+def test_a_foreign_postprocessor_reranks(index: Index, settings: Settings) -> None:
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+    from llama_index.core.schema import NodeWithScore, QueryBundle
+
+    class Shortest(BaseNodePostprocessor):
+        def _postprocess_nodes(
+            self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+        ) -> list[NodeWithScore]:
+            ordered = sorted(nodes, key=lambda node: len(node.node.get_content()))
+            return [NodeWithScore(node=node.node, score=1.0 / (i + 1)) for i, node in enumerate(ordered)]
+
+    result = build_retriever(index, settings=settings, rerank=Shortest(), window=0).search(LENS)
+    lengths = [len(candidate.record.text) for candidate in result.candidates]
+    assert lengths == sorted(lengths)
+    assert result.candidates[0].rerank_score == 1.0
+
+
+def test_unknown_options_are_refused(index: Index, settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="topk"):
+        build_query_engine(index, settings=settings, topk=3)
+    with pytest.raises(SettingsError, match="fusion"):
+        build_query_engine(index, settings=settings, fusion="sum")
+
+
+def test_the_packaged_model_answers_in_english(index: Index, settings: Settings) -> None:
+    engine = build_query_engine(index, settings=settings)
+    response = engine.query("How large are the fresh water tanks?")
+    assert response.metadata["status"] in ("answered", "extractive", "not_found")
+    trace = response.metadata["trace"]
+    assert trace["llm"]["completion_tokens"] > 0
+    assert any("900 litres" in candidate["text"] for candidate in trace["candidates"][:3])
