@@ -1,0 +1,126 @@
+"""What every reader fills: text and outline grow together, so that the sections always tile the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from indexes.readers.outline import Section
+
+CJK = "\u2e80-\u2fff\u3001-\u30ff\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u2018-\u201d\U00020000-\U0003ffff"
+_CJK_CHAR = re.compile(f"[{CJK}]")
+_CJK_BREAK = re.compile(f"(?<=[{CJK}])[ \t]*+[\r\n]\\s*+(?=[{CJK}])")
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+@dataclass(slots=True)
+class Extract:
+    """What a reader found in a file: text, sections that tile it, and its own metadata (title and the like)."""
+
+    text: str
+    sections: list[Section]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class OutlineBuilder:
+    """Collects headings, paragraphs, tables and code blocks in document order.
+
+    Blocks are parted by a blank line. Paragraphs under the same heading and on the same page make one section.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._sections: list[Section] = []
+        self._path: list[tuple[int, str]] = []
+
+    def enter(self, level: int, title: str) -> None:
+        """Stand under a heading from here on, without putting its words into the text."""
+        while self._path and self._path[-1][0] >= level:
+            self._path.pop()
+        self._path.append((level, title))
+
+    def heading(self, level: int, title: str, page: int | None = None) -> None:
+        """A heading of level 1 (outermost) and deeper. Without words it is ignored."""
+        title = " ".join(title.split())
+        if title:
+            self.enter(level, title)
+            self._add(title, "heading", page)
+
+    def paragraph(self, text: str, page: int | None = None, *, glue: str = "\n\n") -> None:
+        """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page)."""
+        self._add(text.strip(), "text", page, glue)
+
+    def table(self, rows: Sequence[Sequence[str]], page: int | None = None) -> None:
+        self._add(markdown_table(rows), "table", page)
+
+    def code(self, text: str, page: int | None = None) -> None:
+        self._add(text.strip("\r\n").rstrip(), "code", page)
+
+    @property
+    def last_text(self) -> str:
+        """The paragraph added last, "" if something else came last."""
+        return self._parts[-1] if self._sections and self._sections[-1].kind == "text" else ""
+
+    @property
+    def empty(self) -> bool:
+        return not self._parts
+
+    def build(self, metadata: dict[str, Any] | None = None) -> Extract:
+        return Extract("".join(self._parts), self._sections, metadata or {})
+
+    def _add(self, text: str, kind: str, page: int | None, glue: str = "\n\n") -> None:
+        if not text.strip():
+            return
+        heading = tuple(title for _, title in self._path)
+        last = self._sections[-1] if self._sections else None
+        continues = last is not None and last.kind == kind == "text" and last.heading == heading
+        joins = last is not None and continues and last.page == page
+        if self._parts:
+            glue = glue if continues else "\n\n"
+            self._parts.append(glue)
+            self._length += len(glue)
+        start = self._length
+        self._parts.append(text)
+        self._length += len(text)
+        if last is not None:
+            # The glue belongs to the section before it, so that sections tile the text.
+            end = self._length if joins else start
+            self._sections[-1] = Section(last.start, end, last.heading, last.page, last.kind)
+        if not joins:
+            self._sections.append(Section(start, self._length, heading, page, kind))
+
+
+def collapse(text: str) -> str:
+    """White space as a browser shows it: one blank, and none where a line break stands between Chinese characters."""
+    return " ".join(_CJK_BREAK.sub("", text).split())
+
+
+def collapse_lines(text: str) -> str:
+    """Blanks collapsed within lines; the line breaks themselves stay, empty lines go."""
+    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def glue_between(left: str, right: str) -> str:
+    """What stands between two joined lines: nothing between Chinese characters, else a blank."""
+    return "" if left and right and _CJK_CHAR.match(left[-1]) and _CJK_CHAR.match(right[0]) else " "
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as a Markdown table; the first row is its head. Ragged rows are filled up, empty rows left out."""
+    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
+    cells = [row for row in cells if any(row)]
+    if not cells:
+        return ""
+    width = max(len(row) for row in cells)
+    lines = [_table_line([*row, *[""] * (width - len(row))]) for row in cells]
+    if len(lines) > 1:
+        lines.insert(1, _table_line(["---"] * width))
+    return "\n".join(lines)
+
+
+def _table_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
