@@ -44,7 +44,7 @@ STOP_WORDS = frozenset(
 
 
 class Bm25:
-    """Lexical side without a model. ``document`` and ``query`` make sparse vectors, ``pool`` the stored ones.
+    """Lexical side without a model. ``encode_documents`` counts terms, ``pool`` makes of counts what is stored.
 
     A term's index is CRC-32 of its UTF-8 bytes: the same on every machine and in every version. Two of n terms
     share an index with odds of about n^2 / 2^33: 1 in 86 for 10,000 distinct terms, about one pair in 100,000.
@@ -78,13 +78,13 @@ class Bm25:
         """The terms of a text in their order, stop words left out (to look at; encoding works on indices)."""
         return [self._stem(word) for word in self._words(text) if word not in STOP_WORDS]
 
-    def document(self, text: str) -> SparseVector:
-        """Raw term counts of one sentence, to be pooled."""
-        return self._count(text)
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Raw term counts of each sentence, to be pooled over its window."""
+        return [self._count(text) for text in texts]
 
-    def query(self, text: str) -> SparseVector:
-        """Terms of a question, weighted by how often each is in it; Qdrant multiplies in the IDF."""
-        return self._count(text)
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Terms of each question, weighted by how often each is in it; Qdrant multiplies in the IDF."""
+        return [self._count(text) for text in texts]
 
     def pool(self, window: Sequence[SparseVector]) -> SparseVector:
         """Counts of the window's sentences added up, then tf (k1 + 1) / (tf + k1 (1 - b + b length / average))."""

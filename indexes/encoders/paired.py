@@ -41,10 +41,10 @@ class PairedEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         encoded = self.dense.embed(texts, query=False)
-        sparse = [self.lexical.document(text) for text in texts] if self.lexical else None
+        sparse = self.lexical.encode_documents(texts) if self.lexical else None
         return replace(encoded, sparse=sparse)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         encoded = self.dense.embed(texts, query=True)
-        sparse = [self.lexical.query(text) for text in texts] if self.lexical else None
+        sparse = self.lexical.encode_queries(texts) if self.lexical else None
         return replace(encoded, sparse=sparse)
