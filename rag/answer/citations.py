@@ -19,7 +19,9 @@ NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence o
 MISSING_NAME_FACTOR = 0.5  # a name that the passage does not know makes the rest of the overlap suspect
 
 _LINE = re.compile(r"[^\n]+")
-_LINE_MARK = re.compile(r"\s*(?:[-*+•·]\s+|>\s*|#{1,6}\s+|\(?\d{1,3}[.)、）]\s*|[（(]?[一二三四五六七八九十]{1,3}[、）)]\s*)*")
+_LINE_MARK = re.compile(
+    r"\s*(?:[-*+•·]\s+|>\s*|#{1,6}\s+|\(?\d{1,3}[.)、）]\s*|[（(]?[一二三四五六七八九十]{1,3}[、）)]\s*)*"
+)
 _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING_LINE = re.compile(r"\s*#{1,6}\s")
 _LEAD_IN = (":", "：")

@@ -12,11 +12,18 @@ _HAN = re.compile(f"[{HAN}]")
 _OTHER_CJK = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z0-9]+)*")
 _QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|《[^》]*》|\"[^\"]*\"|`[^`]*`")
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The blank-separated words of ``text`` as a set: how this room writes its word lists."""
+    return frozenset(text.split())
+
+
 # Words that only a sentence in that language has: names and technical terms cross over, these do not.
-_ENGLISH_CUES = frozenset(
+_ENGLISH_CUES = words_of(
     "a an the is are was were be do does did has have can could should would will may what which who whom whose "
     "where when why how of in on to for from with by and or not it this that i you we they there tell show explain "
-    "describe list please".split()
+    "describe list please"
 )
 _CHINESE_CUES = re.compile("[的了是吗呢吧么什怎哪谁几请把被这那您你我它们在和与及为何如有没不]")
 

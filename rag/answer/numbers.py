@@ -12,13 +12,14 @@ _ZH_NUMERAL = re.compile("[零〇一二两三四五六七八九十百千万亿]+
 _ZH_MEASURES = "个天年月日岁次名条章回节句页种位只台块米斤里层人元倍点步项号"
 _ZH_IDIOMS = ("万一", "千万", "十分", "一一", "百般", "万万", "千百", "三三两两", "四方", "八方", "五花八门")
 
-_EN_SMALL = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-} | {word: 10 * ten for ten, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_EN_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_EN_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_EN_SMALL = {word: value for value, word in enumerate(_EN_UNITS.split())} | {
+    word: 10 * ten for ten, word in enumerate(_EN_TENS.split(), 2)
+}
 _EN_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _EN_NUMERAL = re.compile(
     rf"\b(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])})(?:[ -](?:and )?(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])}))*\b"

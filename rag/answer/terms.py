@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from rag.answer.language import HAN
+from rag.answer.language import HAN, words_of
 from rag.answer.numbers import numbers_in
 
 Kind = Literal["word", "name", "number"]
@@ -21,21 +22,21 @@ NAME_WEIGHT = 2.0
 NUMBER_WEIGHT = 2.0
 PARTIAL_CREDIT = 0.7  # of a longer Chinese word whose character pairs are there, but not in a row
 
-_STOP_WORDS = frozenset(
+_STOP_WORDS = words_of(
     "a an the this that these those is are was were be been being am do does did done has have had having can could "
     "shall should will would may might must of in on at to for from with by about into onto over under between "
     "through during before after above below up down out off again then than so such as if else when where which "
     "who whom whose what why how and or but nor not no yes it its itself he him his she her hers they them their "
     "theirs we us our ours you your yours i me my mine there here also only just very too more most some any all "
     "each both either neither other another same own via per etc however therefore thus because while according "
-    "passage passages please tell explain describe let".split()
+    "passage passages please tell explain describe let"
 )
-_ZH_STOP_WORDS = frozenset(
-    "的 了 是 在 和 与 及 或 而 且 就 都 也 还 又 很 更 最 被 把 将 让 使 对 从 向 到 由 以 于 为 为了 因为 所以 如果 但 但是 不过 "
-    "然而 这 那 这个 那个 这些 那些 它 他 她 它们 他们 她们 我 我们 你 你们 您 其 其中 之 之一 一个 一种 一些 有 没有 并 并且 以及 "
-    "等 等等 什么 怎么 怎样 如何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 吗 呢 吧 啊 呀 请 请问 着 过 地 得 所 可以 能 能够 会 要 需要 "
-    "应该 必须 根据 段落 一下 个 中 里 上 下 时 后 前 来 去 说 第 叫 叫做 称为 即 若 则 当 如 不 没 只 只有 才 便 却 为什么 是不是 "
-    "有没有 属于 何 何时 何地 哪一 哪年 哪种 位 名 种 年 月 日".split()
+_ZH_STOP_WORDS = words_of(
+    "的 了 是 在 和 与 及 或 而 且 就 都 也 还 又 很 更 最 被 把 将 让 使 对 从 向 到 由 以 于 为 为了 因为 所以 如果 "
+    "但 但是 不过 然而 这 那 这个 那个 这些 那些 它 他 她 它们 他们 她们 我 我们 你 你们 您 其 其中 之 之一 一个 一种 "
+    "一些 有 没有 并 并且 以及 等 等等 什么 怎么 怎样 如何 哪 哪个 哪些 哪里 哪儿 谁 几 多少 吗 呢 吧 啊 呀 请 请问 着 过 "
+    "地 得 所 可以 能 能够 会 要 需要 应该 必须 根据 段落 一下 个 中 里 上 下 时 后 前 来 去 说 第 叫 叫做 称为 即 若 则 "
+    "当 如 不 没 只 只有 才 便 却 为什么 是不是 有没有 属于 何 何时 何地 哪一 哪年 哪种 位 名 种 年 月 日"
 )
 _TOKEN = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-_.'+#/:][A-Za-z0-9]+)*")
 _SUFFIX = re.compile(r"'s?$")
@@ -126,7 +127,7 @@ class Evidence:
                 if len(parts) > 1:
                     self.words.update(stem(part) for part in parts if part)
             else:
-                self.pairs.update(a + b for a, b in zip(token, token[1:], strict=False))
+                self.pairs.update(a + b for a, b in pairwise(token))
         self.numbers = {number.value for number in numbers_in(self.text)}
 
     def holds(self, term: Term) -> float:
@@ -136,7 +137,7 @@ class Evidence:
         if term.chinese:
             if term.key in self.text:
                 return 1.0
-            pairs = [a + b for a, b in zip(term.key, term.key[1:], strict=False)]
+            pairs = [a + b for a, b in pairwise(term.key)]
             if len(pairs) < 2:
                 return 0.0
             return PARTIAL_CREDIT * sum(pair in self.pairs for pair in pairs) / len(pairs)
