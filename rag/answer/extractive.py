@@ -80,7 +80,7 @@ def extract_answer(
     *,
     language: Language,
     sentences: int = 3,
-    scores: Mapping[str, float] | None = None,
+    score: Mapping[str, float] | None = None,
 ) -> CitedAnswer:
     """The sentences of the passages that answer best, each followed by ``[n]``.
 
@@ -93,9 +93,9 @@ def extract_answer(
         passages: best first.
         language: of the question; it decides what counts as short.
         sentences: the most sentences to give.
-        scores: sentence id -> retrieval score (any scale), where known.
+        score: sentence id -> retrieval score (any scale), where known.
     """
-    pool = _score(question, passages, scores or {})
+    pool = _score(question, passages, score or {})
     chosen = _choose(
         pool, sentences, language, follow=bool(_ASKS_HOW.search(question) or _ASKS_MEANING.search(question))
     )
