@@ -27,7 +27,7 @@ Examples:
 def command(shared: Shared, list_documents: bool) -> None:
     """Show collections with their documents, sentences, encoder and size. No model is loaded."""
     from indexes.store.client import engine_of, open_client
-    from indexes.store.collection import check_collection, list_collections
+    from indexes.store.collection import list_collections, read_fingerprint
 
     store = shared.settings.store
     client = open_client(store)
@@ -35,7 +35,7 @@ def command(shared: Shared, list_documents: bool) -> None:
         engine = engine_of(client)
         where = store.url or str(store.path.expanduser())
         if "collection" in shared.arguments:
-            check_collection(client, shared.collection)
+            read_fingerprint(client, shared.collection)  # raises where there is none of that name
             names = [shared.collection]
         else:
             names = list_collections(client)

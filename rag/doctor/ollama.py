@@ -95,7 +95,9 @@ def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | N
     if not is_loopback(base_url):
         start = f"start it there with: OLLAMA_HOST=0.0.0.0:11434 ollama serve, and check {source or 'the address'}"
     elif source:
-        start += f" (the address comes from {source}={configured or variable!r})"
+        value = configured or variable
+        portless = "; without a port it means port 80" if base_url.endswith(":80") and ":80" not in value else ""
+        start += f" (the address comes from {source}={value!r}{portless})"
     return unreachable(name, base_url, answer, probe.environ, start)
 
 
