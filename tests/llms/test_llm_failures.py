@@ -1,0 +1,71 @@
+"""Failures that no server here can produce, and the package's own manners."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.llms.mock import MockLLM
+
+from indexes.errors import LLMError, LLMTimeoutError, LLMUnreachableError, MissingExtraError
+from rag.llms import build_llm, explain_llm_error, usage_of, with_max_tokens
+from rag.settings import LLMSettings
+
+OLLAMA = LLMSettings()
+
+
+def caused(outer: Exception, inner: Exception) -> Exception:
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("exc", "kind", "words"),
+    [
+        (httpx.ConnectTimeout("timed out"), LLMUnreachableError, "no answer to the connection attempt"),
+        (TimeoutError(), LLMTimeoutError, "sent nothing for 120 s"),
+        (httpx.RemoteProtocolError("peer closed connection"), LLMError, "before the answer's end"),
+        (caused(ValueError("wrapped"), httpx.ReadTimeout("slow")), LLMTimeoutError, "sent nothing"),
+        (ConnectionResetError(104, "Connection reset by peer"), LLMError, "closed the connection"),
+        (KeyError("message"), LLMError, "failed (KeyError: 'message'); check the llm section"),
+        (MissingExtraError.of("x", needed_for="y", install="pip install x"), LLMError, "run: pip install x"),
+    ],
+)
+def test_kinds(exc: Exception, kind: type[LLMError], words: str) -> None:
+    error = explain_llm_error(exc, OLLAMA, {})
+    assert type(error) is kind
+    assert words in str(error)
+    assert "\n" not in str(error)
+
+
+def test_an_explained_error_stays_itself() -> None:
+    error = LLMTimeoutError("slow", remedy="wait")
+    assert explain_llm_error(error, OLLAMA) is error
+
+
+def test_another_machine_is_not_told_to_run_ollama_here() -> None:
+    there = OLLAMA.model_copy(update={"base_url": "http://gpu-box:11434"})
+    assert "start Ollama there" in str(explain_llm_error(ConnectionError("no"), there, {}))
+
+
+def test_usage_of_an_llm_that_reports_nothing() -> None:
+    assert usage_of(ChatResponse(message=ChatMessage(content="hi"))) == {}
+    assert usage_of(ChatResponse(message=ChatMessage(content="hi"), raw={"text": "hi"})) == {}
+    assert usage_of(None) == {}
+
+
+def test_with_max_tokens_of_a_strange_llm() -> None:
+    assert isinstance(with_max_tokens(MockLLM(max_tokens=9), 3), MockLLM)
+
+
+def test_provider_none_and_no_heavy_import() -> None:
+    assert build_llm(LLMSettings(provider="none")) is None
+    code = (
+        "import sys, rag.llms; "
+        "print([m for m in ('torch', 'openai', 'ollama', 'xllamacpp', 'llama_index.core') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
