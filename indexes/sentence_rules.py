@@ -29,6 +29,7 @@ SKIP = {
     "(": re.compile(r"\([^()\n]{1,100}+\)"),
     "`": re.compile(r"`++(?:[^`\n]{1,200}+`++)?"),
 }
+_NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks go with the sentence before
 _SPACE = re.compile(r"\s*+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _ATTRIBUTION = re.compile(
@@ -111,6 +112,9 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
         if not closes:
             break
         at += 1
+    note = _NOTE.match(text, at, stop)
+    if note:
+        at = note.end()
     if at >= stop:
         return at, at
     following = text[at]
@@ -140,10 +144,15 @@ def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[in
     at = match.end() if match else i + 1
     if at >= stop:
         return at, at
+    note = _NOTE.match(text, at, stop)
+    if note:
+        at = note.end()
+        if at >= stop:
+            return at, at
     following = text[at]
     if not following.isspace():
         return at, at if _weak_before_cjk(text, i, at, begin, state) else -1
-    run = text[i:at]
+    run = text[i : note.start() if note else at]
     dots = len(run) - len(run.lstrip("."))
     after = after_space(text, at, stop)
     if after >= stop:
@@ -205,7 +214,7 @@ def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower:
             return True
         match = _WORD.match(text, _skip_openers(text, after, stop), stop)
         if match is None:
-            return not initial
+            return not initial and word != "al" and text[after] not in "(["
         return match.group().lower() in STARTERS
     return True
 

@@ -95,7 +95,7 @@ class OutlineBuilder:
 
 def collapse(text: str) -> str:
     """White space as a browser shows it: one blank, and none where a line break stands between Chinese characters."""
-    return " ".join(_CJK_BREAK.sub("", text).split())
+    return " ".join(_CJK_BREAK.sub("", text.replace("\u200b", "")).split())
 
 
 def collapse_lines(text: str) -> str:

@@ -1,7 +1,8 @@
 """HTML (.html .htm): headings, paragraphs, lists, tables and code of the page's body.
 
-Left out: scripts, styles, hidden parts, and what surrounds the content: nav, aside, footer, form, and a header outside
-article and main. Where nothing would be left (pages that are one big form), the surroundings are read too. The walk is a loop, not a recursion: pages nest deeper than Python's stack.
+Left out: scripts, styles, hidden parts, skip links, and what surrounds the content: nav, aside, footer, form and header
+(of a header inside article or main, the headings stay). Where nothing would be left, as in pages that are one big form,
+the surroundings are read too. The walk is a loop, not a recursion: pages nest deeper than Python's stack.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ _BLOCKS = _words(
     "header hr html legend li main nav ol p section summary table tbody td tfoot th thead tr ul"
 )
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_NOISE = re.compile(
+    r"\b(?:headerlink|hash-link|mw-editsection|anchor-?link|(?:mw-)?jump-link|skip-?(?:to|link))", re.IGNORECASE
+)
 _CHINESE = frozenset(("gb2312", "gbk", "gb_2312-80", "x-gbk"))
 
 
@@ -87,13 +91,13 @@ class _Walk:
             return False
         if tag in _NEVER or tag.startswith("-") or _hidden(node):
             return False
-        if tag in _AROUND and not self.lenient and not (tag == "header" and _within_content(node)):
+        if tag in _AROUND and not self.lenient:
+            if tag == "header" and _within_content(node):
+                for heading in node.css("h1, h2, h3, h4, h5, h6"):
+                    self._heading(heading)
             return False
         if tag in _HEADINGS:
-            self._flush()
-            words = collapse(_deep_text(node))
-            self.builder.heading(int(tag[1]), words)
-            self.title = self.title or words or None
+            self._heading(node)
             return False
         if tag == "pre":
             self._flush()
@@ -114,6 +118,12 @@ class _Walk:
             self.words.append(f"`{text}`" if text.strip() and "`" not in text and "\n" not in text else text)
             return False
         return True
+
+    def _heading(self, node: LexborNode) -> None:
+        self._flush()
+        words = collapse(_deep_text(node))
+        self.builder.heading(int((node.tag or "h6")[1]), words)
+        self.title = self.title or words or None
 
     def _leave(self, node: LexborNode) -> None:
         if node.tag in _BLOCKS:
@@ -142,6 +152,7 @@ def _hidden(node: LexborNode) -> bool:
         or attributes.get("aria-hidden") == "true"
         or attributes.get("role") == "navigation"
         or "display:none" in style
+        or _NOISE.search(attributes.get("class") or "") is not None
     )
 
 

@@ -21,6 +21,7 @@ from indexes.readers.html import add_html
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
+_INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -66,7 +67,8 @@ class _Walk:
             elif kind == "heading_close":
                 level = 0
             elif kind in ("fence", "code_block"):
-                self.builder.code(token.content)
+                if not _INCLUDES.fullmatch(token.content):
+                    self.builder.code(token.content)
                 self.mark = None
             elif kind == "html_block":
                 add_html(self.builder, token.content)
@@ -111,12 +113,10 @@ def inline_text(token: Token) -> str:
             joins = True
             continue
         if child.type == "code_inline":
-            piece = f"`{child.content}`"
+            piece = child.content if "`" in child.content else f"`{child.content}`"
         elif child.type == "hardbreak" or (child.type == "html_inline" and _BREAK_TAG.fullmatch(child.content)):
             piece = "\n"
-        elif child.type == "image":
-            piece = child.content
-        elif child.type in ("text", "text_special"):
+        elif child.type in ("text", "text_special", "image"):
             piece = child.content
         else:
             continue

@@ -145,7 +145,7 @@ def _add_paragraphs(builder: OutlineBuilder, lines: list[str], page: int, hyphen
 
 
 def _goes_on(before: str, after: str) -> bool:
-    """Does the text of the page before run on here? Lower case goes on; so does Chinese after a full line of Chinese."""
+    """Does the text of the page before run on here? Lower case does, and Chinese after a full line of Chinese."""
     if not before or _BULLET.match(after):
         return False
     last_line = before[before.rfind("\n") + 1 :]
@@ -174,7 +174,7 @@ def unwrap(lines: list[str], hyphenated: set[str]) -> list[tuple[str, bool]]:
             parts = paragraphs[-1][0]
             parts += _joined(parts.pop(), _softened(line, hyphenated), hyphenated)
         before = line
-    return [(_LEADERS.sub(" … ", "".join(parts)), tight) for parts, tight in paragraphs]
+    return [(" ".join(_LEADERS.sub(" ", "".join(parts)).split()), tight) for parts, tight in paragraphs]
 
 
 def _starts_paragraph(before: str, line: str, width: int) -> bool:

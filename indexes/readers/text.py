@@ -16,12 +16,12 @@ from indexes.readers.decode import decode
 from indexes.readers.outline import Section
 
 _CHAPTER_ZH = re.compile(
-    r"^[ \t　]*+(第[一二三四五六七八九十百千零〇两\d]{1,9}([卷部篇编集章回节])(?:[ \t　:：、.．][^\n]{0,60})?)$",
+    r"^[ \t　]*+(第[一二三四五六七八九十百千零〇两\d]{1,9}([卷部篇编集章回节])(?:[ \t　:：、.．][^\r\n]{0,60})?)\r?$",
     re.MULTILINE,
 )
 _CHAPTER_EN = re.compile(
     r"^[ \t]*+((CHAPTER|Chapter|PART|Part|BOOK|Book|VOLUME|Volume)[ \t]+"
-    r"(?:\d{1,3}|[IVXLC]{1,7})(?:[.:—–-]?[ \t][^\n]{0,60}|[.:])?)$",
+    r"(?:\d{1,3}|[IVXLC]{1,7})(?:[.:—–-]?[ \t][^\r\n]{0,60}|[.:])?)\r?$",
     re.MULTILINE,
 )
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
@@ -49,7 +49,10 @@ def _chapters(text: str) -> list[tuple[int, int, int, str]]:
             found.append((match.start(1), match.end(1), _LEVELS[match.group(2)], title))
     for match in _CHAPTER_EN.finditer(text):
         # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
-        alone = text[: match.start()][-2:].strip() == "" and text[match.end() : match.end() + 2].strip() == ""
+        alone = (
+            text[max(match.start() - 2, 0) : match.start()].strip() == ""
+            and text[match.end() : match.end() + 2].strip() == ""
+        )
         title = match.group(1).strip()
         if alone and title[-1] not in ",;!?":
             found.append((match.start(1), match.end(1), _LEVELS[match.group(2).lower()], title))
