@@ -19,7 +19,7 @@ from indexes.settings import IndexSettings, StoreSettings
 from indexes.settings_loader import load
 from indexes.store import points
 from indexes.store.client import open_client
-from indexes.store.collection import check_fingerprint, ensure_collection, require_collection
+from indexes.store.collection import check_fingerprint, ensure_collection, check_collection
 from indexes.store.points import DocumentInfo
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from llama_index.core.retrievers import BaseRetriever
 
     from indexes.store.sentence_store import SentenceVectorStore
+
+
+HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 
 
 class Index:
@@ -119,8 +122,15 @@ class Index:
         """
         if self.encoder.lexical is None and mode == "hybrid":
             mode = "default"  # the model has one leg only, and the collection was built with that one
+        if mode == "hybrid":
+            # Each leg is asked for more than is wanted: a sentence second on both legs may be first of all.
+            depth = max(HYBRID_DEPTH, top_k)
+            options = {"sparse_top_k": depth, "hybrid_top_k": top_k, **options}
+        else:
+            depth = top_k
+            options = {"sparse_top_k": top_k, **options}
         return self.vector_store_index().as_retriever(
-            similarity_top_k=top_k, sparse_top_k=top_k, vector_store_query_mode=mode, alpha=alpha, **options
+            similarity_top_k=depth, vector_store_query_mode=mode, alpha=alpha, **options
         )
 
     def close(self) -> None:
@@ -222,7 +232,7 @@ def open_index(
     owns_client = client is None
     client = client if client is not None else open_client(settings.store)
     try:
-        require_collection(client, collection)
+        check_collection(client, collection)
         manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
         index = Index(
             collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
