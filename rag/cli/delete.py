@@ -82,7 +82,9 @@ def agree(shared: Shared, count: int, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise SettingsError("--all removes the whole collection and nobody is here to ask", remedy="add --yes")
-    click.confirm(f"Remove collection '{shared.collection}' with {count} sentences?", abort=True, err=True)
+    if not click.confirm(f"Remove collection '{shared.collection}' with {count} sentences?", err=True):
+        words("nothing was removed")
+        sys.exit(1)
 
 
 def drop(index: Index) -> None:

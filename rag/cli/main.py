@@ -7,6 +7,7 @@ import functools
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -59,6 +60,12 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, with_command(args))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _leave_broken_pipe()  # here, since click itself would make it exit code 1, that of a failure
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -96,6 +103,7 @@ def with_command(args: Sequence[str]) -> list[str]:
 def run(call: Callable[[], Any]) -> NoReturn:
     """Run and exit: 0, the error's own code, 130 when interrupted. No error shows a traceback (RAG_DEBUG=1 does)."""
     make_output_tolerant()
+    warnings.formatwarning = _short_warning
     try:
         code = call()
         sys.stdout.flush()
@@ -113,14 +121,23 @@ def run(call: Callable[[], Any]) -> NoReturn:
         words(f"rag: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read us has gone; the interpreter must not flush into the closed pipe on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
+        _leave_broken_pipe()
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command: its user gets a sentence
         _debug()
         words(f"rag: unexpected {type(error).__name__}: {error}; this is a fault of ragwright: RAG_DEBUG=1 shows where")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_broken_pipe() -> NoReturn:
+    """Whoever read us has gone; the interpreter must not flush into the closed pipe on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(BROKEN_PIPE)
+
+
+def _short_warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    """Warnings are words like others: without the file and line of whoever warned."""
+    return f"note: {message}\n"
 
 
 def _debug() -> None:

@@ -93,9 +93,10 @@ def show(row: dict[str, Any]) -> None:
         return
     encoder = row["encoder"] or {"model": "not recorded", "dim": "?", "sparse": "?"}
     size = "" if row["size_bytes"] is None else f", {megabytes(row['size_bytes'])}"
+    sparse = str(encoder["sparse"]).partition(":")[0]
     data(
         f"{row['name']}: {row['documents']} documents, {row['sentences']} sentences, "
-        f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {encoder['sparse']}){size}"
+        f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
     )
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")
