@@ -69,7 +69,7 @@ def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSett
             "garden.md": 5,
         }
         assert "sourdough" in found(index, "How old is the starter of the rye bread?")
-        hit = index.retriever(top_k=1).retrieve("When are roses cut back?")[0]
+        hit = index.retriever(top_k=1).retrieve("When are roses pruned?")[0]
         assert hit.node.metadata["heading"] == "Garden > Roses"
         assert index.report is not None
         assert index.report.count("added") == 2
