@@ -26,7 +26,7 @@ HIT_BONUS = 0.1
 SCORE_BONUS = 0.15  # times the retrieval score, scaled to 0..1 over the hits
 PASSAGE_BONUS = 0.15  # divided by the passage's number
 EXPECTED_BONUS = 0.12
-WEAK_SHARE = 0.5  # further sentences need this share of the best one's score
+WEAK_SHARE = 0.7  # further sentences need this share of the best one's score: 0.5 adds a sentence, and 1 % of answers
 DUPLICATE_SHARE = 0.85
 SHORT = {"en": 8, "zh": 14}  # words, characters: below it a sentence may need the next one to say its answer
 

@@ -31,7 +31,7 @@ _LABEL = (
     r"(?:\^|#|passages?|sources?|docs?|documents?|refs?|cite|citations?|段落?|文档|来源|资料|引用|参考)?\s*[:：.]?\s*"
 )
 _ONE = rf"{_LABEL}\d{{1,3}}(?:\s*[-–—~～至到]\s*\d{{1,3}})?(?:†[^\]］】,，]*)?"
-_MARKER = re.compile(rf"\s*{_ONE}(?:\s*[,，、;；&和]?\s*{_ONE})*\s*", re.IGNORECASE)
+_MARKER = re.compile(rf"\s*{_ONE}(?:(?:\s*[,，、;；&和]\s*|\s+and\s+|\s+){_ONE})*\s*", re.IGNORECASE)
 _RANGE = re.compile(r"(\d{1,3})(?:\s*[-–—~～至到]\s*(\d{1,3}))?")
 _LAST_WORD = re.compile(r"[A-Za-z0-9_.$]+$")
 _ARRAY_NAMES = frozenset({"arr", "array", "args", "argv", "nums", "vec", "buf", "dp"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _ZH_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _ZH_UNITS = {"十": 10, "百": 100, "千": 1000}
 _ZH_MYRIADS = {"万": 10**4, "亿": 10**8}
-_ZH_NUMERAL = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
+CHINESE_NUMERAL = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
 _ZH_MEASURES = "个天年月日岁次名条章回节句页种位只台块米斤里层人元倍点步项号"
 _ZH_IDIOMS = ("万一", "千万", "十分", "一一", "百般", "万万", "千百", "三三两两", "四方", "八方", "五花八门")
 
@@ -21,12 +21,13 @@ _EN_SMALL = {word: value for value, word in enumerate(_EN_UNITS.split())} | {
     word: 10 * ten for ten, word in enumerate(_EN_TENS.split(), 2)
 }
 _EN_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+ENGLISH_NUMBER_WORDS = frozenset({*_EN_SMALL, *_EN_SCALES})
 _EN_NUMERAL = re.compile(
     rf"\b(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])})(?:[ -](?:and )?(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])}))*\b"
 )
 # A digit run that is no part of an identifier such as bge-m3, v2 or sha256.
 _ARABIC = re.compile(
-    r"(?<![A-Za-z_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
+    r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
     r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)((?:\.\d+)*)"
     r"(?:\s?(hundred|thousand|million|billion)\b|([百千万亿]+))?"
 )
@@ -54,7 +55,7 @@ def numbers_in(text: str) -> list[Number]:
         found.append(Number(_normal_digits(whole, tail, scale), strict=True))
         rest[match.start() : match.end()] = " " * (match.end() - match.start())
     remaining = "".join(rest)
-    for match in _ZH_NUMERAL.finditer(remaining):
+    for match in CHINESE_NUMERAL.finditer(remaining):
         numeral = match.group()
         if numeral in _ZH_IDIOMS:
             continue

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rag.answer.language import HAN, words_of
-from rag.answer.numbers import numbers_in
+from rag.answer.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, numbers_in
 
 Kind = Literal["word", "name", "number"]
 
@@ -69,7 +69,11 @@ def terms_of(text: str) -> list[Term]:
         token = match.group()
         if token[0].isascii():
             key = stem(_SUFFIX.sub("", token))
-            if token.lower() in _STOP_WORDS or (len(token) == 1 and not token.isupper()):
+            if (
+                token.lower() in _STOP_WORDS
+                or token.lower() in ENGLISH_NUMBER_WORDS
+                or (len(token) == 1 and not token.isupper())
+            ):
                 continue
             name = _looks_like_name(token, text[max(0, match.start() - 8) : match.start()])
             found.setdefault((key, False), Term(key, "name" if name else "word", NAME_WEIGHT if name else 1.0))
@@ -106,7 +110,7 @@ def _chinese_words(run: str) -> Iterable[tuple[str, float]]:
     import rjieba
 
     for word in rjieba.cut(run):
-        if word in _ZH_STOP_WORDS:
+        if word in _ZH_STOP_WORDS or CHINESE_NUMERAL.fullmatch(word):
             continue
         yield word, 0.5 if len(word) == 1 else 1.0
 
