@@ -33,8 +33,9 @@ _NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks go with th
 _SPACE = re.compile(r"\s*+")
 _IS_CJK = re.compile(f"[{_CJK}]")
 _ATTRIBUTION = re.compile(
-    "[\u4e00-\u9fff]{0,8}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
+    "(?![没无不])[\u4e00-\u9fff]{0,8}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )
+_INTRODUCED = re.compile('[：:][“「『"]')  # 她问：“几点了？” has its attribution already
 _CONTINUES = frozenset("，,、：:；;的")
 _LINE_STARTS_BLOCK = re.compile(
     r"[-*+•·●○■□◆▪‣–—]\s|\d{1,3}[.)、．）](?!\d)|[(（][一二三四五六七八九十百\da-zA-Z]{1,3}[)）]|[一二三四五六七八九十百]{1,3}[、.．]"
@@ -125,7 +126,9 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
     if not run.strip("…‥"):  # "我……我不知道" and "苹果、香蕉……等" go on; "天黑了，人都走了……他还在等" does not
         goes_on = at - begin < 8 or before == following or following in "等到和与及" or not _IS_CJK.match(following)
     elif text[at - 1] in "」』”’\"'":
-        goes_on = following in "时等吗呢吧" or _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
+        introduced = _INTRODUCED.search(text, max(begin, i - 200), i) is not None
+        told = not introduced and _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
+        goes_on = told or following in "时等吗呢吧"
     else:
         goes_on = False
     return at, -1 if goes_on else at
