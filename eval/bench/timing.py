@@ -36,8 +36,8 @@ def alternate(
             contestants[name]()
     for turn in range(rounds):
         shift = turn % len(names)
+        gc.collect()
         for name in names[shift:] + names[:shift]:
-            gc.collect()
             start = time.process_time()
             contestants[name]()
             seconds[name].append(time.process_time() - start)

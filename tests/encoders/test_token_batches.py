@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexes.encoders.batching import token_batches
+
+
+@given(st.lists(st.integers(0, 600), max_size=80), st.integers(1, 2000))
+def test_every_text_once_and_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = token_batches(lengths, budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert batch
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
+    order = [lengths[i] for batch in batches for i in batch]
+    assert order == sorted(order, reverse=True)
+
+
+def test_ties_keep_their_order_and_nothing_is_no_batch() -> None:
+    assert token_batches([5, 7, 5, 7], 14) == [[1, 3], [0, 2]]
+    assert token_batches([], 100) == []
+    assert token_batches([900], 64) == [[0]]
