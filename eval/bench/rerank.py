@@ -1,0 +1,174 @@
+"""Race: reranking fused candidates, our one-pass loop against FlagEmbedding's ``FlagReranker``.
+
+Both read the same cross-encoder of bge-reranker-v2-m3's width with random weights and score the same question with
+the same candidates, each a window of made-up sentences; speed does not depend on what the weights are.
+``FlagReranker`` runs at its defaults (batch 128, float32: on a CPU it has nothing faster).
+
+    python -m eval.bench rerank --candidates 50 --layers 24 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
+from eval.bench.timing import alternate, circumstances, ratio, report
+from indexes.encoders.torch_runtime import cpu_computes_bfloat16
+from rag.rerankers.cross_encoder import CrossEncoder, load_cross_encoder
+from rag.settings import RerankSettings
+
+RIVAL = "FlagReranker"
+QUESTION = "Which chapter compares dense and sparse vectors?"
+
+
+@dataclass(frozen=True)
+class Options:
+    """``hidden`` 1024, ``layers`` 24 are bge-reranker-v2-m3's; a window of 3 is up to 7 sentences."""
+
+    candidates: int = 50
+    rounds: int = 3
+    layers: int = 24
+    hidden: int = 1024
+    window: int = 3
+    max_tokens: int = 512
+    batch_tokens: int = 4096
+    threads: int = 1
+    as_json: bool = False
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Build the checkpoint, check that the scores agree, race, report."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    passages = windows(options.candidates, options.window)
+    with tempfile.TemporaryDirectory() as name:
+        folder = checkpoint(Path(name), hidden=options.hidden, layers=options.layers)
+        rival = _flag_reranker(folder, options.max_tokens)
+        formats = ["float32", *(["bfloat16"] if cpu_computes_bfloat16() else [])]
+        ours = {dtype: _ours(folder, dtype, options) for dtype in formats}
+
+    expected = np.asarray(rival(passages))
+    rows: list[dict[str, object]] = []
+    contestants: dict[str, Callable[[], object]] = {RIVAL: lambda: rival(passages)}
+    for dtype, reranker in ours.items():
+        contestants[dtype] = _scoring(reranker, passages)
+    agreement = {dtype: _agreement(reranker, passages, expected) for dtype, reranker in ours.items()}
+    seconds = alternate(contestants, options.rounds, warm_up=False)  # each has run once by now
+    for contestant in contestants:
+        row: dict[str, object] = {"contestant": contestant}
+        row["cpu_s"] = round(float(np.median(seconds[contestant])), 4)
+        row["times_faster"] = round(ratio(seconds, RIVAL, contestant), 2)
+        rows.append(row | agreement.get(contestant, {}))
+    lengths = [len(pair["input_ids"]) for pair in ours["float32"]._pairs(QUESTION, passages)[0]]
+    facts = circumstances(
+        candidates=options.candidates,
+        layers=options.layers,
+        hidden=options.hidden,
+        batch_tokens=options.batch_tokens,
+        tokens_a_pair=f"{min(lengths)} to {max(lengths)}, mean {np.mean(lengths):.0f}",
+        score_spread=round(float(expected.std()), 4),
+    )
+    return report("rerank", rows, as_json=options.as_json, facts=facts)
+
+
+def windows(count: int, width: int, *, seed: int = 0) -> list[str]:
+    """Passages as the reranker reads them: a sentence with ``width`` neighbours on each side, fewer at an edge."""
+    sentences = made_up_sentences(count * (2 * width + 1), seed=seed)
+    passages = []
+    for i in range(count):
+        start = i * (2 * width + 1)
+        cut = i % (width + 1) if i % 5 == 0 else 0  # every fifth stands near the edge of its document
+        passages.append(" ".join(sentences[start : start + 2 * width + 1 - cut]))
+    return passages
+
+
+def checkpoint(folder: Path, *, hidden: int, layers: int, seed: int = 0) -> Path:
+    """A folder of bge-reranker-v2-m3's shape: XLM-R with one label. Its head is large, so that random weights still
+    tell passages apart."""
+    import torch
+    from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForSequenceClassification
+
+    texts = [*made_up_sentences(2000, seed=1), QUESTION]
+    bge_m3_checkpoint(folder / "small", texts, vocabulary=2000)  # for its tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(folder / "small")
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=max(1, hidden // 64),
+        intermediate_size=4 * hidden,
+        max_position_embeddings=8194,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+    )
+    config.num_labels = 1
+    network = XLMRobertaForSequenceClassification(config).eval()
+    with torch.no_grad():
+        network.classifier.out_proj.weight.mul_(10)
+    network.save_pretrained(folder)
+    return folder
+
+
+def _flag_reranker(folder: Path, max_tokens: int) -> Callable[[Sequence[str]], list[float]]:
+    from FlagEmbedding import FlagReranker
+
+    reranker = FlagReranker(str(folder), use_fp16=False, devices="cpu", max_length=max_tokens)
+    return lambda passages: reranker.compute_score([(QUESTION, passage) for passage in passages])
+
+
+def _ours(folder: Path, dtype: str, options: Options) -> CrossEncoder:
+    return load_cross_encoder(
+        RerankSettings.model_validate(
+            {
+                "model": str(folder),
+                "device": "cpu",
+                "dtype": dtype,
+                "max_tokens": options.max_tokens,
+                "batch_tokens": options.batch_tokens,
+            }
+        )
+    )
+
+
+def _scoring(reranker: CrossEncoder, passages: Sequence[str]) -> Callable[[], object]:
+    return lambda: reranker.score(QUESTION, passages)
+
+
+def _agreement(reranker: CrossEncoder, passages: Sequence[str], expected: NDArray[np.float64]) -> dict[str, object]:
+    """The largest difference of a raw score and of a probability, and how many of the best ten are the same."""
+    scores = reranker.score(QUESTION, passages)
+    best = set(np.argsort(-expected)[:10].tolist()) & set(np.argsort(-scores.raw)[:10].tolist())
+    probability = 1 / (1 + np.exp(-expected))
+    return {
+        "raw_max_difference": float(f"{np.abs(scores.raw - expected).max():.2g}"),
+        "probability_max_difference": float(f"{np.abs(scores.probability - probability).max():.2g}"),
+        "same_in_best_10": len(best),
+    }
+
+
+def main(argv: list[str]) -> int:
+    """``python -m eval.bench rerank``."""
+    parser = argparse.ArgumentParser(prog="python -m eval.bench rerank", description=(__doc__ or "").split("\n")[0])
+    defaults = Options()
+    parser.add_argument("--candidates", type=int, default=defaults.candidates, help="passages to score")
+    parser.add_argument("--rounds", type=int, default=defaults.rounds, help="turns each")
+    parser.add_argument("--layers", type=int, default=defaults.layers, help="of the network (bge-reranker-v2-m3: 24)")
+    parser.add_argument("--hidden", type=int, default=defaults.hidden, help="width (bge-reranker-v2-m3: 1024)")
+    parser.add_argument("--window", type=int, default=defaults.window, help="sentences on each side of a hit")
+    parser.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="longest pair in tokens")
+    parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens, help="our token budget")
+    parser.add_argument("--threads", type=int, default=defaults.threads, help="torch threads")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
+    run(Options(**vars(parser.parse_args(argv))))
+    return 0
