@@ -43,7 +43,7 @@ class OutlineBuilder:
         self._path.append((level, title))
 
     def heading(self, level: int, title: str, page: int | None = None) -> None:
-        """A heading of level 1 (outermost) and deeper. Without words it is ignored."""
+        """A heading of level 0 (outermost, a document's title) and deeper. Without words it is ignored."""
         title = " ".join(title.split())
         if title:
             self.enter(level, title)

@@ -108,7 +108,7 @@ def _blocks(document: DocxDocument) -> Iterator[Paragraph | Table]:
 
 
 def _heading_level(paragraph: Paragraph) -> int | None:
-    """1 for the title and Heading 1, and so on; None for body text. Own styles count by what they are based on."""
+    """0 for the title, 1 for Heading 1 and so on; None for body text. Own styles count by what they are based on."""
     level = _outline_level(paragraph._p)
     if level is not None:
         return level
@@ -121,7 +121,7 @@ def _heading_level(paragraph: Paragraph) -> int | None:
         if match:
             return int(match.group(1))
         if name.lower() in _TITLES:
-            return 1
+            return 0
         level = _outline_level(style.element)
         if level is not None:
             return level
