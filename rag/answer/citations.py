@@ -10,13 +10,11 @@ from typing import Any, Literal
 from indexes.nodes.record import SentenceRecord
 from indexes.sentences import split_sentences
 from rag.answer.markers import Marker, MarkerScanner
-from rag.answer.terms import Evidence, Term, share_held, terms_of
+from rag.answer.support import PassageSupport
+from rag.answer.terms import terms_of
 from rag.retrieval.candidate import Passage
 
 Status = Literal["cited", "matched", "unsupported"]
-
-NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence of the answer
-MISSING_NAME_FACTOR = 0.5  # a name that the passage does not know makes the rest of the overlap suspect
 
 _LINE = re.compile(r"[^\n]+")
 _LINE_MARK = re.compile(
@@ -164,38 +162,6 @@ class CitationStream:
         return _judge(text, self._scanner.markers, self._scanner.removed, self._passages, self._threshold)
 
 
-class PassageSupport:
-    """A passage's sentences prepared for matching."""
-
-    def __init__(self, passage: Passage) -> None:
-        self.passage = passage
-        self.records = [record for record in passage.sentences if record.kind != "heading"] or passage.sentences
-        self.evidence = [Evidence(record.text) for record in self.records]
-        # Heading and file name give the context that a sentence itself leaves out ("It is 6333").
-        self.place = Evidence(" ".join(filter(None, (passage.heading, passage.source))))
-
-    def support(self, terms: Sequence[Term]) -> float:
-        """Best share of ``terms`` held by neighbouring sentences; 0.0 where a strict number is missing."""
-        if not terms:
-            return 0.0
-        if any(term.strict and not any(one.holds(term) for one in self.evidence) for term in terms):
-            return 0.0
-        spans = range(max(1, len(self.evidence) - NEIGHBOURHOOD + 1))
-        best = max(share_held(terms, [*self.evidence[i : i + NEIGHBOURHOOD], self.place]) for i in spans)
-        names = [term for term in terms if term.kind == "name"]
-        known = all(any(one.holds(name) for one in (*self.evidence, self.place)) for name in names)
-        return best if known else best * MISSING_NAME_FACTOR
-
-    def best_sentence(self, terms: Sequence[Term]) -> SentenceRecord:
-        """The sentence that holds most of ``terms``; among equals a hit, then the first."""
-        hits = set(self.passage.hits)
-        shares = [share_held(terms, [one]) for one in self.evidence]
-        order = sorted(
-            range(len(self.records)), key=lambda i: (-round(shares[i], 6), self.records[i].id not in hits, i)
-        )
-        return self.records[order[0]]
-
-
 def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) -> Citation:
     return Citation(
         number=passage.number,
@@ -298,7 +264,7 @@ def _owner(spans: list[tuple[int, int]], cited: list[list[Marker]], marker: Mark
     """Index of the sentence a marker belongs to: the one around it, else the one before it on its line.
 
     A marker between two sentences goes to the one before it, unless that one has a marker inside already and text
-    follows ("[1] says A. [2] says B.").
+    follows ("[1] says A. [2] says B."). A marker alone on its line belongs to the last sentence before it.
     """
     before = after = None
     for index, (start, end) in enumerate(spans):
@@ -308,11 +274,9 @@ def _owner(spans: list[tuple[int, int]], cited: list[list[Marker]], marker: Mark
             before = index
         elif after is None:
             after = index
-    if before is not None and "\n" in text[spans[before][1] : marker.start]:
-        before = None
     if after is not None and "\n" in text[marker.end : spans[after][0]]:
         after = None
-    if before is None:
+    if before is None or (after is not None and "\n" in text[spans[before][1] : marker.start]):
         return after
     inside = any(known.start < spans[before][1] for known in cited[before])
     return after if inside and after is not None else before

@@ -30,8 +30,8 @@ _SMALL_TALK = re.compile(
     r"谢了|再见|拜拜|回头见|好的|好|嗯|辛苦了|你好吗|最近好吗|啊|呀|了)[\s,.!?~，。！？～、…]*)+",
     re.IGNORECASE,
 )
-_YES = re.compile(r"^\W*(?:yes|y|true|是|需要)", re.IGNORECASE)
-_NO = re.compile(r"^\W*(?:no|n|false|否|不)", re.IGNORECASE)
+_YES = re.compile(r"^\W*(?:(?:yes|y|true)\b|是|需要)", re.IGNORECASE)
+_NO = re.compile(r"^\W*(?:(?:no|n|false)\b|否|不|无需|没有必要)", re.IGNORECASE)
 
 
 def needs_retrieval(question: str, language: Language, llm: LLM | None = None) -> Routing:
