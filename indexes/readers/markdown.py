@@ -35,7 +35,9 @@ def read(path: Path) -> Extract:
         title = named.group(1) if named else None
         text = text[front.end() :]
     builder = OutlineBuilder()
-    first_heading = _Walk(builder).run(MarkdownIt("commonmark").enable("table").parse(_unindent_mkdocs(text)))
+    first_heading = _Walk(builder).run(
+        MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(_unindent_mkdocs(text))
+    )
     return builder.build({"title": title or first_heading, "encoding": encoding})
 
 

@@ -392,3 +392,8 @@ def test_read_file_of_nothing(tmp_path: Path) -> None:
 
 def test_suffixes() -> None:
     assert {".txt", ".md", ".html", ".pdf", ".docx", ".rst", ".log"} <= SUFFIXES
+
+
+def test_markdown_nested_deeply_loses_no_text(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.md", "\n".join("  " * depth + "- level" for depth in range(30)))
+    assert texts(path) == ["- level"] * 30
