@@ -15,6 +15,8 @@ from qdrant_client import models
 
 from indexes.errors import StoreError
 
+INDEX_FROM_POINTS = 100_000  # up to here exact search takes some 10 ms and needs no HNSW graph
+
 PointId = int | uuid.UUID | str
 
 
@@ -290,6 +292,10 @@ def edge_config(
             )
             for name, params in sparse_vectors.items()
         },
+        # In KB, for the largest vector. Below it optimising only vacuums, and dense search stays exact.
+        optimizers=qe.EdgeOptimizersConfig(
+            indexing_threshold=max((INDEX_FROM_POINTS * 4 * p.size // 1024 for p in vectors.values()), default=None)
+        ),
     )
 
 

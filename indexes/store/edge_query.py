@@ -13,7 +13,7 @@ from indexes.store import edge_convert as convert
 from indexes.store.checks import check_dense, check_sparse
 
 Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names
-Row = tuple[str | int, float, dict[str, Any] | None]
+Row = tuple[str | int, float]
 
 
 def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
@@ -177,7 +177,6 @@ def run_arrays(
     *,
     limit: int,
     query_filter: models.Filter | None,
-    with_payload: bool,
 ) -> list[list[Row]]:
     import qdrant_edge as qe
 
@@ -189,13 +188,13 @@ def run_arrays(
             qe.QueryRequest(
                 limit=limit,
                 query=convert.query(vector, name),
-                with_payload=with_payload,
+                with_payload=False,
                 with_vector=False,
                 filter=chosen,
             )
         )
     return [
-        [(convert.from_edge_id(point.id), point.score, point.payload) for point in points]
+        [(convert.from_edge_id(point.id), point.score) for point in points]
         for points in shard.query_batch(qe.QueryBatchRequest(native))
     ]
 
