@@ -113,8 +113,8 @@ class Reranker(BaseNodePostprocessor):
         ]
 
 
-def check_scores(scores: RerankScores, expected: int, name: str) -> None:
-    """Refuse a wrong number of scores and scores that are not numbers: they would sort to a random place."""
+def check_scores(scores: RerankScores, expected: int, name: str) -> RerankScores:
+    """Give the scores back; refuse a wrong number of them and any that is not a number, which would sort anywhere."""
     if len(scores) != expected:
         raise RerankerError(
             f"the reranker '{name}' gave {len(scores)} scores for {expected} texts",
@@ -126,6 +126,7 @@ def check_scores(scores: RerankScores, expected: int, name: str) -> None:
             f"the reranker '{name}' gave {scores.raw[bad]} for text {bad}",
             remedy="set rerank.dtype = 'float32', or check that the model's files are whole",
         )
+    return scores
 
 
 def _with_raw(node: BaseNode, raw: float) -> BaseNode:

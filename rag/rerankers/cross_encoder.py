@@ -20,7 +20,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from indexes.encoders.batching import token_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, empty_scores, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, sigmoid
 from rag.settings import RerankSettings
 
 
@@ -77,7 +77,7 @@ class CrossEncoder(Reranker):
                 f"the reranker '{self.model}' ran out of memory on {device} with {self.batch_tokens} tokens a batch",
                 remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
             ) from exc
-        return RerankScores(raw, sigmoid(raw), truncated)
+        return check_scores(RerankScores(raw, sigmoid(raw), truncated), len(texts), self.model)
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
         """The token ids of each pair, and which of them lost the end of their text.

@@ -4,6 +4,9 @@ bge-reranker-v2-gemma and other causal models (``FlagLLMReranker``: the logit of
 bge-reranker-v2-minicpm-layerwise (``LayerWiseFlagLLMReranker``: a score may be taken from an inner layer) and
 bge-reranker-v2.5-gemma2-lightweight (``LightWeightFlagLLMReranker``: inner layers merge tokens). They have billions
 of parameters: meant for a GPU.
+
+FlagEmbedding 1.4.2 brings the layerwise and lightweight networks as code written for transformers 4; under transformers
+5 both fail while they are built (KeyError 'type', 'list' object has no attribute 'keys'), which is said as such.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, empty_scores, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, sigmoid
 from rag.settings import RerankSettings
 
 Kind = Literal["decoder", "layerwise", "lightweight"]
@@ -76,7 +79,7 @@ class LLMReranker(Reranker):
         if answer and isinstance(answer[0], list):  # one list a layer: the deepest
             answer = answer[-1]
         raw = np.asarray(answer, np.float32)
-        return RerankScores(raw, sigmoid(raw))
+        return check_scores(RerankScores(raw, sigmoid(raw)), len(texts), self.model)
 
 
 def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
@@ -106,10 +109,7 @@ def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
     try:
         scorer = scorers[kind](str(folder), **arguments)
     except (Exception, SystemExit) as exc:  # the lightweight class calls sys.exit when its import fails
-        raise RerankerError(
-            f"the LLM-based reranker '{settings.model}' cannot be loaded ({type(exc).__name__}: {exc})",
-            remedy="check the folder, or take the cross-encoder BAAI/bge-reranker-v2-m3",
-        ) from exc
+        raise _cannot_load(settings.model, kind, exc) from exc
     return LLMReranker(
         scorer,
         weights_digest(folder),
@@ -119,6 +119,20 @@ def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
         batch_size=max(1, settings.batch_tokens // settings.max_tokens),
         read=settings.read,
     )
+
+
+def _cannot_load(model: str, kind: Kind, exc: BaseException) -> RerankerError:
+    import transformers
+
+    what = (
+        f"the LLM-based reranker '{model}' cannot be loaded ({type(exc).__name__}: {' '.join(str(exc).split())[:200]})"
+    )
+    if kind != "decoder" and not transformers.__version__.startswith("4."):
+        return RerankerError(
+            f"{what}: FlagEmbedding's {kind} class was written for transformers 4, not {transformers.__version__}",
+            remedy="take BAAI/bge-reranker-v2-gemma or BAAI/bge-reranker-v2-m3",
+        )
+    return RerankerError(what, remedy="check the folder, or take the cross-encoder BAAI/bge-reranker-v2-m3")
 
 
 def kind_of(config: dict[str, Any], model: str) -> Kind:

@@ -132,6 +132,13 @@ def test_broken_weights_are_refused(xlmr_folder: Path, tmp_path: Path) -> None:
         load(folder)
 
 
+def test_scores_that_are_no_numbers_are_refused(xlmr_folder: Path) -> None:
+    reranker = load(xlmr_folder)
+    reranker._network.classifier.out_proj.bias.data.fill_(float("nan"))
+    with pytest.raises(RerankerError, match="gave nan for text 0"):
+        reranker.score(QUESTIONS[0], PASSAGES[:2])
+
+
 def test_sigmoid_has_no_overflow() -> None:
     with np.errstate(all="raise", under="ignore"):
         values = sigmoid(np.array([-1000, -5, 0, 5, 1000], np.float32))

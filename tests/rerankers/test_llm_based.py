@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,28 @@ def test_scores_are_flag_llm_rerankers_own(reranker: LLMReranker, llama_folder: 
 def test_an_encoder_is_refused_with_the_way_out(xlmr_folder: Path) -> None:
     with pytest.raises(RerankerError, match=r"rerank.provider = 'cross_encoder'"):
         build_reranker(RerankSettings(provider="llm", model=str(xlmr_folder), device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("layerwise", {"model_type": "minicpm", "architectures": ["LayerWiseMiniCPMForCausalLM"]}),
+        ("lightweight", {"model_type": "cost_wise_gemma", "architectures": ["CostWiseGemmaForCausalLM"]}),
+    ],
+)
+def test_classes_that_transformers_5_breaks_say_so(llama_folder: Path, tmp_path: Path, kind: str, config: dict) -> None:
+    """A known fault of FlagEmbedding 1.4.2: when it is mended, this test should load tiny checkpoints instead."""
+    import transformers
+
+    if transformers.__version__.startswith("4."):
+        pytest.skip("the fault is with transformers 5")
+    folder = tmp_path / "model"
+    shutil.copytree(llama_folder, folder)
+    sizes = {"vocab_size": 400, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16}
+    (folder / "config.json").write_text(json.dumps({**config, **sizes, **heads}))
+    with pytest.raises(RerankerError, match=rf"FlagEmbedding's {kind} class was written for transformers 4"):
+        build_reranker(RerankSettings(provider="llm", model=str(folder), device="cpu"))
 
 
 @pytest.mark.parametrize(
