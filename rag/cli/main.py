@@ -94,8 +94,8 @@ def with_command(args: Sequence[str]) -> list[str]:
         return list(args)
     if word in COMMANDS:
         return [word, *args[:place], *args[place + 1 :]]
-    meant = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
-    if meant and place == 0:  # one misspelt word is hardly a question
+    meant = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.8)
+    if meant and place == 0:  # a misspelt command, hardly a question; below 0.8 'what' would be 'chat'
         raise click.UsageError(f"There is no command '{word}'. Did you mean 'rag {meant[0]}'?")
     return ["ask", *args]
 

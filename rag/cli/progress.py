@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from indexes.report import Progress
 
 DELAY = 2.0  # seconds before the bar shows
+INTERVAL = 0.1  # seconds between two drawings
 
 
 @contextmanager
@@ -21,14 +23,23 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         return
     from tqdm import tqdm
 
-    bar: tqdm[Any] = tqdm(total=0, unit="file", file=sys.stderr, delay=DELAY, leave=False, dynamic_ncols=True)
+    bar: tqdm[Any] | None = None
+    due = time.monotonic() + DELAY
 
     def show(progress: Progress) -> None:
-        bar.total = progress.files_total
+        # tqdm draws when its count moves; within one long file only the sentences do.
+        nonlocal bar, due
+        if time.monotonic() < due:
+            return
+        if bar is None:
+            bar = tqdm(unit="file", file=sys.stderr, leave=False, dynamic_ncols=True)
+        bar.total, bar.n = progress.files_total, progress.files_done
         bar.set_postfix_str(f"{progress.sentences_done} sentences", refresh=False)
-        bar.update(progress.files_done - bar.n)
+        bar.refresh()
+        due = time.monotonic() + INTERVAL
 
     try:
         yield show
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
