@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from indexes.errors import MissingExtraError, SettingsError, StoreUnreachableError
+from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
 from indexes.settings import StoreSettings
 
 Engine = Literal["edge", "local", "memory", "server"]
@@ -104,6 +105,7 @@ def _open_local(settings: StoreSettings) -> Any:
 
 def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> Any:
     from qdrant_client import QdrantClient
+    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -128,12 +130,38 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
         if is_loopback(url):
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         client = QdrantClient(**arguments)
+
+    def translate(request: Any, send: Callable[[Any], Any]) -> Any:
+        """Every later REST call's failure in one sentence. 409 and 429 are left to callers who know them."""
+        try:
+            response = send(request)
+        except ResponseHandlingException as error:
+            raise _server_error(error, url, settings.api_key_env, api_key is not None) from error
+        if response.status_code >= 400 and response.status_code not in (409, 429):
+            refusal = UnexpectedResponse.for_response(response)
+            if response.status_code in (401, 403):
+                raise _server_error(refusal, url, settings.api_key_env, api_key is not None)
+            raise StoreError(
+                f"the Qdrant server at {url} refused {request.method} {request.url.path}: {_reason(response)}",
+                remedy="if this is not plain from its answer, look at the server's log",
+            ) from refusal
+        return response
+
     try:
         client.get_collections()
     except Exception as error:
         client.close()
         raise _server_error(error, url, settings.api_key_env, api_key is not None) from error
+    client.http.client.add_middleware(translate)
     return client
+
+
+def _reason(response: Any) -> str:
+    """What the server says in its JSON, or the beginning of what it said instead."""
+    try:
+        return str(response.json()["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {response.status_code} {response.text[:200]!r}"
 
 
 def _server_error(error: Exception, url: str, key_variable: str, has_key: bool) -> StoreUnreachableError:

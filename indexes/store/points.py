@@ -133,3 +133,24 @@ def _any_payload(client: Any, name: str, doc_id: str) -> dict[str, Any]:
     """A document whose first sentence is missing (deleted by hand) is described by another one."""
     records, _ = client.scroll(name, scroll_filter=document_filter(doc_id), limit=1, with_payload=True)
     return (records[0].payload or {}) if records else {}
+
+
+OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
+
+
+def optimize(client: Any, name: str, *, force: bool = False, timeout: float = 3600.0) -> bool:
+    """Let the embedded engine build its index and vacuum, where that pays; a server does so by itself.
+
+    Runs in a process of its own, with the collection closed meanwhile: minutes at 100,000 points. Without ``force``
+    nothing is done below ``OPTIMISE_FROM`` points. Beyond it dense search becomes approximate (HNSW) and about four
+    times faster.
+
+    Returns:
+        True if anything changed.
+
+    Raises:
+        StoreError: it failed or took longer than ``timeout`` seconds; the collection stays as it was.
+    """
+    if not hasattr(client, "optimize") or not (force or count(client, name) >= OPTIMISE_FROM):
+        return False
+    return client.optimize(name, timeout=timeout)

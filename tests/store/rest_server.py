@@ -1,0 +1,91 @@
+"""A Qdrant server's REST routes, as far as RagWright uses them, over the embedded engine.
+
+``httpx.MockTransport(RestServer(client))`` lets the real REST client run: what it serialises is parsed by the models
+the server publishes, and what comes back is JSON. It proves the wire format, not clustering.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+from qdrant_client.http import models
+
+from indexes.errors import StoreError
+
+
+class RestServer:
+    """Call it with a request. ``requests`` keeps (method, path, JSON body) of each; ``api_key`` asks for one."""
+
+    def __init__(self, client: Any, *, api_key: str | None = None) -> None:
+        self.client = client
+        self.api_key = api_key
+        self.requests: list[tuple[str, str, Any]] = []
+        self.created: dict[str, Any] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        self.requests.append((request.method, request.url.path, body))
+        if self.api_key is not None and request.headers.get("api-key") != self.api_key:
+            return httpx.Response(403, text="Must provide an API key or an Authorization bearer token")
+        try:
+            result = self._route(request.method, request.url.path, body)
+        except StoreError as error:
+            return httpx.Response(400, json={"status": {"error": str(error)}, "time": 0.0})
+        return httpx.Response(200, json={"result": _plain(result), "status": "ok", "time": 0.0})
+
+    def _route(self, method: str, path: str, body: Any) -> Any:
+        if path == "/collections":
+            return self.client.get_collections()
+        found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
+        if not found:
+            raise StoreError(f"no route {path}", remedy="add it")
+        name, rest = found[1], found[2] or ""
+        if (method, rest) == ("GET", "/exists"):
+            return {"exists": self.client.collection_exists(name)}
+        if rest == "":
+            return self._collection(method, name, body)
+        if rest == "/index":
+            asked = models.CreateFieldIndex(**body)
+            return self.client.create_payload_index(name, asked.field_name, asked.field_schema)
+        if rest == "/points" and method == "PUT":
+            self.client.upsert(name, models.PointsList(**body).points)
+            return models.UpdateResult(operation_id=1, status=models.UpdateStatus.COMPLETED)
+        if rest == "/points":
+            wanted = models.PointRequest(**body)
+            return self.client.retrieve(name, wanted.ids, wanted.with_payload, wanted.with_vector)
+        if rest == "/points/delete":
+            chosen = models.FilterSelector(**body) if "filter" in body else models.PointIdsList(**body)
+            return self.client.delete(name, chosen)
+        if rest == "/points/count":
+            asked = models.CountRequest(**body)
+            return self.client.count(name, asked.filter, asked.exact)
+        if rest == "/points/scroll":
+            asked = models.ScrollRequest(**body)
+            points, offset = self.client.scroll(
+                name, asked.filter, asked.limit, asked.order_by, asked.offset, asked.with_payload, asked.with_vector
+            )
+            return {"points": [_plain(point) for point in points], "next_page_offset": offset}
+        if rest == "/facet":
+            asked = models.FacetRequest(**body)
+            return self.client.facet(name, asked.key, asked.filter, asked.limit, asked.exact)
+        if rest == "/points/query/batch":
+            return self.client.query_batch_points(name, models.QueryRequestBatch(**body).searches)
+        raise StoreError(f"no route {method} {path}", remedy="add it")
+
+    def _collection(self, method: str, name: str, body: Any) -> Any:
+        if method == "GET":
+            return self.client.get_collection(name)
+        if method == "DELETE":
+            return self.client.delete_collection(name)
+        asked = models.CreateCollection(**body)
+        self.created[name] = asked
+        return self.client.create_collection(name, asked.vectors, asked.sparse_vectors, metadata=asked.metadata)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return json.loads(value.model_dump_json()) if hasattr(value, "model_dump_json") else value
