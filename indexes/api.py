@@ -19,7 +19,7 @@ from indexes.settings import IndexSettings, StoreSettings
 from indexes.settings_loader import load
 from indexes.store import points
 from indexes.store.client import open_client
-from indexes.store.collection import check_fingerprint, ensure_collection, check_collection
+from indexes.store.collection import check_collection, check_fingerprint, ensure_collection
 from indexes.store.points import DocumentInfo
 
 if TYPE_CHECKING:

@@ -94,7 +94,7 @@ class Planner:
             )
 
     def _file_tasks(self, paths: list[Path]) -> Iterator[Task]:
-        files = list(iter_files([path.expanduser() for path in paths]))
+        files = list(iter_files([path.expanduser() for path in paths], on_skip=self._not_read))
         self._total = len(files)
         for path in files:
             self._current = str(path)
@@ -103,6 +103,14 @@ class Planner:
             except ReaderError as error:
                 self._skip(str(path), str(error))
             self.notify()
+
+    def _not_read(self, path: Path) -> None:
+        """A folder that may not be opened is a loss, and reported; a picture among documents is only counted."""
+        if path.is_dir():
+            self._skip(str(path), f"the folder {path} may not be opened; check its permissions")
+        else:
+            kind = path.suffix.lower() or path.name
+            self._report.ignored[kind] = self._report.ignored.get(kind, 0) + 1
 
     def _one_file(self, path: Path) -> Iterator[Task]:
         resolved = path.resolve()

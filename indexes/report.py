@@ -34,9 +34,16 @@ class FileReport:
 
 @dataclass(slots=True)
 class IngestReport:
-    """A run's result. ``truncated`` counts sentences longer than the encoder reads."""
+    """A run's result.
+
+    Args:
+        files: one report a file that was to be read.
+        ignored: files inside folders that are of a kind we do not read, counted by suffix (".png": 10).
+        truncated: sentences longer than the encoder reads.
+    """
 
     files: list[FileReport] = field(default_factory=list)
+    ignored: dict[str, int] = field(default_factory=dict)
     sentences_added: int = 0
     truncated: int = 0
     seconds: float = 0.0
@@ -55,6 +62,7 @@ class IngestReport:
             "updated": self.count("updated"),
             "unchanged": self.count("unchanged"),
             "skipped": self.skipped,
+            "ignored": dict(self.ignored),
             "sentences_added": self.sentences_added,
             "truncated": self.truncated,
             "seconds": round(self.seconds, 3),

@@ -36,6 +36,7 @@ _ATTRIBUTION = re.compile(
     "(?![没无不])[\u4e00-\u9fff]{0,8}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )
 _INTRODUCED = re.compile('[：:][“「『"]')  # 她问：“几点了？” has its attribution already
+_OPENER_OF = {"”": "“", "’": "‘", "」": "「", "』": "『"}
 _CONTINUES = frozenset("，,、：:；;的")
 _LINE_STARTS_BLOCK = re.compile(
     r"[-*+•·●○■□◆▪‣–—]\s|\d{1,3}[.)、．）](?!\d)|[(（][一二三四五六七八九十百\da-zA-Z]{1,3}[)）]|[一二三四五六七八九十百]{1,3}[、.．]"
@@ -128,10 +129,21 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
     elif text[at - 1] in "」』”’\"'":
         introduced = _INTRODUCED.search(text, max(begin, i - 200), i) is not None
         told = not introduced and _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
-        goes_on = told or following in "时等吗呢吧"
+        goes_on = told or following in "时等吗呢吧" or _quoted_word(text, at, begin)
     else:
         goes_on = False
     return at, -1 if goes_on else at
+
+
+def _quoted_word(text: str, at: int, begin: int) -> bool:
+    """Is the quotation that closes before ``at`` a part of its clause, as in 他写下“为什么？”三个字?
+
+    It is where it opens right behind a word; a verb of saying there (他说“走吧。”) makes it a speech.
+    """
+    opener = _OPENER_OF.get(text[at - 1])
+    opens = text.rfind(opener, max(begin, at - 60), at - 1) if opener else -1
+    before = text[opens - 1] if opens > begin else ""
+    return "\u4e00" <= before <= "\u9fff" and before not in "说道问答喊叫想曰云"
 
 
 def semicolon(text: str, i: int, begin: int, stop: int) -> tuple[int, int]:

@@ -95,8 +95,11 @@ class SentenceRecord:
         )
 
     def to_node(self) -> TextNode:
-        """A LlamaIndex TextNode with the same id; structure keys are hidden from embedders and LLMs."""
-        hidden = [*STRUCTURE_KEYS]
+        """A LlamaIndex TextNode with the same id.
+
+        All metadata is hidden from embedders: the pipeline encodes the sentence alone, and a stock index that embeds
+        the node must get the same vector. LLMs see the place (source, title, heading, page), not the structure.
+        """
         return TextNode(
             id_=self.id,
             text=self.text,
@@ -107,8 +110,8 @@ class SentenceRecord:
                 "after": self.after,
                 "kind": self.kind,
             },
-            excluded_embed_metadata_keys=hidden,
-            excluded_llm_metadata_keys=hidden,
+            excluded_embed_metadata_keys=[*self.metadata, *STRUCTURE_KEYS],
+            excluded_llm_metadata_keys=[*STRUCTURE_KEYS],
             start_char_idx=self.start,
             end_char_idx=self.end,
             relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=self.doc_id)},

@@ -8,7 +8,8 @@ Choices:
   may run over a page break, and a sentence's page is the one it begins on.
 - A heading is no record of its own where body text stands under it, or under one of its sub-headings: the heading path
   of that text names it already. A heading without any body is a record of kind "heading".
-- A table or code block is one record, cut at line ends where it is longer than ``max_chars``.
+- A table is a record a row (its header row with the rule below it). A code block is one record, cut at line ends where
+  it is longer than ``max_chars``.
 """
 
 from __future__ import annotations
@@ -68,9 +69,26 @@ def iter_records(document: Document, *, max_chars: int = MAX_CHARS) -> Iterator[
 
 
 def _spans(text: str, kind: str, start: int, end: int, max_chars: int) -> Iterator[Span]:
-    if kind in ("table", "code"):
+    if kind == "table":
+        return _rows(text, start, end, max_chars)
+    if kind == "code":
         return iter_cuts(text, start, end, max_chars)
     return iter_spans(text, start, end, max_chars)
+
+
+def _rows(text: str, start: int, end: int, max_chars: int) -> Iterator[Span]:
+    """A table row by row, so that no row is lost in a text longer than the model reads; a rule goes with its header."""
+    begin = at = start
+    while at < end:
+        line_end = text.find("\n", at, end)
+        line_end = end if line_end < 0 else line_end
+        following = text.find("\n", line_end + 1, end)
+        rule = text[line_end + 1 : end if following < 0 else following]
+        at = line_end + 1
+        if rule.strip() and not rule.strip("|-: \t\r"):
+            continue
+        yield from iter_cuts(text, begin, line_end, max_chars)
+        begin = at
 
 
 def _leading_space(gap: str) -> str:

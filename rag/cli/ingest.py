@@ -53,6 +53,9 @@ def command(shared: Shared, paths: tuple[Path, ...], report: Path | None) -> Non
             words(f"skipped {shown_path(file.path)}: {file.reason}")
         elif file.truncated:
             words(f"{shown_path(file.path)}: {file.truncated} sentences are longer than the model reads and were cut")
+    if result.ignored:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
+        words(f"left aside, since no reader is for them: {kinds}")
     if shared.json:
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:

@@ -44,12 +44,12 @@ def test_windows_never_cross_headings_tables_and_code() -> None:
     document = built(guide, source="/x", title="Guide")
     records = list(iter_records(document))
     assert [(record.kind, record.section) for record in records] == [
-        ("text", 1), ("text", 1), ("text", 1), ("text", 3), ("table", 4), ("code", 5), ("text", 6), ("text", 6),
-        ("heading", 7),
+        ("text", 1), ("text", 1), ("text", 1), ("text", 3), ("table", 4), ("table", 4), ("code", 5), ("text", 6),
+        ("text", 6), ("heading", 7),
     ]  # fmt: skip
     assert records[3].metadata == {"source": "/x", "title": "Guide", "heading": "Guide > Tables"}
-    assert records[4].text == "| name | size |\n| --- | --- |\n| a | 1 |"
-    assert records[5].text == "x = 1\n\ny = 2"
+    assert [record.text for record in records[4:6]] == ["| name | size |\n| --- | --- |", "| a | 1 |"]
+    assert records[6].text == "x = 1\n\ny = 2"
 
 
 def test_heading_is_a_record_only_without_body_below_it() -> None:
@@ -146,3 +146,12 @@ def test_two_documents_of_one_id_are_refused() -> None:
     documents = [Document(id_="same", text="A."), Document(id_="same", text="B.")]
     with pytest.raises(SourceError, match="two documents have the id 'same'"):
         SentenceWindowNodeParser.from_defaults().get_nodes_from_documents(documents)
+
+
+def test_a_table_is_a_record_a_row_and_joins_exactly() -> None:
+    rows = [["name", "size"], *[[f"item {number}", str(number)] for number in range(5)]]
+    document = built(lambda builder: builder.table(rows))
+    records = list(iter_records(document))
+    assert [record.text for record in records][:2] == ["| name | size |\n| --- | --- |", "| item 0 | 0 |"]
+    assert len(records) == 6
+    assert "".join(record.text + record.after for record in records) == document.text
