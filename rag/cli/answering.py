@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
 from rag.cli.output import citations_text, clean, data, trace_text, words
+
+MARKER = re.compile(r"\[\d+\]")
 
 
 def answer_json(question: str, response: Any) -> dict[str, Any]:
@@ -43,7 +46,9 @@ def print_stream(stream: Any, *, trace: bool) -> None:
     print_notes(response)
     answer = str(response.response or "")
     if answer.split() != shown.split():
-        data(f"\nAfter checking the citations:\n{clean(answer)}")
+        only_marked = MARKER.sub("", answer).split() == shown.split()
+        title = "With the passages that support it" if only_marked else "After checking the citations"
+        data(f"\n{title}:\n{clean(answer)}")
     _print_rest(response, trace)
 
 

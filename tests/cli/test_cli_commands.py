@@ -260,6 +260,8 @@ def test_stream(capsys: pytest.CaptureFixture[str]) -> None:
     assert "note: something was left out" in shown.err
     answering.print_stream(FakeStream(["Yes [9]"], "Yes"), trace=False)
     assert "After checking the citations:\nYes\n" in capsys.readouterr().out
+    answering.print_stream(FakeStream(["Yes."], "Yes. [1]"), trace=False)
+    assert "With the passages that support it:\nYes. [1]\n" in capsys.readouterr().out
 
 
 def test_documents_cannot_steer_the_terminal() -> None:
