@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 SHORTEST_SHARE = 0.8  # of a batch's longest text; a shorter one starts a new batch ...
 ENOUGH_SHARE = 1 / 16  # ... once the batch holds this share of the budget (256 of 4096: a CPU is at full speed there)
 
