@@ -198,7 +198,9 @@ class EdgeClient(EdgeCollections):
 
         with self._folder(collection_name).opened() as shard:
             hits = shard.facet(qe.FacetRequest(key, limit, exact, convert.filter_(facet_filter)))
-        return models.FacetResponse(hits=[models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits])
+        # The engine goes on naming values whose points were all deleted, with count 0.
+        there = [models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits if hit.count]
+        return models.FacetResponse(hits=there)
 
     def query_points(
         self,
