@@ -1,0 +1,229 @@
+"""Race: a hybrid search without the model's time, against the usual recipe and against plain arithmetic.
+
+Contestants, on the same random collection (dense unit vectors; about 60 Zipf-distributed terms a node out of 30,000):
+
+- ``ragwright``: ``search_legs`` on the embedded engine, with payloads, and ``fuse``.
+- ``local mode``: the two legs as the stock LlamaIndex store asks them of ``QdrantClient(path=)``, and the same fusion.
+- ``numpy + scipy``: exact dense matrix product, sparse matrix product, ``argpartition``, payloads from a list, and
+  the same fusion: the arithmetic that any exact engine has to do.
+
+Targets at 100,000 nodes, top 50: at least 200 times faster than local mode, at most 1.3 times numpy + scipy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from eval.bench.timing import alternate, circumstances, ratio, report
+from indexes.encoders.base import Fingerprint, SparseVector
+from indexes.nodes.record import SentenceRecord
+from indexes.settings import StoreSettings
+from indexes.store.client import open_client
+from indexes.store.collection import ensure_collection
+from indexes.store.fusion import fuse
+from indexes.store.points import OPTIMISE_FROM, flush, optimize, upsert_records
+from indexes.store.search import search_legs
+
+VOCABULARY = 30_000
+TERMS = 60  # a node's window
+QUERY_TERMS = 8
+DOCUMENT = 50  # sentences a document
+CHUNK = 2000
+NAME = "race"
+QUERIES = 20  # in one turn of a fast contestant
+Ranking = list[tuple[str, float]]
+
+
+class Corpus:
+    """Random nodes and questions, the same for every contestant and every run."""
+
+    def __init__(self, points: int, dim: int, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.dense = _unit(rng, points, dim)
+        self.sparse = [_terms(rng, TERMS) for _ in range(points)]
+        self.records = [_record(i) for i in range(points)]
+        self.questions = _unit(rng, QUERIES, dim)
+        self.terms = [_terms(rng, QUERY_TERMS) for _ in range(QUERIES)]
+
+
+def _unit(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
+    made = rng.standard_normal((rows, dim), dtype=np.float32)
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def _terms(rng: np.random.Generator, count: int) -> SparseVector:
+    """Distinct terms, the frequent ones more often: Zipf with exponent 1.1, as words have."""
+    drawn = np.unique(rng.zipf(1.1, size=4 * count))
+    indices = np.sort(rng.permutation(drawn[drawn <= VOCABULARY])[:count]).astype(np.uint32)
+    return SparseVector(indices, rng.uniform(0.1, 2.0, indices.size).astype(np.float32))
+
+
+def _record(i: int) -> SentenceRecord:
+    text = f"Sentence {i} of the race is as long as sentences usually are, which is about a hundred characters."
+    metadata = {"source": f"doc{i // DOCUMENT}.md", "title": "Race", "heading": "Part > Chapter"}
+    return SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, text, metadata=metadata)
+
+
+def build(client: Any, corpus: Corpus, settings: StoreSettings, name: str) -> None:
+    """The corpus through our own write path (local mode takes PointStructs from it, the engine arrays)."""
+    fingerprint = Fingerprint("random", "0", corpus.dense.shape[1], "cls", {}, "learned")
+    ensure_collection(client, NAME, fingerprint=fingerprint, idf=False, settings=settings)
+    # disable=None: no bar where stderr is no terminal
+    for start in tqdm(range(0, len(corpus.records), CHUNK), desc=f"building {name}", unit_scale=CHUNK, disable=None):
+        part = slice(start, start + CHUNK)
+        upsert_records(client, NAME, corpus.records[part], corpus.dense[part], corpus.sparse[part])
+        flush(client, NAME)
+
+
+def searcher(client: Any, corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+    def search(i: int) -> tuple[Ranking, dict[str, Any]]:
+        legs = search_legs(client, NAME, dense=corpus.questions[i], sparse=corpus.terms[i], limit=top_k)
+        return fuse(*legs.scores())[:top_k], legs.payloads()
+
+    return search
+
+
+def stock_searcher(client: Any, corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+    """The two requests of LlamaIndex's QdrantVectorStore in hybrid mode, in one batch."""
+    from qdrant_client.http import models
+
+    def search(i: int) -> tuple[Ranking, dict[str, Any]]:
+        terms = corpus.terms[i]
+        answers = client.query_batch_points(
+            NAME,
+            requests=[
+                models.QueryRequest(query=corpus.questions[i].tolist(), using="dense", limit=top_k, with_payload=True),
+                models.QueryRequest(
+                    query=models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist()),
+                    using="sparse",
+                    limit=top_k,
+                    with_payload=True,
+                ),
+            ],
+        )
+        legs = [[(str(point.id), point.score) for point in answer.points] for answer in answers]
+        payloads = {str(point.id): point.payload for answer in answers for point in answer.points}
+        return fuse(legs[0], legs[1])[:top_k], payloads
+
+    return search
+
+
+def exact_searcher(corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+    from scipy.sparse import csr_matrix
+
+    ids = [record.id for record in corpus.records]
+    payloads = {record.id: record.to_payload() for record in corpus.records}
+    lengths = [len(row) for row in corpus.sparse]
+    matrix = csr_matrix(
+        (
+            np.concatenate([row.values for row in corpus.sparse]),
+            np.concatenate([row.indices for row in corpus.sparse]).astype(np.int32),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        ),
+        shape=(len(ids), VOCABULARY + 1),
+    )
+    columns = matrix.tocsc()  # a question touches a few terms: their columns, not all rows
+
+    def best(scores: NDArray[np.float32], positive: bool) -> list[tuple[str, float]]:
+        k = min(top_k, scores.size)
+        chosen = np.argpartition(scores, -k)[-k:]
+        return [(ids[j], float(scores[j])) for j in chosen if not positive or scores[j] > 0]
+
+    def search(i: int) -> tuple[Ranking, dict[str, Any]]:
+        terms = corpus.terms[i]
+        dense = best(corpus.dense @ corpus.questions[i], positive=False)
+        sparse = best(np.asarray(columns[:, terms.indices] @ terms.values), positive=True)
+        found = {identity for identity, _ in (*dense, *sparse)}
+        return fuse(dense, sparse)[:top_k], {identity: payloads[identity] for identity in found}
+
+    return search
+
+
+def agreement(one: Callable[[int], Any], other: Callable[[int], Any]) -> float:
+    """Mean share of the top k that two contestants have in common."""
+    shares = []
+    for i in range(QUERIES):
+        a, b = ({identity for identity, _ in search(i)[0]} for search in (one, other))
+        shares.append(len(a & b) / max(1, len(b)))
+    return statistics.mean(shares)
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eval.bench query", description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=100_000, help="nodes in the collection")
+    parser.add_argument("--dim", type=int, default=384, help="dense dimension")
+    parser.add_argument("--top-k", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5, help="turns each contestant takes")
+    parser.add_argument("--no-local", action="store_true", help="leave out local mode, whose build takes minutes")
+    parser.add_argument("--optimize", action="store_true", help="race the optimised (HNSW) collection too; minutes")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="ragwright-race-") as folder:
+        rows, facts = race(options, Path(folder))
+    report("query", rows, as_json=options.json, facts=facts)
+    return 0
+
+
+def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
+    corpus = Corpus(options.points, options.dim)
+    engines: list[tuple[str, StoreSettings]] = [("ragwright", StoreSettings(path=folder / "ours", engine="edge"))]
+    if options.optimize:
+        engines.append(("ragwright, optimised", StoreSettings(path=folder / "optimised", engine="edge")))
+    if not options.no_local:
+        engines.append(("local mode", StoreSettings(path=folder / "local", engine="local")))
+    clients: list[Any] = []
+    searches: dict[str, Callable[[int], Any]] = {}
+    built: dict[str, float] = {}
+    for name, settings in engines:
+        client = open_client(settings)
+        clients.append(client)
+        start = time.process_time()
+        build(client, corpus, settings, name)
+        built[name] = options.points / (time.process_time() - start)
+        if "optimised" in name:
+            sys.stderr.write("optimising: minutes\n" if options.points >= OPTIMISE_FROM else "too small to index\n")
+            optimize(client, NAME, force=True)
+        make = stock_searcher if name == "local mode" else searcher
+        searches[name] = make(client, corpus, options.top_k)
+    searches["numpy + scipy"] = exact_searcher(corpus, options.top_k)
+    per_turn = {name: 1 if name == "local mode" else QUERIES for name in searches}
+    wall: dict[str, list[float]] = {name: [] for name in searches}
+
+    def turn(name: str) -> Callable[[], None]:
+        def run() -> None:
+            start = time.perf_counter()
+            for i in range(per_turn[name]):
+                searches[name](i)
+            wall[name].append((time.perf_counter() - start) / per_turn[name])
+
+        return run
+
+    cpu = alternate({name: turn(name) for name in searches}, options.rounds)
+    cpu = {name: [seconds / per_turn[name] for seconds in turns] for name, turns in cpu.items()}
+    rows: list[dict[str, object]] = []
+    for name, search in searches.items():
+        row: dict[str, object] = {
+            "contestant": name,
+            "cpu_ms": round(1000 * statistics.median(cpu[name]), 3),
+            "wall_ms": round(1000 * statistics.median(wall[name][1:]), 3),
+            "cpu_against_ragwright": round(ratio(cpu, name, "ragwright"), 2),
+            "same_top_k_as_exact": round(agreement(search, searches["numpy + scipy"]), 4),
+        }
+        if name in built:
+            row["points_per_cpu_second_in"] = round(built[name])
+        rows.append(row)
+    for client in clients:
+        client.close()
+    facts = circumstances(points=options.points, dim=options.dim, top_k=options.top_k, rounds=options.rounds)
+    return rows, facts
