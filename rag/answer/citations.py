@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from indexes.nodes.record import SentenceRecord
-from indexes.sentences import split_sentences
+from rag.answer.lines import sentence_places
 from rag.answer.markers import Marker, MarkerScanner
 from rag.answer.support import PassageSupport
 from rag.answer.terms import terms_of
@@ -16,13 +16,8 @@ from rag.retrieval.candidate import Passage
 
 Status = Literal["cited", "matched", "unsupported"]
 
-_LINE = re.compile(r"[^\n]+")
-_LINE_MARK = re.compile(
-    r"\s*(?:[-*+•·]\s+|>\s*|#{1,6}\s+|\(?\d{1,3}[.)、）]\s*|[（(]?[一二三四五六七八九十]{1,3}[、）)]\s*)*"
-)
-_FENCE = re.compile(r"\s*(```|~~~)")
-_HEADING_LINE = re.compile(r"\s*#{1,6}\s")
 _LEAD_IN = (":", "：")
+_QUESTION_MARKS = ("?", "？")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ class CitedAnswer:
     Args:
         text: the answer without invented numbers.
         citations: one for each passage sentence used, in order of use.
-        sentences: the answer's claims; headings, code and lead-ins ("The steps are:") are none.
+        sentences: the answer's claims; headings, code, questions and lead-ins ("The steps are:") are none.
         removed: invented numbers as written, such as "[7]".
     """
 
@@ -188,7 +183,7 @@ def _judge(
             support = max(prepared[number].support(terms) for number in numbers)
             status: Status = "cited"
         else:
-            if not terms:
+            if not terms or core.endswith(_QUESTION_MARKS):
                 continue
             scored = sorted((-support.support(terms), number) for number, support in prepared.items())
             support, best = (-scored[0][0], scored[0][1]) if scored else (0.0, 0)
@@ -222,7 +217,7 @@ def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, t
     masked = text
     for marker in markers:
         masked = masked[: marker.start] + " " * (marker.end - marker.start) + masked[marker.end :]
-    spans = _spans(masked)
+    spans = sentence_places(masked)
     cited: list[list[Marker]] = [[] for _ in spans]
     for marker in markers:
         place = _owner(spans, cited, marker, text)
@@ -236,28 +231,6 @@ def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, t
         begin = min([start, *(marker.start for marker in own)])
         claims.append((begin, max([end, *(marker.end for marker in own)]), core, numbers))
     return claims
-
-
-def _spans(masked: str) -> list[tuple[int, int]]:
-    """Sentences line by line, without list marks; fenced code and headings are left out."""
-    spans: list[tuple[int, int]] = []
-    fence = ""
-    for line in _LINE.finditer(masked):
-        mark = _FENCE.match(line.group())
-        if mark:
-            fence = "" if fence == mark.group(1) else fence or mark.group(1)
-            continue
-        if fence or _HEADING_LINE.match(line.group()):
-            continue
-        lead = _LINE_MARK.match(line.group())
-        offset = line.start() + (lead.end() if lead else 0)
-        body = masked[offset : line.end()]
-        for span in split_sentences(body):
-            piece = body[span.start : span.end]
-            if any(char.isalnum() for char in piece):
-                begin = offset + span.start + len(piece) - len(piece.lstrip())
-                spans.append((begin, offset + span.start + len(piece.rstrip())))
-    return spans
 
 
 def _owner(spans: list[tuple[int, int]], cited: list[list[Marker]], marker: Marker, text: str) -> int | None:

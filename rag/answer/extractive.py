@@ -17,7 +17,7 @@ from indexes.nodes.record import SentenceRecord
 from rag.answer.citations import AnswerSentence, CitedAnswer, make_citation
 from rag.answer.language import Language
 from rag.answer.markers import MarkerScanner
-from rag.answer.terms import Evidence, Term, terms_of
+from rag.answer.terms import Evidence, Term, share_held, terms_of
 from rag.retrieval.candidate import Passage
 
 # Chosen on Chinese and English reading-comprehension questions; the results are flat around these values.
@@ -26,6 +26,8 @@ HIT_BONUS = 0.1
 SCORE_BONUS = 0.15  # times the retrieval score, scaled to 0..1 over the hits
 PASSAGE_BONUS = 0.15  # divided by the passage's number
 EXPECTED_BONUS = 0.12
+DEFINITION_BONUS = 0.3
+TABLE_ROWS = 3  # rows of a table that an answer shows
 WEAK_SHARE = 0.7  # further sentences need this share of the best one's score: 0.5 adds a sentence, and 1 % of answers
 DUPLICATE_SHARE = 0.85
 SHORT = {"en": 8, "zh": 14}  # words, characters: below it a sentence may need the next one to say its answer
@@ -52,6 +54,12 @@ _REASON = re.compile(
     re.IGNORECASE,
 )
 _MEANING = re.compile(r"\b(?:is|are|was|were|means|refers to|called)\b|是|指|即|称为|叫做|意思", re.IGNORECASE)
+_DEFINITION = re.compile(
+    r"\w{0,4}(?:\s*[(（][^)）]{1,60}[)）])?[\s`*\"'”」]*,?\s*"
+    r"(?:is an?\b|is the\b|are\b|means\b|stands for\b|refers to\b|was an?\b|是|指|即|就是|意思是|[:：—])"
+)
+_LIST_MARK = re.compile(r"^(?:(?:[-*+•·>]|\d{1,3}[.)、）])\s*)+(?=\D)")
+_TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}")
 _DIGIT = re.compile(r"\d|[一二三四五六七八九十百千万亿两]")
 _TIME = re.compile(
     r"\b(?:1[0-9]{3}|20[0-9]{2})\b|\d+年|\d+月|[零〇一二三四五六七八九十]+[年月日]|\b(?:january|february|march|april|may|june|july|august|"
@@ -69,6 +77,7 @@ class _Sentence:
     passage: Passage
     index: int
     record: SentenceRecord
+    shown: str
     evidence: Evidence
     terms: list[Term]
     score: float = 0.0
@@ -107,12 +116,13 @@ def extract_answer(
 def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, float]) -> list[_Sentence]:
     """All sentences with their scores, best first; equal ones in reading order."""
     pool: list[_Sentence] = []
+    asked = terms_of(question)
     for passage in passages:
         bodies = [i for i, record in enumerate(passage.sentences) if record.kind != "heading"]
         for index in bodies or range(len(passage.sentences)):
             record = passage.sentences[index]
-            pool.append(_Sentence(passage, index, record, Evidence(record.text), terms_of(record.text)))
-    asked = terms_of(question)
+            shown = shown_text(record, asked)
+            pool.append(_Sentence(passage, index, record, shown, Evidence(shown), terms_of(shown)))
     held = [[one.evidence.holds(term) for term in asked] for one in pool]
     weights = [term.weight * _idf(sum(row[i] > 0 for row in held), len(pool)) for i, term in enumerate(asked)]
     total = sum(weights) or 1.0
@@ -125,9 +135,23 @@ def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, floa
         for i, weight in enumerate(weights):
             own = held[place][i]
             one.score += weight / total * (own + NEIGHBOUR_SHARE * max(0.0, context[i] - own))
-        one.score += _prior(one, scores, low, high) + _expectation(question, one)
+        one.score += _prior(one, scores, low, high) + _expectation(question, asked, one)
     order = sorted(range(len(pool)), key=lambda i: (-round(pool[i].score, 9), i))
     return [pool[i] for i in order]
+
+
+def shown_text(record: SentenceRecord, asked: Sequence[Term]) -> str:
+    """What an answer shows of a stored sentence: all of it, but of a table its head and the rows that match best."""
+    if record.kind != "table":
+        return record.text
+    rows = record.text.splitlines()
+    body = next((i + 1 for i, row in enumerate(rows[:3]) if _TABLE_RULE.match(row)), 0)
+    if len(rows) - body <= TABLE_ROWS:
+        return record.text
+    shares = {i: share_held(asked, [Evidence(rows[i])]) for i in range(body, len(rows))}
+    best = sorted(shares, key=lambda i: (-shares[i], i))[:TABLE_ROWS]
+    kept = [i for i in sorted(best) if shares[i] > 0] or best[:1]
+    return "\n".join([*rows[:body], *(rows[i] for i in kept)])
 
 
 def _idf(frequency: int, count: int) -> float:
@@ -152,9 +176,11 @@ def _prior(one: _Sentence, scores: Mapping[str, float], low: float, high: float)
     return prior
 
 
-def _expectation(question: str, one: _Sentence) -> float:
+def _expectation(question: str, asked: Sequence[Term], one: _Sentence) -> float:
     """A bonus where the sentence holds the kind of thing that is asked for."""
-    text = one.record.text
+    text = one.shown
+    if _ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in asked):
+        return DEFINITION_BONUS
     wanted = (
         (_ASKS_TIME, _TIME),
         (_ASKS_NUMBER, _DIGIT),
@@ -165,6 +191,12 @@ def _expectation(question: str, one: _Sentence) -> float:
         if asks.search(question):
             return EXPECTED_BONUS if shows.search(text) else 0.0
     return 0.0
+
+
+def _defines(term: Term, text: str) -> bool:
+    """Does ``text`` (lower case) go on from the term to say what it is: "X is a ...", "X（...）是 ..."?"""
+    place = text.find(term.key)
+    return place >= 0 and bool(_DEFINITION.match(text, place + len(term.key)))
 
 
 def _choose(pool: list[_Sentence], limit: int, language: Language, *, follow: bool) -> list[_Sentence]:
@@ -209,12 +241,14 @@ def _write(chosen: list[_Sentence]) -> CitedAnswer:
         block = one.record.kind in ("code", "table")
         # A document's own "[3]" would read as one of ours.
         scanner = MarkerScanner(())
-        text = one.record.text if block else " ".join((scanner.feed(one.record.text) + scanner.finish()).split())
-        text = text or one.record.text
+        text = one.shown
+        if not block:
+            text = " ".join((scanner.feed(text) + scanner.finish()).split())
+            text = _LIST_MARK.sub("", text) or one.shown
         gap = ""
         if answer.text:
-            chinese = not text[0].isascii() and not answer.sentences[-1].text[-1].isascii()
-            gap = "\n" if block or answer.text.endswith("\n") else "" if chinese else " "
+            chinese = not block and not text[0].isascii() and not answer.sentences[-1].text[-1].isascii()
+            gap = "" if chinese or answer.text.endswith("\n") else "\n" if block else " "
         start = len(answer.text) + len(gap)
         joint = "\n" if block else " " if text[-1].isascii() else ""
         answer.text += f"{gap}{text}{joint}{mark}" + ("\n" if block else "")

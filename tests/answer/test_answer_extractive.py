@@ -110,6 +110,63 @@ def test_code_stands_on_its_own_lines(make_passage: MakePassage) -> None:
     assert answer.text == "Install the package with pip: [1]\n```\npip install ragwright\n```\n[1]"
 
 
+TABLE = """| 设置 | 默认值 | 含义 |
+| --- | --- | --- |
+| `window` | 3 | 命中句前后各取几句 |
+| `top_k` | 50 | 每一路取多少候选 |
+| `top_n` | 5 | 进入提示词的段落数 |
+| `fusion` | minmax | 两路如何合并 |
+| `rrf_k` | 60 | 融合常数 |"""
+
+
+def test_of_a_table_only_the_matching_rows_are_shown(make_passage: MakePassage) -> None:
+    passage = make_passage(1, TABLE, kinds=["table"])
+    answer = extract_answer("top_k 的候选默认是多少？", [passage], language="zh")
+    rows = answer.text.splitlines()
+    assert rows[:2] == TABLE.splitlines()[:2]
+    assert "| `top_k` | 50 | 每一路取多少候选 |" in rows
+    assert not any("融合常数" in row for row in rows)
+    assert rows[-1] == "[1]"
+    assert answer.citations[0].text == TABLE
+
+
+def test_a_small_table_is_shown_whole(make_passage: MakePassage) -> None:
+    small = "\n".join(TABLE.splitlines()[:4])
+    passage = make_passage(1, "默认值见下表：", small, kinds=["text", "table"])
+    answer = extract_answer("默认值是什么？", [passage], language="zh", sentences=2)
+    assert answer.text == f"默认值见下表：[1]\n{small}\n[1]"
+
+
+def test_list_marks_are_not_shown(make_passage: MakePassage) -> None:
+    passage = make_passage(1, "2. Start the oven first.", "- Bake the oven bread.", "3 ovens start.", hits=[0, 1, 2])
+    answer = extract_answer("How do I start the oven?", [passage], language="en", sentences=1)
+    assert answer.text == "Start the oven first. [1]"
+    answer = extract_answer("Which 3 ovens start?", [passage], language="en", sentences=1)
+    assert answer.text == "3 ovens start. [1]"
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "definition", "mention"),
+    [
+        ("什么是稀疏向量？", "zh", "稀疏向量是词和权重的列表。", "打开稀疏向量以后，精确的词会找得更准。"),
+        (
+            "What is a reranker?",
+            "en",
+            "A reranker is a model that reads pairs.",
+            "Turn the reranker off on slow machines.",
+        ),
+        ("HyDE 是什么意思？", "zh", "HyDE（假设文档）指先写一段假想的答案。", "HyDE 在默认配置里关闭。"),
+    ],
+)
+def test_a_definition_beats_a_mention(
+    make_passage: MakePassage, question: str, language: str, definition: str, mention: str
+) -> None:
+    for texts in ((definition, mention), (mention, definition)):
+        passage = make_passage(1, *texts, hits=[0, 1])
+        answer = extract_answer(question, [passage], language=language, sentences=1)  # type: ignore[arg-type]
+        assert answer.citations[0].text == definition
+
+
 def test_no_passages_no_answer() -> None:
     assert extract_answer("Anything?", [], language="en").text == ""
 
