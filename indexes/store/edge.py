@@ -104,10 +104,14 @@ class EdgeClient(EdgeCollections):
 
         dims, _ = self._schema(name)
         point_bytes = 2 * (4 * sum(dims.values()) + 2048)  # vectors and payload, once in the log and once in place
-        for start in range(0, len(ids), WRITE_BATCH):
-            batch = [
-                qe.Point(ids[i], vectors[i], payloads[i]) for i in range(start, min(start + WRITE_BATCH, len(ids)))
-            ]
+        made = []  # all of them before the first is written
+        for identity, vector, payload in zip(ids, vectors, payloads, strict=True):
+            try:
+                made.append(qe.Point(identity, vector, payload))
+            except (TypeError, ValueError):  # a date, a path, NaN ... in the user's metadata
+                made.append(qe.Point(convert.to_edge_id(identity), vector, convert.to_edge_payload(payload)))
+        for start in range(0, len(made), WRITE_BATCH):
+            batch = made[start : start + WRITE_BATCH]
             self._update(name, qe.UpdateOperation.upsert_points(batch), point_bytes * len(batch))
 
     def delete(self, collection_name: str, points_selector: Any, **kwargs: Any) -> models.UpdateResult:

@@ -14,6 +14,7 @@ import numpy as np
 from qdrant_client import models
 
 from indexes.errors import StoreError
+from indexes.store.payload import plain_json
 
 INDEX_FROM_POINTS = 100_000  # up to here exact search takes some 10 ms and needs no HNSW graph
 
@@ -38,10 +39,7 @@ def from_edge_id(point_id: Any) -> int | str:
 
 
 def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
-    """Plain JSON values. Pydantic models, dates and numpy scalars are made plain as the REST client would."""
-    from qdrant_client._pydantic_compat import to_jsonable_python
-
-    return to_jsonable_python(payload) if payload else {}
+    return plain_json(payload) if payload else {}
 
 
 def with_payload(value: Any) -> Any:

@@ -14,6 +14,7 @@ from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.collection import DENSE, SPARSE, check_collection
+from indexes.store.payload import plain_json
 
 REQUEST_POINTS = 256  # points in one request to a server
 LOOKUP = 512  # documents whose first sentence is fetched in one call
@@ -62,6 +63,7 @@ def upsert_records(
     if hasattr(client, "upsert_arrays"):
         client.upsert_arrays(name, ids, dense, sparse, payloads)
         return
+    payloads = [plain_json(payload) for payload in payloads]
     check_dense(dense, dim=dense.shape[1], name=DENSE)  # the server itself refuses a wrong dimension
     check_sparse(sparse or [], name=SPARSE)
     rows = dense.tolist()

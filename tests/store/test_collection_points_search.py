@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -248,3 +252,44 @@ def test_windows_in_one_call(engine: Any) -> None:
     assert fetch_windows(counting, "notes", hits, 0) == {record.id: [record] for record in hits}
     assert fetch_windows(counting, "notes", [], 3) == {}
     assert counting.calls == 1
+
+
+# ---- payloads ----
+
+
+def test_metadata_of_any_kind_is_stored_or_named(engine: Any) -> None:
+    given = {
+        "day": datetime(2025, 3, 1, 12, 30),
+        "path": Path("docs/石.md"),
+        "score": np.float32(0.5),
+        "pages": (1, np.int64(2)),
+        "tags": {"b", "a"},
+        "nested": {1: {"ok": np.bool_(True)}},
+        "id": UUID(int=5),
+        "price": Decimal("1.10"),
+        "half": "a\udcffb",
+        "colour": models.Distance.DOT,
+        "none": None,
+    }
+    fill(engine, "notes", [SentenceRecord("a", 0, "one", metadata=given)])
+    stored = engine.scroll("notes", limit=1)[0][0].payload["metadata"]
+    assert stored == {
+        "day": "2025-03-01T12:30:00",
+        "path": "docs/石.md",
+        "score": 0.5,
+        "pages": [1, 2],
+        "tags": ["a", "b"],
+        "nested": {"1": {"ok": True}},
+        "id": str(UUID(int=5)),
+        "price": "1.10",
+        "half": stored["half"],
+        "colour": "Dot",
+        "none": None,
+    }
+    assert "\ufffd" in stored["half"]
+    for bad in (float("nan"), object()):
+        records = make_records("b", ["text"] * 700)
+        records[650].metadata["odd"] = {"inner": bad}
+        with pytest.raises(StoreError, match=r"at metadata\.odd\.inner cannot be stored"):
+            fill(engine, "notes", records)
+    assert points.count(engine, "notes") == 1

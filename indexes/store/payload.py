@@ -1,0 +1,66 @@
+"""Payloads as plain JSON: what users put into a node's metadata is not always that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from indexes.errors import StoreError
+
+
+def plain_json(value: Any, place: str = "") -> Any:
+    """``value`` in dicts with text keys, lists, text, numbers, booleans and None.
+
+    Dates become ISO text, paths, UUIDs and decimals text, sets sorted lists, enum members their values; half
+    characters (lone surrogates, from file names that are no UTF-8) become U+FFFD.
+
+    Args:
+        place: where the value stands ("metadata.day"), for the error.
+
+    Raises:
+        StoreError: a value that JSON cannot hold (NaN, bytes, an object), by its place.
+    """
+    if value is None or isinstance(value, (bool, int)):
+        return value if not isinstance(value, Enum) else plain_json(value.value, place)
+    if isinstance(value, Enum):
+        return plain_json(value.value, place)
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _broken(value) else str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, np.generic):
+        return plain_json(value.item(), place)
+    if isinstance(value, np.ndarray):
+        return plain_json(value.tolist(), place)
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(item, f"{place}.{key}".lstrip(".")) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(item, place) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((plain_json(item, place) for item in value), key=str)
+    if isinstance(value, (date, time)):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, (PurePath, UUID, Decimal)):
+        return plain_json(str(value), place)
+    if hasattr(value, "model_dump"):
+        return plain_json(value.model_dump(mode="json"), place)
+    raise StoreError(
+        f"{value!r:.80} at {place or 'the payload'} cannot be stored: it has no JSON form",
+        remedy="make it text, a number, a boolean, a list or a dict, or leave it out of the metadata",
+    )
+
+
+def _broken(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
