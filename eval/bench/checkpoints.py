@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from indexes.encoders.torch_runtime import quiet_loading
+
 WORDS_EN = """
 index passage vector sentence query lexical dense sparse reader window answer source model network batch token storage
 memory cluster engine ranking score margin weight measure report figure chapter section table history river mountain
@@ -72,7 +74,8 @@ def bge_m3_checkpoint(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    XLMRobertaModel(config).eval().save_pretrained(folder)
+    with quiet_loading():
+        XLMRobertaModel(config).eval().save_pretrained(folder)
     torch.save(torch.nn.Linear(hidden, 1).state_dict(), folder / "sparse_linear.pt")
     torch.save(torch.nn.Linear(hidden, hidden).state_dict(), folder / "colbert_linear.pt")
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
