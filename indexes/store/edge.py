@@ -19,6 +19,8 @@ from indexes.store import edge_convert as convert
 from indexes.store import edge_query
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge_collections import DONE, EdgeCollections
+from indexes.store.edge_filters import filter_
+from indexes.store.edge_ids import from_edge_id, to_edge_id
 
 WRITE_BATCH = 500  # points a call: the engine holds the GIL during one, about 40 ms
 
@@ -109,7 +111,7 @@ class EdgeClient(EdgeCollections):
             try:
                 made.append(qe.Point(identity, vector, payload))
             except (TypeError, ValueError):  # a date, a path, NaN ... in the user's metadata
-                made.append(qe.Point(convert.to_edge_id(identity), vector, convert.to_edge_payload(payload)))
+                made.append(qe.Point(to_edge_id(identity), vector, convert.to_edge_payload(payload)))
         for start in range(0, len(made), WRITE_BATCH):
             batch = made[start : start + WRITE_BATCH]
             self._update(name, qe.UpdateOperation.upsert_points(batch), point_bytes * len(batch))
@@ -148,7 +150,7 @@ class EdgeClient(EdgeCollections):
         with_vectors: Any = False,
         **kwargs: Any,
     ) -> list[models.Record]:
-        wanted = list(dict.fromkeys(convert.to_edge_id(item) for item in ids))
+        wanted = list(dict.fromkeys(to_edge_id(item) for item in ids))
         with self._folder(collection_name).opened() as shard:
             found = shard.retrieve(wanted, convert.with_payload(with_payload), convert.with_vectors(with_vectors))
         records = {record.id: record for record in map(convert.record_out, found)}
@@ -168,9 +170,9 @@ class EdgeClient(EdgeCollections):
         import qdrant_edge as qe
 
         request = qe.ScrollRequest(
-            offset=None if offset is None else convert.to_edge_id(offset),
+            offset=None if offset is None else to_edge_id(offset),
             limit=limit,
-            filter=convert.filter_(scroll_filter),
+            filter=filter_(scroll_filter),
             with_payload=convert.with_payload(with_payload),
             with_vector=convert.with_vectors(with_vectors),
             order_by=None if order_by is None else convert.order_by(order_by),
@@ -178,7 +180,7 @@ class EdgeClient(EdgeCollections):
         with self._folder(collection_name).opened() as shard:
             records, following = shard.scroll(request)
         return [convert.record_out(record) for record in records], (
-            None if following is None else convert.from_edge_id(following)
+            None if following is None else from_edge_id(following)
         )
 
     def count(
@@ -187,7 +189,7 @@ class EdgeClient(EdgeCollections):
         import qdrant_edge as qe
 
         with self._folder(collection_name).opened() as shard:
-            return models.CountResult(count=shard.count(qe.CountRequest(exact, convert.filter_(count_filter))))
+            return models.CountResult(count=shard.count(qe.CountRequest(exact, filter_(count_filter))))
 
     def facet(
         self,
@@ -201,7 +203,7 @@ class EdgeClient(EdgeCollections):
         import qdrant_edge as qe
 
         with self._folder(collection_name).opened() as shard:
-            hits = shard.facet(qe.FacetRequest(key, limit, exact, convert.filter_(facet_filter)))
+            hits = shard.facet(qe.FacetRequest(key, limit, exact, filter_(facet_filter)))
         # The engine goes on naming values whose points were all deleted, with count 0.
         there = [models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits if hit.count]
         return models.FacetResponse(hits=there)

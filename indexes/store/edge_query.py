@@ -11,6 +11,8 @@ from qdrant_client.http import models
 from indexes.errors import StoreError
 from indexes.store import edge_convert as convert
 from indexes.store.checks import check_dense, check_sparse
+from indexes.store.edge_filters import filter_
+from indexes.store.edge_ids import from_edge_id
 
 Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names
 Row = tuple[str | int, float]
@@ -105,7 +107,7 @@ def _native(request: models.QueryRequest, schema: Schema) -> Any:
         prefetches=[_prefetch(item, schema) for item in _prefetches(request)] or None,
         with_vector=convert.with_vectors(request.with_vector),
         with_payload=convert.with_payload(request.with_payload),
-        filter=convert.filter_(request.filter),
+        filter=filter_(request.filter),
         score_threshold=request.score_threshold,
         params=convert.search_params(request.params),
     )
@@ -127,7 +129,7 @@ def _prefetch(item: models.Prefetch, schema: Schema) -> Any:
         query=convert.query(item.query, item.using),
         prefetches=[_prefetch(inner, schema) for inner in _prefetches(item)] or None,
         params=convert.search_params(item.params),
-        filter=convert.filter_(item.filter),
+        filter=filter_(item.filter),
         score_threshold=item.score_threshold,
     )
 
@@ -180,7 +182,7 @@ def run_arrays(
 ) -> list[list[Row]]:
     import qdrant_edge as qe
 
-    chosen = convert.filter_(query_filter)
+    chosen = filter_(query_filter)
     native = []
     for name, vector in legs:
         _check_query(vector, name, schema)
@@ -194,7 +196,7 @@ def run_arrays(
             )
         )
     return [
-        [(convert.from_edge_id(point.id), point.score) for point in points]
+        [(from_edge_id(point.id), point.score) for point in points]
         for points in shard.query_batch(qe.QueryBatchRequest(native))
     ]
 

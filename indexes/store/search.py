@@ -96,8 +96,8 @@ def _search_embedded(
 ) -> Legs:
     """Search without payloads, then fetch those of both legs' hits together.
 
-    At 100,000 points that is 3.5 ms of CPU time against 11.1 with payloads inside the query (optimised collection),
-    and 9.5 against 10.6 (unoptimised): a hit of both legs is read once, and none beyond the limit.
+    A hit of both legs is read once and none beyond the limit: the same speed where the files are in memory
+    (10.9 against 10.9 ms of CPU time at 100,000 points), a third fewer pages read where they are not.
     """
     rows = client.query_arrays(name, legs, limit=limit + TIE_MARGIN, query_filter=filters)
     found = {
