@@ -15,9 +15,9 @@ from rag.answer.language import detect_language
 from rag.answer.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
-from rag.llms import build_llm, explain_llm_error
+from rag.llms import build_llm, explain_llm_error, with_max_tokens
 from rag.rerankers import build_reranker
-from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import Settings, load_settings
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
@@ -119,18 +119,16 @@ def _effective(index: Index, settings: Settings | None, hyde: str | None, option
         ) from error
 
 
-def _hypothesis_writer(llm: LLM, settings: Settings) -> Any:
+def _hypothesis_writer(llm: LLM, settings: Settings) -> HypothesisWriter:
+    writer = with_max_tokens(llm, settings.hyde.max_tokens)
+
     def write(question: str, how_many: int) -> list[str]:
         messages = hyde_messages(question, detect_language(question))
         try:
-            # More than one document is only worth asking for if they differ: the model samples anew each time.
-            return [_short(llm.chat(messages).message.content or "", settings) for _ in range(how_many)]
+            # More than one only helps where the model samples: at temperature 0 they are all the same.
+            texts = [(writer.chat(messages).message.content or "").strip() for _ in range(how_many)]
         except Exception as error:
             raise explain_llm_error(error, settings.llm) from error
+        return list(dict.fromkeys(texts))
 
     return write
-
-
-def _short(text: str, settings: Settings) -> str:
-    """At most hyde.max_tokens, by the rule of thumb of four characters a token (the encoder truncates the rest)."""
-    return text.strip()[: settings.hyde.max_tokens * 4]

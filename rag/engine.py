@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -32,6 +32,7 @@ from rag.answer.extractive import extract_answer
 from rag.answer.language import Language, detect_language
 from rag.answer.prompts import NOT_FOUND, build_messages, direct_messages, passage_block, qa_template, refine_template
 from rag.answer.repack import repack
+from rag.answer.repetition import RepetitionGuard, cut_repetition
 from rag.answer.routing import needs_retrieval
 from rag.llms import explain_llm_error, usage_of
 from rag.llms.tokens import token_counter
@@ -42,6 +43,10 @@ from rag.settings import Settings
 from rag.trace import Trace
 
 Status = Literal["answered", "extractive", "not_found"]
+REPEATED = "the model began to repeat itself, so its answer ends there"
+UNFOUNDED = (
+    "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
+)
 MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
 
 
@@ -123,21 +128,8 @@ class RagQueryEngine(BaseQueryEngine):
     async def aanswer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | None = None
     ) -> Response:
-        """``answer`` without blocking the event loop."""
-        prepared = await asyncio.to_thread(self._prepare, question, filters, searched)
-        text, failure = "", None
-        if prepared.messages is not None:
-            try:
-                with prepared.trace.stage("answer"):
-                    if self.settings.answer.response_mode == "compact":
-                        reply = await cast(LLM, self.llm).achat(prepared.messages)
-                        prepared.trace.llm = usage_of(reply)
-                        text = reply.message.content or ""
-                    else:
-                        text = await asyncio.to_thread(self._complete, prepared)
-            except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
-                failure = self._explain(error)
-        return await asyncio.to_thread(self._finish, prepared, text, failure)
+        """``answer`` without blocking the event loop: encoder, engine and model work in a thread meanwhile."""
+        return await asyncio.to_thread(self.answer, question, filters, searched=searched)
 
     # -- before the model ----------------------------------------------------------------------------------------
 
@@ -188,13 +180,16 @@ class RagQueryEngine(BaseQueryEngine):
 
     def _build_prompt(self, prepared: _Prepared) -> None:
         llm = self.settings.llm
-        count = token_counter(cast(LLM, self.llm), llm)
+        model = cast(LLM, self.llm)
+        count = token_counter(model, llm)
+        # An in-process model may have been trained with less context than is configured.
+        window = min(llm.context_window, model.metadata.context_window or llm.context_window)
         frame = build_messages(prepared.question, [], prepared.language)
         fixed = sum(count(str(message.content)) + MESSAGE_TOKENS for message in frame)
         fit = fit_passages(
             prepared.passages,
             count_tokens=count,
-            context_window=llm.context_window,
+            context_window=window,
             reserved=llm.max_tokens,
             fixed_tokens=fixed,
         )
@@ -207,12 +202,33 @@ class RagQueryEngine(BaseQueryEngine):
     # -- the model -----------------------------------------------------------------------------------------------
 
     def _complete(self, prepared: _Prepared) -> str:
-        llm = cast(LLM, self.llm)
         if self.settings.answer.response_mode == "compact" or prepared.routed:
-            reply = llm.chat(prepared.messages or [])
-            prepared.trace.llm = usage_of(reply)
-            return reply.message.content or ""
-        return self._synthesize(prepared, llm)
+            guard = RepetitionGuard()
+            for _ in guard.pieces(self._deltas(prepared)):
+                pass
+            self._note_cut(prepared, guard)
+            return guard.text
+        text, repeated = cut_repetition(self._synthesize(prepared, cast(LLM, self.llm)))
+        if repeated:
+            prepared.trace.note(REPEATED)
+        return text
+
+    def _deltas(self, prepared: _Prepared) -> Iterator[str]:
+        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs."""
+        last = None
+        for last in cast(LLM, self.llm).stream_chat(prepared.messages or []):
+            if last.delta:
+                yield last.delta
+        if last is not None:
+            prepared.trace.llm = usage_of(last)
+
+    def _note_cut(self, prepared: _Prepared, guard: RepetitionGuard) -> None:
+        if guard.cut:
+            prepared.trace.note(REPEATED)
+            return
+        usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
+        if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
+            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}")
 
     def _synthesize(self, prepared: _Prepared, llm: LLM) -> str:
         """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
@@ -256,6 +272,9 @@ class RagQueryEngine(BaseQueryEngine):
             else:
                 status = "answered"
                 cited = cite(text, prepared.passages, support_threshold=self.settings.answer.support_threshold)
+                if cited.sentences and all(sentence.status == "unsupported" for sentence in cited.sentences):
+                    trace.note(UNFOUNDED)
+                    status, cited = "extractive", self._extract(prepared)
         if cited.removed:
             trace.note(f"the model cited {', '.join(cited.removed)}, which no passage has; removed from the answer")
         unsupported = sum(sentence.status == "unsupported" for sentence in cited.sentences)
@@ -279,7 +298,7 @@ class RagQueryEngine(BaseQueryEngine):
             metadata={
                 "status": status,
                 "citations": [citation.as_dict() for citation in cited.citations],
-                "sentences": [asdict(sentence) for sentence in cited.sentences],
+                "sentences": [sentence.as_dict() for sentence in cited.sentences],
                 "notes": list(prepared.trace.notes),
                 "trace": prepared.trace.as_dict(),
             },
@@ -323,6 +342,7 @@ class AnswerStream:
         prepared, engine = self._prepared, self._engine
         raw, failure, shown = "", None, False
         if prepared.messages is not None:
+            guard = RepetitionGuard()
             threshold = engine.settings.answer.support_threshold
             checker = None if prepared.routed else CitationStream(prepared.passages, support_threshold=threshold)
             try:
@@ -330,7 +350,7 @@ class AnswerStream:
                     if engine.settings.answer.response_mode != "compact" and not prepared.routed:
                         pieces: Iterator[str] = iter([engine._complete(prepared)])
                     else:
-                        pieces = self._deltas()
+                        pieces = guard.pieces(engine._deltas(prepared))
                     for piece in pieces:
                         raw += piece
                         clean = checker.feed(piece) if checker else piece
@@ -340,10 +360,12 @@ class AnswerStream:
                     tail = checker.finish() if checker else ""
                     if tail:
                         yield tail
+                    raw = guard.text or raw
+                    engine._note_cut(prepared, guard)
             except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
                 failure = engine._explain(error)
         response = engine._finish(prepared, raw, failure)
-        if failure is not None or not raw.strip():
+        if (response.metadata or {})["status"] == "extractive" or not raw.strip():
             yield ("\n\n" if shown else "") + str(response.response)
         self._end(response)
 
@@ -353,14 +375,6 @@ class AnswerStream:
         ended = object()
         while (piece := await asyncio.to_thread(next, pieces, ended)) is not ended:
             yield cast(str, piece)
-
-    def _deltas(self) -> Iterator[str]:
-        last = None
-        for last in cast(LLM, self._engine.llm).stream_chat(self._prepared.messages or []):
-            if last.delta:
-                yield last.delta
-        if last is not None:
-            self._prepared.trace.llm = usage_of(last)
 
     def _end(self, response: Response) -> None:
         self.response = response

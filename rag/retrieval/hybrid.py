@@ -111,7 +111,7 @@ class HybridRetriever(BaseRetriever):
                 candidate.window = "".join(s.text + s.after for s in window).strip()
         if self.reranker is not None and candidates:
             with trace.stage("rerank"):
-                candidates = self._rerank(question, candidates[: self.settings.rerank.depth])
+                candidates = self._rerank(question, candidates[: self.settings.rerank.depth], trace)
         trace.candidates = [candidate.to_trace() for candidate in candidates]
         return SearchResult(question, candidates, windows, trace)
 
@@ -163,12 +163,14 @@ class HybridRetriever(BaseRetriever):
         with trace.stage("encode"):
             return widened_vector(self.index.encoder, dense, texts, keep_question=hyde.keep_question)
 
-    def _rerank(self, question: str, candidates: list[Candidate]) -> list[Candidate]:
+    def _rerank(self, question: str, candidates: list[Candidate], trace: Trace) -> list[Candidate]:
         by_id = {candidate.id: candidate for candidate in candidates}
         read_window = self.settings.rerank.read == "window"
         if hasattr(self.reranker, "score"):
             texts = [(c.window if read_window else None) or c.record.text for c in candidates]
             scores = self.reranker.score(question, texts)
+            if scores.truncated:
+                trace.note(f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads")
             for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
                 candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
                 candidate.score = candidate.rerank_score

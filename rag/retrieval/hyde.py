@@ -42,9 +42,7 @@ def looks_weak(candidates: Sequence[Candidate], *, weak_below: float | None, bot
     if weak_below is not None and best is not None and best < weak_below:
         return f"the best dense cosine {best:.3f} is below {weak_below}"
     if both_legs and not any(
-        c.dense_rank is not None
-        and c.sparse_rank is not None
-        and max(c.dense_rank, c.sparse_rank) <= AGREEMENT_DEPTH
+        c.dense_rank is not None and c.sparse_rank is not None and max(c.dense_rank, c.sparse_rank) <= AGREEMENT_DEPTH
         for c in candidates
     ):
         return f"the {AGREEMENT_DEPTH} best of the dense and of the sparse leg have no sentence in common"

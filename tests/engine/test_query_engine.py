@@ -54,6 +54,23 @@ def test_a_missing_citation_is_matched_and_an_unfounded_sentence_marked(engine: 
     assert any("supported by no passage" in note for note in response.metadata["notes"])
 
 
+def test_an_answer_that_nothing_supports_is_not_given(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("Elephants swim well. Paris is in Texas.")).query(LENS)
+    assert response.metadata["status"] == "extractive"
+    assert "1887" in response.response
+    assert any("no passage supports" in note for note in response.metadata["notes"])
+
+
+def test_a_looping_model_is_stopped(engine: Any, scripted: Any) -> None:
+    loop = "The lens was cut in 1887 by the Barbier workshop [1]. " * 5
+    response = engine(scripted(loop)).query(LENS)
+    assert response.response == "The lens was cut in 1887 by the Barbier workshop [1]."
+    assert any("repeat itself" in note for note in response.metadata["notes"])
+    stream = engine(scripted(loop)).stream(LENS)
+    assert len("".join(stream.tokens())) < len(loop)
+    assert stream.response.response == response.response
+
+
 def test_not_in_these_documents_by_the_model(engine: Any, scripted: Any) -> None:
     response = engine(scripted("The answer is not in these documents.")).query("Who won the chess final?")
     assert (response.metadata["status"], response.metadata["citations"]) == ("not_found", [])
