@@ -15,6 +15,8 @@ import click
 # Control characters of a document must not steer the reader's terminal; tabs and line ends may stay.
 CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
+TRACED = 10  # candidates that a trace shows on a terminal
+
 
 def data(text: str = "", *, end: str = "\n") -> None:
     """Text to stdout."""
@@ -93,12 +95,14 @@ def trace_text(trace: Mapping[str, Any]) -> str:
     candidates = trace.get("candidates", [])
     if candidates:
         lines += ["Candidates:", f"  {'#':>3} {'dense':>6} {'sparse':>6} {'fused':>7} {'rerank':>7}  sentence"]
-    for rank, candidate in enumerate(candidates, 1):
+    for rank, candidate in enumerate(candidates[:TRACED], 1):
         numbers = (
             f"{_cell(candidate.get('dense_rank')):>6} {_cell(candidate.get('sparse_rank')):>6} "
             f"{_cell(candidate.get('fused_score')):>7} {_cell(candidate.get('rerank_score')):>7}"
         )
         lines.append(f"  {rank:>3} {numbers}  {shorten(candidate['text'], 70)} ({shown_path(candidate['source'])})")
+    if len(candidates) > TRACED:
+        lines.append(f"  ... and {len(candidates) - TRACED} more: --json shows them all")
     return "\n".join(lines)
 
 
