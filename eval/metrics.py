@@ -1,0 +1,282 @@
+"""Measures of a ranking, equal to pytrec_eval's to 1e-9 and faster, with one tie rule.
+
+Rules, as in trec_eval (tests compare with pytrec_eval):
+
+- **Ties**: a higher score comes first; among equal scores the *larger* document id comes first (string order by code
+  point). Scores are compared as 32-bit floats, as trec_eval reads them. The order of the list given plays no part.
+- **Score-0 rows** of the qrels are judged and not relevant; a document without a row counts as not relevant.
+- **Queries without a relevant document** score 0 and count in the mean.
+- **Queries of the qrels that a run does not hold** score 0 and count in the mean (``trec_eval -c``). Queries without
+  any row in the qrels are left out.
+
+Measures: ``nDCG@k``, ``MAP`` and ``MAP@k``, ``RR`` and ``RR@k``, ``R@k``, ``P@k``, ``Hit@k`` (1 where a relevant
+document is among the first k), ``Window@k`` (1 where the window of one of the first k sentences holds a gold answer).
+All but nDCG and Window take ``(rel=2)`` before the ``@``. Any other name goes to ir_measures (extra ``eval``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from indexes.errors import MissingExtraError, SettingsError, SourceError
+
+Ranked = Sequence[tuple[str, float]]
+Qrels = Mapping[str, Mapping[str, int]]
+
+DEFAULT_MEASURES = ("nDCG@10", "MAP", "RR@10", "R@10", "R@100", "P@10", "Hit@10")
+INSTALL = "pip install 'ragwright[eval]'"
+TIE_RULE = "equal scores (as 32-bit floats) are ordered by document id, larger first, as trec_eval does"
+
+_KINDS = {
+    **dict.fromkeys(("ndcg",), "nDCG"),
+    **dict.fromkeys(("map", "ap"), "MAP"),
+    **dict.fromkeys(("rr", "mrr"), "RR"),
+    **dict.fromkeys(("r", "recall"), "R"),
+    **dict.fromkeys(("p", "precision"), "P"),
+    **dict.fromkeys(("hit", "success", "hitrate"), "Hit"),
+    "window": "Window",
+}
+_CUT_NEEDED = ("R", "P", "Hit", "Window")
+_PATTERN = re.compile(r"^(?P<kind>[A-Za-z]+)(?:\(rel=(?P<rel>\d+)\))?(?:@(?P<cut>\d+))?$")
+_DISCOUNT = 1.0 / np.log2(np.arange(2, 4098))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure. ``str()`` gives its one spelling, which also keys ``Scores``.
+
+    Args:
+        kind: nDCG, MAP, RR, R, P, Hit, Window, or "other" (then ``text`` is what ir_measures reads).
+        cut: only the first ``cut`` documents count; None: all.
+        rel: lowest qrels score that counts as relevant (not for nDCG, whose gains are the scores themselves).
+    """
+
+    kind: str
+    cut: int | None = None
+    rel: int = 1
+    text: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "other":
+            return self.text
+        rel = f"(rel={self.rel})" if self.rel != 1 else ""
+        return f"{self.kind}{rel}" + (f"@{self.cut}" if self.cut else "")
+
+    @property
+    def name(self) -> str:
+        return str(self)
+
+
+@dataclass(slots=True)
+class Scores:
+    """What a run scored. Both mappings are keyed by ``str(measure)``.
+
+    Args:
+        per_query: measure -> query id -> value in [0, 1]; every query of the qrels is there.
+        mean: measure -> mean over the queries of the qrels.
+        notes: what a reader must know of these numbers, one sentence each.
+    """
+
+    per_query: dict[str, dict[str, float]]
+    mean: dict[str, float]
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"mean": self.mean, "per_query": self.per_query, "notes": self.notes}
+
+
+def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:
+    """Read measure names; ``MRR@10``, ``Recall@5``, ``AP`` and ``Success@3`` are known too. All bad names are reported.
+
+    >>> [str(measure) for measure in parse_measures(["ndcg@10", "MRR@10", "Recall@100", "P(rel=2)@5"])]
+    ['nDCG@10', 'RR@10', 'R@100', 'P(rel=2)@5']
+
+    Raises:
+        SettingsError: names that cannot be read, all of them in one sentence.
+        MissingExtraError: a name that only ir_measures knows, and it is not installed.
+    """
+    found: dict[Measure, None] = {}
+    bad: list[str] = []
+    for name in names:
+        measure = name if isinstance(name, Measure) else _parse(name.strip())
+        if measure is None:
+            bad.append(str(name))
+        else:
+            found[measure] = None
+    if bad:
+        raise SettingsError(
+            f"unknown measure{'s' if len(bad) > 1 else ''} {', '.join(repr(name) for name in bad)}",
+            remedy="use nDCG@10, MAP, RR@10, R@100, P@10, Hit@10, Window@5, or a name that ir_measures knows",
+        )
+    return list(found)
+
+
+def _parse(name: str) -> Measure | None:
+    match = _PATTERN.match(name)
+    kind = _KINDS.get(match["kind"].lower()) if match else None
+    if match is None or kind is None:
+        return _parse_other(name)
+    cut, rel = (int(match["cut"]) if match["cut"] else None), int(match["rel"] or 1)
+    if cut == 0 or rel < 1 or (cut is None and kind in _CUT_NEEDED) or (rel != 1 and kind in ("nDCG", "Window")):
+        return None
+    return Measure(kind, cut, rel)
+
+
+def _parse_other(name: str) -> Measure | None:
+    try:
+        import ir_measures
+    except ImportError as error:
+        raise MissingExtraError.of("ir_measures", needed_for=f"the measure {name!r}", install=INSTALL) from error
+    try:
+        return Measure("other", text=str(ir_measures.parse_measure(name)))
+    except (ValueError, NameError, SyntaxError, TypeError, KeyError):
+        return None
+
+
+def score(
+    results: Mapping[str, Ranked],
+    qrels: Qrels,
+    measures: Sequence[Measure | str] = DEFAULT_MEASURES,
+    *,
+    window_ranks: Mapping[str, int | None] | None = None,
+) -> Scores:
+    """Score one run.
+
+    Args:
+        results: query id -> (document id, score) in any order.
+        qrels: query id -> document id -> judgement; 0 and below is not relevant.
+        window_ranks: query id -> 1-based rank of the first sentence whose window holds a gold answer, None where none
+            does; needed for ``Window@k`` only, which is averaged over the queries named here.
+
+    Raises:
+        SourceError: a document stands twice under one query, or a score is no number.
+    """
+    wanted = parse_measures(measures)
+    others = [measure for measure in wanted if measure.kind == "other"]
+    ours = [measure for measure in wanted if measure.kind not in ("other", "Window")]
+    per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in wanted}
+    columns = [(measure, per_query[str(measure)]) for measure in ours]
+    empty = missing = 0
+    for query, judged in qrels.items():
+        relevant = {document: gain for document, gain in judged.items() if gain > 0}
+        empty += not relevant
+        ranked = results.get(query)
+        missing += ranked is None
+        hits = ranks_of(query, ranked, relevant) if ranked and relevant else []
+        for measure, column in columns:
+            column[query] = _value(measure, hits, relevant)
+    if others:
+        _score_others(others, results, qrels, per_query)
+    for measure in wanted:
+        if measure.kind == "Window":
+            per_query[str(measure)] = _window_values(measure, window_ranks)
+    mean = {name: math.fsum(values.values()) / len(values) if values else 0.0 for name, values in per_query.items()}
+    return Scores(per_query, mean, _notes(results, qrels, empty, missing))
+
+
+def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tuple[int, int]]:
+    """(1-based rank, gain) of the relevant documents found, by rank, under the tie rule of this module."""
+    hits = [(document, value) for document, value in ranked if document in relevant]
+    scores = np.array([value for _, value in ranked], dtype=np.float32)
+    if np.isnan(scores).any():
+        raise SourceError(f"query {query!r} has a score that is no number", remedy="look at the pipeline that gave it")
+    if not hits:
+        return []
+    scores.sort()
+    own = np.asarray([value for _, value in hits], dtype=np.float32)
+    above = len(ranked) - np.searchsorted(scores, own, side="right")
+    equal = len(ranked) - above - np.searchsorted(scores, own, side="left")
+    places: dict[str, tuple[int, int]] = {}
+    for (document, _), value, better, ties in zip(hits, own, above.tolist(), equal.tolist(), strict=True):
+        if document in places:
+            raise SourceError(
+                f"document {document!r} stands twice under query {query!r}", remedy="keep its best line only"
+            )
+        if ties > 1:
+            better += sum(1 for other, theirs in ranked if np.float32(theirs) == value and other > document)
+        places[document] = (better + 1, relevant[document])
+    return sorted(places.values())
+
+
+def _value(measure: Measure, hits: list[tuple[int, int]], relevant: Mapping[str, int]) -> float:
+    """One measure of one query from the ranks and gains of the relevant documents found."""
+    cut, level = measure.cut or math.inf, measure.rel
+    if measure.kind == "nDCG":
+        return _ndcg(hits, relevant, measure.cut)
+    ranks = [rank for rank, gain in hits if gain >= level and rank <= cut]
+    if not ranks:
+        return 0.0
+    match measure.kind:
+        case "RR":
+            return 1.0 / ranks[0]
+        case "Hit":
+            return 1.0
+        case "P":
+            return len(ranks) / cut
+        case "R":
+            return len(ranks) / sum(gain >= level for gain in relevant.values())
+        case _:  # MAP: precision at each relevant document found, over all there are
+            total = math.fsum((number + 1) / rank for number, rank in enumerate(ranks))
+            return total / sum(gain >= level for gain in relevant.values())
+
+
+def _ndcg(hits: list[tuple[int, int]], relevant: Mapping[str, int], cut: int | None) -> float:
+    limit = cut or math.inf
+    gained = math.fsum(gain * _discount(rank) for rank, gain in hits if rank <= limit)
+    if not gained:
+        return 0.0
+    ideal = sorted(relevant.values(), reverse=True)[:cut]
+    return gained / math.fsum(gain * _discount(rank) for rank, gain in enumerate(ideal, start=1))
+
+
+def _discount(rank: int) -> float:
+    return float(_DISCOUNT[rank - 1]) if rank <= _DISCOUNT.size else 1.0 / math.log2(rank + 1)
+
+
+def _window_values(measure: Measure, ranks: Mapping[str, int | None] | None) -> dict[str, float]:
+    if ranks is None:
+        raise SettingsError(
+            f"{measure} needs gold answers in queries.jsonl and a pipeline that has windows",
+            remedy="leave it out, or measure a dataset whose queries have 'answers' with a sentence-window pipeline",
+        )
+    cut = measure.cut or 0
+    return {query: float(rank is not None and rank <= cut) for query, rank in ranks.items()}
+
+
+def _score_others(
+    measures: list[Measure],
+    results: Mapping[str, Ranked],
+    qrels: Qrels,
+    per_query: dict[str, dict[str, float]],
+) -> None:
+    """Measures that only ir_measures knows."""
+    import ir_measures
+
+    parsed = {str(measure): ir_measures.parse_measure(measure.text) for measure in measures}
+    names = {value: name for name, value in parsed.items()}
+    run = {query: dict(ranked) for query, ranked in results.items() if query in qrels}
+    plain = {query: dict(judged) for query, judged in qrels.items()}
+    for name in parsed:
+        per_query[name] = dict.fromkeys(qrels, 0.0)
+    for metric in ir_measures.iter_calc(list(parsed.values()), plain, run):
+        per_query[names[metric.measure]][metric.query_id] = float(metric.value)
+
+
+def _notes(results: Mapping[str, Ranked], qrels: Qrels, empty: int, missing: int) -> list[str]:
+    notes = []
+    if empty:
+        notes.append(f"{empty} of {len(qrels)} queries have no relevant document: they score 0 and count in the mean")
+    if missing:
+        notes.append(f"{missing} of {len(qrels)} queries are not in the run: they score 0 and count in the mean")
+    if unjudged := sum(query not in qrels for query in results):
+        notes.append(f"{unjudged} queries of the run have no judgement and are left out")
+    zero = sum(gain <= 0 for judged in qrels.values() for gain in judged.values())
+    if zero:
+        notes.append(f"{zero} judgements are 0: those documents count as not relevant")
+    return notes
