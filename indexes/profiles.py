@@ -18,9 +18,11 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
             "provider": "llama_cpp",
             "model": "smollm2",
             "context_window": 2048,
-            "max_tokens": 256,
+            "max_tokens": 192,
             "languages": ("en",),
         },
+        # A model of 135 million parameters loses the thread in more than a few short passages.
+        "retrieval": {"top_n": 3, "window": 2},
     },
     # Three vLLM servers on one machine, on the ports the guide starts them on.
     "vllm": {

@@ -215,8 +215,9 @@ class RagQueryEngine(BaseQueryEngine):
 
     def _deltas(self, prepared: _Prepared) -> Iterator[str]:
         """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs."""
-        last = None
-        for last in cast(LLM, self.llm).stream_chat(prepared.messages or []):
+        llm, last = cast(LLM, self.llm), None
+        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
+        for last in llm.stream_chat(prepared.messages or []):
             if last.delta:
                 yield last.delta
         if last is not None:

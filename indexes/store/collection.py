@@ -141,7 +141,7 @@ def check_fingerprint(client: Any, name: str, fingerprint: Fingerprint) -> None:
     raise FingerprintMismatchError(
         f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
         f"({', '.join(differing) or 'other weights'})",
-        remedy=f"set encoder.model back to {there.get('model')!r}, choose another collection, "
+        remedy=f"set the encoder (provider and model) back to {there.get('model')!r}, choose another collection, "
         f"or build it anew: rag delete --collection {name} --all, then rag ingest",
     )
 

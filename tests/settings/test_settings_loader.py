@@ -76,7 +76,7 @@ def test_every_built_in_profile_fits_both_trees(folder: Path) -> None:
         assert load(Settings, profile=name, environ={}).settings.profile == name
         load(IndexSettings, profile=name, environ={})
     offline = load(Settings, profile="offline", environ={}).settings
-    assert (offline.llm.provider, offline.llm.context_window, offline.llm.max_tokens) == ("llama_cpp", 2048, 256)
+    assert (offline.llm.provider, offline.llm.context_window, offline.llm.max_tokens) == ("llama_cpp", 2048, 192)
     assert offline.llm.languages == ("en",)
     assert offline.rerank.provider == "none"
     vllm = load(Settings, profile="vllm", environ={}).settings

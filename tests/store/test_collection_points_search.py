@@ -74,7 +74,7 @@ def test_another_model_is_refused_with_both_names_and_the_way_out(engine: Any) -
         with pytest.raises(FingerprintMismatchError) as caught:
             attempt()
         message = str(caught.value)
-        assert all(part in message for part in ("'tiny'", "'large'", "dim 8 against 16", "set encoder.model back"))
+        assert all(part in message for part in ("'tiny'", "'large'", "dim 8 against 16", "set the encoder (provider and model) back"))
         assert "\n" not in message
 
 
