@@ -59,6 +59,30 @@ class SparseSettings(SectionModel):
     average_length: float = Field(80.0, gt=0, description="BM25 average number of terms in a window")
 
 
+class ReadSettings(SectionModel):
+    """How files become text."""
+
+    encoding: str | None = Field(
+        None, description="encoding of text, HTML and csv files; default: recognised in each file"
+    )
+    image_base_url: str | None = Field(
+        None, description="pictures become links to this address; default: left out"
+    )
+    json_field: str | None = Field(
+        None, description="path of the text in json and jsonl files, such as items[].body; default: everything"
+    )
+    headers_footers: bool = Field(False, description="read headers and footers of Word files too")
+    password_env: str = Field(
+        "RAG_FILE_PASSWORD", description="environment variable that holds the password of locked PDF and zip files"
+    )
+    ocr: str | None = Field(
+        None, description="function for scanned PDF pages, as module:function; it takes a picture and returns text"
+    )
+    archive_max_mb: int = Field(512, ge=1, description="refuse zip-based files that unpack to more")
+    archive_max_files: int = Field(10_000, ge=1, description="refuse zip files with more files in them")
+    archive_depth: int = Field(2, ge=0, le=5, description="zip files within zip files are opened this deep")
+
+
 class SplitSettings(SectionModel):
     """How documents become sentences."""
 
@@ -98,5 +122,6 @@ class IndexSettings(BaseModel):
 
     encoder: EncoderSettings = EncoderSettings()
     sparse: SparseSettings = SparseSettings()
+    read: ReadSettings = ReadSettings()
     split: SplitSettings = SplitSettings()
     store: StoreSettings = StoreSettings()

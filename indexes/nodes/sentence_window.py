@@ -25,7 +25,7 @@ from pydantic import Field
 
 from indexes.errors import SourceError
 from indexes.nodes.record import STRUCTURE_KEYS, SentenceRecord
-from indexes.readers.outline import OUTLINE_KEY, Section, outline_of
+from indexes.readers.outline import HIDDEN_KEYS, Section, outline_of
 from indexes.sentences import MAX_CHARS, Span, iter_cuts, iter_spans
 
 
@@ -42,7 +42,7 @@ def iter_records(document: Document, *, max_chars: int = MAX_CHARS) -> Iterator[
         SettingsError: ``max_chars`` is below 1.
     """
     text = document.text
-    base = {key: value for key, value in document.metadata.items() if key != OUTLINE_KEY}
+    base = {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
     waiting: SentenceRecord | None = None
     for index, run in _runs(text, outline_of(document)):
         first = run[0]
@@ -102,6 +102,8 @@ def _metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
         metadata["heading"] = " > ".join(section.heading)
     if section.page is not None:
         metadata["page"] = section.page
+    if section.place:
+        metadata["place"] = section.place
     return metadata
 
 
@@ -192,7 +194,7 @@ class SentenceWindowNodeParser(NodeParser):
                 (sentence.excluded_embed_metadata_keys, document.excluded_embed_metadata_keys),
                 (sentence.excluded_llm_metadata_keys, document.excluded_llm_metadata_keys),
             ):
-                keys.extend(key for key in inherited if key not in keys and key != OUTLINE_KEY)
+                keys.extend(key for key in inherited if key not in keys and key not in HIDDEN_KEYS)
             nodes.append(sentence)
         if self.include_prev_next_rel:
             for before, after in pairwise(nodes):

@@ -2,6 +2,9 @@
 
 A reader puts it into ``Document.metadata["outline"]`` (a list of plain dicts, hidden from models); the node parser
 takes it out again. A Document without an outline is one section of kind "text".
+
+``Document.metadata["notes"]`` is an optional list of sentences about the reading itself ("pages 3, 7 have no text",
+"the encoding is a guess"); it is for the report of a run, and hidden and taken out like the outline.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Any
 from llama_index.core.schema import Document
 
 OUTLINE_KEY = "outline"
+NOTES_KEY = "notes"
+HIDDEN_KEYS = frozenset((OUTLINE_KEY, NOTES_KEY))  # of a Document; they never reach a node, a prompt or a payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,11 @@ class Section:
     Args:
         start, end: character offsets into the document's text; sections are in order and do not overlap.
         heading: the heading path, outermost first.
-        page: 1-based page number where the format has pages.
+        page: 1-based number of the page, or of the slide, where the format has them.
         kind: "text", "heading", "table" or "code". Tables and code blocks are sections of their own.
+        place: where else a reader of the file finds it: "Prices!2-41" (sheet and rows), "rows 2-41", "lines 10-20",
+            "cell 4", "[17]"; "" where there is nothing to say.
+        caption: a table's caption, "" without one; it stands in the text before the table too.
     """
 
     start: int
@@ -30,17 +38,20 @@ class Section:
     heading: tuple[str, ...] = ()
     page: int | None = None
     kind: str = "text"
+    place: str = ""
+    caption: str = ""
 
 
 def make_document(doc_id: str, text: str, sections: list[Section], metadata: dict[str, Any]) -> Document:
-    """A LlamaIndex Document that carries its outline hidden from embedders and LLMs."""
+    """A LlamaIndex Document that carries its outline (and notes) hidden from embedders and LLMs."""
     document = Document(
         id_=doc_id,
         text=text,
         metadata={**metadata, OUTLINE_KEY: [asdict(section) for section in sections]},
     )
-    document.excluded_embed_metadata_keys.append(OUTLINE_KEY)
-    document.excluded_llm_metadata_keys.append(OUTLINE_KEY)
+    for key in sorted(HIDDEN_KEYS & document.metadata.keys()):
+        document.excluded_embed_metadata_keys.append(key)
+        document.excluded_llm_metadata_keys.append(key)
     return document
 
 
@@ -50,3 +61,8 @@ def outline_of(document: Document) -> list[Section]:
     if not raw:
         return [Section(0, len(document.text))]
     return [Section(**{**item, "heading": tuple(item.get("heading") or ())}) for item in raw]
+
+
+def notes_of(document: Document) -> list[str]:
+    """What its reader had to say about it, one sentence each."""
+    return [str(note) for note in document.metadata.get(NOTES_KEY) or ()]
