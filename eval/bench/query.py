@@ -167,6 +167,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="turns each contestant takes")
     parser.add_argument("--no-local", action="store_true", help="leave out local mode, whose build takes minutes")
     parser.add_argument("--optimize", action="store_true", help="race the optimised (HNSW) collection too; minutes")
+    parser.add_argument("--turbo8", action="store_true", help="race store.quantization = 'turbo8' too")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="ragwright-race-") as folder:
@@ -178,6 +179,9 @@ def main(argv: list[str]) -> int:
 def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
     corpus = Corpus(options.points, options.dim)
     engines: list[tuple[str, StoreSettings]] = [("ragwright", StoreSettings(path=folder / "ours", engine="edge"))]
+    if options.turbo8:
+        settings = StoreSettings(path=folder / "turbo8", engine="edge", quantization="turbo8")
+        engines.append(("ragwright, turbo8", settings))
     if options.optimize:
         engines.append(("ragwright, optimised", StoreSettings(path=folder / "optimised", engine="edge")))
     if not options.no_local:
