@@ -1,0 +1,9 @@
+"""Datasets: questions, documents and judgements, read from and written to every usual format."""
+
+from __future__ import annotations
+
+from eval.datasets.convert import convert
+from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.load import FORMATS, load_dataset, recognise
+
+__all__ = ["FORMATS", "Dataset", "Passage", "convert", "load_dataset", "recognise"]

@@ -1,0 +1,173 @@
+"""BEIR: corpus.jsonl, queries.jsonl and qrels/{split}.tsv in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.rows import BadRows, json_rows, lines, text_field, whole_number, write_jsonl
+from indexes.errors import SourceError
+
+SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
+
+
+def recognise(path: Path) -> bool:
+    return path.is_dir() and (path / "qrels").is_dir() and jsonl_file(path, "queries") is not None
+
+
+def read(path: Path, split: str = "test") -> Dataset:
+    """Read a BEIR folder. Queries without a row in this split's qrels belong to other splits and are left out.
+
+    A folder without corpus.jsonl is a dataset over an index of the user's own.
+    """
+    bad = BadRows()
+    qrels_path = next(
+        (path / "qrels" / f"{split}{end}" for end in SUFFIXES if (path / "qrels" / f"{split}{end}").is_file()), None
+    )
+    if qrels_path is None:
+        found = sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
+        raise SourceError(
+            f"{path} has no split {split!r}", remedy=f"use --split with one of: {', '.join(found) or 'none there'}"
+        )
+    corpus = read_corpus(jsonl_file(path, "corpus"), bad)
+    texts, extras = read_queries(jsonl_file(path, "queries"), bad)
+    qrels = _read_qrels(qrels_path, texts, bad)
+    bad.raise_if_any()
+    return join(path.name, corpus, texts, extras, qrels, path=path, split=split)
+
+
+def write(dataset: Dataset, path: Path) -> list[str]:
+    """Write a BEIR folder; what is there of other splits stays. Returns notes."""
+    if dataset.corpus:
+        write_corpus(dataset, path / "corpus.jsonl")
+    write_queries(dataset, path / "queries.jsonl", keep=True)
+    target = path / "qrels" / f"{dataset.split}.tsv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    bad = [
+        i
+        for q, judged in dataset.qrels.items()
+        for i in (q, *judged)
+        if any(c in i for c in "\t\n\r") or i != i.strip()
+    ]
+    if bad:
+        raise SourceError(
+            f"{len(bad)} ids hold tabs, line ends or outer blanks, which qrels cannot hold (the first: {bad[0]!r})",
+            remedy="rename them, or write another format",
+        )
+    with target.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("query-id\tcorpus-id\tscore\n")
+        for query, judged in dataset.qrels.items():
+            for document, value in judged.items():
+                file.write(f"{query}\t{document}\t{value}\n")
+    return ["the lists of candidates were left out: BEIR has none"] if dataset.candidates else []
+
+
+def jsonl_file(folder: Path, stem: str) -> Path | None:
+    files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
+    return next((file for file in files if file.is_file()), None)
+
+
+def read_corpus(path: Path | None, bad: BadRows) -> dict[str, Passage]:
+    corpus: dict[str, Passage] = {}
+    for number, row in json_rows(path, bad) if path else ():
+        identity, title = text_field(row, "_id"), text_field(row, "title", optional=True)
+        text = text_field(row, "text", optional=True)
+        if not identity or title is None or text is None:
+            bad.add(path or Path(), number, 'needs "_id", and texts for "title" and "text"')
+        elif identity in corpus:
+            bad.add(path or Path(), number, f"the id {identity!r} stands above already")
+        else:
+            extra = {key: value for key, value in row.items() if key not in ("_id", "title", "text")}
+            corpus[identity] = Passage(identity, title, text, extra)
+    return corpus
+
+
+def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    texts: dict[str, str] = {}
+    extras: dict[str, dict[str, Any]] = {}
+    for number, row in json_rows(path, bad) if path else ():
+        identity, text = text_field(row, "_id"), text_field(row, "text")
+        if not identity or not text or not text.strip():
+            bad.add(path or Path(), number, 'needs "_id" and a question in "text"')
+        elif identity in texts:
+            bad.add(path or Path(), number, f"the id {identity!r} stands above already")
+        else:
+            texts[identity] = text
+            if extra := {key: value for key, value in row.items() if key not in ("_id", "text")}:
+                extras[identity] = extra
+    return texts, extras
+
+
+def write_corpus(dataset: Dataset, path: Path) -> None:
+    write_jsonl(path, ({"_id": p.id, "title": p.title, "text": p.text, **p.extra} for p in dataset.corpus.values()))
+
+
+def write_queries(dataset: Dataset, path: Path, *, keep: bool = False) -> None:
+    """``keep``: questions of other splits in the file stay."""
+    rows = {q: {"_id": q, "text": text, **dataset.extra.get(q, {})} for q, text in dataset.queries.items()}
+    if keep and path.is_file():
+        rows = {str(row.get("_id")): row for _, row in json_rows(path, BadRows())} | rows
+    write_jsonl(path, list(rows.values()))
+
+
+def join(
+    name: str,
+    corpus: dict[str, Passage],
+    texts: dict[str, str],
+    extras: dict[str, dict[str, Any]],
+    qrels: dict[str, dict[str, int]],
+    *,
+    path: Path,
+    split: str,
+) -> Dataset:
+    """Put the parts together; only judged queries count."""
+    notes = []
+    unknown = {d for judged in qrels.values() for d in judged if d not in corpus} if corpus else set()
+    if unknown:
+        notes.append(
+            f"{len(unknown)} judged documents are not in the corpus and cannot be found (e.g. {min(unknown)!r})"
+        )
+    return Dataset(
+        name,
+        corpus,
+        {query: texts[query] for query in qrels},
+        qrels,
+        {query: extras[query] for query in qrels if query in extras},
+        split=split,
+        path=str(path),
+        notes=notes,
+    )
+
+
+def _read_qrels(path: Path, texts: dict[str, str], bad: BadRows) -> dict[str, dict[str, int]]:
+    qrels: dict[str, dict[str, int]] = {}
+    for number, query, document, raw in _qrels_rows(path, bad):
+        value = whole_number(raw)
+        if value is None:
+            if number > 1:  # the first row is the header
+                bad.add(path, number, f"score {raw!r} is no whole number")
+        elif query not in texts:
+            bad.add(path, number, f"query {query!r} is not in queries.jsonl")
+        elif document in qrels.get(query, {}):
+            bad.add(path, number, f"document {document!r} is judged twice for query {query!r}")
+        else:
+            qrels.setdefault(query, {})[document] = value
+    return qrels
+
+
+def _qrels_rows(path: Path, bad: BadRows) -> Any:
+    if ".jsonl" in path.name:
+        for number, row in json_rows(path, bad):
+            query, document = text_field(row, "query-id"), text_field(row, "corpus-id")
+            if query is None or document is None:
+                bad.add(path, number, 'needs "query-id", "corpus-id" and "score"')
+            else:
+                yield number + 1, query, document, row.get("score")
+        return
+    for number, line in lines(path):
+        parts = line.split("\t")
+        if len(parts) != 3:
+            bad.add(path, number, f"{len(parts)} columns separated by tabs instead of 3")
+        else:
+            yield number, *(part.strip() for part in parts)

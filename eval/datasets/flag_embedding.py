@@ -1,0 +1,109 @@
+"""FlagEmbedding jsonl: {"query", "pos": [...], "neg": [...]}, with pos_scores and neg_scores for distillation."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.datasets.lists import ListReader, lost, missing_text
+from eval.datasets.rows import json_rows, text_list, whole_number, write_jsonl
+from indexes.errors import SourceError
+
+OURS = ("pos", "neg", "pos_ids", "neg_ids", "pos_judgements", "neg_judgements")
+
+
+def recognise(row: dict[str, Any]) -> bool:
+    return "query" in row and "pos" in row
+
+
+def read(path: Path, split: str = "test") -> Dataset:
+    """Read one file. pos_scores and neg_scores (a teacher's) are kept as they are; they are no judgements."""
+    reader = ListReader(path, split)
+    for number, row in json_rows(path, reader.bad):
+        positive, negative = text_list(row, "pos"), text_list(row, "neg")
+        if positive is None or negative is None:
+            reader.complain(number, 'needs lists of texts in "pos" and "neg"')
+            continue
+        wrong_length = [
+            key
+            for key, texts in (("pos_scores", positive), ("neg_scores", negative))
+            if row.get(key) is not None and len(row[key]) != len(texts)
+        ]
+        if wrong_length:
+            reader.complain(number, f'"{wrong_length[0]}" does not fit its list')
+            continue
+        good = reader.documents(number, positive, row, "pos_ids")
+        wrong = reader.documents(number, negative, row, "neg_ids")
+        if good is None or wrong is None or (query := reader.query(number, row, OURS)) is None:
+            continue
+        judged = reader.dataset.qrels[query]
+        for part, default, key in ((good, 1, "pos_judgements"), (wrong, 0, "neg_judgements")):
+            values = row.get(key)
+            values = values if isinstance(values, list) and len(values) == len(part) else [default] * len(part)
+            for document, raw in zip(part, values, strict=True):
+                if raw is not None:  # None: drawn at random when the file was written
+                    value = whole_number(raw)
+                    judged.setdefault(document, default if value is None else value)
+    reader.bad.raise_if_any()
+    return reader.dataset
+
+
+def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) -> list[str]:
+    """Write one jsonl file with ids beside the texts. Returns notes on what it cannot hold.
+
+    Args:
+        negatives: FlagEmbedding divides by zero on an empty "neg": rows with fewer negatives get that many unjudged
+            documents of the corpus, drawn with ``seed`` and marked as drawn.
+    """
+    if path.stem.endswith("no_in_batch_neg") or path.parent.name.endswith("no_in_batch_neg"):
+        raise SourceError(
+            f"the name {path} ends in 'no_in_batch_neg', by which FlagEmbedding silently changes training",
+            remedy="choose another name",
+        )
+    if unknown := missing_text(dataset):
+        raise SourceError(
+            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
+            remedy="lists need texts: convert a dataset that has its corpus",
+        )
+    draw = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
+    pool = list(dataset.corpus)
+    used: set[str] = set()
+    rows, without, drawn, poor = [], 0, 0, 0
+    for query, text in dataset.queries.items():
+        judged = dataset.qrels[query]
+        good = [d for d, value in judged.items() if value > 0]
+        wrong = [d for d, value in judged.items() if value <= 0]
+        without += not good
+        marks: list[int | None] = [judged[d] for d in wrong]
+        lacking = negatives - len(wrong)
+        if lacking > 0:
+            shuffled = draw.sample(pool, min(len(pool), lacking + len(judged)))
+            more = [d for d in shuffled if d not in judged][:lacking]
+            drawn += len(more)
+            wrong, marks = [*wrong, *more], [*marks, *[None] * len(more)]
+        poor += not wrong
+        used.update(good, wrong)
+        row: dict[str, Any] = {
+            "query": text,
+            "pos": [dataset.corpus[d].content for d in good],
+            "neg": [dataset.corpus[d].content for d in wrong],
+            "_id": query,
+            "pos_ids": good,
+            "neg_ids": wrong,
+            "pos_judgements": [judged[d] for d in good],
+            "neg_judgements": marks,
+        }
+        rows.append(row | {key: value for key, value in dataset.extra.get(query, {}).items() if key not in row})
+    write_jsonl(path, rows)
+    notes = lost(dataset, used)
+    if drawn:
+        notes.append(f"{drawn} negatives were drawn at random among unjudged documents (seed {seed})")
+    if without:
+        notes.append(f"{without} queries have no positive: take them out before training with FlagEmbedding")
+    if poor:
+        notes.append(f"{poor} queries have no negative, which FlagEmbedding cannot train on")
+    if dataset.candidates:
+        notes.append("the order of the candidates was left out: FlagEmbedding has no field for it")
+    return notes

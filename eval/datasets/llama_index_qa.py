@@ -1,0 +1,98 @@
+"""LlamaIndex EmbeddingQAFinetuneDataset: one JSON file {"queries", "corpus", "relevant_docs", "mode"}.
+
+The library keeps no titles, grades or score-0 rows; we write those in fields of their own, which it ignores.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.rows import read_text
+from eval.runs import bad_rows
+from indexes.errors import SourceError
+
+KEYS = ("queries", "corpus", "relevant_docs")
+
+
+def recognise(content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(content.get(key), dict) for key in KEYS)
+
+
+def read(path: Path, split: str = "test") -> Dataset:
+    """Read one file, in UTF-8 or the locale's encoding."""
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise SourceError(f"{path} is no JSON: {error}", remedy="check that the file is whole") from error
+    if not recognise(content):
+        raise SourceError(f"{path} lacks {', '.join(KEYS)}", remedy="see EmbeddingQAFinetuneDataset of LlamaIndex")
+    titles, grades = content.get("titles") or {}, content.get("judgements") or {}
+    bad: list[str] = []
+    corpus: dict[str, Passage] = {}
+    for identity, text in content["corpus"].items():
+        if not isinstance(text, str):
+            bad.append(f"corpus {identity!r}: no text")
+            continue
+        title = str(titles.get(identity, ""))
+        corpus[identity] = Passage(identity, title, _without_title(text, title))
+    queries, qrels, unjudged = {}, {}, 0
+    for identity, text in content["queries"].items():
+        named = content["relevant_docs"].get(identity, [])
+        if not isinstance(text, str) or not text.strip():
+            bad.append(f"query {identity!r}: no question")
+        elif not isinstance(named, list) or not all(isinstance(d, str) for d in named):
+            bad.append(f"relevant_docs {identity!r}: no list of ids")
+        else:
+            judged = {d: int(value) for d, value in grades.get(identity, {}).items()} or dict.fromkeys(named, 1)
+            if not judged:
+                unjudged += 1
+                continue
+            queries[identity], qrels[identity] = text, judged
+    bad.extend(f"relevant_docs {q!r}: no such query" for q in content["relevant_docs"] if q not in content["queries"])
+    bad.extend(f"relevant_docs: document {d!r} is not in the corpus" for d in _unknown(qrels, corpus))
+    if bad:
+        raise SourceError(f"{path} has {bad_rows(bad)}", remedy="mend these entries, or take them out")
+    notes = [f"{unjudged} queries have no relevant_docs and were left out"] if unjudged else []
+    extra = {q: fields for q, fields in (content.get("query_fields") or {}).items() if q in queries}
+    return Dataset(path.stem, corpus, queries, qrels, extra, split=split, path=str(path), notes=notes)
+
+
+def write(dataset: Dataset, path: Path) -> list[str]:
+    """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads. Returns notes."""
+    if unknown := _unknown(dataset.qrels, dataset.corpus):
+        raise SourceError(
+            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
+            remedy="the format needs texts: convert a dataset that has its corpus",
+        )
+    content: dict[str, Any] = {
+        "queries": dataset.queries,
+        "corpus": {p.id: p.content for p in dataset.corpus.values()},
+        "relevant_docs": {q: [d for d, value in judged.items() if value > 0] for q, judged in dataset.qrels.items()},
+        "mode": "text",
+    }
+    if titles := {p.id: p.title for p in dataset.corpus.values() if p.title}:
+        content["titles"] = titles
+    if any(value != 1 for judged in dataset.qrels.values() for value in judged.values()):
+        content["judgements"] = dataset.qrels
+    if dataset.extra:
+        content["query_fields"] = dataset.extra
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: JSON escapes keep it
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return ["the lists of candidates were left out: the format has none"] if dataset.candidates else []
+
+
+def _without_title(text: str, title: str) -> str:
+    if not title:
+        return text
+    return "" if text == title else text.removeprefix(f"{title}\n\n")
+
+
+def _unknown(qrels: dict[str, dict[str, int]], corpus: dict[str, Passage]) -> list[str]:
+    return sorted({d for judged in qrels.values() for d in judged if d not in corpus})

@@ -1,0 +1,124 @@
+"""load_dataset: recognise a dataset's format and read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from eval.datasets import beir, flag_embedding, llama_index_qa, mteb_reranking, trec
+from eval.datasets.dataset import Dataset
+from eval.datasets.rows import BadRows, json_rows, read_text
+from indexes.errors import MissingExtraError, SourceError
+
+FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
+_READERS: dict[str, Any] = {
+    "beir": beir.read,
+    "trec": trec.read,
+    "mteb": mteb_reranking.read,
+    "llama-index": llama_index_qa.read,
+    "flag-embedding": flag_embedding.read,
+}
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
+# Collections that the MTEB organisation keeps in BEIR's layout on the Hugging Face hub.
+_HUB_SETS = ("scifact", "nfcorpus", "fiqa", "arguana", "scidocs", "trec-covid", "quora", "hotpotqa", "nq", "msmarco")
+
+
+def load_dataset(path: str | Path, split: str = "test") -> Dataset:
+    """Read a dataset of any known format.
+
+    Args:
+        path: a folder (BEIR, TREC) or file (MTEB reranking jsonl, TREC qrels, LlamaIndex JSON, FlagEmbedding jsonl), or
+            the name of a public collection (``scifact``, or ``owner/name`` on the Hugging Face hub), then downloaded.
+        split: "test", "train", ...; formats of one file have one split and take this as its name.
+
+    Raises:
+        SourceError: nothing there, an unknown format, or bad rows: all of them, with their line numbers.
+
+        >>> from eval import load_dataset  # doctest: +SKIP
+        >>> dataset = load_dataset("data/scifact")  # doctest: +SKIP
+        >>> len(dataset.queries), dataset.notes  # doctest: +SKIP
+        (300, [])
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        name = f"mteb/{path}" if str(path) in _HUB_SETS else str(path)
+        if not _HUB_NAME.match(name) or name.startswith((".", "/")):
+            raise SourceError(
+                f"there is no dataset at {place}", remedy=f"name a folder or file of: {', '.join(FORMATS)}"
+            )
+        place = _download(name)
+    dataset: Dataset = _READERS[recognise(place)](_file(place), split)
+    if not dataset.queries:
+        raise SourceError(
+            f"{place} holds no judged query of the split {split!r}", remedy="check the split and the qrels"
+        )
+    return dataset
+
+
+def recognise(place: Path) -> str:
+    """The format of a folder or file, one of ``FORMATS``.
+
+    Raises:
+        SourceError: it is none of them.
+    """
+    if beir.recognise(place):
+        return "beir"
+    if trec.recognise(place):
+        return "trec"
+    if place.is_dir():
+        return recognise(_file(place))
+    if ".jsonl" in place.name:
+        row = next((row for _, row in json_rows(place, BadRows())), {})
+        if mteb_reranking.recognise(row):
+            return "mteb"
+        if flag_embedding.recognise(row):
+            return "flag-embedding"
+    elif ".json" in place.name and llama_index_qa.recognise(_json(place)):
+        return "llama-index"
+    raise SourceError(
+        f"{place} is in no format known here",
+        remedy="use a BEIR folder, TREC qrels, MTEB reranking jsonl, a LlamaIndex QA json or FlagEmbedding jsonl",
+    )
+
+
+def _file(place: Path) -> Path:
+    """A folder with one JSON file of lists stands for that file."""
+    if not place.is_dir() or beir.recognise(place) or trec.recognise(place):
+        return place
+    files = sorted(file for file in place.iterdir() if file.name.endswith((".json", ".jsonl", ".jsonl.gz")))
+    if len(files) != 1:
+        raise SourceError(
+            f"{place} is no dataset: it has {len(files)} JSON files and neither qrels nor a BEIR layout",
+            remedy="name one file" if files else "check the path",
+        )
+    return files[0]
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(read_text(path))
+    except ValueError:
+        return None
+
+
+def _download(name: str) -> Path:
+    """A dataset repository of the hub, kept in the hub's own cache."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError.of(
+            "huggingface_hub", needed_for=f"downloading {name}", install="pip install huggingface_hub"
+        ) from error
+    try:
+        folder = snapshot_download(
+            name, repo_type="dataset", allow_patterns=["*.jsonl", "*.jsonl.gz", "*.json", "*.tsv", "*.tsv.gz"]
+        )
+    except Exception as error:
+        reason = str(error).split("\n")[0][:200]
+        raise SourceError(
+            f"there is no dataset at {name}, and the hub gave none ({reason})",
+            remedy="download it where a hub can be reached, and name the folder",
+        ) from error
+    return Path(folder)

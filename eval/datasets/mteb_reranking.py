@@ -1,0 +1,104 @@
+"""MTEB reranking jsonl: {"query", "positive": [...], "negative": [...]}, or "documents" in first-stage order.
+
+Positives that a first stage did not find are **not** added to its list: they count as missed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.datasets.lists import ListReader, lost, missing_text
+from eval.datasets.rows import json_rows, text_list, whole_number, write_jsonl
+from indexes.errors import SourceError
+
+OURS = (
+    "positive",
+    "negative",
+    "documents",
+    "positive_ids",
+    "negative_ids",
+    "document_ids",
+    "positive_scores",
+    "negative_scores",
+)
+
+
+def recognise(row: dict[str, Any]) -> bool:
+    return "query" in row and "positive" in row and ("negative" in row or "documents" in row)
+
+
+def read(path: Path, split: str = "test") -> Dataset:
+    """Read one file. Without "documents" the list of a query is its positives, then its negatives."""
+    reader = ListReader(path, split)
+    repeated = 0
+    for number, row in json_rows(path, reader.bad):
+        lists = [text_list(row, key) for key in ("positive", "negative", "documents")]
+        if any(texts is None for texts in lists):
+            reader.complain(number, 'needs lists of texts in "positive" and "negative" (or "documents")')
+            continue
+        positive, negative, documents = (texts or [] for texts in lists)
+        if both := set(positive) & set(negative):
+            reader.complain(number, f"a text is positive and negative at once: {min(both)[:60]!r}")
+            continue
+        ids = [
+            reader.documents(number, texts, row, f"{key}_ids")
+            for key, texts in (("positive", positive), ("negative", negative), ("document", documents))
+        ]
+        if any(part is None for part in ids) or (query := reader.query(number, row, OURS)) is None:
+            continue
+        good, wrong, shown = (part or [] for part in ids)
+        judged = reader.dataset.qrels[query]
+        for part, default, key in ((good, 1, "positive_scores"), (wrong, 0, "negative_scores")):
+            scores = row.get(key)
+            scores = scores if isinstance(scores, list) and len(scores) == len(part) else [default] * len(part)
+            for document, raw in zip(part, scores, strict=True):
+                value = whole_number(raw)
+                judged.setdefault(document, default if value is None else value)
+        for document in shown:
+            judged.setdefault(document, 0)
+        listed = shown if "documents" in row else [*good, *wrong]
+        reader.dataset.candidates[query] = list(dict.fromkeys(listed))
+        repeated += len(listed) - len(reader.dataset.candidates[query])
+    reader.bad.raise_if_any()
+    if repeated:
+        reader.dataset.notes.append(f"{repeated} texts stand twice in one list and count once")
+    return reader.dataset
+
+
+def write(dataset: Dataset, path: Path) -> list[str]:
+    """Write one jsonl file with ids beside the texts. Returns notes on what it cannot hold."""
+    if unknown := missing_text(dataset):
+        raise SourceError(
+            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
+            remedy="lists need texts: convert a dataset that has its corpus",
+        )
+    used: set[str] = set()
+    rows = []
+    for query, text in dataset.queries.items():
+        judged = dataset.qrels[query]
+        good = [d for d, value in judged.items() if value > 0]
+        wrong = [d for d, value in judged.items() if value <= 0]
+        row: dict[str, Any] = {"query": text, "positive": _texts(dataset, good)}
+        listed = dataset.candidates.get(query)
+        used.update(judged)
+        if listed is not None and listed != [*good, *wrong]:
+            used.update(listed)
+            row["documents"], row["document_ids"] = _texts(dataset, listed), listed
+            shown = set(listed)
+            wrong = [d for d in wrong if d not in shown or judged[d] != 0]
+        if wrong or "documents" not in row:
+            row["negative"], row["negative_ids"] = _texts(dataset, wrong), wrong
+        row |= {"_id": query, "positive_ids": good}
+        if any(judged[d] != 1 for d in good):
+            row["positive_scores"] = [judged[d] for d in good]
+        if any(judged[d] for d in wrong):
+            row["negative_scores"] = [judged[d] for d in wrong]
+        rows.append(row | {key: value for key, value in dataset.extra.get(query, {}).items() if key not in row})
+    write_jsonl(path, rows)
+    return lost(dataset, used)
+
+
+def _texts(dataset: Dataset, ids: list[str]) -> list[str]:
+    return [dataset.corpus[identity].content for identity in ids]
