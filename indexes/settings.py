@@ -65,9 +65,7 @@ class ReadSettings(SectionModel):
     encoding: str | None = Field(
         None, description="encoding of text, HTML and csv files; default: recognised in each file"
     )
-    image_base_url: str | None = Field(
-        None, description="pictures become links to this address; default: left out"
-    )
+    image_base_url: str | None = Field(None, description="pictures become links to this address; default: left out")
     json_field: str | None = Field(
         None, description="path of the text in json and jsonl files, such as items[].body; default: everything"
     )
@@ -86,11 +84,26 @@ class ReadSettings(SectionModel):
 class SplitSettings(SectionModel):
     """How documents become sentences."""
 
+    mode: Literal["sentence", "fixed", "parent_child"] = Field(
+        "sentence",
+        description="sentence (with windows), fixed (chunks of one size), parent_child (children are searched, the "
+        "answer reads their parent)",
+    )
     max_chars: int = Field(
         1200,
         ge=50,
-        description="a longer 'sentence' (log, minified code) is cut, at a blank where there is one",
+        description="a longer 'sentence' (log, minified code) is cut, at a blank where there is one; so is one that "
+        "has more tokens than the encoder reads",
     )
+    overlap_chars: int = Field(
+        30, ge=0, le=1000, description="characters that fixed chunks, and the pieces of a cut sentence, have in common"
+    )
+    contextual: Literal["none", "heading", "title"] = Field(
+        "none", description="what the dense side reads before each sentence: nothing, its heading path, or the title"
+    )
+    chunk_chars: int = Field(150, ge=20, description="fixed: longest chunk; 100 to 150 for Chinese, 400 for English")
+    child_max_chars: int = Field(300, ge=20, description="parent_child: longest child")
+    parent_max_chars: int = Field(1200, ge=20, description="parent_child: longest parent")
 
 
 class StoreSettings(SectionModel):
@@ -106,8 +119,9 @@ class StoreSettings(SectionModel):
     shard_number: int | None = Field(None, ge=1, description="shards of a new collection on a cluster")
     replication_factor: int | None = Field(None, ge=1, description="copies of each shard on a cluster")
     on_disk: bool = Field(False, description="keep vectors on disk instead of in memory")
-    quantization: Literal["none", "int8", "turbo8"] = Field(
-        "none", description="int8 (server) or turbo8 (embedded): smaller vectors"
+    quantization: Literal["none", "float16", "int8", "turbo8"] = Field(
+        "float16",
+        description="how dense vectors are kept: float16 (half of none's size), int8 (server), turbo8 (embedded)",
     )
     engine: Literal["auto", "edge", "local"] = Field(
         "auto", description="embedded engine: edge, or qdrant-client's slow local mode"

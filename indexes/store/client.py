@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import warnings
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
+from indexes.http import is_loopback
 from indexes.settings import StoreSettings
 
 Engine = Literal["edge", "local", "memory", "server"]
@@ -70,17 +70,6 @@ def engine_of(client: Any) -> Engine:
             return "memory" if inner.location == ":memory:" else "local"
         return "server"
     return "edge"
-
-
-def is_loopback(url: str) -> bool:
-    """True for this machine's own addresses: an HTTP proxy from the environment must not stand before them."""
-    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _open_local(settings: StoreSettings) -> Any:

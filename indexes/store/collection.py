@@ -23,6 +23,10 @@ METADATA_KEY = "ragwright"
 SCHEMA_VERSION = 1
 
 
+# float16 keeps four digits of a cosine, as many as a model that computes in bfloat16 has to give.
+_DATATYPES = {"float16": models.Datatype.FLOAT16, "turbo8": models.Datatype.TURBO8}
+
+
 def ensure_collection(
     client: Any,
     name: str,
@@ -65,7 +69,7 @@ def ensure_collection(
                 size=fingerprint.dim,
                 distance=models.Distance.COSINE,
                 on_disk=settings.on_disk or None,
-                datatype=models.Datatype.TURBO8 if settings.quantization == "turbo8" else None,
+                datatype=_DATATYPES.get(settings.quantization),
             )
         },
         sparse_vectors_config={
@@ -92,10 +96,10 @@ def ensure_collection(
 def _check_quantization(engine: str, settings: StoreSettings) -> None:
     fits = {"int8": ("server",), "turbo8": ("edge",)}
     if settings.quantization in fits and engine not in fits[settings.quantization]:
-        other = "turbo8" if engine == "edge" else "int8" if engine == "server" else "none"
+        other = "turbo8" if engine == "edge" else "int8" if engine == "server" else "float16"
         raise StoreError(
             f"store.quantization = '{settings.quantization}' is not to be had from this engine ({engine})",
-            remedy=f"set store.quantization to '{other}' or 'none'",
+            remedy=f"set store.quantization to '{other}' or 'float16'",
         )
 
 

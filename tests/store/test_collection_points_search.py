@@ -74,7 +74,10 @@ def test_another_model_is_refused_with_both_names_and_the_way_out(engine: Any) -
         with pytest.raises(FingerprintMismatchError) as caught:
             attempt()
         message = str(caught.value)
-        assert all(part in message for part in ("'tiny'", "'large'", "dim 8 against 16", "set the encoder (provider and model) back"))
+        assert all(
+            part in message
+            for part in ("'tiny'", "'large'", "dim 8 against 16", "set the encoder (provider and model) back")
+        )
         assert "\n" not in message
 
 
@@ -169,7 +172,8 @@ def test_both_legs_in_one_call(engine: Any) -> None:
     rng = np.random.default_rng(1)
     records = make_records("a", [f"text {i}" for i in range(100)])
     dense, sparse = unit(rng, 100), sparse_rows(rng, 100)
-    ensure_collection(engine, "notes", fingerprint=fingerprint(), idf=False, settings=SMALL)
+    exactly = StoreSettings(min_free_mb=1, quantization="none")
+    ensure_collection(engine, "notes", fingerprint=fingerprint(), idf=False, settings=exactly)
     points.upsert_records(engine, "notes", records, dense, sparse)
     question, terms = dense[3], sparse[7]
     legs = search_legs(engine, "notes", dense=question, sparse=terms, limit=10)
@@ -293,3 +297,16 @@ def test_metadata_of_any_kind_is_stored_or_named(engine: Any) -> None:
         with pytest.raises(StoreError, match=r"at metadata\.odd\.inner cannot be stored"):
             fill(engine, "notes", records)
     assert points.count(engine, "notes") == 1
+
+
+def test_float16_keeps_the_order_and_three_digits(engine: Any) -> None:
+    rng = np.random.default_rng(2)
+    records = make_records("a", [f"text {i}" for i in range(200)])
+    dense = unit(rng, 200)
+    ensure_collection(engine, "halves", fingerprint=fingerprint(), idf=False, settings=SMALL)
+    points.upsert_records(engine, "halves", records, dense, sparse_rows(rng, 200))
+    found = search_legs(engine, "halves", dense=dense[3], sparse=None, limit=10).dense
+    cosines = {record.id: float(cosine) for record, cosine in zip(records, dense @ dense[3], strict=True)}
+    assert found[0].id == records[3].id
+    assert all(abs(hit.score - cosines[hit.id]) < 1e-3 for hit in found)
+    assert min(cosines[hit.id] for hit in found) > sorted(cosines.values())[-10] - 1e-3
