@@ -140,18 +140,9 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut(text: str, begin: int, finish: int, max_chars: int) -> Iterator[Span]:
-    """Pieces of at most ``max_chars``: cut at a line break, else behind a comma, else at a blank, else anywhere."""
+    """Pieces of at most ``max_chars``."""
     while finish - begin > max_chars:
-        low, high = begin + max_chars // 2, begin + max_chars
-        at = text.rfind("\n", low, high)
-        if at < 0:
-            at = max(text.rfind(mark, low, high) for mark in "，、；：") + 1
-        if at <= low:
-            at = max(text.rfind(mark, low, high - 1) for mark in (", ", "; ", ": ")) + 1
-        if at <= low:
-            at = max(text.rfind(" ", low, high), text.rfind("\t", low, high))
-        if at <= begin:
-            at = high
+        at = cut_place(text, begin, begin + max_chars)
         end = at
         while end > begin and text[end - 1].isspace():
             end -= 1
@@ -160,3 +151,17 @@ def _cut(text: str, begin: int, finish: int, max_chars: int) -> Iterator[Span]:
         begin = after_space(text, at, finish)
     if finish > begin:
         yield Span(begin, finish)
+
+
+def cut_place(text: str, begin: int, high: int) -> int:
+    """Where to cut ``text[begin:high]``: in its second half at a line break, behind a comma, at a blank, else at its
+    end."""
+    low = begin + (high - begin) // 2
+    at = text.rfind("\n", low, high)
+    if at < 0:
+        at = max(text.rfind(mark, low, high) for mark in "，、；：") + 1
+    if at <= low:
+        at = max(text.rfind(mark, low, high - 1) for mark in (", ", "; ", ": ")) + 1
+    if at <= low:
+        at = max(text.rfind(" ", low, high), text.rfind("\t", low, high))
+    return at if at > begin else high

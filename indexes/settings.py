@@ -78,7 +78,7 @@ class ReadSettings(SectionModel):
     )
     archive_max_mb: int = Field(512, ge=1, description="refuse zip-based files that unpack to more")
     archive_max_files: int = Field(10_000, ge=1, description="refuse zip files with more files in them")
-    archive_depth: int = Field(2, ge=0, le=5, description="zip files within zip files are opened this deep")
+    archive_depth: int = Field(2, ge=1, le=5, description="1 opens zip files, 2 zip files within them too, and so on")
 
 
 class SplitSettings(SectionModel):

@@ -120,6 +120,22 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """What encoders and dense models offer besides, where they can: the splitter cuts by it what is too long."""
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as ``encode_documents`` would read it, document prompt and special tokens included.
+
+        A text of at most ``max_tokens`` is not truncated. Models in this process count exactly; for a server's model
+        the count is an estimate on the high side. Any thread may call it, also while texts are encoded.
+        """
+        ...
+
+
 class DenseModel(Protocol):
     """A model with dense vectors only. ``paired.PairedEncoder`` puts a lexical side beside it."""
 

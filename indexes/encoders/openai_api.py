@@ -15,7 +15,7 @@ from indexes.encoders.base import Encoded
 from indexes.encoders.ollama import stacked
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.remote import InputTooLong, Server, ServerRefused
-from indexes.encoders.vectors import unit_rows, with_prompt
+from indexes.encoders.vectors import estimate_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError, SettingsError
 from indexes.http import http_client
 from indexes.settings import EncoderSettings
@@ -63,6 +63,10 @@ class OpenAIModel:
     @cached_property
     def dim(self) -> int:
         return self.dimensions or int(self.embed(["dimension"], query=False).dense.shape[1])
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, estimated: only the server has the tokenizer."""
+        return estimate_tokens(with_prompt(self.prompts["document"], texts))
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         prompted = with_prompt(self.prompts["query" if query else "document"], texts)

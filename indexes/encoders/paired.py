@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from indexes.encoders.base import DenseModel, Encoded, Fingerprint
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint
 from indexes.encoders.bm25 import Bm25
+from indexes.encoders.vectors import estimate_tokens
 
 
 class PairedEncoder:
@@ -38,6 +39,12 @@ class PairedEncoder:
             prompts=self.dense.prompts,
             sparse=self.lexical.parameters if self.lexical else "none",
         )
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``; a foreign dense model that cannot count has its tokens estimated."""
+        if isinstance(self.dense, CountsTokens):
+            return self.dense.count_tokens(texts)
+        return estimate_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         encoded = self.dense.embed(texts, query=False)

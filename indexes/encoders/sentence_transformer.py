@@ -82,6 +82,10 @@ class SentenceTransformerModel:
                 dense[positions] = features["sentence_embedding"].float().cpu().numpy()
         return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, truncated)
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, exact."""
+        return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
+
     def _load(self, folder: Path) -> Any:
         from sentence_transformers import SentenceTransformer
 

@@ -44,6 +44,21 @@ class Tokens:
         whole = self.tokenizer([texts[i] for i in full])["input_ids"] if full else []
         return ids, tuple(i for i, one in zip(full, whole, strict=True) if len(one) > self.max_tokens)
 
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, uncut. The limit set above stays, so a thread may count while another encodes."""
+        if self._rust is not None:
+            return counts(self._rust.encode_batch(list(texts)))
+        return [len(one) for one in self.tokenizer(list(texts))["input_ids"]]
+
+
+def counts(encodings: Sequence[Any]) -> list[int]:
+    """Tokens of each encoding of a Rust tokenizer, with those its limit cut off."""
+    found = []
+    for encoding in encodings:
+        special = sum(encoding.special_tokens_mask)  # the parts that were cut off have these again
+        found.append(len(encoding.ids) + sum(len(part.ids) - special for part in encoding.overflowing))
+    return found
+
 
 def padded_batches(
     ids: Sequence[Sequence[int]], *, budget: int, pad_id: int, device: torch.device

@@ -29,6 +29,15 @@ def with_prompt(prompt: str, texts: Sequence[str]) -> list[str]:
     return [prompt + text for text in texts]
 
 
+def estimate_tokens(texts: Sequence[str]) -> list[int]:
+    """Tokens of each text without a tokenizer, on the high side: logs, identifiers and rare characters need so many."""
+    found = []
+    for text in texts:
+        wide = sum(char > "\x7f" for char in text) if not text.isascii() else 0
+        found.append(4 + (len(text) - wide + 1) // 2 + wide + wide // 2)
+    return found
+
+
 def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None) -> NDArray[np.float32]:
     """float32 rows cut to ``dimensions`` (Matryoshka) and L2-normalised.
 

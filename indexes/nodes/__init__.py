@@ -1,6 +1,63 @@
-"""Documents to nodes: every sentence once, with its place in the document."""
+"""Documents to nodes: every sentence, chunk or child once, with its place in the document."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from llama_index.core.schema import Document
+
+from indexes.nodes.fixed_size import FixedSizeNodeParser, iter_chunks
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
 
-__all__ = ["SentenceRecord", "SentenceWindowNodeParser", "iter_records", "point_id"]
+if TYPE_CHECKING:
+    from indexes.encoders.base import Encoder
+    from indexes.settings import SplitSettings
+
+__all__ = [
+    "FixedSizeNodeParser",
+    "SentenceRecord",
+    "SentenceWindowNodeParser",
+    "build_splitter",
+    "iter_records",
+    "point_id",
+]
+
+Splitter = Callable[[Document], Iterator[SentenceRecord]]
+
+
+def build_splitter(split: SplitSettings, encoder: Encoder | None = None) -> Splitter:
+    """The splitter that ``settings.split`` describes: one Document in, its records in order out.
+
+    Args:
+        encoder: says how many tokens it reads, and counts them, so that nothing it is given is truncated; without it
+            characters alone decide.
+    """
+    from indexes.encoders.base import CountsTokens
+
+    counter = encoder if isinstance(encoder, CountsTokens) and encoder.max_tokens else None
+    max_tokens = counter.max_tokens if counter else None
+    count_tokens = counter.count_tokens if counter else None
+
+    def sentences(document: Document) -> Iterator[SentenceRecord]:
+        return iter_records(
+            document,
+            max_chars=split.max_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            overlap=split.overlap_chars,
+            contextual=split.contextual,
+        )
+
+    def chunks(document: Document) -> Iterator[SentenceRecord]:
+        return iter_chunks(
+            document,
+            chunk_chars=split.chunk_chars,
+            overlap_chars=split.overlap_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            contextual=split.contextual,
+        )
+
+    return chunks if split.mode == "fixed" else sentences

@@ -7,13 +7,15 @@ and to a LlamaIndex ``TextNode`` and back.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL namespace
-STRUCTURE_KEYS = ("position", "section", "after", "kind")  # node metadata that no model reads
+STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
+CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
 
 
 def point_id(doc_id: str, position: int) -> str:
@@ -29,11 +31,16 @@ class SentenceRecord:
         doc_id: the document's id (absolute path for files).
         position: 0-based index of the sentence in its document.
         text: the sentence without surrounding white space.
-        start, end: character offsets of ``text`` in the document's extracted text.
-        after: the white space between this sentence and the next ("" in running Chinese): joining ``text + after``
-            of consecutive records gives back the document's text.
+        start, end: character offsets of ``text`` (of ``raw`` where there is one) in the document's extracted text.
+            The pieces of a cut sentence overlap: the next one then starts before this one's ``end``.
+        after: the white space between this sentence and the next ("" in running Chinese, and where they overlap).
+            ``join_records`` gives back the document's text.
         section: number of the run of sentences that a window may span; windows never cross it.
         kind: "text", "table", "code" or "heading".
+        raw: what the document says where ``text`` says it otherwise: a table's row in Markdown, where ``text`` is
+            "header: value; header: value".
+        head: of a table's row, the head and the rule above it in Markdown.
+        parent: first and last position of the parent that this child belongs to; the answer reads all of it.
         metadata: what a reader of an answer needs (source, title, heading, page) and the user's own keys.
             ``heading`` is the heading path joined by " > "; ``page`` is 1-based.
     """
@@ -47,6 +54,9 @@ class SentenceRecord:
     section: int = 0
     kind: str = "text"
     metadata: dict[str, Any] = field(default_factory=dict)
+    raw: str | None = None
+    head: str | None = None
+    parent: tuple[int, int] | None = None
 
     @property
     def id(self) -> str:
@@ -78,7 +88,12 @@ class SentenceRecord:
             payload["after"] = self.after
         if self.kind != "text":
             payload["kind"] = self.kind
-        return payload
+        return payload | self._optional()
+
+    def _optional(self) -> dict[str, Any]:
+        """What only rows of tables and children have: nothing of it is stored with other sentences."""
+        found = {"raw": self.raw, "head": self.head, "parent": list(self.parent) if self.parent else None}
+        return {key: value for key, value in found.items() if value is not None}
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> SentenceRecord:
@@ -92,6 +107,9 @@ class SentenceRecord:
             section=payload.get("section", 0),
             kind=payload.get("kind", "text"),
             metadata=payload.get("metadata") or {},
+            raw=payload.get("raw"),
+            head=payload.get("head"),
+            parent=_pair(payload.get("parent")),
         )
 
     def to_node(self) -> TextNode:
@@ -109,6 +127,7 @@ class SentenceRecord:
                 "section": self.section,
                 "after": self.after,
                 "kind": self.kind,
+                **self._optional(),
             },
             excluded_embed_metadata_keys=[*self.metadata, *STRUCTURE_KEYS],
             excluded_llm_metadata_keys=[*STRUCTURE_KEYS],
@@ -132,4 +151,54 @@ class SentenceRecord:
             section=structure.get("section", 0),
             kind=structure.get("kind", "text"),
             metadata=metadata,
+            raw=structure.get("raw"),
+            head=structure.get("head"),
+            parent=_pair(structure.get("parent")),
         )
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    return (int(value[0]), int(value[1])) if value else None
+
+
+def join_records(records: Sequence[SentenceRecord]) -> str:
+    """The text of consecutive records of one document, as the document has it.
+
+    What the pieces of a cut sentence have in common is told once, and rows of a table stand under its head, wherever
+    the records begin. White space at both ends is left out.
+    """
+    parts: list[str] = []
+    last: SentenceRecord | None = None
+    before = ""
+    for record in records:
+        text = record.text if record.raw is None else record.raw
+        told = 0
+        if last is not None and last.doc_id == record.doc_id and last.start < record.start < last.end:
+            told = last.end - record.start
+            told = told if text.startswith(before[-told:]) else 0  # offsets of a foreign parser may be wrong
+        if record.head is not None and (last is None or last.head != record.head):
+            parts.append(f"{record.head}\n")
+        parts += (text[told:], record.after)
+        last, before = record, text
+    return "".join(parts).strip()
+
+
+def dense_text(record: SentenceRecord, contextual: str) -> str:
+    """What the dense side encodes of a record: the sentence, behind its heading path or its document's title.
+
+    Args:
+        contextual: "heading" (the title where there is no heading), "title" or "none" (``settings.split.contextual``).
+            Rows of tables and headings say where they stand already.
+    """
+    if contextual == "none":
+        return record.text
+    title = str(record.metadata.get("title") or "")
+    if contextual == "title":
+        context = title
+    elif record.kind in ("table", "heading") and record.heading:
+        return record.text
+    else:
+        context = record.heading or title
+    while len(context) > CONTEXT_CHARS and " > " in context:
+        context = context.partition(" > ")[2]
+    return f"{context[:CONTEXT_CHARS]}\n{record.text}" if context else record.text

@@ -8,28 +8,37 @@ Choices:
   may run over a page break, and a sentence's page is the one it begins on.
 - A heading is no record of its own where body text stands under it, or under one of its sub-headings: the heading path
   of that text names it already. A heading without any body is a record of kind "heading".
-- A table is a record a row (its header row with the rule below it). A code block is one record, cut at line ends where
-  it is longer than ``max_chars``.
+- A table is a record a row, in words (``tables.py``). A code block is one record.
+- What is longer than ``max_chars``, or than the encoder reads, is cut (``cutting.py``).
 """
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterator
 
-from llama_index.core.node_parser import NodeParser
-from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.schema import Document
 from pydantic import Field
 
-from indexes.errors import SourceError
-from indexes.nodes.record import STRUCTURE_KEYS, SentenceRecord
-from indexes.readers.outline import HIDDEN_KEYS, Section, outline_of
-from indexes.sentences import MAX_CHARS, Span, iter_cuts, iter_spans
+from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
+from indexes.nodes.record import SentenceRecord, dense_text
+from indexes.nodes.record_parser import RecordNodeParser
+from indexes.nodes.sections import in_order, plain_metadata, runs, section_metadata
+from indexes.nodes.tables import caption_before, iter_rows
+from indexes.readers.outline import Section, outline_of
+from indexes.sentences import MAX_CHARS, Span, iter_spans
 
 
-def iter_records(document: Document, *, max_chars: int = MAX_CHARS) -> Iterator[SentenceRecord]:
+def iter_records(
+    document: Document,
+    *,
+    max_chars: int = MAX_CHARS,
+    max_tokens: int | None = None,
+    count_tokens: CountTokens | None = None,
+    overlap: int = OVERLAP,
+    contextual: str = "none",
+) -> Iterator[SentenceRecord]:
     """The sentences of one document in order, one at a time; ``position`` counts them from 0.
 
     Records of the same section and page share one ``metadata`` dict: copy it before you change it.
@@ -37,126 +46,68 @@ def iter_records(document: Document, *, max_chars: int = MAX_CHARS) -> Iterator[
     Args:
         document: with or without an outline; its metadata but the outline goes into every record.
         max_chars: longest sentence in characters.
+        max_tokens, count_tokens: longest sentence in tokens, and the encoder's count of them; without both, tokens
+            are not looked at.
+        overlap: characters that two pieces of a cut sentence have in common.
+        contextual: as for ``dense_text``; what is put before a sentence counts as its tokens.
 
     Raises:
-        SettingsError: ``max_chars`` is below 1.
+        SettingsError: ``max_chars`` is below 1, or the encoder's prompt leaves no room for text.
     """
-    text = document.text
-    base = {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
-    waiting: SentenceRecord | None = None
-    for index, run in _runs(text, outline_of(document)):
-        first = run[0]
-        starts = [section.start for section in run]
-        metadatas = [_metadata(base, section) for section in run]
-        for span in _spans(text, first.kind, first.start, run[-1].end, max_chars):
-            record = SentenceRecord(
-                doc_id=document.node_id,
-                position=0 if waiting is None else waiting.position + 1,
-                text=text[span.start : span.end],
-                start=span.start,
-                end=span.end,
-                section=index,
-                kind=first.kind,
-                metadata=metadatas[max(bisect_right(starts, span.start) - 1, 0)],
+    limits = Limits(max_chars, max_tokens, count_tokens, overlap)
+    return in_order(document.text, _drafts(document, limits, contextual))
+
+
+def _drafts(document: Document, limits: Limits, contextual: str) -> Iterator[SentenceRecord]:
+    base = plain_metadata(document)
+    for index, run in runs(document.text, outline_of(document)):
+        yield from run_records(document, index, run, base, limits, contextual)
+
+
+def run_records(
+    document: Document, index: int, run: list[Section], base: dict[str, object], limits: Limits, contextual: str
+) -> Iterator[SentenceRecord]:
+    """The sentences of one run of sections; ``index`` becomes their section."""
+    text, doc_id, first = document.text, document.node_id, run[0]
+    starts = [section.start for section in run]
+    metadatas = [section_metadata(base, section) for section in run]
+    prefixes = [context_before(first.kind, metadata, contextual) for metadata in metadatas]
+    if first.kind == "table":
+        heading = first.heading[-1] if first.heading else ""
+        label = first.caption or caption_before(text, first.start) or heading
+        for row in iter_rows(text, first.start, run[-1].end, label=label, limits=limits, prefix=prefixes[0]):
+            yield SentenceRecord(
+                doc_id, 0, row.text, row.start, row.end, "", index, "table", metadatas[0], row.raw, row.head
             )
-            if waiting is not None:
-                waiting.after = _leading_space(text[waiting.end : span.start])
-                yield waiting
-            waiting = record
-    if waiting is not None:
-        waiting.after = _leading_space(text[waiting.end :])
-        yield waiting
+        return
+
+    def place(start: int) -> int:
+        return max(bisect_right(starts, start) - 1, 0)
+
+    def shown(start: int, end: int) -> str:
+        return prefixes[place(start)] + text[start:end]
+
+    if first.kind == "code":
+        spans: Iterator[Span] = iter((Span(first.start, run[-1].end),))
+    else:
+        spans = iter_spans(text, first.start, run[-1].end, sys.maxsize)
+    for whole in spans:
+        for span in pieces(text, whole.start, whole.end, limits, shown):
+            metadata = metadatas[place(span.start)]
+            words = text[span.start : span.end]
+            yield SentenceRecord(doc_id, 0, words, span.start, span.end, "", index, first.kind, metadata)
 
 
-def _spans(text: str, kind: str, start: int, end: int, max_chars: int) -> Iterator[Span]:
-    if kind == "table":
-        return _rows(text, start, end, max_chars)
-    if kind == "code":
-        return iter_cuts(text, start, end, max_chars)
-    return iter_spans(text, start, end, max_chars)
+def context_before(kind: str, metadata: dict[str, object], contextual: str) -> str:
+    """What ``dense_text`` puts before a sentence of this kind and place."""
+    return dense_text(SentenceRecord("", 0, "", kind=kind, metadata=metadata), contextual)
 
 
-def _rows(text: str, start: int, end: int, max_chars: int) -> Iterator[Span]:
-    """A table row by row, so that no row is lost in a text longer than the model reads; a rule goes with its header."""
-    begin = at = start
-    while at < end:
-        line_end = text.find("\n", at, end)
-        line_end = end if line_end < 0 else line_end
-        following = text.find("\n", line_end + 1, end)
-        rule = text[line_end + 1 : end if following < 0 else following]
-        at = line_end + 1
-        if rule.strip() and not rule.strip("|-: \t\r"):
-            continue
-        yield from iter_cuts(text, begin, line_end, max_chars)
-        begin = at
-
-
-def _leading_space(gap: str) -> str:
-    """The white space that follows a sentence; what else lies in the gap (a heading told by the path) is not its."""
-    return gap[: len(gap) - len(gap.lstrip())]
-
-
-def _metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
-    metadata = dict(base)
-    if section.heading:
-        metadata["heading"] = " > ".join(section.heading)
-    if section.page is not None:
-        metadata["page"] = section.page
-    if section.place:
-        metadata["place"] = section.place
-    return metadata
-
-
-def _runs(text: str, sections: Sequence[Section]) -> Iterator[tuple[int, list[Section]]]:
-    """Sections to index, as (index of the first, sections): text that differs only in its page is one run."""
-    told = _headings_told(text, sections)
-    index = 0
-    run: list[Section] = []
-    for i, section in enumerate(sections):
-        if i in told:
-            continue
-        last = run[-1] if run else None
-        if (
-            last is not None
-            and section.kind == last.kind == "text"
-            and section.heading == last.heading
-            and section.page != last.page
-            and section.start >= last.end
-            and not text[last.end : section.start].strip()
-        ):
-            run.append(section)
-            continue
-        if run:
-            yield index, run
-        index, run = i, [section]
-    if run:
-        yield index, run
-
-
-def _headings_told(text: str, sections: Sequence[Section]) -> set[int]:
-    """Indexes of the headings that the path of some body below them names."""
-    told: set[int] = set()
-    body: tuple[str, ...] = ()
-    for i in range(len(sections) - 1, -1, -1):
-        section = sections[i]
-        if section.kind != "heading":
-            if section.end > section.start and text[section.start : section.start + 200].strip():
-                body = section.heading
-        elif section.heading and body[: len(section.heading)] == section.heading:
-            told.add(i)
-        else:
-            body = section.heading
-    return told
-
-
-class SentenceWindowNodeParser(NodeParser):
+class SentenceWindowNodeParser(RecordNodeParser):
     """LlamaIndex node parser: one node a sentence, with the ids and keys of ``SentenceRecord.to_node()``.
 
     Windows are not copied into the nodes; they are fetched at query time. Use it where LlamaIndex takes a
     transformation, for example ``IngestionPipeline(transformations=[SentenceWindowNodeParser.from_defaults()])``.
-
-    Node ids are made of the document's id and the sentence's position, so two documents of the same id in one call
-    would overwrite each other: that is a SourceError.
     """
 
     max_chars: int = Field(default=MAX_CHARS, ge=1, description="longest sentence in characters")
@@ -171,48 +122,5 @@ class SentenceWindowNodeParser(NodeParser):
     def class_name(cls) -> str:
         return "RagWrightSentenceWindowNodeParser"
 
-    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
-        seen: set[str] = set()
-        parsed: list[BaseNode] = []
-        for node in nodes:
-            if node.node_id in seen:
-                raise SourceError(
-                    f"two documents have the id '{node.node_id}'", remedy="give every Document an id_ of its own"
-                )
-            seen.add(node.node_id)
-            parsed += self._nodes_of(node)
-        return parsed
-
-    def _nodes_of(self, node: BaseNode) -> list[TextNode]:
-        document = node if isinstance(node, Document) else _as_document(node)
-        nodes = []
-        for record in iter_records(document, max_chars=self.max_chars):
-            sentence = record.to_node()
-            if not self.include_metadata:
-                sentence.metadata = {key: sentence.metadata[key] for key in STRUCTURE_KEYS}
-            for keys, inherited in (
-                (sentence.excluded_embed_metadata_keys, document.excluded_embed_metadata_keys),
-                (sentence.excluded_llm_metadata_keys, document.excluded_llm_metadata_keys),
-            ):
-                keys.extend(key for key in inherited if key not in keys and key not in HIDDEN_KEYS)
-            nodes.append(sentence)
-        if self.include_prev_next_rel:
-            for before, after in pairwise(nodes):
-                before.relationships[NodeRelationship.NEXT] = RelatedNodeInfo(node_id=after.node_id)
-                after.relationships[NodeRelationship.PREVIOUS] = RelatedNodeInfo(node_id=before.node_id)
-        return nodes
-
-    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]) -> list[BaseNode]:
-        """Offsets and metadata are exact already; the base class would search for them and add the outline."""
-        return nodes
-
-
-def _as_document(node: BaseNode) -> Document:
-    """A node of an earlier transformation, taken as a document of its own."""
-    return Document(
-        id_=node.node_id,
-        text=node.get_content(metadata_mode=MetadataMode.NONE),
-        metadata=node.metadata,
-        excluded_embed_metadata_keys=node.excluded_embed_metadata_keys,
-        excluded_llm_metadata_keys=node.excluded_llm_metadata_keys,
-    )
+    def records(self, document: Document) -> Iterator[SentenceRecord]:
+        return iter_records(document, max_chars=self.max_chars)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llama_index.core.schema import NodeWithScore
 
-from indexes.nodes.record import SentenceRecord
+from indexes.nodes.record import SentenceRecord, join_records
 from rag.trace import CandidateTrace
 
 
@@ -73,8 +73,8 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """The sentences joined by the white space that stood between them (none in running Chinese)."""
-        return "".join(sentence.text + sentence.after for sentence in self.sentences).strip()
+        """The sentences as the document has them: its white space between them, rows of a table under its head."""
+        return join_records(self.sentences)
 
     @property
     def source(self) -> str:

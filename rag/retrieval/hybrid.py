@@ -14,7 +14,7 @@ from llama_index.core.vector_stores import MetadataFilters
 
 from indexes import Index
 from indexes.encoders.base import SparseVector
-from indexes.nodes.record import SentenceRecord
+from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.filters import to_qdrant_filter
 from indexes.store.fusion import fuse
 from indexes.store.neighbours import fetch_windows
@@ -108,7 +108,7 @@ class HybridRetriever(BaseRetriever):
             )
             for candidate in candidates:
                 window = windows.get(candidate.id) or [candidate.record]
-                candidate.window = "".join(s.text + s.after for s in window).strip()
+                candidate.window = join_records(window)
         if self.reranker is not None and candidates:
             with trace.stage("rerank"):
                 candidates = self._rerank(question, candidates[: self.settings.rerank.depth], trace)

@@ -8,6 +8,7 @@ from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 
 from indexes.errors import SettingsError, SourceError
 from indexes.nodes import SentenceRecord, SentenceWindowNodeParser, iter_records, point_id
+from indexes.nodes.record import join_records
 from indexes.readers.builder import OutlineBuilder
 from indexes.readers.outline import OUTLINE_KEY, make_document, outline_of
 
@@ -44,12 +45,12 @@ def test_windows_never_cross_headings_tables_and_code() -> None:
     document = built(guide, source="/x", title="Guide")
     records = list(iter_records(document))
     assert [(record.kind, record.section) for record in records] == [
-        ("text", 1), ("text", 1), ("text", 1), ("text", 3), ("table", 4), ("table", 4), ("code", 5), ("text", 6),
-        ("text", 6), ("heading", 7),
+        ("text", 1), ("text", 1), ("text", 1), ("text", 3), ("table", 4), ("code", 5), ("text", 6), ("text", 6),
+        ("heading", 7),
     ]  # fmt: skip
     assert records[3].metadata == {"source": "/x", "title": "Guide", "heading": "Guide > Tables"}
-    assert [record.text for record in records[4:6]] == ["| name | size |\n| --- | --- |", "| a | 1 |"]
-    assert records[6].text == "x = 1\n\ny = 2"
+    assert (records[4].text, records[4].raw) == ("Tables — name: a; size: 1", "| a | 1 |")
+    assert records[5].text == "x = 1\n\ny = 2"
 
 
 def test_heading_is_a_record_only_without_body_below_it() -> None:
@@ -71,10 +72,13 @@ def test_text_and_after_give_back_the_document_within_a_section() -> None:
     document = built(guide)
     records = list(iter_records(document, max_chars=20))
     for first, second in pairwise(records):
-        assert first.text == document.text[first.start : first.end]
-        if first.section == second.section:
+        assert (first.raw or first.text) == document.text[first.start : first.end]
+        if first.section == second.section and second.start >= first.end:
             assert first.text + first.after == document.text[first.start : second.start]
         assert first.after == "" or first.after.isspace()
+    for section in {record.section for record in records}:
+        joined = join_records([record for record in records if record.section == section])
+        assert joined in document.text
 
 
 def test_a_sentence_runs_over_a_page_break_and_keeps_the_page_it_begins_on() -> None:
@@ -95,9 +99,7 @@ def test_long_tables_are_cut_at_line_ends() -> None:
     document = built(lambda builder: builder.table([["a" * 20, "b"]] * 20))
     records = list(iter_records(document, max_chars=100))
     assert len(records) > 1
-    assert all(
-        len(record.text) <= 100 and record.text.startswith("|") and record.text.endswith("|") for record in records
-    )
+    assert all(len(record.raw) <= 100 and record.raw.startswith("|") and record.raw.endswith("|") for record in records)
     assert len({record.section for record in records}) == 1
 
 
@@ -152,6 +154,7 @@ def test_a_table_is_a_record_a_row_and_joins_exactly() -> None:
     rows = [["name", "size"], *[[f"item {number}", str(number)] for number in range(5)]]
     document = built(lambda builder: builder.table(rows))
     records = list(iter_records(document))
-    assert [record.text for record in records][:2] == ["| name | size |\n| --- | --- |", "| item 0 | 0 |"]
-    assert len(records) == 6
-    assert "".join(record.text + record.after for record in records) == document.text
+    assert [record.text for record in records][:2] == ["name: item 0; size: 0", "name: item 1; size: 1"]
+    assert len(records) == 5
+    assert join_records(records) == document.text
+    assert join_records(records[3:]) == "| name | size |\n| --- | --- |\n| item 3 | 3 |\n| item 4 | 4 |"

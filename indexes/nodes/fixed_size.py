@@ -1,0 +1,135 @@
+"""Chunks of one size with overlap, ending at sentences: the usual recipe, to compare with and where it is wanted.
+
+Neighbouring chunks overlap in the document too, so a window of chunks reads like the document: ``join_records`` tells
+what they have in common once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from llama_index.core.schema import Document
+from pydantic import Field, model_validator
+
+from indexes.errors import SettingsError
+from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, Render, pieces
+from indexes.nodes.record import SentenceRecord
+from indexes.nodes.record_parser import RecordNodeParser
+from indexes.nodes.sections import in_order, plain_metadata, runs, section_metadata
+from indexes.nodes.sentence_window import context_before, run_records
+from indexes.readers.outline import Section, outline_of
+from indexes.sentences import Span, iter_spans
+
+CHUNK_CHARS = 150  # 100 to 150 suit Chinese
+
+
+def iter_chunks(
+    document: Document,
+    *,
+    chunk_chars: int = CHUNK_CHARS,
+    overlap_chars: int = OVERLAP,
+    max_tokens: int | None = None,
+    count_tokens: CountTokens | None = None,
+    contextual: str = "none",
+) -> Iterator[SentenceRecord]:
+    """The chunks of one document in order, one at a time, each a record of its own.
+
+    A chunk holds whole sentences of one section, as many as fit; a sentence that is longer by itself is cut. Tables
+    stay a record a row, code blocks are cut at ``chunk_chars`` without overlap at line ends.
+
+    Args:
+        chunk_chars: longest chunk in characters.
+        overlap_chars: the next chunk begins with at most so many of the last one's characters: whole sentences where
+            they are short enough, else the end of the last one from a comma or blank on.
+        max_tokens, count_tokens, contextual: as for ``iter_records``.
+
+    Raises:
+        SettingsError: the overlap is more than half a chunk.
+    """
+    if overlap_chars * 2 > chunk_chars:
+        raise SettingsError(
+            f"an overlap of {overlap_chars} characters is more than half a chunk of {chunk_chars}",
+            remedy="set split.overlap_chars to a quarter of split.chunk_chars or less",
+        )
+    limits = Limits(chunk_chars, max_tokens, count_tokens, overlap_chars)
+    return in_order(document.text, _drafts(document, limits, contextual))
+
+
+def _drafts(document: Document, limits: Limits, contextual: str) -> Iterator[SentenceRecord]:
+    base = plain_metadata(document)
+    for index, run in runs(document.text, outline_of(document)):
+        if run[0].kind != "text":
+            yield from run_records(document, index, run, base, limits, contextual)
+            continue
+        metadatas = [section_metadata(base, section) for section in run]
+        prefix = max((context_before("text", metadata, contextual) for metadata in metadatas), key=len)
+        place = 0
+        for span in _chunks(document.text, run, limits, prefix):
+            while place + 1 < len(run) and run[place + 1].start <= span.start:
+                place += 1
+            words = document.text[span.start : span.end]
+            yield SentenceRecord(document.node_id, 0, words, span.start, span.end, "", index, "text", metadatas[place])
+
+
+def _chunks(text: str, run: list[Section], limits: Limits, prefix: str) -> Iterator[Span]:
+    """Sentences packed into chunks that fit."""
+
+    def shown(start: int, end: int) -> str:
+        return prefix + text[start:end]
+
+    chunk: list[Span] = []
+    for sentence in iter_spans(text, run[0].start, run[-1].end, sys.maxsize):
+        for piece in pieces(text, sentence.start, sentence.end, limits, shown):
+            if chunk and not _fits(chunk[0].start, piece.end, limits, shown):
+                yield Span(chunk[0].start, chunk[-1].end)
+                chunk = _kept(text, chunk, piece, limits)
+                while chunk and not _fits(chunk[0].start, piece.end, limits, shown):
+                    chunk.pop(0)
+            chunk.append(piece)
+    if chunk:
+        yield Span(chunk[0].start, chunk[-1].end)
+
+
+def _fits(start: int, end: int, limits: Limits, shown: Render) -> bool:
+    return end - start <= limits.max_chars and limits.tokens_over(shown(start, end)) <= 1
+
+
+def _kept(text: str, chunk: list[Span], following: Span, limits: Limits) -> list[Span]:
+    """What of a finished chunk the next one begins with, so that it still fits ``following``."""
+    end = chunk[-1].end
+    if following.start < end:
+        return []  # the pieces of one sentence overlap by themselves
+    lowest = max(end - limits.overlap, following.end - limits.max_chars)
+    kept = [span for span in chunk if span.start >= lowest]
+    if kept or limits.overlap == 0 or lowest >= end - 1:
+        return kept
+    for place in range(lowest, end - 1):
+        if text[place] in "，、；：,; \t\n":
+            return [Span(place + 1, end)] if text[place + 1 : end].strip() else []
+    return [Span(lowest, end)] if lowest > chunk[-1].start else []
+
+
+class FixedSizeNodeParser(RecordNodeParser):
+    """LlamaIndex node parser: chunks of at most ``chunk_chars`` characters that end at sentences.
+
+    >>> parser = FixedSizeNodeParser(chunk_chars=20, overlap_chars=6)
+    >>> [node.text for node in parser([Document(text="今天下雨。我们不出门。明天也许放晴。后天再去爬山。")])]
+    ['今天下雨。我们不出门。明天也许放晴。', '也许放晴。后天再去爬山。']
+    """
+
+    chunk_chars: int = Field(default=CHUNK_CHARS, ge=20, description="longest chunk in characters")
+    overlap_chars: int = Field(default=OVERLAP, ge=0, description="characters that neighbours have in common, at most")
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> FixedSizeNodeParser:
+        if self.overlap_chars * 2 > self.chunk_chars:
+            raise ValueError(f"overlap_chars {self.overlap_chars} is more than half of chunk_chars {self.chunk_chars}")
+        return self
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "RagWrightFixedSizeNodeParser"
+
+    def records(self, document: Document) -> Iterator[SentenceRecord]:
+        return iter_chunks(document, chunk_chars=self.chunk_chars, overlap_chars=self.overlap_chars)

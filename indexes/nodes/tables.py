@@ -1,0 +1,136 @@
+"""Tables row by row: "caption — header: value; header: value" is searched, the Markdown row is what the answer reads.
+
+A model that embeds sentences makes little of bars and of numbers whose column it cannot see. Key and value in two
+columns without a head become "key: value".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from indexes.nodes.cutting import Limits, pieces
+from indexes.sentences import Span
+
+LABEL_CHARS = 120  # of a caption or heading before a row
+_BAR = re.compile(r"(?<!\\)\|")
+_CAPTION = re.compile(r"^(?:表格?|附表|续表|Table|TABLE|Tab\.)\s*[A-Z]?[\d一二三四五六七八九十]+[^\n]{0,100}$")
+
+
+@dataclass(slots=True)
+class Row:
+    """One record of a table: ``text`` is searched, ``raw`` = document text[start:end] is read under ``head``."""
+
+    start: int
+    end: int
+    text: str
+    raw: str
+    head: str | None
+
+
+def iter_rows(text: str, start: int, end: int, *, label: str, limits: Limits, prefix: str = "") -> Iterator[Row]:
+    """The rows of the Markdown table ``text[start:end]``; a row too long for ``limits`` is cut, each piece with its
+    headers.
+
+    Args:
+        label: the caption, or the heading above; the table's own first line wins where it is a caption.
+        prefix: what else the encoder is given before each row.
+    """
+    lines = _lines(text, start, end)
+    first = next(lines, None)
+    if first is None:
+        return
+    if text[first.start] != "|" and (second := next(lines, None)) is not None:
+        label, first = text[first.start : first.end], second
+    headers: list[str] = []
+    head: str | None = None
+    line = next(lines, None)
+    if line is not None and _is_rule(text, line):
+        headers, head = cells_of(text[first.start : first.end]), text[first.start : line.end]
+        line = next(lines, None)
+        if len(headers) > 1 and sum(map(bool, headers)) == 1 and headers[0] and line is not None:
+            label, headers = headers[0], cells_of(text[line.start : line.end])
+            head = text[first.start : line.end]
+            line = next(lines, None)
+        if line is None:
+            yield Row(first.start, first.start + len(head), _sentence(label, headers, []), head, None)
+            return
+    elif line is None or not _is_rule(text, line):
+        yield from _row(text, first, headers, head, label, limits, prefix)
+    while line is not None:
+        yield from _row(text, line, headers, head, label, limits, prefix)
+        line = next(lines, None)
+
+
+def caption_before(text: str, start: int) -> str:
+    """The line right above a table where it says "Table 3: ..." or "表 3 ...", else ""."""
+    above = text[max(0, start - 300) : start].rstrip().rpartition("\n")[2].strip().strip("*")
+    return above if _CAPTION.match(above) else ""
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a Markdown row, without escapes."""
+    inner = line.strip()
+    inner = inner[1:] if inner.startswith("|") else inner
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return [cell.strip().replace("\\|", "|") for cell in _BAR.split(inner)]
+
+
+def is_rule(line: str) -> bool:
+    """Is the line the rule below a table's head, as | --- | :-: |?"""
+    return "-" in line and not line.strip("|-: \t\r")
+
+
+def _is_rule(text: str, line: Span) -> bool:
+    return is_rule(text[line.start : line.end])
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[Span]:
+    at = start
+    while at < end:
+        stop = text.find("\n", at, end)
+        stop = end if stop < 0 else stop
+        begin, finish = at, stop
+        while begin < finish and text[begin].isspace():
+            begin += 1
+        while finish > begin and text[finish - 1].isspace():
+            finish -= 1
+        if finish > begin:
+            yield Span(begin, finish)
+        at = stop + 1
+
+
+def _row(
+    text: str, line: Span, headers: list[str], head: str | None, label: str, limits: Limits, prefix: str
+) -> Iterator[Row]:
+    bars = [match.start() for match in _BAR.finditer(text, line.start, line.end)]
+    if not bars or bars[0] != line.start:
+        bars.insert(0, line.start - 1)
+    if bars[-1] != line.end - 1:
+        bars.append(line.end)
+
+    def told(start: int, end: int) -> str:
+        values = []
+        for column in range(len(bars) - 1):
+            a, b = max(bars[column] + 1, start), min(bars[column + 1], end)
+            values.append(text[a:b].strip().replace("\\|", "|") if a < b else "")
+        return _sentence(label, headers, values)
+
+    for piece in pieces(text, line.start, line.end, limits, lambda a, b: prefix + told(a, b)):
+        sentence = told(piece.start, piece.end)
+        if sentence:
+            yield Row(piece.start, piece.end, sentence, text[piece.start : piece.end], head)
+
+
+def _sentence(label: str, headers: list[str], values: list[str]) -> str:
+    if not values:
+        body = "; ".join(header for header in headers if header)
+    elif headers and not any(headers) and len(values) == 2 and all(values):
+        body = f"{values[0]}: {values[1]}"
+    else:
+        named = [*headers, *[""] * (len(values) - len(headers))]
+        pairs = zip(named, values, strict=False)
+        body = "; ".join(f"{header}: {value}" if header else value for header, value in pairs if value)
+    label = " ".join(label.split())[:LABEL_CHARS]
+    return f"{label} — {body}" if label and body else body
