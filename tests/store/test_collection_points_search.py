@@ -10,8 +10,8 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from conftest import DIM, fill, fingerprint, make_records, sparse_rows, unit
 from qdrant_client.http import models
+from store_fixtures import DIM, fill, fingerprint, make_records, sparse_rows, unit
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, StoreError

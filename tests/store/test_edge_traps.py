@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DIM, fill, fingerprint, make_records, point_struct, sparse_rows, unit
 from qdrant_client.http import models
+from store_fixtures import DIM, fill, fingerprint, make_records, point_struct, sparse_rows, unit
 
 from indexes.encoders.base import SparseVector
 from indexes.errors import CollectionLockedError, CollectionNotFoundError, DiskSpaceError, StoreError
@@ -95,12 +95,12 @@ def test_kill_9_after_flush_loses_nothing(tmp_path: Path) -> None:
         """
         import sys
         sys.path.insert(0, sys.argv[2])
-        import conftest
+        import store_fixtures
         from indexes.store.edge import EdgeClient
         from indexes.store.points import flush
         client = EdgeClient(sys.argv[1], min_free_mb=1)
         for number in range(1000):
-            conftest.fill(client, "durable", conftest.make_records(f"doc{number}", ["text"] * 7), seed=number)
+            store_fixtures.fill(client, "durable", store_fixtures.make_records(f"doc{number}", ["text"] * 7), seed=number)
             flush(client, "durable")
             print(number, flush=True)
         """,

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import DIM, fingerprint, make_records, sparse_rows, unit
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
 from qdrant_client import QdrantClient
 from rest_server import RestServer
+from store_fixtures import DIM, fingerprint, make_records, sparse_rows, unit
 
 from indexes.errors import (
     CollectionLockedError,

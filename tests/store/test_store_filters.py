@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DIM, fill, sparse_rows
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from qdrant_client.http import models
+from store_fixtures import DIM, fill, sparse_rows
 
 from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
