@@ -1,1 +1,38 @@
-"""eval: measure and improve. In this version it holds the speed races (``python -m eval.bench``)."""
+"""eval: measure every stage, and say whether a difference is real.
+
+>>> from eval import load_dataset, evaluate, compare  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eval.compare import compare
+    from eval.datasets import load_dataset
+    from eval.evaluate import evaluate
+    from eval.indexing import index_dataset
+    from eval.runs import load_run
+
+__all__ = ["compare", "evaluate", "index_dataset", "load_dataset", "load_run"]
+
+_HOMES = {
+    "compare": "eval.compare",
+    "evaluate": "eval.evaluate",
+    "index_dataset": "eval.indexing",
+    "load_dataset": "eval.datasets",
+    "load_run": "eval.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: `rag-eval --help` must not pull in llama_index.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

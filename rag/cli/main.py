@@ -100,7 +100,7 @@ def with_command(args: Sequence[str]) -> list[str]:
     return ["ask", *args]
 
 
-def run(call: Callable[[], Any]) -> NoReturn:
+def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
     """Run and exit: 0, the error's own code, 130 when interrupted. No error shows a traceback (RAG_DEBUG=1 does)."""
     make_output_tolerant()
     warnings.formatwarning = _short_warning
@@ -118,13 +118,16 @@ def run(call: Callable[[], Any]) -> NoReturn:
         sys.exit(error.exit_code)
     except RagWrightError as error:
         _debug()
-        words(f"rag: {error}")
+        words(f"{program}: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _leave_broken_pipe()
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command: its user gets a sentence
         _debug()
-        words(f"rag: unexpected {type(error).__name__}: {error}; this is a fault of ragwright: RAG_DEBUG=1 shows where")
+        words(
+            f"{program}: unexpected {type(error).__name__}: {error}; this is a fault of ragwright: "
+            "RAG_DEBUG=1 shows where"
+        )
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 

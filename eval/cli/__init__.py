@@ -1,0 +1,1 @@
+"""The command ``rag-eval``: one file a command, loaded when it is called."""

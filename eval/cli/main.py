@@ -1,0 +1,66 @@
+"""The group ``rag-eval``: finds the command, loads only its file, and turns every error into one sentence."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from rag.cli.main import run
+
+# name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
+COMMANDS = {
+    "run": "Measure pipelines on a dataset, and keep the runs.",
+    "sweep": "Measure a pipeline over ranges of its settings.",
+    "embedders": "Compare embedding models side by side.",
+    "rerank": "Measure a reranker on lists of candidates.",
+    "failures": "Show a run's worst queries, and which stage lost them.",
+    "convert": "Write a dataset in another format.",
+}
+
+EPILOG = """\b
+Examples:
+  rag-eval run data/scifact --profile offline --pipeline base --pipeline rrf=fusion:rrf
+  rag-eval sweep data/scifact --over window=0,1,3,5
+  rag-eval failures runs/base
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"eval.cli.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        base = functools.partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        return run(base, "rag-eval") if standalone_mode else base()
+
+
+@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", package_name="ragwright", prog_name="rag-eval", message="%(prog)s %(version)s")
+def main() -> None:
+    """Measure retrieval and answers on your own documents, and see what helps."""
+
+
+if __name__ == "__main__":
+    main()

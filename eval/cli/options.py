@@ -1,0 +1,163 @@
+"""Options, tables and progress that the commands share."""
+
+from __future__ import annotations
+
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from indexes.errors import RagWrightError
+
+if TYPE_CHECKING:
+    from eval.datasets import Dataset
+    from rag.cli.options import Shared
+    from rag.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+DELAY = 2.0  # seconds before a bar shows
+
+measures_option = click.option(
+    "-m",
+    "--measures",
+    envvar="RAG_EVAL_MEASURES",
+    metavar="LIST",
+    help="Such as 'nDCG@10,R@100'; commas or blanks between.  [env: RAG_EVAL_MEASURES]",
+)
+split_option = click.option(
+    "--split", default="test", envvar="RAG_EVAL_SPLIT", help="Split of the dataset [test].  [env: RAG_EVAL_SPLIT]"
+)
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where embeddings and indexes are kept [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]",
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    envvar="RAG_EVAL_OUT",
+    metavar="DIR",
+    help="Folder that gets one folder a run [runs].  [env: RAG_EVAL_OUT]",
+)
+queries_option = click.option(
+    "--queries", "limit", type=click.IntRange(min=1), metavar="N", help="Only the first N queries, for a quick look."
+)
+dataset_argument = click.argument("dataset", metavar="DATASET")
+
+
+def measuring_options(function: F) -> F:
+    """--measures, --split, --cache, --out, --queries and --no-rerank."""
+    no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+    for option in (no_rerank, queries_option, out_option, cache_option, split_option, measures_option):
+        function = option(function)
+    return function
+
+
+def measure_names(text: str | None) -> list[str]:
+    """The names of ``--measures``, checked; the default ones where there are none."""
+    from eval.metrics import DEFAULT_MEASURES, parse_measures
+
+    names = text.replace(",", " ").split() if text else list(DEFAULT_MEASURES)
+    return [str(measure) for measure in parse_measures(names)]
+
+
+def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
+    """The dataset, cut to its first ``limit`` queries where asked (and then another one, with a hash of its own)."""
+    from dataclasses import replace
+
+    from eval.datasets import load_dataset
+
+    dataset = load_dataset(path, split)
+    if limit is None or limit >= len(dataset.queries):
+        return dataset
+    kept = list(dataset.queries)[:limit]
+    note = f"only the first {limit} of {len(dataset.queries)} queries were asked"
+    return replace(
+        dataset,
+        queries={query: dataset.queries[query] for query in kept},
+        qrels={query: dataset.qrels[query] for query in kept},
+        candidates={query: dataset.candidates[query] for query in kept if query in dataset.candidates},
+        notes=[*dataset.notes, note],
+    )
+
+
+def settings_loader(shared: Shared) -> Callable[[Mapping[str, object]], Settings]:
+    """A function from further changes to the settings: the command's own options, then those."""
+    from indexes.settings_loader import load
+    from rag.settings import Settings
+
+    def with_changes(changes: Mapping[str, object]) -> Settings:
+        arguments = {**shared.arguments, **changes}
+        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
+
+    return with_changes
+
+
+@contextmanager
+def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on stderr after two seconds; None when nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bar: tqdm[Any] | None = None
+    due = time.monotonic() + DELAY
+
+    def tick(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None and time.monotonic() >= due:
+            bar = tqdm(total=total, desc=label, file=sys.stderr, leave=False, dynamic_ncols=True)
+        if bar is not None:
+            bar.update(done - bar.n)
+
+    try:
+        yield tick
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A plain table: the first column to the left, numbers to the right, floats with four places."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(head, *texts, strict=True)]
+    lines = []
+    for row in (list(head), *texts):
+        cells = [
+            _pad(text, width, left=place == 0) for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def milliseconds(timings: Mapping[str, Mapping[str, float]], share: float = 0.5) -> float:
+    """A quantile over the queries of the milliseconds a question took in all its stages; 0 without timings."""
+    totals = sorted(sum(stages.values()) for stages in timings.values())
+    return totals[min(len(totals) - 1, int(share * len(totals)))] if totals else 0.0
+
+
+def one_sentence(error: RagWrightError) -> str:
+    return f"{error.what}; {error.remedy}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return "-" if value is None else str(value)
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _pad(text: str, width: int, *, left: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return text + blanks if left else blanks + text

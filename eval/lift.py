@@ -1,0 +1,160 @@
+"""From sentences found to the level that the judgements name: documents, passages or sentences.
+
+A document (or passage) takes the score and the place of its best sentence. A passage is named ``DOCUMENT#FIRST-LAST``,
+the 0-based positions of its first and last sentence; so is the parent of a parent-child index.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from eval.datasets.dataset import Dataset
+from indexes.errors import SourceError
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import NodeWithScore
+
+    from indexes.nodes.record import SentenceRecord
+
+Level = Literal["document", "passage", "sentence"]
+_PASSAGE = re.compile(r"^(?P<document>.+)#(?P<first>\d+)-(?P<last>\d+)$", re.DOTALL)
+_LOOKUP = 500
+
+
+def passage_id(doc_id: str, first: int, last: int) -> str:
+    """The id of the sentences ``first`` to ``last`` of a document."""
+    return f"{doc_id}#{first}-{last}"
+
+
+class Lifter:
+    """Gives the judged id of whatever was found.
+
+    Args:
+        dataset: with a corpus its ids are document ids. Without one the judgements name things of ``index``: documents
+            (by id, by source, or by the end of a path that only one has), passages or sentences, all of one level.
+        index: the index that is searched, where there is one.
+
+    Raises:
+        SourceError: the judgements name things of several levels, or nothing that the index holds.
+    """
+
+    def __init__(self, dataset: Dataset, index: Any = None) -> None:
+        self.level = cast(Level, "document")  # until _learn() knows better
+        self.notes: list[str] = []
+        self._known = set(dataset.corpus) or {d for judged in dataset.qrels.values() for d in judged}
+        self._alias: dict[str, str] = {}  # document id of the index -> id in the judgements
+        self._ranges: dict[str, list[tuple[int, int, str]]] = {}
+        if not dataset.corpus and index is not None:
+            self._learn(dataset, index)
+        if self.level != "sentence":
+            self.notes.append(f"sentences are lifted to {self.level}s: a {self.level} counts by its best sentence")
+        if self.level == "passage":
+            self.notes.append("a sentence outside every judged passage counts as a passage of its own")
+
+    def of_record(self, record: SentenceRecord) -> str:
+        """The judged id of a sentence."""
+        if self.level == "sentence":
+            return record.id
+        if self.level == "document":
+            return self._alias.get(record.doc_id, record.doc_id)
+        for first, last, name in self._ranges.get(record.doc_id, ()):
+            if first <= record.position <= last:
+                return name
+        return passage_id(record.doc_id, *(record.parent or (record.position, record.position)))
+
+    def of_node(self, node: NodeWithScore) -> str:
+        """The judged id of a LlamaIndex node: of ours by its place, of others by the first of its ids that is known."""
+        from llama_index.core.schema import TextNode
+
+        from indexes.nodes.record import SentenceRecord
+
+        inner = node.node
+        if isinstance(inner, TextNode) and {"position", "section"} <= inner.metadata.keys():
+            return self.of_record(SentenceRecord.from_node(inner))
+        ids = [inner.node_id, inner.ref_doc_id, *(inner.metadata.get(key) for key in ("_id", "doc_id", "source"))]
+        named = [str(identity) for identity in ids if identity]
+        return next((i for i in named if i in self._known), inner.ref_doc_id or inner.node_id)
+
+    def ranking(self, found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+        """Best first; each id once, with its best score."""
+        best: dict[str, float] = {}
+        for identity, value in found:
+            if identity not in best or value > best[identity]:
+                best[identity] = value
+        return sorted(best.items(), key=lambda item: -item[1])
+
+    def _learn(self, dataset: Dataset, index: Any) -> None:
+        """Find out what the judgements name."""
+        judged = sorted({d for rows in dataset.qrels.values() for d in rows})
+        documents = _Documents(index)
+        sentences = _sentences(index, judged)
+        counts: Counter[str] = Counter()
+        unknown = []
+        for name in judged:
+            match = _PASSAGE.match(name)
+            if (doc_id := documents.find(name)) is not None:
+                self._alias[doc_id] = name
+                counts["document"] += 1
+            elif name in sentences:
+                counts["sentence"] += 1
+            elif match and (doc_id := documents.find(match["document"])) is not None:
+                self._ranges.setdefault(doc_id, []).append((int(match["first"]), int(match["last"]), name))
+                counts["passage"] += 1
+            else:
+                unknown.append(name)
+        if len(counts) != 1:
+            named = (
+                ", ".join(f"{number} {level}s" for level, number in counts.items()) or "nothing that the index holds"
+            )
+            raise SourceError(
+                f"the judgements of {dataset.name!r} name {named} (the first: {(unknown or judged)[0]!r})",
+                remedy="judge documents, passages (DOCUMENT#FIRST-LAST) or sentences of this index, one level only",
+            )
+        self.level = cast(Level, next(iter(counts)))
+        if unknown:
+            self.notes.append(
+                f"{len(unknown)} of {len(judged)} judged ids are not in the index and cannot be found "
+                f"(e.g. {unknown[0]!r})"
+            )
+
+
+class _Documents:
+    """Documents of an index by id, source, or the end of a path that only one of them has."""
+
+    def __init__(self, index: Any) -> None:
+        self._ids: dict[str, str] = {}
+        ends: dict[str, set[str]] = {}
+        for info in index.documents():
+            self._ids[info.doc_id] = info.doc_id
+            self._ids.setdefault(info.source, info.doc_id)
+            parts = PurePath(info.source).parts
+            for start in range(1, len(parts)):
+                ends.setdefault("/".join(parts[start:]), set()).add(info.doc_id)
+        for end, found in ends.items():
+            if len(found) == 1:
+                self._ids.setdefault(end, next(iter(found)))
+
+    def find(self, name: str) -> str | None:
+        return self._ids.get(name)
+
+
+def _sentences(index: Any, names: list[str]) -> set[str]:
+    """Those names that are ids of stored sentences."""
+    from uuid import UUID
+
+    def is_uuid(name: str) -> bool:
+        try:
+            return str(UUID(name)) == name
+        except ValueError:
+            return False
+
+    wanted = [name for name in names if is_uuid(name)]
+    found: set[str] = set()
+    for start in range(0, len(wanted), _LOOKUP):
+        part = wanted[start : start + _LOOKUP]
+        found.update(str(r.id) for r in index.client.retrieve(index.collection, ids=part, with_payload=False))
+    return found
