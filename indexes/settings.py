@@ -106,6 +106,20 @@ class SplitSettings(SectionModel):
     parent_max_chars: int = Field(1200, ge=20, description="parent_child: longest parent")
 
 
+class IngestSettings(SectionModel):
+    """How a run goes about it. Nothing here changes what is stored."""
+
+    chunk_sentences: int = Field(
+        1024, ge=1, description="sentences encoded together; Ctrl-C stops after the chunk that is being encoded"
+    )
+    file_timeout: float = Field(120.0, gt=0, description="seconds that reading one file may take")
+    file_memory_mb: int = Field(2048, ge=64, description="memory that reading one file may take")
+    follow_links: bool = Field(False, description="read what links out of the given folders lead to")
+    cache_mb: int = Field(
+        4096, ge=0, description="size of the encoding cache beside the collections; 0: encode everything anew"
+    )
+
+
 class StoreSettings(SectionModel):
     """Where the points live."""
 
@@ -138,4 +152,5 @@ class IndexSettings(BaseModel):
     sparse: SparseSettings = SparseSettings()
     read: ReadSettings = ReadSettings()
     split: SplitSettings = SplitSettings()
+    ingest: IngestSettings = IngestSettings()
     store: StoreSettings = StoreSettings()

@@ -3,68 +3,163 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from llama_index.core.schema import Document
 
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
-from indexes.readers.outline import make_document
+from indexes.readers.code import CODE_SUFFIXES
+from indexes.readers.outline import NOTES_KEY, make_document
+from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
+from indexes.settings import ReadSettings
 
 __all__ = ["SUFFIXES", "iter_files", "read_file"]
 
 _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its first file comes
     "text": ("text", (".txt", ".text", ".log", ".rst")),
     "markdown": ("markdown", (".md", ".markdown")),
-    "html": ("html", (".html", ".htm")),
+    "html": ("html", (".html", ".htm", ".xhtml")),
     "pdf": ("pdf", (".pdf",)),
-    "docx": ("docx", (".docx",)),
+    "docx": ("docx", (".docx", ".docm")),
+    "pptx": ("pptx", (".pptx", ".pptm")),
+    "xlsx": ("xlsx", (".xlsx", ".xlsm")),
+    "delimited": ("csv", (".csv", ".tsv")),
+    "epub": ("epub", (".epub",)),
+    "notebook": ("notebook", (".ipynb",)),
+    "records": ("json", (".json", ".jsonl", ".ndjson")),
+    "code": ("code", tuple(CODE_SUFFIXES)),
+    "archive": ("zip", (".zip",)),
 }
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
+_UNPACKABLE = "archive"
+
+OnSkip = Callable[[str, str], object]
 
 
-def read_file(path: Path, *, doc_id: str | None = None) -> list[Document]:
-    """The Documents of one file (one, for all formats so far).
+def read_file(
+    path: Path,
+    *,
+    doc_id: str | None = None,
+    settings: ReadSettings | None = None,
+    ocr: Ocr | None = None,
+    on_skip: OnSkip | None = None,
+) -> list[Document]:
+    """The Documents of one file: one for every format, but for a zip archive one a readable member.
 
     Args:
         path: a file whose suffix is in ``SUFFIXES``, in any case.
-        doc_id: the document's id; default: the absolute, resolved POSIX path.
+        doc_id: the document's id; default: the absolute, resolved POSIX path. Members of an archive have
+            ``archive.zip!/folder/member.txt``.
+        settings: options of reading, the section ``read`` of the settings.
+        ocr: for scanned pages of PDF files: takes a PIL image of a page, returns its text; default: ``settings.ocr``.
+        on_skip: called with the id of each archive member that is not read, and the reason; default: the reasons
+            become notes of the archive's first document.
 
     Returns:
-        Documents with metadata ``source`` (absolute path), ``title``, ``file_type``, and ``encoding`` where it is
-        not UTF-8, and with their outline.
+        Documents with metadata ``source`` (absolute path, or that of the member), ``title``, ``file_type``,
+        ``encoding`` where it is not UTF-8, ``notes`` where there is something to say about the reading (see
+        ``outline.notes_of``), and with their outline.
 
     Raises:
         SourceError: no such file, or a format that is not read.
         ReaderError: the file is empty, damaged, locked by a password or unreadable; the message names path and reason.
+        SettingsError: ``settings.ocr`` names no function.
     """
     path = Path(path)
-    module, file_type = _format_of(path)
-    source = path.resolve().as_posix()
+    _format_of(path)
+    shown = printable(path)
+    if shown != str(path):
+        raise ReaderError(f"the name of the file '{shown}' is not UTF-8", remedy="rename it")
+    settings = settings or ReadSettings()
+    file = SourceFile(shown, path=path, settings=settings, ocr=ocr or load_ocr(settings.ocr))
+    source = doc_id or path.resolve().as_posix()
     try:
-        if path.stat().st_size == 0:
-            raise ReaderError(f"'{path}' is empty", remedy="leave it out, or fill it")
-        extract: Extract = import_module(f"indexes.readers.{module}").read(path)
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "folder" if stat.S_ISDIR(mode) else "device or pipe"
+            raise ReaderError(f"'{shown}' cannot be read, it is a {kind}", remedy="name a file")
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no file '{shown}'", remedy="check the path") from error
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    skipped: list[tuple[str, str]] = []
+    documents = list(_documents(file, source, lambda name, reason: skipped.append((name, reason))))
+    for name, reason in skipped:
+        if on_skip is not None:
+            on_skip(name, reason)
+        elif documents:
+            documents[0].metadata.setdefault(NOTES_KEY, []).append(f"{name} was left out: {reason}")
+    if not documents:
+        reason = f"none of its {len(skipped)} files can be read" if skipped else "there is no file in it"
+        first = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+        raise ReaderError(f"nothing in '{shown}' was read, {reason}{first}", remedy="leave it out, or unpack it")
+    return documents
+
+
+def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Document]:
+    """The Documents of a file or member; of an archive those of its members, its faults to ``on_skip``."""
+    module, file_type = _format_of(Path(file.name))
+    if module != _UNPACKABLE:
+        yield _document(file, source, module, file_type)
+        return
+    from indexes.readers.archive import members
+
+    for member, fault in members(file):
+        member_id = source + member.name.removeprefix(file.name)
+        if fault is None and PurePosixPath(member.name).suffix.lower() not in SUFFIXES:
+            fault = "it is of a format that is not read"
+        if fault is not None:
+            on_skip(member_id, fault)
+            continue
+        try:
+            yield from _documents(member, member_id, on_skip)
+        except ReaderError as error:
+            on_skip(member_id, str(error))
+
+
+def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:
+    extract = _extract(file, module, file_type)
+    if not extract.text.strip():
+        raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
+    metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
+    metadata |= {key: value for key, value in extract.metadata.items() if value}
+    if file.notes:
+        metadata[NOTES_KEY] = list(file.notes)
+    return make_document(source, extract.text, extract.sections, metadata)
+
+
+def _extract(file: SourceFile, module: str, file_type: str) -> Extract:
+    try:
+        if (file.path.stat().st_size if file.path is not None else len(file.data)) == 0:
+            raise ReaderError(f"'{file}' is empty", remedy="leave it out, or fill it")
+        extract: Extract = import_module(f"indexes.readers.{module}").read(file)
     except RagWrightError:
         raise
     except FileNotFoundError as error:
-        raise SourceError(f"there is no file '{path}'", remedy="check the path") from error
+        raise ReaderError(f"'{file}' vanished while it was read", remedy="run again") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ReaderError(f"'{path}' cannot be read ({reason})", remedy="check the file and its permissions") from error
+        raise _unreadable(file, error) from error
+    except MemoryError as error:
+        raise ReaderError(f"'{file}' needs more memory than there is", remedy="split it, or leave it out") from error
+    except RecursionError as error:
+        raise ReaderError(f"'{file}' is nested too deeply to be read", remedy="leave it out") from error
     except Exception as error:  # the one broad boundary: no damaged file may stop the ingestion of the others
         reason = f"{type(error).__name__}: {error}"
         raise ReaderError(
-            f"'{path}' cannot be read as {file_type} ({reason})", remedy="open and save it again, or leave it out"
+            f"'{file}' cannot be read as {file_type} ({reason})", remedy="open and save it again, or leave it out"
         ) from error
-    if not extract.text.strip():
-        raise ReaderError(f"'{path}' is empty: there is no text in it", remedy="leave it out, or fill it")
-    metadata = {"source": source, "title": path.stem, "file_type": file_type}
-    metadata |= {key: value for key, value in extract.metadata.items() if value}
-    return [make_document(doc_id or source, extract.text, extract.sections, metadata)]
+    return extract
+
+
+def _unreadable(file: SourceFile, error: OSError) -> ReaderError:
+    reason = error.strerror or str(error)
+    return ReaderError(f"'{file}' cannot be read ({reason})", remedy="check the file and its permissions")
 
 
 def iter_files(paths: Iterable[Path], *, on_skip: Callable[[Path], object] | None = None) -> Iterator[Path]:
@@ -100,7 +195,8 @@ def _format_of(path: Path) -> tuple[str, str]:
         return _BY_SUFFIX[path.suffix.lower()]
     except KeyError:
         known = " ".join(sorted(SUFFIXES))
-        raise SourceError(f"'{path}' is of a format that is not read", remedy=f"formats are: {known}") from None
+        what = f"'{printable(path)}' is of a format that is not read"
+        raise SourceError(what, remedy=f"formats are: {known}") from None
 
 
 def _walk(root: Path, on_skip: Callable[[Path], object] | None) -> Iterator[Path]:

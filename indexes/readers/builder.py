@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from indexes.readers.outline import Section
 
 CJK = "\u2e80-\u2fff\u3001-\u30ff\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u2018-\u201d\U00020000-\U0003ffff"
 _CJK_CHAR = re.compile(f"[{CJK}]")
 _CJK_BREAK = re.compile(f"(?<=[{CJK}])[ \t]*+[\r\n]\\s*+(?=[{CJK}])")
+_LINK_BREAKERS = re.compile(r"[\s()<>|]")
 _SPACES = re.compile(r"[^\S\n]+")
 
 
@@ -35,6 +37,7 @@ class OutlineBuilder:
         self._length = 0
         self._sections: list[Section] = []
         self._path: list[tuple[int, str]] = []
+        self.place = ""  # of what is added next, see Section
 
     def enter(self, level: int, title: str) -> None:
         """Stand under a heading from here on, without putting its words into the text."""
@@ -53,8 +56,15 @@ class OutlineBuilder:
         """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page)."""
         self._add(text.strip(), "text", page, glue)
 
-    def table(self, rows: Sequence[Sequence[str]], page: int | None = None) -> None:
-        self._add(markdown_table(rows), "table", page)
+    def table(
+        self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", told: bool = False
+    ) -> None:
+        """A table whose first row is its head. Its caption becomes the paragraph before it, if not ``told`` there."""
+        caption = " ".join(caption.split())
+        text = markdown_table(rows)
+        if text and caption and not told:
+            self.paragraph(caption, page)
+        self._add(text, "table", page, caption=caption)
 
     def code(self, text: str, page: int | None = None) -> None:
         self._add(text.strip("\r\n").rstrip(), "code", page)
@@ -71,13 +81,17 @@ class OutlineBuilder:
     def build(self, metadata: dict[str, Any] | None = None) -> Extract:
         return Extract("".join(self._parts), self._sections, metadata or {})
 
-    def _add(self, text: str, kind: str, page: int | None, glue: str = "\n\n") -> None:
+    def leave(self) -> None:
+        """Stand under no heading any more (a new slide, sheet or chapter)."""
+        self._path.clear()
+
+    def _add(self, text: str, kind: str, page: int | None, glue: str = "\n\n", caption: str = "") -> None:
         if not text.strip():
             return
         heading = tuple(title for _, title in self._path)
         last = self._sections[-1] if self._sections else None
         continues = last is not None and last.kind == kind == "text" and last.heading == heading
-        joins = last is not None and continues and last.page == page
+        joins = last is not None and continues and last.page == page and last.place == self.place
         if self._parts:
             glue = glue if continues else "\n\n"
             self._parts.append(glue)
@@ -88,9 +102,9 @@ class OutlineBuilder:
         if last is not None:
             # The glue belongs to the section before it, so that sections tile the text.
             end = self._length if joins else start
-            self._sections[-1] = Section(last.start, end, last.heading, last.page, last.kind)
+            self._sections[-1] = replace(last, end=end)
         if not joins:
-            self._sections.append(Section(start, self._length, heading, page, kind))
+            self._sections.append(Section(start, self._length, heading, page, kind, self.place, caption))
 
 
 def collapse(text: str) -> str:
@@ -124,3 +138,18 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 def _table_line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def image_link(source: str, base_url: str | None) -> str:
+    """``![image](BASE_URL/source)``; "" without a base, and for pictures that are written out in the source itself.
+
+    An address of its own (``https://...``) stays as it is.
+    """
+    source = source.strip()
+    if base_url is None or not source or source.lower().startswith(("data:", "blob:", "javascript:", "cid:")):
+        return ""
+    if not re.match(r"(?:[a-z][a-z\d+.-]*:)?//", source, re.IGNORECASE):
+        while source.startswith(("./", "../", "/")):
+            source = source.partition("/")[2]
+        source = f"{base_url.rstrip('/')}/{source}"
+    return f"![image]({_LINK_BREAKERS.sub(lambda match: quote(match.group()), source)})"

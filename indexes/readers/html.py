@@ -1,19 +1,21 @@
-"""HTML (.html .htm): headings, paragraphs, lists, tables and code of the page's body.
+"""HTML (.html .htm .xhtml): headings, paragraphs, lists, tables and code of the page's main content.
 
-Left out: scripts, styles, hidden parts, skip links, and what surrounds the content: nav, aside, footer, form and header
-(of a header inside article or main, the headings stay). Where nothing would be left, as in pages that are one big form,
-the surroundings are read too. The walk is a loop, not a recursion: pages nest deeper than Python's stack.
+The content is what ``main`` or a sole ``article`` holds, else the body. Left out: scripts, styles, hidden parts, skip
+links, and what surrounds the content: nav, aside, footer, form, header (of a header inside article or main the headings
+stay), and short or link-laden blocks whose class or id says menu, sidebar, breadcrumb, cookie and the like. Where
+nothing would be left, as in pages that are one big form, the surroundings are read too. The walk is a loop, not a
+recursion: pages nest deeper than Python's stack.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from indexes.readers.builder import Extract, OutlineBuilder, collapse
+from indexes.readers.builder import Extract, OutlineBuilder, collapse, image_link
 from indexes.readers.decode import decode
+from indexes.readers.source_file import SourceFile
 
 
 def _words(text: str) -> frozenset[str]:
@@ -29,38 +31,71 @@ _BLOCKS = _words(
     "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
     "header hr html legend li main nav ol p section summary table tbody td tfoot th thead tr ul"
 )
+_SURROUNDING_TAGS = _words("div section ul ol table p span")
+_SURROUNDING = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|navbox|menu|breadcrumbs?|sidebar|footer|cookies?|consent|advert\w*|social|share|"
+    r"sharing|pagination|pager|newsletter|subscribe|popup|catlinks|toolbar|topbar)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})")
 _NOISE = re.compile(
     r"\b(?:headerlink|hash-link|mw-editsection|anchor-?link|(?:mw-)?jump-link|skip-?(?:to|link))", re.IGNORECASE
 )
-_CHINESE = frozenset(("gb2312", "gbk", "gb_2312-80", "x-gbk"))
 
 
-def read(path: Path) -> Extract:
-    data = path.read_bytes()
-    declared = _META_CHARSET.search(data[:4096])
+def read(file: SourceFile) -> Extract:
+    data = file.read_bytes()
+    declared = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data)
     charset = declared.group(1).decode("ascii").lower() if declared else None
-    text, encoding = decode(path, data, "gb18030" if charset in _CHINESE else charset)
-    tree = LexborHTMLParser(text)
+    text, encoding = decode(file, data, charset)
     builder = OutlineBuilder()
-    first_heading = _Walk(builder, lenient=False).run(tree.root)
+    tree = LexborHTMLParser(text)
+    base = file.settings.image_base_url
+    first_heading = _Walk(builder, base, lenient=False).run(_content(tree))
     if builder.empty:
-        first_heading = _Walk(builder, lenient=True).run(tree.root)
+        first_heading = _Walk(builder, base, lenient=True).run(tree.root)
     named = tree.css_first("title")
     title = collapse(named.text()) if named else ""
     return builder.build({"title": title or first_heading, "encoding": encoding})
 
 
-def add_html(builder: OutlineBuilder, fragment: str) -> None:
+def add_html(builder: OutlineBuilder, fragment: str, file: SourceFile) -> None:
     """Put the content of an HTML fragment (a Markdown file's HTML block) into ``builder``."""
-    _Walk(builder, lenient=True).run(LexborHTMLParser(fragment).root)
+    _Walk(builder, file.settings.image_base_url, lenient=True).run(LexborHTMLParser(fragment).root)
+
+
+def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str = "") -> None:
+    """Put a page of a book into ``builder``, under ``title`` where it has no heading of its own."""
+    tree = LexborHTMLParser(text)
+    if title and tree.css_first("h1, h2, h3, h4, h5, h6") is None:
+        builder.enter(1, title)
+    _Walk(builder, file.settings.image_base_url, lenient=True).run(tree.body)
+
+
+def _content(tree: LexborHTMLParser) -> LexborNode | None:
+    """The element that holds the page's content, if the page names one and it holds a good part of its words."""
+    body = tree.body
+    if body is None:
+        return tree.root
+    tree.strip_tags(["script", "style", "noscript", "template"])
+    whole = len(body.text())
+    for selector, share in (("main, [role=main]", 0.2), ("article", 0.4)):
+        found = tree.css(selector)
+        if 0 < len(found) <= 20:
+            best = max(found, key=lambda node: len(node.text()))
+            if len(best.text()) >= share * whole:
+                return best
+    return body
 
 
 class _Walk:
     """Depth-first over the tree; words gather until a block begins or ends."""
 
-    def __init__(self, builder: OutlineBuilder, *, lenient: bool) -> None:
+    def __init__(self, builder: OutlineBuilder, image_base: str | None, *, lenient: bool) -> None:
         self.builder = builder
+        self.image_base = image_base
+        self.weighed = 0  # blocks that were looked at as surroundings
         self.lenient = lenient
         self.words: list[str] = []
         self.mark = ""  # of the list item whose words come next
@@ -69,6 +104,7 @@ class _Walk:
     def run(self, root: LexborNode | None) -> str | None:
         """Read everything below ``root``; returns the first heading."""
         node = root
+        end = root.mem_id if root is not None else 0
         while node is not None:
             down = self._enter(node)
             if down and node.child is not None:
@@ -76,6 +112,9 @@ class _Walk:
                 continue
             while node is not None:
                 self._leave(node)
+                if node.mem_id == end:
+                    node = None
+                    break
                 if node.next is not None:
                     node = node.next
                     break
@@ -96,8 +135,13 @@ class _Walk:
                 for heading in node.css("h1, h2, h3, h4, h5, h6"):
                     self._heading(heading)
             return False
+        if not self.lenient and tag in _SURROUNDING_TAGS and self._surrounds(node):
+            return False
         if tag in _HEADINGS:
             self._heading(node)
+            return False
+        if tag == "img":
+            self.words.append(image_link(_source(node), self.image_base))
             return False
         if tag == "pre":
             self._flush()
@@ -105,7 +149,9 @@ class _Walk:
             return False
         if tag == "table" and _is_data(node):
             self._flush()
-            self.builder.table(_rows(node))
+            caption = node.css_first("caption")
+            words = collapse(_deep_text(caption, self.image_base)) if caption is not None else ""
+            self.builder.table(_rows(node, self.image_base), caption=words)
             return False
         if tag in _BLOCKS:
             self._flush()
@@ -119,9 +165,21 @@ class _Walk:
             return False
         return True
 
+    def _surrounds(self, node: LexborNode) -> bool:
+        """A menu, sidebar or banner by its class or id, and by what is in it: few words, or mostly links."""
+        attributes = node.attributes
+        if not attributes or self.weighed >= 500:
+            return False
+        if not _SURROUNDING.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"):
+            return False
+        self.weighed += 1
+        words = len(node.text())
+        links = sum(len(link.text()) for link in node.css("a"))
+        return words < 200 or links * 2 > words
+
     def _heading(self, node: LexborNode) -> None:
         self._flush()
-        words = collapse(_deep_text(node))
+        words = collapse(_deep_text(node, self.image_base))
         self.builder.heading(int((node.tag or "h6")[1]), words)
         self.title = self.title or words or None
 
@@ -170,25 +228,47 @@ def _is_data(table: LexborNode) -> bool:
     return table.css_first("table table, h1, h2, h3, h4, h5, h6, pre") is None
 
 
-def _rows(table: LexborNode) -> list[list[str]]:
-    rows = []
-    caption = table.css_first("caption")
-    if caption is not None:
-        rows.append([collapse(_deep_text(caption))])
+def _rows(table: LexborNode, image_base: str | None) -> list[list[str]]:
+    """Cells of each row; one that spans rows repeats its words in each, one that spans columns is followed by empty."""
+    rows: list[list[str]] = []
+    below: dict[int, tuple[int, str]] = {}  # column: rows still to fill, words
     for row in table.css("tr"):
         cells: list[str] = []
         cell = row.child
-        while cell is not None:
+        while cell is not None or len(cells) in below:
+            if len(cells) in below:
+                left, words = below.pop(len(cells))
+                if left > 1:
+                    below[len(cells)] = (left - 1, words)
+                cells.append(words)
+                continue
+            if cell is None:
+                break
             if cell.tag in ("td", "th"):
-                cells.append(collapse(_deep_text(cell)))
-                span = cell.attributes.get("colspan") or "1"
-                cells += [""] * (min(int(span), 50) - 1 if span.isdecimal() else 0)
+                words = collapse(_deep_text(cell, image_base))
+                down, across = _span(cell, "rowspan"), _span(cell, "colspan")
+                for step in range(across):
+                    if down > 1:
+                        below[len(cells)] = (down - 1, "" if step else words)
+                    cells.append("" if step else words)
             cell = cell.next
         rows.append(cells)
     return rows
 
 
-def _deep_text(node: LexborNode) -> str:
+def _span(cell: LexborNode, name: str) -> int:
+    value = cell.attributes.get(name) or "1"
+    return max(1, min(int(value), 50)) if value.isdecimal() else 1
+
+
+def _source(node: LexborNode) -> str:
+    """Address of a picture; pages that load pictures late keep it elsewhere."""
+    attributes = node.attributes
+    source = attributes.get("src") or ""
+    return source if source and not source.startswith("data:") else attributes.get("data-src") or ""
+
+
+def _deep_text(node: LexborNode, image_base: str | None = None) -> str:
     """All words below a node, without hidden parts; blocks and <br> end lines."""
     parts: list[str] = []
     below = node.child
@@ -198,6 +278,8 @@ def _deep_text(node: LexborNode) -> str:
             parts.append(below.text_content or "")
         elif tag == "br":
             parts.append("\n")
+        elif tag == "img":
+            parts.append(image_link(_source(below), image_base))
         skip = tag in _NEVER or (not tag.startswith("-") and _hidden(below))
         if not skip and below.child is not None:
             below = below.child

@@ -1,32 +1,33 @@
 """Markdown (.md .markdown): the readable text, with heading path, tables and code blocks.
 
-The document's text is what a reader sees, not the source: links keep their words and lose their address, images keep
-their description, comments and tags go, hard-wrapped lines are joined. Offsets are true in that text. Inline code keeps
-its backticks, list items their marks. Front matter is read for its title and left out. MkDocs blocks (``!!! note``,
-``=== "Tab"``) are unindented first, since they would pass for code.
+The document's text is what a reader sees, not the source: links keep their words and lose their address, pictures keep
+their description (or become links, see ``read.image_base_url``), comments and tags go, hard-wrapped lines are joined.
+Offsets are true in that text. Inline code keeps its backticks, list items their marks. Front matter is read for its
+title and left out. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, since they would pass for code.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from indexes.readers.builder import Extract, OutlineBuilder, glue_between
+from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
 from indexes.readers.decode import decode
 from indexes.readers.html import add_html
+from indexes.readers.source_file import SourceFile
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
 _INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
+_IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
-def read(path: Path) -> Extract:
-    text, encoding = decode(path, path.read_bytes())
+def read(file: SourceFile) -> Extract:
+    text, encoding = decode(file, file.read_bytes())
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     title = None
     front = _FRONT_MATTER.match(text)
@@ -35,17 +36,22 @@ def read(path: Path) -> Extract:
         title = named.group(1) if named else None
         text = text[front.end() :]
     builder = OutlineBuilder()
-    first_heading = _Walk(builder).run(
-        MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(_unindent_mkdocs(text))
-    )
+    first_heading = add_markdown(builder, text, file)
     return builder.build({"title": title or first_heading, "encoding": encoding})
+
+
+def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:
+    """Put Markdown text into ``builder``; returns its first heading."""
+    tokens = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(_unindent_mkdocs(text))
+    return _Walk(builder, file).run(tokens)
 
 
 class _Walk:
     """One pass over the tokens; the lists that are open give a paragraph its mark and indent."""
 
-    def __init__(self, builder: OutlineBuilder) -> None:
+    def __init__(self, builder: OutlineBuilder, file: SourceFile) -> None:
         self.builder = builder
+        self.file = file
         self.lists: list[int | None] = []  # next number of each open list, None for bullets
         self.mark: str | None = None  # of the list item whose first paragraph comes next
         self.title: str | None = None
@@ -56,7 +62,7 @@ class _Walk:
         for token in tokens:
             kind = token.type
             if kind == "inline":
-                words = inline_text(token)
+                words = inline_text(token, self.file.settings.image_base_url)
                 if rows is not None:
                     rows[-1].append(words.replace("\n", " "))
                 elif level:
@@ -73,7 +79,7 @@ class _Walk:
                     self.builder.code(token.content)
                 self.mark = None
             elif kind == "html_block":
-                add_html(self.builder, token.content)
+                add_html(self.builder, token.content, self.file)
             elif kind == "table_open":
                 rows = []
             elif kind == "tr_open" and rows is not None:
@@ -106,7 +112,7 @@ class _Walk:
         self.mark = None
 
 
-def inline_text(token: Token) -> str:
+def inline_text(token: Token, image_base_url: str | None = None) -> str:
     """The words of an inline token: no addresses, tags or emphasis marks; wrapped lines joined."""
     parts: list[str] = []
     joins = False
@@ -118,7 +124,11 @@ def inline_text(token: Token) -> str:
             piece = child.content if "`" in child.content else f"`{child.content}`"
         elif child.type == "hardbreak" or (child.type == "html_inline" and _BREAK_TAG.fullmatch(child.content)):
             piece = "\n"
-        elif child.type in ("text", "text_special", "image"):
+        elif child.type == "image":
+            piece = image_link(str(child.attrs.get("src", "")), image_base_url) or child.content
+        elif child.type == "html_inline" and (source := _IMAGE_TAG.match(child.content)):
+            piece = image_link(source.group(1), image_base_url)
+        elif child.type in ("text", "text_special"):
             piece = child.content
         else:
             continue

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pypdfium2
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between
+from indexes.readers.source_file import SourceFile
 
 _HYPHENATED = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _SOFT = re.compile(r"([^\W\d_]*)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
@@ -31,28 +31,28 @@ _MARGIN_PAGES = 4  # fewer pages than this tell no running title from text
 _MAX_BOOKMARK_DEPTH = 6
 
 
-def read(path: Path) -> Extract:
+def read(file: SourceFile) -> Extract:
     try:
-        pdf = pypdfium2.PdfDocument(path)
+        pdf = pypdfium2.PdfDocument(file.path if file.path is not None else file.data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise ReaderError(
-                f"'{path}' is locked by a password", remedy="save a copy without the password and ingest that"
+                f"'{file}' is locked by a password", remedy="save a copy without the password and ingest that"
             ) from error
         raise ReaderError(
-            f"'{path}' is damaged or no PDF ({error})", remedy="open and save it again, or leave it out"
+            f"'{file}' is damaged or no PDF ({error})", remedy="open and save it again, or leave it out"
         ) from error
     try:
         pages = [_page_lines(pdf, number) for number in range(len(pdf))]
         bookmarks = _bookmarks(pdf)
         title = " ".join((pdf.get_metadata_value("Title") or "").split())
     except pypdfium2.PdfiumError as error:
-        raise ReaderError(f"'{path}' is damaged ({error})", remedy="open and save it again, or leave it out") from error
+        raise ReaderError(f"'{file}' is damaged ({error})", remedy="open and save it again, or leave it out") from error
     finally:
         pdf.close()
     if not any(pages):
         raise ReaderError(
-            f"'{path}' has no text in its {len(pages)} pages, it seems scanned",
+            f"'{file}' has no text in its {len(pages)} pages, it seems scanned",
             remedy="run an OCR program over it (for example: ocrmypdf in.pdf out.pdf) and ingest the result",
         )
     pages = _without_margins(pages)

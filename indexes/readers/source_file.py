@@ -6,9 +6,11 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from indexes.errors import SettingsError
 from indexes.settings import ReadSettings
 
 Ocr = Callable[[Any], str]  # takes a PIL image of a page, returns its text
@@ -26,15 +28,17 @@ class SourceFile:
         ocr: what to do with pictures of text; default: nothing.
         depth: how many archives it lies in.
         notes: sentences about the reading, for the report; readers add theirs.
+        unpacked: bytes unpacked so far, one count for an archive and all archives in it.
     """
 
     name: str
     path: Path | None = None
     data: bytes = b""
-    settings: ReadSettings = ReadSettings()
+    settings: ReadSettings = field(default_factory=ReadSettings)
     ocr: Ocr | None = None
     depth: int = 0
     notes: list[str] = field(default_factory=list)
+    unpacked: list[int] = field(default_factory=lambda: [0])
 
     def __str__(self) -> str:
         return self.name
@@ -67,3 +71,24 @@ class SourceFile:
 def printable(path: Path) -> str:
     """A path as it can be shown and stored; bytes of its name that are not UTF-8 appear as \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def load_ocr(name: str | None) -> Ocr | None:
+    """The function that ``read.ocr`` names, as "module:function".
+
+    Raises:
+        SettingsError: there is no such function.
+    """
+    if not name:
+        return None
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(
+            f"read.ocr names '{name}', which cannot be loaded ({error})",
+            remedy="name an installed function, such as pytesseract:image_to_string",
+        ) from error
+    if not callable(found):
+        raise SettingsError(f"read.ocr names '{name}', which is no function", remedy="write it as module:function")
+    return cast(Ocr, found)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from indexes.readers.builder import Extract
 from indexes.readers.decode import decode
 from indexes.readers.outline import Section
+from indexes.readers.source_file import SourceFile
 
 _CHAPTER_ZH = re.compile(
     r"^[ \t　]*+(第[一二三四五六七八九十百千零〇两\d]{1,9}([卷部篇编集章回节])(?:[ \t　:：、.．][^\r\n]{0,60})?)\r?$",
@@ -29,9 +29,9 @@ _LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "章": 2, "回": 2,
 _LEVELS |= {"book": 1, "volume": 1, "part": 2, "chapter": 3}
 
 
-def read(path: Path) -> Extract:
-    text, encoding = decode(path, path.read_bytes())
-    suffix = path.suffix.lower()
+def read(file: SourceFile) -> Extract:
+    text, encoding = decode(file, file.read_bytes())
+    suffix = file.suffix
     marks: list[tuple[int, int, int, str]] = []
     if suffix != ".log":
         marks += _chapters(text)

@@ -1,0 +1,208 @@
+"""Files that are zip archives inside (docx, pptx, xlsx, epub): opened with limits, told apart when they cannot be read.
+
+What is mended in a copy in memory, because the libraries stop at it: relationships to parts that are not there (a lost
+picture, a target NULL), and strict OOXML, whose names are translated to the transitional ones.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from indexes.errors import ReaderError
+from indexes.readers.source_file import SourceFile
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of old Office files, and of encrypted new ones
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_STRICT = b"http://purl.oclc.org/ooxml/"
+_TRANSITIONAL = b"http://schemas.openxmlformats.org/"
+_STRICT_NAME = re.compile(
+    rb"http://purl\.oclc\.org/ooxml/(officeDocument|wordprocessingml|drawingml|presentationml|spreadsheetml|schemaLibrary)/?"
+)
+_REMEDY = "open it in the program that wrote it and save it again, or leave it out"
+_MB = 1024 * 1024
+
+
+def check_zip(file: SourceFile, archive: zipfile.ZipFile) -> None:
+    """Refuse archives that unpack to more than the settings allow, before anything is unpacked.
+
+    zipfile never unpacks more of a member than its entry declares, so what is declared can be relied on.
+
+    Raises:
+        ReaderError: too many files, or too large.
+    """
+    limits = file.settings
+    members = archive.infolist()
+    if len(members) > limits.archive_max_files:
+        raise ReaderError(
+            f"'{file}' holds {len(members)} files, more than {limits.archive_max_files}",
+            remedy="unpack it yourself, or raise read.archive_max_files",
+        )
+    size = sum(member.file_size for member in members)
+    if size > limits.archive_max_mb * _MB:
+        raise ReaderError(
+            f"'{file}' unpacks to {size // _MB} MB, more than {limits.archive_max_mb} MB (a zip bomb?)",
+            remedy="unpack it yourself, or raise read.archive_max_mb",
+        )
+
+
+def open_zip(file: SourceFile, what: str) -> zipfile.ZipFile:
+    """The archive of ``file``, within the limits; the caller closes it.
+
+    Args:
+        what: what it should be, for the message ("a Word document").
+
+    Raises:
+        ReaderError: it is locked, of an old format, cut off, no archive at all, or over the limits.
+    """
+    try:
+        archive = zipfile.ZipFile(file.path if file.path is not None else io.BytesIO(file.data))
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise _why_no_zip(file, what, error) from error
+    try:
+        check_zip(file, archive)
+    except ReaderError:
+        archive.close()
+        raise
+    return archive
+
+
+def _why_no_zip(file: SourceFile, what: str, error: Exception) -> ReaderError:
+    with file.open() as stream:
+        head = stream.read(8)
+        encrypted = head == _OLE and _ENCRYPTED in stream.read()
+    if head == _OLE:
+        if encrypted:
+            return ReaderError(f"'{file}' is locked by a password", remedy="save a copy without the password")
+        return ReaderError(
+            f"'{file}' is a file of the old Office format (.doc, .xls, .ppt) under a new ending",
+            remedy=f"save it as {what}",
+        )
+    if head[:4] == b"PK\x03\x04":
+        return ReaderError(
+            f"'{file}' is damaged: it is cut off, its end is missing ({error})", remedy="copy or download it again"
+        )
+    return ReaderError(f"'{file}' is damaged or not {what} ({error})", remedy=_REMEDY)
+
+
+def office_stream(file: SourceFile, what: str, main: str) -> BinaryIO:
+    """A stream that python-docx, python-pptx and openpyxl can open.
+
+    Args:
+        main: beginning of the name of the main part ("word/"), without which it is another kind of file.
+
+    Raises:
+        ReaderError: as ``open_zip``; or the archive is another kind of file.
+    """
+    with open_zip(file, what) as archive:
+        names = archive.namelist()
+        if not names:
+            raise ReaderError(f"'{file}' is an empty archive", remedy=_REMEDY)
+        if not any(name.startswith(main) for name in names):
+            kind = what.partition(" ")[2]
+            raise ReaderError(f"'{file}' is a zip file but no {kind}", remedy=_REMEDY)
+        rels = {name: read_member(file, archive, name) for name in names if name.endswith(".rels")}
+        strict = any(_STRICT in data for data in rels.values())
+        parts = set(names)
+        mended = {name: _without_lost(name, data, parts) for name, data in rels.items()}
+        if not strict and mended == rels:
+            return file.open()
+        if strict:
+            file.note("it is strict OOXML and was translated before reading")
+        return _copy(file, archive, mended, strict)
+
+
+def read_member(
+    file: SourceFile, archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, pwd: bytes | None = None
+) -> bytes:
+    """One member, whole.
+
+    Raises:
+        ReaderError: it is damaged, locked, or packed in a way that is not known.
+    """
+    shown = name if isinstance(name, str) else name.filename
+    try:
+        return archive.read(name, pwd)
+    except KeyError as error:
+        raise ReaderError(f"'{file}' is damaged: its part '{shown}' is missing", remedy=_REMEDY) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise ReaderError(f"'{file}' is damaged in its part '{shown}' ({error})", remedy=_REMEDY) from error
+    except (RuntimeError, NotImplementedError) as error:  # encrypted; a compression that zipfile does not know
+        raise ReaderError(f"'{file}' cannot be unpacked at '{shown}' ({error})", remedy=_REMEDY) from error
+
+
+def xml(data: bytes) -> etree._Element:
+    """Parsed without entities and network; damaged XML as far as it goes."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
+    return etree.fromstring(data, parser)
+
+
+def _without_lost(name: str, data: bytes, parts: set[str]) -> bytes:
+    """A .rels part without the relationships whose target is not in the archive."""
+    folder = posixpath.dirname(posixpath.dirname(name))
+    root = xml(data)
+    if root is None:
+        return data
+    lost = [relation for relation in root if not _leads_somewhere(relation, folder, parts)]
+    if not lost:
+        return data
+    for relation in lost:
+        root.remove(relation)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+
+
+def _leads_somewhere(relation: etree._Element, folder: str, parts: set[str]) -> bool:
+    target = relation.get("Target")
+    if target is None:
+        return False
+    if relation.get("TargetMode") == "External":
+        return True
+    part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+    return part in parts or unquote(part) in parts
+
+
+def _copy(file: SourceFile, archive: zipfile.ZipFile, mended: dict[str, bytes], strict: bool) -> BinaryIO:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
+        for name in dict.fromkeys(archive.namelist()):
+            if name.startswith(("word/media/", "ppt/media/", "xl/media/")):
+                data = b""  # pictures are not read
+            else:
+                data = mended.get(name) or read_member(file, archive, name)
+            if strict and name.endswith((".xml", ".rels")):
+                data = _STRICT_NAME.sub(_transitional, data)
+            target.writestr(name, data)
+    copy.seek(0)
+    return copy
+
+
+def _transitional(match: re.Match[bytes]) -> bytes:
+    """.../ooxml/wordprocessingml/main is .../wordprocessingml/2006/main in the transitional names."""
+    end = b"/" if match.group().endswith(b"/") else b""
+    return _TRANSITIONAL + match.group(1) + b"/2006" + end
+
+
+def joined_name(folder: str, target: str) -> str:
+    """Name of an archive's part from a reference in a part of ``folder``; fragments go."""
+    return posixpath.normpath(posixpath.join(folder, unquote(target.partition("#")[0])))
+
+
+def first_text(root: etree._Element | None, names: Iterable[str]) -> str:
+    """Words of the first element with one of the local names, "" without one."""
+    if root is None:
+        return ""
+    wanted = set(names)
+    for element in root.iter():
+        if isinstance(element.tag, str) and etree.QName(element).localname in wanted:
+            words = " ".join("".join(element.itertext()).split())
+            if words:
+                return words
+    return ""
