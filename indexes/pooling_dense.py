@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 def add_context(
     dense: NDArray[np.float32], groups: Sequence[int], share: float, window: int | None = None
 ) -> NDArray[np.float32]:
-    """Add ``share`` times the unit-length mean of each row's surroundings to it, and normalise again.
+    """Add ``share`` times the mean of each row's surroundings (itself among them) to it, and normalise again.
 
     Args:
         dense: float32 (n, dim), rows of length 1, in the order of the documents' sentences.
         groups: n numbers; rows with equal numbers side by side belong together (a document, or a section that windows
             do not cross). Equal numbers that are not side by side are different groups.
-        share: 0 leaves the vectors as they are; 0.5 adds half a unit vector of the surroundings.
+        share: 0 leaves the vectors as they are; 0.5 adds half of the mean.
         window: rows on each side that count, 0 for none but the row itself; None: the whole group.
 
     Returns:
@@ -48,16 +48,19 @@ def _mixed(rows: NDArray[np.float32], share: float, window: int | None) -> NDArr
     """One group. Sums come from a running total, so a wide window costs no more than a narrow one."""
     count = rows.shape[0]
     if window is None:
-        mean = rows.sum(axis=0, keepdims=True, dtype=np.float64)
+        mean = rows.mean(axis=0, keepdims=True, dtype=np.float64)
     else:
         total = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0, dtype=np.float64)])
-        at = np.arange(count)
-        mean = total[np.minimum(at + window + 1, count)] - total[np.maximum(at - window, 0)]
-    mixed = rows + share * _unit(mean)
+        first, last = np.maximum(np.arange(count) - window, 0), np.minimum(np.arange(count) + window + 1, count)
+        mean = (total[last] - total[first]) / (last - first)[:, None]
+    return mix(rows, mean, share)
+
+
+def mix(rows: NDArray[np.float32], mean: NDArray[np.floating], share: float) -> NDArray[np.float32]:
+    """``rows`` (n, dim) with ``share`` times ``mean`` ((n, dim) or (1, dim)) added, each of length 1 again.
+
+    A row whose sum is 0 stays as it is.
+    """
+    mixed = rows + share * mean.astype(np.float64)
     lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
     return np.where(lengths > 1e-6, mixed / np.maximum(lengths, 1e-12), rows).astype(np.float32)
-
-
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.where(lengths > 1e-6, rows / np.maximum(lengths, 1e-12), 0.0)
