@@ -1,81 +1,151 @@
-"""PDF (.pdf): the text of each page with its number, lines joined to paragraphs, bookmarks as headings.
+"""PDF (.pdf): the text of each page with its number, in reading order, joined to paragraphs; bookmarks are headings.
 
-Lines are joined in one pass over a page: a short line that ends a sentence ends its paragraph, a short line without an
-end (a title) stands alone, hyphens at line ends go unless the same word is written with its hyphen elsewhere. Lines
-that repeat at the top or bottom of most pages (running titles, page numbers) are left out. Text that runs over a page
-break is not torn. Scanned pages are pictures and give no text: a file of nothing else is a ReaderError.
+``pdf_layout`` puts a page's lines into order, ``pdf_text`` joins them. Text that runs over a page break is not torn.
+pdfium mends damaged cross-reference tables itself; a page that it cannot load is left out and noted. Scanned pages are
+pictures: they go to the OCR hook if there is one, else they are noted by number.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 import pypdfium2
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between
+from indexes.readers.pdf_layout import Line, page_lines
+from indexes.readers.pdf_text import ENDS, Hyphens, goes_on, unwrap, without_margins
 from indexes.readers.source_file import SourceFile
 
-_HYPHENATED = re.compile(r"[^\W\d_]+-[^\W\d_]+")
-_SOFT = re.compile(r"([^\W\d_]*)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
-_LINE_END_HYPHEN = re.compile(r"([^\W\d_]+)-\Z")
-_FIRST_WORD = re.compile(r"[^\W\d_]+")
-_LEADERS = re.compile(r"(?:\.[ ]?){4,}|…{2,}")
-_ENDS = frozenset('.!?。！？：:；;…”」』)）"')
-_BULLET = re.compile(
-    r"[-*•·●○■□◦▪‣–—]\s|\d{1,3}[.)、．]\s|[(（][\w一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|第\w{1,5}[章节条]|[①-⑳]"
-)
-_DIGITS = re.compile(r"\d+")
-_MARGIN_PAGES = 4  # fewer pages than this tell no running title from text
 _MAX_BOOKMARK_DEPTH = 6
+_OCR_SCALE = 200 / 72  # pictures of 200 dots an inch
+_IMAGE = 3  # pdfium's FPDF_PAGEOBJ_IMAGE
+_REMEDY = "open and save it again, or leave it out"
 
 
 def read(file: SourceFile) -> Extract:
+    pdf = _open(file)
     try:
-        pdf = pypdfium2.PdfDocument(file.path if file.path is not None else file.data)
-    except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
-            raise ReaderError(
-                f"'{file}' is locked by a password", remedy="save a copy without the password and ingest that"
-            ) from error
-        raise ReaderError(
-            f"'{file}' is damaged or no PDF ({error})", remedy="open and save it again, or leave it out"
-        ) from error
-    try:
-        pages = [_page_lines(pdf, number) for number in range(len(pdf))]
+        count = len(pdf)
+        reading = _Reading(file, pdf)
+        for number in range(count):
+            reading.page(number)
         bookmarks = _bookmarks(pdf)
-        title = " ".join((pdf.get_metadata_value("Title") or "").split())
+        title = " ".join((pdf.get_metadata_value("Title") or "").replace("\0", "").split())
     except pypdfium2.PdfiumError as error:
-        raise ReaderError(f"'{file}' is damaged ({error})", remedy="open and save it again, or leave it out") from error
+        raise ReaderError(f"'{file}' is damaged ({error})", remedy=_REMEDY) from error
     finally:
         pdf.close()
-    if not any(pages):
-        raise ReaderError(
-            f"'{file}' has no text in its {len(pages)} pages, it seems scanned",
-            remedy="run an OCR program over it (for example: ocrmypdf in.pdf out.pdf) and ingest the result",
-        )
-    pages = _without_margins(pages)
+    reading.report()
+    pages = without_margins(reading.pages, reading.heights)
     builder = OutlineBuilder()
-    hyphenated = {word.lower() for lines in pages for line in lines for word in _HYPHENATED.findall(line)}
+    hyphens = Hyphens(pages)
     for number, lines in enumerate(pages):
-        _add_page(builder, lines, number + 1, bookmarks.get(number, []), hyphenated)
+        _add_page(builder, [line.text for line in lines], number + 1, bookmarks.get(number, []), hyphens)
     return builder.build({"title": title})
 
 
-def _page_lines(pdf: pypdfium2.PdfDocument, number: int) -> list[str]:
-    page = pdf[number]
-    try:
-        textpage = page.get_textpage()
+def _open(file: SourceFile) -> pypdfium2.PdfDocument:
+    source = file.path if file.path is not None else file.data
+    password = file.password()
+    last: Exception | None = None
+    for attempt in (None, password) if password else (None,):
         try:
-            text = textpage.get_text_range()
-        finally:
-            textpage.close()
-    finally:
-        page.close()
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-    lines = [" ".join(line.split()) for line in text.split("\n")]
-    return lines if any(lines) else []
+            return pypdfium2.PdfDocument(source, password=attempt)
+        except pypdfium2.PdfiumError as error:
+            last = error
+            if "password" not in str(error).lower():
+                break
+    if last is None or "password" not in str(last).lower():
+        raise ReaderError(f"'{file}' is damaged or no PDF ({last})", remedy=_REMEDY) from last
+    variable = file.settings.password_env
+    why = f", and the one in {variable} does not open it" if password else ""
+    raise ReaderError(
+        f"'{file}' is locked by a password{why}",
+        remedy=f"put its password into the environment variable {variable}, or save a copy without the password",
+    ) from last
+
+
+class _Reading:
+    """Pages as they come, and what cannot be read of them."""
+
+    def __init__(self, file: SourceFile, pdf: pypdfium2.PdfDocument) -> None:
+        self.file = file
+        self.pdf = pdf
+        self.pages: list[list[Line]] = []
+        self.heights: list[float] = []
+        self.damaged: list[int] = []
+        self.scanned: list[int] = []
+        self.by_ocr: list[int] = []
+
+    def page(self, number: int) -> None:
+        lines: list[Line] = []
+        height = 0.0
+        try:
+            page = self.pdf[number]
+        except pypdfium2.PdfiumError:
+            self.damaged.append(number + 1)
+        else:
+            try:
+                width, height = page.get_size()
+                textpage = page.get_textpage()
+                try:
+                    lines = page_lines(textpage, width)
+                finally:
+                    textpage.close()
+                if not any(line.text for line in lines):
+                    lines = self._without_text(page, number + 1)
+            except pypdfium2.PdfiumError:
+                self.damaged.append(number + 1)
+            finally:
+                page.close()
+        self.pages.append(lines)
+        self.heights.append(height)
+
+    def _without_text(self, page: Any, number: int) -> list[Line]:
+        if next(iter(page.get_objects(filter=[_IMAGE], max_depth=4)), None) is None:
+            return []  # a blank page
+        if self.file.ocr is None:
+            self.scanned.append(number)
+            return []
+        text = self.file.ocr(page.render(scale=_OCR_SCALE).to_pil())
+        (self.by_ocr if text.strip() else self.scanned).append(number)
+        return [Line(" ".join(line.split())) for line in text.split("\n")] if text.strip() else []
+
+    def report(self) -> None:
+        """Notes on the pages that gave no text.
+
+        Raises:
+            ReaderError: none gave any.
+        """
+        if not any(line.text for lines in self.pages for line in lines):
+            if self.damaged and not self.scanned:
+                raise ReaderError(f"'{self.file}' is damaged: none of its pages can be loaded", remedy=_REMEDY)
+            seems = ", it seems scanned" if self.scanned else ""
+            raise ReaderError(
+                f"'{self.file}' has no text in its {len(self.pages)} pages{seems}",
+                remedy="run an OCR program over it (for example: ocrmypdf in.pdf out.pdf) or set read.ocr",
+            )
+        for numbers, one, many in (
+            (self.scanned, "page {} has no text (scanned)", "pages {} have no text (scanned)"),
+            (self.damaged, "page {} is damaged and was left out", "pages {} are damaged and were left out"),
+            (self.by_ocr, "the text of page {} is by OCR", "the text of pages {} is by OCR"),
+        ):
+            if numbers:
+                self.file.note((one if len(numbers) == 1 else many).format(_ranges(numbers)))
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """ "3, 7-9" of [3, 7, 8, 9]."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
@@ -90,30 +160,8 @@ def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
     return found
 
 
-def _without_margins(pages: list[list[str]]) -> list[list[str]]:
-    """Pages without the first and last lines that most pages share but for their digits."""
-    if len(pages) < _MARGIN_PAGES:
-        return pages
-    for place in (0, -1):
-        stripped = [_trim(lines) for lines in pages]
-        count = Counter(_DIGITS.sub("#", lines[place]) for lines in stripped if lines)
-        common = {line for line, times in count.items() if times * 2 > len(pages)}
-        cut = slice(1, None) if place == 0 else slice(None, -1)
-        pages = [lines[cut] if lines and _DIGITS.sub("#", lines[place]) in common else lines for lines in stripped]
-    return pages
-
-
-def _trim(lines: list[str]) -> list[str]:
-    start, end = 0, len(lines)
-    while start < end and not lines[start]:
-        start += 1
-    while end > start and not lines[end - 1]:
-        end -= 1
-    return lines[start:end]
-
-
 def _add_page(
-    builder: OutlineBuilder, lines: list[str], page: int, bookmarks: list[tuple[int, str]], hyphenated: set[str]
+    builder: OutlineBuilder, lines: list[str], page: int, bookmarks: list[tuple[int, str]], hyphens: Hyphens
 ) -> None:
     waiting = list(bookmarks)
     here = {_key(line) for line in lines}
@@ -123,84 +171,22 @@ def _add_page(
     body: list[str] = []
     for line in lines:
         if waiting and _key(line) == _key(waiting[0][1]):
-            _add_paragraphs(builder, body, page, hyphenated)
+            _add_paragraphs(builder, body, page, hyphens)
             body = []
             level, title = waiting.pop(0)
             builder.heading(level, title, page)
         else:
             body.append(line)
-    _add_paragraphs(builder, body, page, hyphenated)
+    _add_paragraphs(builder, body, page, hyphens)
 
 
 def _key(line: str) -> str:
     return "".join(line.split()).casefold()
 
 
-def _add_paragraphs(builder: OutlineBuilder, lines: list[str], page: int, hyphenated: set[str]) -> None:
-    for index, (paragraph, tight) in enumerate(unwrap(lines, hyphenated)):
+def _add_paragraphs(builder: OutlineBuilder, lines: list[str], page: int, hyphens: Hyphens) -> None:
+    for index, (paragraph, tight) in enumerate(unwrap(lines, hyphens)):
         glue = "\n" if tight else "\n\n"
-        if index == 0 and builder.last_text[-1:] not in _ENDS and _goes_on(builder.last_text, paragraph):
+        if index == 0 and builder.last_text[-1:] not in ENDS and goes_on(builder.last_text, paragraph):
             glue = glue_between(builder.last_text, paragraph)
         builder.paragraph(paragraph, page, glue=glue)
-
-
-def _goes_on(before: str, after: str) -> bool:
-    """Does the text of the page before run on here? Lower case does, and Chinese after a full line of Chinese."""
-    if not before or _BULLET.match(after):
-        return False
-    last_line = before[before.rfind("\n") + 1 :]
-    return after[0].islower() or (len(last_line) >= 25 and glue_between(before, after) == "")
-
-
-def unwrap(lines: list[str], hyphenated: set[str]) -> list[tuple[str, bool]]:
-    """Lines of a page to paragraphs; True: it stands directly under the one before (list items, rows), no blank line.
-
-    Args:
-        lines: without surrounding blanks; "" is a blank line.
-        hyphenated: lower-case words that the document writes with a hyphen.
-    """
-    lengths = sorted(len(line) for line in lines if line)
-    width = lengths[int(len(lengths) * 0.8)] if lengths else 0
-    paragraphs: list[tuple[list[str], bool]] = []
-    before = ""
-    for line in lines:
-        if not line:
-            before = ""
-            continue
-        tight = bool(before)
-        if not before or _starts_paragraph(before, line, width):
-            paragraphs.append(([_softened(line, hyphenated)], tight))
-        else:
-            parts = paragraphs[-1][0]
-            parts += _joined(parts.pop(), _softened(line, hyphenated), hyphenated)
-        before = line
-    return [(" ".join(_LEADERS.sub(" ", "".join(parts)).split()), tight) for parts, tight in paragraphs]
-
-
-def _starts_paragraph(before: str, line: str, width: int) -> bool:
-    if _BULLET.match(line) or _LEADERS.search(before) or _LEADERS.search(line):
-        return True
-    if before[-1] in _ENDS:
-        return len(before) < 0.8 * width
-    return len(before) < 0.6 * width and not line[0].islower() and before[-1] not in "，、,-"
-
-
-def _joined(before: str, line: str, hyphenated: set[str]) -> list[str]:
-    match = _LINE_END_HYPHEN.search(before)
-    following = _FIRST_WORD.match(line)
-    if match and following and following.group()[0].islower():
-        keeps = f"{match.group(1)}-{following.group()}".lower() in hyphenated
-        return [before if keeps else before[:-1], line]
-    return [before, glue_between(before, line), line]
-
-
-def _softened(line: str, hyphenated: set[str]) -> str:
-    """pdfium joins a hyphenated line end itself and marks the place."""
-    if "\ufffe" not in line and "\x02" not in line and "\xad" not in line:
-        return line
-
-    def mend(match: re.Match[str]) -> str:
-        left, right = match.groups()
-        return f"{left}-{right}" if not left or f"{left}-{right}".lower() in hyphenated else left + right
-
-    return _SOFT.sub(mend, line)

@@ -13,7 +13,8 @@ from indexes.nodes import SentenceRecord, iter_records
 from indexes.readers import SUFFIXES, iter_files, read_file
 from indexes.readers.decode import decode
 from indexes.readers.outline import outline_of
-from indexes.readers.pdf import unwrap
+from indexes.readers.pdf_layout import Line
+from indexes.readers.pdf_text import Hyphens, unwrap
 from indexes.readers.source_file import SourceFile
 
 
@@ -269,18 +270,21 @@ def test_pdf_pages_hyphens_bookmarks_and_running_titles(tmp_path: Path) -> None:
 
 def test_unwrap() -> None:
     lines = ["这是一段很长的中文文字，它在行末", "换行。", "- 第一", "- 第二"]
-    assert unwrap(lines, set()) == [
+    assert unwrap(lines, Hyphens([])) == [
         ("这是一段很长的中文文字，它在行末换行。", False),
         ("- 第一", True),
         ("- 第二", True),
     ]
-    assert unwrap(["a well-", "known fact"], {"well-known"}) == [("a well-known fact", False)]
-    assert unwrap(["Intro ......... 5", "Next . . . . . . 6"], set()) == [("Intro 5", False), ("Next 6", True)]
+    hyphens = Hyphens([[Line("a well-known fact of my long-term hearing, the term is long and long")]])
+    assert unwrap(["a well-", "known hear-", "ing long-", "term Anglo-", "Saxon gar-", "den"], hyphens) == [
+        ("a well-known hearing long-term Anglo-Saxon garden", False)
+    ]
+    assert unwrap(["Intro ......... 5", "Next . . . . . . 6"], Hyphens([])) == [("Intro 5", False), ("Next 6", True)]
 
 
 def test_pdf_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ReaderError, match="seems scanned"):
-        read_file(pdf_of(tmp_path / "scan.pdf", [[], []]))
+    with pytest.raises(ReaderError, match="no text in its 2 pages;"):
+        read_file(pdf_of(tmp_path / "blank.pdf", [[], []]))
     with pytest.raises(ReaderError, match="locked by a password"):
         read_file(pdf_of(tmp_path / "locked.pdf", [["Secret."]], password="pass"))
     with pytest.raises(ReaderError, match="damaged or no PDF"):
