@@ -59,7 +59,10 @@ class OutlineBuilder:
     def table(
         self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", told: bool = False
     ) -> None:
-        """A table whose first row is its head. Its caption becomes the paragraph before it, if not ``told`` there."""
+        """A table whose first row is its head (empty: it has none).
+
+        Its caption becomes the paragraph before it, if it is not ``told`` there.
+        """
         caption = " ".join(caption.split())
         text = markdown_table(rows)
         if text and caption and not told:
@@ -124,10 +127,16 @@ def glue_between(left: str, right: str) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table; the first row is its head. Ragged rows are filled up, empty rows left out."""
+    """Rows of cells as a Markdown table. Ragged rows are filled up, empty rows left out.
+
+    The first row is the head; one without words stands for a table that has none.
+    """
     cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
-    cells = [row for row in cells if any(row)]
-    if not cells:
+    head = cells[:1]
+    cells = [row for row in cells[1:] if any(row)]
+    if (head and any(head[0])) or cells:
+        cells = head + cells
+    else:
         return ""
     width = max(len(row) for row in cells)
     lines = [_table_line([*row, *[""] * (width - len(row))]) for row in cells]

@@ -39,7 +39,7 @@ def read(file: SourceFile) -> Extract:
             continue
         break
     if not head:
-        file.note("its first row does not look like a head, so its columns are numbered")
+        file.note("its first row does not look like a head, so its columns have no names")
     return builder.build({"encoding": encoding})
 
 

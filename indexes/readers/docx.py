@@ -48,6 +48,8 @@ def read(file: SourceFile) -> Extract:
                 walk.margins("footer")
     except (KeyError, ValueError, etree.XMLSyntaxError) as error:  # a main part missing, mistyped or damaged
         raise ReaderError(f"'{file}' is damaged or no Word document ({error})", remedy=_REMEDY) from error
+    if builder.empty and any("/image" in relation.reltype for relation in document.part.rels.values()):
+        raise ReaderError(f"'{file}' holds pictures but no text", remedy="leave it out, or put their text in words")
     return builder.build({"title": (document.core_properties.title or "").strip() or walk.title})
 
 

@@ -41,7 +41,7 @@ def add_table(
 ) -> bool:
     """Put rows into ``builder`` as tables of at most ``PIECE_ROWS``; True: the first row was taken as the head.
 
-    Without a head that can be told, the columns are named "1", "2" and so on.
+    Without a head that can be told, the table's head is empty.
 
     Args:
         where: put before the row numbers in the sections' place ("Prices!", "rows ").
@@ -59,7 +59,7 @@ def add_table(
             return True
     else:
         width = max(len(row.cells) for row in ahead)
-        head = Row(ahead[0].number, [str(number + 1) for number in range(width)])
+        head = Row(ahead[0].number, [""] * width)
     if all(sum(map(bool, row.cells)) <= 1 for row in [head, *ahead]) and len(ahead) < 6:
         for row in [head, *ahead] if has_head else ahead:  # one column of words is text
             builder.place = f"{where}{row.number}"

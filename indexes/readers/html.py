@@ -15,23 +15,22 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from indexes.readers.builder import Extract, OutlineBuilder, collapse, image_link
 from indexes.readers.decode import decode
+from indexes.readers.html_nodes import (
+    BLOCKS,
+    NEVER,
+    deep_text,
+    has_side_heads,
+    is_data,
+    is_hidden,
+    rows_of,
+    source_of,
+    words,
+)
 from indexes.readers.source_file import SourceFile
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_NEVER = _words(
-    "script style noscript template svg canvas iframe object select button datalist head title math audio video"
-)
 _AROUND = frozenset(("nav", "aside", "form", "footer", "header"))
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_BLOCKS = _words(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
-    "header hr html legend li main nav ol p section summary table tbody td tfoot th thead tr ul"
-)
-_SURROUNDING_TAGS = _words("div section ul ol table p span")
+_SURROUNDING_TAGS = words("div section ul ol table p span")
 _SURROUNDING = re.compile(
     r"(?:^|[\s_-])(?:nav|navbar|navigation|navbox|menu|breadcrumbs?|sidebar|footer|cookies?|consent|advert\w*|social|share|"
     r"sharing|pagination|pager|newsletter|subscribe|popup|catlinks|toolbar|topbar)(?=$|[\s_-])",
@@ -39,9 +38,6 @@ _SURROUNDING = re.compile(
 )
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})")
-_NOISE = re.compile(
-    r"\b(?:headerlink|hash-link|mw-editsection|anchor-?link|(?:mw-)?jump-link|skip-?(?:to|link))", re.IGNORECASE
-)
 
 
 def read(file: SourceFile) -> Extract:
@@ -128,7 +124,7 @@ class _Walk:
         if tag == "-text":
             self.words.append(node.text_content or "")
             return False
-        if tag in _NEVER or tag.startswith("-") or _hidden(node):
+        if tag in NEVER or tag.startswith("-") or is_hidden(node):
             return False
         if tag in _AROUND and not self.lenient:
             if tag == "header" and _within_content(node):
@@ -141,26 +137,31 @@ class _Walk:
             self._heading(node)
             return False
         if tag == "img":
-            self.words.append(image_link(_source(node), self.image_base))
+            self.words.append(image_link(source_of(node), self.image_base))
             return False
         if tag == "pre":
             self._flush()
-            self.builder.code(_deep_text(node))
+            self.builder.code(deep_text(node))
             return False
-        if tag == "table" and _is_data(node):
+        if tag == "table" and is_data(node):
             self._flush()
             caption = node.css_first("caption")
-            words = collapse(_deep_text(caption, self.image_base)) if caption is not None else ""
-            self.builder.table(_rows(node, self.image_base), caption=words)
+            words = collapse(deep_text(caption, self.image_base)) if caption is not None else ""
+            rows = rows_of(node, self.image_base)
+            if not words and len(rows) > 1 and sum(map(bool, rows[0])) == 1 < max(sum(map(bool, row)) for row in rows):
+                words = next(cell for cell in rows.pop(0) if cell)  # a title over all columns
+            if has_side_heads(node):
+                rows.insert(0, [""])
+            self.builder.table(rows, caption=words)
             return False
-        if tag in _BLOCKS:
+        if tag in BLOCKS:
             self._flush()
         if tag == "li":
             self.mark = "- "
         elif tag == "br":
             self.words.append("\0")
         elif tag == "code":
-            text = _deep_text(node)
+            text = deep_text(node)
             self.words.append(f"`{text}`" if text.strip() and "`" not in text and "\n" not in text else text)
             return False
         return True
@@ -173,18 +174,18 @@ class _Walk:
         if not _SURROUNDING.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"):
             return False
         self.weighed += 1
-        words = len(node.text())
+        length = len(node.text())
         links = sum(len(link.text()) for link in node.css("a"))
-        return words < 200 or links * 2 > words
+        return length < 200 or links * 2 > length
 
     def _heading(self, node: LexborNode) -> None:
         self._flush()
-        words = collapse(_deep_text(node, self.image_base))
+        words = collapse(deep_text(node, self.image_base))
         self.builder.heading(int((node.tag or "h6")[1]), words)
         self.title = self.title or words or None
 
     def _leave(self, node: LexborNode) -> None:
-        if node.tag in _BLOCKS:
+        if node.tag in BLOCKS:
             self._flush()
         if node.tag == "li":
             self.mark = ""
@@ -200,20 +201,6 @@ class _Walk:
             self.mark = ""
 
 
-def _hidden(node: LexborNode) -> bool:
-    attributes = node.attributes
-    if not attributes:
-        return False
-    style = (attributes.get("style") or "").replace(" ", "").lower()
-    return (
-        "hidden" in attributes
-        or attributes.get("aria-hidden") == "true"
-        or attributes.get("role") == "navigation"
-        or "display:none" in style
-        or _NOISE.search(attributes.get("class") or "") is not None
-    )
-
-
 def _within_content(node: LexborNode) -> bool:
     above = node.parent
     while above is not None:
@@ -221,76 +208,3 @@ def _within_content(node: LexborNode) -> bool:
             return True
         above = above.parent
     return False
-
-
-def _is_data(table: LexborNode) -> bool:
-    """A table of data, not one that lays out a page: no headings, code blocks or tables in it."""
-    return table.css_first("table table, h1, h2, h3, h4, h5, h6, pre") is None
-
-
-def _rows(table: LexborNode, image_base: str | None) -> list[list[str]]:
-    """Cells of each row; one that spans rows repeats its words in each, one that spans columns is followed by empty."""
-    rows: list[list[str]] = []
-    below: dict[int, tuple[int, str]] = {}  # column: rows still to fill, words
-    for row in table.css("tr"):
-        cells: list[str] = []
-        cell = row.child
-        while cell is not None or len(cells) in below:
-            if len(cells) in below:
-                left, words = below.pop(len(cells))
-                if left > 1:
-                    below[len(cells)] = (left - 1, words)
-                cells.append(words)
-                continue
-            if cell is None:
-                break
-            if cell.tag in ("td", "th"):
-                words = collapse(_deep_text(cell, image_base))
-                down, across = _span(cell, "rowspan"), _span(cell, "colspan")
-                for step in range(across):
-                    if down > 1:
-                        below[len(cells)] = (down - 1, "" if step else words)
-                    cells.append("" if step else words)
-            cell = cell.next
-        rows.append(cells)
-    return rows
-
-
-def _span(cell: LexborNode, name: str) -> int:
-    value = cell.attributes.get(name) or "1"
-    return max(1, min(int(value), 50)) if value.isdecimal() else 1
-
-
-def _source(node: LexborNode) -> str:
-    """Address of a picture; pages that load pictures late keep it elsewhere."""
-    attributes = node.attributes
-    source = attributes.get("src") or ""
-    return source if source and not source.startswith("data:") else attributes.get("data-src") or ""
-
-
-def _deep_text(node: LexborNode, image_base: str | None = None) -> str:
-    """All words below a node, without hidden parts; blocks and <br> end lines."""
-    parts: list[str] = []
-    below = node.child
-    while below is not None:
-        tag = below.tag or ""
-        if tag == "-text":
-            parts.append(below.text_content or "")
-        elif tag == "br":
-            parts.append("\n")
-        elif tag == "img":
-            parts.append(image_link(_source(below), image_base))
-        skip = tag in _NEVER or (not tag.startswith("-") and _hidden(below))
-        if not skip and below.child is not None:
-            below = below.child
-            continue
-        while below is not None and below.mem_id != node.mem_id:
-            if below.tag in _BLOCKS:
-                parts.append("\n")
-            if below.next is not None:
-                below = below.next
-                break
-            below = below.parent
-        if below is None or below.mem_id == node.mem_id:
-            break
-    return "".join(parts)
