@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, Unpack
 
 from llama_index.core.llms import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -24,6 +25,23 @@ _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "spa
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing")
 
 
+class Options(TypedDict, total=False):
+    """What a single call may set apart from the settings; see ``rag config`` for meanings and defaults."""
+
+    window: int
+    top_k: int
+    top_n: int
+    fusion: Literal["minmax", "rrf", "dense", "sparse"]
+    dense_weight: float
+    sparse_weight: float
+    rrf_k: int
+    language: Literal["auto", "en", "zh"]
+    response_mode: str
+    repack: Literal["forward", "reverse", "sides"]
+    abstain_below: float | None
+    routing: bool
+
+
 def build_query_engine(
     index: Index,
     *,
@@ -33,7 +51,7 @@ def build_query_engine(
     rerank: BaseNodePostprocessor | bool | None = None,
     filters: MetadataFilters | None = None,
     streaming: bool = False,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> RagQueryEngine:
     """A LlamaIndex query engine over an open index.
 
@@ -70,7 +88,7 @@ def build_retriever(
     hyde: str | None = None,
     rerank: BaseNodePostprocessor | bool | None = None,
     filters: MetadataFilters | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> HybridRetriever:
     """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
 
@@ -90,7 +108,7 @@ def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
     return RagChatEngine(build_query_engine(index, **options))
 
 
-def _effective(index: Index, settings: Settings | None, hyde: str | None, options: dict[str, Any]) -> Settings:
+def _effective(index: Index, settings: Settings | None, hyde: str | None, options: Mapping[str, Any]) -> Settings:
     """The settings with a call's own options laid over them."""
     if settings is None:
         own: IndexSettings = index.settings

@@ -9,7 +9,7 @@ import click
 
 from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
 from rag.cli.filters import parse_filters
-from rag.cli.options import Shared, asking_options, shared_options
+from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data_json
 
 EPILOG = """\b
@@ -33,7 +33,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     from indexes import open_index
     from rag import build_query_engine
 
-    text = " ".join(question)
+    text = one_question(question)
     options: dict[str, Any] = {}
     if conditions:
         options["filters"] = parse_filters(conditions)

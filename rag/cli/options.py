@@ -135,6 +135,18 @@ def asking_options(function: F) -> F:
     return function
 
 
+def one_question(words: tuple[str, ...]) -> str:
+    """The question of a command line, quoted or not.
+
+    Raises:
+        SettingsError: it holds no words.
+    """
+    question = " ".join(words).strip()
+    if not question:
+        raise SettingsError("the question is empty", remedy='ask something: rag "What is ...?"')
+    return question
+
+
 def _assignment(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or ("." not in key and key.strip() not in ("collection", "profile")):

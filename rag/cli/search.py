@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag.cli.filters import parse_filters
-from rag.cli.options import Shared, asking_options, shared_options
-from rag.cli.output import clean, data, data_json, place, trace_text, words
+from rag.cli.options import Shared, asking_options, one_question, shared_options
+from rag.cli.output import data, data_json, place, shorten, trace_text, words
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
 
 ON_SCREEN = 10  # hits printed unless --top-n says otherwise; JSON has all
+SHOWN_CHARS = 300  # of a sentence; JSON has it whole
 
 EPILOG = """\b
 Examples:
@@ -32,9 +33,10 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     from indexes import open_index
     from rag import build_retriever
 
+    asked = one_question(question)
     filters = parse_filters(conditions)
     with open_index(shared.collection, settings=shared.settings) as index:
-        result = build_retriever(index, settings=shared.settings).search(" ".join(question), filters=filters)
+        result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
     for note in result.trace.notes:
         words(f"note: {note}")
     hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
@@ -51,7 +53,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     limit = len(hits) if "retrieval.top_n" in shared.arguments else ON_SCREEN
     for hit in hits[:limit]:
         data(f"{hit['rank']:>3}. {place(hit['source'], hit['heading'], hit['page'])}  ({hit['score']:.3f})")
-        data(f"     {clean(' '.join(hit['text'].split()))}")
+        data(f"     {shorten(hit['text'], SHOWN_CHARS)}")
     if len(hits) > limit:
         words(f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all")
     if trace:

@@ -303,3 +303,10 @@ def test_progress_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         show(Progress(1, 2, 20, "a"))
     shown = capsys.readouterr()
     assert "1/2" in shown.err and "20 sentences" in shown.err and shown.out == ""
+
+
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_an_empty_question_is_refused(rag: Rag, command: str) -> None:
+    result = rag(command, "  ")
+    assert result.exit_code == 2
+    assert "the question is empty" in result.stderr
