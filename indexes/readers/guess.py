@@ -9,7 +9,6 @@ charset-normalizer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 from indexes.readers.euc_tw import decode_euc_tw
@@ -112,7 +111,7 @@ def guess_wide(data: bytes) -> Guess | None:
         width = 4 if "32" in encoding else 2
         if len(data) % width:
             continue
-        text = _tolerant(sample, lambda part, name=encoding: part.decode(name))  # type: ignore[misc]
+        text = _tolerant(sample, encoding)
         if text:
             good = sum(char in _FAMILIAR or " " <= char < "\x7f" for char in text)
             scored.append((good / len(text), encoding))
@@ -127,13 +126,12 @@ def guess_legacy(data: bytes) -> Guess:
     """The best East Asian or other legacy encoding of bytes that are no UTF-8."""
     sample = data[:_SAMPLE]
     if b"\x1b$" in sample or b"\x1b(" in sample:
-        text = _tolerant(sample, lambda part: part.decode("iso2022_jp_2"))
+        text = _tolerant(sample, "iso2022_jp_2")
         if text is not None and any(char in _JA for char in text):
             return Guess("iso2022_jp_2", True)
     scored: list[tuple[float, int, str]] = []
     for rank, (encoding, common) in enumerate(_EAST_ASIAN):
-        codec = _CODECS.get(encoding, encoding)
-        text = _tolerant(sample, lambda part, codec=codec: decode_as(part, codec))  # type: ignore[misc]
+        text = _tolerant(sample, _CODECS.get(encoding, encoding))
         if text is not None:
             scored.append((_likeness(text, common), -rank, encoding))
     scored.sort(reverse=True)
@@ -169,16 +167,18 @@ def _guess_narrow(sample: bytes) -> Guess:
     return Guess("cp1252", False)
 
 
-def _tolerant(sample: bytes, decode: Callable[[bytes], str]) -> str | None:
-    """The sample decoded, without the up to 4 bytes at its end that the cut may have torn; None: it cannot be."""
+def _tolerant(sample: bytes, codec: str) -> str | None:
+    """The sample decoded, but for the up to 4 bytes that the cut may have torn at its end.
+
+    A few broken characters are let through as U+FFFD, one in fifty at most; with more it is another encoding: None.
+    """
     for cut in range(min(4, len(sample)) if len(sample) >= _SAMPLE - 4 else 1):
         try:
-            return decode(sample[: len(sample) - cut])
+            return decode_as(sample[: len(sample) - cut], codec)
         except UnicodeDecodeError:
             continue
-        except LookupError:
-            return None
-    return None
+    text = decode_as(sample, codec, "replace")
+    return text if text.count("\ufffd") * 50 <= sum(char > "\x7f" for char in text) else None
 
 
 def _likeness(text: str, common: frozenset[str]) -> float:
