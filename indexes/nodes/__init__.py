@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.schema import Document
 
+from indexes.nodes.children import ParentChildNodeParser, iter_children
 from indexes.nodes.fixed_size import FixedSizeNodeParser, iter_chunks
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FixedSizeNodeParser",
+    "ParentChildNodeParser",
     "SentenceRecord",
     "SentenceWindowNodeParser",
     "build_splitter",
@@ -60,4 +62,15 @@ def build_splitter(split: SplitSettings, encoder: Encoder | None = None) -> Spli
             contextual=split.contextual,
         )
 
-    return chunks if split.mode == "fixed" else sentences
+    def children(document: Document) -> Iterator[SentenceRecord]:
+        return iter_children(
+            document,
+            child_max_chars=split.child_max_chars,
+            parent_max_chars=split.parent_max_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            overlap=split.overlap_chars,
+            contextual=split.contextual,
+        )
+
+    return {"sentence": sentences, "fixed": chunks, "parent_child": children}[split.mode]

@@ -13,29 +13,37 @@ def fetch_windows(
 ) -> dict[str, list[SentenceRecord]]:
     """Windows of up to ``window`` sentences on each side of every record, the record itself included.
 
-    A window ends at its section's border, at the document's end, and at a hole (a sentence deleted by hand).
+    A window ends at its section's border, at the document's end, and at a hole (a sentence deleted by hand). The window
+    of a child (``record.parent``) is its whole parent, whatever ``window`` says.
 
     Returns:
         record id -> consecutive sentences in document order. One ``retrieve`` for all records; none for window 0.
     """
     known = {record.id: record for record in records}
-    if window > 0:
-        wanted = {
-            point_id(record.doc_id, position)
-            for record in records
-            for position in range(max(0, record.position - window), record.position + window + 1)
-        }
-        missing = sorted(wanted - known.keys())
-        if missing:
-            for point in client.retrieve(name, ids=missing, with_payload=True, with_vectors=False):
-                known[str(point.id)] = SentenceRecord.from_payload(point.payload)
+    wanted = {
+        point_id(record.doc_id, position)
+        for record in records
+        for position in range(_first(record, window), _last(record, window) + 1)
+    }
+    missing = sorted(wanted - known.keys())
+    if missing:
+        for point in client.retrieve(name, ids=missing, with_payload=True, with_vectors=False):
+            known[str(point.id)] = SentenceRecord.from_payload(point.payload)
     return {record.id: _window(record, window, known) for record in records}
 
 
 def _window(record: SentenceRecord, window: int, known: dict[str, SentenceRecord]) -> list[SentenceRecord]:
-    before = _side(record, range(record.position - 1, max(-1, record.position - window - 1), -1), known)
-    after = _side(record, range(record.position + 1, record.position + window + 1), known)
+    before = _side(record, range(record.position - 1, _first(record, window) - 1, -1), known)
+    after = _side(record, range(record.position + 1, _last(record, window) + 1), known)
     return [*reversed(before), record, *after]
+
+
+def _first(record: SentenceRecord, window: int) -> int:
+    return record.parent[0] if record.parent else max(0, record.position - window)
+
+
+def _last(record: SentenceRecord, window: int) -> int:
+    return record.parent[1] if record.parent else record.position + window
 
 
 def _side(record: SentenceRecord, positions: range, known: dict[str, SentenceRecord]) -> list[SentenceRecord]:

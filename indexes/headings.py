@@ -1,0 +1,77 @@
+"""What counts as a heading: one function for every place that asks.
+
+The forms are those of Markdown, of Chinese books, laws and manuals (第一章, 第二节), and of specifications (1.2.5).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_CHARS = 80  # a longer line is text, unless it is Markdown
+
+_MARKDOWN = re.compile(r"[ ]{0,3}(#+)[ \t　]*(.*?)[ \t　]*#*[ \t]*$")
+_NUMERAL = "[零〇一二三四五六七八九十百千两\\d０-９]{1,9}"
+_CHINESE = re.compile(rf"[ \t　]*(第[ 　]?{_NUMERAL}[ 　]?(部分|[卷部篇编集章回节]))(?:([ \t　:：、.．—-]+)(.*)|(.*))$")
+_CHINESE_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "部分": 1, "章": 2, "回": 2, "节": 3}
+_GOES_ON = {  # 第一节课, 第二回合, 第三部电影 are words of a sentence
+    "节": "课目日点约制省气", "回": "合来答到家应去", "部": "分门队电手小作长影戏", "集": "团合中成体", "卷": "入起积",
+    "篇": "文幅", "编": "号辑写程", "章": "程鱼节", "部分": "是的人",
+}  # fmt: skip
+_NUMBERED = re.compile(
+    r"[ \t　]*([1-9]\d{0,2}(?:[.．]\d{1,3}){1,5})[.．、]?(?:([ \t　:：]+)(.+)|([^\s\d.,，、%％].*))?$"
+)
+_SENTENCE_END = "。！？；，,;!?…"
+_TITLE_START = re.compile(r"[^\W\d_a-z]|[(（《“\"「【<`*]")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading line.
+
+    Args:
+        form: "markdown", "chinese" or "numbered"; levels compare within one form.
+        level: 1 is outermost: number of #; 1 for 卷部篇编集, 2 for 章回, 3 for 节; parts of the number (1.2.5 has 3).
+        title: the words, for Markdown without its marks.
+    """
+
+    form: str
+    level: int
+    title: str
+
+
+def heading_of(line: str) -> Heading | None:
+    """The heading that ``line`` is, or None.
+
+    A line that begins with # is Markdown, with or without a blank behind the marks. The other forms must be short and
+    not end as a sentence does.
+
+    >>> heading_of("第二节 范围"), heading_of("1.2.5 Limits"), heading_of("##安装")
+    (Heading(form='chinese', level=3, title='第二节 范围'), Heading(form='numbered', level=3, title='1.2.5 Limits'), \
+Heading(form='markdown', level=2, title='安装'))
+    >>> heading_of("第一节课讲了窗口。"), heading_of("3.5 metres are enough"), heading_of("#")
+    (None, None, None)
+    """
+    match = _MARKDOWN.match(line)
+    if match:
+        return Heading("markdown", min(len(match.group(1)), 6), match.group(2)) if match.group(2) else None
+    title = " ".join(line.split())
+    if not title or len(title) > MAX_CHARS or title[-1] in _SENTENCE_END:
+        return None
+    match = _CHINESE.match(line)
+    if match:
+        unit, direct = match.group(2), match.group(5) or ""
+        if direct and (direct[0] in _GOES_ON[unit] or len(direct) > 30 or any(mark in direct for mark in "，。；！？")):
+            return None
+        return Heading("chinese", _CHINESE_LEVELS[unit], title)
+    match = _NUMBERED.match(line)
+    if match and not title.endswith("."):
+        number = match.group(1).replace("．", ".")
+        spaced, words = match.group(2), (match.group(3) or match.group(4) or "").strip()
+        depth = number.count(".") + 1
+        if not words:
+            return Heading("numbered", depth, title) if depth > 2 else None
+        # "3.5 metres" and "3.5mm" go on in lower case; Chinese has no case: 2.1 范围 counts, 2.1% does not.
+        if (depth > 2 or _TITLE_START.match(words)) and (spaced or not words[0].isascii()):
+            return Heading("numbered", depth, title)
+    return None

@@ -1,0 +1,119 @@
+"""HTML tables and images inside Markdown or plain text, brought into one form before the text is cut."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from indexes.readers.builder import markdown_table
+
+_FENCED = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})[^\n]*\n(?:.*?\n)??[ ]{0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+_TABLE_TAG = re.compile(r"<(/?)table\b[^>]*>", re.IGNORECASE)
+_IMG_TAG = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_SRC = re.compile(r"""\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
+_MARKDOWN_IMAGE = re.compile(
+    r"!\[[^\]\n]*\]\(\s*(<[^>\n]*>|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:\s+[\"'][^\n]*?[\"'])?\s*\)"
+)
+
+
+def plain_markup(text: str, *, image_base_url: str | None = None) -> str:
+    """``text`` with HTML tables as Markdown tables, and ``<img>`` and ``![](src)`` as ``![image](address)``, in tables
+    too. Code blocks stay as they are.
+
+    Args:
+        image_base_url: put before relative addresses; default: they stay as they are.
+    """
+    parts: list[str] = []
+    at = 0
+    for fence in _FENCED.finditer(text):
+        parts += (_converted(text[at : fence.start()], image_base_url), fence.group())
+        at = fence.end()
+    parts.append(_converted(text[at:], image_base_url))
+    return "".join(parts)
+
+
+def image_link(src: str, image_base_url: str | None) -> str:
+    """``![image](...)``: a relative address below the base URL, an absolute one as it is."""
+    src = src.strip().strip("<>").replace("\\", "/")
+    if src.startswith("data:"):
+        src = src.partition(",")[0]  # the picture itself is no text
+    elif image_base_url and not urlsplit(src).scheme and not src.startswith("//"):
+        while src.startswith(("./", "../", "/")):
+            src = src.partition("/")[2]
+        src = f"{image_base_url.rstrip('/')}/{src}"
+    return f"![image]({src.replace(' ', '%20')})"
+
+
+def _converted(text: str, base: str | None) -> str:
+    text = _MARKDOWN_IMAGE.sub(lambda match: image_link(match.group(1), base), text)
+    if "<" not in text:
+        return text
+    return _IMG_TAG.sub(lambda match: _img(match.group(), base), _tables(text, base))
+
+
+def _img(tag: str, base: str | None) -> str:
+    found = _SRC.search(tag)
+    return image_link(next((g for g in found.groups() if g is not None), ""), base) if found else ""
+
+
+def _tables(text: str, base: str | None) -> str:
+    """Outermost ``<table>...</table>`` replaced; one that is never closed stays."""
+    parts: list[str] = []
+    at, begin, depth = 0, -1, 0
+    for tag in _TABLE_TAG.finditer(text):
+        if not tag.group(1):
+            if depth == 0:
+                begin = tag.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if depth == 0:
+                table = _table(text[begin : tag.end()], base)
+                before = text[at:begin].strip("\n") if parts else text[at:begin].rstrip("\n")
+                parts += (before, "\n\n" if before else "", table, "\n\n")
+                at = tag.end()
+    rest = text[at:]
+    parts.append(rest.lstrip("\n") if parts else rest)
+    return "".join(parts)
+
+
+def _table(html: str, base: str | None) -> str:
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(html)
+    for image in tree.css("img"):
+        image.replace_with(f" {image_link(image.attributes.get('src') or '', base)} ")
+    rows: list[list[str]] = []
+    down: dict[int, tuple[int, str]] = {}  # column -> (rows that a cell still fills, its text)
+    for row in tree.css("tr"):
+        cells: list[str] = []
+        for cell in row.css("td, th"):
+            if cell.parent is None or cell.parent.mem_id != row.mem_id:
+                continue  # of a table within a cell, whose text the outer cell has
+            _fill_down(cells, down)
+            text = " ".join(cell.text(separator=" ").split())
+            wide, tall = _span(cell.attributes.get("colspan")), _span(cell.attributes.get("rowspan"))
+            if tall > 1:
+                down[len(cells)] = (tall - 1, text)
+            cells += [text, *[""] * (wide - 1)]
+        _fill_down(cells, down)
+        rows.append(cells)
+    caption = tree.css_first("caption")
+    title = " ".join(caption.text(separator=" ").split()) if caption else ""
+    table = markdown_table(rows)
+    return f"{title}\n\n{table}" if title else table
+
+
+def _fill_down(cells: list[str], down: dict[int, tuple[int, str]]) -> None:
+    """A cell over several rows stands in each of them, so that every row says what it is about."""
+    while (filled := down.get(len(cells))) is not None:
+        left, text = filled
+        if left > 1:
+            down[len(cells)] = (left - 1, text)
+        else:
+            del down[len(cells)]
+        cells.append(text)
+
+
+def _span(value: str | None) -> int:
+    return min(max(int(value), 1), 50) if value and value.isdecimal() else 1
