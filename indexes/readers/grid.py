@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from indexes.readers.builder import OutlineBuilder
 
@@ -48,7 +49,7 @@ def add_table(
         caption, told: as ``OutlineBuilder.table``; every piece carries the caption.
     """
     iterator = iter(rows)
-    ahead = [row for row, _ in zip(iterator, range(6))]  # noqa: B905 - the rows looked at, no more
+    ahead = list(islice(iterator, 6))
     if not ahead:
         return True
     has_head = looks_like_head(ahead[0].cells, [row.cells for row in ahead[1:]])
@@ -66,7 +67,7 @@ def add_table(
             builder.paragraph(" ".join(cell for cell in row.cells if cell), glue="\n")
         return has_head
     piece: list[Row] = []
-    for row in _chain(ahead, iterator):
+    for row in chain(ahead, iterator):
         if len(row.cells) > len(head.cells):
             head.cells += [""] * (len(row.cells) - len(head.cells))
         piece.append(row)
@@ -84,11 +85,6 @@ def _piece(
     first, last = (rows[0].number, rows[-1].number) if rows else (head_number, head_number)
     builder.place = f"{where}{first}" if first == last else f"{where}{first}-{last}"
     builder.table([head, *(row.cells for row in rows)], caption=caption, told=told)
-
-
-def _chain(ahead: list[Row], rest: Iterator[Row]) -> Iterator[Row]:
-    yield from ahead
-    yield from rest
 
 
 def trimmed(cells: Iterable[object]) -> list[str]:

@@ -49,7 +49,7 @@ def make_document(doc_id: str, text: str, sections: list[Section], metadata: dic
         text=text,
         metadata={**metadata, OUTLINE_KEY: [asdict(section) for section in sections]},
     )
-    for key in sorted(HIDDEN_KEYS & document.metadata.keys()):
+    for key in sorted(HIDDEN_KEYS):
         document.excluded_embed_metadata_keys.append(key)
         document.excluded_llm_metadata_keys.append(key)
     return document
