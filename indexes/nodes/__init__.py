@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import Document
 
@@ -13,7 +13,6 @@ from indexes.nodes.record import SentenceRecord, point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
 
 if TYPE_CHECKING:
-    from indexes.encoders.base import Encoder
     from indexes.settings import SplitSettings
 
 __all__ = [
@@ -29,18 +28,15 @@ __all__ = [
 Splitter = Callable[[Document], Iterator[SentenceRecord]]
 
 
-def build_splitter(split: SplitSettings, encoder: Encoder | None = None) -> Splitter:
+def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
     """The splitter that ``settings.split`` describes: one Document in, its records in order out.
 
     Args:
-        encoder: says how many tokens it reads, and counts them, so that nothing it is given is truncated; without it
-            characters alone decide.
+        encoder: one that says how many tokens it reads, and counts them (``encoders.base.CountsTokens``), so that
+            nothing it is given is truncated; with another, or none, characters alone decide.
     """
-    from indexes.encoders.base import CountsTokens
-
-    counter = encoder if isinstance(encoder, CountsTokens) and encoder.max_tokens else None
-    max_tokens = counter.max_tokens if counter else None
-    count_tokens = counter.count_tokens if counter else None
+    count_tokens = getattr(encoder, "count_tokens", None)
+    max_tokens = encoder.max_tokens if count_tokens is not None else None
 
     def sentences(document: Document) -> Iterator[SentenceRecord]:
         return iter_records(
