@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from indexes.apply import recover, remove_documents
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.errors import SettingsError
+from indexes.ingestion import ingest, plan
+from indexes.journal import Journal
 from indexes.manifest import Manifest
-from indexes.pipeline import ingest
-from indexes.planner import Source
+from indexes.places import cache_folder, encoder_identity, manifest_path
 from indexes.report import IngestReport, Progress
-from indexes.settings import IndexSettings, StoreSettings
+from indexes.settings import IndexSettings
 from indexes.settings_loader import load
 from indexes.store import points
 from indexes.store.client import open_client
-from indexes.store.collection import check_collection, check_fingerprint, ensure_collection
+from indexes.store.collection import check_collection, check_fingerprint, ensure_collection, read_fingerprint
 from indexes.store.points import DocumentInfo
+from indexes.tasks import Source
+from indexes.verify import Verification, verify
 
 if TYPE_CHECKING:
     from llama_index.core import VectorStoreIndex
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from indexes.store.sentence_store import SentenceVectorStore
 
 
+ENCODER_FACT = "encoder settings"
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 
 
@@ -55,28 +58,63 @@ class Index:
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client
+        self._loading = threading.Lock()
 
     @property
     def encoder(self) -> Encoder:
         """The embedding model; loaded on first use, so that counting and deleting cost no model."""
-        if self._encoder is None:
-            encoder = build_encoder(self.settings)
-            check_fingerprint(self.client, self.collection, encoder.fingerprint)
-            self._encoder = encoder
-        return self._encoder
+        with self._loading:
+            if self._encoder is None:
+                encoder = build_encoder(self.settings)
+                check_fingerprint(self.client, self.collection, encoder.fingerprint)
+                self._encoder = encoder
+                self._manifest.remember(ENCODER_FACT, encoder_identity(self.settings))
+            return self._encoder
 
-    def add(self, source: Source, *, progress: Callable[[Progress], None] | None = None) -> IngestReport:
-        """Read more documents in; what is there and unchanged is left alone."""
+    def add(
+        self, source: Source, *, prune: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> IngestReport:
+        """Read more documents in; what is there and unchanged is left alone.
+
+        Args:
+            prune: remove the documents of files that are gone from the folders of ``source``.
+            progress: called now and then with a ``Progress``, from any thread.
+        """
         self.report = ingest(
             source,
             client=self.client,
             collection=self.collection,
-            encoder=self.encoder,
+            encoder=lambda: self.encoder,
+            encoder_digest=self._digest(),
             manifest=self._manifest,
             settings=self.settings,
+            cache_folder=None if self._manifest.path is None else cache_folder(self.settings.store),
+            prune=prune,
             progress=progress,
         )
         return self.report
+
+    def plan(self, source: Source, *, prune: bool = False) -> IngestReport:
+        """What ``add`` would do with these files; nothing is written and no model is loaded."""
+        return plan(source, manifest=self._manifest, encoder_digest=self._digest(), settings=self.settings, prune=prune)
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """Compare manifest and collection point by point, and mend what differs.
+
+        Raises:
+            StoreError: ``repair``, and the manifest remembers nothing at all of a collection that holds points.
+            CollectionLockedError: ``repair`` while another process is writing.
+        """
+        return verify(self.client, self.collection, self._manifest, repair=repair)
+
+    def _digest(self) -> str:
+        """Of the model that filled the collection; the model itself is loaded when there is something to encode,
+        or where its settings are others than when it was loaded last."""
+        recorded = read_fingerprint(self.client, self.collection)
+        known = self._manifest.fact(ENCODER_FACT) == encoder_identity(self.settings)
+        if self._encoder is None and recorded is not None and known:
+            return str(recorded["digest"])
+        return self.encoder.fingerprint.digest
 
     @property
     def count(self) -> int:
@@ -89,10 +127,8 @@ class Index:
 
     def delete(self, doc_id: str) -> int:
         """Remove one document and return how many sentences went with it (0: there was no such document)."""
-        removed = points.delete_document(self.client, self.collection, doc_id)
-        points.flush(self.client, self.collection)
-        self._manifest.forget(doc_id)
-        return removed
+        with self._manifest.writer():
+            return remove_documents(self.client, self.collection, self._manifest, [doc_id])
 
     @property
     def vector_store(self) -> SentenceVectorStore:
@@ -155,11 +191,12 @@ def build_index(
     settings: IndexSettings | None = None,
     encoder: Encoder | None = None,
     client: Any = None,
+    prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Index:
     """Read documents into a collection (created if need be) and return it open.
 
-    Running it again reads only what is new or changed.
+    Running it again reads only what is new or changed, and loads no model where nothing is.
 
     Args:
         source: a file or folder, a list of them, LlamaIndex Documents, or nodes.
@@ -167,12 +204,14 @@ def build_index(
         settings: default: what rag.toml, ``RAG_*`` variables and the profile say.
         encoder: an embedding model already loaded; default: built from ``settings.encoder``.
         client: a Qdrant client to use instead of ``settings.store``; it stays open after ``Index.close()``.
-        progress: called now and then with a ``Progress``.
+        prune: remove the documents of files that are gone from the folders of ``source``.
+        progress: called now and then with a ``Progress``, from any thread.
 
     Raises:
         SourceError: a path does not exist or is of no kind we read.
         FingerprintMismatchError: the collection was built with another model.
         StoreError, EncoderError: the store or the model failed; what was acknowledged before stays.
+        Interrupted: Ctrl-C (a KeyboardInterrupt with ``report``); what was acknowledged before stays.
 
     Files that cannot be read are skipped and listed in ``Index.report.files`` with the reason.
 
@@ -181,25 +220,30 @@ def build_index(
         ...     print(index.count, index.report.skipped)
     """
     settings = settings or load(IndexSettings).settings
-    encoder = encoder or build_encoder(settings)
     owns_client = client is None
     client = client if client is not None else open_client(settings.store)
     index: Index | None = None
+    manifest: Manifest | None = None
     try:
-        ensure_collection(
-            client,
-            collection,
-            fingerprint=encoder.fingerprint,
-            idf=encoder.lexical is not None and encoder.lexical.idf,
-            settings=settings.store,
-        )
-        manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
+        path = manifest_path(settings.store, collection, shared_client=not owns_client)
+        if not client.collection_exists(collection) or encoder is not None:
+            encoder = encoder or build_encoder(settings)
+            ensure_collection(
+                client,
+                collection,
+                fingerprint=encoder.fingerprint,
+                idf=encoder.lexical is not None and encoder.lexical.idf,
+                settings=settings.store,
+            )
+        manifest = Manifest(path)
         index = Index(
             collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
         )
         if points.count(client, collection) == 0:
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
-        index.add(source, progress=progress)
+        if encoder is not None:
+            manifest.remember(ENCODER_FACT, encoder_identity(settings))
+        index.add(source, prune=prune, progress=progress)
     except BaseException:
         if index is not None:
             index.close()
@@ -237,6 +281,7 @@ def open_index(
         index = Index(
             collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
         )
+        _finish_what_died(index, manifest)
         if encoder is not None:
             check_fingerprint(client, collection, encoder.fingerprint)
         elif check_model:
@@ -248,17 +293,15 @@ def open_index(
     return index
 
 
-def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool) -> Path | str:
-    """Where a collection's manifest lives: beside the embedded engine; per server address for a server.
+def _finish_what_died(index: Index, manifest: Manifest) -> None:
+    """A run that was killed leaves no half document behind for a search: it is finished or undone first.
 
-    A client that was handed in may point anywhere, so its manifest is kept in memory: nothing is remembered about it.
+    Where another process is writing just now (a server's collection), that is nobody's to mend.
     """
-    if shared_client or store.url == ":memory:":
-        return ":memory:"
-    root = store.path.expanduser()
-    if "/" in collection or collection in {"", ".", ".."}:
-        raise SettingsError(f"{collection!r} cannot name a collection", remedy="use letters, digits, '-', '_' and '.'")
-    if store.url is None:
-        return root / "manifests" / f"{collection}.sqlite"
-    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
-    return root / "manifests" / server / f"{collection}.sqlite"
+    if manifest.unfinished() and manifest.lock():
+        try:
+            journal = Journal(manifest.path)
+            recover(index.client, index.collection, manifest, journal)
+            journal.close()
+        finally:
+            manifest.unlock()

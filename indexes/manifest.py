@@ -1,16 +1,20 @@
 """Manifest: which document, with which content and settings, became which points (SQLite, one file a collection).
 
-A document is ``writing`` from before its first point is stored until all of its points are flushed, then ``done``.
-What is still ``writing`` when a run starts was cut off, and is removed before anything else happens; so a kill at
-any moment loses only documents that were never reported as done.
+A document is ``writing`` from before its points are touched until all of them are flushed, then ``done``. What is
+still ``writing`` when a run starts was cut off: ``indexes.recovery`` finishes or removes it before anything else
+happens. A file with the content of another one is a *copy*: its path is kept here, its sentences are stored once.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from indexes.errors import CollectionLockedError, DiskSpaceError, StoreError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -22,9 +26,18 @@ CREATE TABLE IF NOT EXISTS documents (
     mtime_ns INTEGER NOT NULL,
     sentences INTEGER NOT NULL DEFAULT 0,
     truncated INTEGER NOT NULL DEFAULT 0,
-    state TEXT NOT NULL CHECK (state IN ('writing', 'done'))
+    state TEXT NOT NULL CHECK (state IN ('writing', 'done')),
+    points TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS documents_source ON documents (source);
+CREATE TABLE IF NOT EXISTS copies (
+    path TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    content TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -36,6 +49,7 @@ class Entry:
         content: hash of the file's bytes (or of a Document's text and metadata).
         recipe: hash of the reader, splitter, window and encoder settings that made its points.
         size, mtime_ns: the file's stat at that time; 0 for Documents and nodes.
+        points: ``ids_digest`` of its points; "" in manifests of earlier versions.
     """
 
     doc_id: str
@@ -46,70 +60,229 @@ class Entry:
     mtime_ns: int = 0
     sentences: int = 0
     truncated: int = 0
+    points: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file whose content is that of another file, ``source``, under which it is stored."""
+
+    path: str
+    source: str
+    content: str
+    size: int
+    mtime_ns: int
+
+
+_COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points"
 
 
 class Manifest:
-    """Open with a file path, or ``":memory:"``. Every method is its own transaction."""
+    """Open with a file path, or ``":memory:"``. Every method is its own transaction; threads may share it.
+
+    Raises:
+        StoreError: the file cannot be opened or is damaged.
+        DiskSpaceError: the disk is full; what was acknowledged before stays.
+    """
 
     def __init__(self, path: Path | str) -> None:
-        if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        if path != ":memory:":
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
-            self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self.path = None if path == ":memory:" else Path(path)
+        self._mutex = threading.RLock()
+        self._guard: sqlite3.Connection | None = None
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            if self.path is not None:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
+                self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            if "points" not in {row[1] for row in self._db.execute("PRAGMA table_info(documents)")}:
+                self._db.execute("ALTER TABLE documents ADD COLUMN points TEXT NOT NULL DEFAULT ''")
 
-    _COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated"
+    # ---- reading ----
 
     def get(self, doc_id: str) -> Entry | None:
         """The finished entry of a document, or None."""
-        row = self._db.execute(
-            f"SELECT {self._COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'",  # noqa: S608 - constant
-            (doc_id,),
-        ).fetchone()
-        return Entry(*row) if row else None
+        rows = self._rows(f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'", (doc_id,))  # noqa: S608
+        return Entry(*rows[0]) if rows else None
 
     def of_source(self, source: str) -> list[Entry]:
         """Finished entries that were read from one file (a file may hold several documents)."""
-        rows = self._db.execute(
-            f"SELECT {self._COLUMNS} FROM documents WHERE source = ? AND state = 'done' ORDER BY doc_id",  # noqa: S608
-            (source,),
-        )
-        return [Entry(*row) for row in rows]
+        query = f"SELECT {_COLUMNS} FROM documents WHERE source = ? AND state = 'done' ORDER BY doc_id"  # noqa: S608
+        return [Entry(*row) for row in self._rows(query, (source,))]
+
+    def of_content(self, content: str, recipe: str) -> list[str]:
+        """Files whose finished documents have this content and recipe."""
+        query = "SELECT DISTINCT source FROM documents WHERE content = ? AND recipe = ? AND state = 'done' ORDER BY 1"
+        return [row[0] for row in self._rows(query, (content, recipe))]
+
+    def __iter__(self) -> Iterator[Entry]:
+        query = f"SELECT {_COLUMNS} FROM documents WHERE state = 'done' ORDER BY doc_id"  # noqa: S608
+        return (Entry(*row) for row in self._rows(query))
 
     def unfinished(self) -> list[str]:
-        """Ids of the documents that a run began and did not finish."""
-        return [row[0] for row in self._db.execute("SELECT doc_id FROM documents WHERE state = 'writing'")]
+        """Ids of the documents whose points a run began to touch and did not finish."""
+        return [row[0] for row in self._rows("SELECT doc_id FROM documents WHERE state = 'writing' ORDER BY doc_id")]
 
-    def begin(self, entry: Entry) -> None:
-        """Note that points of this document are about to be written."""
-        self._db.execute(
-            f"INSERT OR REPLACE INTO documents ({self._COLUMNS}, state) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 'writing')",  # noqa: S608
-            (entry.doc_id, entry.source, entry.content, entry.recipe, entry.size, entry.mtime_ns),
-        )
+    def copies(self, source: str | None = None) -> list[Copy]:
+        """Files that are stored under another one (under ``source``)."""
+        query = "SELECT path, source, content, size, mtime_ns FROM copies"
+        if source is None:
+            return [Copy(*row) for row in self._rows(f"{query} ORDER BY path")]
+        return [Copy(*row) for row in self._rows(f"{query} WHERE source = ? ORDER BY path", (source,))]
 
-    def finish(self, doc_id: str, *, sentences: int, truncated: int) -> None:
+    def fact(self, name: str) -> str | None:
+        """A remembered value, such as the settings of the encoder."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    # ---- writing ----
+
+    def begin(self, entries: Entry | Sequence[Entry], removing: Iterable[str] = ()) -> None:
+        """Note, in one step, that points of these documents are about to be touched, or removed."""
+        entries = [entries] if isinstance(entries, Entry) else entries
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO documents "
+                "(doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0, 0, '', 'writing')",
+                [(e.doc_id, e.source, e.content, e.recipe, e.size, e.mtime_ns) for e in entries],
+            )
+            db.executemany("UPDATE documents SET state = 'writing' WHERE doc_id = ?", [(i,) for i in removing])
+
+    def finish(self, doc_id: str, *, sentences: int, truncated: int, points: str = "") -> None:
         """Note that all points of this document are stored and flushed."""
-        self._db.execute(
-            "UPDATE documents SET state = 'done', sentences = ?, truncated = ? WHERE doc_id = ?",
-            (sentences, truncated, doc_id),
-        )
+        self.finish_many([(doc_id, sentences, truncated, points)])
+
+    def finish_many(self, rows: Iterable[tuple[str, int, int, str]], removed: Iterable[str] = ()) -> None:
+        """``finish`` for (doc_id, sentences, truncated, points) of several; others are forgotten, in one step."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE documents SET state = 'done', sentences = ?, truncated = ?, points = ? WHERE doc_id = ?",
+                [(sentences, truncated, points, doc_id) for doc_id, sentences, truncated, points in rows],
+            )
+            db.executemany("DELETE FROM documents WHERE doc_id = ?", [(i,) for i in removed])
 
     def touch(self, doc_id: str, *, size: int, mtime_ns: int) -> None:
         """The same content under a new stat: the next run needs the stat only."""
-        self._db.execute("UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?", (size, mtime_ns, doc_id))
+        self.touch_many([(doc_id, size, mtime_ns)])
 
-    def forget(self, doc_id: str) -> None:
-        self._db.execute("DELETE FROM documents WHERE doc_id = ?", (doc_id,))
+    def touch_many(self, rows: Iterable[tuple[str, int, int]]) -> None:
+        """``touch`` for (doc_id, size, mtime_ns) of several documents."""
+        self._many(
+            "UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?",
+            [(size, mtime_ns, doc_id) for doc_id, size, mtime_ns in rows],
+        )
+
+    def forget(self, doc_ids: str | Iterable[str]) -> None:
+        doc_ids = [doc_ids] if isinstance(doc_ids, str) else doc_ids
+        self._many("DELETE FROM documents WHERE doc_id = ?", [(doc_id,) for doc_id in doc_ids])
+
+    def add_copies(self, copies: Iterable[Copy]) -> None:
+        self._many(
+            "INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?, ?)",
+            [(copy.path, copy.source, copy.content, copy.size, copy.mtime_ns) for copy in copies],
+        )
+
+    def forget_copies(self, paths: Iterable[str]) -> None:
+        self._many("DELETE FROM copies WHERE path = ?", [(path,) for path in paths])
+
+    def remember(self, name: str, value: str) -> None:
+        self._many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
     def clear(self) -> None:
-        self._db.execute("DELETE FROM documents")
+        with self._transaction() as db:
+            for table in ("documents", "copies", "facts"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
-    def __iter__(self) -> Iterator[Entry]:
-        rows = self._db.execute(f"SELECT {self._COLUMNS} FROM documents WHERE state = 'done' ORDER BY doc_id")  # noqa: S608
-        return (Entry(*row) for row in rows)
+    # ---- one writer at a time ----
+
+    @contextmanager
+    def writer(self) -> Iterator[None]:
+        """Held by a run that writes; the lock ends with its process, however that ends.
+
+        Raises:
+            CollectionLockedError: another process is writing into this collection.
+        """
+        if not self.lock():
+            raise CollectionLockedError(
+                f"another process is writing into the collection of {self.path}",
+                remedy="wait until it has finished, or stop it",
+            )
+        try:
+            yield
+        finally:
+            self.unlock()
+
+    def lock(self) -> bool:
+        """Take the writer's lock; False where another process has it. Always True for ``":memory:"``."""
+        if self.path is None or self._guard is not None:
+            return True
+        guard = sqlite3.connect(
+            self.path.with_suffix(".lock"), isolation_level=None, timeout=0, check_same_thread=False
+        )
+        try:
+            guard.execute("BEGIN EXCLUSIVE")  # the operating system's file lock: gone with its process
+        except sqlite3.OperationalError:
+            guard.close()
+            return False
+        self._guard = guard
+        return True
+
+    def unlock(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
 
     def close(self) -> None:
-        self._db.close()
+        self.unlock()
+        with self._mutex:
+            self._db.close()
+
+    # ---- every statement goes through one of these ----
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        with self._errors():
+            return self._db.execute(query, values).fetchall()
+
+    def _many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        if rows:
+            with self._transaction() as db:
+                db.executemany(statement, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with self._mutex, sqlite_errors(self.path):
+            yield
+
+
+@contextmanager
+def sqlite_errors(path: Path | None) -> Iterator[None]:
+    """SQLite's errors in one sentence: a full disk, and a file that cannot be used."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if "full" in str(error):
+            raise DiskSpaceError(
+                f"the disk is full: {path} cannot be written",
+                remedy="free disk space and run it again; what was acknowledged is kept",
+            ) from error
+        raise StoreError(
+            f"{path or 'the manifest in memory'} cannot be used ({error})",
+            remedy="check the file and its permissions; a damaged one can be deleted: the next 'rag ingest' reads "
+            "the files again",
+        ) from error

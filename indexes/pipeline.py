@@ -1,172 +1,222 @@
 """The first journey: file -> Document -> sentences -> one forward pass -> points in Qdrant.
 
-Everything streams: sentences are encoded in chunks that run across document borders, so small files cost no small
-batches and a huge file costs no memory. A document is acknowledged (``done`` in the manifest) only after all of its
-points are stored and flushed.
+Three threads side by side, with bounded queues between them: one reads (in a process of its own) and splits, this one
+encodes, one stores. Sentences are encoded in chunks that run across document borders, so small files cost no small
+batches. A document is acknowledged (``done`` in the manifest) only after all of its points are stored and flushed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import signal
+import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import numpy as np
-
-from indexes.encoders.base import Encoder
-from indexes.manifest import Manifest
-from indexes.nodes.record import SentenceRecord
-from indexes.planner import Planner, Source, Task, recipe_hash
-from indexes.pooling import ReadyPoint, WindowPooler
-from indexes.report import IngestReport, Progress
+from indexes.cache import EncodingCache
+from indexes.nodes.record import dense_text
+from indexes.report import IngestReport
 from indexes.settings import IndexSettings
-from indexes.store import points
+from indexes.tasks import End, Event, Records
+from indexes.writer import Chunk, Writer
 
-CHUNK_SENTENCES = 2048  # encoded together: enough for full batches after sorting by length
-CHUNK_CHARS = 400_000  # ... and never more text than this at once
+CHUNK_CHARS = 400_000  # never more text than this is encoded at once
+EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, beside the chunk being collected
+POLL = 0.1  # seconds between two looks at whether the run is over
 
-
-class _DocumentEnd(NamedTuple):
-    """Stands in the stream after a document's last record."""
-
-    task: Task
+_OVER = object()
 
 
-def ingest(
-    source: Source,
+class Stop:
+    """Ctrl-C: the first one asks the run to stop after its chunk, the second stops it at once."""
+
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
+        self.asked = False
+        self._told = told
+        self._installed = False
+
+    def __enter__(self) -> Stop:
+        here = threading.current_thread() is threading.main_thread()
+        if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+            self._installed = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _handle(self, number: int, frame: Any) -> None:
+        self.asked = True
+        self._restore()
+        self._told()
+
+    def _restore(self) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._installed = False
+
+
+class _Side:
+    """A thread whose error is raised where it is waited for."""
+
+    def __init__(self, name: str, target: Callable[[], None]) -> None:
+        self.error: BaseException | None = None
+        self._target = target
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except BaseException as error:  # noqa: BLE001 - raised again by ``check``, in the thread that waits
+            self.error = error
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def join(self, timeout: float | None = None) -> None:
+        self._thread.join(timeout)
+
+
+def run(
+    events: Iterator[Event],
     *,
-    client: Any,
-    collection: str,
-    encoder: Encoder,
-    manifest: Manifest,
+    cache: Callable[[], EncodingCache],
+    writer: Writer,
     settings: IndexSettings,
-    progress: Callable[[Progress], None] | None = None,
-) -> IngestReport:
-    """Read ``source`` into an existing collection; what is already there and unchanged is left alone.
+    report: IngestReport,
+    stop: Stop,
+    notify: Callable[[], None] = lambda: None,
+) -> None:
+    """Everything that ``events`` bring into the collection; ``report.stages`` grows by the seconds of each stage.
 
     Args:
-        source: a file or folder, several of them, LlamaIndex Documents, or nodes.
-        progress: called after each chunk and each file.
+        events: iterated in a thread of its own.
+        cache: called when the first sentence comes, so that a run without any needs no model.
 
     Raises:
-        SourceError: a named path does not exist or is of no kind we read.
-        StoreError, EncoderError: the run cannot go on; what was acknowledged stays.
+        Whatever reading, encoding or storing raises. What was acknowledged stays.
     """
-    started = time.monotonic()
-    report = IngestReport()
-    recipe = recipe_hash(settings, encoder)
-    for doc_id in manifest.unfinished():
-        points.delete_document(client, collection, doc_id)
-        manifest.forget(doc_id)
-    had_points = points.count(client, collection) > 0
-    planner = Planner(manifest, recipe, settings, report, had_points, progress)
-    writer = _Writer(client, collection, encoder, manifest, settings, report, planner.notify)
+    over = threading.Event()
+    read: queue.Queue[Any] = queue.Queue(EVENTS_AHEAD)
+    encoded: queue.Queue[Any] = queue.Queue(1)
+    stages = report.stages
+
+    def feed() -> None:
+        started, waited = time.perf_counter(), 0.0
+        try:
+            for event in events:
+                before = time.perf_counter()
+                if not _put(read, event, over):
+                    return
+                waited += time.perf_counter() - before
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+            _add(stages, "read", time.perf_counter() - started - waited)
+
+    feeder = _Side("ragwright-read", feed)
+    storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
     try:
-        for task in planner.tasks(source):
-            writer.add(task)
-        writer.drain()
+        for chunk in _chunks(_taken(read, feeder), settings.ingest.chunk_sentences):
+            if stop.asked:
+                break
+            model = cache() if chunk.pairs else None
+            started = time.perf_counter()
+            vectors = None if model is None else _encode(model, chunk, settings.split.contextual)
+            _add(stages, "encode", time.perf_counter() - started)
+            started = time.perf_counter()
+            while not _put(encoded, (chunk, vectors), over, once=True):
+                storer.check()
+                if not storer.running:
+                    break
+            _add(stages, "waiting for the store", time.perf_counter() - started)
+            storer.check()
+            notify()
+        while storer.running and not _put(encoded, _OVER, over, once=True):
+            pass
+        storer.join()
+        storer.check()
+        notify()
     finally:
-        report.seconds = time.monotonic() - started
-    return report
+        over.set()
+        feeder.join(10)
+        storer.join(30)
 
 
-class _Writer:
-    """Collects records into chunks, encodes, pools and stores them, and acknowledges whole documents."""
+def _encode(model: EncodingCache, chunk: Chunk, contextual: str) -> Any:
+    plain = [record.text for _, record in chunk.pairs]
+    if contextual == "none":
+        return model.encode(plain)
+    return model.encode([dense_text(record, contextual) for _, record in chunk.pairs], plain)
 
-    def __init__(
-        self,
-        client: Any,
-        collection: str,
-        encoder: Encoder,
-        manifest: Manifest,
-        settings: IndexSettings,
-        report: IngestReport,
-        notify: Callable[[], None],
-    ) -> None:
-        self._client = client
-        self._collection = collection
-        self._encoder = encoder
-        self._manifest = manifest
-        self._report = report
-        self._notify = notify
-        self._pooler = WindowPooler(encoder.lexical, settings.sparse.window)
-        self._chunk: list[tuple[Task, SentenceRecord] | _DocumentEnd] = []
-        self._sentences = 0
-        self._chars = 0
 
-    def add(self, task: Task) -> None:
-        """Stream one document in."""
-        self._manifest.begin(task.entry)
-        if task.replaces:
-            points.delete_document(self._client, self._collection, task.entry.doc_id)
-        for record in task.records:
-            self._chunk.append((task, record))
-            self._sentences += 1
-            self._chars += len(record.text)
-            if self._sentences >= CHUNK_SENTENCES or self._chars >= CHUNK_CHARS:
-                self.drain()
-        self._chunk.append(_DocumentEnd(task))
+def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:
+    chunk = Chunk()
+    for event in events:
+        if isinstance(event, End):
+            chunk.ends.append((len(chunk.pairs), event))
+            if len(chunk.ends) >= sentences:  # files without sentences
+                yield chunk
+                chunk = Chunk()
+            continue
+        assert isinstance(event, Records)  # noqa: S101
+        for record in event.records:
+            chunk.pairs.append((event.task, record))
+            chunk.chars += len(record.text)
+            if len(chunk.pairs) >= sentences or chunk.chars >= CHUNK_CHARS:
+                yield chunk
+                chunk = Chunk()
+    if chunk.pairs or chunk.ends:
+        yield chunk
 
-    def drain(self) -> None:
-        """Encode and store what has been collected, then acknowledge the documents that ended in it."""
-        chunk, self._chunk = self._chunk, []
-        self._sentences = self._chars = 0
-        pairs = [item for item in chunk if not isinstance(item, _DocumentEnd)]
-        encoded = self._encoder.encode_documents([record.text for _, record in pairs])
-        for row in encoded.truncated:
-            pairs[row][0].truncated += 1
-        ready: list[ReadyPoint] = []
-        ended: list[Task] = []
-        row = 0
-        run: list[SentenceRecord] = []
 
-        def push_run() -> None:
-            nonlocal row
-            if not run:
+def _taken(read: queue.Queue[Any], feeder: _Side) -> Iterator[Event]:
+    while True:
+        try:
+            yield read.get(timeout=POLL)
+        except queue.Empty:
+            if feeder.running:
+                continue
+            while not read.empty():
+                yield read.get_nowait()
+            feeder.check()
+            return
+
+
+def _store(encoded: queue.Queue[Any], writer: Writer, stages: dict[str, float], over: threading.Event) -> None:
+    while True:
+        try:
+            item = encoded.get(timeout=POLL)
+        except queue.Empty:
+            if over.is_set():
                 return
-            part = type(encoded)(
-                encoded.dense[row : row + len(run)],
-                encoded.sparse[row : row + len(run)] if encoded.sparse is not None else None,
-            )
-            ready.extend(self._pooler.push(run, part))
-            row += len(run)
-            run.clear()
+            continue
+        if item is _OVER or over.is_set():
+            return
+        started = time.perf_counter()
+        writer.write(*item)
+        _add(stages, "store", time.perf_counter() - started)
 
-        for item in chunk:
-            if isinstance(item, _DocumentEnd):
-                push_run()
-                ready.extend(self._pooler.finish())
-                ended.append(item.task)
-            else:
-                item[0].stored += 1
-                run.append(item[1])
-        push_run()
-        self._store(ready)
-        for task in ended:
-            self._acknowledge(task)
-        self._notify()
 
-    def _store(self, ready: list[ReadyPoint]) -> None:
-        if ready:
-            sparse = [point.sparse for point in ready if point.sparse is not None]
-            points.upsert_records(
-                self._client,
-                self._collection,
-                [point.record for point in ready],
-                np.stack([point.dense for point in ready]),
-                sparse if len(sparse) == len(ready) else None,
-            )
-        points.flush(self._client, self._collection)
-        self._report.sentences_added += len(ready)
+def _put(target: queue.Queue[Any], item: Any, over: threading.Event, *, once: bool = False) -> bool:
+    """Put when there is room; False when the run is over (or, ``once``, when there was none for a moment)."""
+    while not over.is_set():
+        with contextlib.suppress(queue.Full):
+            target.put(item, timeout=POLL)
+            return True
+        if once:
+            return False
+    return False
 
-    def _acknowledge(self, task: Task) -> None:
-        task.report.sentences = task.stored
-        task.report.truncated = task.truncated
-        if task.stored:
-            self._manifest.finish(task.entry.doc_id, sentences=task.stored, truncated=task.truncated)
-        else:
-            self._manifest.forget(task.entry.doc_id)
-            task.report.status = "skipped"
-            task.report.reason = f"{task.entry.source} holds no sentence; nothing in it can be found"
-        self._report.truncated += task.truncated
-        self._report.files.append(task.report)
+
+def _add(stages: dict[str, float], name: str, seconds: float) -> None:
+    stages[name] = stages.get(name, 0.0) + seconds

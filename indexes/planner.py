@@ -1,201 +1,190 @@
-"""Planner: turns a source (paths, Documents, nodes) into the documents that need work, and reports the others."""
+# ruff: noqa: PTH116, PTH122, PTH123
+# Path objects cost more than the stat itself, and names may be no UTF-8.
+"""Planner: which files need work, told from stat and, where that differs, from content. Nothing is read or written
+beyond that, so that a dry run is the same code."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llama_index.core.schema import BaseNode, Document, TextNode
-
-from indexes.encoders.base import Encoder
-from indexes.errors import ReaderError, SourceError
-from indexes.manifest import Entry, Manifest
-from indexes.nodes.record import SentenceRecord
-from indexes.nodes.sentence_window import iter_records
-from indexes.readers import iter_files, read_file
-from indexes.readers.outline import OUTLINE_KEY
-from indexes.report import FileReport, IngestReport, Progress
-from indexes.settings import IndexSettings
-
-# Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
-RECIPE_VERSION = 1
-
-Source = str | Path | Iterable[str | Path] | Iterable[BaseNode]
+from indexes.errors import SourceError
+from indexes.manifest import Copy, Entry, Manifest
+from indexes.report import FileReport, IngestReport
+from indexes.walk import Found, Walk, source_name
 
 
-@dataclass(slots=True)
-class Task:
-    """One document on its way: its manifest entry, and its records."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to be read: it is new, changed, or to be read by other settings."""
 
-    entry: Entry
-    report: FileReport
-    records: Iterator[SentenceRecord]
-    replaces: bool  # points of this document may be stored already
-    truncated: int = 0
-    stored: int = 0
+    found: Found
+    content: str
+    known: list[Entry]
 
 
-def recipe_hash(settings: IndexSettings, encoder: Encoder) -> str:
-    """Everything besides the file itself that decides which points it becomes."""
-    recipe = {
-        "version": RECIPE_VERSION,
-        "split": settings.split.model_dump(),
-        "sparse_window": settings.sparse.window,
-        "encoder": encoder.fingerprint.digest,
-    }
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+class FilePlanner:
+    """Compares files with the manifest.
 
+    Args:
+        recipe: of this run; documents of another are read again.
+        report: gets the files that need no work.
+        notify: called with the path before each file.
 
-class Planner:
-    """Turns a source into the documents that need work, and reports the others."""
+    After ``jobs`` has run: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files
+    with the content of another one, ``gone`` documents whose file no longer exists, by file.
+    """
 
     def __init__(
         self,
         manifest: Manifest,
         recipe: str,
-        settings: IndexSettings,
         report: IngestReport,
-        had_points: bool,
-        progress: Callable[[Progress], None] | None,
+        *,
+        follow_links: bool = False,
+        notify: Callable[[str, int], None] = lambda path, total: None,
     ) -> None:
-        self._manifest = manifest
-        self._recipe = recipe
-        self._max_chars = settings.split.max_chars
-        self._report = report
-        self._had_points = had_points
-        self._progress = progress
-        self._total = 0
-        self._current = ""
-        self._seen: set[str] = set()
+        self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
+        self._known: dict[str, list[Entry]] = {}
+        self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
+        self._pending: set[str] = set()  # owners that are read in this run
+        for entry in manifest:
+            self._known.setdefault(entry.source, []).append(entry)
+            if entry.recipe == recipe and entry.mtime_ns:
+                self._owners.setdefault((entry.content, _suffix(entry.source)), entry.source)
+        self._copies = {copy.path: copy for copy in manifest.copies()}
+        self.touched: list[tuple[str, int, int]] = []
+        self.copies: list[Copy] = []
+        self.gone: dict[str, list[str]] = {}
+        self.total = 0
 
-    def notify(self) -> None:
-        if self._progress is not None:
-            self._progress(Progress(len(self._report.files), self._total, self._report.sentences_added, self._current))
+    def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[Job]:
+        """The files among ``paths`` that need work, in order.
 
-    def tasks(self, source: Source) -> Iterator[Task]:
-        if isinstance(source, (str, Path)):
-            yield from self._file_tasks([Path(source)])
-            return
-        items = list(source)
-        if all(isinstance(item, (str, Path)) for item in items):
-            yield from self._file_tasks([Path(item) for item in items])  # type: ignore[arg-type]
-        elif all(isinstance(item, Document) for item in items):
-            yield from self._document_tasks(items)  # type: ignore[arg-type]
-        elif all(isinstance(item, TextNode) for item in items):
-            yield from self._node_tasks(items)  # type: ignore[arg-type]
-        else:
-            kinds = sorted({type(item).__name__ for item in items})
-            raise SourceError(
-                f"a source of {', '.join(kinds)} cannot be indexed",
-                remedy="pass a path, a list of paths, LlamaIndex Documents, or text nodes (not a mixture)",
-            )
+        Raises:
+            SourceError: a path does not exist or is of a format that is not read; ``prune`` would remove everything.
+        """
+        walk = Walk(
+            paths,
+            on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
+            on_ignored=self._ignored,
+            follow_links=self._follow,
+        )
+        files = list(walk)
+        self.total = len(files)
+        if prune:
+            self._find_gone(walk, {found.source for found in files})
+        for found in files:
+            self._notify(found.source, self.total)
+            yield from self._decide(found)
 
-    def _file_tasks(self, paths: list[Path]) -> Iterator[Task]:
-        files = list(iter_files([path.expanduser() for path in paths], on_skip=self._not_read))
-        self._total = len(files)
-        for path in files:
-            self._current = str(path)
-            try:
-                yield from self._one_file(path)
-            except ReaderError as error:
-                self._skip(str(path), str(error))
-            self.notify()
-
-    def _not_read(self, path: Path) -> None:
-        """A folder that may not be opened is a loss, and reported; a picture among documents is only counted."""
-        if path.is_dir():
-            self._skip(str(path), f"the folder {path} may not be opened; check its permissions")
-        else:
-            kind = path.suffix.lower() or path.name
-            self._report.ignored[kind] = self._report.ignored.get(kind, 0) + 1
-
-    def _one_file(self, path: Path) -> Iterator[Task]:
-        resolved = path.resolve()
-        source = resolved.as_posix()
+    def again(self, path: str) -> Iterator[Job]:
+        """A file whose content was stored under another one that is no more (or has other content now)."""
+        self._copies.pop(path, None)
+        self._report.files = [file for file in self._report.files if file.path != path]
         try:
-            stat = resolved.stat()
-            known = self._manifest.of_source(source)
-            current = known and all(entry.recipe == self._recipe for entry in known)
-            if current and all((e.size, e.mtime_ns) == (stat.st_size, stat.st_mtime_ns) for e in known):
-                self._unchanged(source, known)
-                return
-            content = _hash_file(resolved)
-        except OSError as error:
-            raise ReaderError(
-                f"{path} cannot be read ({error.strerror or error})", remedy="check that it exists and may be read"
-            ) from error
-        if current and all(entry.content == content for entry in known):
-            for entry in known:
-                self._manifest.touch(entry.doc_id, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
-            self._unchanged(source, known)
+            status = os.stat(path)
+        except OSError:
             return
-        for document in read_file(resolved):
-            entry = Entry(document.doc_id, source, content, self._recipe, stat.st_size, stat.st_mtime_ns)
-            yield self._task(entry, iter_records(document, max_chars=self._max_chars))
+        yield from self._decide(Found(path, path, status.st_size, status.st_mtime_ns))
 
-    def _document_tasks(self, documents: list[Document]) -> Iterator[Task]:
-        self._total = len(documents)
-        for document in documents:
-            self._current = document.doc_id
-            plain = {key: value for key, value in document.metadata.items() if key != OUTLINE_KEY}
-            content = _hash_text(document.text + json.dumps(plain, sort_keys=True, default=str))
-            source = str(document.metadata.get("source", document.doc_id))
-            known = self._manifest.get(document.doc_id)
-            if known and (known.content, known.recipe) == (content, self._recipe):
-                self._unchanged(source, [known])
-            elif not document.text.strip():
-                self._skip(source, f"the Document {document.doc_id!r} holds no text; leave it out or give it text")
-            else:
-                entry = Entry(document.doc_id, source, content, self._recipe)
-                yield self._task(entry, iter_records(document, max_chars=self._max_chars))
-            self.notify()
+    def forget_owner(self, source: str) -> None:
+        """Nothing is stored under this file any more."""
+        self._owners = {key: owner for key, owner in self._owners.items() if owner != source}
 
-    def _node_tasks(self, nodes: list[TextNode]) -> Iterator[Task]:
-        by_document: dict[str, list[TextNode]] = {}
-        for node in nodes:
-            by_document.setdefault(node.ref_doc_id or node.node_id, []).append(node)
-        self._total = len(by_document)
-        for doc_id, group in by_document.items():
-            self._current = doc_id
-            records = [SentenceRecord.from_node(node, position) for position, node in enumerate(group)]
-            records = [record for record in records if record.text.strip()]
-            content = _hash_text("\x00".join(json.dumps(r.to_payload(), sort_keys=True, default=str) for r in records))
-            source = records[0].source if records else doc_id
-            known = self._manifest.get(doc_id)
-            if known and (known.content, known.recipe) == (content, self._recipe):
-                self._unchanged(source, [known])
-            elif not records:
-                self._skip(source, f"the nodes of document {doc_id!r} hold no text; leave them out or give them text")
-            else:
-                yield self._task(Entry(doc_id, source, content, self._recipe), iter(records))
-            self.notify()
+    def _decide(self, found: Found) -> Iterator[Job]:
+        known = self._known.get(found.source, [])
+        copy = self._copies.get(found.source)
+        stat = (found.size, found.mtime_ns)
+        current = bool(known) and all(entry.recipe == self._recipe for entry in known)
+        if current and all((entry.size, entry.mtime_ns) == stat for entry in known):
+            self._unchanged(found, known)
+            return
+        if copy and not known and (copy.size, copy.mtime_ns) == stat:
+            self._duplicate(found, copy.source)
+            return
+        try:
+            content = _hash_file(found.path)
+        except OSError as error:
+            what = "has vanished" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            self._report.skip(found.source, f"{found.source} {what}; check that it exists and may be read")
+            return
+        if current and all(entry.content == content for entry in known):
+            self.touched += [(entry.doc_id, found.size, found.mtime_ns) for entry in known]
+            self._unchanged(found, known)
+            return
+        owner = self._owner(found, content)
+        if owner is not None:
+            self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
+            self._duplicate(found, owner)
+            return
+        self._owners[content, found.suffix] = found.source
+        self._pending.add(found.source)
+        yield Job(found, content, known)
 
-    def _task(self, entry: Entry, records: Iterator[SentenceRecord]) -> Task:
-        if entry.doc_id in self._seen:
+    def _owner(self, found: Found, content: str) -> str | None:
+        """The file that this content is stored under, if that file still has it."""
+        owner = self._owners.get((content, found.suffix))
+        if owner is None or owner == found.source or not found.size:
+            return None
+        if owner in self._pending:
+            return owner
+        entry = self._known[owner][0]
+        try:
+            status = os.stat(owner)
+        except OSError:
+            return None
+        return owner if (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns) else None
+
+    def _find_gone(self, walk: Walk, there: set[str]) -> None:
+        for source, entries in self._known.items():
+            if source not in there and walk.covers(source) and entries[0].mtime_ns and _is_gone(source):
+                self.gone[source] = [entry.doc_id for entry in entries]
+        for path in self._copies:
+            if path not in there and walk.covers(path) and _is_gone(path):
+                self.gone.setdefault(path, [])
+        if self.gone and not there:
             raise SourceError(
-                f"the document id {entry.doc_id!r} comes twice in one run",
-                remedy="give each Document an id of its own (Document(id_=...))",
+                f"no file is left in {', '.join(walk.folders)}, and {len(self.gone)} files are indexed from there",
+                remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
             )
-        self._seen.add(entry.doc_id)
-        replaces = self._had_points
-        known = self._manifest.get(entry.doc_id) is not None
-        return Task(entry, FileReport(entry.source, "updated" if known else "added"), records, replaces)
+        self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
-    def _unchanged(self, source: str, known: list[Entry]) -> None:
+    def _ignored(self, kind: str) -> None:
+        self._report.ignored[kind] = self._report.ignored.get(kind, 0) + 1
+
+    def _unchanged(self, found: Found, known: list[Entry]) -> None:
         count = sum(entry.sentences for entry in known)
-        self._report.files.append(FileReport(source, "unchanged", sentences=count))
+        self._report.files.append(FileReport(found.source, "unchanged", sentences=count))
 
-    def _skip(self, path: str, reason: str) -> None:
-        self._report.files.append(FileReport(path, "skipped", reason=reason))
+    def _duplicate(self, found: Found, owner: str) -> None:
+        self._report.files.append(
+            FileReport(found.source, "duplicate", reason=f"has the content of {owner} and is stored with it")
+        )
 
 
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
+def _is_gone(source: str) -> bool:
+    """Only a file that is certainly not there: a folder that may not be opened says nothing about its files."""
+    try:
+        os.lstat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _hash_file(path: str) -> str:
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _hash_text(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _suffix(source: str) -> str:
+    return os.path.splitext(source)[1].lower()
+
+
+def _printable(reason: str) -> str:
+    return reason.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -5,31 +5,65 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Status = Literal["added", "updated", "unchanged", "skipped"]
+Status = Literal["added", "updated", "unchanged", "duplicate", "removed", "skipped"]
+STATUSES: tuple[Status, ...] = ("added", "updated", "unchanged", "duplicate", "removed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. ``files_total`` counts what was found; ``current`` is the file being read."""
+    """Where a run stands.
+
+    Args:
+        files_total: files that were found; 0 while they are being counted.
+        sentences_done: stored so far.
+        current: the file being read.
+        seconds: since the run began.
+        stopping: True once, when Ctrl-C was pressed: the run ends after the chunk it is at.
+    """
 
     files_done: int
     files_total: int
     sentences_done: int
     current: str = ""
+    seconds: float = 0.0
+    stopping: bool = False
 
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of one file (or Document). ``reason`` says why it was skipped."""
+    """What became of one file (or Document).
+
+    Args:
+        status: "added", "updated", "unchanged", "duplicate" (stored once, under another file's name), "removed"
+            (the file is gone, and so are its sentences), "skipped".
+        reason: why it was skipped, or where its duplicate is stored.
+        truncated: sentences longer than the encoder reads.
+        notes: what its reader had to say: pages without text, a guessed encoding.
+    """
 
     path: str
     status: Status
     sentences: int = 0
     reason: str | None = None
     truncated: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Passages of three sentences and more that were met again during the run, word for word but for case and
+    punctuation.
+
+    Args:
+        passages: how many.
+        examples: the first of them: {"text", "source", "first_source"}.
+    """
+
+    passages: int = 0
+    examples: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -39,14 +73,21 @@ class IngestReport:
     Args:
         files: one report a file that was to be read.
         ignored: files inside folders that are of a kind we do not read, counted by suffix (".png": 10).
+        encoded: texts that the model encoded; the other sentences' vectors came from the encoding cache.
         truncated: sentences longer than the encoder reads.
+        stages: stage -> seconds of wall time spent in it; stages run side by side.
+        dry_run: nothing was done, this is what would be.
     """
 
     files: list[FileReport] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
     sentences_added: int = 0
+    encoded: int = 0
     truncated: int = 0
     seconds: float = 0.0
+    repeated: Repeated = field(default_factory=Repeated)
+    stages: dict[str, float] = field(default_factory=dict)
+    dry_run: bool = False
 
     def count(self, status: Status) -> int:
         return sum(report.status == status for report in self.files)
@@ -55,15 +96,27 @@ class IngestReport:
     def skipped(self) -> int:
         return self.count("skipped")
 
+    def skip(self, path: str, reason: str) -> None:
+        self.files.append(FileReport(path, "skipped", reason=reason))
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "files": [report.as_dict() for report in self.files],
-            "added": self.count("added"),
-            "updated": self.count("updated"),
-            "unchanged": self.count("unchanged"),
-            "skipped": self.skipped,
+            **{status: self.count(status) for status in STATUSES},
             "ignored": dict(self.ignored),
             "sentences_added": self.sentences_added,
+            "encoded": self.encoded,
             "truncated": self.truncated,
+            "repeated": {"passages": self.repeated.passages, "examples": self.repeated.examples},
             "seconds": round(self.seconds, 3),
+            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+            "dry_run": self.dry_run,
         }
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: what was acknowledged is kept, and told in ``report``."""
+
+    def __init__(self, report: IngestReport) -> None:
+        super().__init__("interrupted")
+        self.report = report

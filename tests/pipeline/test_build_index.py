@@ -195,11 +195,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from indexes import build_index
-from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
-from indexes import pipeline
-pipeline.CHUNK_SENTENCES = 4
+from indexes.settings import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 encoder = EncoderSettings(provider="minilm", model="minilm")
-settings = IndexSettings(encoder=encoder, store=StoreSettings(path=Path(sys.argv[2])))
+store, ingest = StoreSettings(path=Path(sys.argv[2])), IngestSettings(chunk_sentences=4)
+settings = IndexSettings(encoder=encoder, store=store, ingest=ingest)
 build_index(Path(sys.argv[1]), settings=settings, progress=lambda p: print(p.sentences_done, flush=True)).close()
 """
 

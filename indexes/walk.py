@@ -1,0 +1,154 @@
+# ruff: noqa: PTH116, PTH119, PTH122
+# Path objects cost more than the stat itself, and names may be no UTF-8.
+"""The files that a run is to look at: stat and name only, every surprise of a file system reported."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexes.errors import SourceError
+from indexes.readers import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to be looked at.
+
+    Args:
+        path: as the operating system takes it, links resolved.
+        source: ``path`` as text that can be stored: bytes that are no UTF-8 are written ``\\xe9``.
+    """
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def suffix(self) -> str:
+        return os.path.splitext(self.path)[1].lower()
+
+
+def source_name(path: str) -> str:
+    """A path as text that a store and a JSON file can hold; Chinese and other UTF-8 names stay as they are."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return path
+
+
+class Walk:
+    """The readable files among ``paths`` and in the folders among them, each once, sorted within a folder.
+
+    Hidden files and folders inside a folder are left out. Links are resolved, so that a file has one name; links that
+    lead out of the given folders are reported and not followed.
+
+    Args:
+        paths: files and folders.
+        on_skip: called with a path and the reason why it is not read.
+        on_ignored: called with a kind (".png") of files that no reader is for.
+        follow_links: links that lead out of the given folders are followed.
+
+    Raises:
+        SourceError: a path does not exist, or a named file is of a format that is not read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        on_skip: Callable[[str, str], object],
+        on_ignored: Callable[[str], object],
+        follow_links: bool = False,
+    ) -> None:
+        self._on_skip, self._on_ignored, self._follow = on_skip, on_ignored, follow_links
+        self.files: list[str] = []
+        self.folders: list[str] = []
+        for path in paths:
+            if not path.exists():
+                raise SourceError(f"there is no file or folder '{path}'", remedy="check the path")
+            resolved = str(path.resolve())
+            if path.is_dir():
+                self.folders.append(resolved)
+            elif path.suffix.lower() not in SUFFIXES:
+                known = " ".join(sorted(SUFFIXES))
+                raise SourceError(f"'{path}' is of a format that is not read", remedy=f"formats are: {known}")
+            else:
+                self.files.append(resolved)
+        self._seen: set[str] = set()
+        self._visited: set[tuple[int, int]] = set()
+
+    def __iter__(self) -> Iterator[Found]:
+        for path in self.files:
+            yield from self._file(path, os.stat(path))
+        for folder in self.folders:
+            yield from self._folder(folder)
+
+    def covers(self, path: str) -> bool:
+        """True for a path that is one of the given ones or lies in one."""
+        return path in self.files or any(path.startswith(folder.rstrip("/") + "/") for folder in self.folders)
+
+    def _folder(self, folder: str) -> Iterator[Found]:
+        try:
+            identity = os.stat(folder)
+            if (identity.st_dev, identity.st_ino) in self._visited:
+                return
+            self._visited.add((identity.st_dev, identity.st_ino))
+            with os.scandir(folder) as entries:
+                found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+        except OSError as error:
+            self._on_skip(folder, f"the folder {folder!r} may not be opened ({error.strerror}); check its permissions")
+            return
+        inner = []
+        for entry in found:
+            try:
+                if entry.is_symlink():
+                    yield from self._link(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    inner.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                    self._on_ignored(os.path.splitext(entry.name)[1].lower() or entry.name)
+                else:
+                    yield from self._file(entry.path, entry.stat(follow_symlinks=False))
+            except OSError as error:
+                self._on_skip(entry.path, f"{entry.path!r} cannot be looked at ({error.strerror}); check it")
+        for path in inner:
+            yield from self._folder(path)
+
+    def _file(self, path: str, status: os.stat_result) -> Iterator[Found]:
+        if not stat.S_ISREG(status.st_mode):
+            self._on_skip(path, f"{path!r} is no regular file (a pipe, socket or device); leave it out")
+        elif path not in self._seen:
+            self._seen.add(path)
+            yield Found(path, source_name(path), status.st_size, status.st_mtime_ns)
+
+    def _link(self, path: str) -> Iterator[Found]:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            circle = error.errno == errno.ELOOP
+            what = "leads in a circle" if circle else "leads to nothing" if error.errno == errno.ENOENT else "is closed"
+            self._on_skip(path, f"{path!r} is a link that {what}; remove it or mend it")
+            return
+        target = os.path.realpath(path)
+        folder = stat.S_ISDIR(status.st_mode)
+        if not folder and os.path.splitext(target)[1].lower() not in SUFFIXES:
+            self._on_ignored(os.path.splitext(target)[1].lower() or os.path.basename(target))
+        elif not self._follow and not self.covers(target) and target not in self.folders:
+            self._on_skip(
+                path,
+                f"{path!r} is a link to {target!r}, outside the folders given; name that too, or set "
+                "ingest.follow_links = true",
+            )
+        elif not folder:
+            yield from self._file(target, status)
+        elif self.covers(target) or target in self.folders:
+            self._on_ignored("links to folders read anyway")  # a circle, too, ends here
+        else:
+            yield from self._folder(target)

@@ -1,0 +1,199 @@
+"""Reading files in a process of its own, so that one that hangs, eats memory or crashes costs its file only.
+
+One worker lives for a whole run: starting it takes about a second, handing it a file well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+from llama_index.core.schema import Document
+
+from indexes import errors
+from indexes.errors import RagWrightError, ReaderError
+from indexes.readers.outline import HIDDEN_KEYS
+from indexes.settings import IngestSettings, ReadSettings
+from indexes.walk import Found
+
+START_SECONDS = 120.0  # imports on a busy machine; the time limit of files begins after them
+
+
+class ReaderWorker:
+    """Starts its process with the first file, and again after it had to be killed.
+
+    Args:
+        read: how files are read.
+        settings: time and memory that one file may take.
+    """
+
+    def __init__(self, read: ReadSettings, settings: IngestSettings) -> None:
+        self._read, self._settings = read, settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self.restarts = 0
+
+    def documents(self, found: Found) -> Iterator[Document]:
+        """The Documents of one file, as ``readers.read_file`` gives them.
+
+        Raises:
+            ReaderError: what the reader said; or it took too long, wanted too much memory, or crashed. The worker is
+                then killed, and the next file gets a fresh one.
+        """
+        pipe = self._started()
+        done = False
+        try:
+            pipe.send_bytes(json.dumps({"path": found.path, "source": found.source}).encode())
+            left = self._settings.file_timeout
+            while True:
+                raw, left = self._receive(pipe, found, left)
+                message = json.loads(raw)
+                if "document" in message:
+                    parts = []
+                    while True:
+                        raw, left = self._receive(pipe, found, left)
+                        if not raw:
+                            break
+                        parts.append(raw.decode("utf-8", "surrogatepass"))
+                    yield _document(message["document"], "".join(parts))
+                    del parts
+                elif "end" in message:
+                    done = True
+                    if message["full"]:
+                        self.close()
+                    return
+                elif "memory" in message:
+                    raise ReaderError(
+                        f"'{found.source}' needs more than {message['memory']} MB of memory to be read",
+                        remedy="split it, or raise ingest.file_memory_mb",
+                    )
+                else:
+                    raise _error(message)
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise self._crashed(found) from error
+        finally:
+            if not done and self._pipe is not None:
+                self._settle(found)
+
+    def _settle(self, found: Found) -> None:
+        """After an error, or when the consumer stopped early: read on to the end of this file, or start anew."""
+        with contextlib.suppress(ReaderError, EOFError, OSError, ValueError):
+            assert self._pipe is not None  # noqa: S101
+            left = 0.5
+            while True:
+                raw, left = self._receive(self._pipe, found, left)
+                if raw.startswith(b'{"end"'):
+                    if not json.loads(raw)["full"]:
+                        return
+                    break
+        self.close()
+
+    def _receive(self, pipe: Connection, found: Found, left: float) -> tuple[bytes, float]:
+        """The next frame, and what is left of the time; only waiting for the reader counts."""
+        started = time.monotonic()
+        if not pipe.poll(max(left, 0.0)):
+            self.close()
+            raise ReaderError(
+                f"'{found.source}' took longer than {self._settings.file_timeout:g} s to read and was given up",
+                remedy="leave it out, or raise ingest.file_timeout",
+            )
+        raw = pipe.recv_bytes()
+        return raw, left - (time.monotonic() - started)
+
+    def _crashed(self, found: Found) -> ReaderError:
+        process = self._process
+        code: int | None = None
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(5)
+        self.close()
+        how = f"exit status {code}"
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                how = signal.Signals(-code).name
+        return ReaderError(
+            f"'{found.source}' crashed its reader ({how})", remedy="open and save it again, or leave it out"
+        )
+
+    def _started(self) -> Connection:
+        if self._pipe is not None and self._process is not None and self._process.poll() is None:
+            return self._pipe
+        if self._process is not None:
+            self.close()
+        ours, theirs = Pipe()
+        arguments = (theirs.fileno(), self._read.model_dump_json(), self._settings.file_memory_mb, os.getpid())
+        code = f"import sys; sys.path[:] = {sys.path!r}; from indexes.worker_main import main; main(*{arguments!r})"
+        try:
+            # A fresh interpreter, not multiprocessing's: that would run the user's own script once more.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise RagWrightError(
+                f"the reader's process cannot be started ({error})", remedy="check memory and process limits"
+            ) from error
+        finally:
+            theirs.close()
+        self._pipe = ours
+        self.restarts += 1
+        try:
+            if ours.poll(START_SECONDS) and ours.recv_bytes():
+                return ours
+        except (EOFError, OSError):
+            pass
+        self.close()
+        raise RagWrightError(
+            "the reader's process does not start", remedy=f"run: {sys.executable} -c 'import indexes.readers'"
+        )
+
+    def close(self) -> None:
+        """End the process, also one that hangs."""
+        pipe, self._pipe = self._pipe, None
+        process, self._process = self._process, None
+        if pipe is not None:
+            pipe.close()
+        if process is not None:
+            try:
+                process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def __enter__(self) -> ReaderWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _document(head: dict[str, Any], text: str) -> Document:
+    document = Document(id_=head["doc_id"], text=text, metadata=head["metadata"])
+    for key in sorted(HIDDEN_KEYS & document.metadata.keys()):
+        document.excluded_embed_metadata_keys.append(key)
+        document.excluded_llm_metadata_keys.append(key)
+    return document
+
+
+def _error(message: dict[str, Any]) -> RagWrightError:
+    kind = getattr(errors, str(message["error"]), ReaderError)
+    if not (isinstance(kind, type) and issubclass(kind, RagWrightError)):
+        kind = ReaderError
+    return kind(str(message["what"]), remedy=str(message["remedy"]))
