@@ -78,9 +78,9 @@ def read_file(
         raise ReaderError(f"the name of the file '{shown}' is not UTF-8", remedy="rename it")
     settings = settings or ReadSettings()
     file = SourceFile(shown, path=path, settings=settings, ocr=ocr or load_ocr(settings.ocr))
-    source = doc_id or path.resolve().as_posix()
     try:
         mode = path.stat().st_mode
+        source = doc_id or path.resolve().as_posix()
         if not stat.S_ISREG(mode):
             kind = "folder" if stat.S_ISDIR(mode) else "device or pipe"
             raise ReaderError(f"'{shown}' cannot be read, it is a {kind}", remedy="name a file")

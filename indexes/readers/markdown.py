@@ -22,6 +22,7 @@ _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", r
 _FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
 _INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
+_DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
 _IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
@@ -42,7 +43,11 @@ def read(file: SourceFile) -> Extract:
 
 def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:
     """Put Markdown text into ``builder``; returns its first heading."""
-    tokens = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(_unindent_mkdocs(text))
+    tokens = (
+        MarkdownIt("commonmark", {"maxNesting": 100})
+        .enable("table")
+        .parse(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text)))
+    )
     return _Walk(builder, file).run(tokens)
 
 
