@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
-from indexes.encoders.bm25 import Bm25
+from indexes.encoders.base import DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.encoders.paired import PairedEncoder
 
 FORMAT = 1
@@ -35,75 +35,111 @@ def cache_folder(path: str | Path | None = None) -> Path:
     return Path(path).expanduser()
 
 
-class CachedEncoder:
-    """An ``Encoder`` that asks another one only for texts it has not seen.
+class Cached:
+    """What both kinds of cached encoders have. ``last_query_ms`` is the time the last question's encoding took when it
+    was first done."""
+
+    last_query_ms: float
+    store: _Store
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def cache_encoder(encoder: Encoder, folder: Path) -> CachedEncoder | CachedPaired:
+    """An ``Encoder`` that asks ``encoder`` only for texts it has not seen.
 
     Args:
-        encoder: the model. Of a dense model with BM25 beside it only the dense side is kept: BM25 costs nothing.
-        folder: the cache; files are named by what makes vectors comparable.
-
-    ``last_query_ms`` is the time the last question's encoding took when it was first done.
+        folder: the cache; files are named by what makes vectors comparable. Of a dense model with BM25 beside it only
+            the dense side is kept: BM25 costs nothing, and its parameters change no vector.
     """
+    if isinstance(encoder, (CachedEncoder, CachedPaired)):
+        return encoder
+    if isinstance(encoder, PairedEncoder):
+        return CachedPaired(encoder, folder)
+    return CachedEncoder(encoder, folder)
+
+
+class CachedEncoder(Cached):
+    """For models whose one forward pass gives both sides, or one."""
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
-        self.inner = encoder
-        self._bm25 = encoder.lexical if isinstance(encoder.lexical, Bm25) else None
-        self._fingerprint = encoder.fingerprint
-        # The words of BM25 change with its parameters, the dense vectors do not.
-        model = replace(self._fingerprint, sparse="none") if self._bm25 is not None else self._fingerprint
-        self._store = _Store(folder / "embeddings" / f"{model.digest}.sqlite", self._fingerprint.dim)
+        self._inner = encoder
+        self.fingerprint = encoder.fingerprint
+        self.store = _Store(folder, self.fingerprint)
         self.last_query_ms = 0.0
 
     @property
     def dim(self) -> int:
-        return self.inner.dim
+        return self.fingerprint.dim
 
     @property
     def max_tokens(self) -> int:
-        return self.inner.max_tokens
+        return self._inner.max_tokens
 
     @property
     def lexical(self) -> Lexical | None:
-        return self.inner.lexical
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._fingerprint
+        return self._inner.lexical
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
-        def compute(missing: list[str]) -> Encoded:
-            if isinstance(self.inner, PairedEncoder):
-                return self.inner.dense.embed(missing, query=False)
-            return self.inner.encode_documents(missing)
-
-        encoded, _ = self._store.encode("d", texts, compute)
-        if self._bm25 is not None:
-            encoded = replace(encoded, sparse=self._bm25.encode_documents(texts))
-        return encoded
+        return self.store.encode("d", texts, self._inner.encode_documents)[0]
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
-        def compute(missing: list[str]) -> Encoded:
-            if isinstance(self.inner, PairedEncoder):
-                return self.inner.dense.embed(missing, query=True)
-            return self.inner.encode_queries(missing)
-
-        encoded, spent = self._store.encode("q", texts, compute)
-        started = time.perf_counter()
-        if self._bm25 is not None:
-            encoded = replace(encoded, sparse=self._bm25.encode_queries(texts))
-        self.last_query_ms = spent + (time.perf_counter() - started) * 1000
+        encoded, self.last_query_ms = self.store.encode("q", texts, self._inner.encode_queries)
         return encoded
 
-    def close(self) -> None:
-        self._store.close()
+
+class CachedPaired(Cached, PairedEncoder):
+    """A dense model from the cache with its BM25 beside it: still a ``PairedEncoder``, as the pipeline knows it."""
+
+    def __init__(self, encoder: PairedEncoder, folder: Path) -> None:
+        dense_only = replace(encoder.fingerprint, sparse="none")
+        self.store = _Store(folder, dense_only)
+        super().__init__(_CachedModel(encoder.dense, self.store, dense_only), encoder.lexical)
+        self.last_query_ms = 0.0
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        model = self.dense
+        started = time.perf_counter()
+        encoded = super().encode_queries(texts)
+        spent = (time.perf_counter() - started) * 1000
+        # What BM25 and a first encoding took is in ``spent``; of a repeated one the model's time is missing there.
+        self.last_query_ms = max(spent, model.last_query_ms if isinstance(model, _CachedModel) else 0.0)
+        return encoded
+
+
+class _CachedModel:
+    """A ``DenseModel`` from the cache."""
+
+    def __init__(self, model: DenseModel, store: _Store, fingerprint: Fingerprint) -> None:
+        self._inner, self._store = model, store
+        self.model, self.weights, self.dim = fingerprint.model, fingerprint.weights, fingerprint.dim
+        self.pooling, self.prompts = fingerprint.pooling, fingerprint.prompts
+        self.last_query_ms = 0.0
+
+    @property
+    def max_tokens(self) -> int:
+        return self._inner.max_tokens
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        encoded, spent = self._store.encode(
+            "q" if query else "d", texts, lambda missing: self._inner.embed(missing, query=query)
+        )
+        if query:
+            self.last_query_ms = spent
+        return encoded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # a model's own extras, such as its tokenizer
 
 
 class _Store:
     """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds."""
 
-    def __init__(self, path: Path, dim: int) -> None:
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
+        path = folder / "embeddings" / f"{fingerprint.digest}.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._dim = dim
+        self._dim = fingerprint.dim
         # Retrievers run in threads as well; SQLite's own lock keeps them apart.
         self._db = sqlite3.connect(path, check_same_thread=False, timeout=60, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
-from eval.embedding_cache import CachedEncoder, cache_folder
+from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder
 from eval.pipelines import SHOWN, SHOWN_CHARS, Finder, Found, _name_of
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
 from indexes.errors import SourceError
@@ -29,7 +29,7 @@ class DenseFinder(Finder):
                 remedy="measure a retriever over the index that its judgements name",
             )
         encoder: Encoder = model if isinstance(model, Encoder) else _EmbeddingEncoder(model)
-        self._encoder = encoder if isinstance(encoder, CachedEncoder) else CachedEncoder(encoder, cache_folder(cache))
+        self._encoder = cache_encoder(encoder, cache_folder(cache))
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         self._ids = [p.id for p in dataset.corpus.values() if p.content.strip()]
         encoded = self._encoder.encode_documents([dataset.corpus[i].content for i in self._ids])
@@ -137,7 +137,7 @@ def _best(ids: list[str], scores: NDArray[np.float32], depth: int) -> list[tuple
 class EncoderReranker:
     """An encoder in a reranker's place, as MTEB measures embedders: the cosine of question and text."""
 
-    def __init__(self, encoder: CachedEncoder) -> None:
+    def __init__(self, encoder: CachedEncoder | CachedPaired) -> None:
         self._encoder = encoder
         self.fingerprint = encoder.fingerprint.digest
 

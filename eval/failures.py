@@ -117,7 +117,7 @@ def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) 
     """Rank of each relevant document's best sentence in each leg (DEEP hits) and in the fusion of both legs' top_k."""
     from eval.lift import Lifter
     from indexes.nodes.record import SentenceRecord
-    from indexes.store.fusion import fuse
+    from indexes.store.fusion import Method, fuse
     from indexes.store.search import search_legs
 
     index, retrieval = retriever.index, retriever.settings.retrieval
@@ -133,7 +133,7 @@ def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) 
             name = names[hit.id] = lifter.of_record(record)
             if name in relevant and leg not in (entry := found.setdefault(name, {"text": record.text})):
                 entry[leg] = rank
-    method = retrieval.fusion if sparse is not None else "dense"
+    method: Method = retrieval.fusion if sparse is not None else "dense"
     fused = fuse(
         [(hit.id, hit.score) for hit in deep.dense[: retrieval.top_k]],
         [(hit.id, hit.score) for hit in deep.sparse[: retrieval.top_k]],

@@ -8,26 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.embedding_cache import CachedEncoder, cache_folder, digest
+from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest
 from indexes.encoders.base import Encoder
 from indexes.errors import SourceError
 from indexes.settings import IndexSettings
 
 COLLECTION = "eval"
 DONE = "complete"
-# What decides how an index is made, besides the encoder: everything of these sections that touches what is stored.
-_RECIPE_SECTIONS = ("split", "sparse", "contextual", "dense_context", "parents")
 
 
 def cached_encoder(
     settings: IndexSettings, cache: str | Path | None = None, encoder: Encoder | None = None
-) -> CachedEncoder:
+) -> CachedEncoder | CachedPaired:
     """The configured encoder (or the one given) behind the embedding cache."""
     from indexes.encoders import build_encoder
 
-    if isinstance(encoder, CachedEncoder):
-        return encoder
-    return CachedEncoder(encoder or build_encoder(settings), cache_folder(cache))
+    return cache_encoder(encoder or build_encoder(settings), cache_folder(cache))
 
 
 def index_dataset(
@@ -64,7 +60,9 @@ def index_dataset(
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
     store = settings.store.model_copy(update={"path": place, "url": None})
-    settings = settings.model_copy(update={"store": store})
+    # Embeddings are kept here already; the pipeline's own cache would keep them twice.
+    ingest = settings.ingest.model_copy(update={"cache_mb": 0})
+    settings = settings.model_copy(update={"store": store, "ingest": ingest})
     if (place / DONE).is_file():
         return open_index(COLLECTION, settings=settings, encoder=model)
     shutil.rmtree(place, ignore_errors=True)  # of an earlier call that did not end
@@ -80,9 +78,9 @@ def index_dataset(
 
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:
     """16 hex digits over all that decides which points a document becomes."""
-    from indexes.planner import RECIPE_VERSION, recipe_hash
+    from indexes.tasks import RECIPE_VERSION
 
     tree = settings.model_dump(mode="json")
-    sections = {name: tree[name] for name in _RECIPE_SECTIONS if name in tree}
+    sections = {name: tree[name] for name in ("split", "sparse") if name in tree}
     store = {key: value for key, value in tree["store"].items() if key in ("engine", "quantization")}
-    return digest([RECIPE_VERSION, recipe_hash(settings, encoder), sections, store])
+    return digest([RECIPE_VERSION, encoder.fingerprint.digest, sections, store])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
-from eval.embedding_cache import CachedEncoder
+from eval.embedding_cache import Cached
 from eval.lift import Lifter
 from eval.windows import first_window
 from indexes.errors import SettingsError, SourceError
@@ -89,7 +89,7 @@ class HybridFinder(Finder):
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
             self.fingerprint["reranker"] = _name_of(retriever.reranker)
-        if isinstance(self._encoder, CachedEncoder):
+        if isinstance(self._encoder, Cached):
             self.notes.append("encode times are those of each question's first encoding")
 
     def __call__(self, query: str, text: str) -> Found:
@@ -101,7 +101,7 @@ class HybridFinder(Finder):
         # The raw score orders what was reranked; its probability is full of ties in 32 bits.
         values = [(names[c.id], c.score if c.rerank_raw is None else c.rerank_raw) for c in result.candidates]
         timings = dict(result.trace.timings_ms)
-        if isinstance(self._encoder, CachedEncoder) and "encode" in timings:
+        if isinstance(self._encoder, Cached) and "encode" in timings:
             timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)
         return Found(self.lifter.ranking(values), timings, self._details(query, result, names))
 

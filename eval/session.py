@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
-from eval.embedding_cache import CachedEncoder, digest
+from eval.embedding_cache import CachedEncoder, CachedPaired, digest
 from eval.indexing import cached_encoder, index_dataset, recipe_digest
 from indexes.errors import SettingsError
 
@@ -94,12 +94,12 @@ class Session:
         self.dataset = dataset
         self.cache = cache
         self.progress = progress
-        self._encoders: dict[str, CachedEncoder] = {}
+        self._encoders: dict[str, CachedEncoder | CachedPaired] = {}
         self._rerankers: dict[str, Any] = {}
         self._llms: dict[str, Any] = {}
         self._index: tuple[str, Any] | None = None  # one at a time: a sweep over recipes would fill the memory
 
-    def encoder(self, settings: Settings) -> CachedEncoder:
+    def encoder(self, settings: Settings) -> CachedEncoder | CachedPaired:
         """The configured encoder behind the embedding cache; BM25's parameters make another one of the same model."""
         key = digest([settings.encoder.model_dump(mode="json"), settings.sparse.model_dump(exclude={"window"})])
         if key not in self._encoders:

@@ -39,7 +39,7 @@ def read(path: Path, split: str = "test") -> Dataset:
             reader.complain(number, 'needs lists of texts in "positive" and "negative" (or "documents")')
             continue
         positive, negative, documents = (texts or [] for texts in lists)
-        if both := set(positive) & set(negative):
+        if "_id" not in row and (both := set(positive) & set(negative)):  # ours may have equal texts under two ids
             reader.complain(number, f"a text is positive and negative at once: {min(both)[:60]!r}")
             continue
         ids = [
