@@ -17,6 +17,8 @@ COMMANDS = {
     "sweep": "Measure a pipeline over ranges of its settings.",
     "embedders": "Compare embedding models side by side.",
     "rerank": "Measure a reranker on lists of candidates.",
+    "compare": "Compare runs: differences, intervals, p values, verdicts.",
+    "gate": "Exit 1 when a run is significantly worse than the baseline.",
     "failures": "Show a run's worst queries, and which stage lost them.",
     "convert": "Write a dataset in another format.",
 }

@@ -1,0 +1,126 @@
+"""rag-eval compare: which of several runs is better, and whether these queries can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from eval.cli.options import dataset_of, measure_names, measures_option
+
+if TYPE_CHECKING:
+    from eval.datasets import Dataset
+    from eval.runs import Run
+
+SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
+
+
+@click.command(name="compare", short_help="Compare runs: differences, intervals, p values, verdicts.")
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
+@click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
+@measures_option
+@click.option(
+    "--against",
+    type=click.Choice(["first", "previous", "all"]),
+    default="first",
+    show_default=True,
+    help="Compare each run with the first one, with the one before it, or all pairs.",
+)
+@click.option("--baseline", metavar="NAME", help="The run that counts as the first one.")
+@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
+@click.option("--title", default="", help="Title of the report.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a report: .html, .md, .tex, .json or .txt; repeatable.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "latex", "json", "html"]),
+    default="terminal",
+    show_default=True,
+    help="What is printed.",
+)
+@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+def command(
+    folders: tuple[Path, ...],
+    path: str | None,
+    split: str | None,
+    measures: str | None,
+    against: str,
+    baseline: str | None,
+    alpha: float,
+    title: str,
+    outputs: tuple[Path, ...],
+    form: str,
+    as_json: bool,
+) -> None:
+    """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts."""
+    from eval.compare import Against, compare
+    from eval.report import FORMS
+    from indexes.errors import SettingsError
+    from rag.cli.output import data, words
+
+    if unknown := [str(output) for output in outputs if output.suffix.lower() not in SUFFIXES]:
+        raise SettingsError(f"-o {unknown[0]} has no known ending", remedy=f"end it in one of {', '.join(SUFFIXES)}")
+    names = measure_names(measures)
+    runs = load_runs(folders)
+    dataset = judgements(runs, path, split)
+    comparison = compare(
+        runs,
+        dataset.qrels,
+        names,
+        against=cast("Against", against),
+        baseline=baseline,
+        alpha=alpha,
+        title=title or f"{dataset.name} ({dataset.split})",
+    )
+    data(FORMS["json" if as_json else form](comparison).rstrip("\n"))
+    for output in outputs:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(FORMS[SUFFIXES[output.suffix.lower()]](comparison), encoding="utf-8")
+        words(f"wrote {output}")
+    if (as_json or form != "terminal") and not outputs:
+        for warning in comparison.warnings:
+            words(f"warning: {warning}")
+
+
+def load_runs(folders: tuple[Path, ...]) -> list[Run]:
+    """The runs, called by their folders where two have one name."""
+    from eval.runs import load_run
+
+    runs = [load_run(folder) for folder in folders]
+    names = [run.name for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if names.count(run.name) > 1:
+            run.name = str(folder)
+    return runs
+
+
+def judgements(runs: list[Run], path: str | None, split: str | None) -> Dataset:
+    """The dataset to judge by: the one named, or where the first run that says so found its own.
+
+    Raises:
+        SourceError: nobody names one, or it is no longer what the runs were made on.
+    """
+    from eval.evaluate import check_dataset
+    from indexes.errors import SourceError
+
+    source: Any = next((run for run in runs if run.dataset_path), None)
+    if path is None and source is None:
+        raise SourceError("these runs do not say which dataset they are of", remedy="name it with --dataset")
+    where = path or source.dataset_path
+    part = split or (source.split if source is not None else "test")
+    dataset = dataset_of(where, part)
+    if source is not None and source.dataset and source.dataset != dataset.hash:
+        if set(source.results) < set(dataset.queries):
+            dataset = dataset_of(where, part, len(source.results))  # made with --queries N
+        check_dataset(source, dataset)
+    return dataset

@@ -1,0 +1,31 @@
+"""Reports of a comparison: terminal, Markdown, LaTeX, JSON, and one self-contained HTML page.
+
+Each form is one function from a ``Comparison`` to text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from eval.compare import Comparison
+from eval.report.html import html
+from eval.report.latex import latex
+from eval.report.markdown import markdown
+from eval.report.terminal import terminal
+
+__all__ = ["FORMS", "html", "latex", "markdown", "terminal", "to_json"]
+
+
+def to_json(comparison: Comparison) -> str:
+    """All of the comparison, per-query values left out (they are in the runs)."""
+    return json.dumps(comparison.as_dict(), ensure_ascii=False, indent=2)
+
+
+FORMS: dict[str, Callable[[Comparison], str]] = {
+    "terminal": terminal,
+    "markdown": markdown,
+    "latex": latex,
+    "json": to_json,
+    "html": html,
+}

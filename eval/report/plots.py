@@ -1,0 +1,152 @@
+"""Plots as inline SVG: no scripts, no fonts, no files beside them. Colours come from the page's style sheet.
+
+Every function returns one ``<svg>`` whose shapes carry classes ``c0``, ``c1``, ... (one a run), ``axis``, ``grid``,
+``win``, ``loss`` and ``tie``, and a ``<title>`` per mark, which browsers show as a tooltip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from eval.compare import LEVELS, TOTAL, Comparison
+
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
+COLOURS = 8  # classes c0 to c7, then round again
+
+
+def precision_recall(comparison: Comparison) -> str:
+    """Interpolated precision at eleven recall levels, one line a run."""
+    frame = _Frame((0.0, 1.0), (0.0, 1.0))
+    marks = []
+    for number, run in enumerate(comparison.runs):
+        points = list(zip(LEVELS, run.curve, strict=True))
+        path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in points)
+        marks.append(f'<polyline class="line c{number % COLOURS}" points="{path}"/>')
+        marks += [
+            f'<circle class="dot c{number % COLOURS}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3">'
+            f"<title>{escape(run.name)}: precision {y:.3f} at recall {x:.1f}</title></circle>"
+            for x, y in points
+        ]
+    return frame.svg("recall", "precision", marks, "Precision against recall")
+
+
+def per_query(comparison: Comparison, run: str, against: str, measure: str) -> str:
+    """Differences per query, sorted: how many queries win, how many lose, and whether a few carry the mean."""
+    rows = {scored.name: scored.per_query[measure] for scored in comparison.runs}
+    new, old = rows[run], rows[against]
+    values = sorted(((new[q] - old[q], q) for q in new if q in old), reverse=True)
+    reach = max((abs(value) for value, _ in values), default=0.0) or 1.0
+    frame = _Frame((0.0, float(max(1, len(values)))), (-reach, reach))
+    width = (WIDTH - LEFT - RIGHT) / max(1, len(values))
+    gap = 0.15 * width if width > 3 else 0.0
+    marks = []
+    for place, (value, query) in enumerate(values):
+        if abs(value) < 1e-9:
+            continue
+        top, bottom = sorted((frame.y(value), frame.y(0.0)))
+        tip = f"{query}: {old[query]:.3f} to {new[query]:.3f} ({value:+.3f})"
+        marks.append(
+            f'<rect class="{"win" if value > 0 else "loss"}" x="{frame.x(place) + gap / 2:.2f}" y="{top:.2f}" '
+            f'width="{max(0.4, width - gap):.2f}" height="{bottom - top:.2f}"><title>{escape(tip)}</title></rect>'
+        )
+    zero = frame.y(0.0)
+    marks.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}"/>')
+    mean = sum(value for value, _ in values) / max(1, len(values))
+    level = frame.y(mean)
+    marks.append(
+        f'<line class="mean" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}">'
+        f"<title>mean {mean:+.4f}</title></line>"
+    )
+    return frame.svg("queries, best change first", f"change in {measure}", marks, f"{run} against {against}")
+
+
+def quality_latency(comparison: Comparison) -> str:
+    """The first measure against the median milliseconds of a question; "" where no run has timings."""
+    measure = comparison.measures[0]
+    points = [
+        (run.latency[TOTAL][0], run.mean[measure], run.name, number)
+        for number, run in enumerate(comparison.runs)
+        if TOTAL in run.latency
+    ]
+    if not points:
+        return ""
+    xs, ys = [x for x, *_ in points], [y for _, y, *_ in points]
+    frame = _Frame((0.0, max(xs) * 1.25 or 1.0), _padded(min(ys), max(ys)))
+    marks, taken = [], list[tuple[float, float]]()
+    for x, y, name, number in sorted(points, key=lambda point: -point[1]):  # labels give way downwards
+        px, py = frame.x(x), frame.y(y)
+        marks.append(
+            f'<circle class="dot c{number % COLOURS}" cx="{px:.1f}" cy="{py:.1f}" r="6">'
+            f"<title>{escape(name)}: {y:.4f} {escape(measure)}, {x:.1f} ms</title></circle>"
+        )
+        left = px > WIDTH - 150
+        label = py + 4
+        while any(abs(label - other) < 13 and abs(px - where) < 150 for where, other in taken):
+            label += 13
+        taken.append((px, label))
+        anchor = f'x="{px - 10:.1f}" text-anchor="end"' if left else f'x="{px + 10:.1f}"'
+        marks.append(f'<text class="label" {anchor} y="{label:.1f}">{escape(_short(name))}</text>')
+    return frame.svg("milliseconds a question (p50)", measure, marks, "Quality against latency")
+
+
+class _Frame:
+    """Axes with ticks at round numbers; ``x`` and ``y`` map values to places."""
+
+    def __init__(self, xs: tuple[float, float], ys: tuple[float, float]) -> None:
+        self.xs, self.ys = xs, ys
+
+    def x(self, value: float) -> float:
+        low, high = self.xs
+        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        low, high = self.ys
+        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+
+    def svg(self, across: str, up: str, marks: Sequence[str], title: str) -> str:
+        grid = []
+        for value in _ticks(*self.ys):
+            y = self.y(value)
+            grid.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+            grid.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>')
+        for value in _ticks(*self.xs):
+            x = self.x(value)
+            grid.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+            place = f'x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}"'
+            grid.append(f'<text class="tick" {place} text-anchor="middle">{_number(value)}</text>')
+        middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
+        height = TOP + (HEIGHT - TOP - BOTTOM) / 2
+        names = [
+            f'<text class="name" x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(across)}</text>',
+            f'<text class="name" transform="translate(13 {height:.0f}) rotate(-90)" text-anchor="middle">{escape(up)}'
+            "</text>",
+        ]
+        head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        return "".join([head, *grid, *marks, *names, "</svg>"])
+
+
+def _ticks(low: float, high: float, wanted: int = 6) -> list[float]:
+    """Round values within [low, high], about ``wanted`` of them."""
+    rough = (high - low) / wanted
+    base = 10.0 ** math.floor(math.log10(rough))
+    step = next(base * factor for factor in (1, 2, 2.5, 5, 10) if base * factor >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [step * n for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    room = max((high - low) * 0.25, 0.005)
+    return max(0.0, low - room), high + room
+
+
+def _number(value: float) -> str:
+    return (
+        f"{value:g}" if abs(value) >= 1e-9 and abs(value) >= 0.001 else ("0" if abs(value) < 1e-9 else f"{value:.1e}")
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"

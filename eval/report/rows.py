@@ -1,0 +1,67 @@
+"""What all reports say alike: cells, notes and the sentence about the method."""
+
+from __future__ import annotations
+
+from eval.compare import TOTAL, Comparison, Difference, Scored
+
+MARKS = {"keep": "+", "drop": "-", "no evidence": "="}
+DIFFERENCE_HEAD = ("run", "against", "measure", "difference", "95 % interval", "p (Holm)", "win / tie / loss")
+
+
+def method(comparison: Comparison) -> str:
+    """How the numbers came about, in one sentence."""
+    steps = len(comparison.verdicts)
+    over = f"Holm-corrected over {steps} comparisons" if steps > 1 else "one comparison"
+    return (
+        f"{comparison.queries} queries; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
+        f"randomisation test, 10,000 permutations or exact, {over} a measure; significant below {comparison.alpha:g}; "
+        f"verdicts by {comparison.measures[0]}"
+    )
+
+
+POWER = (
+    "queries needed: n = ((1.960 + 0.842) x s / d)^2 for 80 % power at two-sided 5 %, with d the observed mean "
+    "difference and s the standard deviation of the differences over queries; an order of magnitude, since d is itself "
+    "an estimate"
+)
+
+
+def p_text(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+
+
+def mark(comparison: Comparison, difference: Difference | None) -> str:
+    """ "+" a significant win, "-" a significant loss, "" neither."""
+    if difference is None or difference.p_holm >= comparison.alpha:
+        return ""
+    return "+" if difference.paired.difference > 0 else "-"
+
+
+def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
+    numbers = found.paired
+    return [
+        found.run,
+        found.against,
+        found.measure,
+        f"{numbers.difference:+.4f}",
+        f"{numbers.low:+.4f} to {numbers.high:+.4f}",
+        p_text(found.p_holm) + (" *" if found.p_holm < comparison.alpha else ""),
+        f"{numbers.wins} / {numbers.ties} / {numbers.losses}",
+    ]
+
+
+def stages(comparison: Comparison) -> list[str]:
+    """All stages of all runs in the order they are run, the total last."""
+    seen = dict.fromkeys(stage for run in comparison.runs for stage in run.latency if stage != TOTAL)
+    return [*seen, TOTAL] if any(run.latency for run in comparison.runs) else []
+
+
+def latency_cell(run: Scored, stage: str) -> str:
+    if stage not in run.latency:
+        return "-"
+    p50, p95 = run.latency[stage]
+    return f"{_ms(p50)} / {_ms(p95)}"
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

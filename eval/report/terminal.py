@@ -1,0 +1,30 @@
+"""A comparison on a terminal: verdicts first, since they are what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eval.compare import Comparison
+from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
+
+
+def terminal(comparison: Comparison) -> str:
+    """Verdicts, means, differences, latencies, warnings and notes, as plain text."""
+    from eval.cli.options import table
+
+    parts = [comparison.title] if comparison.title else []
+    parts.append("\n".join(f"{v.run} over {v.against}: {v.sentence}" for v in comparison.verdicts))
+    means: list[Sequence[object]] = []
+    for run in comparison.runs:
+        cells = (
+            f"{run.mean[m]:.4f}{mark(comparison, comparison.difference(run.name, m)):<1}" for m in comparison.measures
+        )
+        means.append([run.name, *cells])
+    parts.append(table(["run", *comparison.measures], means))
+    parts.append(table(list(DIFFERENCE_HEAD), [difference_cells(comparison, d) for d in comparison.differences]))
+    if names := stages(comparison):
+        rows = [[run.name, *(latency_cell(run, stage) for stage in names)] for run in comparison.runs]
+        parts.append(table(["ms, p50 / p95", *names], rows))
+    parts += ["\n".join(f"warning: {warning}" for warning in comparison.warnings)] if comparison.warnings else []
+    notes = [*comparison.notes, method(comparison), POWER]
+    return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in notes)])
