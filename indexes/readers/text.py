@@ -1,7 +1,7 @@
 """Plain text (.txt .text .log .rst): the text as it is, with chapter lines of books as headings.
 
-A line by itself such as 第三章 归途, CHAPTER IV or Part 2: The Road is a heading; in .rst files so is a line that is
-underlined.
+A line by itself such as 第三章 归途 or 1.2 Limits (``headings.heading_of``), CHAPTER IV or Part 2: The Road is a
+heading; in .rst files so is a line that is underlined.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
+from indexes.headings import heading_of
 from indexes.readers.builder import Extract
 from indexes.readers.decode import decode
 from indexes.readers.outline import Section
 from indexes.readers.source_file import SourceFile
 
-_CHAPTER_ZH = re.compile(
-    r"^[ \t　]*+(第[一二三四五六七八九十百千零〇两\d]{1,9}([卷部篇编集章回节])(?:[ \t　:：、.．][^\r\n]{0,60})?)\r?$",
-    re.MULTILINE,
-)
+_MAYBE_HEADING = re.compile(r"^[ \t　]*+((?:第|[1-9]\d{0,2}[.．]\d)[^\r\n]{0,80})\r?$", re.MULTILINE)
 _CHAPTER_EN = re.compile(
     r"^[ \t]*+((CHAPTER|Chapter|PART|Part|BOOK|Book|VOLUME|Volume)[ \t]+"
     r"(?:\d{1,3}|[IVXLC]{1,7})(?:[.:—–-]?[ \t][^\r\n]{0,60}|[.:])?)\r?$",
     re.MULTILINE,
 )
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
-_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "章": 2, "回": 2, "节": 3}
-_LEVELS |= {"book": 1, "volume": 1, "part": 2, "chapter": 3}
+_LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
+_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters
 
 
 def read(file: SourceFile) -> Extract:
@@ -36,17 +34,18 @@ def read(file: SourceFile) -> Extract:
     if suffix != ".log":
         marks += _chapters(text)
     if suffix == ".rst":
-        marks = sorted([*marks, *_underlined(text)])
+        marks = sorted([*marks, *_underlined(text)], key=lambda mark: (mark[0], -mark[1]))  # with its underline
     return Extract(text, _sections(text, marks), {"encoding": encoding} if encoding else {})
 
 
 def _chapters(text: str) -> list[tuple[int, int, int, str]]:
     """(start, end, level, title) of chapter lines."""
     found = []
-    for match in _CHAPTER_ZH.finditer(text):
+    for match in _MAYBE_HEADING.finditer(text):
         title = match.group(1).strip()
-        if title[-1] not in "。！？；，,.!?;…”":
-            found.append((match.start(1), match.end(1), _LEVELS[match.group(2)], title))
+        heading = heading_of(title)
+        if heading is not None and title[-1] != "”":
+            found.append((match.start(1), match.end(1), _BELOW[heading.form] + heading.level, title))
     for match in _CHAPTER_EN.finditer(text):
         # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
         alone = (
