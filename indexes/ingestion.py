@@ -220,7 +220,10 @@ class _Run:
         return build_splitter(self._settings.split, self._encoder())
 
     def _pooler(self) -> WindowPooler:
-        return WindowPooler(self._encoder().lexical, self._settings.sparse.window)
+        split = self._settings.split
+        return WindowPooler(
+            self._encoder().lexical, self._settings.sparse.window, split.dense_context, split.dense_context_of
+        )
 
     def _cached(self) -> EncodingCache:
         if self._cache is None:

@@ -101,6 +101,12 @@ class SplitSettings(SectionModel):
     contextual: Literal["none", "heading", "title"] = Field(
         "none", description="what the dense side reads before each sentence: nothing, its heading path, or the title"
     )
+    dense_context: float = Field(
+        0.0, ge=0, le=4, description="share of its surroundings' mean that is added to each sentence's dense vector"
+    )
+    dense_context_of: Literal["window", "document"] = Field(
+        "window", description="whose mean dense_context adds: the window's (of sparse.window) or the whole document's"
+    )
     chunk_chars: int = Field(150, ge=20, description="fixed: longest chunk; 100 to 150 for Chinese, 400 for English")
     child_max_chars: int = Field(300, ge=20, description="parent_child: longest child")
     parent_max_chars: int = Field(1200, ge=20, description="parent_child: longest parent")
