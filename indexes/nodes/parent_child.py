@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from indexes.errors import SettingsError
 from indexes.nodes.blocks import ATOMIC, IMAGE, Block, Node, tree_of
 from indexes.nodes.cutting import Limits, pieces
 from indexes.sentences import iter_spans
@@ -62,8 +63,16 @@ def parents_of(
         child_max, parent_max: characters; None: the first pass alone decides.
         together: asked for every parent with several children; where it says no, each child becomes a parent (a heading
             alone stays with the child after it).
+
+    Raises:
+        SettingsError: ``parent_max`` is below ``child_max``.
     """
-    child_max, parent_max = child_max or NO_LIMIT, max(parent_max or NO_LIMIT, child_max or 0)
+    child_max, parent_max = child_max or NO_LIMIT, parent_max or NO_LIMIT
+    if parent_max < child_max < NO_LIMIT:
+        raise SettingsError(
+            f"a child of {child_max} characters does not fit a parent of {parent_max}",
+            remedy="raise split.parent_max_chars, or lower split.child_max_chars",
+        )
     root = tree_of(blocks)
     found: list[Parent] = []
     for top in [Node(own=root.own)] * bool(root.own) + root.below:

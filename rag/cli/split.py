@@ -46,12 +46,6 @@ def command(shared: Shared, file: Path, form: str, no_limits: bool, llm_pass: bo
     from indexes.nodes.dify import as_dify
 
     settings = shared.settings
-    if settings.split.child_max_chars > settings.split.parent_max_chars:
-        raise SettingsError(
-            f"a child of {settings.split.child_max_chars} characters does not fit a parent of "
-            f"{settings.split.parent_max_chars}",
-            remedy="raise --parent-max-chars or lower --child-max-chars",
-        )
     limits = (None, None) if no_limits else (settings.split.child_max_chars, settings.split.parent_max_chars)
     parents = _parents(file, settings, limits, _together(settings) if llm_pass else None)
     if form == "json" or shared.json:

@@ -101,6 +101,16 @@ def test_a_parent_is_fetched_in_one_call(index: Index) -> None:
     assert all(len(windows[c.id]) == c.record.parent[1] - c.record.parent[0] + 1 for c in nodes if c.record.parent)
 
 
+def test_the_mode_of_the_settings_reaches_the_collection(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "guide.md"
+    path.write_text(GUIDE, encoding="utf-8")
+    split = settings.split.model_copy(update={"mode": "parent_child", "contextual": "heading"})
+    with build_index(path, collection="mode", settings=settings.model_copy(update={"split": split})) as built:
+        found = build_retriever(built, settings=settings).search("红茶要泡几分钟？").candidates[0]
+    assert found.record.parent == (0, 2) and found.record.text.startswith("泡茶")
+    assert found.window is not None and "来客请先脱鞋" in found.window
+
+
 def test_the_llm_pass_understands_its_two_words() -> None:
     from llama_index.core.llms.mock import MockLLM
 
