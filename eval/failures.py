@@ -19,6 +19,7 @@ STAGES = {
     "lost in rerank": "fusion had it higher, or the reranker did not read that far",
     "cut by the budget": "it was among the candidates, and no passage of the prompt holds it",
     "ranked low": "it reached the prompt, below other documents",
+    "found": "it is as high as all relevant documents can be",
 }
 
 
@@ -80,7 +81,7 @@ def explain(run: Run, dataset: Dataset, query: str, value: float, retriever: Any
         item.fused = deep.get("fused")
         if not item.text:
             item.text = str(deep.get("text", ""))
-        item.stage = _stage(item, prompt, deep, run, searched=retriever is not None)
+        item.stage = _stage(item, prompt, deep, run, wanted=len(relevant), searched=retriever is not None)
         gold.append(item)
     found = details.get("found") or [
         {"id": d, "text": dataset.corpus[d].content if d in dataset.corpus else ""} for d in list(ranks)[:3]
@@ -95,12 +96,12 @@ def summary(failures: list[Failure]) -> dict[str, int]:
     return {stage: counts[stage] for stage in STAGES if counts[stage]}
 
 
-def _stage(item: Gold, prompt: list[str] | None, deep: dict[str, Any], run: Run, *, searched: bool) -> str:
+def _stage(item: Gold, prompt: list[str] | None, deep: dict[str, Any], run: Run, *, wanted: int, searched: bool) -> str:
     if item.rank is not None:
         if prompt is not None and item.id not in prompt:
             reranked = "reranker" in run.fingerprint and item.fused is not None and item.fused < item.rank
             return "lost in rerank" if reranked else "cut by the budget"
-        return "ranked low"
+        return "found" if item.rank <= wanted else "ranked low"
     if not searched:
         return "not in candidates"
     if deep.get("absent"):
