@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indexes.api import DocumentInfo, Index, build_index, open_index
+    from indexes.api import DocumentInfo, Index, build_index, open_index, plan_index
 
-__all__ = ["DocumentInfo", "Index", "build_index", "open_index"]
+__all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
 
 
 def __getattr__(name: str) -> Any:

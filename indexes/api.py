@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,6 @@ class Index:
             progress=progress,
         )
         return self.report
-
-    def plan(self, source: Source, *, prune: bool = False) -> IngestReport:
-        """What ``add`` would do with these files; nothing is written and no model is loaded."""
-        return plan(source, manifest=self._manifest, encoder_digest=self._digest(), settings=self.settings, prune=prune)
 
     def verify(self, *, repair: bool = False) -> Verification:
         """Compare manifest and collection point by point, and mend what differs.
@@ -291,6 +288,33 @@ def open_index(
             client.close()
         raise
     return index
+
+
+def plan_index(
+    source: Source, *, collection: str = "default", settings: IndexSettings | None = None, prune: bool = False
+) -> IngestReport:
+    """What ``build_index`` would do with these files: nothing is written, no model is loaded, no lock is taken.
+
+    Where the model of the settings is another than that of the collection, ``build_index`` refuses; this does not
+    look at it.
+
+    Raises:
+        SourceError: a path does not exist or is of no kind we read; or the source is no path.
+    """
+    settings = settings or load(IndexSettings).settings
+    path = manifest_path(settings.store, collection, shared_client=False)
+    client = open_client(settings.store)
+    try:
+        digest, there = "", client.collection_exists(collection)
+        if there:
+            digest = str((read_fingerprint(client, collection) or {}).get("digest", ""))
+    finally:
+        client.close()
+    manifest = Manifest(path if there and isinstance(path, Path) and path.exists() else ":memory:")
+    try:
+        return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
+    finally:
+        manifest.close()
 
 
 def _finish_what_died(index: Index, manifest: Manifest) -> None:

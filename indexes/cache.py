@@ -171,7 +171,7 @@ class EncodingCache:
                 db.execute(
                     "DELETE FROM vectors WHERE rowid IN (SELECT rowid FROM vectors ORDER BY rowid LIMIT ?)", (surplus,)
                 )
-                db.execute("PRAGMA incremental_vacuum").fetchall()
+                db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
 
 
 def _key(text: str) -> bytes:

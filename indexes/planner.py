@@ -50,7 +50,7 @@ class FilePlanner:
         self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
         self._known: dict[str, list[Entry]] = {}
         self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
-        self._pending: set[str] = set()  # owners that are read in this run
+        self._pending: dict[str, str] = {}  # files that are read in this run -> their content
         for entry in manifest:
             self._known.setdefault(entry.source, []).append(entry)
             if entry.recipe == recipe and entry.mtime_ns:
@@ -122,7 +122,7 @@ class FilePlanner:
             self._duplicate(found, owner)
             return
         self._owners[content, found.suffix] = found.source
-        self._pending.add(found.source)
+        self._pending[found.source] = content
         yield Job(found, content, known)
 
     def _owner(self, found: Found, content: str) -> str | None:
@@ -131,7 +131,7 @@ class FilePlanner:
         if owner is None or owner == found.source or not found.size:
             return None
         if owner in self._pending:
-            return owner
+            return owner if self._pending[owner] == content else None
         entry = self._known[owner][0]
         try:
             status = os.stat(owner)

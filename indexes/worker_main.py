@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ TEXT_BYTES = 1 << 20  # of text in one frame
 BUSY_SHARE = 2  # a worker that holds more than limit / BUSY_SHARE after a file makes place for a fresh one
 
 
-def main(descriptor: int, settings_json: str, memory_mb: int, parent: int) -> None:
-    """Serve until the parent closes the pipe."""
+def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, parent: int) -> None:
+    """Serve until the parent closes the pipe. ``reader`` is "module:function"."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - libraries that print
-    from indexes.readers import read_file  # heavy: before the limit, so that it limits what files need
     from indexes.settings import ReadSettings
+
+    module, _, name = reader.partition(":")
+    read_file = getattr(import_module(module), name)  # heavy: before the limit, which is for what files need
 
     settings = ReadSettings.model_validate_json(settings_json)
     base = _limit_memory(memory_mb)

@@ -35,10 +35,13 @@ class ReaderWorker:
     Args:
         read: how files are read.
         settings: time and memory that one file may take.
+        reader: "module:function", called as ``read_file(path, settings=read)``.
     """
 
-    def __init__(self, read: ReadSettings, settings: IngestSettings) -> None:
-        self._read, self._settings = read, settings
+    def __init__(
+        self, read: ReadSettings, settings: IngestSettings, *, reader: str = "indexes.readers:read_file"
+    ) -> None:
+        self._read, self._settings, self._reader = read, settings, reader
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self.restarts = 0
@@ -131,7 +134,13 @@ class ReaderWorker:
         if self._process is not None:
             self.close()
         ours, theirs = Pipe()
-        arguments = (theirs.fileno(), self._read.model_dump_json(), self._settings.file_memory_mb, os.getpid())
+        arguments = (
+            theirs.fileno(),
+            self._reader,
+            self._read.model_dump_json(),
+            self._settings.file_memory_mb,
+            os.getpid(),
+        )
         code = f"import sys; sys.path[:] = {sys.path!r}; from indexes.worker_main import main; main(*{arguments!r})"
         try:
             # A fresh interpreter, not multiprocessing's: that would run the user's own script once more.
@@ -186,7 +195,7 @@ class ReaderWorker:
 
 def _document(head: dict[str, Any], text: str) -> Document:
     document = Document(id_=head["doc_id"], text=text, metadata=head["metadata"])
-    for key in sorted(HIDDEN_KEYS & document.metadata.keys()):
+    for key in sorted(HIDDEN_KEYS):
         document.excluded_embed_metadata_keys.append(key)
         document.excluded_llm_metadata_keys.append(key)
     return document

@@ -11,65 +11,101 @@ import click
 
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, data_json, shown_path, words
+from rag.cli.output import data, data_json, shorten, shown_path, words
 from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from indexes.report import FileReport, IngestReport
 
 SOME_SKIPPED = 3
+EXAMPLES = 3  # repeated passages that are shown
 
 EPILOG = """\b
 Examples:
   rag ingest docs/ handbook.pdf
+  rag ingest docs/ --prune --dry-run
   rag ingest docs/ --collection guide --profile offline --report report.jsonl
 
-Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage.
+Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage, 130 interrupted.
+Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; what was stored is kept.
 """
 
 
 @click.command("ingest", epilog=EPILOG, short_help="Read files and folders into a collection.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done; no model is loaded.")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one JSON line a file."
 )
 @shared_options
-def command(shared: Shared, paths: tuple[Path, ...], report: Path | None) -> None:
+def command(shared: Shared, paths: tuple[Path, ...], prune: bool, dry_run: bool, report: Path | None) -> None:
     """Read files and folders into a collection. What is there already and unchanged is left alone."""
-    from indexes import build_index
-
     if report is not None and not report.absolute().parent.is_dir():
         raise SettingsError(f"--report {str(report)!r} lies in no folder", remedy="create the folder first")
-    with (
-        progress_bar() as progress,
-        build_index(list(paths), collection=shared.collection, settings=shared.settings, progress=progress) as index,
-    ):
-        result, total = index.report, index.count
+    if dry_run:
+        from indexes import plan_index
+
+        planned = plan_index(list(paths), collection=shared.collection, settings=shared.settings, prune=prune)
+        tell(shared, planned, None, report)
+        return
+    from indexes import build_index
+    from indexes.report import Interrupted
+
+    try:
+        with (
+            progress_bar() as progress,
+            build_index(
+                list(paths), collection=shared.collection, settings=shared.settings, prune=prune, progress=progress
+            ) as index,
+        ):
+            result, total = index.report, index.count
+    except Interrupted as stop:
+        if report is not None:
+            write_report(report, stop.report.files)
+        done = stop.report.count("added") + stop.report.count("updated")
+        words(f"stopped: {done} files are stored; the next run goes on from there")
+        raise
     assert result is not None  # noqa: S101 - build_index always reports
+    tell(shared, result, total, report)
+    sys.exit(SOME_SKIPPED if result.skipped else 0)
+
+
+def tell(shared: Shared, result: IngestReport, total: int | None, report: Path | None) -> None:
+    """Remarks to stderr, the result to stdout, and one line a file into ``report``."""
     if report is not None:
         write_report(report, result.files)
     for file in result.files:
+        path = shown_path(file.path)
         if file.status == "skipped":
-            words(f"skipped {shown_path(file.path)}: {file.reason}")
-        elif file.truncated:
-            words(f"{shown_path(file.path)}: {file.truncated} sentences are longer than the model reads and were cut")
+            words(f"skipped {path}: {file.reason}")
+        elif result.dry_run and file.status != "unchanged":
+            words(f"{file.status} {path}")
+        if file.truncated:
+            words(f"{path}: {file.truncated} sentences are longer than the model reads and were cut")
+        for note in file.notes:
+            words(f"{path}: {note}")
     if result.ignored:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
         words(f"left aside, since no reader is for them: {kinds}")
+    if result.repeated.passages:
+        words(f"{result.repeated.passages} passages stand in these documents more than once, such as:")
+        for example in result.repeated.examples[:EXAMPLES]:
+            places = f"{shown_path(example['first_source'])}, {shown_path(example['source'])}"
+            words(f"  “{shorten(example['text'], 70)}” ({places})")
     if shared.json:
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:
         data(summary(shared.collection, total, result))
-    sys.exit(SOME_SKIPPED if result.skipped else 0)
 
 
-def summary(collection: str, total: int, report: IngestReport) -> str:
+def summary(collection: str, total: int | None, report: IngestReport) -> str:
     """One line: what was done, and what the collection holds now."""
-    counts = ", ".join(
-        f"{number} {status}"
-        for status in ("added", "updated", "unchanged", "skipped")
-        if (number := sum(file.status == status for file in report.files))
-    )
+    from indexes.report import STATUSES
+
+    counts = ", ".join(f"{number} {status}" for status in STATUSES if (number := report.count(status)))
+    if total is None:
+        return f"{counts or 'no files'}; nothing was done, this is what would be"
     return (
         f"{counts or 'no files'}; {report.sentences_added} sentences written in {report.seconds:.1f} s; "
         f"collection '{collection}' holds {total} sentences"

@@ -19,10 +19,12 @@ from rag.cli.output import make_output_tolerant, words
 # name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
 COMMANDS = {
     "ingest": "Read files and folders into a collection.",
+    "split": "Cut a document into parents and children, for Dify.",
     "search": "Find the sentences that fit a question.",
     "ask": "Answer a question, with citations.",
     "chat": "Hold a conversation about the documents.",
     "status": "Show collections, documents and models.",
+    "verify": "Compare a collection with what was stored, and mend it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
     "doctor": "Find what is wrong here, and what mends it.",

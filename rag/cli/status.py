@@ -12,6 +12,7 @@ from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, megabytes, shown_path, words
 
 if TYPE_CHECKING:
+    from indexes import DocumentInfo
     from rag.settings import Settings
 
 EPILOG = """\b
@@ -59,7 +60,7 @@ def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> 
 
     row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
     row["size_bytes"] = folder_size(client, name)
-    row["problem"] = None
+    row["problem"] = row["differs"] = None
     try:
         recorded = read_fingerprint(client, name)
         if recorded is not None:
@@ -67,6 +68,7 @@ def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> 
         with open_index(name, settings=settings, client=client, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
+        row["differs"] = differing(found, settings, name)
     except StoreError as error:
         row["problem"] = str(error)
         return row
@@ -76,6 +78,24 @@ def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> 
             for info in found
         ]
     return row
+
+
+def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int | None:
+    """Documents whose number of sentences is not what the manifest says; None where there is no manifest here."""
+    from indexes.manifest import Manifest
+    from indexes.places import manifest_path
+
+    path = manifest_path(settings.store, name, shared_client=False)
+    if not isinstance(path, Path) or not path.exists():
+        return None
+    manifest = Manifest(path)
+    try:
+        expected = {entry.doc_id: entry.sentences for entry in manifest}
+        unfinished = len(manifest.unfinished())
+    finally:
+        manifest.close()
+    there = {info.doc_id: info.sentences for info in found}
+    return unfinished + sum(expected.get(key) != there.get(key) for key in expected.keys() | there.keys())
 
 
 def folder_size(client: Any, name: str) -> int | None:
@@ -98,5 +118,7 @@ def show(row: dict[str, Any]) -> None:
         f"{row['name']}: {row['documents']} documents, {row['sentences']} sentences, "
         f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
     )
+    if row.get("differs"):
+        words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")
