@@ -38,6 +38,8 @@ _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its f
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
 _UNPACKABLE = "archive"
+_NOT_READ = "it is of a format that is not read"
+_MAX_NOTES = 20
 
 OnSkip = Callable[[str, str], object]
 
@@ -90,11 +92,11 @@ def read_file(
         raise _unreadable(file, error) from error
     skipped: list[tuple[str, str]] = []
     documents = list(_documents(file, source, lambda name, reason: skipped.append((name, reason))))
-    for name, reason in skipped:
-        if on_skip is not None:
+    if on_skip is not None:
+        for name, reason in skipped:
             on_skip(name, reason)
-        elif documents:
-            documents[0].metadata.setdefault(NOTES_KEY, []).append(f"{name} was left out: {reason}")
+    elif documents and skipped:
+        documents[0].metadata.setdefault(NOTES_KEY, []).extend(_notes_on_members(skipped))
     if not documents:
         reason = f"none of its {len(skipped)} files can be read" if skipped else "there is no file in it"
         first = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
@@ -113,7 +115,7 @@ def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Docum
     for member, fault in members(file):
         member_id = source + member.name.removeprefix(file.name)
         if fault is None and PurePosixPath(member.name).suffix.lower() not in SUFFIXES:
-            fault = "it is of a format that is not read"
+            fault = _NOT_READ
         if fault is not None:
             on_skip(member_id, fault)
             continue
@@ -121,6 +123,19 @@ def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Docum
             yield from _documents(member, member_id, on_skip)
         except ReaderError as error:
             on_skip(member_id, str(error))
+
+
+def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
+    """One sentence a faulty member, at most 20; those of unread formats counted in one."""
+    foreign = [PurePosixPath(name).suffix for name, reason in skipped if reason == _NOT_READ]
+    faults = [(name, reason) for name, reason in skipped if reason != _NOT_READ]
+    notes = [reason if name in reason else f"'{name}' was left out: {reason}" for name, reason in faults[:_MAX_NOTES]]
+    if len(faults) > _MAX_NOTES:
+        notes.append(f"{len(faults) - _MAX_NOTES} more of its files could not be read")
+    if foreign:
+        kinds = ", ".join(sorted({suffix or "no ending" for suffix in foreign}))
+        notes.append(f"{len(foreign)} of its files are of formats that are not read ({kinds})")
+    return notes
 
 
 def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:

@@ -31,6 +31,7 @@ class Citation:
         matched: False where the model wrote the citation, True where overlap found it.
         start, end: character offsets of ``text`` in its document's extracted text.
         doc_id, sentence_id: the stored sentence.
+        place: rows, lines or cell in files that have no pages ("Prices!2-41"), else "".
     """
 
     number: int
@@ -43,10 +44,12 @@ class Citation:
     end: int
     doc_id: str
     sentence_id: str
+    place: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The shape of ``rag ask --json``: number, source, heading, page, text, matched."""
-        return {name: getattr(self, name) for name in ("number", "source", "heading", "page", "text", "matched")}
+        """The shape of ``rag ask --json``: number, source, heading, page, text, matched, and place where it has one."""
+        names = ("number", "source", "heading", "page", "text", "matched", *(("place",) if self.place else ()))
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) ->
         end=record.end,
         doc_id=record.doc_id,
         sentence_id=record.id,
+        place=str(record.metadata.get("place") or ""),
     )
 
 

@@ -60,11 +60,13 @@ def shown_path(source: str) -> str:
     return clean(source)
 
 
-def place(source: str, heading: str | None, page: int | None) -> str:
-    """ "guide/windows.md › Windows > Merging, page 3"."""
+def place(source: str, heading: str | None, page: int | None, rows: str | None = None) -> str:
+    """ "guide/windows.md › Windows > Merging, page 3", or "prices.xlsx › Prices, Prices!2-41"."""
     parts = shown_path(source)
     if heading:
         parts += f" › {clean(heading)}"
+    if rows:
+        parts += f", {clean(rows)}"
     return f"{parts}, page {page}" if page is not None else parts
 
 
@@ -72,7 +74,7 @@ def citations_text(citations: Iterable[Mapping[str, Any]]) -> str:
     """Numbered citations: where, and the sentence. Those found by matching, not by the model, say so."""
     lines: list[str] = []
     for citation in citations:
-        where = place(str(citation["source"]), citation.get("heading"), citation.get("page"))
+        where = place(str(citation["source"]), citation.get("heading"), citation.get("page"), citation.get("place"))
         matched = "  (matched, not cited by the model)" if citation.get("matched") else ""
         lines.append(f"[{citation['number']}] {where}{matched}")
         lines.append(f"    “{clean(' '.join(str(citation['text']).split()))}”")

@@ -52,7 +52,8 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
         words("nothing found")
     limit = len(hits) if "retrieval.top_n" in shared.arguments else ON_SCREEN
     for hit in hits[:limit]:
-        data(f"{hit['rank']:>3}. {place(hit['source'], hit['heading'], hit['page'])}  ({hit['score']:.3f})")
+        where = place(hit["source"], hit["heading"], hit["page"], hit.get("place"))
+        data(f"{hit['rank']:>3}. {where}  ({hit['score']:.3f})")
         data(f"     {shorten(hit['text'], SHOWN_CHARS)}")
     if len(hits) > limit:
         words(f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all")
@@ -63,6 +64,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
 def as_hit(rank: int, candidate: Candidate) -> dict[str, Any]:
     """One entry of "hits"."""
     record = candidate.record
+    found = record.metadata.get("place")
     return {
         "rank": rank,
         "id": candidate.id,
@@ -72,6 +74,7 @@ def as_hit(rank: int, candidate: Candidate) -> dict[str, Any]:
         "source": record.source,
         "heading": record.heading,
         "page": record.page,
+        **({"place": found} if found else {}),
         "dense_rank": candidate.dense_rank,
         "sparse_rank": candidate.sparse_rank,
         "rerank_score": candidate.rerank_score,

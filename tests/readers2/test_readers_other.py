@@ -147,7 +147,8 @@ def test_zip_members_are_documents_of_their_own(tmp_path: Path) -> None:
     assert "format that is not read" in skipped[0][1] and "other archives" in skipped[1][1]
     notes = notes_of(read_file(path)[0])
     assert "is a guess" in notes[0]
-    assert len(notes) == 4 and "bad.pdf was left out" in notes[3]
+    assert len(notes) == 4 and "bad.pdf' is damaged or no PDF" in notes[2]
+    assert notes[3] == "1 of its files are of formats that are not read (.png)"
     deep = read_file(path, settings=ReadSettings(archive_depth=3))
     assert f"{root}!/in.zip!/deeper.zip!/x.txt" in [d.node_id for d in deep]
 
