@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MAX_CHARS = 80  # a longer line is text, unless it is Markdown
 
-_MARKDOWN = re.compile(r"[ ]{0,3}(#+)[ \t　]*(.*?)[ \t　]*#*[ \t]*$")
+_MARKDOWN = re.compile(r"[ ]{0,3}(#+)")
 _NUMERAL = "[零〇一二三四五六七八九十百千两\\d０-９]{1,9}"
 _CHINESE = re.compile(rf"[ \t　]*(第[ 　]?{_NUMERAL}[ 　]?(部分|[卷部篇编集章回节]))(?:([ \t　:：、.．—-]+)(.*)|(.*))$")
 _CHINESE_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "部分": 1, "章": 2, "回": 2, "节": 3}
@@ -54,7 +54,8 @@ Heading(form='markdown', level=2, title='安装'))
     """
     match = _MARKDOWN.match(line)
     if match:
-        return Heading("markdown", min(len(match.group(1)), 6), match.group(2)) if match.group(2) else None
+        title = line[match.end() :].strip().rstrip("#").rstrip()
+        return Heading("markdown", min(len(match.group(1)), 6), title) if title else None
     title = " ".join(line.split())
     if not title or len(title) > MAX_CHARS or title[-1] in _SENTENCE_END:
         return None

@@ -18,7 +18,7 @@ from indexes.readers.outline import Section, outline_of
 
 ATOMIC = frozenset(("table", "image", "code"))
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
-_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")  # however far indented: in lists and tabs it is
 _TABLE_OPEN = re.compile(r"<table[\s>]", re.IGNORECASE)
 _TABLE_CLOSE = re.compile(r"</table\s*>", re.IGNORECASE)
 
@@ -133,7 +133,7 @@ def _block_at(
     if fence:
         mark = fence.group(1)
         if len(mark) < unclosed.get(mark[0], 1 << 30):
-            close = re.compile(rf"^[ ]{{0,3}}{re.escape(mark[0])}{{{len(mark)},}}[ \t]*\r?$", re.MULTILINE)
+            close = re.compile(rf"^[ \t]*{re.escape(mark[0])}{{{len(mark)},}}[ \t]*\r?$", re.MULTILINE)
             closed = close.search(text, stop + 1, end) if stop < end else None
             if closed:
                 return _block(text, at, closed.end(), "code")

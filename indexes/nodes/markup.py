@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from indexes.nodes.blocks import text_blocks
 from indexes.readers.builder import markdown_table
 
-_FENCED = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})[^\n]*\n(?:.*?\n)??[ ]{0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
-_TABLE_TAG = re.compile(r"<(/?)table\b[^>]*>", re.IGNORECASE)
-_IMG_TAG = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_TABLE_TAG = re.compile(r"<(/?)table\b[^<>]*>", re.IGNORECASE)
+_IMG_TAG = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)
 _SRC = re.compile(r"""\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
 _MARKDOWN_IMAGE = re.compile(
     r"!\[[^\]\n]*\]\(\s*(<[^>\n]*>|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:\s+[\"'][^\n]*?[\"'])?\s*\)"
@@ -25,9 +25,10 @@ def plain_markup(text: str, *, image_base_url: str | None = None) -> str:
     """
     parts: list[str] = []
     at = 0
-    for fence in _FENCED.finditer(text):
-        parts += (_converted(text[at : fence.start()], image_base_url), fence.group())
-        at = fence.end()
+    for code in text_blocks(text):
+        if code.kind == "code":
+            parts += (_converted(text[at : code.start], image_base_url), text[code.start : code.end])
+            at = code.end
     parts.append(_converted(text[at:], image_base_url))
     return "".join(parts)
 

@@ -150,6 +150,11 @@ def test_the_optional_pass_promotes_unrelated_children() -> None:
     assert len(asked) == 2
 
 
+def test_indented_fences_are_code() -> None:
+    text = '=== "Python"\n\n    ```python\n    # 1 of 2\n# no heading\n    ```\n\n完。'
+    assert [block.kind for block in text_blocks(text)] == ["text", "code", "text"]
+
+
 def test_unclosed_fences_and_tables_do_not_swallow_the_rest() -> None:
     text = "```\n" * 3 + "# 一\n甲。\n<table>\n# 二\n乙。"
     assert [block.title for block in text_blocks(text) if block.kind == "heading"] == ["一", "二"]
