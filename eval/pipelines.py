@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,10 +141,9 @@ class EngineFinder(HybridFinder):
 
     def __init__(self, engine: Any, dataset: Dataset) -> None:
         super().__init__(engine.retriever, dataset)
-        self._engine = copy.copy(engine)  # the caller's engine keeps its own retriever
+        # An engine of the same parts, whose retriever also keeps what it found; the caller's stays as it is.
         self._recorder = _Recorder(engine.retriever)
-        self._engine.retriever = self._recorder
-        self._engine.streaming = False
+        self._engine = type(engine)(self._recorder, settings=engine.settings, llm=engine.llm)
         self.settings = engine.settings.model_dump(mode="json")
         if engine.llm is not None:
             self.fingerprint["llm"] = engine.settings.llm.model
