@@ -130,10 +130,19 @@ def _in_order(lines: list[Line], width: float) -> list[Line]:
         return _columns(placed, 0.0, width, 0)
     whole = _rejoined(lines)
     upright = [line for line in whole if line.text and not _is_turned(line)]
+    if not upright:
+        return whole
     ordered = _columns(upright, 0.0, width, 0)
-    if _jumps(upright) <= _jumps(ordered):
+    before, after = _jumps(upright), _jumps(ordered)
+    if before < after or (before == after and not _begins_late(upright)):
         return whole
     return ordered + [line for line in whole if line.text and _is_turned(line)]
+
+
+def _begins_late(lines: Sequence[Line]) -> bool:
+    """Do lines that stand above the first one, more than a running head, come in the second half?"""
+    top = lines[0].top + (lines[0].top - lines[0].bottom)
+    return sum(line.bottom > top for line in lines[len(lines) // 2 :]) > 3
 
 
 def _is_turned(line: Line) -> bool:
