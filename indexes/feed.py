@@ -50,6 +50,9 @@ class Feed:
     def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """A file that cannot be read is reported; what was there of it stays."""
         for job in jobs:
+            if self._splitter is None:
+                self._worker.launch()
+                self._splitter = self._make_splitter()  # loads the model meanwhile
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
             try:
                 yield from self._file(task, job)

@@ -44,6 +44,7 @@ class ReaderWorker:
         self._read, self._settings, self._reader = read, settings, reader
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+        self._ready = False
         self.restarts = 0
 
     def documents(self, found: Found) -> Iterator[Document]:
@@ -128,11 +129,31 @@ class ReaderWorker:
             f"'{found.source}' crashed its reader ({how})", remedy="open and save it again, or leave it out"
         )
 
+    def launch(self) -> None:
+        """Start the process without waiting for it: its imports can run beside the loading of the model."""
+        if self._pipe is None:
+            self._pipe = self._launched()
+
     def _started(self) -> Connection:
-        if self._pipe is not None and self._process is not None and self._process.poll() is None:
+        if self._ready and self._pipe is not None and self._process is not None and self._process.poll() is None:
             return self._pipe
-        if self._process is not None:
+        if self._ready:
             self.close()
+        self.launch()
+        pipe = self._pipe
+        assert pipe is not None  # noqa: S101
+        try:
+            if pipe.poll(START_SECONDS) and pipe.recv_bytes():
+                self._ready = True
+                return pipe
+        except (EOFError, OSError):
+            pass
+        self.close()
+        raise RagWrightError(
+            "the reader's process does not start", remedy=f"run: {sys.executable} -c 'import indexes.readers'"
+        )
+
+    def _launched(self) -> Connection:
         ours, theirs = Pipe()
         arguments = (
             theirs.fileno(),
@@ -159,21 +180,12 @@ class ReaderWorker:
             ) from error
         finally:
             theirs.close()
-        self._pipe = ours
         self.restarts += 1
-        try:
-            if ours.poll(START_SECONDS) and ours.recv_bytes():
-                return ours
-        except (EOFError, OSError):
-            pass
-        self.close()
-        raise RagWrightError(
-            "the reader's process does not start", remedy=f"run: {sys.executable} -c 'import indexes.readers'"
-        )
+        return ours
 
     def close(self) -> None:
         """End the process, also one that hangs."""
-        pipe, self._pipe = self._pipe, None
+        pipe, self._pipe, self._ready = self._pipe, None, False
         process, self._process = self._process, None
         if pipe is not None:
             pipe.close()

