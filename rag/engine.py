@@ -21,6 +21,7 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
+from rag.answer.calibration import check_calibration
 from rag.answer.citations import CitationStream
 from rag.answer.repetition import RepetitionGuard
 from rag.retrieval.hybrid import HybridRetriever
@@ -40,12 +41,16 @@ class RagQueryEngine(BaseQueryEngine):
         settings: ``retrieval``, ``answer`` and ``llm`` are read.
         llm: any LlamaIndex LLM; None answers with the documents' own sentences.
         streaming: ``query`` returns a LlamaIndex StreamingResponse.
+
+    Raises:
+        SettingsError: ``answer.abstain_below`` was calibrated for other models.
     """
 
     def __init__(
         self, retriever: HybridRetriever, *, settings: Settings, llm: LLM | None = None, streaming: bool = False
     ) -> None:
         super().__init__(callback_manager=None)
+        check_calibration(retriever.index, retriever.reranker, settings)
         self.retriever = retriever
         self.settings = settings
         self.llm = llm

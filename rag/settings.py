@@ -92,6 +92,9 @@ class AnswerSettings(SectionModel):
     abstain_below: float | None = Field(
         None, description="answer 'not in these documents' when the best score is below this"
     )
+    abstain_fingerprint: str | None = Field(
+        None, description="models that abstain_below was calibrated for; 'rag-eval calibrate' writes both"
+    )
     routing: bool = Field(False, description="answer small talk without retrieval")
     extractive_sentences: int = Field(3, ge=1, description="sentences in an answer without an LLM")
     support_threshold: float = Field(

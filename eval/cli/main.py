@@ -19,6 +19,9 @@ COMMANDS = {
     "rerank": "Measure a reranker on lists of candidates.",
     "compare": "Compare runs: differences, intervals, p values, verdicts.",
     "gate": "Exit 1 when a run is significantly worse than the baseline.",
+    "tune": "Choose fusion, window and reranker depth on training questions.",
+    "calibrate": "Fit the 'not in these documents' threshold.",
+    "answers": "Score a run's answers, citations and abstentions.",
     "failures": "Show a run's worst queries, and which stage lost them.",
     "convert": "Write a dataset in another format.",
 }

@@ -1,0 +1,54 @@
+"""Which models a score threshold belongs to: ``answer.abstain_below`` means nothing under another model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexes.errors import SettingsError
+from rag.settings import Settings
+
+
+def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
+    """What the best passage's score depends on: the encoder, the reranker and what it reads, or the fusion.
+
+    >>> score_fingerprint(index, None, settings)  # doctest: +SKIP
+    'encoder=all-MiniLM-L6-v2#2f0c6c1be9c5f3aa fusion=dense'
+    """
+    encoder = index.encoder.fingerprint
+    parts = [f"encoder={_word(encoder.model)}#{encoder.digest}"]
+    if reranker is None:
+        parts.append(f"fusion={settings.retrieval.fusion}")
+        return " ".join(parts)
+    name = getattr(reranker, "fingerprint", None) or getattr(reranker, "model", None) or type(reranker).__name__
+    parts += [
+        f"reranker={_word(str(name))}",
+        f"read={settings.rerank.read}",
+        f"max_tokens={settings.rerank.max_tokens}",
+    ]
+    if settings.rerank.read == "window":
+        parts.append(f"window={settings.retrieval.window}")
+    return " ".join(parts)
+
+
+def check_calibration(index: Any, reranker: Any, settings: Settings) -> None:
+    """Refuse a threshold that was calibrated for another model; one without a fingerprint is the user's own business.
+
+    Raises:
+        SettingsError: ``answer.abstain_fingerprint`` is not that of the models in use.
+    """
+    wanted = settings.answer.abstain_fingerprint
+    if wanted is None or settings.answer.abstain_below is None:
+        return
+    found = score_fingerprint(index, reranker, settings)
+    if wanted != found:
+        raise SettingsError(
+            f"answer.abstain_below = {settings.answer.abstain_below:g} was calibrated for '{wanted}', but the scores "
+            f"now come from '{found}'",
+            remedy="run 'rag-eval calibrate DATASET' again, or remove answer.abstain_below and "
+            "answer.abstain_fingerprint",
+        )
+
+
+def _word(name: str) -> str:
+    """The last part of a model's name: a folder that is moved is the same model, and its path is nobody's business."""
+    return name.rstrip("/").rsplit("/", 1)[-1].replace(" ", "_")
