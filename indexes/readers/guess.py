@@ -53,6 +53,7 @@ _TW = frozenset(_SHARED + _COMMON_TW + _MARKS)
 _JA = frozenset(_KANA + _COMMON_JA + _MARKS)
 _KO = frozenset(_COMMON_KO + _MARKS)
 _FAMILIAR = _ZH | _TW | _JA | frozenset("\r\n\t")
+_FOREIGN = re.compile(rb"[\x80-\xff]")
 _ODD = re.compile("[\ue000-\uf8ff\ufffd\u0080-\u009f\uff61-\uff9f\u3400-\u4dbf\U00020000-\U000fffff]")
 
 
@@ -124,7 +125,9 @@ def guess_wide(data: bytes) -> Guess | None:
 
 def guess_legacy(data: bytes) -> Guess:
     """The best East Asian or other legacy encoding of bytes that are no UTF-8."""
-    sample = data[:_SAMPLE]
+    foreign_at = _FOREIGN.search(data)  # a log may be ASCII for long before its first Chinese line
+    start = data.rfind(b"\n", 0, foreign_at.start()) + 1 if foreign_at and foreign_at.start() > _SAMPLE // 2 else 0
+    sample = data[start : start + _SAMPLE]
     if b"\x1b$" in sample or b"\x1b(" in sample:
         text = _tolerant(sample, "iso2022_jp_2")
         if text is not None and any(char in _JA for char in text):

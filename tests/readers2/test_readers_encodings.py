@@ -159,3 +159,10 @@ def test_euc_tw_equals_iconv() -> None:
     ours = decode_euc_tw(data).split("\n")
     differ = [(a, b) for a, b in zip(theirs, ours, strict=True) if a and a != b]
     assert len(differ) <= 4, differ  # compatibility ideographs that Big5 has twice
+
+
+def test_a_long_ascii_beginning_hides_nothing(tmp_path: Path) -> None:
+    for text, encoding, found in ((ZH, "gbk", "gb18030"), (TW, "big5", "big5"), (JA, "shift_jis", "shift_jis")):
+        data = b"2024-01-01 INFO started\n" * 8000 + text.encode(encoding) + b"\n" + b"2024-01-02 INFO ended\n" * 8000
+        document = read_one(put(tmp_path, "a.log", data))
+        assert text in document.text and document.metadata["encoding"] == found and notes_of(document) == []
