@@ -46,7 +46,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 races: $(VENV)/.installed-dev
-	for race in encode rerank ingest query; do $(BIN)/python -m eval.bench $$race || exit 1; done
+	for race in encode rerank ingest query score; do $(BIN)/python -m eval.bench $$race || exit 1; done
 
 $(VENV)/.torch: constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

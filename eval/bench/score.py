@@ -1,0 +1,54 @@
+"""Race: scoring 1,000 queries x 1,000 candidates with all measures, against pytrec_eval called directly."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from importlib.metadata import version
+
+from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.metrics import score
+
+MEASURES = {
+    "nDCG@10": "ndcg_cut.10",
+    "nDCG": "ndcg",
+    "MAP": "map",
+    "RR": "recip_rank",
+    "R@10": "recall.10",
+    "R@100": "recall.100",
+    "P@10": "P.10",
+    "Hit@10": "success.10",
+}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m eval.bench score", description=__doc__)
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--candidates", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(argv)
+    import pytrec_eval
+
+    draw = random.Random(0)
+    documents = [f"document-{number}" for number in range(options.candidates * 2)]
+    qrels = {f"q{q}": {d: draw.choice([0, 1, 2]) for d in draw.sample(documents, 10)} for q in range(options.queries)}
+    found = {query: [(d, draw.random()) for d in draw.sample(documents, options.candidates)] for query in qrels}
+    for ranked in found.values():
+        ranked.sort(key=lambda item: -item[1])
+    run = {query: dict(ranked) for query, ranked in found.items()}
+
+    def theirs() -> dict:
+        return pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(run)
+
+    seconds = alternate({"ours": lambda: score(found, qrels, list(MEASURES)), "pytrec_eval": theirs}, options.rounds)
+    ours, reference = score(found, qrels, list(MEASURES)), theirs()
+    keys = {name: key.replace(".", "_") for name, key in MEASURES.items()}
+    worst = max(abs(ours.per_query[name][q] - reference[q][key]) for name, key in keys.items() for q in qrels)
+    rows = [
+        {"contestant": name, "cpu_seconds": min(values), "times as fast": ratio(seconds, "pytrec_eval", name)}
+        for name, values in seconds.items()
+    ]
+    facts = circumstances(pytrec_eval=version("pytrec_eval-terrier"), largest_difference=f"{worst:.1e}")
+    report("score", rows, as_json=options.json, facts=facts)
+    return 0
