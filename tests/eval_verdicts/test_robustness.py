@@ -1,0 +1,55 @@
+"""Conditions choose the documents they promise, and the commands answer and score through the real engine."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from eval.cli.main import main
+from eval.datasets import Dataset
+from eval.datasets.dataset import Passage
+from eval.robustness import Condition, chosen_documents
+from indexes.errors import SettingsError, SourceError
+
+
+@pytest.fixture
+def dataset():
+    texts = {"p1": "Ada won.", "p2": "The winner is Ada.", "n1": "It rained.", "n2": "A long day.", "f1": "Bob won."}
+    corpus = {name: Passage(name, "", text) for name, text in texts.items()}
+    judged = {"p1": 1, "p2": 1, "n1": 0, "n2": 0, "f1": 0}
+    return Dataset("d", corpus, {"q": "Who won?"}, {"q": judged}, {"q": {"answers": ["Ada"], "fakeanswer": "Bob"}})
+
+
+def test_each_condition_gets_its_documents(dataset):
+    assert set(chosen_documents(dataset, Condition("noise", 2))["q"]) == {"p1", "p2"}
+    half = chosen_documents(dataset, Condition("noise", 2, 0.5))["q"]
+    assert [name[0] for name in half] == ["p", "n"]
+    assert set(chosen_documents(dataset, Condition("none", 5))["q"]) == {"n1", "n2"}
+    assert chosen_documents(dataset, Condition("false", 2))["q"][0] == "f1"
+
+
+def test_a_dataset_without_what_is_needed_is_told_so(dataset):
+    dataset.qrels["q"] = {"p1": 1}
+    with pytest.raises(SourceError, match="false facts"):
+        chosen_documents(dataset, Condition("false"))
+    with pytest.raises(SettingsError, match="no share"):
+        chosen_documents(dataset, Condition("noise", 5, 1.5))
+
+
+def test_commands_answer_and_score(made_up_dataset, cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    common = ["--profile", "offline", "--set", "encoder.provider=minilm", "--set", "llm.provider=none", "--no-rerank"]
+    where = [made_up_dataset.path, "--split", "all", "--cache", str(cache)]
+    runner = CliRunner()
+    made = runner.invoke(main, ["run", *where, *common, "--answers", "--queries", "6"], standalone_mode=False)
+    assert made.exit_code == 0, (made.output, made.exception)
+    scored = runner.invoke(main, ["answers", "runs/base", "--json"], standalone_mode=False)
+    assert scored.exit_code == 0, (scored.output, scored.exception)
+    (found,) = json.loads(scored.stdout)
+    assert found["mean"]["contains"] > 0.5 and found["mean"]["citation_precision"] > 0.2
+    noisy = runner.invoke(
+        main, ["robustness", *where, *common, "--noise", "0", "--queries", "4", "--json"], standalone_mode=False
+    )
+    assert noisy.exit_code == 0, (noisy.output, noisy.exception)
+    (clean,) = json.loads(noisy.stdout)
+    assert clean["mean"]["contains"] > 0.5 and "no question for" in noisy.stderr
