@@ -93,7 +93,8 @@ def trace_text(trace: Mapping[str, Any]) -> str:
         lines.append(f"Hypothetical: {clean(text)}")
     llm = {key: value for key, value in trace.get("llm", {}).items() if value is not None}
     if llm:
-        lines.append("Model: " + ", ".join(f"{key} {value}" for key, value in llm.items()))
+        model = [str(llm.pop("model"))] if "model" in llm else []
+        lines.append("Model: " + ", ".join([*model, *(f"{key} {value}" for key, value in llm.items())]))
     candidates = trace.get("candidates", [])
     if candidates:
         lines += ["Candidates:", f"  {'#':>3} {'dense':>6} {'sparse':>6} {'fused':>7} {'rerank':>7}  sentence"]
