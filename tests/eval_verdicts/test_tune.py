@@ -45,12 +45,18 @@ def test_nothing_better_leaves_the_settings_alone():
 
 
 def test_noise_is_not_believed():
-    def noise(changes):
-        seed = zlib.crc32(repr(sorted(changes.items())).encode())
-        return {f"q{n}": v for n, v in enumerate(np.random.default_rng(seed).random(100))}
+    def noise(world):
+        def measured(changes):
+            seed = zlib.crc32(repr((world, sorted(changes.items()))).encode())
+            return {f"q{n}": value for n, value in enumerate(np.random.default_rng(seed).random(100))}
 
-    found = tune(noise, noise, AXES, questions(range(50)), questions(range(50, 100)), measure="MAP")
-    assert found.held_out < found.train_best
+        return measured
+
+    sides = questions(range(50)), questions(range(50, 100))
+    found = [tune(noise(world), noise(world), AXES, *sides, measure="MAP") for world in range(20)]
+    chosen, held = np.mean([t.train_best for t in found]), np.mean([t.held_out for t in found])
+    assert held < chosen - 0.01  # what was chosen among noise looks better than it is; held-out figures say so
+    assert held == pytest.approx(0.5, abs=0.03)
 
 
 def test_choice_takes_each_axis_from_the_best_of_the_one_before():
