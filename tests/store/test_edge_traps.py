@@ -100,7 +100,8 @@ def test_kill_9_after_flush_loses_nothing(tmp_path: Path) -> None:
         from indexes.store.points import flush
         client = EdgeClient(sys.argv[1], min_free_mb=1)
         for number in range(1000):
-            store_fixtures.fill(client, "durable", store_fixtures.make_records(f"doc{number}", ["text"] * 7), seed=number)
+            records = store_fixtures.make_records(f"doc{number}", ["text"] * 7)
+            store_fixtures.fill(client, "durable", records, seed=number)
             flush(client, "durable")
             print(number, flush=True)
         """,
