@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from eval.evaluate import evaluate
     from eval.indexing import index_dataset
     from eval.runs import load_run
+    from eval.synthesize import synthesize
 
-__all__ = ["compare", "evaluate", "index_dataset", "load_dataset", "load_run"]
+__all__ = ["compare", "evaluate", "index_dataset", "load_dataset", "load_run", "synthesize"]
 
 _HOMES = {
     "compare": "eval.compare",
@@ -24,6 +25,7 @@ _HOMES = {
     "index_dataset": "eval.indexing",
     "load_dataset": "eval.datasets",
     "load_run": "eval.runs",
+    "synthesize": "eval.synthesize",
 }
 
 

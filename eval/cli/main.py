@@ -24,6 +24,7 @@ COMMANDS = {
     "answers": "Score a run's answers, citations and abstentions.",
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "failures": "Show a run's worst queries, and which stage lost them.",
+    "synthesize": "Make questions from your own documents.",
     "convert": "Write a dataset in another format.",
 }
 

@@ -38,8 +38,8 @@ class RepetitionGuard:
         for span in spans[:-1]:
             start, end = self._judged + span.start, self._judged + span.end
             sentence = self.text[start:end]
-            plain, pairs = "".join(filter(str.isalnum, sentence.lower())), _pairs(sentence)
-            again = len(pairs) >= SHORTEST - 1 and any(_share(pairs, other) >= SAME for _, _, other in self._said)
+            plain, pairs = "".join(filter(str.isalnum, sentence.lower())), word_pairs(sentence)
+            again = len(pairs) >= SHORTEST - 1 and any(overlap(pairs, other) >= SAME for _, _, other in self._said)
             last = self._said[-2:]
             stuck = len(last) == 2 and plain != "" and all(other == plain for _, other, _ in last)
             if again or stuck:
@@ -59,7 +59,7 @@ def cut_repetition(text: str) -> tuple[str, bool]:
     return (guard.text, True) if guard.cut else (text, False)
 
 
-def _pairs(sentence: str) -> frozenset[str]:
+def word_pairs(sentence: str) -> frozenset[str]:
     """Word pairs (character pairs of Chinese), lower case, markers and punctuation aside."""
     units: list[str] = []
     word = ""
@@ -78,5 +78,6 @@ def _pairs(sentence: str) -> frozenset[str]:
     return frozenset(f"{a} {b}" for a, b in pairwise(words))
 
 
-def _share(left: frozenset[str], right: frozenset[str]) -> float:
+def overlap(left: frozenset[str], right: frozenset[str]) -> float:
+    """Share of the pairs of both that they have in common, 0 to 1."""
     return len(left & right) / len(left | right) if left and right else 0.0
