@@ -241,6 +241,14 @@ def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, t
         synthesize(index, silent, out, window=3)
 
 
+def test_an_interruption_keeps_what_is_done(index: Index, tmp_path: Path) -> None:
+    order = [window.text for window in Windows(index, 5).drawn(0, None)]
+    last = next(key for key in GOOD if key in order[-1])
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(index, FakeScriptedLLM(replies={**GOOD, last: KeyboardInterrupt()}), tmp_path / "set")
+    assert synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "set").resumed == 3
+
+
 def test_a_higher_limit_goes_on(index: Index, tmp_path: Path) -> None:
     llm = FakeScriptedLLM(replies=GOOD)
     first = synthesize(index, llm, tmp_path / "set", limit=2)
@@ -366,16 +374,18 @@ def test_a_row_of_a_changed_text_is_another_one(tmp_path: Path) -> None:
         assert work.done("d#0-1", "a") and work.done("d#0-1", "b") is None
 
 
+def ingest(folder: Path) -> None:
+    """The bakery in the store that ``call`` uses."""
+    (folder / "bakery.md").write_text(BAKERY, encoding="utf-8")
+    minilm = {"encoder.provider": "minilm", "encoder.model": "minilm"}
+    settings = load_settings(**{**minilm, "store.path": str(folder / "store")})
+    build_index(folder / "bakery.md", settings=settings).close()
+
+
 def test_the_command_with_the_packaged_model(call: Callable[..., Result], tmp_path: Path, settings: Settings) -> None:
     """SmolLM2 is too small for good questions: the run must end, and account for every one of them."""
     pytest.importorskip("xllamacpp")
-    (tmp_path / "bakery.md").write_text(BAKERY, encoding="utf-8")
-    store = tmp_path / "store"
-    with build_index(
-        tmp_path / "bakery.md",
-        settings=load_settings(**{"encoder.provider": "minilm", "encoder.model": "minilm", "store.path": str(store)}),
-    ):
-        pass
+    ingest(tmp_path)
     small = ["llm.model=smollm2", "llm.max_tokens=32", "llm.context_window=1024", "llm.temperature=0"]
     sets = [part for text in small for part in ("--set", text)]
     result = call("synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2", "--json")
@@ -393,3 +403,13 @@ def test_the_command_says_what_is_wrong(call: Callable[..., Result], tmp_path: P
     result = call("synthesize", str(tmp_path / "set"))
     assert result.exit_code == 2
     assert "--llm" in result.stderr
+
+
+def test_the_command_whose_server_is_down(call: Callable[..., Result], tmp_path: Path) -> None:
+    ingest(tmp_path)
+    down = ["--llm", "openai", "--set", "llm.base_url=http://127.0.0.1:9/v1"]
+    result = call("synthesize", str(tmp_path / "set"), *down)
+    assert result.exit_code == 1
+    assert "cannot be reached" in result.stderr and "after 0 of 2 passages" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stdout == ""
