@@ -13,7 +13,7 @@ from html import escape
 from eval.compare import LEVELS, TOTAL, Comparison
 
 WIDTH, HEIGHT = 560, 320
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 66, 16, 14, 44
 COLOURS = 8  # classes c0 to c7, then round again
 
 

@@ -12,6 +12,12 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
+from eval.cli.main import COMMANDS as EVAL_COMMANDS
+from eval.cli.main import main as eval_main
+from eval.cli.run import command as run_command
+from eval.cli.sweep import command as sweep_command
+from eval.cli.sweep import plan
+from eval.session import parse_spec
 from indexes.settings_loader import known_keys, load, sections
 from rag.cli.config import toml_value
 from rag.cli.main import COMMANDS, main
@@ -127,14 +133,14 @@ def test_toml_blocks_are_settings(page: Path, tmp_path: Path) -> None:
 # -- commands ----------------------------------------------------------------------------------------------------
 
 
-def rag_commands(page: Path) -> list[list[str]]:
-    return [words[1:] for line in shell_lines(page) if (words := shlex.split(line, comments=True))[:1] == ["rag"]]
+def commands_of(page: Path, program: str = "rag") -> list[list[str]]:
+    return [words[1:] for line in shell_lines(page) if (words := shlex.split(line, comments=True))[:1] == [program]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_rag_commands_parse(page: Path) -> None:
     """Each line is taken by the real command group up to the point where it would run."""
-    for args in rag_commands(page):
+    for args in commands_of(page):
         with main.make_context("rag", list(args)) as group:
             name, command, rest = main.resolve_command(group, [*group._protected_args, *group.args])
             assert name in COMMANDS and command is not None
@@ -149,10 +155,39 @@ def check_settings(context: click.Context) -> None:
     load(Settings, arguments=pairs, profile=profile, environ={})
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_rag_eval_commands_parse(page: Path) -> None:
+    for args in commands_of(page, "rag-eval"):
+        with eval_main.make_context("rag-eval", list(args)) as group:
+            name, command, rest = eval_main.resolve_command(group, [*group._protected_args, *group.args])
+            assert name in EVAL_COMMANDS and command is not None
+            with command.make_context(name, rest, parent=group) as context:
+                check_settings(context)
+                check_pipelines(context)
+
+
+def check_pipelines(context: click.Context) -> None:
+    """--pipeline and --over are plain text for the option parser, so they are read as the commands read them."""
+    specs = []
+    if context.command is run_command:
+        specs = [parse_spec(text) for text in context.params["specs"]]
+    elif context.command is sweep_command and context.params["over"]:
+        specs = plan(context.params["over"], grid=context.params["grid"])
+    for spec in specs:
+        load(Settings, arguments=spec.changes, environ={})
+
+
+@pytest.mark.parametrize("name", EVAL_COMMANDS)
+def test_every_measuring_command_is_shown_in_the_guide(name: str) -> None:
+    for folder in (EN, ZH):
+        page = folder / "evaluation.md"
+        assert any(args[:1] == [name] for args in commands_of(page, "rag-eval")), f"{name_of(page)}: rag-eval {name}"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_shown_in_both_readmes(name: str) -> None:
     for page in READMES:
-        assert any(args[:1] == [name] for args in rag_commands(page)), f"{name_of(page)} does not show rag {name}"
+        assert any(args[:1] == [name] for args in commands_of(page)), f"{name_of(page)} does not show rag {name}"
 
 
 @pytest.mark.parametrize("page", READMES, ids=name_of)
