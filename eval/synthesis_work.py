@@ -12,7 +12,7 @@ from typing import Any
 from indexes.errors import SettingsError, SourceError
 from rag.answer.numbers import numbers_in
 from rag.answer.repetition import SAME, word_pairs
-from rag.answer.terms import normal
+from rag.answer.terms import normal, terms_of
 
 VERSION = 1
 
@@ -92,26 +92,27 @@ class WorkFile:
 
 
 class Asked:
-    """Questions so far, to tell those that were asked in other words: four fifths of their word pairs are the same.
+    """Questions so far, to tell those that were asked in nearly the same words: four fifths of the word pairs.
 
-    Questions with other numbers in them are other questions. Each is compared only with those that share a pair.
+    Where each has a number or content word that the other lacks, they ask about two things ("... of tank 1", "... of
+    tank 2"). Each is compared only with those that share a pair.
     """
 
     def __init__(self) -> None:
         self._plain: set[str] = set()
         self._with: defaultdict[str, list[int]] = defaultdict(list)  # word pair -> questions
-        self._seen: list[tuple[int, frozenset[str]]] = []  # number of pairs, numbers
+        self._seen: list[tuple[int, frozenset[str]]] = []  # number of pairs, terms
 
     def repeats(self, question: str) -> bool:
         if _plain(question) in self._plain:
             return True
-        pairs, numbers = word_pairs(question), _numbers(question)
+        pairs, terms = word_pairs(question), _terms(question)
         shared: Counter[int] = Counter()
         for pair in pairs:
             shared.update(self._with.get(pair, ()))
         for number, common in shared.items():
             size, others = self._seen[number]
-            if common >= SAME * (len(pairs) + size - common) and others == numbers:
+            if common >= SAME * (len(pairs) + size - common) and (others <= terms or terms <= others):
                 return True
         return False
 
@@ -120,12 +121,13 @@ class Asked:
         pairs = word_pairs(question)
         for pair in pairs:
             self._with[pair].append(len(self._seen))
-        self._seen.append((len(pairs), _numbers(question)))
+        self._seen.append((len(pairs), _terms(question)))
 
 
 def _plain(question: str) -> str:
     return "".join(filter(str.isalnum, normal(question).lower()))
 
 
-def _numbers(question: str) -> frozenset[str]:
-    return frozenset(number.value for number in numbers_in(normal(question).lower()))
+def _terms(question: str) -> frozenset[str]:
+    numbers = (f"number {number.value}" for number in numbers_in(normal(question).lower()))
+    return frozenset((*numbers, *(term.key for term in terms_of(question))))

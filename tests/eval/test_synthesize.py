@@ -341,6 +341,7 @@ def test_questions_that_name_the_passage(question: str) -> None:
         "文本文件怎么打开？",
         "日本文化有哪些特点？",
         "英文中的逗号怎么写？",
+        "灯塔在希腊文中叫什么？",
         "论文中的图表如何编号？",
         "窑温达到多少度？",
     ],
@@ -359,6 +360,8 @@ def test_other_words_or_other_numbers() -> None:
     asked.add("窑温最高达到多少度？")
     assert asked.repeats("窑温最高达到多少度呢？")
     assert not asked.repeats("开窑要等几天？")
+    asked.add("疣鹦嘴鱼主要分布在什么地方的海域？")
+    assert not asked.repeats("灰鹦嘴鱼主要分布在什么地方的海域？")
 
 
 def test_a_passage_cannot_leave_its_fence() -> None:
