@@ -168,7 +168,10 @@ class MarkerScanner:
 
     def _literal(self) -> str:
         text, self._bracket = self._bracket, ""
-        return self._flush(text)
+        plain = text.rstrip()
+        given = self._flush(plain)
+        self._held = text[len(plain) :]  # blanks are held like all others: they may turn out to be the end
+        return given
 
     def _resolve(self) -> str:
         numbers = parse_numbers(self._bracket[1:-1])

@@ -136,6 +136,13 @@ def test_any_chunking_gives_the_same(text: str, data: st.DataObject) -> None:
     assert (got, scanner.markers, scanner.removed) == (expected, whole.markers, whole.removed)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"), [("[- ", "[-"), ("[- \n", "[-"), ("x [a \n\n", "x [a"), ("[- [1]", "[- [1]")]
+)
+def test_blanks_behind_an_open_bracket_are_blanks(text: str, kept: str) -> None:
+    assert clean(text, {1}) == (kept, [])
+
+
 @given(TEXTS)
 def test_text_without_invented_numbers_keeps_every_word(text: str) -> None:
     got, removed = clean(text, set(range(1000)))
