@@ -113,11 +113,6 @@ class Manifest:
         query = f"SELECT {_COLUMNS} FROM documents WHERE source = ? AND state = 'done' ORDER BY doc_id"  # noqa: S608
         return [Entry(*row) for row in self._rows(query, (source,))]
 
-    def of_content(self, content: str, recipe: str) -> list[str]:
-        """Files whose finished documents have this content and recipe."""
-        query = "SELECT DISTINCT source FROM documents WHERE content = ? AND recipe = ? AND state = 'done' ORDER BY 1"
-        return [row[0] for row in self._rows(query, (content, recipe))]
-
     def __iter__(self) -> Iterator[Entry]:
         query = f"SELECT {_COLUMNS} FROM documents WHERE state = 'done' ORDER BY doc_id"  # noqa: S608
         return (Entry(*row) for row in self._rows(query))

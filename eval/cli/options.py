@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from indexes.errors import RagWrightError
-
 if TYPE_CHECKING:
     from eval.datasets import Dataset
     from rag.cli.options import Shared
@@ -142,10 +140,6 @@ def milliseconds(timings: Mapping[str, Mapping[str, float]], share: float = 0.5)
     """A quantile over the queries of the milliseconds a question took in all its stages; 0 without timings."""
     totals = sorted(sum(stages.values()) for stages in timings.values())
     return totals[min(len(totals) - 1, int(share * len(totals)))] if totals else 0.0
-
-
-def one_sentence(error: RagWrightError) -> str:
-    return f"{error.what}; {error.remedy}"
 
 
 def _cell(value: object) -> str:

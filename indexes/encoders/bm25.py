@@ -1,9 +1,7 @@
 """BM25 for Chinese and English as sparse vectors: counts a sentence, saturated over a window, IDF kept by Qdrant.
 
-Chinese runs are cut into words by jieba's dictionary without its HMM. nDCG@10 on windows of +-3 sentences
-(../shared/data; exact words without / with HMM, jieba's search mode, character bigrams): cmrc2018 0.990 / 0.984 /
-0.981 / 0.982, xquad_zh 0.963 / 0.963 / 0.963 / 0.965, rgb_zh_fact 0.490 / 0.493 / 0.483 / 0.441; bigrams need 1.7 times
-the postings. Without the HMM an unknown name falls into single characters, the same ones in question and document,
+Chinese runs are cut into words by jieba's dictionary without its HMM. Character bigrams need more postings
+for no better ranking. Without the HMM an unknown name falls into single characters, the same in question and document,
 where the HMM guesses differently from sentence to sentence. Other words: NFKC, lower case, Snowball's English stem.
 """
 

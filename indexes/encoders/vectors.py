@@ -63,14 +63,6 @@ def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None)
     return rows / norms[:, None]
 
 
-def to_sparse(indices: NDArray[Any], values: NDArray[Any]) -> SparseVector:
-    """A SparseVector of unique indices in any order; values that are not positive are left out."""
-    keep = values > 0
-    indices, values = indices[keep], values[keep]
-    order = np.argsort(indices, kind="stable")
-    return SparseVector(indices[order].astype(np.uint32), values[order].astype(np.float32))
-
-
 def join(window: Sequence[SparseVector], how: np.ufunc) -> SparseVector:
     """One sparse vector of several: equal indices joined by ``how`` (``np.maximum`` or ``np.add``)."""
     filled = [vector for vector in window if len(vector)]
