@@ -25,6 +25,7 @@ COMMANDS = {
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "failures": "Show a run's worst queries, and which stage lost them.",
     "synthesize": "Make questions from your own documents.",
+    "finetune": "Tune embedders and rerankers, and prove what it gained.",
     "convert": "Write a dataset in another format.",
 }
 

@@ -1,1 +1,1 @@
-"""Fine-tuning: a model trained on the pipeline's own mistakes, and the proof that it got better."""
+"""Fine-tuning: better embedders and rerankers, with the proof beside them."""
