@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from eval.datasets.convert import convert
 from eval.datasets.dataset import Dataset, Passage
-from eval.datasets.load import FORMATS, load_dataset, recognise
+from eval.datasets.load import FORMATS, load_dataset, recognise, splits_of
 
-__all__ = ["FORMATS", "Dataset", "Passage", "convert", "load_dataset", "recognise"]
+__all__ = ["FORMATS", "Dataset", "Passage", "convert", "load_dataset", "recognise", "splits_of"]

@@ -26,15 +26,18 @@ def read(path: Path, split: str = "test") -> Dataset:
         (path / "qrels" / f"{split}{end}" for end in SUFFIXES if (path / "qrels" / f"{split}{end}").is_file()), None
     )
     if qrels_path is None:
-        found = sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
-        raise SourceError(
-            f"{path} has no split {split!r}", remedy=f"use --split with one of: {', '.join(found) or 'none there'}"
-        )
+        found = ", ".join(splits(path)) or "none there"
+        raise SourceError(f"{path} has no split {split!r}", remedy=f"use --split with one of: {found}")
     corpus = read_corpus(jsonl_file(path, "corpus"), bad)
     texts, extras = read_queries(jsonl_file(path, "queries"), bad)
     qrels = _read_qrels(qrels_path, texts, bad)
     bad.raise_if_any()
     return join(path.name, corpus, texts, extras, qrels, path=path, split=split)
+
+
+def splits(path: Path) -> list[str]:
+    """The splits that have a qrels file, by name."""
+    return sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:

@@ -57,6 +57,16 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
     return dataset
 
 
+def splits_of(place: Path) -> list[str]:
+    """The splits that a folder names in its qrels files; [] for formats of one file, which take any name.
+
+    A TREC file counts by what stands in its name: "train", "dev" and "test" are looked for.
+    """
+    if beir.recognise(place):
+        return beir.splits(place)
+    return trec.splits(place) if trec.recognise(place) and place.is_dir() else []
+
+
 def recognise(place: Path) -> str:
     """The format of a folder or file, one of ``FORMATS``.
 

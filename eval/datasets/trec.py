@@ -73,6 +73,12 @@ def write(dataset: Dataset, path: Path) -> list[str]:
     return ["the lists of candidates were left out: TREC qrels have none"] if dataset.candidates else []
 
 
+def splits(folder: Path) -> list[str]:
+    """Those of train, dev and test that stand in the name of one qrels file."""
+    names = [file.name.lower() for file in _qrels_files(folder)]
+    return [split for split in ("dev", "test", "train") if sum(split in name for name in names) == 1]
+
+
 def _qrels_files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_file() and "qrels" in f.name.lower() and ".json" not in f.name)
 
