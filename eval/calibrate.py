@@ -93,7 +93,7 @@ def calibrate(
     alone = 0
     for number, (query, text) in enumerate(dataset.queries.items(), start=1):
         relevant = set(dataset.relevant(query))
-        scores = [(lifter.of_record(c.record), c.score) for c in retriever.search(text).candidates]
+        scores = [(lifter.of_record(c.record), c.confidence) for c in retriever.search(text).candidates]
         best = max((score for _, score in scores), default=None)
         wrong = max((score for name, score in scores if name not in relevant), default=None)
         alone += bool(relevant) and wrong is None

@@ -97,8 +97,7 @@ class HybridFinder(Finder):
     def found(self, query: str, result: SearchResult) -> Found:
         """Lift a search result and keep what `failures` and the window measure need."""
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
-        # The raw score orders what was reranked; its probability is full of ties in 32 bits.
-        values = [(names[c.id], c.score if c.rerank_raw is None else c.rerank_raw) for c in result.candidates]
+        values = [(names[c.id], c.order) for c in result.candidates]
         timings = dict(result.trace.timings_ms)
         if isinstance(self._encoder, Cached) and "encode" in timings:
             timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)

@@ -28,6 +28,7 @@ SHORT = {
     "hyde": "hyde.mode",
     "rerank": "rerank.provider",
     "depth": "rerank.depth",
+    "rerank_weight": "rerank.weight",
     "encoder": "encoder.provider",
     "sparse": "sparse.kind",
     "sparse_window": "sparse.window",
@@ -144,7 +145,7 @@ class Session:
         if settings.rerank.provider == "none":
             return False
         # How many are reranked, and what of them is read, is the retriever's business.
-        key = digest(settings.rerank.model_dump(exclude={"depth", "read"}))
+        key = digest(settings.rerank.model_dump(exclude={"depth", "read", "weight"}))
         if key not in self._rerankers:
             self._rerankers[key] = build_reranker(settings.rerank)
         return self._rerankers[key]

@@ -51,6 +51,13 @@ class RerankSettings(SectionModel):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
     depth: int = Field(50, ge=1, description="how many fused candidates are rescored")
+    weight: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the reranker's score in the order, the rest is the fused score, each stretched to [0, 1] "
+        "over the candidates; 1 is the reranker alone",
+    )
     read: Literal["window", "sentence"] = Field("window", description="what the reranker reads of a candidate")
     max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
     batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")

@@ -82,7 +82,7 @@ class AnswerSteps:
         result = self.retriever.search(searched or question, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages = self._passages(result)
-        best = max((passage.score for passage in prepared.passages), default=None)
+        best = max((candidate.confidence for candidate in result.candidates), default=None)
         if too_weak(best, answer):
             prepared.settled = "not_found"
         elif (reason := self._why_extractive(language)) is not None:

@@ -25,6 +25,7 @@ class CandidateTrace:
     fused_score: float | None = None
     rerank_score: float | None = None
     rerank_raw: float | None = None
+    blended_score: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}

@@ -12,7 +12,10 @@ from rag.trace import CandidateTrace
 
 @dataclass(slots=True)
 class Candidate:
-    """Ranks are 1-based. ``score`` is that of the last stage that ran. ``window`` is what the answer reads."""
+    """Ranks are 1-based. ``score`` is that of the last stage that ran. ``window`` is what the answer reads.
+
+    ``blended_score`` is set where ``rerank.weight`` is below 1; it is relative to the question's own candidates.
+    """
 
     record: SentenceRecord
     score: float = 0.0
@@ -23,11 +26,26 @@ class Candidate:
     fused_score: float | None = None
     rerank_score: float | None = None
     rerank_raw: float | None = None
+    blended_score: float | None = None
     window: str | None = None
 
     @property
     def id(self) -> str:
         return self.record.id
+
+    @property
+    def order(self) -> float:
+        """What candidates are sorted by, highest first. The raw score orders what a reranker alone decided: its
+        probability, a sigmoid in float32, makes ties of all that is far from 0."""
+        if self.blended_score is not None:
+            return self.blended_score
+        return self.score if self.rerank_raw is None else self.rerank_raw
+
+    @property
+    def confidence(self) -> float:
+        """What thresholds compare: the reranker's probability, which means the same whatever else was found; without
+        a reranker the score."""
+        return self.score if self.rerank_score is None else self.rerank_score
 
     def to_node(self) -> NodeWithScore:
         """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
@@ -52,6 +70,7 @@ class Candidate:
             fused_score=self.fused_score,
             rerank_score=self.rerank_score,
             rerank_raw=self.rerank_raw,
+            blended_score=self.blended_score,
         )
 
 

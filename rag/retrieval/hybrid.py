@@ -174,8 +174,8 @@ class HybridRetriever(BaseRetriever):
             for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
                 candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
                 candidate.score = candidate.rerank_score
-            # The raw score orders: a sigmoid in float32 makes ties of all that is far from 0.
-            return sorted(candidates, key=lambda c: (-(c.rerank_raw or 0.0), c.id))
+            self._blend(candidates, trace)
+            return sorted(candidates, key=lambda c: (-c.order, c.id))
         nodes = [self._as_node(candidate, read_window) for candidate in candidates]
         ordered = self.reranker.postprocess_nodes(nodes, query_bundle=QueryBundle(question))
         kept = []
@@ -183,7 +183,25 @@ class HybridRetriever(BaseRetriever):
             candidate = by_id[node.node.node_id]
             candidate.rerank_score = candidate.score = float(node.score or 0.0)
             kept.append(candidate)
+        if self._blend(kept, trace):
+            kept.sort(key=lambda c: (-c.order, c.id))
         return kept
+
+    def _blend(self, candidates: list[Candidate], trace: Trace) -> bool:
+        """Where ``rerank.weight`` is below 1: the weighted mean of both scores, min-max over the list, is the score.
+
+        ``rerank_score`` stays what the model said of each candidate by itself, so that thresholds keep their meaning.
+        """
+        weight = self.settings.rerank.weight
+        if weight >= 1 or not candidates:
+            return False
+        model = [(c.id, float(c.rerank_score or 0.0) if c.rerank_raw is None else c.rerank_raw) for c in candidates]
+        first = [(c.id, float(c.fused_score or 0.0)) for c in candidates]
+        blended = dict(fuse(model, first, method="minmax", dense_weight=weight, sparse_weight=1 - weight))
+        for candidate in candidates:
+            candidate.blended_score = candidate.score = blended[candidate.id]
+        trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one")
+        return True
 
     @staticmethod
     def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:
