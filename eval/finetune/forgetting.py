@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import Dataset
+import numpy as np
+
+from eval.datasets import Dataset, load_dataset
+from eval.metrics import score
+from eval.report.rows import p_text
 from eval.runs import Run
-from eval.significance import Paired
+from eval.significance import Paired, paired
+from indexes.errors import SettingsError, SourceError
 
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
 MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
@@ -45,16 +50,42 @@ class Loss:
     notes: list[str] = field(default_factory=list)
 
     def relative(self, measure: str = MEASURES[0]) -> float:
-        """(after - before) / before: -0.02 is a loss of 2 %."""
-        raise NotImplementedError
+        """(after - before) / before: -0.02 is a loss of 2 %; 0 where nothing was found before."""
+        return _share(self.paired[measure].difference, self.before[measure])
+
+    def interval(self, measure: str = MEASURES[0]) -> tuple[float, float]:
+        """95 % interval of the relative change: the difference's, over the mean before (taken as given)."""
+        found = self.paired[measure]
+        return _share(found.low, self.before[measure]), _share(found.high, self.before[measure])
+
+    def sentence(self) -> str:
+        """What was lost, for a warning."""
+        measure, (low, high) = MEASURES[0], self.interval()
+        p = self.paired[measure].p
+        return (
+            f"{self.name}: {measure} {self.before[measure]:.4f} -> {self.after[measure]:.4f} ({self.relative():+.1%}, "
+            f"95 % {low:+.1%} to {high:+.1%}, p {'= ' if p >= 0.0001 else ''}{p_text(p)})"
+        )
 
     def as_dict(self) -> dict[str, Any]:
-        raise NotImplementedError
+        rows = {}
+        for measure, found in self.paired.items():
+            low, high = self.interval(measure)
+            rows[measure] = {
+                "before": self.before[measure],
+                "after": self.after[measure],
+                "relative": self.relative(measure),
+                "relative_low": low,
+                "relative_high": high,
+                **found.as_dict(),
+            }
+        own = {"name": self.name, "queries": self.queries, "hash": self.hash, "measures": rows}
+        return own | {"too_much": self.too_much, "significant": self.significant, "notes": self.notes}
 
 
 def probes() -> list[Dataset]:
-    """The packaged collections, one English and one Chinese."""
-    raise NotImplementedError
+    """The packaged collections, one English and one Chinese: what is asked of every tuned model."""
+    return [load_dataset(Path(__file__).parent / "probes" / name) for name in PROBES]
 
 
 def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> list[Dataset]:
@@ -62,9 +93,23 @@ def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> l
 
     Raises:
         SettingsError: one of them is ``test`` itself, or named twice.
-        SourceError: one cannot be read.
+        SourceError: one cannot be read, or has no documents.
     """
-    raise NotImplementedError
+    found = probes()
+    for path in also:
+        dataset = load_dataset(path)
+        if not dataset.corpus:
+            raise SourceError(f"--also {path} has no documents", remedy="name a collection with its corpus")
+        if test is not None and dataset.hash == test.hash:
+            raise SettingsError(
+                f"--also {path} is the collection that is trained for", remedy="name other collections with --also"
+            )
+        if any(dataset.hash == other.hash for other in found):
+            raise SettingsError(f"--also {path} is measured already", remedy="name each collection once")
+        if test is not None and dataset.corpus_hash == test.corpus_hash:
+            dataset.notes.append("its documents are those of the training collection: this is no foreign ground")
+        found.append(dataset)
+    return found
 
 
 def losses(
@@ -75,5 +120,39 @@ def losses(
     max_loss: float = MAX_LOSS,
     alpha: float = 0.05,
 ) -> list[Loss]:
-    """Compare the runs of two models on other collections; the mappings are those of ``proof.score_all``."""
-    raise NotImplementedError
+    """Compare the runs of two models on other collections; the mappings are those of ``proof.score_all``.
+
+    Args:
+        max_loss: relative loss of the first measure that is allowed.
+    """
+    if not 0 <= max_loss < 1:
+        raise SettingsError(f"max_loss = {max_loss} is no share", remedy="use one from 0 to 1, such as 0.025")
+    found = []
+    for dataset in datasets:
+        before = score(base[run_key(dataset)].results, dataset.qrels, MEASURES)
+        after = score(tuned[run_key(dataset)].results, dataset.qrels, MEASURES)
+        columns = [[after.per_query[m][q] - value for q, value in before.per_query[m].items()] for m in MEASURES]
+        results = dict(zip(MEASURES, paired(np.array(columns).T), strict=True))
+        first = results[MEASURES[0]]
+        loss = Loss(
+            dataset.name,
+            len(dataset.qrels),
+            dataset.hash,
+            before.mean,
+            after.mean,
+            results,
+            too_much=_share(first.difference, before.mean[MEASURES[0]]) < -max_loss,
+            significant=first.difference < 0 and first.p < alpha,
+            notes=list(dataset.notes),
+        )
+        found.append(loss)
+    return found
+
+
+def run_key(dataset: Dataset) -> str:
+    """The folder and the key of a dataset's run: its name and the first digits of its hash."""
+    return f"{dataset.name}-{dataset.hash[:6]}"
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -10,16 +10,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eval.compare import Comparison
+from eval.compare import Comparison, compare
 from eval.datasets import Dataset
-from eval.evaluate import Evaluation
-from eval.finetune.forgetting import MAX_LOSS, MEASURES, Loss, losses, others
-from eval.runs import Run
+from eval.evaluate import Evaluation, check_dataset
+from eval.finetune.forgetting import MAX_LOSS, MEASURES, Loss, losses, others, run_key
+from eval.report.rows import p_text
+from eval.runs import META_FILE, Run, load_run, save_run
 from indexes.errors import RagWrightError
 
 __all__ = ["MAX_LOSS", "MEASURES", "NotBetterError", "Proof", "others", "prove", "run_key", "score_all"]
@@ -60,26 +63,116 @@ class Proof:
         """Raises:
         NotBetterError: the model is not significantly better (exit code 4). Call it after the tables are shown.
         """
-        raise NotImplementedError
+        if not self.better:
+            raise NotBetterError(self.verdict, remedy="keep the base model: nothing was switched")
 
     def as_dict(self) -> dict[str, Any]:
-        raise NotImplementedError
+        return {
+            "better": self.better,
+            "verdict": self.verdict,
+            "measures": list(MEASURES),
+            "in_domain": self.in_domain.as_dict(),
+            "forgetting": [loss.as_dict() for loss in self.forgetting],
+            "max_loss": self.max_loss,
+            "warnings": self.warnings,
+            "notes": self.notes,
+        }
 
     def to_text(self) -> str:
-        """For a terminal."""
-        raise NotImplementedError
+        """Verdict, both tables, warnings and notes, for a terminal."""
+        from eval.cli.options import table
+
+        parts = [self.verdict]
+        parts.append(f"Held-out questions of {self.in_domain.title}\n" + table(IN_DOMAIN_HEAD, in_domain_rows(self)))
+        if self.forgetting:
+            parts.append("Elsewhere\n" + table(FORGETTING_HEAD, forgetting_rows(self)))
+        if self.warnings:
+            parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
+        return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in self.notes)])
 
     def to_markdown(self) -> str:
-        raise NotImplementedError
+        """The same for a file or a pull request."""
+        parts = [f"**{plain(self.verdict)}**"]
+        head = f"Held-out questions of {plain(self.in_domain.title)}:"
+        parts += [head, "\n".join(pipes(IN_DOMAIN_HEAD, in_domain_rows(self)))]
+        if self.forgetting:
+            parts += ["Elsewhere:", "\n".join(pipes(FORGETTING_HEAD, forgetting_rows(self)))]
+        parts += [f"> **Warning:** {plain(warning)}" for warning in self.warnings]
+        return "\n\n".join([*parts, "\n".join(f"- {plain(note)}" for note in self.notes)]) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write proof.json and proof.md."""
-        raise NotImplementedError
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        for name, content in (("proof.json", text), ("proof.md", "# Proof\n\n" + self.to_markdown())):
+            (folder / f"{name}.tmp").write_text(content, encoding="utf-8")
+            (folder / f"{name}.tmp").replace(folder / name)
 
 
-def run_key(dataset: Dataset) -> str:
-    """The folder and the key of a dataset's run: its name and the first digits of its hash."""
-    return f"{dataset.name}-{dataset.hash[:6]}"
+IN_DOMAIN_HEAD = ("measure", "before", "after", "difference", "relative", "95 % interval", "p", "win / tie / loss")
+FORGETTING_HEAD = ("collection", "questions", "measure", "before", "after", "relative", "95 % interval", "p", "verdict")
+
+
+def in_domain_rows(proof: Proof) -> list[list[str]]:
+    """The cells of the first table, one row a measure."""
+    before, after = proof.in_domain.runs
+    rows = []
+    for measure in proof.in_domain.measures:
+        found = proof.in_domain.difference(after.name, measure)
+        if found is None:
+            continue
+        numbers, old = found.paired, before.mean[measure]
+        rows.append(
+            [
+                measure,
+                f"{old:.4f}",
+                f"{after.mean[measure]:.4f}",
+                f"{numbers.difference:+.4f}",
+                f"{numbers.difference / old:+.1%}" if old else "-",
+                f"{numbers.low:+.4f} to {numbers.high:+.4f}",
+                p_text(found.p_holm) + (" *" if found.p_holm < proof.in_domain.alpha else ""),
+                f"{numbers.wins} / {numbers.ties} / {numbers.losses}",
+            ]
+        )
+    return rows
+
+
+def forgetting_rows(proof: Proof) -> list[list[str]]:
+    """The cells of the second table, one row a collection and measure."""
+    rows = []
+    for loss in proof.forgetting:
+        for measure in MEASURES:
+            low, high = loss.interval(measure)
+            first = measure == MEASURES[0]
+            rows.append(
+                [
+                    loss.name if first else "",
+                    str(loss.queries) if first else "",
+                    measure,
+                    f"{loss.before[measure]:.4f}",
+                    f"{loss.after[measure]:.4f}",
+                    f"{loss.relative(measure):+.1%}",
+                    f"{low:+.1%} to {high:+.1%}",
+                    p_text(loss.paired[measure].p) + (" *" if loss.paired[measure].p < proof.in_domain.alpha else ""),
+                    _flag(loss) if first else "",
+                ]
+            )
+    return rows
+
+
+def _flag(loss: Loss) -> str:
+    return "too much" if loss.too_much else "significant loss" if loss.significant else "ok"
+
+
+def pipes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table: the first column to the left, the others to the right."""
+    lines = (head, ["---", *["---:"] * (len(head) - 1)], *rows)
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
 
 def score_all(
@@ -99,7 +192,31 @@ def score_all(
         fingerprint: of what is measured (weights' digest, settings): a saved run with another one is measured again.
         name: of the runs in tables; default: the folder's.
     """
-    raise NotImplementedError
+    found: dict[str, Run] = {}
+    for number, dataset in enumerate(datasets):
+        key = run_key(dataset)
+        if progress is not None:
+            progress(dataset.name, number, len(datasets))
+        run = _saved(folder / key, dataset, fingerprint)
+        if run is None:
+            result = measure(dataset)
+            run = result.run if isinstance(result, Evaluation) else result
+            check_dataset(run, dataset)
+            run = replace(run, name=name or folder.name, fingerprint={**run.fingerprint, "measured": fingerprint})
+            part = folder / f"{key}.part"  # an interrupted run leaves no half file under the real name
+            shutil.rmtree(part, ignore_errors=True)
+            save_run(run, part)
+            shutil.rmtree(folder / key, ignore_errors=True)
+            part.replace(folder / key)
+        found[key] = replace(run, name=name or folder.name)
+    return found
+
+
+def _saved(folder: Path, dataset: Dataset, fingerprint: str) -> Run | None:
+    if not (folder / META_FILE).is_file():
+        return None
+    run = load_run(folder)
+    return run if run.dataset == dataset.hash and run.fingerprint.get("measured", "") == fingerprint else None
 
 
 def prove(
@@ -117,4 +234,51 @@ def prove(
     Args:
         notes: what a reader must know besides, such as ``Splits.notes``.
     """
-    raise NotImplementedError
+    key = run_key(test)
+    comparison = compare(
+        [replace(base[key], name="base"), replace(tuned[key], name="tuned")],
+        test.qrels,
+        MEASURES,
+        alpha=alpha,
+        title=f"{test.name} ({test.split})",
+    )
+    lost = losses(base, tuned, others, max_loss=max_loss, alpha=alpha)
+    better, verdict = _verdict(comparison)
+    warnings = list(comparison.warnings)
+    for loss in lost:
+        if loss.too_much or loss.significant:
+            why = f"more than the {max_loss:.1%} that are allowed" if loss.too_much else "significant, within the limit"
+            warnings.append(f"lost elsewhere ({why}): {loss.sentence()}")
+    if better and any(loss.too_much for loss in lost):
+        verdict += "; but it lost too much elsewhere: consider merging it with the base model (finetune merge)"
+    method = (
+        f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
+        f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
+        "collections, and relative intervals take the mean before as given"
+    )
+    told = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
+    return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *told, method])
+
+
+def _verdict(comparison: Comparison) -> tuple[bool, str]:
+    """(significantly better, one sentence)."""
+    measure = comparison.measures[0]
+    found = comparison.difference("tuned", measure)
+    if found is None:
+        raise ValueError("base and tuned were not compared")
+    before, numbers = comparison.runs[0].mean[measure], found.paired
+    share = f"{numbers.difference / before:+.1%}, " if before else ""
+    p = f"p {'= ' if found.p_holm >= 0.0001 else ''}{p_text(found.p_holm)}"
+    what = (
+        f"{measure} {before:.4f} -> {before + numbers.difference:.4f} ({share}difference {numbers.low:+.4f} to "
+        f"{numbers.high:+.4f}, {p}) on {numbers.queries} held-out questions"
+    )
+    if found.p_holm < comparison.alpha:
+        if numbers.difference > 0:
+            return True, f"better: {what}"
+        return False, f"worse: the tuned model is significantly worse than the base, {what}"
+    if numbers.wins + numbers.losses == 0:
+        return False, f"no change: every one of the {numbers.queries} held-out questions scores the same, {what}"
+    seen = "a lower mean" if numbers.difference < 0 else "no significant gain"
+    more = f"; about {numbers.needed:,} questions would show a difference of this size" if numbers.needed else ""
+    return False, f"not better: {seen}, {what}{more}"
