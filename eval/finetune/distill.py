@@ -1,0 +1,108 @@
+"""Losses of embedders: contrastive with in-batch negatives, and a teacher's ranking of each question's list.
+
+Distillation is the KL divergence from the teacher's distribution over a candidate list to the student's (Lin et al.,
+arXiv 2010.11386). Teachers score on scales of their own (logits, cosines, fused scores), so their scores are divided
+by their mean spread within a list before the temperature is applied. Import this module inside functions: it needs
+torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers.base.losses.merged_forward import column_merging_disabled
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from torch import Tensor, nn
+
+MISSING = float("nan")  # a text of a list that the teacher did not score
+
+
+class Contrastive(MultipleNegativesRankingLoss):
+    """MultipleNegativesRanking, each column in a forward pass of its own.
+
+    The library pads questions to the length of the documents to save launches on a GPU; on a CPU padding costs as much
+    as text.
+    """
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
+        with column_merging_disabled():
+            return super().forward(sentence_features, labels)
+
+
+class CachedContrastive(CachedMultipleNegativesRankingLoss):
+    """The same with gradients kept instead of activations (GradCache): the memory of a small batch, one more forward
+    pass."""
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
+        with column_merging_disabled():
+            return super().forward(sentence_features, labels)
+
+
+class Distillation(nn.Module):
+    """KL divergence to the teacher over each question's list, with a share of the contrastive loss.
+
+    Args:
+        model: the student.
+        scale: of cosines in both losses (1 / temperature of the student).
+        temperature: of the teacher's scores, which come with a spread of 1 (``unit_scores``).
+        contrastive: share of the contrastive loss, 0 to 1.
+
+    Labels are (questions, list length): the positive's score first; NaN where the teacher said nothing.
+    """
+
+    def __init__(self, model: Any, *, scale: float, temperature: float, contrastive: float) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = scale
+        self.temperature = temperature
+        self.share = contrastive
+        self.ranking = MultipleNegativesRankingLoss(model, scale=scale)
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
+        rows = [self.model(features)["sentence_embedding"] for features in sentence_features]
+        loss = kl_divergence(rows, labels, scale=self.scale, temperature=self.temperature)
+        if self.share == 0:
+            return loss
+        return (1 - self.share) * loss + self.share * self.ranking.compute_loss_from_embeddings(rows, labels)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        return {"scale": self.scale, "temperature": self.temperature, "contrastive": self.share}
+
+
+def kl_divergence(rows: Sequence[Tensor], labels: Tensor, *, scale: float, temperature: float) -> Tensor:
+    """Mean over the questions of KL(teacher || student) over their lists.
+
+    Args:
+        rows: embeddings (questions, dim): of the questions, then of each column of the lists.
+        labels: the teacher's scores (questions, columns), NaN where there is none.
+    """
+    units = [torch.nn.functional.normalize(row.float(), dim=-1) for row in rows]
+    cosines = torch.stack([(units[0] * column).sum(-1) for column in units[1:]], dim=1)
+    there = ~torch.isnan(labels)
+    teacher = torch.where(there, labels.float() / temperature, float("-inf"))
+    student = torch.where(there, cosines * scale, float("-inf"))
+    wanted = torch.softmax(teacher, dim=1)
+    log_wanted, log_given = torch.log_softmax(teacher, dim=1), torch.log_softmax(student, dim=1)
+    # Where nothing was scored both logarithms are -inf, and their difference NaN: it counts for nothing.
+    each = torch.where(there, wanted * (log_wanted - log_given), 0.0)
+    return each.sum(1).mean()
+
+
+def unit_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Teacher scores less each list's best, divided by the mean standard deviation within the lists.
+
+    One divisor for all lists: a question whose texts the teacher finds all alike keeps a flat list.
+    """
+    spreads = [float(np.std(list(row.values()))) for row in scores.values() if len(row) > 1]
+    spread = float(np.mean(spreads)) if spreads else 0.0
+    found = {}
+    for query, row in scores.items():
+        best = max(row.values(), default=0.0)
+        found[query] = {name: (value - best) / (spread or 1.0) for name, value in row.items()}
+    return found
