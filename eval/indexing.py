@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest
+from eval.index_lock import IndexLock
 from indexes.encoders.base import Encoder
 from indexes.errors import SourceError
 from indexes.settings import IndexSettings
 
 COLLECTION = "eval"
 DONE = "complete"
+
+_LOG = logging.getLogger(__name__)
 
 
 def cached_encoder(
@@ -33,6 +37,7 @@ def index_dataset(
     cache: str | Path | None = None,
     encoder: Encoder | None = None,
     progress: Callable[[Any], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Any:
     """An open ``indexes.Index`` over the dataset's documents, built by ``indexes.build_index`` on first use.
 
@@ -40,17 +45,21 @@ def index_dataset(
     named by the documents and by everything that decides what is stored, so a second call opens it in milliseconds;
     another recipe over the same texts costs no forward pass, since embeddings are kept by content.
 
+    It is built aside and renamed when it is complete, so an interrupted build is never taken for an index. Until it is
+    closed it belongs to this process: another one that asks for the same index waits, and says so (``say``).
+
     Args:
         settings: ``settings.store`` gives the engine's options; its path and url are replaced by the cache.
         cache: see ``embedding_cache.cache_folder``.
         encoder: a model already loaded.
+        say: gets the sentence that this process waits for another; default: a warning in the log, which Python writes
+            to stderr unless told otherwise.
 
     Raises:
         SourceError: the dataset has no documents: it is one over an index of the user's own, which is to be opened.
+        CollectionLockedError: this process has it open already.
     """
-    from llama_index.core.schema import Document
-
-    from indexes import build_index, open_index
+    from indexes import open_index
 
     if not dataset.corpus:
         raise SourceError(
@@ -59,21 +68,58 @@ def index_dataset(
         )
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
-    store = settings.store.model_copy(update={"path": place, "url": None})
-    # Embeddings are kept here already; the pipeline's own cache would keep them twice.
-    ingest = settings.ingest.model_copy(update={"cache_mb": 0})
-    settings = settings.model_copy(update={"store": store, "ingest": ingest})
-    if (place / DONE).is_file():
-        return open_index(COLLECTION, settings=settings, encoder=model)
-    shutil.rmtree(place, ignore_errors=True)  # of an earlier call that did not end
+    lock = IndexLock(place.with_name(place.name + ".lock"), f"the index of {dataset.name!r}", say or _LOG.warning)
+    try:
+        report = None
+        if not (place / DONE).is_file():
+            shutil.rmtree(place, ignore_errors=True)
+            report = _build(dataset, settings, place, model, progress)
+        index = open_index(COLLECTION, settings=_at(settings, place), encoder=model)
+    except BaseException:
+        lock.release()
+        raise
+    index.report = report
+    close = index.close
+
+    def close_and_release() -> None:
+        try:
+            close()
+        finally:
+            lock.release()
+
+    index.close = close_and_release  # type: ignore[method-assign]
+    return index
+
+
+def _build(
+    dataset: Dataset, settings: IndexSettings, place: Path, model: Encoder, progress: Callable[[Any], None] | None
+) -> Any:
+    """Build beside ``place`` and rename; what an interrupted build left there goes first. The report of the build."""
+    from llama_index.core.schema import Document
+
+    from indexes import build_index
+
     documents = [
         Document(id_=p.id, text=p.content, metadata={"source": p.id, **({"title": p.title} if p.title else {})})
         for p in dataset.corpus.values()
         if p.content.strip()
     ]
-    index = build_index(documents, collection=COLLECTION, settings=settings, encoder=model, progress=progress)
-    (place / DONE).write_text("", encoding="utf-8")
-    return index
+    aside = place.with_name(place.name + ".building")
+    shutil.rmtree(aside, ignore_errors=True)
+    with build_index(
+        documents, collection=COLLECTION, settings=_at(settings, aside), encoder=model, progress=progress
+    ) as index:
+        report = index.report
+    (aside / DONE).write_text("", encoding="utf-8")
+    aside.rename(place)
+    return report
+
+
+def _at(settings: IndexSettings, place: Path) -> IndexSettings:
+    """The settings with the store at ``place``. Embeddings are cached already; the pipeline's own cache would keep them
+    twice."""
+    store = settings.store.model_copy(update={"path": place, "url": None})
+    return settings.model_copy(update={"store": store, "ingest": settings.ingest.model_copy(update={"cache_mb": 0})})
 
 
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:

@@ -1,0 +1,59 @@
+"""One process at a time at an index of the cache: the next one says that it waits, and waits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from indexes.errors import CollectionLockedError
+
+
+class IndexLock:
+    """An exclusive lock, taken when made. The system lets go of it when its process ends, however that happens.
+
+    Args:
+        path: the lock's file; it stays there, since removing it could part two processes that wait for it.
+        what: what is locked, for messages.
+        say: gets one sentence when there is somebody to wait for.
+
+    Raises:
+        CollectionLockedError: this very process has it already, so that waiting would never end.
+    """
+
+    def __init__(self, path: Path, what: str, say: Callable[[str], None]) -> None:
+        import fcntl
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+                if holder == str(os.getpid()):
+                    raise CollectionLockedError(
+                        f"{what} is open in this process (lock {path})", remedy="close it before opening it again"
+                    ) from None
+                say(f"waiting for process {holder or 'unknown'}, which builds or uses {what}")
+                fcntl.flock(self._fd, fcntl.LOCK_EX)
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let the next one in; once is enough."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def __enter__(self) -> IndexLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
