@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from eval.compare import compare
     from eval.datasets import load_dataset
     from eval.evaluate import evaluate
+    from eval.finetune.embedder import finetune_embedder
     from eval.indexing import index_dataset
     from eval.runs import load_run
     from eval.synthesize import synthesize
 
-__all__ = ["compare", "evaluate", "index_dataset", "load_dataset", "load_run", "synthesize"]
+__all__ = ["compare", "evaluate", "finetune_embedder", "index_dataset", "load_dataset", "load_run", "synthesize"]
 
 _HOMES = {
     "compare": "eval.compare",
     "evaluate": "eval.evaluate",
+    "finetune_embedder": "eval.finetune.embedder",
     "index_dataset": "eval.indexing",
     "load_dataset": "eval.datasets",
     "load_run": "eval.runs",

@@ -8,9 +8,11 @@ cross-encoder may be asked as well.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,6 +88,23 @@ class MiningReport:
             "left_out": dict(self.left_out),
             "found_by": dict(self.legs),
         }
+
+    def to_json(self) -> str:
+        """Everything, so that ``load`` gives an equal report."""
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps({**self.as_dict(), "raw": own}, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> MiningReport:
+        """Read what ``to_json`` gave."""
+        raw = json.loads(path.read_text(encoding="utf-8"))["raw"]
+        return cls(**{**raw, "left_out": Counter(raw["left_out"]), "legs": Counter(raw["legs"])})
+
+    def to_text(self) -> str:
+        """The statistics as a table."""
+        from eval.cli.options import table
+
+        return table(("mining", ""), self.rows())
 
     def rows(self) -> list[tuple[str, object]]:
         """For a table: what, and how many."""

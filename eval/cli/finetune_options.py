@@ -42,7 +42,15 @@ seed_option = click.option("--seed", default=7, show_default=True, help="Of spli
 teacher_option = click.option(
     "--teacher",
     metavar="SPEC",
-    help="pipeline, file:PATH, cross_encoder:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL.",
+    multiple=True,
+    help="pipeline, file:PATH, cross_encoder:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL; repeatable.",
+)
+temperature_option = click.option(
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of the teacher's scores, whose spread within a list is brought to 1.",
 )
 max_loss_option = click.option(
     "--max-loss",

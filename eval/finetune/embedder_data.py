@@ -131,7 +131,8 @@ def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequenc
             break
         title, text = passage.title.strip(), passage.text.strip()
         if len(title) < LEAST_CHARS / 2 or len(text) < LEAST_CHARS:
-            spans = [span.text for span in split_sentences(passage.content)]
+            content = passage.content
+            spans = [content[span.start : span.end] for span in split_sentences(content)]
             spans = [span for span in spans if len(span) >= LEAST_CHARS]
             if len(spans) < 3:
                 continue

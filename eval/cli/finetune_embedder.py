@@ -1,0 +1,280 @@
+"""rag-eval finetune embedder: train an embedding model, and prove what it gained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eval.cli.finetune_options import (
+    batch_option,
+    epochs_option,
+    finetune_options,
+    lr_option,
+    merge_option,
+    merge_weight,
+    teacher_option,
+    temperature_option,
+)
+from eval.cli.options import cache_option, dataset_argument, ticker
+from indexes.errors import SettingsError
+from rag.cli.options import Shared, shared_options
+
+if TYPE_CHECKING:
+    from eval.finetune.embedder import Tuned
+
+
+@click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove what it gained.")
+@dataset_argument
+@click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
+@finetune_options
+@epochs_option(3)
+@batch_option(32)
+@lr_option(5e-5)
+@click.option(
+    "--unit",
+    default="mixed",
+    show_default=True,
+    type=click.Choice(["document", "window", "sentence", "mixed"]),
+    help="Training texts: whole documents, the best window or sentence, or documents and sentences.",
+)
+@click.option("--negatives", default=1, show_default=True, type=click.IntRange(0, 32), help="Mined negatives in a row.")
+@click.option(
+    "--margin",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(-1, 1),
+    help="A negative's fused score lies below the positive's by this share; -1 switches the guard off.",
+)
+@click.option(
+    "--skip", default=0, show_default=True, type=click.IntRange(min=0), help="Best ranks that give no negative."
+)
+@click.option("--judge", metavar="MODEL", help="A cross-encoder that must find a negative worse than the positive.")
+@click.option(
+    "--pairs",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Add N pairs made from the documents alone: title and text.",
+)
+@teacher_option
+@temperature_option
+@click.option(
+    "--contrastive",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="With a teacher: share of the contrastive loss.",
+)
+@click.option(
+    "--list",
+    "teacher_list",
+    default=8,
+    show_default=True,
+    type=click.IntRange(2, 64),
+    help="With a teacher: texts in a list.",
+)
+@click.option("--matryoshka", metavar="DIM,...", help="Shorter vectors to train besides the full one, e.g. 256,128.")
+@click.option(
+    "--lora",
+    default=0,
+    metavar="RANK",
+    type=click.IntRange(min=0),
+    help="Train adapters of this rank instead of all weights; they are merged in the end.",
+)
+@click.option(
+    "--mini-batch",
+    default=0,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Cached loss (GradCache) with passes of N texts: big batches on little memory.",
+)
+@click.option("--max-tokens", type=click.IntRange(min=8), metavar="N", help="Longest text in training.")
+@click.option(
+    "--scale",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of cosines in the loss (1 / temperature).",
+)
+@click.option(
+    "--evaluations",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Dev measurements (and checkpoints) an epoch.",
+)
+@click.option(
+    "--patience",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Stop after so many without a better dev nDCG@10; 0: never.",
+)
+@click.option(
+    "--pool", default=400, show_default=True, type=click.IntRange(min=10), help="Texts that dev is measured on."
+)
+@click.option(
+    "--leg",
+    default="documents",
+    show_default=True,
+    type=click.Choice(["documents", "sentences", "hybrid"]),
+    help="What is proved: exact search over documents, the index's dense leg, or the pipeline.",
+)
+@merge_option()
+@cache_option
+@shared_options
+def command(
+    shared: Shared,
+    dataset: str,
+    base: str,
+    out: Path,
+    also: tuple[str, ...],
+    train_split: str,
+    split: str,
+    dev_share: float,
+    train_queries: int | None,
+    seed: int,
+    max_loss: float,
+    epochs: float,
+    batch: int,
+    lr: float,
+    unit: str,
+    negatives: int,
+    margin: float,
+    skip: int,
+    judge: str | None,
+    pairs: int,
+    teacher: tuple[str, ...],
+    temperature: float,
+    contrastive: float,
+    teacher_list: int,
+    matryoshka: str | None,
+    lora: int,
+    mini_batch: int,
+    max_tokens: int | None,
+    scale: float,
+    evaluations: int,
+    patience: int,
+    pool: int,
+    leg: str,
+    merge: str,
+    cache: Path | None,
+) -> None:
+    """Train an embedding model on DATASET's training questions, and prove it on the test questions.
+
+    The base is scored first. Negatives come from the hybrid pipeline with the base model; checkpoints are compared on
+    held-out training questions, and the best is kept. In the end stand a table of the gain and one of the loss on other
+    collections. Exit code 4: not significantly better. Nothing is switched: the lines for rag.toml are printed.
+
+    \b
+    Example:
+      rag-eval finetune embedder data/scifact --base minilm --out tuned --teacher pipeline --merge auto
+    """
+    from eval.finetune.embedder import EmbedderOptions, finetune_embedder
+    from eval.finetune.embedder_training import TrainingOptions
+    from eval.mining import MiningOptions
+    from rag.cli.output import words
+
+    encoder = shared.settings.encoder
+    training = TrainingOptions(
+        epochs=epochs,
+        batch=batch,
+        lr=lr,
+        scale=scale,
+        mini_batch=mini_batch,
+        matryoshka=dimensions(matryoshka),
+        lora=lora,
+        max_tokens=max_tokens,
+        evaluations=evaluations,
+        patience=patience,
+        temperature=temperature,
+        contrastive=contrastive,
+        seed=seed,
+        device=encoder.device,
+        dtype=encoder.dtype,
+        query_prompt=encoder.query_prompt,
+        document_prompt=encoder.document_prompt,
+    )
+    mining = MiningOptions(
+        unit=unit,  # type: ignore[arg-type]
+        negatives=max(negatives, teacher_list - 1 if teacher else 0),
+        margin=margin if margin >= 0 else None,
+        skip=skip,
+        cross_encoder=judge_of(judge, shared),
+        seed=seed,
+    )
+    options = EmbedderOptions(
+        training=training,
+        mining=mining,
+        negatives=negatives,
+        teacher=teacher,
+        teacher_list=teacher_list,
+        pairs=pairs,
+        pool=pool,
+        leg=leg,  # type: ignore[arg-type]
+        merge=merge_weight(merge),
+    )
+    found = finetune_embedder(
+        dataset,
+        base,
+        out=out,
+        also=also,
+        options=options,
+        train_split=train_split,
+        test_split=split,
+        dev_share=dev_share,
+        train_queries=train_queries,
+        max_loss=max_loss,
+        settings=shared.settings,
+        cache=cache,
+        stage=ticker,
+        say=words,
+        command=" ".join(["rag-eval", *sys.argv[1:]]),
+    )
+    show(found, shared.json)
+    found.proof.require_better()
+
+
+def dimensions(text: str | None) -> tuple[int, ...]:
+    """ "256,128" as numbers.
+
+    Raises:
+        SettingsError: they are none.
+    """
+    parts = (text or "").replace(",", " ").split()
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise SettingsError(f"--matryoshka {text!r} names no dimensions", remedy="write them as 256,128")
+    return tuple(int(part) for part in parts)
+
+
+def judge_of(model: str | None, shared: Shared) -> object:
+    """The cross-encoder of ``--judge``."""
+    if model is None:
+        return None
+    from rag.rerankers import build_reranker
+
+    return build_reranker(shared.settings.rerank.model_copy(update={"provider": "cross_encoder", "model": model}))
+
+
+def show(found: Tuned, as_json: bool) -> None:
+    """The proof, the loss curve and the lines for rag.toml."""
+    from eval.cli.finetune_output import curve_text
+    from rag.cli.output import data, data_json, words
+
+    if as_json:
+        data_json(found.as_dict())
+        return
+    data(curve_text(found.trained.curve))
+    data("")
+    if found.merge is not None:
+        data(found.merge.to_text() + "\n")
+    data(found.proof.to_text())
+    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
+    words(f"\ntimes: {spent}")
+    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml and reindex:")
+    for line in found.settings_lines:
+        words(line)

@@ -1,0 +1,54 @@
+"""What the fine-tuning commands show: the loss curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from eval.cli.options import table
+
+BARS = "▁▂▃▄▅▆▇█"
+MOST_ROWS = 12
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One block a value, the lowest to the highest.
+
+    >>> sparkline([3.0, 2.0, 1.0])
+    '█▄▁'
+    """
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
+
+
+def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str:
+    """The loss and dev columns as sparklines, and a table of the rows with a dev figure."""
+    losses = [row["loss"] for row in rows if "loss" in row]
+    measured = [row for row in rows if "dev" in row]
+    lines = []
+    if losses:
+        lines.append(f"loss {losses[0]:.4f} {sparkline(_thinned(losses))} {losses[-1]:.4f}")
+    if measured:
+        devs = [row["dev"] for row in measured]
+        lines.append(f"dev {dev} {devs[0]:.4f} {sparkline(_thinned(devs))} {devs[-1]:.4f}, best {max(devs):.4f}")
+    best = max((row["dev"] for row in measured), default=None)
+    last: float | None = None
+    body: list[list[object]] = []
+    for row in rows:
+        last = row.get("loss", last)
+        if "dev" in row:
+            mark = "best" if row["dev"] == best else ""
+            body.append([int(row["step"]), f"{row['epoch']:.2f}", last, row["dev"], mark])
+    shown = body if len(body) <= MOST_ROWS else [*body[:2], *body[-(MOST_ROWS - 2) :]]
+    return "\n".join([*lines, table(("step", "epoch", "loss", f"dev {dev}", ""), shown)])
+
+
+def _thinned(values: Sequence[float], most: int = 60) -> list[float]:
+    """At most ``most`` values, means of neighbours."""
+    if len(values) <= most:
+        return list(values)
+    edges = [len(values) * i // most for i in range(most + 1)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
