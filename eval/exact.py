@@ -60,7 +60,7 @@ class RerankFinder(Finder):
         super().__init__(dataset)
         self._reranker = reranker
         self.fingerprint = {"reranker": _name_of(reranker)}
-        self._lists = dataset.candidates or {query: sorted(judged) for query, judged in dataset.qrels.items()}
+        self._lists = dataset.lists()
         missing = sorted({d for listed in self._lists.values() for d in listed if d not in dataset.corpus})
         if missing:
             raise SourceError(

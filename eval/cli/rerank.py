@@ -48,6 +48,7 @@ def command(
 ) -> None:
     """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
 
+    Beside it stands the order of the lists; where that only has the positives first, the mean of random orders.
     Positives that a list lacks are not added to it, and equal scores are ordered by document id (as trec_eval does), so
     figures may be lower than those of tools that do otherwise.
     """
@@ -69,19 +70,13 @@ def command(
         )
     results = []
     with Session(read, cache=cache) as session:
-        if first is not None or read.candidates:
-            listed = evaluate(_as_listed(read), read, names, name="as listed")
-            listed.run.notes = ["'as listed' is the order of the lists" + ("" if first else LISTED)]
-            results.append(listed)
+        results.append(_beside(read, names, ordered=first is not None))
         pipeline = _pipeline(session, settings, by)
         with ticker(by) as tick:
             result = evaluate(pipeline, read, names, name=by, cache=cache, progress=tick)
     result.run.notes.append(f"ties: {TIE_RULE}")
     save_run(result.run, out / by)
     show([*results, result], read, names, out, shared.json)
-
-
-LISTED = "; a list of positives and negatives begins with the positives, so its own order says nothing"
 
 
 def list_file(place: Path, split: str) -> Path:
@@ -96,9 +91,24 @@ def with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]
     return replace(dataset, candidates=lists)
 
 
-def _as_listed(dataset: Dataset) -> Any:
-    lists = {dataset.queries[query]: ids for query, ids in dataset.candidates.items()}
-    return lambda question: [(d, 1.0 / rank) for rank, d in enumerate(lists.get(question, []), start=1)]
+def _beside(dataset: Dataset, names: list[str], *, ordered: bool) -> Any:
+    """What the reranker is to beat: the order of the lists where it says something, else chance.
+
+    Args:
+        ordered: the lists are a run's. Those of a dataset may just have the positives first.
+    """
+    from eval.chance import positives_first, random_order
+    from eval.evaluate import evaluate
+    from eval.runs import Run
+
+    if not ordered and positives_first(dataset):
+        return random_order(dataset, names)
+    lists = {
+        query: [(document, 1.0 / rank) for rank, document in enumerate(ids, start=1)]
+        for query, ids in dataset.candidates.items()
+    }
+    notes = ["'as listed' is the order of the lists"]
+    return evaluate(Run("as listed", lists, dataset=dataset.hash, notes=notes), dataset, names)
 
 
 def _pipeline(session: Any, settings: Any, by: str) -> Any:

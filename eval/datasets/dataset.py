@@ -67,6 +67,10 @@ class Dataset:
         judged = self.qrels.get(query, {})
         return sorted((d for d, gain in judged.items() if gain > 0), key=lambda d: (-judged[d], d))
 
+    def lists(self) -> dict[str, list[str]]:
+        """Query -> what a reranker is given: its candidates; in a dataset without any, all that is judged for it."""
+        return self.candidates or {query: sorted(judged) for query, judged in self.qrels.items()}
+
     def answers(self, query: str) -> list[list[str]]:
         """Gold answers as alternatives that are all needed: [["a", "b"]] is a or b; [["a"], ["b"]] is a and b.
 

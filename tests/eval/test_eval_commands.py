@@ -73,12 +73,18 @@ def test_embedders_side_by_side(call: Call, lighthouse: Path) -> None:
 def test_rerank_lists_of_candidates(call: Call, lighthouse: Path, tmp_path: Path) -> None:
     read(call("convert", str(lighthouse), str(tmp_path / "lists.jsonl"), "--to", "mteb", "--json"))
     found = read(call("rerank", str(tmp_path / "lists.jsonl"), "--by", "encoder", "--json"))
-    assert [row["name"] for row in found["runs"]] == ["as listed", "encoder"]
+    assert [row["name"] for row in found["runs"]] == ["random order", "encoder"]  # positives first is no order
+    chance = found["runs"][0]["scores"]
+    assert chance["P@1"] == pytest.approx((0.5 + 1 + 1 + 0) / 4, abs=0.05)  # one of two, two of two, one of one, none
+    assert chance["P@1"] < found["runs"][1]["scores"]["P@1"]
     assert any("equal scores" in note for note in found["runs"][1]["notes"])
     assert "rerank.provider" in call("rerank", str(tmp_path / "lists.jsonl")).stderr
     read(call("run", str(lighthouse), "--json"))
     first = ["--first", str(tmp_path / "runs" / "base")]
     found = read(call("rerank", str(lighthouse), "--by", "encoder", *first, "--json"))
+    assert [row["name"] for row in found["runs"]] == ["as listed", "encoder"]
+    whole = read(call("run", str(lighthouse), "-m", "MAP", "--json"))["runs"][0]["scores"]["MAP"]
+    assert found["runs"][0]["scores"]["MAP"] == whole  # as the run has them
     assert found["runs"][1]["scores"]["MAP"] > 0.6
 
 
