@@ -1,0 +1,225 @@
+"""What a reranker trains on and is stopped by: lists of texts under a question, as the pipeline brings them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from eval.datasets.dataset import Dataset
+from eval.finetune.data import Example, TrainingSet
+from eval.finetune.run_folder import write_atomic
+from eval.lift import Lifter
+from eval.metrics import score
+from indexes.errors import SourceError
+from indexes.store.fusion import fuse
+
+if TYPE_CHECKING:
+    from rag.retrieval.hybrid import HybridRetriever
+
+Loss = Literal["bce", "listnet", "lambda", "margin_mse"]
+QUESTION, TEXT, TEXTS, LABEL = "question", "text", "texts", "label"
+SHARP = 10.0  # ListNetLoss takes a softmax over its labels: of 0 and 1 it would be nearly flat
+SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
+Rows = dict[str, list[Any]]
+
+
+def training_rows(
+    training: TrainingSet,
+    loss: Loss,
+    *,
+    negatives: int,
+    epochs: int,
+    seed: int,
+    scores: Mapping[str, Mapping[str, float]] | None = None,
+    bonus: float = 0.0,
+) -> Rows:
+    """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
+
+    Lists are ordered by length, so that what is padded together is of one length; losses do not see the order.
+
+    Args:
+        scores: query id -> text id -> teacher's score, with a spread of 1 (``distill.unit_scores``); texts without one
+            are left out. Without a teacher the labels are 1 and 0.
+        bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    columns = _columns(loss, negatives)
+    rows: Rows = {column: [] for column in columns}
+    usable = [example for example in training.examples if example.positives and example.negatives]
+    for epoch in range(epochs):
+        draw.shuffle(usable)
+        for example in usable:
+            known = scores.get(example.query, {}) if scores is not None else None
+            positives = [name for name in example.positives if known is None or name in known]
+            pool = [name for name in example.negatives if known is None or name in known]
+            if not positives or not pool:
+                continue
+            positive = positives[epoch % len(positives)]
+            chosen = draw.sample(pool, min(negatives, len(pool)))
+            if loss == "margin_mse":  # its rows are of one length
+                chosen += draw.choices(pool, k=negatives - len(chosen))
+            names = [positive, *chosen]
+            values = [1.0, *[0.0] * len(chosen)] if known is None else [known[name] for name in names]
+            if known is not None:
+                values[0] += bonus
+            _append(rows, loss, example.question, [training.texts[name] for name in names], values, known is None)
+    if not rows[QUESTION]:
+        raise SourceError(
+            "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
+        )
+    return rows
+
+
+def _columns(loss: Loss, negatives: int) -> list[str]:
+    if loss == "bce":
+        return [QUESTION, TEXT, LABEL]
+    if loss == "margin_mse":
+        return [QUESTION, "positive", *(f"negative_{i}" for i in range(1, negatives + 1)), LABEL]
+    return [QUESTION, TEXTS, LABEL]
+
+
+def _append(rows: Rows, loss: Loss, question: str, texts: list[str], values: list[float], labels: bool) -> None:
+    """One list under its question; BCE takes it apart into pairs."""
+    if loss == "margin_mse":
+        head, *rest = sorted(range(1, len(texts)), key=lambda i: len(texts[i]))
+        order = [0, head, *rest]
+        for column, i in zip([c for c in rows if c not in (QUESTION, LABEL)], order, strict=True):
+            rows[column].append(texts[i])
+        rows[QUESTION].append(question)
+        rows[LABEL].append([values[i] for i in order])
+        return
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    if loss == "bce":
+        for i in order:
+            rows[QUESTION].append(question)
+            rows[TEXT].append(texts[i])
+            # A teacher's score is a logit for BCE: its sigmoid is the soft label.
+            rows[LABEL].append(values[i] if labels else float(1 / (1 + np.exp(-2.0 * (values[i] + 1.0)))))
+        return
+    sharp = SHARP if loss == "listnet" and labels else 1.0
+    rows[QUESTION].append(question)
+    rows[TEXTS].append([texts[i] for i in order])
+    rows[LABEL].append([sharp * values[i] for i in order])
+
+
+@dataclass
+class CandidateList:
+    """What the pipeline found for one question before reranking.
+
+    Args:
+        names: judged id of each candidate; several candidates may be sentences of one document.
+        texts: what the reranker reads of each.
+        fused: first-stage score of each.
+        relevant: judgements of the question.
+    """
+
+    query: str
+    question: str
+    names: list[str]
+    texts: list[str]
+    fused: list[float]
+    relevant: dict[str, int]
+
+
+def candidate_lists(
+    retriever: HybridRetriever,
+    dataset: Dataset,
+    *,
+    depth: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[CandidateList]:
+    """The first ``depth`` candidates of every question with what ``rerank.read`` says is read of them."""
+    lifter = Lifter(dataset, retriever.index)
+    read_window = retriever.settings.rerank.read == "window"
+    found = []
+    for number, (query, question) in enumerate(dataset.queries.items(), start=1):
+        candidates = retriever.search(question).candidates[:depth]
+        found.append(
+            CandidateList(
+                query,
+                question,
+                [lifter.of_record(c.record) for c in candidates],
+                [(c.window if read_window else None) or c.record.text for c in candidates],
+                [float(c.fused_score or 0.0) for c in candidates],
+                dict(dataset.qrels[query]),
+            )
+        )
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    return found
+
+
+def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
+    write_atomic(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
+
+
+def load_lists(path: Path) -> list[CandidateList]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return [CandidateList(**json.loads(line)) for line in file]
+
+
+def blended(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], share: float, measure: str) -> float:
+    """The mean of a measure when a list's order is ``share`` of the raw scores and the rest of the fused ones, as
+    ``rerank.weight`` does it; 1 is the raw scores alone."""
+    results: dict[str, list[tuple[str, float]]] = {}
+    for one, scores in zip(lists, raw, strict=True):
+        places = [str(i) for i in range(len(one.names))]
+        model = list(zip(places, (float(value) for value in scores), strict=True))
+        first = list(zip(places, one.fused, strict=True))
+        order = dict(model) if share >= 1 else dict(fuse(model, first, dense_weight=share, sparse_weight=1 - share))
+        best: dict[str, float] = {}
+        for place, name in enumerate(one.names):
+            value = order[str(place)]
+            if name not in best or value > best[name]:
+                best[name] = value
+        results[one.query] = sorted(best.items(), key=lambda item: -item[1])
+    return score(results, {one.query: one.relevant for one in lists}, [measure]).mean[measure]
+
+
+def best_share(
+    lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str
+) -> tuple[float, dict[float, float]]:
+    """(share of the reranker with the best mean, share -> mean); of equal ones the larger share."""
+    curve = {share: blended(lists, raw, share, measure) for share in (0.0, *SHARES)}
+    return max(SHARES, key=lambda share: (round(curve[share], 6), share)), curve
+
+
+def shortened(training: TrainingSet, limit: int) -> TrainingSet:
+    """The same with the first ``limit`` examples."""
+    return replace(training, examples=training.examples[:limit])
+
+
+def pairs_as_dataset(pairs: TrainingSet, dataset: Dataset) -> Dataset:
+    """Pairs made from documents (``embedder_data.document_pairs``) as questions whose own document is relevant, so that
+    the pipeline can be asked for their negatives."""
+    names = {example.query: example.query.removeprefix("pair:") for example in pairs.examples}
+    return replace(
+        dataset,
+        queries={example.query: example.question for example in pairs.examples},
+        qrels={query: {name: 1} for query, name in names.items()},
+        extra={},
+        candidates={},
+        split="pairs",
+    )
+
+
+def with_pair_texts(mined: TrainingSet, pairs: TrainingSet, size: int) -> TrainingSet:
+    """Mined examples of pairs, each positive being the pair's own text: the title that was asked is not in it.
+
+    Args:
+        size: characters of a text at most, so that it looks like the windows beside it.
+    """
+    texts = dict(mined.texts)
+    examples = []
+    own = {example.query: example.positives[0] for example in pairs.examples}
+    for example in mined.examples:
+        name = own[example.query]
+        texts[name] = pairs.texts[name][:size]
+        examples.append(Example(example.query, example.question, (name,), example.negatives))
+    return TrainingSet(examples, texts, [*pairs.notes, *mined.notes])

@@ -1,0 +1,321 @@
+"""Training a cross-encoder: sentence-transformers' trainer and losses, dev lists, checkpoints and loss curve."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.embedder_training import DEV, Tick, Trained, _silence, _step_of, curve_csv, curve_rows
+from eval.finetune.reranker_data import LABEL, QUESTION, CandidateList, Loss, Rows, best_share
+from eval.finetune.run_folder import write_atomic
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
+from indexes.errors import RerankerError, SettingsError
+
+PAIRS_AT_ONCE = 16  # in one forward pass of a training step: lists are sorted by length, so little is padding
+
+
+@dataclass(frozen=True)
+class RerankerTraining:
+    """How a cross-encoder is trained.
+
+    Args:
+        loss: "listnet" (softmax over a list), "lambda" (LambdaLoss, NDCG-Loss2++), "bce" (each pair by itself), or
+            "margin_mse" (differences of the teacher's scores). Without a teacher "margin_mse" cannot be used, and
+            with one "lambda" cannot.
+        epochs: passes over the questions, each with other negatives; at most, early stopping may end it sooner.
+        batch: questions a step.
+        negatives: texts beside the positive in a list.
+        lr: the highest learning rate; it rises over ``warmup`` of the steps and falls linearly to 0.
+        max_tokens: longest question + text pair in training; default: what the model reads.
+        evaluations: of dev in the whole training; each makes a checkpoint.
+        patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
+        bonus: what a label adds to the teacher's score of a positive, in the teacher's standard deviations.
+    """
+
+    loss: Loss = "listnet"
+    epochs: int = 3
+    batch: int = 4
+    negatives: int = 11
+    lr: float = 5e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    max_tokens: int | None = None
+    evaluations: int = 4
+    patience: int = 3
+    bonus: float = 1.0
+    seed: int = 7
+    device: str = "auto"
+    dtype: str = "auto"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def start_model(folder: Path, name: str, target: Path, training: RerankerTraining) -> Path:
+    """Save what training starts from: the base as a cross-encoder of one label, with a fresh head where it has none.
+
+    Raises:
+        RerankerError: it cannot be loaded, or has several labels.
+    """
+    from transformers.trainer_utils import set_seed
+
+    set_seed(training.seed)  # of the fresh head
+    model = load_cross_encoder(folder, name, training)
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(str(part), create_model_card=False)
+    shutil.rmtree(target, ignore_errors=True)
+    part.replace(target)
+    return target
+
+
+def has_head(folder: Path) -> bool:
+    """Whether a folder holds a cross-encoder already, and no encoder without a head."""
+    import json
+
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or [])
+
+
+def load_cross_encoder(folder: Path, name: str, training: RerankerTraining) -> Any:
+    """The base as sentence-transformers' CrossEncoder in float32.
+
+    Raises:
+        RerankerError: it cannot be loaded, or has several labels.
+    """
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+    from transformers.utils import logging
+
+    device = choose_device(training.device, error=RerankerError)
+    own_head = has_head(folder)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns of the head that is new on purpose
+    try:
+        with quiet_loading():
+            model = CrossEncoder(
+                str(folder),
+                device=str(device),
+                local_files_only=True,
+                activation_fn=nn.Sigmoid(),
+                **({} if own_head else {"num_labels": 1}),
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as exc:
+        reason = (str(exc).strip().splitlines() or [""])[0][:200]
+        raise RerankerError(
+            f"'{name}' ({folder}) cannot be loaded as a cross-encoder ({type(exc).__name__}: {reason})",
+            remedy="give the folder of an encoder or cross-encoder: config.json, weights and tokenizer",
+        ) from exc
+    finally:
+        logging.set_verbosity(verbosity)
+    if model.num_labels != 1:
+        raise RerankerError(
+            f"'{name}' is a classifier with {model.num_labels} labels",
+            remedy="give a model with 1 label, or an encoder",
+        )
+    model.float()
+    return model
+
+
+def train_reranker(
+    start: Path,
+    name: str,
+    rows: Rows,
+    dev: Sequence[CandidateList],
+    folder: Path,
+    target: Path,
+    training: RerankerTraining,
+    *,
+    curve_file: str = "loss.csv",
+    checkpoints: str = "checkpoints",
+    progress: Tick | None = None,
+) -> Trained:
+    """Train, keep the checkpoint that is best on dev, and save it to ``target`` (float32, safetensors).
+
+    Args:
+        start: folder that ``start_model`` wrote, or a model trained before.
+        rows: of all epochs (``reranker_data.training_rows``).
+        dev: lists that checkpoints are measured on, with the share of the reranker that suits each best.
+        folder: OUT; an interrupted call is continued from its checkpoints.
+    """
+    from sentence_transformers.cross_encoder import CrossEncoderTrainer
+    from transformers import EarlyStoppingCallback
+    from transformers.trainer_utils import get_last_checkpoint, set_seed
+
+    set_seed(training.seed)
+    model = load_cross_encoder(start, name, training)
+    longest = model.max_seq_length
+    model.max_seq_length = min(training.max_tokens or longest, longest)
+    arguments = _arguments(rows, folder / checkpoints, training)
+    curve = _curve(folder / curve_file, training.epochs, progress)
+    callbacks: list[Any] = [curve]
+    if training.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=training.patience))
+    trainer = CrossEncoderTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(rows),
+        loss=_loss(model, rows, training),
+        evaluator=_evaluator(dev, bfloat16=arguments.bf16),
+        callbacks=callbacks,
+    )
+    _silence(trainer)
+    place = folder / checkpoints
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(place)) if place.is_dir() else None)
+    model.max_seq_length = longest
+    shutil.rmtree(target, ignore_errors=True)  # of a call that was killed while saving
+    model.save_pretrained(str(target), create_model_card=False)
+    devs = [row["dev"] for row in curve.rows if "dev" in row]
+    return Trained(
+        curve=curve.rows,
+        best_step=_step_of(trainer.state.best_model_checkpoint),
+        best_dev=float(trainer.state.best_metric or 0.0),
+        first_dev=devs[0] if devs else 0.0,
+        steps=int(trainer.state.global_step),
+        notes=[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"],
+    )
+
+
+def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, batch: int = 16) -> list[list[float]]:
+    """Logits of a sentence-transformers CrossEncoder for every text of every list."""
+    import torch
+    from torch import nn
+
+    pairs = [(one.question, text) for one in lists for text in one.texts]
+    if not pairs:
+        return [[] for _ in lists]
+    was_training = model.training
+    model.eval()
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        flat = model.predict(pairs, batch_size=batch, activation_fn=nn.Identity(), show_progress_bar=False)
+    model.train(was_training)
+    values = [float(value) for value in flat]
+    edges = [0]
+    for one in lists:
+        edges.append(edges[-1] + len(one.texts))
+    return [values[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def _arguments(rows: Rows, place: Path, training: RerankerTraining) -> Any:
+    import torch
+    from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
+
+    device = choose_device(training.device, error=RerankerError)
+    dtype = choose_dtype(training.dtype, device, error=RerankerError)
+    batch = step_rows(training)
+    steps = math.ceil(len(rows[QUESTION]) / batch)
+    every = max(1, math.ceil(steps / training.evaluations))
+    return CrossEncoderTrainingArguments(
+        output_dir=str(place),
+        num_train_epochs=1,  # the rows are those of all epochs
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=batch,
+        learning_rate=training.lr,
+        warmup_steps=training.warmup,
+        weight_decay=training.weight_decay,
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        use_cpu=device.type == "cpu",
+        seed=training.seed,
+        data_seed=training.seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        eval_on_start=True,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{DEV}",
+        greater_is_better=True,
+        logging_strategy="steps",
+        logging_steps=max(1, min(20, every // 2)),
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+    )
+
+
+def step_rows(training: RerankerTraining) -> int:
+    """Rows of one step: lists, or pairs for BCE, whose lists are taken apart."""
+    return training.batch * (1 + training.negatives) if training.loss == "bce" else training.batch
+
+
+def _dataset(rows: Rows) -> Any:
+    from datasets import Dataset, disable_progress_bars
+
+    disable_progress_bars()
+    return Dataset.from_dict(rows)
+
+
+def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
+    import torch
+    from sentence_transformers.cross_encoder import losses
+
+    match training.loss:
+        case "bce":
+            labels = rows[LABEL]
+            positive = sum(labels) or 1.0
+            weight = torch.tensor(max(1.0, (len(labels) - positive) / positive))
+            return losses.BinaryCrossEntropyLoss(model, pos_weight=weight.to(model.device))
+        case "listnet":
+            return losses.ListNetLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+        case "lambda":
+            return losses.LambdaLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+        case "margin_mse":
+            return losses.MarginMSELoss(model)
+    raise SettingsError(f"{training.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
+
+
+def _evaluator(dev: Sequence[CandidateList], *, bfloat16: bool) -> Any:
+    """nDCG@10 of the reranked dev lists."""
+    from sentence_transformers.base.evaluation import BaseEvaluator
+
+    class ListEvaluator(BaseEvaluator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.primary_metric = DEV
+            self.greater_is_better = True
+
+        def __call__(
+            self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
+        ) -> dict[str, float]:
+            share, curve = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV)
+            return {DEV: curve[share]}
+
+    return ListEvaluator()
+
+
+def _curve(file: Path, epochs: int, progress: Tick | None) -> Any:
+    """Writes the loss curve whenever the trainer logs; it keeps its log in checkpoints, so it goes on after one."""
+    from transformers import TrainerCallback
+
+    class Curve(TrainerCallback):
+        def __init__(self) -> None:
+            self.rows: list[dict[str, float]] = []
+
+        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if progress is not None:
+                last = self.rows[-1] if self.rows else {}
+                shown = ", ".join(f"{key} {last[key]:.4f}" for key in ("loss", "dev") if key in last)
+                progress(state.global_step, state.max_steps, shown)
+
+        def _write(self, state: Any) -> None:
+            rows = curve_rows(state.log_history)
+            self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in rows]
+            write_atomic(file, curve_csv(self.rows))
+
+    return Curve()
