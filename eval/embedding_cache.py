@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.encoders.paired import PairedEncoder
+from indexes.encoders.vectors import estimate_tokens
 
 FORMAT = 1
 _CHUNK = 500  # keys in one SELECT, below SQLite's limit of variables
@@ -80,6 +81,12 @@ class CachedEncoder(Cached):
     @property
     def lexical(self) -> Lexical | None:
         return self._inner.lexical
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``: the splitter cuts the same sentences with the cache as without it."""
+        if isinstance(self._inner, CountsTokens):
+            return self._inner.count_tokens(texts)
+        return estimate_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         return self.store.encode("d", texts, self._inner.encode_documents)[0]

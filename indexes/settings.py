@@ -99,7 +99,9 @@ class SplitSettings(SectionModel):
         30, ge=0, le=1000, description="characters that fixed chunks, and the pieces of a cut sentence, have in common"
     )
     contextual: Literal["none", "heading", "title"] = Field(
-        "none", description="what the dense side reads before each sentence: nothing, its heading path, or the title"
+        "none",
+        description="what the encoder reads before each sentence: nothing, its heading path, or the title; BM25 counts "
+        "the sentence alone",
     )
     dense_context: float = Field(
         0.0, ge=0, le=4, description="share of its surroundings' mean that is added to each sentence's dense vector"
