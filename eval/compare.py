@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from eval.latency import LATENCY, Slower, latency, slower
 from eval.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score
 from eval.runs import Run
 from eval.significance import SEED, Paired, holm, paired
@@ -23,7 +24,6 @@ Against = Literal["first", "previous", "all"]
 Decision = Literal["keep", "drop", "no evidence"]
 
 LEVELS = tuple(step / 10 for step in range(11))  # recall levels of the precision-recall curve
-TOTAL = "total"
 
 
 @dataclass(slots=True)
@@ -58,12 +58,16 @@ class Difference:
 
 @dataclass(slots=True)
 class Verdict:
-    """What to do about the step from ``against`` to ``run``, and why, in one sentence."""
+    """What to do about the step from ``against`` to ``run``, and why, in one sentence.
+
+    ``latency`` is None where the runs have too few timings to compare.
+    """
 
     run: str
     against: str
     decision: Decision
     sentence: str
+    latency: Slower | None = None
 
 
 @dataclass(slots=True)
@@ -139,18 +143,11 @@ def compare(
     pairs = _pairs(scored, against)
     differences = [d for measure in wanted for d in _differences(pairs, measure, seed)]
     result = Comparison(wanted, scored, differences, [], len(queries), alpha, warnings, list(notes), title)
-    result.verdicts = [_verdict(result, new, old) for new, old in pairs]
+    by_name = {run.name: run for run in ordered}
+    result.verdicts = [_verdict(result, new, old, slower(by_name[new.name], by_name[old.name])) for new, old in pairs]
+    if any(run.latency for run in scored):
+        result.notes.append(LATENCY)
     return result
-
-
-def latency(run: Run, queries: Sequence[str] | None = None) -> dict[str, tuple[float, float]]:
-    """Stage -> (p50, p95) milliseconds over the queries, and the total of a question's stages under "total"."""
-    rows = [run.timings_ms[q] for q in (queries or run.timings_ms) if run.timings_ms.get(q)]
-    stages = dict.fromkeys(stage for row in rows for stage in row)
-    found = {stage: _quantiles([row[stage] for row in rows if stage in row]) for stage in stages if stage != TOTAL}
-    if rows:
-        found[TOTAL] = _quantiles([sum(ms for stage, ms in row.items() if stage != TOTAL) for row in rows])
-    return found
 
 
 def precision_recall(results: Mapping[str, Sequence[tuple[str, float]]], qrels: Qrels) -> list[float]:
@@ -225,17 +222,17 @@ def _differences(pairs: Sequence[tuple[Scored, Scored]], measure: str, seed: int
     ]
 
 
-def _verdict(comparison: Comparison, new: Scored, old: Scored) -> Verdict:
+def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | None) -> Verdict:
     measure = comparison.measures[0]
     found = comparison.difference(new.name, measure, old.name)
     if found is None:
         raise SourceError(f"{new.name} was not compared with {old.name}", remedy="compare them together")
     numbers = found.paired
     what = f"{numbers.difference:+.4f} {measure} ({numbers.low:+.4f} to {numbers.high:+.4f}, p = {_p(found.p_holm)})"
-    cost = _cost(new, old)
+    cost = f", {time}" if time else ""
     if found.p_holm < comparison.alpha:
         decision: Decision = "keep" if numbers.difference > 0 else "drop"
-        return Verdict(new.name, old.name, decision, f"{decision}: {what}{cost}")
+        return Verdict(new.name, old.name, decision, f"{decision}: {what}{cost}", time)
     if numbers.wins + numbers.losses == 0:
         reason = f"every one of the {numbers.queries} queries scores the same"
     elif numbers.needed is None:
@@ -245,19 +242,8 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored) -> Verdict:
     else:
         reason = f"about {numbers.needed:,} queries would show a difference of this size"
     sentence = f"no evidence with these {numbers.queries} queries: {what}{cost}; {reason}"
-    return Verdict(new.name, old.name, "no evidence", sentence)
-
-
-def _cost(new: Scored, old: Scored) -> str:
-    if TOTAL not in new.latency or TOTAL not in old.latency:
-        return ""
-    return f", {new.latency[TOTAL][0] - old.latency[TOTAL][0]:+.1f} ms a question (p50)"
+    return Verdict(new.name, old.name, "no evidence", sentence, time)
 
 
 def _p(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
-
-
-def _quantiles(values: Sequence[float]) -> tuple[float, float]:
-    p50, p95 = np.quantile(np.asarray(values, dtype=np.float64), [0.5, 0.95])
-    return round(float(p50), 3), round(float(p95), 3)

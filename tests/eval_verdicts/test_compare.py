@@ -5,10 +5,12 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 from verdict_runs import QRELS, QUERIES, made_up
 
-from eval.compare import compare, latency, precision_recall
+from eval.compare import compare, precision_recall
+from eval.latency import latency, slower
 from eval.metrics import score
 from eval.report import FORMS
 from eval.runs import Run
@@ -26,7 +28,7 @@ def comparison():
 def test_every_step_gets_its_verdict(comparison):
     assert {v.run: v.decision for v in comparison.verdicts} == {"same": "no evidence", "good": "keep", "bad": "drop"}
     sentences = {v.run: v.sentence for v in comparison.verdicts}
-    assert sentences["good"].startswith("keep: +") and "+45.0 ms a question (p50)" in sentences["good"]
+    assert sentences["good"].startswith("keep: +") and "+45.0 ms a question (p50; +45.0 to +45.0)" in sentences["good"]
     assert sentences["same"].startswith(f"no evidence with these {QUERIES} queries")
 
 
@@ -125,6 +127,32 @@ def test_html_page_stands_alone_and_is_well_formed():
     assert page.count("<svg") == 3 and "prefers-color-scheme:dark" in page
     for svg in re.findall(r"<svg.*?</svg>", page, re.S):
         ElementTree.fromstring(svg)
+
+
+def test_milliseconds_are_claimed_only_beyond_their_noise():
+    draw = np.random.default_rng(3)
+    base = 20 + draw.gamma(2, 4, size=200)  # questions differ among themselves far more than the pipelines do
+    load = np.repeat(draw.normal(0, 3, size=10), 20)  # the machine was busy now and then
+    queries = [f"q{n}" for n in range(200)]
+
+    def run(name: str, values: np.ndarray) -> Run:
+        return Run(
+            name,
+            {},
+            timings_ms={q: {"search": float(ms), "total": 99.0} for q, ms in zip(queries, values, strict=False)},
+        )
+
+    old, slow = run("old", base), run("slow", base + 5)
+    found = slower(slow, old)
+    assert found is not None
+    assert found.told
+    assert found.low <= 5 <= found.high
+    assert "+5.0 ms a question" in str(found)
+    unsteady = slower(run("unsteady", base + 0.2 + load), old)
+    assert unsteady is not None
+    assert not unsteady.told
+    assert "within their noise" in str(unsteady)
+    assert slower(run("few", base[:19]), old) is None
 
 
 def test_html_without_timings_has_no_latency_plot():
