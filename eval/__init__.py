@@ -14,16 +14,27 @@ if TYPE_CHECKING:
     from eval.datasets import load_dataset
     from eval.evaluate import evaluate
     from eval.finetune.embedder import finetune_embedder
+    from eval.finetune.reranker import finetune_reranker
     from eval.indexing import index_dataset
     from eval.runs import load_run
     from eval.synthesize import synthesize
 
-__all__ = ["compare", "evaluate", "finetune_embedder", "index_dataset", "load_dataset", "load_run", "synthesize"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "finetune_embedder",
+    "finetune_reranker",
+    "index_dataset",
+    "load_dataset",
+    "load_run",
+    "synthesize",
+]
 
 _HOMES = {
     "compare": "eval.compare",
     "evaluate": "eval.evaluate",
     "finetune_embedder": "eval.finetune.embedder",
+    "finetune_reranker": "eval.finetune.reranker",
     "index_dataset": "eval.indexing",
     "load_dataset": "eval.datasets",
     "load_run": "eval.runs",

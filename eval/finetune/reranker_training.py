@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def start_model(folder: Path, name: str, target: Path, training: RerankerTrainin
     model = load_cross_encoder(folder, name, training)
     part = target.with_name(f"{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(str(part), create_model_card=False)
+    with _quiet():
+        model.save_pretrained(str(part), create_model_card=False)
     shutil.rmtree(target, ignore_errors=True)
     part.replace(target)
     return target
@@ -93,14 +95,11 @@ def load_cross_encoder(folder: Path, name: str, training: RerankerTraining) -> A
     """
     from sentence_transformers import CrossEncoder
     from torch import nn
-    from transformers.utils import logging
 
     device = choose_device(training.device, error=RerankerError)
     own_head = has_head(folder)
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it warns of the head that is new on purpose
     try:
-        with quiet_loading():
+        with _quiet():
             model = CrossEncoder(
                 str(folder),
                 device=str(device),
@@ -114,8 +113,6 @@ def load_cross_encoder(folder: Path, name: str, training: RerankerTraining) -> A
             f"'{name}' ({folder}) cannot be loaded as a cross-encoder ({type(exc).__name__}: {reason})",
             remedy="give the folder of an encoder or cross-encoder: config.json, weights and tokenizer",
         ) from exc
-    finally:
-        logging.set_verbosity(verbosity)
     if model.num_labels != 1:
         raise RerankerError(
             f"'{name}' is a classifier with {model.num_labels} labels",
@@ -169,10 +166,11 @@ def train_reranker(
     )
     _silence(trainer)
     place = folder / checkpoints
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(place)) if place.is_dir() else None)
-    model.max_seq_length = longest
-    shutil.rmtree(target, ignore_errors=True)  # of a call that was killed while saving
-    model.save_pretrained(str(target), create_model_card=False)
+    with _quiet():
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(place)) if place.is_dir() else None)
+        model.max_seq_length = longest
+        shutil.rmtree(target, ignore_errors=True)  # of a call that was killed while saving
+        model.save_pretrained(str(target), create_model_card=False)
     devs = [row["dev"] for row in curve.rows if "dev" in row]
     return Trained(
         curve=curve.rows,
@@ -182,6 +180,20 @@ def train_reranker(
         steps=int(trainer.state.global_step),
         notes=[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"],
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' bars, and its warnings of a head that is new on purpose and of checkpoints' clocks."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with quiet_loading():
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, batch: int = 16) -> list[list[float]]:

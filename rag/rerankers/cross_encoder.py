@@ -18,7 +18,7 @@ import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.encoders.batching import token_batches
-from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, sigmoid
 from rag.settings import RerankSettings
@@ -134,7 +134,8 @@ def _load(folder: Path, model: str, dtype: Any) -> tuple[Any, Any]:
                 "or rerank.provider = 'llm' for an LLM-based reranker",
             )
         # Weights are read in their own format and converted once: use_fp16 of FlagReranker rounds them first.
-        network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
+        with quiet_loading():
+            network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
         raise RerankerError(

@@ -1,0 +1,241 @@
+"""rag-eval finetune reranker: train a cross-encoder, and prove the pipeline with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eval.cli.finetune_options import batch_option, finetune_options, lr_option, teacher_option
+from eval.cli.options import cache_option, dataset_argument, table, ticker
+from indexes.errors import SettingsError
+from rag.cli.options import Shared, shared_options
+
+if TYPE_CHECKING:
+    from eval.finetune.reranker import TunedReranker
+
+
+@click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove what it gained.")
+@dataset_argument
+@click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
+@finetune_options
+@click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1), help="Passes over the questions.")
+@batch_option(4)
+@lr_option(5e-5)
+@click.option(
+    "--loss",
+    type=click.Choice(["listnet", "lambda", "bce", "margin_mse"]),
+    help="Default: listnet, with a teacher margin_mse.",
+)
+@click.option(
+    "--negatives",
+    default=11,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Texts beside the positive in a list.",
+)
+@click.option(
+    "--pool", default=24, show_default=True, type=click.IntRange(min=1), help="Mined negatives that lists draw from."
+)
+@click.option(
+    "--margin",
+    default=-1.0,
+    show_default=True,
+    type=click.FloatRange(-1, 1),
+    help="A negative's fused score lies below the positive's by this share; -1: it may lie above.",
+)
+@click.option(
+    "--skip", default=0, show_default=True, type=click.IntRange(min=0), help="Best ranks that give no negative."
+)
+@click.option(
+    "--warm-up",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="First learn the pipeline's own scores on N questions made from the documents alone. Default: 4000 for a base "
+    "without a head, else 0.",
+)
+@click.option(
+    "--warm-lr",
+    default=2e-4,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Learning rate of the warm-up.",
+)
+@teacher_option
+@click.option(
+    "--bonus",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="With a teacher: what a label adds to its score of a positive, in standard deviations.",
+)
+@click.option("--max-tokens", type=click.IntRange(min=16), metavar="N", help="Longest pair in training.")
+@click.option(
+    "--evaluations",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Dev measurements (and checkpoints) in the training.",
+)
+@click.option(
+    "--patience",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Stop after so many without a better dev nDCG@10; 0: never.",
+)
+@click.option(
+    "--dev-questions",
+    default=60,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="At most so many compare checkpoints.",
+)
+@click.option(
+    "--weight",
+    default="auto",
+    show_default=True,
+    metavar="auto|SHARE",
+    help="Share of the reranker's score in the order; auto: chosen on dev.",
+)
+@cache_option
+@shared_options
+def command(
+    shared: Shared,
+    dataset: str,
+    base: str,
+    out: Path,
+    also: tuple[str, ...],
+    train_split: str,
+    split: str,
+    dev_share: float,
+    train_queries: int | None,
+    seed: int,
+    max_loss: float,
+    epochs: int,
+    batch: int,
+    lr: float,
+    loss: str | None,
+    negatives: int,
+    pool: int,
+    margin: float,
+    skip: int,
+    warm_up: int | None,
+    warm_lr: float,
+    teacher: tuple[str, ...],
+    bonus: float,
+    max_tokens: int | None,
+    evaluations: int,
+    patience: int,
+    dev_questions: int,
+    weight: str,
+    cache: Path | None,
+) -> None:
+    """Train a cross-encoder on DATASET's training questions, and prove the pipeline with it on the test questions.
+
+    The pipeline without a reranker and the base model are scored first. Candidates come from the pipeline; checkpoints
+    are compared on held-out training questions, which also choose how much the reranker's score counts beside the
+    fused one. Several --teacher are one, the mean of their scores. Exit code 4: not significantly better. Nothing is
+    switched: the lines for rag.toml are printed.
+
+    \b
+    Examples:
+      rag-eval finetune reranker data/scifact --base minilm --out reranker
+      rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
+    """
+    from eval.finetune.embedder import base_folder
+    from eval.finetune.reranker import RerankerOptions, finetune_reranker
+    from eval.finetune.reranker_training import RerankerTraining, has_head
+    from eval.mining import MiningOptions
+    from rag.cli.output import words
+
+    rerank = shared.settings.rerank
+    training = RerankerTraining(
+        loss=loss or ("margin_mse" if teacher else "listnet"),  # type: ignore[arg-type]
+        epochs=epochs,
+        batch=batch,
+        negatives=negatives,
+        lr=lr,
+        max_tokens=max_tokens,
+        evaluations=evaluations,
+        patience=patience,
+        bonus=bonus,
+        seed=seed,
+        device=rerank.device,
+        dtype=rerank.dtype,
+    )
+    if warm_up is None:
+        warm_up = 0 if has_head(base_folder(base)) else WARM_UP
+    options = RerankerOptions(
+        training=training,
+        mining=MiningOptions(negatives=pool, margin=margin if margin >= 0 else None, skip=skip, seed=seed),
+        teacher=teacher,
+        warm_up=warm_up,
+        warm_lr=warm_lr,
+        dev_questions=dev_questions,
+        weight=share(weight),
+    )
+    found = finetune_reranker(
+        dataset,
+        base,
+        out=out,
+        also=also,
+        options=options,
+        train_split=train_split,
+        test_split=split,
+        dev_share=dev_share,
+        train_queries=train_queries,
+        max_loss=max_loss,
+        settings=shared.settings,
+        cache=cache,
+        stage=ticker,
+        say=words,
+        command=" ".join(["rag-eval", *sys.argv[1:]]),
+    )
+    show(found, shared.json)
+    found.proof.require_better()
+
+
+WARM_UP = 4000
+
+
+def share(text: str) -> float | None:
+    """None for "auto", or a share between 0 and 1.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if text == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise SettingsError(f"--weight {text!r} is no share", remedy="give auto, or a number above 0 up to 1")
+    return value
+
+
+def show(found: TunedReranker, as_json: bool) -> None:
+    """Curves, all pipelines, the proof and the lines for rag.toml."""
+    from eval.cli.finetune_output import curve_text
+    from eval.finetune.proof import MEASURES
+    from rag.cli.output import data, data_json, words
+
+    if as_json:
+        data_json(found.as_dict())
+        return
+    if found.warm_up is not None:
+        data("Warm-up\n" + curve_text(found.warm_up.curve) + "\n\nTraining")
+    data(curve_text(found.trained.curve))
+    data("\nShare of the reranker's score, MAP on dev")
+    data(table(("share", *found.weights), [["MAP", *found.weights.values()]]))
+    data("\n" + table(("pipeline", *MEASURES), [[name, *means.values()] for name, means in found.rows.items()]))
+    data("\n" + found.proof.to_text())
+    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
+    words(f"\ntimes: {spent}")
+    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml:")
+    for line in found.settings_lines:
+        words(line)
