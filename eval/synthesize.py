@@ -6,7 +6,6 @@ Alberti et al. 2019, arXiv 1906.05416). Train and test are divided by document.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,27 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets import Dataset
-from eval.judge import read_verdict
+from eval.synthesis_maker import LLMFailed, Maker
 from eval.synthesis_output import Check, check_arguments, check_output, write_splits
 from eval.synthesis_passages import Window, Windows, in_test
-from eval.synthesis_prompts import ask_messages, check_messages, names_passage, read_questions
-from eval.synthesis_work import Asked, WorkFile
-from rag.answer.language import detect_language
-from rag.answer.support import PassageSupport
-from rag.answer.terms import terms_of
+from eval.synthesis_work import WorkFile
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-
-NO_QUESTION = "not a question"
-SURPLUS = "more than were asked for"
-NAMES_PASSAGE = "names the passage"
-OTHER_LANGUAGE = "in another language than its passage"
-EMPTY = "asks about nothing in particular"
-REPEATED = "asked before"
-NOT_FOUND = "does not retrieve its passage"
-NOT_ANSWERED = "not answered by its passage"
-UNREADABLE = "the check was answered with neither yes nor no"
 
 
 @dataclass
@@ -132,7 +117,7 @@ def synthesize(
     drawn = windows.drawn(seed, limit)
     check_output(folder, to, corpus=corpus, ids=(one.id for one in drawn))
     report = Report(passages=len(windows.all), skipped=dict(Counter(windows.skipped.values()).most_common()))
-    maker = _Maker(llm, retriever, windows, settings, per_passage, within, check)
+    maker = Maker(llm, retriever, windows, settings, per_passage, within, check)
     rows = []
     begun = {
         "collection": index.collection,
@@ -148,7 +133,7 @@ def synthesize(
             if row is None:
                 try:
                     row = maker.make(one)
-                except _LLMFailed as failed:
+                except LLMFailed as failed:
                     raise _kept(failed, settings, number - 1, len(drawn), work_path) from failed.__cause__
                 work.add(row)
                 report.asked += 1
@@ -166,96 +151,7 @@ def synthesize(
     return report
 
 
-class _LLMFailed(Exception):
-    """The model failed; the cause says how."""
-
-
-class _Maker:
-    """Asks about one passage and judges what comes back; knows the questions so far."""
-
-    def __init__(
-        self, llm: Any, retriever: Any, windows: Windows, settings: Any, per_passage: int, within: int, check: Check
-    ) -> None:
-        self._llm = llm
-        self._retriever = retriever
-        self._windows = windows
-        self._threshold = settings.answer.support_threshold
-        self._per_passage = per_passage
-        self._within = within
-        self._check = check
-        self._asked = Asked()
-        self._model = str(getattr(llm.metadata, "model_name", "") or "unknown")
-
-    def make(self, window: Window) -> dict[str, Any]:
-        """The work file's row of a passage."""
-        language = detect_language(window.text)
-        reply = self._say(ask_messages(window.text, window.title, self._per_passage, language))
-        questions, others = read_questions(reply)
-        dropped = [{"text": text, "reason": NO_QUESTION} for text in others]
-        kept: list[dict[str, Any]] = []
-        here = Asked()
-        found: list[str] = []
-        for place, question in enumerate(questions):
-            if place >= self._per_passage:
-                reason = SURPLUS
-            elif here.repeats(question):
-                reason = REPEATED
-            else:
-                here.add(question)
-                reason, found = self._judge(question, window)
-            if reason:
-                dropped.append({"text": question, "reason": reason})
-            else:
-                kept.append({"id": _query_id(window.id, question), "text": question, "found": found})
-        return {
-            "id": window.id,
-            "digest": window.digest,
-            "language": language,
-            "model": self._model,
-            "kept": kept,
-            "dropped": dropped,
-        }
-
-    def remember(self, row: Mapping[str, Any]) -> None:
-        """Questions of a passage that is done: none of them is kept again for another one."""
-        for question in row["kept"]:
-            self._asked.add(question["text"])
-
-    def _judge(self, question: str, window: Window) -> tuple[str, list[str]]:
-        """Why it is dropped ("" where it stays), and the passages found for it; what costs least is looked at first."""
-        if names_passage(question):
-            return NAMES_PASSAGE, []
-        if detect_language(question) != detect_language(window.text):
-            return OTHER_LANGUAGE, []
-        if not terms_of(question):
-            return EMPTY, []
-        if self._asked.repeats(question):
-            return REPEATED, []
-        candidates = self._retriever.search(question).candidates
-        found = list(dict.fromkeys(self._windows.of_record(candidate.record) for candidate in candidates))
-        found = found[: self._within]
-        if window.id not in found:
-            return NOT_FOUND, found
-        return self._unanswered(question, window), found
-
-    def _unanswered(self, question: str, window: Window) -> str:
-        if self._check == "words":
-            support = PassageSupport(window.as_passage()).support(terms_of(question))
-            return "" if support >= self._threshold else NOT_ANSWERED
-        if self._check == "none":
-            return ""
-        language = detect_language(question)
-        verdict = read_verdict(self._say(check_messages(window.text, window.title, question, language)))
-        return "" if verdict else UNREADABLE if verdict is None else NOT_ANSWERED
-
-    def _say(self, messages: Any) -> str:
-        try:
-            return str(self._llm.chat(messages).message.content or "")
-        except Exception as error:
-            raise _LLMFailed from error
-
-
-def _kept(failed: _LLMFailed, settings: Any, done: int, total: int, work: Path) -> Exception:
+def _kept(failed: LLMFailed, settings: Any, done: int, total: int, work: Path) -> Exception:
     """The failure in one sentence, which also says that nothing is lost."""
     from rag.llms import explain_llm_error
     from rag.llms.failures import CONTEXT
@@ -311,7 +207,3 @@ def _datasets(
 
 def _split(window: Window, share: float) -> str:
     return "test" if in_test(window.doc_id, share) else "train"
-
-
-def _query_id(passage: str, question: str) -> str:
-    return "q" + hashlib.sha256(f"{passage}\n{question}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
