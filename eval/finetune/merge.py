@@ -85,7 +85,7 @@ class Curve:
     def _bars(self) -> list[str]:
         gains = [point.dev - self.points[0].dev for point in self.points]
         most = max((abs(gain) for gain in gains), default=0.0) or 1.0
-        return [("#" if gain >= 0 else "-") * round(_BAR * abs(gain) / most) for gain in gains]
+        return [(("#" if gain >= 0 else "-") * round(_BAR * abs(gain) / most)).ljust(_BAR) for gain in gains]
 
 
 def worst_change(base: Point, point: Point) -> float:

@@ -90,9 +90,9 @@ class Proof:
             parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
         return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in self.notes)])
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, *, verdict: bool = True) -> str:
         """The same for a file or a pull request."""
-        parts = [f"**{plain(self.verdict)}**"]
+        parts = [f"**{plain(self.verdict)}**"] if verdict else []
         head = f"Held-out questions of {plain(self.in_domain.title)}:"
         parts += [head, "\n".join(pipes(IN_DOMAIN_HEAD, in_domain_rows(self)))]
         if self.forgetting:
@@ -164,9 +164,9 @@ def _flag(loss: Loss) -> str:
     return "too much" if loss.too_much else "significant loss" if loss.significant else "ok"
 
 
-def pipes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table: the first column to the left, the others to the right."""
-    lines = (head, ["---", *["---:"] * (len(head) - 1)], *rows)
+def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
+    """A Markdown table: the first column to the left, the others to the right unless ``left``."""
+    lines = (head, ["---", *["---" if left else "---:"] * (len(head) - 1)], *rows)
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
 
 
