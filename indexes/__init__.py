@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexes.api import DocumentInfo, Index, build_index, open_index, plan_index
+    from indexes.reindexing import reindex
 
-__all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
+__all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index", "reindex"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazy: `rag --help` imports indexes.settings, and must not pull in llama_index for it.
+    if name == "reindex":
+        from indexes.reindexing import reindex
+
+        return reindex
     if name in __all__:
         from indexes import api
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from indexes.apply import recover, remove_documents
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
+from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.ingestion import ingest, plan
 from indexes.journal import Journal
 from indexes.manifest import Manifest
-from indexes.places import cache_folder, encoder_identity, manifest_path
+from indexes.places import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
 from indexes.report import IngestReport, Progress
 from indexes.settings import IndexSettings
 from indexes.settings_loader import load
-from indexes.store import points
+from indexes.store import generations, points
 from indexes.store.client import open_client
 from indexes.store.collection import check_collection, check_fingerprint, ensure_collection, read_fingerprint
 from indexes.store.points import DocumentInfo
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from indexes.store.sentence_store import SentenceVectorStore
 
 
-ENCODER_FACT = "encoder settings"
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 
 
@@ -40,6 +40,7 @@ class Index:
     """A collection of sentences, open for searching and writing. Use it as a context manager, or call ``close()``.
 
     Built by ``build_index`` and ``open_index``; ``report`` tells what the build did (None after ``open_index``).
+    ``name`` is the name it was asked for; ``collection`` the one behind it, another after a reindex.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Index:
         manifest: Manifest,
         encoder: Encoder | None = None,
         owns_client: bool = True,
+        name: str | None = None,
     ) -> None:
         self.collection = collection
+        self.name = name or collection
         self.settings = settings
         self.client = client
         self.report: IngestReport | None = None
@@ -67,10 +70,33 @@ class Index:
         with self._loading:
             if self._encoder is None:
                 encoder = build_encoder(self.settings)
-                check_fingerprint(self.client, self.collection, encoder.fingerprint)
+                self._find_vectors_of(encoder)
                 self._encoder = encoder
                 self._manifest.remember(ENCODER_FACT, encoder_identity(self.settings))
             return self._encoder
+
+    def _find_vectors_of(self, encoder: Encoder) -> None:
+        """Turn to what this model filled: the collection, or an older generation that a reindex has kept."""
+        try:
+            check_fingerprint(self.client, self.collection, encoder.fingerprint)
+        except FingerprintMismatchError:
+            kept = generations.of_model(self.client, self.name, encoder.fingerprint.digest)
+            if kept is None:
+                raise
+            self._manifest.close()
+            shared = not self._owns_client
+            self._manifest = Manifest(manifest_path(self.settings.store, kept, shared_client=shared))
+            self.collection = kept
+
+    def _refuse_if_moved(self) -> None:
+        """What is written into an older generation would be lost with it."""
+        now = generations.current(self.client, self.name)
+        if now != self.collection:
+            raise StoreError(
+                f"collection {self.name!r} has moved to another model ({now}), and this is an older one of it "
+                f"({self.collection})",
+                remedy="open it again, with that model's settings, to write into it",
+            )
 
     def add(
         self, source: Source, *, prune: bool = False, progress: Callable[[Progress], None] | None = None
@@ -80,7 +106,11 @@ class Index:
         Args:
             prune: remove the documents of files that are gone from the folders of ``source``.
             progress: called now and then with a ``Progress``, from any thread.
+
+        Raises:
+            StoreError: a reindex has moved the collection to another model since it was opened.
         """
+        self._refuse_if_moved()
         self.report = ingest(
             source,
             client=self.client,
@@ -124,6 +154,7 @@ class Index:
 
     def delete(self, doc_id: str) -> int:
         """Remove one document and return how many sentences went with it (0: there was no such document)."""
+        self._refuse_if_moved()
         with self._manifest.writer():
             return remove_documents(self.client, self.collection, self._manifest, [doc_id])
 
@@ -132,7 +163,8 @@ class Index:
         """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters)."""
         from indexes.store.sentence_store import SentenceVectorStore
 
-        return SentenceVectorStore(client=self.client, collection_name=self.collection, encoder=self.encoder)
+        encoder = self.encoder  # first: it decides which generation is asked
+        return SentenceVectorStore(client=self.client, collection_name=self.collection, encoder=encoder)
 
     def vector_store_index(self) -> VectorStoreIndex:
         """A stock LlamaIndex VectorStoreIndex over the same points."""
@@ -222,6 +254,7 @@ def build_index(
     index: Index | None = None
     manifest: Manifest | None = None
     try:
+        name, collection = collection, generations.current(client, collection)
         path = manifest_path(settings.store, collection, shared_client=not owns_client)
         if not client.collection_exists(collection) or encoder is not None:
             encoder = encoder or build_encoder(settings)
@@ -234,7 +267,13 @@ def build_index(
             )
         manifest = Manifest(path)
         index = Index(
-            collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
+            collection,
+            settings=settings,
+            client=client,
+            manifest=manifest,
+            encoder=encoder,
+            owns_client=owns_client,
+            name=name,
         )
         if points.count(client, collection) == 0:
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
@@ -273,14 +312,21 @@ def open_index(
     owns_client = client is None
     client = client if client is not None else open_client(settings.store)
     try:
+        name, collection = collection, generations.current(client, collection)
         check_collection(client, collection)
         manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
         index = Index(
-            collection, settings=settings, client=client, manifest=manifest, encoder=encoder, owns_client=owns_client
+            collection,
+            settings=settings,
+            client=client,
+            manifest=manifest,
+            encoder=encoder,
+            owns_client=owns_client,
+            name=name,
         )
         _finish_what_died(index, manifest)
         if encoder is not None:
-            check_fingerprint(client, collection, encoder.fingerprint)
+            index._find_vectors_of(encoder)
         elif check_model:
             index.encoder  # noqa: B018 - loads and checks
     except BaseException:
@@ -302,9 +348,10 @@ def plan_index(
         SourceError: a path does not exist or is of no kind we read; or the source is no path.
     """
     settings = settings or load(IndexSettings).settings
-    path = manifest_path(settings.store, collection, shared_client=False)
     client = open_client(settings.store)
     try:
+        collection = generations.current(client, collection)
+        path = manifest_path(settings.store, collection, shared_client=False)
         digest, there = "", client.collection_exists(collection)
         if there:
             digest = str((read_fingerprint(client, collection) or {}).get("digest", ""))

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from indexes.errors import CollectionLockedError, DiskSpaceError, StoreError
 
+READ_AGAIN = "read again"  # in place of a recipe: no run's recipe is this
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     doc_id TEXT PRIMARY KEY,
@@ -170,6 +172,10 @@ class Manifest:
             "UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?",
             [(size, mtime_ns, doc_id) for doc_id, size, mtime_ns in rows],
         )
+
+    def read_again(self, doc_ids: Iterable[str]) -> None:
+        """The next run that meets the files of these documents reads them, changed or not."""
+        self._many("UPDATE documents SET recipe = ? WHERE doc_id = ?", [(READ_AGAIN, doc_id) for doc_id in doc_ids])
 
     def forget(self, doc_ids: str | Iterable[str]) -> None:
         doc_ids = [doc_ids] if isinstance(doc_ids, str) else doc_ids

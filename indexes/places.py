@@ -9,6 +9,8 @@ from pathlib import Path
 from indexes.errors import SettingsError
 from indexes.settings import IndexSettings, StoreSettings
 
+ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
+
 
 def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool) -> Path | str:
     """Where a collection's manifest lives: beside the embedded engine; per server address for a server.
@@ -24,6 +26,13 @@ def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool)
         return root / "manifests" / f"{collection}.sqlite"
     server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
     return root / "manifests" / server / f"{collection}.sqlite"
+
+
+def remove_manifest(path: Path | str) -> None:
+    """The manifest of a deleted collection, and what lies beside it."""
+    if isinstance(path, Path):
+        for suffix in (".sqlite", ".sqlite-wal", ".sqlite-shm", ".journal", ".lock", ".lock-journal", ".sentences"):
+            path.with_name(path.name.removesuffix(".sqlite") + suffix).unlink(missing_ok=True)
 
 
 def cache_folder(store: StoreSettings) -> Path:

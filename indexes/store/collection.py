@@ -130,7 +130,8 @@ def check_fingerprint(client: Any, name: str, fingerprint: Fingerprint) -> None:
     Raises:
         CollectionNotFoundError, FingerprintMismatchError.
     """
-    there = read_fingerprint(client, name)
+    record = read_record(client, name)
+    there = record.get("fingerprint")
     if there is None:
         raise FingerprintMismatchError(
             f"collection {name!r} does not say which model filled it, so it was not built by RagWright",
@@ -145,8 +146,8 @@ def check_fingerprint(client: Any, name: str, fingerprint: Fingerprint) -> None:
     raise FingerprintMismatchError(
         f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
         f"({', '.join(differing) or 'other weights'})",
-        remedy=f"set the encoder (provider and model) back to {there.get('model')!r}, choose another collection, "
-        f"or build it anew: rag delete --collection {name} --all, then rag ingest",
+        remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or set the "
+        f"encoder (provider and model) back to {there.get('model')!r}, or choose another collection",
     )
 
 

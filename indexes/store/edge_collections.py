@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from qdrant_client import models
-from qdrant_client.client_base import QdrantBase
 
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.store import edge_convert as convert
 from indexes.store import edge_query
 from indexes.store.checks import check_disk, check_name
+from indexes.store.edge_aliases import EdgeAliases
 from indexes.store.edge_folder import EdgeFolder
 
 FRESH_COLLECTION_BYTES = 160 << 20  # memory maps of a new shard, sparse files at first
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
 
-class EdgeCollections(QdrantBase):
+class EdgeCollections(EdgeAliases):
     """Creating, finding, describing, flushing and closing collections. ``edge.EdgeClient`` adds their points."""
 
     def __init__(self, root: str | Path, *, min_free_mb: int = 512) -> None:
@@ -45,8 +46,10 @@ class EdgeCollections(QdrantBase):
     def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
         folder = self._folders.get(name)
         if folder is None:
-            check_name(name)
-            folder = self._folders[name] = EdgeFolder(self.root / name)
+            real = self._real(check_name(name))  # only collections are kept here: an alias may move
+            folder = self._folders.get(real)
+            if folder is None:
+                folder = self._folders[real] = EdgeFolder(self.root / real)
         if must_exist and not folder.description and not folder.exists():
             there = ", ".join(self._names()) or "none"
             raise CollectionNotFoundError(
@@ -111,22 +114,24 @@ class EdgeCollections(QdrantBase):
         if any(value is not None for value in kwargs.values()):
             raise NotImplementedError(f"the embedded engine cannot update {sorted(kwargs)}")
         folder = self._folder(collection_name)
-        description = dict(folder.read_description())
+        description = dict(folder.read_description(anew=True))
         description["metadata"] = {**description["metadata"], **convert.to_edge_payload(metadata)}
         folder.write_description(description)
         return True
 
     def delete_collection(self, collection_name: str, **kwargs: Any) -> bool:
         folder = self._folder(collection_name, must_exist=False)
-        if not folder.exists():
-            return False
+        if not folder.exists() or folder.folder.name != collection_name:
+            return False  # an alias is not deleted in its collection's place
         folder.drop()
         self._folders.pop(collection_name, None)
+        self._forget_aliases_of(collection_name)
         return True
 
     def collection_metadata(self, collection_name: str) -> dict[str, Any]:
-        """What ``create_collection(metadata=...)`` recorded, read without opening or locking the collection."""
-        return dict(self._folder(collection_name).read_description()["metadata"])
+        """What ``create_collection(metadata=...)`` recorded, read without opening or locking the collection. Read anew:
+        another process may have moved the collection's name meanwhile."""
+        return dict(self._folder(collection_name).read_description(anew=True)["metadata"])
 
     def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
         folder = self._folder(collection_name)
@@ -180,6 +185,23 @@ class EdgeCollections(QdrantBase):
             StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays usable.
         """
         return self._folder(collection_name).optimize(timeout=timeout, min_free_mb=self.min_free_mb)
+
+    @contextmanager
+    def briefly(self, collection_name: str) -> Iterator[None]:
+        """Hold a collection for a moment: another process that wants it meanwhile waits instead of failing.
+
+        One that this client has open already stays open.
+        """
+        folder = self._folder(collection_name)
+        if folder.is_open:
+            yield
+            return
+        folder.brief = True
+        try:
+            yield
+        finally:
+            folder.brief = False
+            folder.close()
 
     def close(self, **kwargs: Any) -> None:
         for folder in self._folders.values():

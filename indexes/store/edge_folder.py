@@ -1,7 +1,8 @@
 """One collection of the embedded engine on disk: its folder, its lock, its shard.
 
     root/<collection>/collection.json   schema and metadata; the collection exists when this file does
-    root/<collection>/lock              held with flock while open; holds the pid of the process that has it
+    root/<collection>/lock              held with flock while open; holds the pid of the process that has it, and
+                                        "briefly" where it will let go in a moment
     root/<collection>/shard/            Qdrant Edge's own files
 
 The shard is opened at first use: listing collections or reading a fingerprint locks nothing.
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,10 @@ from typing import Any
 
 from indexes.errors import CollectionLockedError, StoreError
 from indexes.store.checks import check_disk
+
+BRIEFLY = "briefly"
+BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
+LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
 
 
 class EdgeFolder:
@@ -40,6 +46,7 @@ class EdgeFolder:
         self._lock_fd: int | None = None
         self._opened_by: int | None = None
         self.dirty = False
+        self.brief = False  # said in the lock file: whoever finds it held waits a moment
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
@@ -56,9 +63,9 @@ class EdgeFolder:
     def exists(self) -> bool:
         return self.description_path.is_file()
 
-    def read_description(self) -> dict[str, Any]:
+    def read_description(self, *, anew: bool = False) -> dict[str, Any]:
         """Schema and metadata, without opening (or locking) the shard."""
-        if not self.description:
+        if anew or not self.description:
             self.description = json.loads(self.description_path.read_text(encoding="utf-8"))
         return self.description
 
@@ -73,6 +80,10 @@ class EdgeFolder:
         self.description = description
 
     # ---- lifetime ----
+
+    @property
+    def is_open(self) -> bool:
+        return self._shard is not None
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -213,14 +224,21 @@ class EdgeFolder:
         if self._lock_fd is not None:
             return
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
-            os.close(fd)
-            raise self._locked_error(holder) from error
+        started = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                holder, _, how = os.pread(fd, 32, 0).decode("ascii", "replace").strip().partition(" ")
+                patience = BRIEF_WAIT if how == BRIEFLY else LOCK_WAIT if self.brief else 0.0
+                if holder != str(os.getpid()) and time.monotonic() - started < patience:
+                    time.sleep(0.02)
+                    continue
+                os.close(fd)
+                raise self._locked_error(holder) from error
         os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        os.pwrite(fd, f"{os.getpid()} {BRIEFLY}".encode() if self.brief else str(os.getpid()).encode(), 0)
         self._lock_fd = fd
 
     def _unlock(self) -> None:

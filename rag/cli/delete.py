@@ -88,14 +88,9 @@ def agree(shared: Shared, count: int, yes: bool) -> None:
 
 
 def drop(index: Index) -> None:
-    """The collection, and what the manifest remembers of it."""
-    from indexes.api import manifest_path
-    from indexes.manifest import Manifest
-    from indexes.store.collection import drop_collection
+    """The collection in all its generations, and what the manifests remember of it."""
+    from indexes.places import manifest_path, remove_manifest
+    from indexes.store.generations import drop_name
 
-    drop_collection(index.client, index.collection)
-    manifest = Manifest(manifest_path(index.settings.store, index.collection, shared_client=False))
-    try:
-        manifest.clear()
-    finally:
-        manifest.close()
+    for collection in drop_name(index.client, index.name):
+        remove_manifest(manifest_path(index.settings.store, collection, shared_client=False))

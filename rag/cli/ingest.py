@@ -25,6 +25,7 @@ Examples:
   rag ingest docs/ handbook.pdf
   rag ingest docs/ --prune --dry-run
   rag ingest docs/ --collection guide --profile offline --report report.jsonl
+  rag ingest --reindex --keep-old --set encoder.model=BAAI/bge-m3
 
 Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage, 130 interrupted.
 Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; what was stored is kept.
@@ -32,15 +33,42 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; w
 
 
 @click.command("ingest", epilog=EPILOG, short_help="Read files and folders into a collection.")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done; no model is loaded.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done; only --reindex loads the model for that.")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one JSON line a file."
 )
+@click.option(
+    "--reindex", is_flag=True, help="Encode what is stored with the model now configured, beside the old; then switch."
+)
+@click.option("--keep-old", is_flag=True, help="With --reindex: leave the old vectors for who still uses that model.")
 @shared_options
-def command(shared: Shared, paths: tuple[Path, ...], prune: bool, dry_run: bool, report: Path | None) -> None:
-    """Read files and folders into a collection. What is there already and unchanged is left alone."""
+def command(
+    shared: Shared,
+    paths: tuple[Path, ...],
+    prune: bool,
+    dry_run: bool,
+    report: Path | None,
+    reindex: bool,
+    keep_old: bool,
+) -> None:
+    """Read files and folders into a collection. What is there already and unchanged is left alone.
+
+    With --reindex no PATH is read: the stored sentences move to the model now configured, and searching goes on
+    meanwhile.
+    """
+    if reindex:
+        if paths or prune or report is not None:
+            raise click.UsageError("--reindex works on what is stored: it takes no PATH, no --prune and no --report.")
+        from rag.cli.reindexing import move
+
+        move(shared, keep_old=keep_old, dry_run=dry_run)
+        return
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...'.")
+    if keep_old:
+        raise click.UsageError("--keep-old belongs to --reindex.")
     if report is not None and not report.absolute().parent.is_dir():
         raise SettingsError(f"--report {str(report)!r} lies in no folder", remedy="create the folder first")
     if dry_run:

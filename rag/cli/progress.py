@@ -29,8 +29,8 @@ def rate(progress: Progress) -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """What to pass as ``progress=``; None when nobody watches."""
+def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None] | None]:
+    """What to pass as ``progress=``; None when nobody watches. ``unit``: what is counted."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -48,11 +48,11 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
             return
         if bar is None:
             bar = tqdm(
-                unit="file",
+                unit=unit,
                 file=sys.stderr,
                 leave=False,
                 dynamic_ncols=True,
-                bar_format="{n_fmt}/{total_fmt} files {bar} {postfix}",
+                bar_format=f"{{n_fmt}}/{{total_fmt}} {unit}s {{bar}} {{postfix}}",
             )
         bar.total, bar.n = progress.files_total, progress.files_done
         bar.set_postfix_str(rate(progress), refresh=False)

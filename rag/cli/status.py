@@ -27,8 +27,9 @@ Examples:
 @shared_options
 def command(shared: Shared, list_documents: bool) -> None:
     """Show collections with their documents, sentences, encoder and size. No model is loaded."""
+    from indexes.store import generations
     from indexes.store.client import engine_of, open_client
-    from indexes.store.collection import list_collections, read_fingerprint
+    from indexes.store.collection import read_fingerprint
 
     store = shared.settings.store
     client = open_client(store)
@@ -39,7 +40,7 @@ def command(shared: Shared, list_documents: bool) -> None:
             read_fingerprint(client, shared.collection)  # raises where there is none of that name
             names = [shared.collection]
         else:
-            names = list_collections(client)
+            names = generations.names(client)
         rows = [describe(client, name, shared.settings, documents=list_documents) for name in names]
     finally:
         client.close()
@@ -56,19 +57,27 @@ def command(shared: Shared, list_documents: bool) -> None:
 def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
     """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
     from indexes import open_index
+    from indexes.reindex_report import model_of
+    from indexes.store import generations
     from indexes.store.collection import read_fingerprint
 
     row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
-    row["size_bytes"] = folder_size(client, name)
     row["problem"] = row["differs"] = None
+    row["older"] = []
     try:
-        recorded = read_fingerprint(client, name)
+        now = generations.current(client, name)
+        row["size_bytes"] = folder_size(client, now)
+        row["older"] = [
+            {"collection": found.collection, "state": found.state, "model": model_of(found.record)}
+            for found in generations.superseded(client, name)
+        ]
+        recorded = read_fingerprint(client, now)
         if recorded is not None:
             row["encoder"] = {key: recorded.get(key) for key in ("model", "dim", "sparse")}
         with open_index(name, settings=settings, client=client, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
-        row["differs"] = differing(found, settings, name)
+        row["differs"] = differing(found, settings, now)
     except StoreError as error:
         row["problem"] = str(error)
         return row
@@ -120,5 +129,8 @@ def show(row: dict[str, Any]) -> None:
     )
     if row.get("differs"):
         words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
+    for older in row["older"]:
+        what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
+        words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")

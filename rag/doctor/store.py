@@ -18,6 +18,7 @@ def check_store(probe: Probe) -> list[Check]:
     """The store, its lock, and the collection's fingerprint."""
     from indexes.store.client import engine_of, open_client
     from indexes.store.collection import read_fingerprint
+    from indexes.store.generations import current
 
     settings = probe.settings
     store = settings.store.model_copy(update={"timeout": probe.timeout})
@@ -36,10 +37,11 @@ def check_store(probe: Probe) -> list[Check]:
         if engine == "local":
             found = "qdrant-client's local mode is used, some hundred times slower than the embedded engine"
             checks.append(Check("store engine", "warn", found, "pip install 'qdrant-edge-py==0.9.*'"))
-        recorded = read_fingerprint(client, settings.collection)
+        collection = current(client, settings.collection)
+        recorded = read_fingerprint(client, collection)
         root = getattr(client, "root", None)
         if isinstance(root, Path):
-            checks += check_lock(root / settings.collection, settings.collection)
+            checks += check_lock(root / collection, settings.collection)
         checks.append(check_recorded(settings, recorded))
     except CollectionNotFoundError:
         found = f"collection '{settings.collection}' is not built yet"
@@ -82,7 +84,7 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        holder = os.read(descriptor, 32).decode("ascii", "replace").partition(" ")[0].strip()
         who = f"process {holder}" if holder else "another process"
         mend = f"stop it (kill {holder}), or " if holder else "stop it, or "
         return [
@@ -101,14 +103,13 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
 def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:
     """The recorded fingerprint against the configured encoder, as far as that can be told without loading it."""
     name, collection = "collection", settings.collection
-    rebuild = f"rag delete --collection {collection} --all --yes, then rag ingest PATH --collection {collection}"
     if recorded is None:
         found = f"collection '{collection}' was not built by ragwright: it does not say which model filled it"
         return Check(name, "fail", found, "choose another with --collection NAME")
     difference = clash(settings, recorded)
     if difference:
-        mend = f"export RAG_ENCODER_MODEL={recorded.get('model')} (and its provider), choose another --collection, "
-        mend += f"or {rebuild}"
+        mend = f"rag ingest --reindex --collection {collection}, which moves it to that model; or "
+        mend += f"export RAG_ENCODER_MODEL={recorded.get('model')} (and its provider), or choose another --collection"
         return Check(name, "fail", f"collection '{collection}' was built with {difference}", mend)
     return Check(name, "ok", f"collection '{collection}' was built with {recorded.get('model')}, as configured")
 

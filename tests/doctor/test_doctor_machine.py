@@ -241,7 +241,7 @@ def test_a_collection_of_another_model(tmp_path: Path) -> None:
     check = by_name(store.check_store(probe(**changed)))["collection"]
     assert check.status == "fail"
     assert "BAAI/bge-m3" in check.found and "BAAI/bge-small-zh-v1.5" in check.found
-    assert "rag delete --collection default --all --yes" in check.remedy
+    assert "rag ingest --reindex --collection default" in check.remedy
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ class RestServer:
     def _route(self, method: str, path: str, body: Any) -> Any:
         if path == "/collections":
             return self.client.get_collections()
+        if path == "/aliases":
+            return self.client.get_aliases()
+        if path == "/collections/aliases":
+            return self.client.update_collection_aliases(models.ChangeAliasesOperation(**body).actions)
         found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
         if not found:
             raise StoreError(f"no route {path}", remedy="add it")
@@ -80,6 +84,8 @@ class RestServer:
             return self.client.get_collection(name)
         if method == "DELETE":
             return self.client.delete_collection(name)
+        if method == "PATCH":
+            return self.client.update_collection(name, metadata=models.UpdateCollection(**body).metadata)
         asked = models.CreateCollection(**body)
         self.created[name] = asked
         return self.client.create_collection(name, asked.vectors, asked.sparse_vectors, metadata=asked.metadata)

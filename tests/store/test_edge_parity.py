@@ -11,6 +11,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
+from indexes.errors import StoreError
 from indexes.store.edge import EdgeClient
 
 N, DIM = 200, 8
@@ -329,11 +330,41 @@ def test_collection_surface(tmp_path: Path) -> None:
         assert edge.query_points("one", query=[2.0, 0.0, 0.0], with_vectors=True).points[0].score == pytest.approx(2.0)
         edge.recreate_collection("one", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
         assert edge.count("one").count == 0
-        for unsupported in (edge.create_snapshot, edge.get_aliases, edge.query_points_groups):
+        for unsupported in (edge.create_snapshot, edge.query_points_groups):
             with pytest.raises(NotImplementedError):
-                unsupported(
-                    *(["one"] if unsupported != edge.get_aliases else []),
-                    **({"group_by": "a"} if "groups" in unsupported.__name__ else {}),
-                )
+                unsupported("one", **({"group_by": "a"} if "groups" in unsupported.__name__ else {}))
         assert edge.delete_collection("one")
         assert list((tmp_path / "deep" / "root").iterdir()) == []
+
+
+def test_aliases(tmp_path: Path) -> None:
+    """The same names, refusals and deletions as in qdrant-client."""
+    config = models.VectorParams(size=2, distance=models.Distance.COSINE)
+
+    def create(name: str, alias: str) -> models.CreateAliasOperation:
+        return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=name, alias_name=alias))
+
+    def names(client: Any) -> dict[str, str]:
+        return {item.alias_name: item.collection_name for item in client.get_aliases().aliases}
+
+    delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name="a"))
+    rename = models.RenameAliasOperation(rename_alias=models.RenameAlias(old_alias_name="a", new_alias_name="b"))
+    edge = EdgeClient(tmp_path / "aliases", min_free_mb=0)
+    for client in (QdrantClient(":memory:"), edge):
+        for name in ("one", "two"):
+            client.create_collection(name, vectors_config=config)
+        client.upsert("two", points=[models.PointStruct(id=1, vector=[1.0, 0.0])])
+        client.update_collection_aliases([create("one", "a")])
+        client.update_collection_aliases([delete, create("two", "a")])
+        assert (names(client), client.count("a").count, client.collection_exists("a")) == ({"a": "two"}, 1, True)
+        for refused in ([create("one", "two")], [create("three", "c")], [delete, create("a", "c")]):
+            with pytest.raises((ValueError, StoreError)):
+                client.update_collection_aliases(refused)
+        assert names(client) == {"a": "two"}
+        assert {item.name for item in client.get_collections().collections} == {"one", "two"}
+        client.update_collection_aliases([rename])
+        assert [item.alias_name for item in client.get_collection_aliases("two").aliases] == ["b"]
+        assert not client.delete_collection("b")
+        assert client.delete_collection("two")
+        assert names(client) == {}
+        client.close()

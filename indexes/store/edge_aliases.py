@@ -1,0 +1,90 @@
+"""Aliases of the embedded engine: second names of collections, in one small file that is replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qdrant_client import models
+from qdrant_client.client_base import QdrantBase
+
+from indexes.errors import StoreError
+from indexes.store.checks import check_name
+
+FILE = "aliases.json"  # alias -> collection
+
+
+class EdgeAliases(QdrantBase):
+    """The three calls about aliases, with a server's rules: an alias points at a collection, and bears no collection's
+    name. ``root`` holds one folder a collection."""
+
+    root: Path
+
+    def get_aliases(self, **kwargs: Any) -> models.CollectionsAliasesResponse:
+        found = [
+            models.AliasDescription(alias_name=alias, collection_name=name)
+            for alias, name in sorted(self._aliases().items())
+        ]
+        return models.CollectionsAliasesResponse(aliases=found)
+
+    def get_collection_aliases(self, collection_name: str, **kwargs: Any) -> models.CollectionsAliasesResponse:
+        found = [item for item in self.get_aliases().aliases if item.collection_name == collection_name]
+        return models.CollectionsAliasesResponse(aliases=found)
+
+    def update_collection_aliases(self, change_aliases_operations: Sequence[Any], **kwargs: Any) -> bool:
+        """All of the operations in one step, or none."""
+        aliases = self._aliases()
+        for operation in change_aliases_operations:
+            if isinstance(operation, models.DeleteAliasOperation):
+                aliases.pop(operation.delete_alias.alias_name, None)
+                continue
+            if isinstance(operation, models.CreateAliasOperation):
+                alias, name = operation.create_alias.alias_name, operation.create_alias.collection_name
+            elif isinstance(operation, models.RenameAliasOperation):
+                alias, old = operation.rename_alias.new_alias_name, operation.rename_alias.old_alias_name
+                if old not in aliases:
+                    raise StoreError(f"there is no alias {old!r} in {self.root}", remedy="create it")
+                name = aliases.pop(old)
+            else:
+                raise NotImplementedError(f"the embedded engine has no {type(operation).__name__}")
+            if not self._is_collection(name):
+                raise StoreError(f"there is no collection {name!r} in {self.root}", remedy="name one that is there")
+            if self._is_collection(check_name(alias)):
+                raise StoreError(
+                    f"a collection in {self.root} is called {alias!r}, so no alias can be",
+                    remedy="delete that collection first",
+                )
+            aliases[alias] = name
+        self._write_aliases(aliases)
+        return True
+
+    def _is_collection(self, name: str) -> bool:
+        return (self.root / name / "collection.json").is_file()
+
+    def _real(self, name: str) -> str:
+        """The collection that ``name`` stands for; ``name`` itself where it is no alias."""
+        return name if self._is_collection(name) else self._aliases().get(name, name)
+
+    def _aliases(self) -> dict[str, str]:
+        try:
+            text = (self.root / FILE).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return dict(json.loads(text))
+
+    def _forget_aliases_of(self, name: str) -> None:
+        aliases = self._aliases()
+        kept = {alias: target for alias, target in aliases.items() if target != name}
+        if kept != aliases:
+            self._write_aliases(kept)
+
+    def _write_aliases(self, aliases: dict[str, str]) -> None:
+        temporary = self.root / f"{FILE}.tmp"
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(aliases, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.root / FILE)
