@@ -18,7 +18,7 @@ EPILOG = """\b
 Examples:
   rag-eval finetune embedder data/scifact --base minilm --out tuned
   rag-eval finetune reranker data/scifact --base tuned/model --out reranker
-  rag-eval finetune merge tuned --dataset data/scifact
+  rag-eval finetune merge minilm tuned/model data/scifact --out merged
 """
 
 

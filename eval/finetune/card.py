@@ -56,8 +56,8 @@ print(model.encode(["a passage"], return_dense=True, return_sparse=True, return_
 }
 
 _REINDEX = (
-    "An index is built with one embedder: after switching, `rag ingest --reindex` builds the new one beside the old one "
-    "and switches when it is done."
+    "An index is built with one embedder: after switching, `rag ingest --reindex` builds the new one beside the old "
+    "one and switches when it is done."
 )
 
 

@@ -212,7 +212,7 @@ _SAMPLED = "sampled: "
 
 
 def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset:
-    """At most ``queries`` questions over their judged documents, and others drawn up to ``documents``; a note says so."""
+    """At most ``queries`` questions over what they judge, and others drawn up to ``documents``: a note says so."""
     rng = np.random.default_rng(seed)
     asked = list(dataset.queries)
     if len(asked) > queries:

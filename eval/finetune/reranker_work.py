@@ -72,7 +72,7 @@ class Work:
         notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes, *self.gains(rows, kept_head)]
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
-        self.card(proof, mined, command, [*notes, f"rerank.weight = {weight:g}"])
+        self.card(proof, mined, command, notes, self.lines(weight)[3:])
         for name in ("checkpoints", "checkpoints-warm", "scores"):
             shutil.rmtree(self.run.path / name, ignore_errors=True)
         return TunedReranker(
@@ -327,7 +327,7 @@ class Work:
         head = "" if kept_head else "; the head of the base was new"
         return [f"the reranker alone orders the candidates with {measure} {start:.4f} -> {alone:.4f}{gain}{head}"]
 
-    def card(self, proof: Proof, mined: TrainingSet, command: str, notes: list[str]) -> None:
+    def card(self, proof: Proof, mined: TrainingSet, command: str, notes: list[str], lines: list[str]) -> None:
         from eval.finetune.card import write_card
 
         write_card(
@@ -342,4 +342,5 @@ class Work:
             command=command,
             data_hash=mined.hash,
             notes=notes,
+            toml=lines,
         )
