@@ -126,7 +126,7 @@ def _download(name: str) -> Path:
             name, repo_type="dataset", allow_patterns=["*.jsonl", "*.jsonl.gz", "*.json", "*.tsv", "*.tsv.gz"]
         )
     except Exception as error:
-        reason = str(error).split("\n")[0][:200]
+        reason = " ".join(str(error).split())[:200]
         raise SourceError(
             f"there is no dataset at {name}, and the hub gave none ({reason})",
             remedy="download it where a hub can be reached, and name the folder",

@@ -25,7 +25,7 @@ class FakeReranker:
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
         words = set(query.lower().rstrip("?").split())
         raw = np.array([-len(words & set(text.lower().split())) for text in texts], np.float32)
-        return RerankScores(raw, 1 / (1 + np.exp(-raw)), ())
+        return RerankScores(raw, (1 / (1 + np.exp(-raw))).astype(np.float32))
 
 
 def settings_with(**changes: Any) -> Settings:
@@ -52,7 +52,8 @@ def test_lost_in_rerank(
     settings = settings_with(**changes)
     with index_dataset(dataset, settings, cache=eval_cache) as index:
         plain = evaluate(build_retriever(index, settings=settings, rerank=False), dataset, ["RR"])
-        turned = evaluate(build_retriever(index, settings=settings, rerank=FakeReranker()), dataset, ["RR"])
+        reranker: Any = FakeReranker()
+        turned = evaluate(build_retriever(index, settings=settings, rerank=reranker), dataset, ["RR"])
     wanted = "water" if rank == "last" else "lamp"  # of question 2: the first and a later one of its documents
     before = [document for document, _ in plain.run.results["2"]]
     after = [document for document, _ in turned.run.results["2"]]
