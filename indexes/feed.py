@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
+from pathlib import PurePosixPath
 
 from llama_index.core.schema import Document, TextNode
 
@@ -15,7 +17,9 @@ from indexes.manifest import Entry, Manifest
 from indexes.nodes import Splitter
 from indexes.nodes.record import SentenceRecord
 from indexes.planner import Job
-from indexes.readers.outline import HIDDEN_KEYS, notes_of
+from indexes.readers import NOT_READ
+from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
+from indexes.readers.stream import DocumentStream
 from indexes.repeated import RepeatedPassages
 from indexes.report import FileReport, IngestReport
 from indexes.tasks import End, Event, Records, Task, Writing
@@ -65,13 +69,21 @@ class Feed:
     def _file(self, task: Task, job: Job) -> Iterator[Event]:
         found = job.found
         sources = [copy.path for copy in self._manifest.copies(found.source) if copy.content == job.content]
-        for document in self._worker.documents(found):
-            if sources:
-                document.metadata["sources"] = [found.source, *sources]
-            task.report.notes += notes_of(document)
-            entry = Entry(document.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
-            self._claim(task, entry)
-            yield from self._records(task, self._split(document))
+
+        def skipped(member: str, reason: str) -> None:
+            if reason == NOT_READ:
+                self._report.ignore(PurePosixPath(member).suffix.lower() or PurePosixPath(member).name)
+            else:
+                task.faults.append((member, reason))
+
+        with closing(self._worker.streams(found, skipped)) as streams:
+            for stream in streams:
+                if sources:
+                    stream.metadata["sources"] = [found.source, *sources]
+                task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
+                entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
+                self._claim(task, entry)
+                yield from self._records(task, self._split(stream))
 
     def documents(self, documents: Sequence[Document]) -> Iterator[Event]:
         """LlamaIndex Documents, by their ids."""
@@ -128,7 +140,7 @@ class Feed:
         self._seen.add(entry.doc_id)
         task.documents[entry.doc_id] = Writing(entry)
 
-    def _split(self, document: Document) -> Iterator[SentenceRecord]:
+    def _split(self, document: Document | DocumentStream) -> Iterator[SentenceRecord]:
         if self._splitter is None:
             self._splitter = self._make_splitter()
         return self._splitter(document)

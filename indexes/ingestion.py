@@ -248,6 +248,7 @@ class _Run:
     def _notify(self, *, stopping: bool = False) -> None:
         if self._progress is not None:
             done, stored = len(self._report.files), self._report.sentences_added
+            done = min(done, self._total) if self._total else done  # members of archives are reported too
             seconds = time.monotonic() - self._started
             self._progress(Progress(done, self._total, stored, self._current, seconds, stopping))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS copies (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS faults (path TEXT PRIMARY KEY, source TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -130,6 +131,14 @@ class Manifest:
             return [Copy(*row) for row in self._rows(f"{query} ORDER BY path")]
         return [Copy(*row) for row in self._rows(f"{query} WHERE source = ? ORDER BY path", (source,))]
 
+    def faults(self) -> dict[str, list[tuple[str, str]]]:
+        """Archive -> (member, why it could not be read) of those archives that are stored."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        query = "SELECT source, path, reason FROM faults WHERE source IN (SELECT source FROM documents) ORDER BY path"
+        for source, path, reason in self._rows(query):
+            found.setdefault(source, []).append((path, reason))
+        return found
+
     def fact(self, name: str) -> str | None:
         """A remembered value, such as the settings of the encoder."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
@@ -137,8 +146,17 @@ class Manifest:
 
     # ---- writing ----
 
-    def begin(self, entries: Entry | Sequence[Entry], removing: Iterable[str] = ()) -> None:
-        """Note, in one step, that points of these documents are about to be touched, or removed."""
+    def begin(
+        self,
+        entries: Entry | Sequence[Entry],
+        removing: Iterable[str] = (),
+        faults: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    ) -> None:
+        """Note, in one step, that points of these documents are about to be touched, or removed.
+
+        Args:
+            faults: file -> what was wrong in it, as ``faults()`` gives it; replaces what was noted of that file.
+        """
         entries = [entries] if isinstance(entries, Entry) else entries
         with self._transaction() as db:
             db.executemany(
@@ -148,6 +166,9 @@ class Manifest:
                 [(e.doc_id, e.source, e.content, e.recipe, e.size, e.mtime_ns) for e in entries],
             )
             db.executemany("UPDATE documents SET state = 'writing' WHERE doc_id = ?", [(i,) for i in removing])
+            for source, members in (faults or {}).items():
+                db.execute("DELETE FROM faults WHERE source = ?", (source,))
+                db.executemany("INSERT OR REPLACE INTO faults VALUES (?, ?, ?)", [(p, source, r) for p, r in members])
 
     def finish(self, doc_id: str, *, sentences: int, truncated: int, points: str = "") -> None:
         """Note that all points of this document are stored and flushed."""
@@ -195,7 +216,7 @@ class Manifest:
 
     def clear(self) -> None:
         with self._transaction() as db:
-            for table in ("documents", "copies", "facts"):
+            for table in ("documents", "copies", "faults", "facts"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
     # ---- one writer at a time ----

@@ -56,6 +56,7 @@ class FilePlanner:
             if entry.recipe == recipe and entry.mtime_ns:
                 self._owners.setdefault((entry.content, _suffix(entry.source)), entry.source)
         self._copies = {copy.path: copy for copy in manifest.copies()}
+        self._faults = manifest.faults()
         self.touched: list[tuple[str, int, int]] = []
         self.copies: list[Copy] = []
         self.gone: dict[str, list[str]] = {}
@@ -70,7 +71,7 @@ class FilePlanner:
         walk = Walk(
             paths,
             on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
-            on_ignored=self._ignored,
+            on_ignored=self._report.ignore,
             follow_links=self._follow,
         )
         files = list(walk)
@@ -153,12 +154,11 @@ class FilePlanner:
             )
         self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
-    def _ignored(self, kind: str) -> None:
-        self._report.ignored[kind] = self._report.ignored.get(kind, 0) + 1
-
     def _unchanged(self, found: Found, known: list[Entry]) -> None:
         count = sum(entry.sentences for entry in known)
         self._report.files.append(FileReport(found.source, "unchanged", sentences=count))
+        for member, reason in self._faults.get(found.source, ()):
+            self._report.skip(member, reason)
 
     def _duplicate(self, found: Found, owner: str) -> None:
         self._report.files.append(

@@ -96,6 +96,9 @@ class IngestReport:
     def skipped(self) -> int:
         return self.count("skipped")
 
+    def ignore(self, kind: str) -> None:
+        self.ignored[kind] = self.ignored.get(kind, 0) + 1
+
     def skip(self, path: str, reason: str) -> None:
         self.files.append(FileReport(path, "skipped", reason=reason))
 

@@ -53,9 +53,10 @@ _OPENERS = "\"'“‘«([{（「『【《*_"
 class Paragraph:
     """Straight quotes and line starts of the paragraph so far, counted as far as they were asked for."""
 
-    __slots__ = ("counted", "line", "quotes", "width")
+    __slots__ = ("counted", "hashed", "line", "quotes", "width")
 
     def __init__(self, at: int) -> None:
+        self.hashed = False  # does the line begin with "#"? Asked where its beginning is out of sight
         self.reset(at)
 
     def reset(self, at: int) -> None:
@@ -68,6 +69,25 @@ class Paragraph:
             self.reset(end)
         elif breaks:
             self.line = end
+
+    def copy(self) -> Paragraph:
+        other = Paragraph(self.line)
+        other.counted, other.hashed, other.quotes, other.width = self.counted, self.hashed, self.quotes, self.width
+        return other
+
+    def settle(self, text: str, at: int) -> None:
+        """Reading goes on at ``at``, and what lies before it may be out of sight then."""
+        self.open_quote(text, at)
+        self.hashed = self.hash_line(text)
+
+    def shift(self, by: int) -> None:
+        """The text has lost its first ``by`` characters."""
+        self.line -= by
+        self.counted -= by
+
+    def hash_line(self, text: str) -> bool:
+        """Does the present line begin with "#"?"""
+        return text.startswith("#", self.line) if self.line >= 0 else self.hashed
 
     def open_quote(self, text: str, at: int) -> bool:
         """Is a straight double quote open before ``at``? Counts each character once."""
@@ -286,9 +306,9 @@ def line_ends(text: str, i: int, after: int, begin: int, stop: int, state: Parag
         state.reset(after)
         return True
     length = i - state.line
-    line, width = state.line, state.width
+    hashed, width = state.hash_line(text), state.width
     state.line, state.width = after, max(width, length)
-    if _LINE_STARTS_BLOCK.match(text, after, stop) or "　" in gap or text.startswith("#", line):
+    if _LINE_STARTS_BLOCK.match(text, after, stop) or "　" in gap or hashed:
         return True
     last = i - 1
     while last > begin and text[last].isspace():

@@ -36,6 +36,7 @@ from indexes.sentence_rules import (
 )
 
 MAX_CHARS = 1200
+LONGEST = 100_000  # characters after which a "sentence" ends in any case, so that none is ever looked for further
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +76,29 @@ def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int
     """Sentences of ``text[start:end]`` one by one, offsets in ``text``; nothing is held but the text itself."""
     _check(max_chars)
     stop = len(text) if end is None else min(end, len(text))
-    for begin, finish in _sentences(text, start, stop):
+    for begin, finish, _ in walk_sentences(text, start, stop):
         if finish - begin <= max_chars:
             yield Span(begin, finish)
         else:
-            yield from _cut(text, begin, finish, max_chars)
+            for first, last, _ in walk_cuts(text, begin, finish, max_chars):
+                yield Span(first, last)
 
 
-def iter_cuts(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
-    """``text[start:end]`` in pieces of at most ``max_chars``, whatever the sentences: for tables and code."""
-    _check(max_chars)
-    stop = len(text) if end is None else min(end, len(text))
+def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Iterator[tuple[int, int, int]]:
+    """As ``walk_sentences``, whatever the sentences: stretches of at most ``longest`` characters, for code."""
     begin = after_space(text, start, stop)
+    while stop - begin > longest:
+        finish = at = cut_place(text, begin, begin + longest)
+        while finish > begin and text[finish - 1].isspace():
+            finish -= 1
+        following = after_space(text, at, stop)
+        if finish > begin:
+            yield begin, finish, following
+        begin = following
     while stop > begin and text[stop - 1].isspace():
         stop -= 1
     if stop > begin:
-        yield from _cut(text, begin, stop, max_chars)
+        yield begin, stop, stop
 
 
 def _check(max_chars: int) -> None:
@@ -98,16 +106,31 @@ def _check(max_chars: int) -> None:
         raise SettingsError(f"max_chars is {max_chars}", remedy="set split.max_chars to 1 or more (1200 is usual)")
 
 
-def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Uncut sentences as (start, end)."""
+def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = None) -> Iterator[tuple[int, int, int]]:
+    """Uncut sentences as (start, end, start of the next one); ``LONGEST`` characters at most, or a little more.
+
+    Args:
+        state: of a walk that goes on at ``start``; when a sentence is given back it is what the next one begins with.
+    """
     search = CANDIDATE.search
     begin = after_space(text, start, stop)
-    state = Paragraph(begin)
+    state = state or Paragraph(begin)
     at = begin
     while at < stop:
-        found = search(text, at, stop)
+        limit = begin + LONGEST
+        found = search(text, at, min(stop, limit)) if at < limit else None
         if found is None:
-            break
+            if stop <= limit:
+                break
+            finish = at = cut_place(text, begin, limit)  # no end in sight: minified code, one line of base64
+            while finish > begin and text[finish - 1].isspace():
+                finish -= 1
+            begin, before = after_space(text, at, stop), begin
+            state.gap(text, at, begin)
+            at = begin
+            if finish > before:
+                yield before, finish, begin
+            continue
         i = found.start()
         char = text[i]
         if char in BREAKS:
@@ -127,30 +150,17 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
             finish = boundary
             while finish > begin and text[finish - 1].isspace():
                 finish -= 1
-            if finish > begin:
-                yield begin, finish
-            begin = at = after_space(text, boundary, stop)
+            begin, before = after_space(text, boundary, stop), begin
+            at = begin
             if begin > boundary:
                 state.gap(text, boundary, begin)
+            if finish > before:
+                yield before, finish, begin
     finish = stop
     while finish > begin and text[finish - 1].isspace():
         finish -= 1
     if finish > begin:
-        yield begin, finish
-
-
-def _cut(text: str, begin: int, finish: int, max_chars: int) -> Iterator[Span]:
-    """Pieces of at most ``max_chars``."""
-    while finish - begin > max_chars:
-        at = cut_place(text, begin, begin + max_chars)
-        end = at
-        while end > begin and text[end - 1].isspace():
-            end -= 1
-        if end > begin:
-            yield Span(begin, end)
-        begin = after_space(text, at, finish)
-    if finish > begin:
-        yield Span(begin, finish)
+        yield begin, finish, stop
 
 
 def cut_place(text: str, begin: int, high: int) -> int:

@@ -17,7 +17,7 @@ from indexes.report import FileReport
 from indexes.settings import IndexSettings
 
 # Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 Source = str | Path | Iterable[str | Path] | Iterable[BaseNode]
 
@@ -53,11 +53,13 @@ class Task:
     Args:
         known: documents that the manifest has of it; those that do not come again are removed.
         documents: what it holds now, by id; filled while it is read.
+        faults: members of an archive that could not be read, and why; filled while it is read.
     """
 
     report: FileReport
     known: list[Entry] = field(default_factory=list)
     documents: dict[str, Writing] = field(default_factory=dict)
+    faults: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def stale(self) -> list[str]:

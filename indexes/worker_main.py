@@ -12,12 +12,13 @@ import json
 import os
 import signal
 import sys
+from dataclasses import astuple
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-TEXT_BYTES = 1 << 20  # of text in one frame
+TEXT = b"="  # begins a frame of text; all others are JSON
 BUSY_SHARE = 2  # a worker that holds more than limit / BUSY_SHARE after a file makes place for a fresh one
 
 
@@ -46,15 +47,24 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
 
 def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, Any], memory_mb: int) -> None:
     from indexes.errors import RagWrightError
+    from indexes.readers.stream import PART_CHARS, stream_of
 
     path, source = request["path"], request["source"]
+
+    def skipped(name: str, reason: str) -> None:
+        _send(pipe, {"skip": _stored(name, path, source), "reason": reason})
+
     try:
-        for document in _read(read_file, path, settings):
-            metadata = dict(document.metadata)
-            metadata["source"] = _stored(metadata.get("source"), path, source)
-            head = {"doc_id": _stored(document.doc_id, path, source), "metadata": metadata}
-            _send(pipe, {"document": head})
-            _send_text(pipe, document.text)
+        for document in read_file(Path(path), settings=settings, on_skip=skipped):
+            stream = stream_of(document, size=PART_CHARS)
+            del document
+            metadata = {**stream.metadata, "source": _stored(stream.metadata.get("source"), path, source)}
+            _send(pipe, {"document": _stored(stream.doc_id, path, source), "metadata": metadata})
+            for part in stream.parts:
+                if part.sections:
+                    _send(pipe, {"sections": [astuple(section) for section in part.sections]})
+                pipe.send_bytes(TEXT + part.text.encode("utf-8", "surrogatepass"))
+            _send(pipe, {"document_end": True})
     except MemoryError:
         _send(pipe, {"memory": memory_mb})
     except RagWrightError as error:
@@ -64,21 +74,9 @@ def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, A
             _send(pipe, {"error": type(error).__name__, "what": error.what, "remedy": error.remedy})
 
 
-def _read(read_file: Any, path: str, settings: Any) -> Any:
-    return read_file(Path(path), settings=settings)
-
-
 def _stored(name: Any, path: str, source: str) -> str:
     """A name whose bytes are no UTF-8, as it is stored; what follows it (a member of a zip file) stays."""
     return str(name or source).replace(Path(path).as_posix(), source, 1) if path != source else str(name or source)
-
-
-def _send_text(pipe: Connection, text: str) -> None:
-    """The text in frames of its own, so that a book is not copied into one JSON string; an empty one ends it."""
-    step = TEXT_BYTES // 4
-    for start in range(0, len(text), step):
-        pipe.send_bytes(text[start : start + step].encode("utf-8", "surrogatepass"))
-    pipe.send_bytes(b"")
 
 
 def _send(pipe: Connection, message: dict[str, Any]) -> None:

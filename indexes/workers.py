@@ -12,19 +12,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from llama_index.core.schema import Document
-
 from indexes import errors
 from indexes.errors import RagWrightError, ReaderError
-from indexes.readers.outline import HIDDEN_KEYS
+from indexes.readers import OnSkip
+from indexes.readers.outline import Section
+from indexes.readers.stream import DocumentStream, Part
 from indexes.settings import IngestSettings, ReadSettings
 from indexes.walk import Found
+from indexes.worker_main import TEXT
 
 START_SECONDS = 120.0  # imports on a busy machine; the time limit of files begins after them
 
@@ -35,7 +36,7 @@ class ReaderWorker:
     Args:
         read: how files are read.
         settings: time and memory that one file may take.
-        reader: "module:function", called as ``read_file(path, settings=read)``.
+        reader: "module:function", called as ``read_file(path, settings=read, on_skip=...)``.
     """
 
     def __init__(
@@ -45,49 +46,73 @@ class ReaderWorker:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._ready = False
+        self._left = 0.0  # seconds that the present file may still take
         self.restarts = 0
 
-    def documents(self, found: Found) -> Iterator[Document]:
-        """The Documents of one file, as ``readers.read_file`` gives them.
+    def streams(
+        self, found: Found, on_skip: OnSkip = lambda name, reason: None
+    ) -> Generator[DocumentStream, None, None]:
+        """The documents of one file, as ``readers.read_file`` gives them, each in parts. Close it when done.
+
+        A document that was not walked to its end is passed over when the next is asked for.
+
+        Args:
+            on_skip: called with each member of an archive that is not read, and why.
 
         Raises:
             ReaderError: what the reader said; or it took too long, wanted too much memory, or crashed. The worker is
-                then killed, and the next file gets a fresh one.
+                then killed, and the next file gets a fresh one. The parts of a document raise it too.
         """
         pipe = self._started()
         done = False
+        self._left = self._settings.file_timeout
         try:
-            pipe.send_bytes(json.dumps({"path": found.path, "source": found.source}).encode())
-            left = self._settings.file_timeout
-            while True:
-                raw, left = self._receive(pipe, found, left)
-                message = json.loads(raw)
-                if "document" in message:
-                    parts = []
-                    while True:
-                        raw, left = self._receive(pipe, found, left)
-                        if not raw:
-                            break
-                        parts.append(raw.decode("utf-8", "surrogatepass"))
-                    yield _document(message["document"], "".join(parts))
-                    del parts
-                elif "end" in message:
-                    done = True
-                    if message["full"]:
-                        self.close()
-                    return
-                elif "memory" in message:
-                    raise ReaderError(
-                        f"'{found.source}' needs more than {message['memory']} MB of memory to be read",
-                        remedy="split it, or raise ingest.file_memory_mb",
-                    )
-                else:
-                    raise _error(message)
-        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            raise self._crashed(found) from error
+            with self._crashes(found):
+                pipe.send_bytes(json.dumps({"path": found.path, "source": found.source}).encode())
+            while "end" not in (message := self._message(pipe, found)):
+                if "skip" in message:
+                    on_skip(message["skip"], message["reason"])
+                    continue
+                parts = self._parts(pipe, found)
+                yield DocumentStream(message["document"], message["metadata"], parts)
+                for _ in parts:
+                    pass
+            done = True
+            if message["full"]:
+                self.close()
         finally:
             if not done and self._pipe is not None:
                 self._settle(found)
+
+    def _parts(self, pipe: Connection, found: Found) -> Iterator[Part]:
+        sections: list[Section] = []
+        while True:
+            raw = self._frame(pipe, found)
+            if raw.startswith(TEXT):
+                yield Part(raw[len(TEXT) :].decode("utf-8", "surrogatepass"), sections)
+                sections = []
+                continue
+            message = _checked(json.loads(raw), found)
+            if "document_end" in message:
+                return
+            sections = [
+                Section(start, end, tuple(heading), *rest) for start, end, heading, *rest in message["sections"]
+            ]
+
+    def _message(self, pipe: Connection, found: Found) -> dict[str, Any]:
+        return _checked(json.loads(self._frame(pipe, found)), found)
+
+    def _frame(self, pipe: Connection, found: Found) -> bytes:
+        with self._crashes(found):
+            raw, self._left = self._receive(pipe, found, self._left)
+        return raw
+
+    @contextlib.contextmanager
+    def _crashes(self, found: Found) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise self._crashed(found) from error
 
     def _settle(self, found: Found) -> None:
         """After an error, or when the consumer stopped early: read on to the end of this file, or start anew."""
@@ -205,12 +230,16 @@ class ReaderWorker:
         self.close()
 
 
-def _document(head: dict[str, Any], text: str) -> Document:
-    document = Document(id_=head["doc_id"], text=text, metadata=head["metadata"])
-    for key in sorted(HIDDEN_KEYS):
-        document.excluded_embed_metadata_keys.append(key)
-        document.excluded_llm_metadata_keys.append(key)
-    return document
+def _checked(message: dict[str, Any], found: Found) -> dict[str, Any]:
+    """A message that is no error."""
+    if "memory" in message:
+        raise ReaderError(
+            f"'{found.source}' needs more than {message['memory']} MB of memory to be read",
+            remedy="split it, or raise ingest.file_memory_mb",
+        )
+    if "error" in message:
+        raise _error(message)
+    return message
 
 
 def _error(message: dict[str, Any]) -> RagWrightError:

@@ -113,7 +113,8 @@ class Writer:
         stale = [doc_id for task in tasks for doc_id in task.stale]
         written = fresh + journaled
         if written or stale:
-            self._manifest.begin([writing.entry for writing in written], removing=stale)
+            faults = {task.report.path: task.faults for task in tasks}
+            self._manifest.begin([writing.entry for writing in written], stale, faults)
             upsert(self._client, self._collection, [point for writing in fresh for point in writing.staged])
             for writing in journaled:
                 doc_id = writing.entry.doc_id
@@ -154,6 +155,8 @@ class Writer:
             self._open.pop(doc_id, None)
         task.documents.clear()
         self._report.files.append(task.report)
+        for member, reason in task.faults:
+            self._report.skip(member, reason)
 
 
 def _row(writing: Writing) -> tuple[str, int, int, str]:

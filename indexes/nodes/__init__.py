@@ -11,6 +11,7 @@ from indexes.nodes.children import ParentChildNodeParser, iter_children
 from indexes.nodes.fixed_size import FixedSizeNodeParser, iter_chunks
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
+from indexes.readers.stream import DocumentStream
 
 if TYPE_CHECKING:
     from indexes.settings import SplitSettings
@@ -25,7 +26,7 @@ __all__ = [
     "point_id",
 ]
 
-Splitter = Callable[[Document], Iterator[SentenceRecord]]
+Splitter = Callable[[Document | DocumentStream], Iterator[SentenceRecord]]
 
 
 def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
@@ -38,7 +39,7 @@ def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
     count_tokens = getattr(encoder, "count_tokens", None)
     max_tokens = encoder.max_tokens if count_tokens is not None else None
 
-    def sentences(document: Document) -> Iterator[SentenceRecord]:
+    def sentences(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
         return iter_records(
             document,
             max_chars=split.max_chars,
@@ -48,7 +49,7 @@ def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
             contextual=split.contextual,
         )
 
-    def chunks(document: Document) -> Iterator[SentenceRecord]:
+    def chunks(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
         return iter_chunks(
             document,
             chunk_chars=split.chunk_chars,
@@ -58,7 +59,7 @@ def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
             contextual=split.contextual,
         )
 
-    def children(document: Document) -> Iterator[SentenceRecord]:
+    def children(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
         return iter_children(
             document,
             child_max_chars=split.child_max_chars,

@@ -18,16 +18,17 @@ from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
 from indexes.nodes.parent_child import NO_LIMIT, Child, Together, parents_of
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.record_parser import RecordNodeParser
-from indexes.nodes.sections import in_order, plain_metadata, section_metadata
+from indexes.nodes.sections import in_order, section_metadata, window_of
 from indexes.nodes.sentence_window import context_before
 from indexes.nodes.tables import caption_before, iter_rows
 from indexes.readers.outline import Section, outline_of
+from indexes.readers.stream import DocumentStream
 
 CHILD_MAX_CHARS, PARENT_MAX_CHARS = 300, 1200
 
 
 def iter_children(
-    document: Document,
+    document: Document | DocumentStream,
     *,
     child_max_chars: int = CHILD_MAX_CHARS,
     parent_max_chars: int = PARENT_MAX_CHARS,
@@ -46,13 +47,22 @@ def iter_children(
         max_tokens, count_tokens, overlap, contextual: as for ``iter_records``.
     """
     limits = Limits(NO_LIMIT, max_tokens, count_tokens, overlap)
-    return in_order(document.text, _drafts(document, limits, contextual, child_max_chars, parent_max_chars, together))
+    document = document if isinstance(document, Document) else document.document()  # a parent may be all of it
+    window, _, base = window_of(document)
+    drafts = _drafts(document, base, limits, contextual, child_max_chars, parent_max_chars, together)
+    return in_order(window, drafts)
 
 
 def _drafts(
-    document: Document, limits: Limits, contextual: str, child_max: int, parent_max: int, together: Together | None
+    document: Document,
+    base: dict[str, Any],
+    limits: Limits,
+    contextual: str,
+    child_max: int,
+    parent_max: int,
+    together: Together | None,
 ) -> Iterator[SentenceRecord]:
-    text, base = document.text, plain_metadata(document)
+    text = document.text
     sections = outline_of(document)
     starts = [section.start for section in sections]
     position = 0

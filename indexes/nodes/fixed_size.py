@@ -6,8 +6,9 @@ what they have in common once.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from llama_index.core.schema import Document
 from pydantic import Field, model_validator
@@ -16,16 +17,17 @@ from indexes.errors import SettingsError
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, Render, pieces
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.record_parser import RecordNodeParser
-from indexes.nodes.sections import in_order, plain_metadata, runs, section_metadata
-from indexes.nodes.sentence_window import context_before, run_records
-from indexes.readers.outline import Section, outline_of
-from indexes.sentences import Span, iter_spans
+from indexes.nodes.sections import in_order, spans_of, window_of
+from indexes.nodes.sentence_window import RunPlaces, run_records
+from indexes.nodes.text_window import Run, TextWindow, iter_runs
+from indexes.readers.stream import DocumentStream
+from indexes.sentences import Span
 
 CHUNK_CHARS = 150  # 100 to 150 suit Chinese
 
 
 def iter_chunks(
-    document: Document,
+    document: Document | DocumentStream,
     *,
     chunk_chars: int = CHUNK_CHARS,
     overlap_chars: int = OVERLAP,
@@ -53,50 +55,57 @@ def iter_chunks(
             remedy="set split.overlap_chars to a quarter of split.chunk_chars or less",
         )
     limits = Limits(chunk_chars, max_tokens, count_tokens, overlap_chars)
-    return in_order(document.text, _drafts(document, limits, contextual))
+    window, doc_id, base = window_of(document)
+    return in_order(window, _drafts(window, doc_id, base, limits, contextual))
 
 
-def _drafts(document: Document, limits: Limits, contextual: str) -> Iterator[SentenceRecord]:
-    base = plain_metadata(document)
-    for index, run in runs(document.text, outline_of(document)):
-        if run[0].kind != "text":
-            yield from run_records(document, index, run, base, limits, contextual)
+def _drafts(
+    window: TextWindow, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+) -> Iterator[SentenceRecord]:
+    for run in iter_runs(window):
+        if run.first.kind != "text":
+            yield from run_records(window, run, doc_id, base, limits, contextual)
             continue
-        metadatas = [section_metadata(base, section) for section in run]
-        prefix = max((context_before("text", metadata, contextual) for metadata in metadatas), key=len)
-        place = 0
-        for span in _chunks(document.text, run, limits, prefix):
-            while place + 1 < len(run) and run[place + 1].start <= span.start:
-                place += 1
-            words = document.text[span.start : span.end]
-            yield SentenceRecord(document.node_id, 0, words, span.start, span.end, "", index, "text", metadatas[place])
+        places = RunPlaces(run, base, contextual)
+        for words, span in _chunks(window, run, limits, places):
+            yield SentenceRecord(
+                doc_id, 0, words, span.start, span.end, "", run.index, "text", places.metadata(span.start)
+            )
 
 
-def _chunks(text: str, run: list[Section], limits: Limits, prefix: str) -> Iterator[Span]:
-    """Sentences packed into chunks that fit."""
+def _chunks(window: TextWindow, run: Run, limits: Limits, places: RunPlaces) -> Iterator[tuple[str, Span]]:
+    """Sentences packed into chunks that fit, with their words; offsets in the document."""
+    chunk: list[Span] = []  # offsets in the document
+    text, at = "", 0
 
     def shown(start: int, end: int) -> str:
-        return prefix + text[start:end]
+        return places.prefix(start) + text[start - at : end - at]
 
-    chunk: list[Span] = []
-    for sentence in iter_spans(text, run[0].start, run[-1].end, sys.maxsize):
-        for piece in pieces(text, sentence.start, sentence.end, limits, shown):
+    for text, at, sentence in spans_of(window, run, keep=4 * limits.max_chars):
+        here = partial(_shifted, shown, at)
+        for found in pieces(text, sentence.start, sentence.end, limits, here):
+            piece = Span(found.start + at, found.end + at)
             if chunk and not _fits(chunk[0].start, piece.end, limits, shown):
-                yield Span(chunk[0].start, chunk[-1].end)
-                chunk = _kept(text, chunk, piece, limits)
+                yield text[chunk[0].start - at : chunk[-1].end - at], Span(chunk[0].start, chunk[-1].end)
+                chunk = _kept(text, at, chunk, piece, limits)
                 while chunk and not _fits(chunk[0].start, piece.end, limits, shown):
                     chunk.pop(0)
             chunk.append(piece)
     if chunk:
-        yield Span(chunk[0].start, chunk[-1].end)
+        yield text[chunk[0].start - at : chunk[-1].end - at], Span(chunk[0].start, chunk[-1].end)
+
+
+def _shifted(shown: Render, at: int, start: int, end: int) -> str:
+    return shown(start + at, end + at)
 
 
 def _fits(start: int, end: int, limits: Limits, shown: Render) -> bool:
     return end - start <= limits.max_chars and limits.tokens_over(shown(start, end)) <= 1
 
 
-def _kept(text: str, chunk: list[Span], following: Span, limits: Limits) -> list[Span]:
-    """What of a finished chunk the next one begins with, so that it still fits ``following``."""
+def _kept(text: str, at: int, chunk: list[Span], following: Span, limits: Limits) -> list[Span]:
+    """What of a finished chunk the next one begins with, so that it still fits ``following``; ``text`` begins at
+    ``at``."""
     end = chunk[-1].end
     if following.start < end:
         return []  # the pieces of one sentence overlap by themselves
@@ -105,8 +114,8 @@ def _kept(text: str, chunk: list[Span], following: Span, limits: Limits) -> list
     if kept or limits.overlap == 0 or lowest >= end - 1:
         return kept
     for place in range(lowest, end - 1):
-        if text[place] in "，、；：,; \t\n":
-            return [Span(place + 1, end)] if text[place + 1 : end].strip() else []
+        if text[place - at] in "，、；：,; \t\n":
+            return [Span(place + 1, end)] if text[place + 1 - at : end - at].strip() else []
     return [Span(lowest, end)] if lowest > chunk[-1].start else []
 
 

@@ -1,19 +1,27 @@
-"""The outline of a document as runs of text that one window may span, and what every record of a run carries."""
+"""The text of a run as it slides by, sentence by sentence, and what every record of a run carries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from llama_index.core.schema import Document
 
 from indexes.nodes.record import SentenceRecord
+from indexes.nodes.text_window import LOOK_AHEAD, Run, TextWindow
 from indexes.readers.outline import HIDDEN_KEYS, Section
+from indexes.readers.stream import DocumentStream, stream_of
+from indexes.sentence_rules import Paragraph, after_space
+from indexes.sentences import LONGEST, Span, walk_cuts, walk_sentences
+
+AT_ONCE = 2 * LONGEST  # characters that are looked at together: the longest sentence, and room for what follows
 
 
-def plain_metadata(document: Document) -> dict[str, Any]:
-    """A document's metadata without what is for the splitter and the report alone."""
-    return {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
+def window_of(document: Document | DocumentStream) -> tuple[TextWindow, str, dict[str, Any]]:
+    """A document's text, its id, and its metadata without what is for the splitter and the report alone."""
+    stream = stream_of(document)
+    base = {key: value for key, value in stream.metadata.items() if key not in HIDDEN_KEYS}
+    return TextWindow(stream.parts), stream.doc_id, base
 
 
 def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
@@ -27,62 +35,61 @@ def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
     return metadata
 
 
-def runs(text: str, sections: Sequence[Section]) -> Iterator[tuple[int, list[Section]]]:
-    """Sections to index, as (index of the first, sections): text that differs only in its page is one run."""
-    told = headings_told(text, sections)
-    index = 0
-    run: list[Section] = []
-    for i, section in enumerate(sections):
-        if i in told:
-            continue
-        last = run[-1] if run else None
-        if (
-            last is not None
-            and section.kind == last.kind == "text"
-            and section.heading == last.heading
-            and section.page != last.page
-            and section.start >= last.end
-            and not text[last.end : section.start].strip()
-        ):
-            run.append(section)
-            continue
-        if run:
-            yield index, run
-        index, run = i, [section]
-    if run:
-        yield index, run
+def spans_of(window: TextWindow, run: Run, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
+    """The sentences of a run (for code: stretches of it), with the text they stand in.
 
+    Args:
+        keep: characters before a sentence that must still be there.
 
-def headings_told(text: str, sections: Sequence[Section]) -> set[int]:
-    """Indexes of the headings that the path of some body below them names."""
-    told: set[int] = set()
-    body: tuple[str, ...] = ()
-    for i in range(len(sections) - 1, -1, -1):
-        section = sections[i]
-        if section.kind != "heading":
-            if section.end > section.start and text[section.start : section.start + 200].strip():
-                body = section.heading
-        elif section.heading and body[: len(section.heading)] == section.heading:
-            told.add(i)
+    Yields:
+        (text, number of its first character in the document, span in that text). A text is only as long as it has to
+        be; spans of one text are in order, and a later text begins later.
+    """
+    begin, at_once = run.start, AT_ONCE
+    state: Paragraph | None = None
+    base = window.base
+    while True:
+        window.let_go(begin - keep)
+        window.reach(begin + at_once)
+        while run.end <= window.end and run.grow():
+            pass
+        window.reach(min(run.end, begin + at_once) + LOOK_AHEAD)
+        last = run.end <= window.end and (window.over or run.end + LOOK_AHEAD <= window.end) and not run.grow()
+        if state is not None:
+            state.shift(window.base - base)
+        text, base = window.text, window.base
+        start, stop = begin - base, min(run.end, window.end) - base
+        kept = state.copy() if state else None
+        if run.first.kind == "code":
+            walk = walk_cuts(text, start, stop)
         else:
-            body = section.heading
-    return told
+            state = state or Paragraph(after_space(text, start, stop))
+            walk = walk_sentences(text, start, stop, state)
+        for first, end, following in walk:
+            if not last and following > len(text) - LOOK_AHEAD:
+                break  # more text might make another sentence of it
+            yield text, base, Span(first, end)
+            start = following
+            if state is not None and not last:
+                kept = state.copy()
+        if last:
+            return
+        at_once = AT_ONCE if start + base > begin else 2 * at_once
+        begin, state = start + base, kept
+        if state is not None:
+            state.settle(text, start)
 
 
-def in_order(text: str, drafts: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
+def in_order(window: TextWindow, drafts: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
     """Number the records of one document from 0, and give each the white space that follows it."""
     waiting: SentenceRecord | None = None
+    space = ""  # behind the waiting one; what else lies before the next (a heading told by the path) is not its
     for position, record in enumerate(drafts):
         record.position = position
         if waiting is not None:
-            waiting.after = _leading_space(text[waiting.end : record.start])
+            waiting.after = space[: max(record.start - waiting.end, 0)]
             yield waiting
-        waiting = record
+        waiting, space = record, window.space_from(record.end)
     if waiting is not None:
-        waiting.after = _leading_space(text[waiting.end :])
+        waiting.after = space
         yield waiting
-
-
-def _leading_space(gap: str) -> str:
-    """The white space that follows a sentence; what else lies in the gap (a heading told by the path) is not its."""
-    return gap[: len(gap) - len(gap.lstrip())]

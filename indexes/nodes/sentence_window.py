@@ -14,9 +14,9 @@ Choices:
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any
 
 from llama_index.core.schema import Document
 from pydantic import Field
@@ -24,14 +24,15 @@ from pydantic import Field
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
 from indexes.nodes.record import SentenceRecord, dense_text
 from indexes.nodes.record_parser import RecordNodeParser
-from indexes.nodes.sections import in_order, plain_metadata, runs, section_metadata
+from indexes.nodes.sections import in_order, section_metadata, spans_of, window_of
 from indexes.nodes.tables import caption_before, iter_rows
-from indexes.readers.outline import Section, outline_of
-from indexes.sentences import MAX_CHARS, Span, iter_spans
+from indexes.nodes.text_window import Run, TextWindow, iter_runs
+from indexes.readers.stream import DocumentStream
+from indexes.sentences import MAX_CHARS
 
 
 def iter_records(
-    document: Document,
+    document: Document | DocumentStream,
     *,
     max_chars: int = MAX_CHARS,
     max_tokens: int | None = None,
@@ -44,7 +45,8 @@ def iter_records(
     Records of the same section and page share one ``metadata`` dict: copy it before you change it.
 
     Args:
-        document: with or without an outline; its metadata but the outline goes into every record.
+        document: with or without an outline; its metadata but the outline goes into every record. One that comes in
+            parts gives the same records, and only what is being split is held.
         max_chars: longest sentence in characters.
         max_tokens, count_tokens: longest sentence in tokens, and the encoder's count of them; without both, tokens
             are not looked at.
@@ -55,47 +57,72 @@ def iter_records(
         SettingsError: ``max_chars`` is below 1, or the encoder's prompt leaves no room for text.
     """
     limits = Limits(max_chars, max_tokens, count_tokens, overlap)
-    return in_order(document.text, _drafts(document, limits, contextual))
+    window, doc_id, base = window_of(document)
+    return in_order(window, _drafts(window, doc_id, base, limits, contextual))
 
 
-def _drafts(document: Document, limits: Limits, contextual: str) -> Iterator[SentenceRecord]:
-    base = plain_metadata(document)
-    for index, run in runs(document.text, outline_of(document)):
-        yield from run_records(document, index, run, base, limits, contextual)
+def _drafts(
+    window: TextWindow, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+) -> Iterator[SentenceRecord]:
+    for run in iter_runs(window):
+        yield from run_records(window, run, doc_id, base, limits, contextual)
 
 
 def run_records(
-    document: Document, index: int, run: list[Section], base: dict[str, object], limits: Limits, contextual: str
+    window: TextWindow, run: Run, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
 ) -> Iterator[SentenceRecord]:
-    """The sentences of one run of sections; ``index`` becomes their section."""
-    text, doc_id, first = document.text, document.node_id, run[0]
-    starts = [section.start for section in run]
-    metadatas = [section_metadata(base, section) for section in run]
-    prefixes = [context_before(first.kind, metadata, contextual) for metadata in metadatas]
-    if first.kind == "table":
-        heading = first.heading[-1] if first.heading else ""
-        label = first.caption or caption_before(text, first.start) or heading
-        for row in iter_rows(text, first.start, run[-1].end, label=label, limits=limits, prefix=prefixes[0]):
-            yield SentenceRecord(
-                doc_id, 0, row.text, row.start, row.end, "", index, "table", metadatas[0], row.raw, row.head
-            )
+    """The sentences of one run of sections."""
+    if run.first.kind == "table":
+        yield from table_records(window, run, doc_id, base, limits, contextual)
         return
+    index, kind = run.index, run.first.kind
+    places = RunPlaces(run, base, contextual)
+    for text, at, whole in spans_of(window, run):
 
-    def place(start: int) -> int:
-        return max(bisect_right(starts, start) - 1, 0)
+        def shown(start: int, end: int, text: str = text, at: int = at) -> str:
+            return places.prefix(start + at) + text[start:end]
 
-    def shown(start: int, end: int) -> str:
-        return prefixes[place(start)] + text[start:end]
-
-    if first.kind == "code":
-        spans: Iterator[Span] = iter((Span(first.start, run[-1].end),))
-    else:
-        spans = iter_spans(text, first.start, run[-1].end, sys.maxsize)
-    for whole in spans:
         for span in pieces(text, whole.start, whole.end, limits, shown):
-            metadata = metadatas[place(span.start)]
+            start, end = span.start + at, span.end + at
             words = text[span.start : span.end]
-            yield SentenceRecord(doc_id, 0, words, span.start, span.end, "", index, first.kind, metadata)
+            yield SentenceRecord(doc_id, 0, words, start, end, "", index, kind, places.metadata(start))
+
+
+def table_records(
+    window: TextWindow, run: Run, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+) -> Iterator[SentenceRecord]:
+    """The rows of a table, which is held whole: readers make many tables of a long one."""
+    first = run.first
+    window.reach(first.end)
+    text, at = window.text, window.base
+    metadata = section_metadata(base, first)
+    prefix = context_before("table", metadata, contextual)
+    label = first.caption or caption_before(text, first.start - at) or (first.heading[-1] if first.heading else "")
+    for row in iter_rows(text, first.start - at, first.end - at, label=label, limits=limits, prefix=prefix):
+        start, end = row.start + at, row.end + at
+        yield SentenceRecord(doc_id, 0, row.text, start, end, "", run.index, "table", metadata, row.raw, row.head)
+
+
+class RunPlaces:
+    """Metadata of the sections of a run, and what the encoder is given before a sentence that begins in them."""
+
+    def __init__(self, run: Run, base: dict[str, Any], contextual: str) -> None:
+        self._run, self._base, self._contextual = run, base, contextual
+        self._starts: list[int] = []
+        self._known: list[tuple[dict[str, Any], str]] = []
+
+    def metadata(self, start: int) -> dict[str, Any]:
+        return self._at(start)[0]
+
+    def prefix(self, start: int) -> str:
+        return self._at(start)[1]
+
+    def _at(self, start: int) -> tuple[dict[str, Any], str]:
+        for section in self._run.sections[len(self._known) :]:  # it has grown
+            metadata = section_metadata(self._base, section)
+            self._starts.append(section.start)
+            self._known.append((metadata, context_before(section.kind, metadata, self._contextual)))
+        return self._known[max(bisect_right(self._starts, start) - 1, 0)]
 
 
 def context_before(kind: str, metadata: dict[str, object], contextual: str) -> str:

@@ -38,7 +38,7 @@ _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its f
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
 _UNPACKABLE = "archive"
-_NOT_READ = "it is of a format that is not read"
+NOT_READ = "it is of a format that is not read"  # what ``on_skip`` is told of an archive's pictures and the like
 _MAX_NOTES = 20
 
 OnSkip = Callable[[str, str], object]
@@ -115,7 +115,7 @@ def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Docum
     for member, fault in members(file):
         member_id = source + member.name.removeprefix(file.name)
         if fault is None and PurePosixPath(member.name).suffix.lower() not in SUFFIXES:
-            fault = _NOT_READ
+            fault = NOT_READ
         if fault is not None:
             on_skip(member_id, fault)
             continue
@@ -127,8 +127,8 @@ def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Docum
 
 def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
     """One sentence a faulty member, at most 20; those of unread formats counted in one."""
-    foreign = [PurePosixPath(name).suffix for name, reason in skipped if reason == _NOT_READ]
-    faults = [(name, reason) for name, reason in skipped if reason != _NOT_READ]
+    foreign = [PurePosixPath(name).suffix for name, reason in skipped if reason == NOT_READ]
+    faults = [(name, reason) for name, reason in skipped if reason != NOT_READ]
     notes = [reason if name in reason else f"'{name}' was left out: {reason}" for name, reason in faults[:_MAX_NOTES]]
     if len(faults) > _MAX_NOTES:
         notes.append(f"{len(faults) - _MAX_NOTES} more of its files could not be read")

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.errors import SettingsError
-from indexes.sentences import Span, iter_cuts, iter_spans, join, split_sentences
+from indexes.sentences import Span, iter_spans, join, split_sentences, walk_cuts
 
 CHINESE = [
     "今天下雨。¦我们不去公园了。",
@@ -229,7 +229,7 @@ def test_properties(text: str, max_chars: int) -> None:
         assert piece == piece.strip()
         assert len(piece) <= max_chars
         at = span.end
-    cuts = list(iter_cuts(text, max_chars=max_chars))
+    cuts = [Span(start, end) for start, end, _ in walk_cuts(text, 0, len(text), max_chars)]
     assert join(text, cuts) == text
     assert all(0 < cut.end - cut.start <= max_chars for cut in cuts)
 

@@ -13,13 +13,13 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Generator
 from pathlib import Path
-
-from llama_index.core.schema import Document
 
 from indexes import Index, build_index, ingestion, open_index
 from indexes.encoders import build_encoder
 from indexes.readers import read_file
+from indexes.readers.stream import DocumentStream, stream_of
 from indexes.settings import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from indexes.walk import Found
 
@@ -31,8 +31,8 @@ class InProcessReader:
 
     def __init__(self, *settings: object) -> None: ...
 
-    def documents(self, found: Found) -> list[Document]:
-        return read_file(Path(found.path))
+    def streams(self, found: Found, on_skip: object) -> Generator[DocumentStream, None, None]:
+        yield from map(stream_of, read_file(Path(found.path)))
 
     def launch(self) -> None: ...
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 
 import pytest
+from llama_index.core.schema import Document
 
 from indexes.errors import ReaderError
 from indexes.settings import IngestSettings, ReadSettings
@@ -18,6 +18,10 @@ from indexes.workers import ReaderWorker
 def found(path: Path) -> Found:
     status = path.stat()
     return Found(str(path), str(path), status.st_size, status.st_mtime_ns)
+
+
+def documents(worker: ReaderWorker, path: Path) -> list[Document]:
+    return [stream.document() for stream in worker.streams(found(path))]
 
 
 @pytest.fixture
@@ -37,8 +41,8 @@ def test_a_hostile_file_costs_itself_only(files: Path, monkeypatch: pytest.Monke
             ("crashes", "crashed its reader .*SIGSEGV"),
         ):
             with pytest.raises(ReaderError, match=reason):
-                list(worker.documents(found(files / f"{name}.txt")))
-            (document,) = worker.documents(found(files / "good.txt"))
+                documents(worker, files / f"{name}.txt")
+            (document,) = documents(worker, files / "good.txt")
             assert document.text == "One sentence. Another one."
         assert worker.restarts == 3  # the one that ran out of memory lives on
 
@@ -51,16 +55,16 @@ def test_texts_of_any_kind_come_through_unchanged(tmp_path: Path) -> None:
 
     (expected,) = read_file(path)
     with ReaderWorker(ReadSettings(), IngestSettings()) as worker:
-        (document,) = worker.documents(found(path))
+        (document,) = documents(worker, path)
     assert document.text == expected.text
-    assert document.metadata == json.loads(json.dumps(expected.metadata))
+    assert document.metadata == expected.metadata
     assert document.doc_id == expected.doc_id
     assert document.excluded_llm_metadata_keys == expected.excluded_llm_metadata_keys
 
 
 def test_it_ends_with_the_process_that_started_it(files: Path) -> None:
     worker = ReaderWorker(ReadSettings(), IngestSettings())
-    list(worker.documents(found(files / "good.txt")))
+    documents(worker, files / "good.txt")
     process = worker._process
     assert process is not None
     worker.close()
@@ -69,7 +73,7 @@ def test_it_ends_with_the_process_that_started_it(files: Path) -> None:
     child = os.fork()
     if not child:
         other = ReaderWorker(ReadSettings(), IngestSettings())
-        list(other.documents(found(files / "good.txt")))
+        documents(other, files / "good.txt")
         assert other._process is not None
         os.write(write, str(other._process.pid).encode())
         os._exit(0)  # as abrupt as a kill: nobody closes the worker
