@@ -51,7 +51,10 @@ def test_the_pool_holds_positives_then_the_hardest_then_drawn_ones() -> None:
 
 
 def test_pairs_are_titles_and_texts_or_a_sentence_and_the_rest() -> None:
-    long = "The mill by the river stands since long ago. Its wheel was made of oak by the miller. It turns no more today since the river was led around it."
+    long = (
+        "The mill by the river stands since long ago. Its wheel was made of oak by the miller. "
+        "It turns no more today since the river was led around it."
+    )
     corpus = {
         "t": Passage("t", "How the mill was built", long),
         "s": Passage("s", "", long.replace("mill", "forge")),
