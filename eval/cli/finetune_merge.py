@@ -144,6 +144,8 @@ def show(found: Merged, as_json: bool) -> None:
     if found.curve is not None:
         data(found.curve.to_text() + "\n")
     data(found.proof.to_text())
-    words(f"\nthe model is in {found.model}; nothing was switched. To use it, put into rag.toml:")
-    for line in found.settings_lines:
-        words(line)
+    words(f"\nthe model is in {found.model}; nothing was switched")
+    if found.proof.better:
+        words("To use it, put into rag.toml:")
+        for line in found.settings_lines:
+            words(line)

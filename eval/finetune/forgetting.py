@@ -23,6 +23,8 @@ from indexes.errors import SettingsError, SourceError
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
 MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
 PROBES = ("probe_en", "probe_zh")
+WEAK = 0.2  # nDCG@10 of the base: below it, the collection is in a language or field that the base never knew
+WEAK_NOTE = f"the base is next to useless there (nDCG@10 below {WEAK}): only a significant loss counts"
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Loss:
         too_much: the first measure fell by more than the allowed share.
         significant: it fell, and its p value (two-sided, not corrected: a warning may rather come too early) is below
             alpha.
+        weak: the base found next to nothing there, so that a share of it says little: only a significant loss counts.
         notes: of the collection, and of what was measured.
     """
 
@@ -47,6 +50,7 @@ class Loss:
     paired: dict[str, Paired]
     too_much: bool
     significant: bool
+    weak: bool = False
     notes: list[str] = field(default_factory=list)
 
     def relative(self, measure: str = MEASURES[0]) -> float:
@@ -80,7 +84,8 @@ class Loss:
                 **found.as_dict(),
             }
         own = {"name": self.name, "queries": self.queries, "hash": self.hash, "measures": rows}
-        return own | {"too_much": self.too_much, "significant": self.significant, "notes": self.notes}
+        flags = {"too_much": self.too_much, "significant": self.significant, "weak": self.weak}
+        return own | flags | {"notes": self.notes}
 
 
 def probes() -> list[Dataset]:
@@ -134,6 +139,7 @@ def losses(
         columns = [[after.per_query[m][q] - value for q, value in before.per_query[m].items()] for m in MEASURES]
         results = dict(zip(MEASURES, paired(np.array(columns).T), strict=True))
         first = results[MEASURES[0]]
+        significant, weak = first.difference < 0 and first.p < alpha, before.mean["nDCG@10"] < WEAK
         loss = Loss(
             dataset.name,
             len(dataset.qrels),
@@ -141,9 +147,10 @@ def losses(
             before.mean,
             after.mean,
             results,
-            too_much=_share(first.difference, before.mean[MEASURES[0]]) < -max_loss,
-            significant=first.difference < 0 and first.p < alpha,
-            notes=list(dataset.notes),
+            too_much=_share(first.difference, before.mean[MEASURES[0]]) < -max_loss and (significant or not weak),
+            significant=significant,
+            weak=weak,
+            notes=[*dataset.notes, *([WEAK_NOTE] if weak else [])],
         )
         found.append(loss)
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eval.datasets import Dataset
-from eval.finetune.forgetting import MAX_LOSS, MEASURES, run_key
+from eval.finetune.forgetting import MAX_LOSS, MEASURES, WEAK, WEAK_NOTE, run_key
 from eval.finetune.proof import Measure, pipes, plain, score_all
 from eval.finetune.splits import subset
 from eval.finetune.weights import average_folders as merge_folders
@@ -51,9 +51,10 @@ class Curve:
     chosen: float
     reason: str
     notes: list[str] = field(default_factory=list)
+    weak: list[str] = field(default_factory=list)  # collections that the base is too weak on to be counted
 
     def as_dict(self) -> dict[str, Any]:
-        rows = [asdict(point) | {"worst": worst_change(self.points[0], point)} for point in self.points]
+        rows = [asdict(point) | {"worst": worst_change(self.points[0], point, self.weak)} for point in self.points]
         own = {"measure": MEASURES[0], "points": rows, "chosen": self.chosen}
         return own | {"reason": self.reason, "notes": self.notes}
 
@@ -77,7 +78,7 @@ class Curve:
         rows = []
         for point in self.points:
             mark = " <" if point.weight == self.chosen else ""
-            worst = worst_change(self.points[0], point)
+            worst = worst_change(self.points[0], point, self.weak)
             others = (f"{value:.4f}" for value in point.others.values())
             rows.append([f"{point.weight:g}{mark}", f"{point.dev:.4f}", *others, f"{worst:+.1%}"])
         return rows
@@ -88,13 +89,15 @@ class Curve:
         return [(("#" if gain >= 0 else "-") * round(_BAR * abs(gain) / most)).ljust(_BAR) for gain in gains]
 
 
-def worst_change(base: Point, point: Point) -> float:
-    """The lowest relative change among the other collections: -0.03 is a loss of 3 %; 0 without others."""
-    changes = [(point.others[name] - value) / value for name, value in base.others.items() if value]
+def worst_change(base: Point, point: Point, weak: Sequence[str] = ()) -> float:
+    """The lowest relative change among the collections not in ``weak``: -0.03 is a loss of 3 %; 0 without any."""
+    changes = [(point.others[name] - v) / v for name, v in base.others.items() if v and name not in weak]
     return min(changes, default=0.0)
 
 
-def choose_weight(points: Sequence[Point], *, max_loss: float = MAX_LOSS, keep: float = KEEP) -> tuple[float, str]:
+def choose_weight(
+    points: Sequence[Point], *, max_loss: float = MAX_LOSS, keep: float = KEEP, weak: Sequence[str] = ()
+) -> tuple[float, str]:
     """The weight that keeps at least ``keep`` of the best gain on dev at the least loss elsewhere, and why.
 
     Where all of those lose more than ``max_loss`` on some collection, the largest gain within ``max_loss`` is taken;
@@ -102,10 +105,11 @@ def choose_weight(points: Sequence[Point], *, max_loss: float = MAX_LOSS, keep: 
 
     Args:
         points: by weight, the first one with weight 0.
+        weak: names of collections that do not count.
     """
     base = points[0]
     gains = {point.weight: point.dev - base.dev for point in points}
-    losses = {point.weight: max(0.0, -worst_change(base, point)) for point in points}
+    losses = {point.weight: max(0.0, -worst_change(base, point, weak)) for point in points}
     best = max(gains.values())
     if best <= 0:
         return 0.0, f"weight 0: no weight is better than the base on dev ({MEASURES[0]} {base.dev:.4f})"
@@ -164,7 +168,9 @@ def merge_curve(
     measured = sorted({0.0, *map(float, weights)})
     pools = [sample(dataset, queries, documents, seed) for dataset in (dev, *others)]
     models = f"{weights_digest(base)}-{weights_digest(tuned)}"
-    points = []
+    names = _unique([dataset.name for dataset in others])
+    points: list[Point] = []
+    weak: list[str] = []
     for number, weight in enumerate(measured):
         if progress is not None:
             progress(number, len(measured))
@@ -176,15 +182,18 @@ def merge_curve(
             fingerprint=f"{models}-{weight!r}",
         )
         shutil.rmtree(work / "averaged", ignore_errors=True)
-        means = [score(runs[run_key(pool)].results, pool.qrels, MEASURES[:1]).mean[MEASURES[0]] for pool in pools]
-        names = [dataset.name for dataset in others]
-        points.append(Point(weight, means[0], dict(zip(_unique(names), means[1:], strict=True))))
-    chosen, reason = choose_weight(points, max_loss=max_loss, keep=keep)
-    notes = [note for pool in pools for note in pool.notes if note.startswith(_SAMPLED)]
+        scores = [score(runs[run_key(pool)].results, pool.qrels, MEASURES).mean for pool in pools]
+        if number == 0:
+            weak = [name for name, mean in zip(names, scores[1:], strict=True) if mean["nDCG@10"] < WEAK]
+        means = {name: mean[MEASURES[0]] for name, mean in zip(names, scores[1:], strict=True)}
+        points.append(Point(weight, scores[0][MEASURES[0]], means))
+    chosen, reason = choose_weight(points, max_loss=max_loss, keep=keep, weak=weak)
+    notes = [f"{name} did not count in the choice: {WEAK_NOTE}" for name in weak]
+    notes += [note for pool in pools for note in pool.notes if note.startswith(_SAMPLED)]
     notes.append(
         "the weight was chosen by these figures: they flatter it a little; the proof's held-out questions do not"
     )
-    return Curve(points, chosen, reason, notes)
+    return Curve(points, chosen, reason, notes, weak)
 
 
 def auto_merge(
@@ -222,6 +231,8 @@ def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset
     rest = [name for name in dataset.corpus if name not in judged]
     drawn = {rest[i] for i in rng.permutation(len(rest))[: max(0, documents - len(judged))]}
     corpus = {name: passage for name, passage in dataset.corpus.items() if name in judged or name in drawn}
+    if len(corpus) == len(dataset.corpus) and len(asked) == len(dataset.queries):
+        return dataset
     note = f"{_SAMPLED}{dataset.name} ({dataset.split}): {len(asked)} of {len(dataset.queries)} questions over "
     note += f"{len(corpus)} of {len(dataset.corpus)} documents"
     return replace(part, corpus=corpus, notes=[*dataset.notes, note])
