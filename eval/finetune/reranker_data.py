@@ -179,7 +179,8 @@ def blended(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], shar
             if name not in best or value > best[name]:
                 best[name] = value
         results[one.query] = sorted(best.items(), key=lambda item: -item[1])
-    return score(results, {one.query: one.relevant for one in lists}, [measure]).mean[measure]
+    (mean,) = score(results, {one.query: one.relevant for one in lists}, [measure]).mean.values()
+    return mean
 
 
 def best_share(

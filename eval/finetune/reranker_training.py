@@ -93,6 +93,7 @@ def load_cross_encoder(folder: Path, name: str, training: RerankerTraining) -> A
     Raises:
         RerankerError: it cannot be loaded, or has several labels.
     """
+    from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
     from torch import nn
 
@@ -107,7 +108,7 @@ def load_cross_encoder(folder: Path, name: str, training: RerankerTraining) -> A
                 activation_fn=nn.Sigmoid(),
                 **({} if own_head else {"num_labels": 1}),
             )
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as exc:
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError) as exc:
         reason = (str(exc).strip().splitlines() or [""])[0][:200]
         raise RerankerError(
             f"'{name}' ({folder}) cannot be loaded as a cross-encoder ({type(exc).__name__}: {reason})",

@@ -43,7 +43,7 @@ def document_questions(
     passages = list(dataset.corpus.values())
     draw.shuffle(passages)
     found: dict[str, tuple[str, str]] = {}
-    for passage in passages * (1 + limit // max(1, len(passages))):
+    for passage in passages * (2 + 2 * limit // max(1, len(passages))):  # some give nothing
         if len(found) >= limit:
             break
         sentences = [passage.text[span.start : span.end] for span in split_sentences(passage.text)]

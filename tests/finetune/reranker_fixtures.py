@@ -5,40 +5,38 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-SHIPS = ["Albatross", "Beacon", "Curlew", "Dunlin", "Eider", "Fulmar", "Gannet", "Heron", "Ibis", "Jackdaw"]
-CARGO = ["salt", "timber", "barley", "copper", "wool"]
+FIRST = ["Al", "Bea", "Cur", "Dun", "Ei", "Ful"]
+LAST = ["bar", "con", "dor", "gan", "mar"]
+SHIPS = [first + last for first in FIRST for last in LAST]
 PLACES = ["the north quay", "the old mole", "the salt pier", "the inner dock"]
-DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
+KINDS = {
+    "ledger": "The {ship} landed her cargo at {place}. The master signed the ledger at noon.",
+    "storm": "The {ship} landed her cargo at {place}. A storm had torn two of the sails.",
+    "crew": "The {ship} landed her cargo at {place}. The crew slept ashore for a week.",
+    "repair": "The {ship} landed her cargo at {place}. Her rudder was mended with oak.",
+}
+ANSWER = "ledger"  # the one kind of note that answers: both legs of the pipeline find the others as good
 
 
 def documents() -> dict[str, tuple[str, str]]:
-    """id -> (title, text): one note on every ship and cargo."""
+    """id -> (title, text): four notes on every ship."""
     found = {}
     for i, ship in enumerate(SHIPS):
-        for j, cargo in enumerate(CARGO):
-            place, day = PLACES[(i + j) % len(PLACES)], DAYS[(i + 2 * j) % len(DAYS)]
-            text = (
-                f"The {ship} brought {cargo} to {place}. She sailed again on {day} with an empty hold. "
-                f"The harbour master entered {cargo} in his book."
-            )
-            found[f"{ship}-{cargo}".lower()] = (f"{ship}: {cargo}", text)
+        for j, (kind, text) in enumerate(KINDS.items()):
+            place = PLACES[(i + j) % len(PLACES)]
+            found[f"{ship}-{kind}".lower()] = (f"Harbour note on the {ship}", text.format(ship=ship, place=place))
     return found
 
 
 def questions() -> dict[str, tuple[str, str]]:
     """id -> (question, id of the one note that answers it)."""
-    found = {}
-    for i, ship in enumerate(SHIPS):
-        for j, cargo in enumerate(CARGO):
-            asked = (
-                f"Where did the {ship} land {cargo}?" if (i + j) % 2 else f"When did the {ship} leave after {cargo}?"
-            )
-            found[f"q{i}{j}"] = (asked, f"{ship}-{cargo}".lower())
-    return found
+    return {
+        f"q{i}": (f"Where did the {ship} land her cargo?", f"{ship}-{ANSWER}".lower()) for i, ship in enumerate(SHIPS)
+    }
 
 
 def write_harbour(folder: Path) -> Path:
-    """BEIR: splits train (30 questions) and test (20)."""
+    """BEIR: splits train (18 questions) and test (12)."""
     (folder / "qrels").mkdir(parents=True)
     rows = [{"_id": name, "title": title, "text": text} for name, (title, text) in documents().items()]
     (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -74,6 +72,7 @@ def tiny_bert(folder: Path, *, labels: int | None = None) -> Path:
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=64,
+        initializer_range=0.2,
         **({"num_labels": labels} if labels else {}),
     )
     model = BertForSequenceClassification(config) if labels else BertModel(config)

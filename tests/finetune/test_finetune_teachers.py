@@ -164,15 +164,15 @@ def test_models_of_this_machine(teacher_settings: Settings, tmp_path: Path) -> N
     from rag.rerankers import build_reranker
 
     folder = tiny_bert(tmp_path / "cross", labels=1)
-    texts = ["The Heron brought salt.", "She sailed on Monday."]
+    texts = ["The Alcon landed her cargo.", "Her rudder was mended."]
     teacher = build_teacher(f"cross_encoder:{folder}", teacher_settings)
     direct = build_reranker(
         teacher_settings.rerank.model_copy(update={"provider": "cross_encoder", "model": str(folder)})
     )
     assert direct is not None
     assert (
-        teacher.score("Where did the Heron land salt?", texts)
-        == direct.score("Where did the Heron land salt?", texts).raw.tolist()
+        teacher.score("Where did the Alcon land?", texts)
+        == direct.score("Where did the Alcon land?", texts).raw.tolist()
     )
     cosine = build_teacher("embedder:minilm", teacher_settings, cache=tmp_path / "cache")
     near, far = cosine.score("a dog barks", ["a hound is barking", "stock markets fell"])

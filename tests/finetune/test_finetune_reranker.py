@@ -1,0 +1,218 @@
+"""A reranker is trained on what the pipeline finds, saved so that all score alike, and proved in the pipeline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from reranker_fixtures import documents, tiny_bert, write_harbour
+
+from eval.finetune.reranker import RerankerOptions, TunedReranker, finetune_reranker
+from eval.finetune.reranker_training import RerankerTraining
+from eval.runs import load_run
+from indexes.errors import RerankerError, SettingsError
+from rag import load_settings
+from rag.rerankers import build_reranker
+from rag.settings import RerankSettings, Settings
+
+TRAINING = RerankerTraining(epochs=3, batch=4, negatives=7, lr=3e-3, evaluations=3, patience=0, dtype="float32")
+OPTIONS = RerankerOptions(training=TRAINING, warm_up=40, warm_lr=1e-3)
+PAIRS = [
+    (question, text) for question in ("Where did the Alcon land her cargo?", "When?") for _, text in documents().values()
+]
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_harbour(tmp_path_factory.mktemp("reranker") / "harbour")
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bert(tmp_path_factory.mktemp("base") / "bert")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Settings:
+    changes = {"encoder.provider": "minilm", "rerank.depth": 12, "rerank.dtype": "float32", "rerank.device": "cpu"}
+    return load_settings(profile="offline", **changes)
+
+
+@pytest.fixture(scope="module")
+def tuned(
+    harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> TunedReranker:
+    out = tmp_path_factory.mktemp("runs") / "out"
+    return finetune_reranker(harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache)
+
+
+def ours(folder: Path, pairs: list[tuple[str, str]]) -> np.ndarray:
+    settings = RerankSettings(model=str(folder), device="cpu", dtype="float32")
+    reranker = build_reranker(settings)
+    assert reranker is not None
+    return np.concatenate([reranker.score(question, [text]).raw for question, text in pairs])
+
+
+def test_the_run_folder_holds_everything(tuned: TunedReranker) -> None:
+    out = tuned.model.parent
+    made = {"run.json", "base", "start", "tuned", "dev.jsonl", "mined.jsonl", "mining.json", "loss.csv", "proof.json"}
+    assert made | {"proof.md", "model", "warm-up-loss.csv"} <= {path.name for path in out.iterdir()}
+    assert not [path for path in out.iterdir() if path.name.startswith("checkpoints")]
+    assert (tuned.model / "README.md").is_file() and (tuned.model / "model.safetensors").is_file()
+    assert not list(tuned.model.rglob("*.bin"))
+    steps = list(json.loads((out / "run.json").read_text())["steps"])
+    assert steps.index("score base") < steps.index("score start") < steps.index("train") < steps.index("score tuned")
+    head = (out / "loss.csv").read_text().splitlines()[0]
+    assert head == "step,epoch,loss,dev nDCG@10"
+    assert tuned.trained.curve[-1]["epoch"] == pytest.approx(3.0)
+
+
+def test_training_taught_something(tuned: TunedReranker) -> None:
+    """The fresh head orders at random; two layers of 32 dimensions learn which kind of note answers."""
+    assert set(tuned.rows) == {"without a reranker", "base model", "tuned, alone", "tuned"}
+    assert tuned.rows["tuned"]["MAP"] > tuned.rows["without a reranker"]["MAP"] + 0.2
+    assert tuned.proof.better and tuned.proof.verdict.startswith("better")
+    losses = [row["loss"] for row in tuned.trained.curve if "loss" in row]
+    assert losses[-1] < losses[0]
+
+
+def test_flag_embedding_and_we_load_it_with_equal_scores(tuned: TunedReranker) -> None:
+    from FlagEmbedding import FlagReranker
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    flag = FlagReranker(str(tuned.model), use_fp16=False, devices="cpu", max_length=64)
+    found = ours(tuned.model, PAIRS)
+    assert found.std() > 0.05
+    np.testing.assert_allclose(found, np.asarray(flag.compute_score(PAIRS)), atol=1e-5)
+    trained = CrossEncoder(str(tuned.model), device="cpu", local_files_only=True)
+    np.testing.assert_allclose(found, trained.predict(PAIRS, activation_fn=nn.Identity()), atol=1e-5)
+
+
+def test_the_checkpoint_is_an_ordinary_classifier(tuned: TunedReranker) -> None:
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(tuned.model)
+    assert config.num_labels == 1 and config.architectures == ["BertForSequenceClassification"]
+    assert len(AutoTokenizer.from_pretrained(tuned.model)("the cargo")["input_ids"]) == 4
+
+
+def test_the_proof_is_of_the_pipeline_that_the_lines_describe(tuned: TunedReranker, harbour: Path, cache: Path) -> None:
+    import tomllib
+
+    from eval import evaluate, load_dataset
+    from eval.session import Session
+
+    lines = tomllib.loads("\n".join(tuned.settings_lines))["rerank"]
+    assert lines["weight"] == tuned.weight and 0 < tuned.weight <= 1
+    changes = {f"rerank.{key}": value for key, value in lines.items()}
+    settings = load_settings(profile="offline", **{"encoder.provider": "minilm", "rerank.dtype": "float32", **changes})
+    dataset = load_dataset(harbour, "test")
+    with Session(dataset, cache=cache) as session:
+        again = evaluate(session.retriever(settings), dataset, ["MAP"], cache=cache)
+    folder = next((tuned.model.parent / "tuned").glob("harbour-*"))
+    assert again.run.results == load_run(folder).results
+    assert again["MAP"] == pytest.approx(tuned.rows["tuned"]["MAP"])
+
+
+def test_forgetting_is_measured_in_both_languages_without_being_asked(tuned: TunedReranker) -> None:
+    assert {loss.name for loss in tuned.proof.forgetting} == {"probe_en", "probe_zh"}
+
+
+def test_a_finished_run_is_loaded_and_another_one_is_refused(
+    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, pipeline: Settings
+) -> None:
+    out = tuned.model.parent
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.suffix != ".json"}
+    again = finetune_reranker(harbour, str(bert), out=out, options=OPTIONS, settings=pipeline, cache=cache)
+    assert again.rows == tuned.rows and again.proof.as_dict() == tuned.proof.as_dict()
+    weights = tuned.model / "model.safetensors"
+    assert weights.stat().st_mtime_ns == before[weights]
+    other = replace(OPTIONS, training=replace(TRAINING, lr=1e-4))
+    with pytest.raises(SettingsError, match="lr"):
+        finetune_reranker(harbour, str(bert), out=out, options=other, settings=pipeline, cache=cache)
+
+
+class Stop(BaseException):
+    pass
+
+
+def test_an_interrupted_run_continues_to_the_same_figures(
+    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
+) -> None:
+    """Stopped behind a checkpoint of the training, which is where a killed one leaves off."""
+
+    @contextmanager
+    def stage(name: str) -> Iterator[Any]:
+        def tick(done: int, total: int) -> None:
+            if name == "train" and done >= 0.7 * total:
+                raise Stop
+
+        yield tick
+
+    with pytest.raises(Stop):
+        finetune_reranker(
+            harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, stage=stage
+        )
+    assert (tmp_path / "checkpoints").is_dir() and not (tmp_path / "model").exists()
+    said: list[str] = []
+    again = finetune_reranker(
+        harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, say=said.append
+    )
+    assert said[0].startswith("continuing") and "warm up" in said[0]
+    assert again.rows == tuned.rows and again.weight == tuned.weight
+    assert again.trained.curve == tuned.trained.curve
+    np.testing.assert_array_equal(ours(again.model, PAIRS[:20]), ours(tuned.model, PAIRS[:20]))
+
+
+def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
+    harbour: Path, tuned: TunedReranker, cache: Path, pipeline: Settings, tmp_path: Path
+) -> None:
+    """Tuning it further with a learning rate of nothing changes nothing, and that is what the verdict says."""
+    still = replace(TRAINING, lr=1e-12, epochs=1, evaluations=1)
+    options = RerankerOptions(training=still, weight=1.0)
+    found = finetune_reranker(
+        harbour, str(tuned.model), out=tmp_path / "out", options=options, settings=pipeline, cache=cache
+    )
+    assert found.rows["base model"] == found.rows["tuned"] == tuned.rows["tuned, alone"]
+    assert not found.proof.better
+    np.testing.assert_allclose(ours(found.model, PAIRS[:10]), ours(tuned.model, PAIRS[:10]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training": replace(TRAINING, loss="margin_mse")}, "name a teacher"),
+        ({"training": replace(TRAINING, loss="lambda"), "teacher": ("pipeline",)}, "no teacher's scores"),
+    ],
+)
+def test_options_that_do_not_go_together(change: dict[str, Any], said: str, harbour: Path, bert: Path) -> None:
+    with pytest.raises(SettingsError, match=said):
+        finetune_reranker(harbour, str(bert), out="unused", options=replace(OPTIONS, **change))
+    assert not Path("unused").exists()
+
+
+def test_classifiers_and_broken_folders_are_refused(bert: Path, tmp_path: Path) -> None:
+    from eval.finetune.reranker_training import start_model
+
+    classifier = tiny_bert(tmp_path / "classifier", labels=3)
+    with pytest.raises(RerankerError, match="3 labels"):
+        start_model(classifier, "classifier", tmp_path / "start", TRAINING)
+    broken = tmp_path / "broken"
+    shutil.copytree(bert, broken)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(RerankerError, match="cannot be loaded as a cross-encoder"):
+        start_model(broken, "broken", tmp_path / "start", TRAINING)
+    assert not (tmp_path / "start").exists()

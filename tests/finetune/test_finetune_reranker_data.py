@@ -1,0 +1,115 @@
+"""Lists for a reranker: what rows they become, how shares are chosen, and what questions documents give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reranker_fixtures import write_harbour
+
+from eval import load_dataset
+from eval.finetune.data import Example, TrainingSet
+from eval.finetune.reranker_data import (
+    SHARES,
+    CandidateList,
+    best_share,
+    blended,
+    load_lists,
+    save_lists,
+    training_rows,
+)
+from eval.finetune.reranker_warmup import document_questions
+from indexes.errors import SourceError
+
+TEXTS = {"p1": "long enough", "p2": "short", "n1": "a", "n2": "bb", "n3": "ccc", "n4": "dddd"}
+TRAINING = TrainingSet(
+    [Example("q", "question", ("p1", "p2"), ("n1", "n2", "n3", "n4")), Example("r", "other", ("p2",), ())], TEXTS
+)
+
+
+def rows(loss: Any, **changes: Any) -> dict[str, list[Any]]:
+    return training_rows(TRAINING, loss, **{"negatives": 2, "epochs": 4, "seed": 7, **changes})
+
+
+def test_lists_take_turns_with_positives_and_draw_negatives() -> None:
+    found = rows("lambda")
+    assert found["question"] == ["question"] * 4  # the other question has no negative
+    for epoch, (texts, labels) in enumerate(zip(found["texts"], found["label"], strict=True)):
+        assert texts == sorted(texts, key=len) and len(texts) == 3
+        positive = TEXTS["p1" if epoch % 2 == 0 else "p2"]
+        assert [label for text, label in zip(texts, labels, strict=True) if text == positive] == [1.0]
+        assert sum(labels) == 1.0
+    assert len({tuple(texts) for texts in found["texts"]}) > 2
+    assert rows("lambda") == found and rows("lambda", seed=8) != found
+
+
+def test_listnet_has_sharp_labels_and_bce_pairs() -> None:
+    assert {value for labels in rows("listnet")["label"] for value in labels} == {0.0, 10.0}
+    pairs = rows("bce")
+    assert set(pairs) == {"question", "text", "label"} and len(pairs["text"]) == 12
+    assert Counter(pairs["label"]) == {1.0: 4, 0.0: 8}
+
+
+def test_a_teachers_scores_are_the_labels_and_the_unscored_is_left_out() -> None:
+    scores = {"q": {"p1": 0.0, "n1": -1.0, "n2": -2.0}}
+    found = rows("margin_mse", scores=scores, bonus=0.5, negatives=3)
+    assert list(found) == ["question", "positive", "negative_1", "negative_2", "negative_3", "label"]
+    for place in range(4):
+        assert found["positive"][place] == "long enough"  # p2 has no score
+        names = [found[f"negative_{i}"][place] for i in (1, 2, 3)]
+        assert set(names) == {"a", "bb"}  # two were scored: one of them stands twice, for rows of one length
+        assert found["label"][place] == [0.5, *(-1.0 if name == "a" else -2.0 for name in names)]
+    assert all(0 < value < 1 for value in rows("bce", scores=scores)["label"])
+
+
+def test_nothing_to_train_on_is_told() -> None:
+    with pytest.raises(SourceError, match="both a positive and a negative"):
+        rows("listnet", scores={"q": {"n1": 1.0}})
+
+
+def lists() -> list[CandidateList]:
+    """The fused score is right about the first question, the reranker about the second; "a" has two sentences."""
+    return [
+        CandidateList("1", "one", ["a", "a", "b"], ["a1", "a2", "b"], [1.0, 0.2, 0.8], {"a": 1}),
+        CandidateList("2", "two", ["c", "d"], ["c", "d"], [1.0, 0.9], {"d": 1}),
+    ]
+
+
+def test_the_share_is_the_best_on_dev() -> None:
+    raw = [[0.0, 0.0, 0.5], [-4.0, 4.0]]
+    assert blended(lists(), raw, 0.0, "AP") == 0.75
+    assert blended(lists(), raw, 1.0, "AP") == 0.75
+    share, curve = best_share(lists(), raw, "AP")
+    assert curve[share] == max(curve.values())
+    assert set(curve) == {0.0, *SHARES} and share in SHARES
+
+
+def test_equal_shares_prefer_the_reranker_and_none_is_no_choice() -> None:
+    right = [[2.0, 0.0, 0.0], [0.0, 1.0]]
+    share, curve = best_share(lists(), right, "AP")
+    assert (share, curve[1.0]) == (1.0, 1.0)
+
+
+def test_a_document_counts_by_its_best_sentence() -> None:
+    assert blended(lists()[:1], [[0.0, 3.0, 2.0]], 1.0, "RR@10") == 1.0
+    assert blended(lists()[:1], [[0.0, 1.0, 2.0]], 1.0, "RR@10") == 0.5
+
+
+def test_lists_are_kept_as_they_are(tmp_path: Path) -> None:
+    save_lists(lists(), tmp_path / "dev.jsonl")
+    assert load_lists(tmp_path / "dev.jsonl") == lists()
+
+
+def test_questions_of_documents_are_words_of_theirs_and_none_of_the_test(tmp_path: Path) -> None:
+    dataset = load_dataset(write_harbour(tmp_path / "harbour"), "train")
+    held_out = ["Harbour note on the Alcon"]
+    found = document_questions(dataset, limit=150, seed=7, held_out=held_out)
+    assert len(found) == 150
+    for name, (question, source) in found.items():
+        passage = dataset.corpus[name.rpartition(":")[2]]
+        assert question in source and source in f"{passage.title} {passage.text}"
+        assert question not in held_out
+    assert found == document_questions(dataset, limit=150, seed=7, held_out=held_out)
+    assert len({question for question, _ in found.values()}) > 75
