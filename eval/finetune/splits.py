@@ -111,8 +111,10 @@ def make_splits(
                 remedy="bring more questions, or choose other splits (--train-split, --split)",
             )
     shared = shared_documents([train, dev], test)
-    if shared:
-        notes.append(f"{shared} documents are relevant both in training (or dev) and in test")
+    notes.append(
+        "training, dev and test share no question, by id or by wording; documents relevant in test and in training or "
+        f"dev too: {shared}"
+    )
     return Splits(train, dev, test, shared, notes, wrong, divided)
 
 
