@@ -294,19 +294,20 @@ class _Work:
         kept = {key: settings.model_dump(mode="json")[key] for key in ("split", "sparse", "retrieval")}
         return digest([weights_digest(model), self.options.leg, kept if self.options.leg != "documents" else None])
 
-    def measured(self, settings: Settings, leg: Leg, dataset: Dataset) -> Any:
+    def measured(self, settings: Settings, leg: Leg, dataset: Dataset, cache: str | Path | None = None) -> Any:
         """One model on one dataset."""
         from eval.evaluate import evaluate
         from eval.finetune.proof import MEASURES
         from eval.session import Session
 
-        with Session(dataset, cache=self.cache) as session:
+        cache = cache or self.cache
+        with Session(dataset, cache=cache) as session:
             if leg == "documents":
-                return evaluate(session.encoder(settings), dataset, MEASURES, cache=self.cache)
+                return evaluate(session.encoder(settings), dataset, MEASURES, cache=cache)
             fusion = "dense" if leg == "sentences" else settings.retrieval.fusion
             retrieval = settings.retrieval.model_copy(update={"fusion": fusion})
             retriever = session.retriever(settings.model_copy(update={"retrieval": retrieval}))
-            return evaluate(retriever, dataset, MEASURES, cache=self.cache)
+            return evaluate(retriever, dataset, MEASURES, cache=cache)
 
     def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
         """The training set, the candidates of the dev questions, and the statistics."""
@@ -412,17 +413,27 @@ class _Work:
                 "merge", lambda: str(merge_folders(self.folder, self.trained_folder, float(weight), self.model))
             )
             return None
-        with self.stage("choose the merging weight"):
-            return auto_merge(
+        work = self.run.path / "merge"
+        kept = (self.folder, self.trained_folder)  # averages in between are measured once: nobody asks for them again
+
+        def measure_of(folder: Path) -> Callable[[Dataset], Any]:
+            settings = self.settings_of(None if folder == self.folder else folder)
+            return partial(self.measured, settings, "documents", cache=self.cache if folder in kept else work / "cache")
+
+        with self.stage("choose the merging weight") as tick:
+            curve = auto_merge(
                 self.folder,
                 self.trained_folder,
-                lambda folder: partial(self.measured, self.settings_of(folder), "documents"),
+                measure_of,
                 self.splits.dev,
                 self.others,
                 out=self.model,
-                work=self.run.path / "merge",
+                work=work,
                 max_loss=max_loss,
+                progress=tick,
             )
+        shutil.rmtree(work / "cache", ignore_errors=True)
+        return curve
 
     def card(self, proof: Proof, mined: TrainingSet, curve: Curve | None, command: str, notes: list[str]) -> None:
         from eval.finetune.card import write_card

@@ -135,7 +135,6 @@ def train(
         EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
     """
     from sentence_transformers import SentenceTransformerTrainer
-    from transformers import EarlyStoppingCallback
     from transformers.trainer_utils import get_last_checkpoint, set_seed
 
     set_seed(options.seed)
@@ -146,27 +145,37 @@ def train(
         _add_lora(model, options.lora)
     arguments = _arguments(model, rows, folder, options)
     evaluator = _evaluator(pool, bfloat16=arguments.bf16)
-    curve = _curve(folder, progress)
-    callbacks: list[Any] = [curve]
-    if options.patience:
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=options.patience))
-    trainer = SentenceTransformerTrainer(
+    curve = _curve(folder, options.patience, progress)
+
+    class Trainer(SentenceTransformerTrainer):
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            """None: it counts tokens and draws examples for a card that nobody reads; ours comes with the proof."""
+
+    trainer = Trainer(
         model=model,
         args=arguments,
         train_dataset=_datasets(rows),
         loss=_losses(model, rows, options),
         evaluator=evaluator,
-        callbacks=callbacks,
+        callbacks=[curve],
     )
     _silence(trainer)
     checkpoint = get_last_checkpoint(str(folder / "checkpoints")) if (folder / "checkpoints").is_dir() else None
-    trainer.train(resume_from_checkpoint=checkpoint)
+    ended = _ended(checkpoint, options.patience)
+    if ended is None:
+        with quiet_loading():
+            trainer.train(resume_from_checkpoint=checkpoint)
+    else:  # killed after the last step: what is left is to take the best
+        trainer.state = ended
+        curve.rows = curve_rows(ended.log_history)
+        trainer._load_from_checkpoint(ended.best_model_checkpoint)
     best_step = _step_of(trainer.state.best_model_checkpoint)
     if options.lora:
         model = _merge_lora(model)
     model.max_seq_length = longest
     shutil.rmtree(target, ignore_errors=True)  # of a call that was killed while saving
-    model.save_pretrained(str(target), create_model_card=False)
+    with quiet_loading():
+        model.save_pretrained(str(target), create_model_card=False)
     devs = [row["dev"] for row in curve.rows if "dev" in row]
     return Trained(
         curve=curve.rows,
@@ -315,8 +324,26 @@ def _evaluator(pool: DevPool, *, bfloat16: bool) -> Any:
     return DevEvaluator()
 
 
-def _curve(folder: Path, progress: Tick | None) -> Any:
-    """Writes loss.csv whenever the trainer logs; the trainer keeps its log in checkpoints, so it goes on after one."""
+def _ended(checkpoint: str | None, patience: int) -> Any:
+    """The trainer's state where training had come to its end already, else None."""
+    from transformers.trainer_callback import TrainerState
+
+    if checkpoint is None:
+        return None
+    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    done = state.global_step >= state.max_steps or exhausted(state.log_history, patience)
+    return state if done and Path(state.best_model_checkpoint or "").is_dir() else None
+
+
+def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
+    """Have ``patience`` evaluations passed since the best one? By the log alone, which checkpoints keep, so that a
+    continued training stops where an uninterrupted one does. The base's own figure (step 0) is none of them."""
+    devs = [float(entry[f"eval_{DEV}"]) for entry in history if f"eval_{DEV}" in entry and entry.get("step", 0) > 0]
+    return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
+
+
+def _curve(folder: Path, patience: int, progress: Tick | None) -> Any:
+    """Writes loss.csv whenever the trainer logs (its log is kept in checkpoints), and stops it early."""
     from transformers import TrainerCallback
 
     class Curve(TrainerCallback):
@@ -328,6 +355,7 @@ def _curve(folder: Path, progress: Tick | None) -> Any:
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self._write(state)
+            control.should_training_stop |= exhausted(state.log_history, patience)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if progress is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from reranker_fixtures import tiny_bert, write_harbour
+from embedder_fixtures import tiny_encoder, write_harbour
 
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.embedder_data import columns, dev_pool
@@ -52,7 +52,7 @@ def run_training(place: Path, out: Path, options: TrainingOptions = QUICK, kill_
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("embedder")
     write_harbour(folder / "harbour")
-    tiny_bert(folder / "tiny")
+    tiny_encoder(folder / "tiny")
     return folder
 
 
