@@ -17,10 +17,10 @@ class RetrievalSettings(SectionModel):
     top_n: int = Field(5, ge=1, description="passages that reach the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
     fusion: Literal["zeromax", "minmax", "rrf", "dense", "sparse"] = Field(
-        "minmax", description="how the two legs are joined"
+        "zeromax", description="how the two legs are joined"
     )
-    dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in zeromax, minmax and rrf fusion")
-    sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in zeromax, minmax and rrf fusion")
+    dense_weight: float = Field(0.55, ge=0, description="weight of the dense leg in zeromax, minmax and rrf fusion")
+    sparse_weight: float = Field(0.45, ge=0, description="weight of the sparse leg in zeromax, minmax and rrf fusion")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
 
 
