@@ -13,8 +13,8 @@ from eval.datasets.dataset import Dataset
 from eval.embedding_cache import digest
 from eval.finetune import flag_process, flag_training
 from eval.finetune.bge_m3 import SIDES, M3Options, TunedM3
-from eval.finetune.embedder import _Work
 from eval.finetune.embedder_training import DEV, Trained, curve_csv, curve_rows
+from eval.finetune.embedder_work import Work
 from eval.finetune.run_folder import write_atomic
 from eval.metrics import score
 
@@ -29,7 +29,7 @@ SPARSE_SHARE = 0.3  # of the sparse score beside the dense one where checkpoints
 DISK_FACTOR = 3.5  # a checkpoint with its optimizer's state, in sizes of the float32 weights
 
 
-class M3Work(_Work):
+class M3Work(Work):
     """The steps of an embedder's run, with FlagEmbedding's training and three sides measured."""
 
     options: M3Options  # type: ignore[assignment]

@@ -1,0 +1,271 @@
+"""The steps of one run of finetune_embedder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.datasets.dataset import Dataset
+from eval.embedding_cache import digest
+from eval.finetune.data import TrainingSet
+from eval.finetune.embedder_options import EmbedderOptions, Leg, Stage, Tuned
+from eval.finetune.embedder_training import Trained, curve_csv, train
+from eval.finetune.run_folder import RunFolder, write_atomic
+from eval.mining import MiningReport, mine
+
+if TYPE_CHECKING:
+    from eval.finetune.merge import Curve
+    from eval.finetune.proof import Proof
+    from eval.finetune.splits import Splits
+    from rag.settings import Settings
+
+DEV_CANDIDATES = 10  # of the pipeline for each dev question, in the pool that checkpoints are measured on
+
+
+@dataclass
+class Work:
+    """The steps of one run."""
+
+    run: RunFolder
+    base: str
+    folder: Path
+    splits: Splits
+    others: list[Dataset]
+    options: EmbedderOptions
+    settings: Settings
+    cache: str | Path | None
+    stage: Stage
+    say: Callable[[str], None]
+
+    @property
+    def model(self) -> Path:
+        return self.run.path / "model"
+
+    @property
+    def trained_folder(self) -> Path:
+        """Where training saves: beside the model where that is to be a merge."""
+        return self.model if self.options.merge is None else self.run.path / "trained"
+
+    def done(self, max_loss: float, command: str) -> Tuned:
+        from eval.finetune.proof import prove
+
+        if self.run.continued:
+            self.say(f"continuing {self.run.path}: done are {', '.join(self.run.steps) or 'no steps'}")
+        before = self.scored("base", self.settings_of(None))
+        mined, pool_set, report = self.mined()
+        trained = self.trained(mined, pool_set)
+        curve = self.merged(max_loss)
+        after = self.scored("tuned", self.settings_of(self.model))
+        notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
+        proof = prove(
+            before, after, self.splits.test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes]
+        )
+        proof.save(self.run.path)
+        self.card(proof, mined, curve, command, notes)
+        shutil.rmtree(self.run.path / "checkpoints", ignore_errors=True)
+        lines = ["[encoder]", 'provider = "sentence_transformer"', f'model = "{self.model.resolve()}"']
+        return Tuned(self.model, proof, self.splits, trained, report, curve, notes, lines, self.run.seconds)
+
+    def settings_of(self, model: Path | None) -> Settings:
+        """The pipeline's settings with this model (None: the base) and without a reranker."""
+        if model is None and self.base == "minilm":
+            changes = {"provider": "minilm", "model": "minilm"}
+        else:
+            changes = {"provider": "sentence_transformer", "model": str(model or self.folder)}
+        options = self.options.training
+        changes |= {"device": options.device, "dtype": options.dtype}
+        encoder = self.settings.encoder.model_copy(update=changes)
+        rerank = self.settings.rerank.model_copy(update={"provider": "none"})
+        return self.settings.model_copy(update={"encoder": encoder, "rerank": rerank})
+
+    def scored(self, name: str, settings: Settings) -> dict[str, Any]:
+        """Runs of one model on the test questions and elsewhere."""
+        from eval.finetune.proof import score_all
+
+        def work() -> dict[str, Any]:
+            datasets = [self.splits.test, *self.others]
+            with self.stage(f"score {name}") as tick:
+                return score_all(
+                    partial(self.measured, settings, self.options.leg),
+                    datasets,
+                    self.run.path / name,
+                    fingerprint=self.fingerprint(settings),
+                    name=name,
+                    progress=(lambda _, done, total: tick(done, total)) if tick is not None else None,
+                )
+
+        self.say(f"scoring the {name} model on {1 + len(self.others)} collections ({self.options.leg})")
+        # Always through score_all: it loads what is there, and measures again what is of other weights.
+        found = work()
+        self.run.step(f"score {name}", lambda: sorted(found))
+        return found
+
+    def fingerprint(self, settings: Settings) -> str:
+        from indexes.encoders.torch_runtime import weights_digest
+
+        model = self.folder if settings.encoder.provider == "minilm" else Path(settings.encoder.model)
+        kept = {key: settings.model_dump(mode="json")[key] for key in ("split", "sparse", "retrieval")}
+        return digest([weights_digest(model), self.options.leg, kept if self.options.leg != "documents" else None])
+
+    def measured(self, settings: Settings, leg: Leg, dataset: Dataset, cache: str | Path | None = None) -> Any:
+        """One model on one dataset."""
+        from eval.evaluate import evaluate
+        from eval.finetune.proof import MEASURES
+        from eval.session import Session
+
+        cache = cache or self.cache
+        with Session(dataset, cache=cache) as session:
+            if leg == "documents":
+                return evaluate(session.encoder(settings), dataset, MEASURES, cache=cache)
+            fusion = "dense" if leg == "sentences" else settings.retrieval.fusion
+            retrieval = settings.retrieval.model_copy(update={"fusion": fusion})
+            retriever = session.retriever(settings.model_copy(update={"retrieval": retrieval}))
+            return evaluate(retriever, dataset, MEASURES, cache=cache)
+
+    def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
+        """The training set, the candidates of the dev questions, and the statistics."""
+        from eval.session import Session
+
+        files = [self.run.path / name for name in ("mined.jsonl", "dev.jsonl", "mining.json")]
+
+        def work() -> tuple[TrainingSet, TrainingSet, MiningReport]:
+            options = self.options.mining
+            with Session(self.splits.train, cache=self.cache) as session, self.stage("index for mining") as tick:
+                retriever = session.retriever(self.settings_of(None))
+            with Session(self.splits.train, cache=self.cache) as session, self.stage("mine negatives") as tick:
+                retriever = session.retriever(self.settings_of(None))
+                found, report = mine(retriever, self.splits.train, options, progress=tick)
+                unit = "document" if options.unit == "mixed" else options.unit
+                # The pool of dev wants what is hard, not what is safe: no guard.
+                open_options = replace(
+                    options, unit=unit, margin=None, skip=0, negatives=DEV_CANDIDATES, cross_encoder=None
+                )
+                candidates, _ = mine(retriever, self.splits.dev, open_options, progress=tick)
+            return found, candidates, report
+
+        def save(result: tuple[TrainingSet, TrainingSet, MiningReport]) -> None:
+            result[0].save(files[0])
+            result[1].save(files[1])
+            write_atomic(files[2], result[2].to_json())
+
+        def load() -> tuple[TrainingSet, TrainingSet, MiningReport]:
+            return TrainingSet.load(files[0]), TrainingSet.load(files[1]), MiningReport.load(files[2])
+
+        found = self.run.step("mine", work, save=save, load=load)
+        self.say(found[2].to_text())
+        return found
+
+    def trained(self, mined: TrainingSet, candidates: TrainingSet) -> Trained:
+        """Teacher's scores, rows, training."""
+        from eval.finetune.embedder_data import columns, dev_pool, document_pairs
+
+        options, training = self.options, self.options.training
+        corpus = self.splits.train.corpus
+
+        def work() -> dict[str, Any]:
+            scores = self.taught(mined)
+            kinds = {"document": TrainingSet([], mined.texts), "part": TrainingSet([], mined.texts)}
+            for example in mined.examples:
+                kinds["document" if example.positives[0] in corpus else "part"].examples.append(example)
+            listed = options.teacher_list - 1 if scores is not None else options.negatives
+            rows = {
+                kind: columns(part, negatives=listed, seed=training.seed, scores=scores)
+                for kind, part in kinds.items()
+                if part.examples
+            }
+            if options.pairs:
+                known = [*self.splits.test.queries.values(), *self.splits.dev.queries.values()]
+                pairs = document_pairs(self.splits.train, limit=options.pairs, seed=training.seed, held_out=known)
+                rows["pairs"] = columns(pairs, negatives=0, seed=training.seed)
+            rows = {kind: table for kind, table in rows.items() if table["question"]}
+            texts = {name: passage.content for name, passage in corpus.items() if passage.content.strip()}
+            if options.mining.unit in ("window", "sentence"):
+                texts = {name: mined.texts[name] for name in mined.texts}
+            pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=training.seed)
+            self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
+            with self.stage("train") as tick:
+                found = train(
+                    self.folder,
+                    self.base,
+                    rows,
+                    pool,
+                    self.run.path,
+                    self.trained_folder,
+                    training,
+                    progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
+                )
+            write_atomic(self.run.path / "loss.csv", curve_csv(found.curve))
+            return found.as_dict()
+
+        return Trained(**self.run.step("train", work))
+
+    def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
+        """The teacher's scores, on one scale; None where there is no teacher."""
+        if not self.options.teacher:
+            return None
+        from eval.finetune.distill import unit_scores
+        from eval.finetune.teachers import build_teacher, teacher_scores
+        from eval.session import Session
+
+        settings = self.settings_of(None)
+        with Session(self.splits.train, cache=self.cache) as session, self.stage("ask the teacher") as tick:
+            retriever = session.retriever(settings) if "pipeline" in self.options.teacher else None
+            teacher = build_teacher(list(self.options.teacher), self.settings, retriever=retriever, cache=self.cache)
+            found = teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick)
+        return unit_scores(found)
+
+    def merged(self, max_loss: float) -> Curve | None:
+        """The average with the base, where one is wanted; its curve where the weight was chosen."""
+        weight = self.options.merge
+        if weight is None:
+            return None
+        from eval.finetune.merge import auto_merge, merge_folders
+
+        if weight != "auto":
+            self.run.step(
+                "merge", lambda: str(merge_folders(self.folder, self.trained_folder, float(weight), self.model))
+            )
+            return None
+        work = self.run.path / "merge"
+        kept = (self.folder, self.trained_folder)  # averages in between are measured once: nobody asks for them again
+
+        def measure_of(folder: Path) -> Callable[[Dataset], Any]:
+            settings = self.settings_of(None if folder == self.folder else folder)
+            return partial(self.measured, settings, "documents", cache=self.cache if folder in kept else work / "cache")
+
+        with self.stage("choose the merging weight") as tick:
+            curve = auto_merge(
+                self.folder,
+                self.trained_folder,
+                measure_of,
+                self.splits.dev,
+                self.others,
+                out=self.model,
+                work=work,
+                max_loss=max_loss,
+                progress=tick,
+            )
+        shutil.rmtree(work / "cache", ignore_errors=True)
+        return curve
+
+    def card(self, proof: Proof, mined: TrainingSet, curve: Curve | None, command: str, notes: list[str]) -> None:
+        from eval.finetune.card import write_card
+
+        write_card(
+            self.model,
+            kind="embedder",
+            base=self.base,
+            base_folder=self.folder,
+            splits=self.splits,
+            settings=self.options.as_dict(),
+            proof=proof,
+            seed=self.options.training.seed,
+            command=command,
+            data_hash=mined.hash,
+            curve=curve,
+            notes=notes,
+        )
