@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +27,22 @@ def write_atomic(path: Path, text: str) -> None:
     part.replace(path)
 
 
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(dotted name, old value, new value) of what is not alike."""
+    for key in [*new, *(key for key in old if key not in new)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            yield f"{prefix}{key}", before, after
+
+
 class RunFolder:
     """OUT of a fine-tuning command.
 
     Args:
-        path: made where it is not there; may be empty or hold a run of the same settings, which is continued.
+        path: made where it is not there; may be empty or hold a run of the same settings, which is continued. A run of
+            other settings that ended no step is begun anew.
         settings: plain data (JSON) that decides the result: options, base model, hashes of the datasets. Nothing that
             may change between two calls of one run (paths of caches, verbosity) belongs here.
 
@@ -110,14 +121,16 @@ class RunFolder:
             raise SourceError(
                 f"{file} cannot be read ({type(error).__name__}: {error})", remedy="name another folder for the run"
             ) from error
-        for key in [*self.settings, *(key for key in there if key not in self.settings)]:
-            old, new = there.get(key), self.settings.get(key)
-            if old != new:
-                raise SettingsError(
-                    f"{self.path} was begun with {key} = {old!r}, and now it is {new!r}",
-                    remedy="use the same settings to continue it, or name another --out",
-                )
-        self.continued = True
+        changed = next(differences(there, self.settings), None)
+        if changed is not None and self.steps:
+            key, old, new = changed
+            raise SettingsError(
+                f"{self.path} was begun with {key} = {old!r}, and now it is {new!r}",
+                remedy="use the same settings to continue it, or name another --out",
+            )
+        if changed is not None:  # nothing came of it, such as after a mistyped option
+            self._write()
+        self.continued = bool(self.steps)
 
     def _write(self) -> None:
         tree = {"version": VERSION, "settings": self.settings, "steps": self.steps}

@@ -31,11 +31,21 @@ def test_a_step_that_fails_is_not_done(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
-    RunFolder(tmp_path / "out", {"base": "minilm", "lr": 1e-5})
-    with pytest.raises(SettingsError, match=r"begun with lr = 1e-05, and now it is 2e-05"):
-        RunFolder(tmp_path / "out", {"base": "minilm", "lr": 2e-5})
-    with pytest.raises(SettingsError, match="begun with lr"):
+    RunFolder(tmp_path / "out", {"base": "minilm", "train": {"lr": 1e-5, "seed": 7}}).step("mine", lambda: 1)
+    with pytest.raises(SettingsError, match=r"begun with train.lr = 1e-05, and now it is 2e-05"):
+        RunFolder(tmp_path / "out", {"base": "minilm", "train": {"lr": 2e-5, "seed": 7}})
+    with pytest.raises(SettingsError, match="begun with train"):
         RunFolder(tmp_path / "out", {"base": "minilm"})
+
+
+def test_a_run_that_ended_no_step_may_be_begun_anew(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "out", {"base": "minlm"})
+    again = RunFolder(tmp_path / "out", {"base": "minilm"})
+    assert not again.continued
+    again.step("mine", lambda: 1)
+    assert RunFolder(tmp_path / "out", {"base": "minilm"}).continued
+    with pytest.raises(SettingsError, match="begun with base"):
+        RunFolder(tmp_path / "out", {"base": "minlm"})
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
