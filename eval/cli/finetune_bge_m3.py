@@ -187,8 +187,10 @@ def command(
 
 
 def show(found: TunedM3, as_json: bool) -> None:
-    """The curve, the proof of each side, and the lines for rag.toml."""
+    """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
     from eval.cli.finetune_output import curve_text
+    from eval.cli.options import table
+    from eval.finetune.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
     from rag.cli.output import data, data_json, words
 
     if as_json:
@@ -198,10 +200,14 @@ def show(found: TunedM3, as_json: bool) -> None:
     if found.merge is not None:
         data(found.merge.to_text() + "\n")
     for side, proof in reversed(found.proofs.items()):
-        data(f"== {side} side ==\n{proof.to_text()}\n")
+        if proof is found.proof:
+            continue
+        data(f"{side} side: {proof.verdict}\n")
+        data(f"Held-out questions of {proof.in_domain.title}\n{table(IN_DOMAIN_HEAD, in_domain_rows(proof))}\n")
+        data(f"Elsewhere\n{table(FORGETTING_HEAD, forgetting_rows(proof))}\n")
+    data(f"both sides together, which decides: {found.proof.to_text()}")
     spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
-    words(f"times: {spent}")
-    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml:")
+    words(f"\ntimes: {spent}")
+    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml and reindex:")
     for line in found.settings_lines:
         words(line)
-    words("and move the index to it: rag ingest --reindex")

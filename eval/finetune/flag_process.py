@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.flag_training import FlagOptions, arguments, finished, step_of
+from eval.finetune.flag_training import FlagOptions, arguments, finished, resumable, step_of
 from indexes.errors import EncoderError
 
 TAIL = 400  # lines of the log that are searched for the reason of a failure
@@ -56,7 +56,7 @@ def train(
         there = finished(checkpoints)
         if there and step_of(there[-1]) >= steps:
             return there
-        resume = there[-1] if there else None
+        resume = resumable(there[-1]) if there else None
         command = arguments(base, rows, checkpoints, options, count=count, distil=distil, resume=resume)
         with log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(command, ensure_ascii=False) + "\n")

@@ -24,6 +24,7 @@ from indexes.errors import EncoderError, SourceError
 
 MODULE = "FlagEmbedding.finetune.embedder.encoder_only.m3"
 STATE = "trainer_state.json"  # the last file of a checkpoint
+WEIGHTS = "model.safetensors"
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 
 
@@ -115,8 +116,7 @@ def write_rows(
 def arguments(
     base: Path, rows: Path, checkpoints: Path, options: FlagOptions, *, count: int, distil: bool, resume: Path | None
 ) -> list[str]:
-    """The command. A checkpoint is named as the model, too: the trainer would resume its optimizer and go on with
-    the base's weights, since the names in a checkpoint are not those of the network in training."""
+    """The command; ``resume`` is a folder of ``resumable``."""
     import torch
 
     device = choose_device(options.device)
@@ -124,7 +124,7 @@ def arguments(
     each, _ = options.steps(count)
     every = max(1, -(-each // options.evaluations))
     values: dict[str, Any] = {
-        "model_name_or_path": resume or base,
+        "model_name_or_path": base,
         "train_data": rows,
         "cache_path": checkpoints / "cache",
         "output_dir": checkpoints,
@@ -176,6 +176,26 @@ def finished(checkpoints: Path) -> list[Path]:
         else:
             shutil.rmtree(path, ignore_errors=True)
     return sorted(found, key=step_of)
+
+
+def resumable(checkpoint: Path) -> Path:
+    """The checkpoint with the names that the network has in training: as FlagEmbedding saves it, the trainer would find
+    none of its weights (transformers 5 then fails; before, it went on with the base's)."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = checkpoint.parent / "resume"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    weights = {f"model.{name}": value for name, value in load_file(checkpoint / WEIGHTS).items()}
+    for head in HEADS:
+        state = torch.load(checkpoint / head, map_location="cpu", weights_only=True)
+        weights |= {f"{Path(head).stem}.{name}": value for name, value in state.items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    for file in checkpoint.iterdir():
+        if file.is_file() and file.name not in (WEIGHTS, *HEADS):
+            shutil.copyfile(file, folder / file.name)
+    return folder
 
 
 def step_of(checkpoint: Path) -> int:
