@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from eval.finetune.merge import Curve
     from eval.finetune.proof import Proof
     from eval.finetune.splits import Splits
+    from rag.retrieval.hybrid import HybridRetriever
     from rag.settings import Settings
 
+ENCODED_TOGETHER = 512  # documents between two steps of the bar, and what a killed call loses at most
 DEV_CANDIDATES = 10  # of the pipeline for each dev question, in the pool that checkpoints are measured on
 
 
@@ -86,23 +89,20 @@ class Work:
         """Runs of one model on the test questions and elsewhere."""
         from eval.finetune.proof import score_all
 
-        def work() -> dict[str, Any]:
-            datasets = [self.splits.test, *self.others]
-            with self.stage(f"score {name}") as tick:
-                return score_all(
-                    partial(self.measured, settings, self.options.leg),
-                    datasets,
-                    self.run.path / name,
-                    fingerprint=self.fingerprint(settings),
-                    name=name,
-                    progress=(lambda _, done, total: tick(done, total)) if tick is not None else None,
-                )
+        datasets = [self.splits.test, *self.others]
+        self.say(f"scoring the {name} model on {len(datasets)} collections ({self.options.leg})")
 
-        self.say(f"scoring the {name} model on {1 + len(self.others)} collections ({self.options.leg})")
-        # Always through score_all: it loads what is there, and measures again what is of other weights.
-        found = work()
-        self.run.step(f"score {name}", lambda: sorted(found))
-        return found
+        def work() -> dict[str, Any]:
+            return score_all(
+                partial(self.measured, settings, self.options.leg),
+                datasets,
+                self.run.path / name,
+                fingerprint=self.fingerprint(settings),
+                name=name,
+            )
+
+        # A done step goes through score_all too: it loads what is there, and measures again what is of other weights.
+        return self.run.step(f"score {name}", work, load=work)
 
     def fingerprint(self, settings: Settings) -> str:
         from indexes.encoders.torch_runtime import weights_digest
@@ -120,31 +120,45 @@ class Work:
         cache = cache or self.cache
         with Session(dataset, cache=cache) as session:
             if leg == "documents":
-                return evaluate(session.encoder(settings), dataset, MEASURES, cache=cache)
+                encoder = session.encoder(settings)
+                texts = [passage.content for passage in dataset.corpus.values() if passage.content.strip()]
+                with self.stage(f"encode {dataset.name}") as tick:
+                    for start in range(0, len(texts), ENCODED_TOGETHER):  # into the cache, where the search finds them
+                        encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])
+                        if tick is not None:
+                            tick(min(start + ENCODED_TOGETHER, len(texts)), len(texts))
+                return evaluate(encoder, dataset, MEASURES, cache=cache)
             fusion = "dense" if leg == "sentences" else settings.retrieval.fusion
             retrieval = settings.retrieval.model_copy(update={"fusion": fusion})
             retriever = session.retriever(settings.model_copy(update={"retrieval": retrieval}))
             return evaluate(retriever, dataset, MEASURES, cache=cache)
 
-    def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
-        """The training set, the candidates of the dev questions, and the statistics."""
+    @contextmanager
+    def indexed(self) -> Iterator[HybridRetriever]:
+        """The hybrid pipeline with the base model over the documents, which are indexed first."""
         from eval.session import Session
 
+        with self.stage("index the documents") as tick:
+            shown = (lambda done: tick(done.files_done, done.files_total)) if tick is not None else None
+            session = Session(self.splits.train, cache=self.cache, progress=shown)
+            retriever = session.retriever(self.settings_of(None))
+        with session:
+            yield retriever
+
+    def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
+        """The training set, the candidates of the dev questions, and the statistics."""
         files = [self.run.path / name for name in ("mined.jsonl", "dev.jsonl", "mining.json")]
 
         def work() -> tuple[TrainingSet, TrainingSet, MiningReport]:
             options = self.options.mining
-            with Session(self.splits.train, cache=self.cache) as session, self.stage("index for mining") as tick:
-                retriever = session.retriever(self.settings_of(None))
-            with Session(self.splits.train, cache=self.cache) as session, self.stage("mine negatives") as tick:
-                retriever = session.retriever(self.settings_of(None))
-                found, report = mine(retriever, self.splits.train, options, progress=tick)
-                unit = "document" if options.unit == "mixed" else options.unit
-                # The pool of dev wants what is hard, not what is safe: no guard.
-                open_options = replace(
-                    options, unit=unit, margin=None, skip=0, negatives=DEV_CANDIDATES, cross_encoder=None
-                )
-                candidates, _ = mine(retriever, self.splits.dev, open_options, progress=tick)
+            unit = "document" if options.unit == "mixed" else options.unit
+            # The pool of dev wants what is hard, not what is safe: no guard.
+            unguarded = replace(options, unit=unit, margin=None, skip=0, negatives=DEV_CANDIDATES, cross_encoder=None)
+            with self.indexed() as retriever:
+                with self.stage("mine negatives") as tick:
+                    found, report = mine(retriever, self.splits.train, options, progress=tick)
+                with self.stage("candidates of dev") as tick:
+                    candidates, _ = mine(retriever, self.splits.dev, unguarded, progress=tick)
             return found, candidates, report
 
         def save(result: tuple[TrainingSet, TrainingSet, MiningReport]) -> None:
@@ -209,11 +223,9 @@ class Work:
             return None
         from eval.finetune.distill import unit_scores
         from eval.finetune.teachers import build_teacher, teacher_scores
-        from eval.session import Session
 
-        settings = self.settings_of(None)
-        with Session(self.splits.train, cache=self.cache) as session, self.stage("ask the teacher") as tick:
-            retriever = session.retriever(settings) if "pipeline" in self.options.teacher else None
+        needed = "pipeline" in self.options.teacher
+        with self.indexed() if needed else nullcontext(None) as retriever, self.stage("ask the teacher") as tick:
             teacher = build_teacher(list(self.options.teacher), self.settings, retriever=retriever, cache=self.cache)
             found = teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick)
         return unit_scores(found)
