@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from indexes.apply import recover, remove_documents
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.errors import FingerprintMismatchError, StoreError
+from indexes.errors import FingerprintMismatchError, RagWrightError, StoreError
 from indexes.ingestion import ingest, plan
 from indexes.journal import Journal
 from indexes.manifest import Manifest
@@ -281,10 +282,11 @@ def build_index(
             manifest.remember(ENCODER_FACT, encoder_identity(settings))
         index.add(source, prune=prune, progress=progress)
     except BaseException:
-        if index is not None:
-            index.close()
-        elif owns_client:
-            client.close()
+        with suppress(RagWrightError):  # the disk may be full: the first error is the one to be told
+            if index is not None:
+                index.close()
+            elif owns_client:
+                client.close()
         raise
     return index
 

@@ -232,14 +232,16 @@ class _Run:
         return self._cache
 
     def _finish(self) -> None:
-        if self._cache is not None:
-            self._report.encoded = self._cache.stats.encoded
-            self._cache.close()
-        with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
-            if not self._manifest.unfinished():
-                self._journal.clear()  # points of documents that were being collected
-            self._journal.close()
         self._report.seconds = time.monotonic() - self._started
+        try:
+            with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
+                if not self._manifest.unfinished():
+                    self._journal.clear()  # points of documents that were being collected
+                self._journal.close()
+        finally:
+            if self._cache is not None:
+                self._report.encoded = self._cache.stats.encoded
+                self._cache.close()
 
     def _note(self, current: str, total: int) -> None:
         self._current, self._total = current, max(total, self._total)

@@ -6,6 +6,8 @@ dies of SIGBUS when the disk fills under its memory maps. So all of this is refu
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -40,6 +42,40 @@ def check_disk(folder: Path, *, min_free_mb: int, needed_bytes: int = 0) -> None
             f"after a write of about {-(-needed_bytes // MEGABYTE)} MB",
             remedy="free disk space, move store.path to a larger disk, or lower store.min_free_mb",
         )
+
+
+def check_room_to_open(folder: Path) -> None:
+    """On tmpfs, opening a collection touches every page of the engine's memory maps, and each takes memory then.
+
+    Other file systems leave the holes of a sparse file as they are until something is written there.
+
+    Raises:
+        DiskSpaceError: there is no room for them; the engine would die of SIGBUS.
+    """
+    free, needed = shutil.disk_usage(folder).free, holes_of(folder) if _is_tmpfs(folder) else 0
+    if free < needed:
+        raise DiskSpaceError(
+            f"only {free // MEGABYTE} MB are free where {folder} lies, and opening it there takes "
+            f"{-(-needed // MEGABYTE)} MB",
+            remedy="free disk space, or move store.path to a disk",
+        )
+
+
+def holes_of(folder: Path) -> int:
+    """Bytes that the files below ``folder`` have in their lengths and not on the disk."""
+    found = (file.stat() for file in folder.rglob("*") if file.is_file())
+    return sum(max(status.st_size - 512 * status.st_blocks, 0) for status in found)
+
+
+def _is_tmpfs(folder: Path) -> bool:
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError), Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            place, _, kind = line.partition(" - ")
+            if place.split()[2] == wanted:
+                return kind.startswith("tmpfs ")
+    return False
 
 
 def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None:

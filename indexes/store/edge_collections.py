@@ -15,7 +15,7 @@ from indexes.store import edge_convert as convert
 from indexes.store import edge_query
 from indexes.store.checks import check_disk, check_name
 from indexes.store.edge_aliases import EdgeAliases
-from indexes.store.edge_folder import EdgeFolder
+from indexes.store.edge_folder import EdgeFolder, engine_errors
 
 FRESH_COLLECTION_BYTES = 160 << 20  # memory maps of a new shard, sparse files at first
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
@@ -159,7 +159,8 @@ class EdgeCollections(EdgeAliases):
         with folder.opened() as shard:
             check_disk(folder.folder, min_free_mb=self.min_free_mb, needed_bytes=needed_bytes)
             folder.dirty = True
-            shard.update(operation)
+            with engine_errors(folder.folder):
+                shard.update(operation)
         return DONE
 
     def _schema(self, name: str) -> tuple[dict[str, int], set[str]]:

@@ -24,12 +24,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexes.errors import CollectionLockedError, StoreError
-from indexes.store.checks import check_disk
+from indexes.errors import CollectionLockedError, DiskSpaceError, StoreError
+from indexes.store.checks import check_disk, check_room_to_open
 
 BRIEFLY = "briefly"
 BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
 LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
+
+
+@contextmanager
+def engine_errors(folder: Path) -> Iterator[None]:
+    """What the engine says of a write that failed, in one sentence."""
+    try:
+        yield
+    except Exception as error:  # the engine raises nothing narrower
+        if not str(error).startswith("Service runtime error"):
+            raise
+        if "os error 28" in str(error) or "No space" in str(error):
+            raise DiskSpaceError(
+                f"the disk is full: {folder} cannot be written",
+                remedy="free disk space and run it again; what was acknowledged is kept",
+            ) from error
+        raise StoreError(f"{folder} cannot be written ({error})", remedy="check the disk and run it again") from error
 
 
 class EdgeFolder:
@@ -115,6 +131,7 @@ class EdgeFolder:
     def _open(self) -> None:
         import qdrant_edge as qe
 
+        check_room_to_open(self.shard_path)
         self._lock()
         try:
             self._shard = qe.EdgeShard.load(str(self.shard_path))
@@ -133,7 +150,8 @@ class EdgeFolder:
         self._refuse_after_fork()
         with self._mutex:
             if self._shard is not None and self.dirty:
-                self._shard.flush()
+                with engine_errors(self.folder):
+                    self._shard.flush()
                 self.dirty = False
 
     def close(self) -> None:
@@ -144,8 +162,11 @@ class EdgeFolder:
             shard, self._shard = self._shard, None
             try:
                 if shard is not None:
-                    shard.flush()
-                    shard.close()
+                    try:
+                        with engine_errors(self.folder):
+                            shard.flush()
+                    finally:
+                        shard.close()
             finally:
                 self.dirty = False
                 self._opened_by = None
