@@ -12,6 +12,7 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
+from eval.cli.finetune import COMMANDS as TUNING_COMMANDS
 from eval.cli.main import COMMANDS as EVAL_COMMANDS
 from eval.cli.main import main as eval_main
 from eval.cli.run import command as run_command
@@ -162,6 +163,12 @@ def test_rag_eval_commands_parse(page: Path) -> None:
             name, command, rest = eval_main.resolve_command(group, [*group._protected_args, *group.args])
             assert name in EVAL_COMMANDS and command is not None
             with command.make_context(name, rest, parent=group) as context:
+                if isinstance(command, click.Group):
+                    inner, found, left = command.resolve_command(context, [*context._protected_args, *context.args])
+                    assert found is not None
+                    with found.make_context(inner, left, parent=context) as last:
+                        check_settings(last)
+                    continue
                 check_settings(context)
                 check_pipelines(context)
 
@@ -177,11 +184,12 @@ def check_pipelines(context: click.Context) -> None:
         load(Settings, arguments=spec.changes, environ={})
 
 
-@pytest.mark.parametrize("name", EVAL_COMMANDS)
+@pytest.mark.parametrize("name", [*EVAL_COMMANDS, *(f"finetune {name}" for name in TUNING_COMMANDS)])
 def test_every_measuring_command_is_shown_in_the_guide(name: str) -> None:
     for folder in (EN, ZH):
-        page = folder / "evaluation.md"
-        assert any(args[:1] == [name] for args in commands_of(page, "rag-eval")), f"{name_of(page)}: rag-eval {name}"
+        page = folder / ("fine-tuning.md" if name.startswith("finetune") else "evaluation.md")
+        lines = [" ".join(args) for args in commands_of(page, "rag-eval")]
+        assert any(f"{line} ".startswith(f"{name} ") for line in lines), f"{name_of(page)}: rag-eval {name}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
