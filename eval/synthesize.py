@@ -120,7 +120,7 @@ def synthesize(
     maker = Maker(llm, retriever, windows, settings, per_passage, within, check)
     rows = []
     begun = {
-        "collection": index.collection,
+        "collection": index.name,
         "window": window,
         "per_passage": per_passage,
         "seed": seed,

@@ -1,0 +1,222 @@
+"""finetune_documents: from an index of one's own documents to a tuned, proved embedder, without a single label.
+
+A language model writes questions about passages (``eval.synthesize``), those whose passage answers them and is found
+stay, train and test share no document; then the embedder is tuned on them and proved. As in rag-best-practices, whose
+questions were written by a language model too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from eval.finetune.bge_m3 import SIDES
+from eval.finetune.embedder_options import EmbedderOptions, Stage, Tuned
+from eval.finetune.flag_training import HEADS
+from eval.finetune.run_folder import RunFolder
+from indexes.errors import SettingsError, SourceError
+
+if TYPE_CHECKING:
+    from eval.finetune.bge_m3 import M3Options, TunedM3
+    from rag.settings import Settings
+
+LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
+HIT = "Hit@5"
+
+
+@dataclass(frozen=True)
+class QuestionOptions:
+    """How questions are made; see ``eval.synthesize``.
+
+    Args:
+        limit: passages to ask about, drawn; None: all.
+        test_share: of the documents whose questions prove the model.
+        check: who says that the passage answers: "llm", "words" or "none".
+    """
+
+    limit: int | None = 400
+    per_passage: int = 3
+    window: int = 5
+    test_share: float = 0.25
+    within: int = 10
+    check: Literal["llm", "words", "none"] = "llm"
+    seed: int = 7
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass
+class TunedOnDocuments:
+    """What the run gave.
+
+    Args:
+        questions: the report of ``synthesize``, as plain values.
+        dataset: folder of the questions (BEIR).
+        tuned: of ``finetune_embedder`` (or ``finetune_bge_m3``, for a base with its heads).
+        hits: "base" and "tuned" -> share of the held-out questions whose passage is among the first five.
+    """
+
+    questions: dict[str, Any]
+    dataset: Path
+    tuned: Tuned | TunedM3
+    hits: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "questions": self.questions,
+            "dataset": str(self.dataset),
+            "hits": self.hits,
+            **self.tuned.as_dict(),
+        }
+
+
+def finetune_documents(
+    collection: str,
+    base: str | None = None,
+    *,
+    out: str | Path,
+    llm: Any = None,
+    also: Sequence[str | Path] = (),
+    questions: QuestionOptions | None = None,
+    options: EmbedderOptions | None = None,
+    m3_options: M3Options | None = None,
+    max_loss: float = 0.025,
+    settings: Settings | None = None,
+    cache: str | Path | None = None,
+    stage: Stage | None = None,
+    say: Callable[[str], None] | None = None,
+    command: str = "",
+) -> TunedOnDocuments:
+    """Questions about a collection, training on them, proof on questions about other documents.
+
+    Args:
+        collection: name of an index that ``rag ingest`` made.
+        base: as for ``finetune_embedder``; default: the model of the settings. One with BGE-M3's heads is tuned by
+            ``finetune_bge_m3``.
+        out: folder of the run: ``questions`` and ``tuned`` in it. The same call continues an interrupted one, and asks
+            about no passage twice.
+        llm: any LlamaIndex LLM; default: that of the settings.
+        options, m3_options: of the training; the one that fits the base is used.
+
+    Raises:
+        SettingsError: no language model or no trainable base is configured, or ``out`` holds another run.
+        SourceError: too few questions are left to train on, or to prove anything with.
+        LLMError: the language model failed; what is done stays.
+
+        >>> from eval.finetune.documents import finetune_documents  # doctest: +SKIP
+        >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
+        True
+    """
+    from eval.finetune.embedder import base_folder, finetune_embedder
+    from indexes.encoders.torch_runtime import weights_digest
+    from rag import load_settings
+
+    settings = settings or load_settings()
+    wanted = questions or QuestionOptions()
+    base = base or base_of(settings)
+    folder = base_folder(base)
+    if llm is None and settings.llm.provider == "none":
+        raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
+    run = RunFolder(
+        out,
+        {
+            "kind": "documents",
+            "collection": collection,
+            "base": base,
+            "base_weights": weights_digest(folder),
+            "questions": wanted.as_dict(),
+        },
+    )
+    stage = stage or (lambda _: nullcontext(None))
+    say = say or (lambda _: None)
+    dataset = run.path / "questions"
+    made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, settings, stage))
+    say(f"{made['questions']} questions: {made['splits'].get('train', 0)} train, {made['splits'].get('test', 0)} test")
+    shared: dict[str, Any] = {
+        "out": run.path / "tuned",
+        "also": also,
+        "max_loss": max_loss,
+        "settings": settings,
+        "cache": cache,
+        "stage": stage,
+        "say": say,
+        "command": command,
+    }
+    tuned: Tuned | TunedM3
+    if all((folder / head).is_file() for head in HEADS):
+        from eval.finetune.bge_m3 import finetune_bge_m3
+
+        tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
+    else:
+        tuned = finetune_embedder(dataset, base, options=options, **shared)
+    found = TunedOnDocuments(made, dataset, tuned, _hits(tuned))
+    tuned.notes.append(
+        f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that all "
+        "of them, the held-out ones too, are easier than real ones"
+    )
+    return found
+
+
+def base_of(settings: Settings) -> str:
+    """The configured model, where it can be trained.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    encoder = settings.encoder
+    if encoder.provider == "minilm":
+        return "minilm"
+    if encoder.provider in ("sentence_transformer", "bge_m3"):
+        return encoder.model
+    raise SettingsError(
+        f"the model of encoder.provider = {encoder.provider!r} cannot be trained",
+        remedy="name a sentence-transformers folder or hub name with --base",
+    )
+
+
+def _questions(
+    collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, settings: Settings, stage: Stage
+) -> dict[str, Any]:
+    """Write the questions; enough of them for training and proof."""
+    from eval.synthesize import synthesize
+    from indexes import open_index
+    from rag.llms import build_llm
+
+    own = llm is None
+    with open_index(collection, settings=settings) as index:
+        llm = build_llm(settings.llm) if own else llm
+        try:
+            with stage("questions") as tick:
+                report = synthesize(index, llm, dataset, settings=settings, progress=tick, **wanted.as_dict())
+        finally:
+            if own and hasattr(llm, "close"):
+                llm.close()
+    for split, least in (("train", LEAST_TRAIN), ("test", LEAST_TEST)):
+        count = report.splits.get(split, 0)
+        if count < least:
+            dropped = ", ".join(f"{reason} {number}" for reason, number in report.dropped.items()) or "none"
+            raise SourceError(
+                f"only {count} questions are left for {split}, and {least} are the least (dropped: {dropped})",
+                remedy="raise --limit or --per-passage, ingest more documents, or use a better language model (--llm)",
+            )
+    return report.as_dict()
+
+
+def _hits(tuned: Tuned | TunedM3) -> dict[str, float]:
+    """The share of held-out questions whose passage is among the first five, before and after."""
+    from eval.finetune.proof import run_key
+    from eval.metrics import score
+    from eval.runs import load_run
+
+    test = tuned.splits.test
+    found = {}
+    for name in ("base", "tuned"):
+        folder = tuned.model.parent / name
+        folder = folder / SIDES[0] if (folder / SIDES[0]).is_dir() else folder
+        run = load_run(folder / run_key(test))
+        found[name] = round(score(run.results, test.qrels, [HIT]).mean[HIT], 4)
+    return found
