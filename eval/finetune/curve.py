@@ -43,9 +43,12 @@ def ended_state(checkpoint: str | None, patience: int) -> Any:
 
 
 def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
-    """Have ``patience`` evaluations passed since the best one? By the log alone, which checkpoints keep, so that a
-    continued training stops where an uninterrupted one does. The base's own figure (step 0) is none of them."""
-    devs = [float(entry[f"eval_{DEV}"]) for entry in history if f"eval_{DEV}" in entry and entry.get("step", 0) > 0]
+    """Have ``patience`` evaluations passed since the best one?
+
+    By the log alone. The base's own figure (step 0) does not count, and a step counts once: a continued training
+    measures the checkpoint it starts from again.
+    """
+    devs = list({e["step"]: float(e[f"eval_{DEV}"]) for e in history if f"eval_{DEV}" in e and e.get("step")}.values())
     return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
 
 

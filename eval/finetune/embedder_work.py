@@ -17,6 +17,7 @@ from eval.finetune.embedder_options import EmbedderOptions, Leg, Stage, Tuned
 from eval.finetune.embedder_training import Trained, curve_csv, train
 from eval.finetune.run_folder import RunFolder, write_atomic
 from eval.mining import MiningReport, mine
+from indexes.errors import SourceError
 
 if TYPE_CHECKING:
     from eval.finetune.merge import Curve
@@ -196,6 +197,11 @@ class Work:
                 pairs = document_pairs(self.splits.train, limit=options.pairs, seed=training.seed, held_out=known)
                 rows["pairs"] = columns(pairs, negatives=0, seed=training.seed)
             rows = {kind: table for kind, table in rows.items() if table["question"]}
+            if not rows:
+                raise SourceError(
+                    f"{len(mined.texts)} texts are too few for rows of {listed} negatives",
+                    remedy="ask for fewer negatives (--negatives 0), or bring more documents",
+                )
             texts = {name: passage.content for name, passage in corpus.items() if passage.content.strip()}
             if options.mining.unit in ("window", "sentence"):
                 texts = {name: mined.texts[name] for name in mined.texts}

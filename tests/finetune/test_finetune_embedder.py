@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from embedder_fixtures import tiny_encoder, write_harbour
 
+from eval.finetune.curve import DEV, exhausted
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.embedder_data import columns, dev_pool
 from eval.finetune.embedder_training import TrainingOptions, train
@@ -62,8 +64,8 @@ def test_a_killed_training_continues_to_the_same_figures(place: Path, tmp_path: 
     code = f"from pathlib import Path; from test_finetune_embedder import *; run_training(Path({str(place)!r}), "
     code += f"Path({str(tmp_path / 'killed')!r}), kill_at={KILLED_AT})"
     paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    ended = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
     there = sorted(path.name for path in (tmp_path / "killed/checkpoints").glob("checkpoint-*"))
     assert there and "checkpoint-9" not in there and not (tmp_path / "killed/model").exists()
     whole = run_training(place, tmp_path / "whole")
@@ -73,6 +75,19 @@ def test_a_killed_training_continues_to_the_same_figures(place: Path, tmp_path: 
     assert (tmp_path / "killed/loss.csv").read_text() == (tmp_path / "whole/loss.csv").read_text()
     one, other = (load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "killed"))
     assert all((one[name] == other[name]).all() for name in one)
+    # Killed between the last step and saving: nothing is trained again.
+    shutil.rmtree(tmp_path / "whole/model")
+    ended = run_training(place, tmp_path / "whole", kill_at=1)
+    assert (ended.curve, ended.best_step) == (whole.curve, whole.best_step)
+    last = load_file(tmp_path / "whole/model/model.safetensors")
+    assert all((one[name] == last[name]).all() for name in one)
+
+
+def test_patience_counts_steps_and_not_log_lines() -> None:
+    history = [{"step": step, f"eval_{DEV}": dev} for step, dev in ((0, 0.9), (2, 0.5), (4, 0.6), (6, 0.55))]
+    assert not exhausted(history, 2) and exhausted(history, 1) and not exhausted(history, 0)
+    assert not exhausted([*history, history[-1]], 2)  # the checkpoint that a continued training starts from
+    assert exhausted([*history, {"step": 8, f"eval_{DEV}": 0.6}], 2)
 
 
 def test_adapters_matryoshka_and_cached_loss_end_in_an_ordinary_checkpoint(place: Path, tmp_path: Path) -> None:
