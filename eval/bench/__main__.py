@@ -1,11 +1,11 @@
-"""``python -m eval.bench encode|rerank|ingest|query|score [options]``: run one race and print its ratios."""
+"""``python -m eval.bench encode|rerank|ingest|query|score|finetune [options]``: run one race and print its ratios."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-RACES = ("encode", "rerank", "ingest", "query", "score")
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune")
 
 
 def main(argv: list[str]) -> int:

@@ -109,7 +109,10 @@ def command(
     own: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": encoder.device, "dtype": encoder.dtype}
     own |= {name: value for name, value in (("batch", batch), ("lr", lr)) if value is not None}
     options, m3 = EmbedderOptions(), M3Options()
-    prompts = {"query_prompt": encoder.query_prompt, "document_prompt": encoder.document_prompt}
+    prompts: dict[str, Any] = {
+        "query_prompt": encoder.query_prompt,
+        "document_prompt": encoder.document_prompt,
+    }
     negatives = max(options.negatives, options.teacher_list - 1 if teacher else 0)
     found = finetune_documents(
         shared.collection,

@@ -1,0 +1,221 @@
+"""Race: training an embedder, on a GPU where there is one, else with our settings against the usual recipe.
+
+With a GPU the same small job is trained on it and on the CPU: steps a second, and the held-out nDCG@10 of both, which
+must be equal within noise. Without one, our settings (bfloat16 where the processor computes in it, no question's text
+twice in a batch) race the plain sentence-transformers recipe on the CPU: float32, batches as they come.
+
+    python -m eval.bench finetune      (about a minute)
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from eval.bench.timing import circumstances, report
+from eval.datasets.dataset import Dataset
+from eval.finetune.data import Example, TrainingSet
+from eval.finetune.embedder_data import columns
+from eval.finetune.embedder_training import TrainingOptions, load_base
+from eval.finetune.splits import Splits, make_splits
+from eval.metrics import score
+from eval.significance import paired
+
+MEASURE = "nDCG@10"
+PROBE = Path(__file__).parents[1] / "finetune" / "probes" / "probe_en"
+
+
+@dataclass(frozen=True)
+class Options:
+    """``questions``: at most so many to train on; ``pool``: documents that nDCG is measured over (the relevant ones of
+    all test questions, then others)."""
+
+    dataset: str = str(PROBE)
+    base: str = "minilm"
+    questions: int = 400
+    epochs: float = 1
+    batch: int = 16
+    rounds: int = 1
+    pool: int = 500
+    threads: int = 1
+    seed: int = 7
+    as_json: bool = False
+
+
+@dataclass
+class Turn:
+    """One training: seconds of CPU time and of wall time, steps, and nDCG@10 of each held-out question."""
+
+    cpu: float
+    wall: float
+    steps: int
+    scores: dict[str, float]
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Train by turns, measure, report."""
+    import torch
+
+    from eval.finetune.embedder import base_folder
+
+    torch.set_num_threads(options.threads)
+    splits = make_splits(options.dataset, seed=options.seed, limit=options.questions)
+    rows = columns(_pairs(splits.train), negatives=1, seed=options.seed)
+    folder = base_folder(options.base)
+    gpu = torch.cuda.is_available()
+    names = ("cpu", "gpu") if gpu else ("recipe", "ours")
+    turns: dict[str, list[Turn]] = {name: [] for name in names}
+    for turn in range(options.rounds):
+        for name in names if turn % 2 == 0 else names[::-1]:
+            gc.collect()
+            turns[name].append(_train(name, folder, rows, splits, options))
+    slow, fast = names
+    base = median(turn.wall if gpu else turn.cpu for turn in turns[slow])
+    lines: list[dict[str, object]] = []
+    for name in names:
+        last = turns[name][-1]
+        seconds = median(turn.wall if gpu else turn.cpu for turn in turns[name])
+        lines.append(
+            {
+                "contestant": name,
+                "steps": last.steps,
+                "steps_per_second": round(last.steps / median(turn.wall for turn in turns[name]), 3),
+                "cpu_s": round(median(turn.cpu for turn in turns[name]), 2),
+                "times_faster": round(base / seconds, 2),
+                MEASURE: round(float(np.mean(list(last.scores.values()))), 4),
+            }
+        )
+    difference = paired(
+        np.array([[turns[fast][-1].scores[q] - value] for q, value in turns[slow][-1].scores.items()]),
+    )[0]
+    facts = circumstances(
+        gpu=torch.cuda.get_device_name(0) if gpu else "none here: our settings race the usual recipe on the CPU",
+        ratio_of="wall time" if gpu else "CPU time",
+        questions=f"{len(rows['question'])} train, {len(splits.test.queries)} test",
+        difference=f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
+        f"p {difference.p:.3f}: {'equal within noise' if difference.p >= 0.05 else 'NOT EQUAL'}",
+    )
+    return report("finetune", lines, as_json=options.as_json, facts=facts)
+
+
+def _pairs(train: Dataset) -> TrainingSet:
+    texts = {name: passage.content for name, passage in train.corpus.items() if passage.content.strip()}
+    examples = [
+        Example(query, question, tuple(name for name in train.relevant(query)[:1] if name in texts))
+        for query, question in train.queries.items()
+    ]
+    return TrainingSet([example for example in examples if example.positives], texts)
+
+
+def _train(name: str, folder: Path, rows: dict[str, list[Any]], splits: Splits, options: Options) -> Turn:
+    """Only the steps themselves are timed: no loading, no dev measure, no checkpoint."""
+    from sentence_transformers import SentenceTransformerTrainer
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.trainer_utils import IntervalStrategy, set_seed
+
+    from eval.finetune.embedder_trainer import arguments_of, datasets_of, losses_of
+
+    training = TrainingOptions(
+        epochs=options.epochs,
+        batch=options.batch,
+        seed=options.seed,
+        device="cuda" if name == "gpu" else "cpu",
+        dtype="float32" if name == "recipe" else "auto",
+    )
+    set_seed(options.seed)
+    model = load_base(folder, options.base, training)
+    with tempfile.TemporaryDirectory() as place:
+        if name == "recipe":
+            arguments, loss = _recipe(model, Path(place), training)
+        else:
+            arguments = arguments_of(model, {"rows": rows}, Path(place), training)
+            loss = losses_of(model, {"rows": rows}, training)
+        arguments.eval_strategy = arguments.save_strategy = arguments.logging_strategy = IntervalStrategy.NO
+        arguments.eval_on_start = arguments.load_best_model_at_end = False
+        trainer = SentenceTransformerTrainer(
+            model=model, args=arguments, train_dataset=datasets_of({"rows": rows}), loss=loss
+        )
+        trainer.remove_callback(PrinterCallback)
+        cpu, wall = time.process_time(), time.perf_counter()
+        trainer.train()
+        if name == "gpu":
+            import torch
+
+            torch.cuda.synchronize()
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return Turn(cpu, wall, int(trainer.state.global_step), _scores(model, splits.test, options))
+
+
+def _recipe(model: Any, place: Path, training: TrainingOptions) -> tuple[Any, Any]:
+    """What the sentence-transformers documentation leads to."""
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(place / "recipe"),
+        num_train_epochs=training.epochs,
+        per_device_train_batch_size=training.batch,
+        learning_rate=training.lr,
+        warmup_steps=training.warmup,
+        use_cpu=True,
+        seed=training.seed,
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+    )
+    return arguments, MultipleNegativesRankingLoss(model)
+
+
+def _scores(model: Any, test: Dataset, options: Options) -> dict[str, float]:
+    """nDCG@10 of each held-out question over the pool."""
+    there = {name for name, passage in test.corpus.items() if passage.content.strip()}
+    names = list(dict.fromkeys(name for query in test.queries for name in test.relevant(query) if name in there))
+    rest = sorted(there - set(names))
+    random.Random(options.seed).shuffle(rest)  # noqa: S311 - no secret
+    names += rest[: max(0, options.pool - len(names))]
+
+    def vectors(texts: Sequence[str], kind: str) -> Any:
+        return model.encode(
+            list(texts),
+            prompt=model.prompts.get(kind) or None,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+
+    model.eval()
+    documents = vectors([test.corpus[name].content for name in names], "document")
+    similar = vectors(list(test.queries.values()), "query") @ documents.T
+    results = {
+        query: [(names[i], float(row[i])) for i in np.argsort(-row, kind="stable")[:10]]
+        for query, row in zip(test.queries, similar, strict=True)
+    }
+    return score(results, test.qrels, [MEASURE]).per_query[MEASURE]
+
+
+def main(argv: list[str]) -> int:
+    """``python -m eval.bench finetune``."""
+    parser = argparse.ArgumentParser(prog="python -m eval.bench finetune", description=(__doc__ or "").split("\n")[0])
+    own = Options()
+    parser.add_argument("--dataset", default=own.dataset, help="questions to train on [the packaged English probe]")
+    parser.add_argument("--base", default=own.base, help="minilm, a folder, or a hub name")
+    parser.add_argument("--questions", type=int, default=own.questions, help="at most so many to train on")
+    parser.add_argument("--epochs", type=float, default=own.epochs)
+    parser.add_argument("--batch", type=int, default=own.batch, help="questions in a step")
+    parser.add_argument("--rounds", type=int, default=own.rounds, help="turns each")
+    parser.add_argument("--pool", type=int, default=own.pool, help="documents that nDCG is measured over")
+    parser.add_argument("--threads", type=int, default=own.threads, help="torch threads")
+    parser.add_argument("--seed", type=int, default=own.seed)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
+    run(Options(**vars(parser.parse_args(argv))))
+    return 0
