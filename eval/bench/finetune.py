@@ -181,7 +181,7 @@ def _scores(model: Any, test: Dataset, options: Options) -> dict[str, float]:
     there = {name for name, passage in test.corpus.items() if passage.content.strip()}
     names = list(dict.fromkeys(name for query in test.queries for name in test.relevant(query) if name in there))
     rest = sorted(there - set(names))
-    random.Random(options.seed).shuffle(rest)  # noqa: S311 - no secret
+    random.Random(options.seed).shuffle(rest)
     names += rest[: max(0, options.pool - len(names))]
 
     def vectors(texts: Sequence[str], kind: str) -> Any:
