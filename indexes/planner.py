@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexes.errors import SourceError
@@ -102,7 +102,7 @@ class FilePlanner:
         stat = (found.size, found.mtime_ns)
         current = bool(known) and all(entry.recipe == self._recipe for entry in known)
         if current and all((entry.size, entry.mtime_ns) == stat for entry in known):
-            self._unchanged(found, known)
+            self._same(found, known)
             return
         if copy and not known and (copy.size, copy.mtime_ns) == stat:
             self._duplicate(found, copy.source)
@@ -115,7 +115,9 @@ class FilePlanner:
             return
         if current and all(entry.content == content for entry in known):
             self.touched += [(entry.doc_id, found.size, found.mtime_ns) for entry in known]
-            self._unchanged(found, known)
+            known = [replace(entry, size=found.size, mtime_ns=found.mtime_ns) for entry in known]
+            self._known[found.source] = known
+            self._same(found, known)
             return
         owner = self._owner(found, content)
         if owner is not None:
@@ -153,6 +155,16 @@ class FilePlanner:
                 remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
             )
         self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
+
+    def _same(self, found: Found, known: list[Entry]) -> None:
+        """It has not changed; but another file may have come to the same content, and both are stored."""
+        content = known[0].content
+        owner = self._owner(found, content)
+        if owner is None or any(entry.content != content for entry in known):
+            self._unchanged(found, known)
+            return
+        self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
+        self._duplicate(found, owner)
 
     def _unchanged(self, found: Found, known: list[Entry]) -> None:
         count = sum(entry.sentences for entry in known)

@@ -127,6 +127,30 @@ def test_a_copy_is_stored_once_with_both_sources_and_outlives_its_original(
         assert index.verify().sound
 
 
+def test_files_that_come_to_the_same_content_are_stored_once(
+    docs: Path, settings: IndexSettings, encoder: Encoder
+) -> None:
+    build_index(docs, settings=settings, encoder=encoder).close()
+    (docs / "goat.txt").write_text(HEN, encoding="utf-8")  # it had content of its own
+    with build_index(docs, settings=settings, encoder=encoder) as index:
+        assert (index.count, statuses(index)["goat.txt"]) == (3, "duplicate")
+    (docs / "goat.txt").write_text("The goat is back.", encoding="utf-8")
+    build_index(docs, settings=settings, encoder=encoder).close()
+    # hen.txt has other content for a while, so that its old content, seen under another name, is stored once more.
+    (docs / "hen.txt").write_text("Nothing of hens.", encoding="utf-8")
+    (docs / "zebra.txt").write_text(HEN, encoding="utf-8")
+    with build_index(docs / "zebra.txt", settings=settings, encoder=encoder) as index:
+        assert index.count == 7
+    (docs / "hen.txt").write_text(HEN, encoding="utf-8")
+    for _ in range(2):
+        with build_index(docs, settings=settings, encoder=encoder) as index:
+            assert statuses(index) == {"goat.txt": "unchanged", "hen.txt": "unchanged", "zebra.txt": "duplicate"}
+            assert index.count == 4
+            node = index.retriever(top_k=1).retrieve("What does the hen eat?")[0].node
+            assert node.metadata["sources"] == [str(docs / "hen.txt"), str(docs / "zebra.txt")]
+            assert index.verify().sound
+
+
 def test_a_run_without_changes_loads_no_model(docs: Path, settings: IndexSettings) -> None:
     build_index(docs, settings=settings).close()
     with build_index(docs, settings=settings) as index:
