@@ -97,8 +97,8 @@ def finetune_documents(
         collection: name of an index that ``rag ingest`` made.
         base: as for ``finetune_embedder``; default: the model of the settings. One with BGE-M3's heads is tuned by
             ``finetune_bge_m3``.
-        out: folder of the run: ``questions`` and ``tuned`` in it. The same call continues an interrupted one, and asks
-            about no passage twice.
+        out: folder of the run: ``questions``, ``tuned`` (the training's own run) and ``model`` in it. The same call
+            continues an interrupted one, and asks about no passage twice.
         llm: any LlamaIndex LLM; default: that of the settings.
         options, m3_options: of the training; the one that fits the base is used.
 
@@ -153,6 +153,9 @@ def finetune_documents(
         tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
     else:
         tuned = finetune_embedder(dataset, base, options=options, **shared)
+    link = run.path / "model"
+    if not link.is_symlink():
+        link.symlink_to(tuned.model.relative_to(run.path), target_is_directory=True)
     found = TunedOnDocuments(made, dataset, tuned, _hits(tuned))
     tuned.notes.append(
         f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that all "

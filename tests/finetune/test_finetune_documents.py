@@ -94,7 +94,7 @@ def test_from_an_index_to_a_proved_model_and_on_after_a_failure(settings: Settin
     assert of["train"] and of["test"] and of["train"].isdisjoint(of["test"])
     assert found.tuned.proof.in_domain.queries == len(splits["test"].queries)
     assert len(found.tuned.proof.forgetting) == 2
-    assert (out / "tuned/model/model.safetensors").is_file()
+    assert (out / "model/model.safetensors").is_file() and found.tuned.model == out / "tuned/model"
     assert set(found.hits) == {"base", "tuned"} and all(0 <= value <= 1 for value in found.hits.values())
     assert any("easier than real ones" in note for note in found.tuned.notes)
     silent = HarbourLLM(left=0)  # nobody is asked, and nothing is trained, a second time
