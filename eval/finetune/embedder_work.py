@@ -66,7 +66,13 @@ class Work:
         after = self.scored("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
         proof = prove(
-            before, after, self.splits.test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes]
+            before,
+            after,
+            self.splits.test,
+            self.others,
+            max_loss=max_loss,
+            notes=[*self.splits.notes, *notes],
+            advice="average it with the base (rag-eval finetune merge)" if self.options.merge is None else "",
         )
         proof.save(self.run.path)
         self.card(proof, mined, curve, command, notes)

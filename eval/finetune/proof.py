@@ -230,10 +230,12 @@ def prove(
     max_loss: float = MAX_LOSS,
     alpha: float = 0.05,
     notes: Sequence[str] = (),
+    advice: str = "",
 ) -> Proof:
     """Compare the runs of ``score_all``. A model that became worse is said to be worse.
 
     Args:
+        advice: what helps where it is better, but lost too much elsewhere.
         notes: what a reader must know besides, such as ``Splits.notes``.
     """
     key = run_key(test)
@@ -253,7 +255,7 @@ def prove(
             why = f"more than the {max_loss:.1%} that are allowed" if loss.too_much else "significant, within the limit"
             warnings.append(f"lost elsewhere ({why}): {loss.sentence()}")
     if better and any(loss.too_much for loss in lost):
-        verdict += "; but it lost too much elsewhere: consider merging it with the base model (finetune merge)"
+        verdict += f"; but it lost more than allowed elsewhere{f': {advice}' if advice else ''}"
     method = (
         f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
