@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,6 +66,7 @@ def make_splits(
     holdout: float = 0.25,
     seed: int = 7,
     limit: int | None = None,
+    dev_by: Literal["document", "question"] = "document",
 ) -> Splits:
     """Read a dataset and divide it, without leaks.
 
@@ -74,6 +75,8 @@ def make_splits(
         train_split, test_split: names of splits. Where there is no training split (or the format has one split only),
             ``holdout`` of its questions become the test, divided by document.
         dev_share: of the training questions, divided by document; not used where the dataset has a split "dev".
+        dev_by: "document" keeps what is relevant in dev out of training, so that dev speaks of documents never seen;
+            "question" draws dev as the questions come, for a collection whose documents stay while questions change.
         seed: of every division; equal seeds give equal splits.
         limit: at most this many training questions (with dev's), for a quick look.
 
@@ -102,12 +105,13 @@ def make_splits(
         notes.append(f"only {limit} of {len(train.queries)} training questions are used")
         train = subset(train, _drawn(list(train.queries), limit, seed))
     if dev is None:
-        train, dev = divide(train, dev_share, seed)
-        notes.append(f"{len(dev.queries)} of the training questions are dev: divided by document")
+        train, dev = divide(train, dev_share, seed) if dev_by == "document" else _by_question(train, dev_share, seed)
+        notes.append(f"{len(dev.queries)} of the training questions are dev: divided by {dev_by}")
     for part in (train, dev, test):
         if not part.queries:
+            why = f" ({'; '.join(notes)})" if notes else ""
             raise SourceError(
-                f"{test.path or test.name} leaves no question for {part.split}",
+                f"{test.path or test.name} leaves no question for {part.split}{why}",
                 remedy="bring more questions, or choose other splits (--train-split, --split)",
             )
     shared = shared_documents([train, dev], test)
@@ -144,6 +148,14 @@ def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]
     part = [query for query in dataset.queries if query in taken]
     rest = [query for query in dataset.queries if query not in taken]
     return subset(dataset, rest), replace(subset(dataset, part), split=DEV_SPLIT)
+
+
+def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """(rest, part): ``share`` of the questions, whatever their documents; equal wordings stay together."""
+    from eval.tune import split_queries
+
+    rest, part = split_queries(dataset, share, seed)
+    return subset(dataset, rest.queries), replace(subset(dataset, part.queries), split=DEV_SPLIT)
 
 
 def subset(dataset: Dataset, queries: Iterable[str]) -> Dataset:
