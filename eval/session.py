@@ -145,7 +145,7 @@ class Session:
         if settings.rerank.provider == "none":
             return False
         # How many are reranked, and what of them is read, is the retriever's business.
-        key = digest(settings.rerank.model_dump(exclude={"depth", "read", "weight"}))
+        key = digest(settings.rerank.model_dump(exclude={"depth", "read", "weight", "scale"}))
         if key not in self._rerankers:
             self._rerankers[key] = build_reranker(settings.rerank)
         return self._rerankers[key]

@@ -60,6 +60,12 @@ class RerankSettings(SectionModel):
         description="share of the reranker's score in the order, the rest is the fused score, each stretched to [0, 1] "
         "over the candidates; 1 is the reranker alone",
     )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="with weight below 1: the reranker's raw scores are divided by this instead of being stretched "
+        "over the candidates",
+    )
     read: Literal["window", "sentence"] = Field("window", description="what the reranker reads of a candidate")
     max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
     batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")

@@ -71,6 +71,22 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="With a teacher: what a label adds to its score of a positive, in standard deviations.",
 )
+@click.option(
+    "--residual/--no-residual",
+    default=True,
+    show_default=True,
+    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves.",
+)
+@click.option(
+    "--freeze-embeddings/--train-embeddings", default=True, show_default=True, help="Of words; most are never seen."
+)
+@click.option(
+    "--dev-by",
+    default="document",
+    show_default=True,
+    type=click.Choice(["document", "question"]),
+    help="Dev's answers stand in documents that training never saw, or in any.",
+)
 @click.option("--max-tokens", type=click.IntRange(min=16), metavar="N", help="Longest pair in training.")
 @click.option(
     "--evaluations",
@@ -126,6 +142,9 @@ def command(
     warm_lr: float,
     teacher: tuple[str, ...],
     bonus: float,
+    residual: bool,
+    freeze_embeddings: bool,
+    dev_by: str,
     max_tokens: int | None,
     evaluations: int,
     patience: int,
@@ -162,6 +181,8 @@ def command(
         evaluations=evaluations,
         patience=patience,
         bonus=bonus,
+        residual=residual,
+        freeze_embeddings=freeze_embeddings,
         seed=seed,
         device=rerank.device,
         dtype=rerank.dtype,
@@ -186,6 +207,7 @@ def command(
         train_split=train_split,
         test_split=split,
         dev_share=dev_share,
+        dev_by=dev_by,  # type: ignore[arg-type]
         train_queries=train_queries,
         max_loss=max_loss,
         settings=shared.settings,

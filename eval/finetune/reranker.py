@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder import Stage, base_folder
@@ -110,6 +110,7 @@ def finetune_reranker(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
+    dev_by: Literal["document", "question"] = "document",
     train_queries: int | None = None,
     max_loss: float = 0.025,
     settings: Settings | None = None,
@@ -125,6 +126,7 @@ def finetune_reranker(
         base: "minilm", a folder, or a hub name: a cross-encoder of one label keeps its head, any other encoder gets a
             fresh one.
         out: folder of the run; the same call continues an interrupted one.
+        dev_by: see ``make_splits``.
         also: further datasets to check for forgetting, besides the packaged probes.
         settings: of the pipeline: what finds the candidates, and ``rerank.depth``, ``read``, ``max_tokens``, ``device``
             and ``dtype`` of the reranker.
@@ -157,6 +159,7 @@ def finetune_reranker(
         dev_share=dev_share,
         seed=wanted.training.seed,
         limit=train_queries,
+        dev_by=dev_by,
     )
     rest = others(also, test=splits.test)
     tree = settings.model_dump(mode="json")

@@ -17,7 +17,6 @@ from eval.finetune.run_folder import write_atomic
 from eval.lift import Lifter
 from eval.metrics import score
 from indexes.errors import SourceError
-from indexes.store.fusion import fuse
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
@@ -38,6 +37,7 @@ def training_rows(
     seed: int,
     scores: Mapping[str, Mapping[str, float]] | None = None,
     bonus: float = 0.0,
+    first: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Rows:
     """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
 
@@ -47,6 +47,8 @@ def training_rows(
         scores: query id -> text id -> teacher's score, with a spread of 1 (``distill.unit_scores``); texts without one
             are left out. Without a teacher the labels are 1 and 0.
         bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
+        first: query id -> text id -> what the first stage adds to a logit (``residual_scale`` times its score): lists
+            then carry these behind their labels, for the loss ``Residual``.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     columns = _columns(loss, negatives)
@@ -68,7 +70,9 @@ def training_rows(
             values = [1.0, *[0.0] * len(chosen)] if known is None else [known[name] for name in names]
             if known is not None:
                 values[0] += bonus
-            _append(rows, loss, example.question, [training.texts[name] for name in names], values, known is None)
+            added = [first[example.query].get(name, 0.0) for name in names] if first is not None else []
+            texts = [training.texts[name] for name in names]
+            _append(rows, loss, example.question, texts, values, known is None, added)
     if not rows[QUESTION]:
         raise SourceError(
             "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
@@ -84,7 +88,15 @@ def _columns(loss: Loss, negatives: int) -> list[str]:
     return [QUESTION, TEXTS, LABEL]
 
 
-def _append(rows: Rows, loss: Loss, question: str, texts: list[str], values: list[float], labels: bool) -> None:
+def _append(
+    rows: Rows,
+    loss: Loss,
+    question: str,
+    texts: list[str],
+    values: list[float],
+    labels: bool,
+    added: list[float],
+) -> None:
     """One list under its question; BCE takes it apart into pairs."""
     if loss == "margin_mse":
         head, *rest = sorted(range(1, len(texts)), key=lambda i: len(texts[i]))
@@ -105,7 +117,24 @@ def _append(rows: Rows, loss: Loss, question: str, texts: list[str], values: lis
     sharp = SHARP if loss == "listnet" and labels else 1.0
     rows[QUESTION].append(question)
     rows[TEXTS].append([texts[i] for i in order])
-    rows[LABEL].append([sharp * values[i] for i in order])
+    rows[LABEL].append([*(sharp * values[i] for i in order), *(added[i] for i in order if added)])
+
+
+def residual_scale(training: TrainingSet, fused: Mapping[str, Mapping[str, float]]) -> float:
+    """The factor that makes fused scores the best logits they can be: the largest mean log probability of a positive
+    among its list's texts."""
+    lists = []
+    for example in training.examples:
+        known = fused.get(example.query, {})
+        rest = [known[name] for name in example.negatives if name in known]
+        lists += [np.array([known[name], *rest]) for name in example.positives if name in known and rest]
+    if not lists:
+        return 1.0
+
+    def likelihood(factor: float) -> float:
+        return float(np.mean([factor * one[0] - np.log(np.exp(factor * one).sum()) for one in lists]))
+
+    return max((0.5 * step for step in range(1, 41)), key=likelihood)
 
 
 @dataclass
@@ -164,15 +193,23 @@ def load_lists(path: Path) -> list[CandidateList]:
         return [CandidateList(**json.loads(line)) for line in file]
 
 
-def blended(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], share: float, measure: str) -> float:
+def blended(
+    lists: Sequence[CandidateList],
+    raw: Sequence[Sequence[float]],
+    share: float,
+    measure: str,
+    scale: float | None = None,
+) -> float:
     """The mean of a measure when a list's order is ``share`` of the raw scores and the rest of the fused ones, as
-    ``rerank.weight`` does it; 1 is the raw scores alone."""
+    ``rerank.weight`` and ``rerank.scale`` do it; 1 is the raw scores alone."""
+    from rag.retrieval.hybrid import blend
+
     results: dict[str, list[tuple[str, float]]] = {}
     for one, scores in zip(lists, raw, strict=True):
         places = [str(i) for i in range(len(one.names))]
         model = list(zip(places, (float(value) for value in scores), strict=True))
         first = list(zip(places, one.fused, strict=True))
-        order = dict(model) if share >= 1 else dict(fuse(model, first, dense_weight=share, sparse_weight=1 - share))
+        order = dict(model) if share >= 1 else blend(model, first, weight=share, scale=scale)
         best: dict[str, float] = {}
         for place, name in enumerate(one.names):
             value = order[str(place)]
@@ -184,10 +221,10 @@ def blended(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], shar
 
 
 def best_share(
-    lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str
+    lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float | None = None
 ) -> tuple[float, dict[float, float]]:
     """(share of the reranker with the best mean, share -> mean); of equal ones the larger share."""
-    curve = {share: blended(lists, raw, share, measure) for share in (0.0, *SHARES)}
+    curve = {share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
     return max(SHARES, key=lambda share: (round(curve[share], 6), share)), curve
 
 

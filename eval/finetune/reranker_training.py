@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.finetune.embedder_training import DEV, Tick, Trained, _silence, _step_of, curve_csv, curve_rows
-from eval.finetune.reranker_data import LABEL, QUESTION, CandidateList, Loss, Rows, best_share
+from eval.finetune.reranker_data import LABEL, QUESTION, TEXTS, CandidateList, Loss, Rows, best_share
 from eval.finetune.run_folder import write_atomic
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RerankerError, SettingsError
@@ -36,6 +36,10 @@ class RerankerTraining:
         evaluations: of dev in the whole training; each makes a checkpoint.
         patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
         bonus: what a label adds to the teacher's score of a positive, in the teacher's standard deviations.
+        residual: train on what the pipeline's own order lacks: its fused scores are part of the logits (listnet and
+            lambda without a teacher).
+        freeze_embeddings: leave the word embeddings as they are: half of a small model's weights, and the half that
+            few questions only see parts of.
     """
 
     loss: Loss = "listnet"
@@ -49,6 +53,8 @@ class RerankerTraining:
     evaluations: int = 4
     patience: int = 3
     bonus: float = 1.0
+    residual: bool = True
+    freeze_embeddings: bool = True
     seed: int = 7
     device: str = "auto"
     dtype: str = "auto"
@@ -134,6 +140,7 @@ def train_reranker(
     *,
     curve_file: str = "loss.csv",
     checkpoints: str = "checkpoints",
+    scale: float | None = None,
     progress: Tick | None = None,
 ) -> Trained:
     """Train, keep the checkpoint that is best on dev, and save it to ``target`` (float32, safetensors).
@@ -142,9 +149,11 @@ def train_reranker(
         start: folder that ``start_model`` wrote, or a model trained before.
         rows: of all epochs (``reranker_data.training_rows``).
         dev: lists that checkpoints are measured on, with the share of the reranker that suits each best.
+        scale: ``rerank.scale`` for them.
         folder: OUT; an interrupted call is continued from its checkpoints.
     """
     from sentence_transformers.cross_encoder import CrossEncoderTrainer
+    from torch import nn
     from transformers import EarlyStoppingCallback
     from transformers.trainer_utils import get_last_checkpoint, set_seed
 
@@ -152,6 +161,10 @@ def train_reranker(
     model = load_cross_encoder(start, name, training)
     longest = model.max_seq_length
     model.max_seq_length = min(training.max_tokens or longest, longest)
+    if training.freeze_embeddings:
+        for part in model.modules():
+            if isinstance(part, nn.Embedding):
+                part.requires_grad_(False)
     arguments = _arguments(rows, folder / checkpoints, training)
     curve = _curve(folder / curve_file, training.epochs, progress)
     callbacks: list[Any] = [curve]
@@ -162,7 +175,7 @@ def train_reranker(
         args=arguments,
         train_dataset=_dataset(rows),
         loss=_loss(model, rows, training),
-        evaluator=_evaluator(dev, bfloat16=arguments.bf16),
+        evaluator=_evaluator(dev, scale, bfloat16=arguments.bf16),
         callbacks=callbacks,
     )
     _silence(trainer)
@@ -272,22 +285,29 @@ def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
     import torch
     from sentence_transformers.cross_encoder import losses
 
+    found: Any
     match training.loss:
         case "bce":
             labels = rows[LABEL]
             positive = sum(labels) or 1.0
             weight = torch.tensor(max(1.0, (len(labels) - positive) / positive))
             return losses.BinaryCrossEntropyLoss(model, pos_weight=weight.to(model.device))
-        case "listnet":
-            return losses.ListNetLoss(model, mini_batch_size=PAIRS_AT_ONCE)
-        case "lambda":
-            return losses.LambdaLoss(model, mini_batch_size=PAIRS_AT_ONCE)
         case "margin_mse":
             return losses.MarginMSELoss(model)
-    raise SettingsError(f"{training.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
+        case "listnet":
+            found = losses.ListNetLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+        case "lambda":
+            found = losses.LambdaLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+        case _:
+            raise SettingsError(f"{training.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
+    if len(rows[LABEL][0]) == len(rows[TEXTS][0]):
+        return found
+    from eval.finetune.reranker_losses import Residual
+
+    return Residual(found)
 
 
-def _evaluator(dev: Sequence[CandidateList], *, bfloat16: bool) -> Any:
+def _evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat16: bool) -> Any:
     """nDCG@10 of the reranked dev lists."""
     from sentence_transformers.base.evaluation import BaseEvaluator
 
@@ -300,7 +320,7 @@ def _evaluator(dev: Sequence[CandidateList], *, bfloat16: bool) -> Any:
         def __call__(
             self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
         ) -> dict[str, float]:
-            share, curve = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV)
+            share, curve = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV, scale)
             return {DEV: curve[share]}
 
     return ListEvaluator()

@@ -44,6 +44,7 @@ class Work:
     stage: Stage
     say: Callable[[str], None]
     rerankers: dict[Path, Any] = field(default_factory=dict)  # loaded, by folder
+    scale: float | None = None  # rerank.scale of the tuned model
 
     def done(self, max_loss: float, command: str) -> TunedReranker:
         from eval.finetune.proof import prove, run_key
@@ -56,13 +57,15 @@ class Work:
         lists = self.dev_lists()
         start = self.start()
         kept_head = has_head(self.folder)
-        start_weight = self.chosen("start", start, lists)[0] if kept_head else 1.0
+        start_weight = self.chosen("start", start, lists, None)[0] if kept_head else 1.0
         self.say("scoring the base model" + ("" if kept_head else " (its head is new, so it ranks at random)"))
         first = self.scored("start", start, start_weight, everywhere if kept_head else [test])
         mined, report = self.mined()
         warm = self.warmed(start, lists)
-        trained = self.trained(start if warm is None else self.run.path / "warm", mined, lists)
-        weight, weights = self.chosen("tuned", self.model, lists)
+        first_stage, self.scale = self.first_stage(mined)
+        begin = start if warm is None else self.run.path / "warm"
+        trained = self.trained(begin, mined, lists, first_stage)
+        weight, weights = self.chosen("tuned", self.model, lists, self.scale)
         self.say(f"the reranker's share in the order is {weight:g} (MAP on dev {max(weights.values()):.4f})")
         after = self.scored("tuned", self.model, weight, everywhere)
         alone = self.scored("alone", self.model, 1.0, [test]) if weight < 1 else after
@@ -101,7 +104,8 @@ class Work:
         return self.settings.model_copy(update={"rerank": rerank})
 
     def with_reranker(self, model: Path, weight: float) -> Settings:
-        changes = {"provider": "cross_encoder", "model": str(model), "weight": weight}
+        scale = self.scale if model == self.model else None
+        changes = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
         return self.settings.model_copy(update={"rerank": self.settings.rerank.model_copy(update=changes)})
 
     def lines(self, weight: float) -> list[str]:
@@ -111,6 +115,7 @@ class Work:
             'provider = "cross_encoder"',
             f'model = "{self.model.resolve()}"',
             f"weight = {weight:g}",
+            *([f"scale = {self.scale:g}"] if self.scale is not None else []),
             f"depth = {rerank.depth}",
             f'read = "{rerank.read}"',
         ]
@@ -226,9 +231,30 @@ class Work:
         rows = self.run.step("questions", ask, load=lambda: load_rows(path))
         settings = replace(training, loss="listnet", lr=self.options.warm_lr, epochs=1, patience=0)
         self.say(f"warming up on {len(rows['question'])} questions made from the documents")
-        return self.fitted("warm", start, rows, lists, settings)
+        return self.fitted("warm", start, rows, lists, settings, None)
 
-    def trained(self, start: Path, mined: TrainingSet, lists: list[CandidateList]) -> Trained:
+    def first_stage(self, mined: TrainingSet) -> tuple[dict[str, dict[str, float]] | None, float | None]:
+        """What fused scores add to the logits of the training texts, and the factor; None where nothing is added."""
+        from eval.finetune.reranker_data import residual_scale
+        from eval.finetune.teachers import PipelineTeacher, teacher_scores
+        from eval.session import Session
+
+        training = self.options.training
+        if not training.residual or self.options.teacher or training.loss not in ("listnet", "lambda"):
+            return None, None
+        path = self.run.path / "fused.jsonl"
+        with Session(self.splits.train, cache=self.cache) as session, self.stage("fused scores") as tick:
+            found = teacher_scores(PipelineTeacher(session.retriever(self.pipeline)), mined, path, progress=tick)
+        factor = residual_scale(mined, found)
+        return {query: {name: factor * value for name, value in row.items()} for query, row in found.items()}, factor
+
+    def trained(
+        self,
+        start: Path,
+        mined: TrainingSet,
+        lists: list[CandidateList],
+        first_stage: dict[str, dict[str, float]] | None,
+    ) -> Trained:
         from eval.finetune.reranker_data import training_rows
 
         training = self.options.training
@@ -240,12 +266,19 @@ class Work:
             seed=training.seed,
             scores=self.taught(mined),
             bonus=training.bonus,
+            first=first_stage,
         )
         self.say(f"training on {len(rows['question'])} rows ({training.loss})")
-        return self.fitted("model", start, rows, lists, training)
+        return self.fitted("model", start, rows, lists, training, self.scale)
 
     def fitted(
-        self, target: str, start: Path, rows: Any, lists: list[CandidateList], training: RerankerTraining
+        self,
+        target: str,
+        start: Path,
+        rows: Any,
+        lists: list[CandidateList],
+        training: RerankerTraining,
+        scale: float | None,
     ) -> Trained:
         """One training, of the warm-up or of the model itself."""
         dev = [one for one in lists if any(gain > 0 for gain in one.relevant.values())]
@@ -263,6 +296,7 @@ class Work:
                     training,
                     curve_file="warm-up-loss.csv" if warm else "loss.csv",
                     checkpoints="checkpoints-warm" if warm else "checkpoints",
+                    scale=scale,
                     progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
                 )
             return asdict(found)
@@ -282,7 +316,9 @@ class Work:
             teacher = build_teacher(list(self.options.teacher), self.settings, retriever=retriever, cache=self.cache)
             return unit_scores(teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick))
 
-    def chosen(self, name: str, model: Path, lists: list[CandidateList]) -> tuple[float, dict[str, float]]:
+    def chosen(
+        self, name: str, model: Path, lists: list[CandidateList], scale: float | None
+    ) -> tuple[float, dict[str, float]]:
         """The share of a reranker's score that is best on dev by MAP, and MAP of each share."""
         from eval.finetune.proof import MEASURES
 
@@ -294,7 +330,7 @@ class Work:
                     raw.append([float(value) for value in reranker.score(one.question, one.texts).raw])
                     if tick is not None:
                         tick(number, len(lists))
-            share, curve = best_share(lists, raw, MEASURES[0])
+            share, curve = best_share(lists, raw, MEASURES[0], scale)
             fixed = self.options.weight
             return {"weight": share if fixed is None else fixed, "curve": {f"{s:g}": v for s, v in curve.items()}}
 

@@ -188,7 +188,7 @@ class HybridRetriever(BaseRetriever):
         return kept
 
     def _blend(self, candidates: list[Candidate], trace: Trace) -> bool:
-        """Where ``rerank.weight`` is below 1: the weighted mean of both scores, min-max over the list, is the score.
+        """Where ``rerank.weight`` is below 1: the weighted mean of both scores is the score (``blend``).
 
         ``rerank_score`` stays what the model said of each candidate by itself, so that thresholds keep their meaning.
         """
@@ -197,7 +197,7 @@ class HybridRetriever(BaseRetriever):
             return False
         model = [(c.id, float(c.rerank_score or 0.0) if c.rerank_raw is None else c.rerank_raw) for c in candidates]
         first = [(c.id, float(c.fused_score or 0.0)) for c in candidates]
-        blended = dict(fuse(model, first, method="minmax", dense_weight=weight, sparse_weight=1 - weight))
+        blended = blend(model, first, weight=weight, scale=self.settings.rerank.scale)
         for candidate in candidates:
             candidate.blended_score = candidate.score = blended[candidate.id]
         trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one")
@@ -217,6 +217,22 @@ class HybridRetriever(BaseRetriever):
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # The encoder and the embedded engine compute; a thread keeps the event loop free meanwhile.
         return await asyncio.to_thread(self._retrieve, query_bundle)
+
+
+def blend(
+    model: Sequence[tuple[str, float]], first: Sequence[tuple[str, float]], *, weight: float, scale: float | None
+) -> dict[str, float]:
+    """id -> ``weight`` of the reranker's score and the rest of the fused one.
+
+    Args:
+        model, first: (id, score) of the same candidates: the reranker's raw scores and the fused ones. The fused scores
+            are stretched to [0, 1] over them.
+        scale: the raw scores are divided by it; None: they are stretched as well, however little they differ.
+    """
+    if scale is None:
+        return dict(fuse(model, first, method="minmax", dense_weight=weight, sparse_weight=1 - weight))
+    stretched = dict(fuse([], first, method="minmax", dense_weight=0, sparse_weight=1))
+    return {name: weight * raw / scale + (1 - weight) * stretched[name] for name, raw in model}
 
 
 def _candidates(legs: Legs, fused: Sequence[tuple[str, float]]) -> list[Candidate]:
