@@ -10,6 +10,7 @@ import click
 
 from eval.cli.finetune_options import (
     batch_option,
+    dev_by_option,
     epochs_option,
     finetune_options,
     lr_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
 @finetune_options
+@dev_by_option
 @epochs_option(3)
 @batch_option(32)
 @lr_option(5e-5)
@@ -136,6 +138,7 @@ def command(
     train_split: str,
     split: str,
     dev_share: float,
+    dev_by: str,
     train_queries: int | None,
     seed: int,
     max_loss: float,
@@ -227,6 +230,7 @@ def command(
         train_split=train_split,
         test_split=split,
         dev_share=dev_share,
+        dev_by=dev_by,  # type: ignore[arg-type]
         train_queries=train_queries,
         max_loss=max_loss,
         settings=shared.settings,

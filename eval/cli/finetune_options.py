@@ -35,6 +35,13 @@ dev_share_option = click.option(
     metavar="SHARE",
     help="Share of the training questions held out for early stopping and for choosing weights.",
 )
+dev_by_option = click.option(
+    "--dev-by",
+    default="document",
+    show_default=True,
+    type=click.Choice(["document", "question"]),
+    help="Dev's answers stand in documents that training never saw, or in any.",
+)
 train_queries_option = click.option(
     "--train-queries", type=click.IntRange(min=1), metavar="N", help="Only the first N training questions."
 )

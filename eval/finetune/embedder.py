@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder_options import EmbedderOptions, Stage, Tuned
@@ -35,6 +35,7 @@ def finetune_embedder(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
+    dev_by: Literal["document", "question"] = "document",
     train_queries: int | None = None,
     max_loss: float = 0.025,
     settings: Settings | None = None,
@@ -49,6 +50,7 @@ def finetune_embedder(
         dataset: as ``load_dataset`` takes it; without a training split its test split is divided.
         base: "minilm", a folder, or a hub name of a sentence-transformers model.
         out: folder of the run; the same call continues an interrupted one.
+        dev_share, dev_by: see ``eval.finetune.splits.make_splits``.
         also: further datasets to check for forgetting, besides the packaged probes.
         settings: of the pipeline that negatives are mined from; its encoder is replaced by the base.
         cache: see ``eval.embedding_cache.cache_folder``.
@@ -77,6 +79,7 @@ def finetune_embedder(
         train_split=train_split,
         test_split=test_split,
         dev_share=dev_share,
+        dev_by=dev_by,
         seed=wanted.training.seed,
         limit=train_queries,
     )
