@@ -43,12 +43,13 @@ class Feed:
         report: IngestReport,
         splitter: Callable[[], Splitter],
         worker: ReaderWorker,
+        repeated: RepeatedPassages,
         notify: Callable[[str, int], None] = lambda path, total: None,
     ) -> None:
         self._manifest, self._recipe, self._report = manifest, recipe, report
         self._make_splitter, self._worker, self._notify = splitter, worker, notify
         self._splitter: Splitter | None = None
-        self._repeated = RepeatedPassages(report.repeated)
+        self._repeated = repeated
         self._seen: set[str] = set()
 
     def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
@@ -147,8 +148,7 @@ class Feed:
 
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
         while batch := list(islice(records, BATCH)):
-            for record in batch:
-                self._repeated.add(record)
+            self._repeated.add(batch)
             yield Records(task, batch)
 
 

@@ -21,6 +21,7 @@ from indexes.manifest import Copy, Manifest
 from indexes.nodes import build_splitter
 from indexes.planner import FilePlanner, Job
 from indexes.pooling import WindowPooler
+from indexes.repeated import RepeatedPassages
 from indexes.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.settings import IndexSettings
 from indexes.store import points
@@ -109,6 +110,8 @@ class _Run:
         self._current, self._total = "", 0
         self._cache: EncodingCache | None = None
         self._journal = Journal(manifest.path)
+        passages = None if manifest.path is None else manifest.path.with_suffix(".passages")
+        self._repeated = RepeatedPassages(self._report.repeated, passages, lambda doc_id: bool(manifest.get(doc_id)))
         self._stop = pipeline.Stop(lambda: self._notify(stopping=True))
 
     def all(self, source: Source, prune: bool) -> IngestReport:
@@ -133,7 +136,7 @@ class _Run:
 
     def _everything(self, source: Source, prune: bool, worker: ReaderWorker) -> None:
         paths = _paths(source)
-        feed = Feed(self._manifest, self._recipe, self._report, self._splitter, worker, self._note)
+        feed = Feed(self._manifest, self._recipe, self._report, self._splitter, worker, self._repeated, self._note)
         if paths is None:
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
         else:
@@ -233,6 +236,7 @@ class _Run:
 
     def _finish(self) -> None:
         self._report.seconds = time.monotonic() - self._started
+        self._repeated.close()
         try:
             with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
                 if not self._manifest.unfinished():

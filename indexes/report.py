@@ -54,16 +54,16 @@ class FileReport:
 
 @dataclass(slots=True)
 class Repeated:
-    """Passages of three sentences and more that were met again during the run, word for word but for case and
-    punctuation.
+    """Passages of three sentences and more that were met again, word for word or nearly, in this run or before it.
 
     Args:
         passages: how many.
-        examples: the first of them: {"text", "source", "first_source"}.
+        examples: the first of them: {"text", "similarity", "source", "at", "first_source", "first_at"}; the places are
+            {"heading", "place", "page", "start", "end"} as far as there are, ``start`` and ``end`` in characters.
     """
 
     passages: int = 0
-    examples: list[dict[str, str]] = field(default_factory=list)
+    examples: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -117,14 +117,23 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
         words(f"left aside, since no reader is for them: {kinds}")
     if result.repeated.passages:
-        words(f"{result.repeated.passages} passages stand in these documents more than once, such as:")
+        words(f"{result.repeated.passages} passages stand in the documents more than once or nearly so, such as:")
         for example in result.repeated.examples[:EXAMPLES]:
-            places = f"{shown_path(example['first_source'])}, {shown_path(example['source'])}"
-            words(f"  “{shorten(example['text'], 70)}” ({places})")
+            first = shown_place(example["first_source"], example["first_at"])
+            again = shown_place(example["source"], example["at"])
+            words(f"  “{shorten(example['text'], 70)}” ({first}; {again}; {example['similarity']:.0%} alike)")
     if shared.json:
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:
         data(summary(shared.collection, total, result))
+
+
+def shown_place(source: str, at: dict[str, Any]) -> str:
+    """ "guide.pdf, page 3" or "guide.txt, characters 120-480"."""
+    if "page" in at:
+        return f"{shown_path(source)}, page {at['page']}"
+    where = at.get("place") or f"characters {at['start']}-{at['end']}"
+    return f"{shown_path(source)}, {where}"
 
 
 def summary(collection: str, total: int | None, report: IngestReport) -> str:
