@@ -25,7 +25,9 @@ from rag.settings import RerankSettings, Settings
 TRAINING = RerankerTraining(epochs=3, batch=4, negatives=7, lr=3e-3, evaluations=3, patience=0, dtype="float32")
 OPTIONS = RerankerOptions(training=TRAINING, warm_up=40, warm_lr=1e-3)
 PAIRS = [
-    (question, text) for question in ("Where did the Alcon land her cargo?", "When?") for _, text in documents().values()
+    (question, text)
+    for question in ("Where did the Alcon land her cargo?", "When?")
+    for _, text in documents().values()
 ]
 
 
