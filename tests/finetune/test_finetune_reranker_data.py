@@ -17,6 +17,7 @@ from eval.finetune.reranker_data import (
     best_share,
     blended,
     load_lists,
+    residual_scale,
     save_lists,
     training_rows,
 )
@@ -64,6 +65,56 @@ def test_a_teachers_scores_are_the_labels_and_the_unscored_is_left_out() -> None
     assert all(0 < value < 1 for value in rows("bce", scores=scores)["label"])
 
 
+def test_what_the_first_stage_adds_stands_behind_the_labels() -> None:
+    first = {"q": {"p1": 4.0, "p2": 3.0, "n1": 1.0, "n2": 2.0, "n3": 0.5, "n4": 0.0}}
+    by_text = {TEXTS[name]: value for name, value in first["q"].items()}
+    found = rows("listnet", first=first)
+    for texts, labels in zip(found["texts"], found["label"], strict=True):
+        assert len(labels) == 2 * len(texts)
+        assert labels[len(texts) :] == [by_text[text] for text in texts]
+
+
+def test_the_residual_loss_is_that_of_the_sum() -> None:
+    """Logits of 0 with summands cost what logits equal to the summands cost without."""
+    import torch
+    from sentence_transformers.cross_encoder.losses import ListNetLoss
+
+    from eval.finetune.reranker_losses import Residual
+
+    class Fixed:
+        num_labels, device = 1, torch.device("cpu")
+
+        def __init__(self, logits: list[float]) -> None:
+            self.logits = torch.tensor(logits, requires_grad=True)
+
+        def preprocess(self, pairs: Any, **_: Any) -> dict[str, Any]:
+            return {}
+
+        def __call__(self, tokens: Any) -> dict[str, Any]:
+            return {"scores": self.logits}
+
+    inputs = [["a", "b"], [["x", "y"], ["x", "y", "z"]]]
+    labels = [torch.tensor([10.0, 0.0]), torch.tensor([0.0, 10.0, 0.0])]
+    added = [torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.0, -1.0])]
+    summed: Any = Fixed([1.0, 2.0, 0.5, 0.0, -1.0])
+    flat: Any = Fixed([0.0] * 5)
+    wanted = ListNetLoss(summed, mini_batch_size=-1)(inputs, labels)
+    found = Residual(ListNetLoss(flat, mini_batch_size=-1))(
+        inputs, [torch.cat(both) for both in zip(labels, added, strict=True)]
+    )
+    assert found.item() == pytest.approx(wanted.item()) and found.item() > 0.5
+    found.backward()
+    assert flat.logits.grad.abs().sum() > 0
+
+
+def test_the_residual_scale_is_the_likeliest() -> None:
+    """Fused scores that tell positives well deserve to count much, those that tell nothing hardly."""
+    sure = {"q": {"p1": 1.0, "p2": 0.9, "n1": 0.3, "n2": 0.2, "n3": 0.1, "n4": 0.0}}
+    vague = {"q": {"p1": 0.5, "p2": 0.1, "n1": 0.6, "n2": 0.4, "n3": 0.3, "n4": 0.2}}
+    assert residual_scale(TRAINING, sure) == 20.0 > residual_scale(TRAINING, vague)
+    assert residual_scale(TRAINING, {}) == 1.0
+
+
 def test_nothing_to_train_on_is_told() -> None:
     with pytest.raises(SourceError, match="both a positive and a negative"):
         rows("listnet", scores={"q": {"n1": 1.0}})
@@ -90,6 +141,14 @@ def test_equal_shares_prefer_the_reranker_and_none_is_no_choice() -> None:
     right = [[2.0, 0.0, 0.0], [0.0, 1.0]]
     share, curve = best_share(lists(), right, "AP")
     assert (share, curve[1.0]) == (1.0, 1.0)
+
+
+def test_a_scale_keeps_small_differences_small() -> None:
+    """Stretched over the list, a hundredth of a logit would overrule the fused score."""
+    raw = [[0.0, 0.0, 0.01], [0.0, 0.01]]
+    assert blended(lists(), raw, 0.6, "MAP") == 0.75
+    assert blended(lists(), raw, 0.6, "MAP", scale=5.0) == blended(lists(), raw, 0.0, "MAP")
+    assert blended(lists(), [[0.0, 0.0, 0.0], [0.0, 6.0]], 0.5, "MAP", scale=5.0) == 1.0
 
 
 def test_a_document_counts_by_its_best_sentence() -> None:

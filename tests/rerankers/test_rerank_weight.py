@@ -92,6 +92,14 @@ def test_a_blend_is_the_weighted_mean_and_the_probability_stays(index: Index) ->
     assert [c.score for c in blended] == sorted((c.score for c in blended), reverse=True)
 
 
+def test_with_a_scale_raw_scores_are_not_stretched() -> None:
+    from rag.retrieval.hybrid import blend
+
+    model, first = [("a", 2.0), ("b", -1.0), ("c", 0.0)], [("a", 3.0), ("b", 5.0), ("c", 4.0)]
+    assert blend(model, first, weight=0.5, scale=10.0) == pytest.approx({"a": 0.1, "b": 0.45, "c": 0.25})
+    assert blend(model, first, weight=0.5, scale=None) == pytest.approx({"a": 0.5, "b": 0.5, "c": 0.25 + 1 / 6})
+
+
 def test_the_trace_names_the_shares(index: Index) -> None:
     trace = HybridRetriever(index, settings=settings_with(0.3), reranker=Backwards()).search(QUESTION).trace
     assert any("0.3 of the reranker's score and 0.7" in note for note in trace.notes)
