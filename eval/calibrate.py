@@ -21,8 +21,9 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.lift import Lifter
 from indexes.errors import SettingsError, SourceError
-from indexes.store.fusion import JOINED
 from rag.answer.calibration import score_fingerprint
+
+RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is always near 1
 
 
 @dataclass(slots=True)
@@ -144,9 +145,9 @@ def check_scores(reranker: Any, fusion: str) -> None:
     """Refuse scores that say nothing across questions.
 
     Raises:
-        SettingsError: fused scores without a reranker.
+        SettingsError: minmax or rrf fusion without a reranker.
     """
-    if reranker is None and fusion in JOINED:
+    if reranker is None and fusion in RELATIVE:
         raise SettingsError(
             f"with retrieval.fusion = {fusion} and no reranker a score is relative to its own question's candidates, "
             "so no threshold can tell questions apart",

@@ -118,8 +118,8 @@ def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) 
     """Rank of each relevant document's best sentence in each leg (DEEP hits) and in the fusion of both legs' top_k."""
     from eval.lift import Lifter
     from indexes.nodes.record import SentenceRecord
-    from indexes.store.fusion import Method, fuse
-    from indexes.store.search import search_legs
+    from indexes.store.search import Legs, search_legs
+    from rag.retrieval.hybrid import fuse_scores, leg_scores
 
     index, retrieval = retriever.index, retriever.settings.retrieval
     lifter = Lifter(dataset, index)
@@ -134,15 +134,9 @@ def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) 
             name = names[hit.id] = lifter.of_record(record)
             if name in relevant and leg not in (entry := found.setdefault(name, {"text": record.text})):
                 entry[leg] = rank
-    method: Method = retrieval.fusion if sparse is not None else "dense"
-    fused = fuse(
-        [(hit.id, hit.score) for hit in deep.dense[: retrieval.top_k]],
-        [(hit.id, hit.score) for hit in deep.sparse[: retrieval.top_k]],
-        method=method,
-        dense_weight=retrieval.dense_weight,
-        sparse_weight=retrieval.sparse_weight,
-        rrf_k=retrieval.rrf_k,
-    )
+    kept = Legs(dense=deep.dense[: retrieval.top_k], sparse=deep.sparse[: retrieval.top_k])
+    scores = leg_scores(index, kept, encoded.dense[0], sparse, retrieval)
+    fused = fuse_scores(scores, retrieval, both=sparse is not None)
     for rank, (identity, _) in enumerate(fused, start=1):
         name = names[identity]
         if name in found:

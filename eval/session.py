@@ -25,6 +25,7 @@ SHORT = {
     "dense_weight": "retrieval.dense_weight",
     "sparse_weight": "retrieval.sparse_weight",
     "rrf_k": "retrieval.rrf_k",
+    "score_both": "retrieval.score_both",
     "hyde": "hyde.mode",
     "rerank": "rerank.provider",
     "depth": "rerank.depth",

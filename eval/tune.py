@@ -25,8 +25,7 @@ PerQuery = Callable[[Changes], Mapping[str, float]]
 WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 FUSION: Axis = (
     *(
-        {"retrieval.fusion": method, "retrieval.dense_weight": w, "retrieval.sparse_weight": round(1 - w, 2)}
-        for method in ("zeromax", "minmax")
+        {"retrieval.fusion": "minmax", "retrieval.dense_weight": w, "retrieval.sparse_weight": round(1 - w, 2)}
         for w in WEIGHTS
     ),
     {"retrieval.fusion": "rrf", "retrieval.dense_weight": 0.5, "retrieval.sparse_weight": 0.5},

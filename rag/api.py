@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
     window: int
     top_k: int
     top_n: int
-    fusion: Literal["zeromax", "minmax", "rrf", "dense", "sparse"]
+    fusion: Literal["minmax", "rrf", "dense", "sparse"]
     dense_weight: float
     sparse_weight: float
     rrf_k: int

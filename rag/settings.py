@@ -16,11 +16,12 @@ class RetrievalSettings(SectionModel):
     top_k: int = Field(50, ge=1, description="candidates taken from each leg, and kept after fusion")
     top_n: int = Field(5, ge=1, description="passages that reach the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
-    fusion: Literal["zeromax", "minmax", "rrf", "dense", "sparse"] = Field(
-        "zeromax", description="how the two legs are joined"
+    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field("minmax", description="how the two legs are joined")
+    dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax and rrf fusion")
+    sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax and rrf fusion")
+    score_both: bool = Field(
+        True, description="minmax: what one leg found is scored by the other leg too, in a second search over it alone"
     )
-    dense_weight: float = Field(0.55, ge=0, description="weight of the dense leg in zeromax, minmax and rrf fusion")
-    sparse_weight: float = Field(0.45, ge=0, description="weight of the sparse leg in zeromax, minmax and rrf fusion")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
 
 

@@ -12,7 +12,7 @@ from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
 # What is swept when nothing is asked for: all that costs no language model and no reranker.
-USUAL = ("fusion=dense,sparse,rrf,minmax,zeromax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
+USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
 
 
 @click.command(name="sweep", short_help="Measure a pipeline over ranges of its settings.")

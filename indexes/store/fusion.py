@@ -1,10 +1,7 @@
 """Join the dense and the sparse leg into one ranking: pure Python, deterministic, ties by id.
 
-``minmax``: each leg's scores are stretched to [0, 1] and added with weights; it beat RRF with k=60 on most of the BEIR
-sets measured. ``zeromax``: the same for the dense leg; a lexical score is divided by the leg's best one, since its
-floor is known: 0, no term in common (the "theoretical minimum" of Bruch et al., arXiv 2210.11934). With ``minmax`` the
-last hit of that leg counts as much as one that shares no word with the question, and where the scores of its hits are
-close together their differences are blown up. ``rrf``: reciprocal rank fusion with an explicit
+``minmax`` (default): each leg's scores are stretched to [0, 1] and added with weights; it beat RRF with k=60 on most
+of the BEIR sets measured (see also Bruch et al., arXiv 2210.11934). ``rrf``: reciprocal rank fusion with an explicit
 k (60 in Cormack et al. 2009; Qdrant's own default is 2).
 """
 
@@ -15,8 +12,7 @@ from typing import Literal
 
 from indexes.errors import SettingsError
 
-Method = Literal["zeromax", "minmax", "rrf", "dense", "sparse"]
-JOINED: tuple[Method, ...] = ("zeromax", "minmax", "rrf")  # methods whose scores are relative to the hits of a question
+Method = Literal["minmax", "rrf", "dense", "sparse"]
 Ranked = Sequence[tuple[str, float]]
 
 
@@ -33,12 +29,12 @@ def fuse(
 
     Args:
         dense, sparse: (id, score) of each leg, best first; scores in any unit. An id may stand in one leg or in both.
-        method: "zeromax", "minmax", "rrf", or one leg alone ("dense", "sparse": that leg's own scores, unchanged).
+        method: "minmax", "rrf", or one leg alone ("dense", "sparse": that leg's own scores, unchanged).
         dense_weight, sparse_weight: not negative, not both 0; only their ratio matters.
         rrf_k: the constant of RRF, at least 1.
 
     Returns:
-        (id, score), best first, equal scores by id. Joined scores lie in [0, 1]: 1 is the best hit of
+        (id, score), best first, equal scores by id. "minmax" and "rrf" scores lie in [0, 1]: 1 is the best hit of
         both legs. An id that a leg did not find gets 0 from that leg. A lone hit, or equal scores, normalise to 1.
 
     Raises:
@@ -54,15 +50,14 @@ def fuse(
             remedy="give two finite weights that are not negative and not both 0",
         )
     total = dense_weight + sparse_weight
-    if method in ("minmax", "zeromax"):
-        lexical = _minmax(sparse) if method == "minmax" else _zeromax(sparse)
-        legs = ((_minmax(dense), dense_weight / total), (lexical, sparse_weight / total))
+    if method == "minmax":
+        legs = ((_minmax(dense), dense_weight / total), (_minmax(sparse), sparse_weight / total))
     elif method == "rrf":
         if rrf_k < 1:
             raise SettingsError(f"rrf_k is {rrf_k}", remedy="give 1 or more; 60 is usual")
         legs = ((_reciprocal(dense, rrf_k), dense_weight / total), (_reciprocal(sparse, rrf_k), sparse_weight / total))
     else:
-        raise SettingsError(f"fusion method {method!r} is unknown", remedy="use zeromax, minmax, rrf, dense or sparse")
+        raise SettingsError(f"fusion method {method!r} is unknown", remedy="use minmax, rrf, dense or sparse")
     fused: dict[str, float] = {}
     for scores, weight in legs:
         for key, score in scores.items():
@@ -85,15 +80,6 @@ def _minmax(leg: Ranked) -> dict[str, float]:
     if span == float("inf"):  # scores at both ends of the float range: halve before subtracting
         return {key: (score / 2 - low / 2) / (high / 2 - low / 2) for key, score in scores.items()}
     return {key: (score - low) / span for key, score in scores.items()}
-
-
-def _zeromax(leg: Ranked) -> dict[str, float]:
-    """Scores over the best one; below 0 there is nothing. Where none is above 0 they are stretched instead."""
-    scores = dict(leg)
-    high = max(scores.values(), default=0.0)
-    if high <= 0:
-        return _minmax(leg)
-    return {key: max(score / high, 0.0) for key, score in scores.items()}
 
 
 def _reciprocal(leg: Ranked, k: int) -> dict[str, float]:

@@ -28,7 +28,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.store import points
 from indexes.store.collection import check_collection, has_sparse
 from indexes.store.filters import both, to_qdrant_filter
-from indexes.store.fusion import JOINED, Method, fuse
+from indexes.store.fusion import Method, fuse
 from indexes.store.search import Legs, search_legs
 
 PAGE = 1000  # points a scroll
@@ -101,7 +101,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         legs = Legs(dense=legs.dense[:top_k], sparse=legs.sparse[:sparse_k])
         alpha = query.alpha if query.alpha is not None else 0.5
         method: Method = "dense" if not sparse_wanted else "sparse" if not dense_wanted else self.fusion
-        if method in JOINED and not 0 <= alpha <= 1:
+        if method in ("minmax", "rrf") and not 0 <= alpha <= 1:
             raise StoreError(f"alpha is {alpha}", remedy="give the dense leg's weight, 0 to 1")
         dense_scores, sparse_scores = legs.scores()
         ranked = fuse(

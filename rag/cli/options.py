@@ -115,7 +115,7 @@ def asking_options(function: F) -> F:
                 "--fusion",
                 "retrieval.fusion",
                 "How the two legs are joined.",
-                type=click.Choice(["zeromax", "minmax", "rrf", "dense", "sparse"]),
+                type=click.Choice(["minmax", "rrf", "dense", "sparse"]),
             ),
             setting("--hyde", "hyde.mode", "Hypothetical documents.", type=click.Choice(["off", "on", "auto"])),
             click.option("--no-rerank", is_flag=True, help="Leave the reranker out."),

@@ -12,7 +12,9 @@ from rag.trace import CandidateTrace
 
 @dataclass(slots=True)
 class Candidate:
-    """Ranks are 1-based. ``score`` is that of the last stage that ran. ``window`` is what the answer reads.
+    """Ranks are 1-based; None where it was not among the leg's best, and it may have a score there even so.
+
+    ``score`` is that of the last stage that ran. ``window`` is what the answer reads.
 
     ``blended_score`` is set where ``rerank.weight`` is below 1; it is relative to the question's own candidates.
     """

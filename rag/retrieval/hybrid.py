@@ -18,12 +18,13 @@ from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.filters import to_qdrant_filter
 from indexes.store.fusion import fuse
 from indexes.store.neighbours import fetch_windows
-from indexes.store.search import Hit, Legs, search_legs
+from indexes.store.search import Hit, Legs, complete_legs, search_legs
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import looks_weak, widened_vector
-from rag.settings import Settings
+from rag.settings import RetrievalSettings, Settings
 from rag.trace import Trace
 
+Scores = tuple[list[tuple[str, float]], list[tuple[str, float]]]  # (id, score) of the dense and of the sparse leg
 HypothesisWriter = Callable[[str, int], list[str]]  # (question, how many) -> hypothetical documents
 
 
@@ -133,16 +134,10 @@ class HybridRetriever(BaseRetriever):
                 limit=retrieval.top_k,
                 filters=where,
             )
+            scores = leg_scores(self.index, legs, dense, sparse, retrieval)
         with trace.stage("fuse"):
-            fused = fuse(
-                [(hit.id, hit.score) for hit in legs.dense],
-                [(hit.id, hit.score) for hit in legs.sparse],
-                method=method if use_sparse else "dense",
-                dense_weight=retrieval.dense_weight,
-                sparse_weight=retrieval.sparse_weight,
-                rrf_k=retrieval.rrf_k,
-            )
-            return _candidates(legs, fused[: retrieval.top_k])
+            fused = fuse_scores(scores, retrieval, both=use_sparse)
+            return _candidates(legs, scores, fused[: retrieval.top_k])
 
     def _widen(self, question: str, dense: np.ndarray, trace: Trace) -> np.ndarray:
         """The dense vector with HyDE's help; unchanged, and noted, where the LLM fails."""
@@ -235,7 +230,29 @@ def blend(
     return {name: weight * raw / scale + (1 - weight) * stretched[name] for name, raw in model}
 
 
-def _candidates(legs: Legs, fused: Sequence[tuple[str, float]]) -> list[Candidate]:
+def leg_scores(
+    index: Index, legs: Legs, dense: np.ndarray, sparse: SparseVector | None, retrieval: RetrievalSettings
+) -> Scores:
+    """(id, score) of the dense and of the sparse leg as fusion takes them: with ``retrieval.score_both`` minmax gets
+    both scores of every candidate."""
+    if not (retrieval.score_both and retrieval.fusion == "minmax" and sparse is not None and len(sparse)):
+        return legs.scores()
+    return complete_legs(index.client, index.collection, legs, dense=dense, sparse=sparse)
+
+
+def fuse_scores(scores: Scores, retrieval: RetrievalSettings, *, both: bool) -> list[tuple[str, float]]:
+    """The fused ranking of both legs, as the settings say; without ``both`` the dense leg's own."""
+    return fuse(
+        *scores,
+        method=retrieval.fusion if both else "dense",
+        dense_weight=retrieval.dense_weight,
+        sparse_weight=retrieval.sparse_weight,
+        rrf_k=retrieval.rrf_k,
+    )
+
+
+def _candidates(legs: Legs, scores: Scores, fused: Sequence[tuple[str, float]]) -> list[Candidate]:
+    dense_scores, sparse_scores = dict(scores[0]), dict(scores[1])
     dense = {hit.id: (rank, hit) for rank, hit in enumerate(legs.dense, 1)}
     sparse = {hit.id: (rank, hit) for rank, hit in enumerate(legs.sparse, 1)}
     found = []
@@ -251,9 +268,9 @@ def _candidates(legs: Legs, fused: Sequence[tuple[str, float]]) -> list[Candidat
                 score=score,
                 fused_score=score,
                 dense_rank=dense_rank,
-                dense_score=dense_hit.score if dense_hit else None,
+                dense_score=dense_scores.get(point_id),
                 sparse_rank=sparse_rank,
-                sparse_score=sparse_hit.score if sparse_hit else None,
+                sparse_score=sparse_scores.get(point_id),
             )
         )
     return found

@@ -94,7 +94,7 @@ def test_command_tunes_a_real_index(made_up_dataset, cache, tmp_path, monkeypatc
     result = CliRunner().invoke(main, ["tune", *options, "--json"], standalone_mode=False)
     assert result.exit_code == 0, (result.output, result.exception)
     found = json.loads(result.stdout)
-    assert found["changes"]["retrieval.fusion"] in ("zeromax", "minmax", "rrf", "sparse")
+    assert found["changes"]["retrieval.fusion"] in ("minmax", "rrf", "sparse")
     assert found["train_best"] > found["train_base"] and found["test"]["queries"] == 18
     assert "retrieval" in tomllib.loads(output.read_text())["profiles"]["offline"]
     refused = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "test"], standalone_mode=False)

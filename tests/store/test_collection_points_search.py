@@ -30,7 +30,7 @@ from indexes.store.collection import (
 from indexes.store.edge import EdgeClient
 from indexes.store.fusion import fuse
 from indexes.store.neighbours import fetch_windows
-from indexes.store.search import Hit, Legs, search_legs
+from indexes.store.search import Hit, Legs, complete_legs, search_legs
 
 SMALL = StoreSettings(min_free_mb=1)
 
@@ -190,6 +190,29 @@ def test_both_legs_in_one_call(engine: Any) -> None:
     bare = search_legs(engine, "notes", dense=question, sparse=terms, limit=10, with_payload=False)
     assert [hit.id for hit in bare.dense] == [hit.id for hit in legs.dense] and bare.dense[0].payload == {}
     assert fuse(*legs.scores())[0][0] in {records[3].id, records[7].id}
+
+    cosines, weighed = map(dict, complete_legs(engine, "notes", legs, dense=question, sparse=terms))
+    place = {record.id: i for i, record in enumerate(records)}
+    wanted = {hit.id for hit in (*legs.dense, *legs.sparse)}
+    assert len(wanted) > 10  # the legs differ, so each lacks some of the other's
+    assert cosines.keys() == weighed.keys() == wanted
+    assert np.allclose([cosines[i] for i in wanted], [(dense @ question)[place[i]] for i in wanted], atol=1e-5)
+    assert np.allclose([weighed[i] for i in wanted], [dots[place[i]] for i in wanted], rtol=1e-3, atol=1e-6)
+    assert any(weighed[hit.id] == 0 for hit in legs.dense) or dots.min() > 0  # no term in common: 0, not missing
+
+
+def test_the_idf_of_a_score_does_not_depend_on_what_is_scored(engine: Any) -> None:
+    rng = np.random.default_rng(2)
+    records = make_records("a", [f"text {i}" for i in range(60)])
+    dense, sparse = unit(rng, 60), sparse_rows(rng, 60)
+    exactly = StoreSettings(min_free_mb=1, quantization="none")
+    ensure_collection(engine, "notes", fingerprint=fingerprint(), idf=True, settings=exactly)
+    points.upsert_records(engine, "notes", records, dense, sparse)
+    legs = search_legs(engine, "notes", dense=dense[3], sparse=sparse[7], limit=5)
+    _, weighed = complete_legs(engine, "notes", legs, dense=dense[3], sparse=sparse[7])
+    assert {hit.id: hit.score for hit in legs.sparse} == pytest.approx(
+        {key: score for key, score in weighed if key in {hit.id for hit in legs.sparse}}
+    )
 
 
 def test_legs_left_out(engine: Any) -> None:

@@ -40,16 +40,6 @@ def test_single_legs_keep_their_scores() -> None:
     assert fuse(dense, sparse, method="sparse") == [("z", 3.0)]
 
 
-def test_zeromax_by_hand() -> None:
-    dense = [("a", 0.9), ("b", 0.7), ("c", 0.5)]
-    sparse = [("c", 8.0), ("d", 6.0)]
-    fused = fuse(dense, sparse, method="zeromax")
-    assert rounded(fused) == [("a", 0.5), ("c", 0.5), ("d", 0.375), ("b", 0.25)]  # d is no worse than 6 of 8
-    assert rounded(fuse([], [("a", 4.0), ("b", 1.0)], method="zeromax", dense_weight=0)) == [("a", 1.0), ("b", 0.25)]
-    assert fuse([], [("a", -1.0), ("b", -3.0)], method="zeromax", dense_weight=0) == [("a", 1.0), ("b", 0.0)]
-    assert fuse([], [("a", 2.0), ("b", -3.0)], method="zeromax", dense_weight=0) == [("a", 1.0), ("b", 0.0)]
-
-
 def test_lone_and_equal_and_negative_scores() -> None:
     assert fuse([("a", 0.01)], []) == [("a", 0.5)]  # a lone hit normalises to 1, weight one half
     assert fuse([("a", -3.0), ("b", -3.0)], []) == [("a", 0.5), ("b", 0.5)]
@@ -80,7 +70,7 @@ legs = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), st.floats(-1
 weights = st.floats(0.0, 100.0)
 
 
-@given(legs, legs, st.sampled_from(["zeromax", "minmax", "rrf"]), weights, weights, st.integers(1, 200), st.randoms())
+@given(legs, legs, st.sampled_from(["minmax", "rrf"]), weights, weights, st.integers(1, 200), st.randoms())
 def test_promises(dense: list, sparse: list, method, wd: float, ws: float, k: int, rnd: random.Random) -> None:
     if wd + ws == 0:
         wd = 1.0
@@ -92,9 +82,8 @@ def test_promises(dense: list, sparse: list, method, wd: float, ws: float, k: in
     rnd.shuffle(dense)
     rnd.shuffle(sparse)
     assert fuse(dense, sparse, **options) == fused, "the order of the input decides nothing"
-    if method != "zeromax":  # which knows the floor of the sparse leg alone
-        swapped = fuse(sparse, dense, method=method, dense_weight=ws, sparse_weight=wd, rrf_k=k)
-        assert dict(swapped) == pytest.approx(dict(fused))
+    swapped = fuse(sparse, dense, method=method, dense_weight=ws, sparse_weight=wd, rrf_k=k)
+    assert dict(swapped) == pytest.approx(dict(fused))
 
 
 @given(legs.filter(bool), weights.filter(lambda w: w > 0))
