@@ -51,10 +51,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--warm-up",
+    default=0,
+    show_default=True,
     type=click.IntRange(min=0),
     metavar="N",
-    help="First learn the pipeline's own scores on N questions made from the documents alone. Default: 4000 for a base "
-    "without a head, else 0.",
+    help="First learn the pipeline's own scores on N questions made from the documents alone.",
 )
 @click.option(
     "--warm-lr",
@@ -138,7 +139,7 @@ def command(
     pool: int,
     margin: float,
     skip: int,
-    warm_up: int | None,
+    warm_up: int,
     warm_lr: float,
     teacher: tuple[str, ...],
     bonus: float,
@@ -164,9 +165,8 @@ def command(
       rag-eval finetune reranker data/scifact --base minilm --out reranker
       rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
     """
-    from eval.finetune.embedder import base_folder
     from eval.finetune.reranker import RerankerOptions, finetune_reranker
-    from eval.finetune.reranker_training import RerankerTraining, has_head
+    from eval.finetune.reranker_training import RerankerTraining
     from eval.mining import MiningOptions
     from rag.cli.output import words
 
@@ -187,8 +187,6 @@ def command(
         device=rerank.device,
         dtype=rerank.dtype,
     )
-    if warm_up is None:
-        warm_up = 0 if has_head(base_folder(base)) else WARM_UP
     options = RerankerOptions(
         training=training,
         mining=MiningOptions(negatives=pool, margin=margin if margin >= 0 else None, skip=skip, seed=seed),
@@ -218,9 +216,6 @@ def command(
     )
     show(found, shared.json)
     found.proof.require_better()
-
-
-WARM_UP = 4000
 
 
 def share(text: str) -> float | None:
