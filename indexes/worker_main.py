@@ -57,7 +57,6 @@ def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, A
     try:
         for document in read_file(Path(path), settings=settings, on_skip=skipped):
             stream = stream_of(document, size=PART_CHARS)
-            del document
             metadata = {**stream.metadata, "source": _stored(stream.metadata.get("source"), path, source)}
             _send(pipe, {"document": _stored(stream.doc_id, path, source), "metadata": metadata})
             for part in stream.parts:

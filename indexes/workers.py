@@ -36,11 +36,11 @@ class ReaderWorker:
     Args:
         read: how files are read.
         settings: time and memory that one file may take.
-        reader: "module:function", called as ``read_file(path, settings=read, on_skip=...)``.
+        reader: "module:function", called as ``read_parts(path, settings=read, on_skip=...)``.
     """
 
     def __init__(
-        self, read: ReadSettings, settings: IngestSettings, *, reader: str = "indexes.readers:read_file"
+        self, read: ReadSettings, settings: IngestSettings, *, reader: str = "indexes.readers.long_text:read_parts"
     ) -> None:
         self._read, self._settings, self._reader = read, settings, reader
         self._process: subprocess.Popen[bytes] | None = None

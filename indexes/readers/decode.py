@@ -21,7 +21,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (b"\x84\x31\x95\x33", "gb18030"),
 )
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+CONTROL_SHARE = 50  # one control character in so many is the most that text holds
+CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _TEXT_REMEDY = "convert it to UTF-8 text, or leave it out"
 _SEVEN_BIT = ("iso-2022-jp", "iso-2022-kr", "iso-2022-cn", "hz-gb-2312", "hz")
 
@@ -131,6 +132,6 @@ def _mostly_utf8(data: bytes) -> str | None:
 
 
 def _checked(file: SourceFile, text: str) -> str:
-    if len(_CONTROL.findall(text)) * 50 > len(text):
+    if len(CONTROL.findall(text)) * CONTROL_SHARE > len(text):
         raise ReaderError(f"'{file}' holds binary data, not text", remedy=_TEXT_REMEDY)
     return text

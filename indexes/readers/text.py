@@ -25,28 +25,29 @@ _CHAPTER_EN = re.compile(
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
 _LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
 _BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters
+Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
 
 
 def read(file: SourceFile) -> Extract:
     text, encoding = decode(file, file.read_bytes())
     suffix = file.suffix
-    marks: list[tuple[int, int, int, str]] = []
+    marks: list[Mark] = []
     if suffix != ".log":
-        marks += _chapters(text)
+        marks += chapters(text)
     if suffix == ".rst":
         marks = sorted([*marks, *_underlined(text)], key=lambda mark: (mark[0], -mark[1]))  # with its underline
-    return Extract(text, _sections(text, marks), {"encoding": encoding} if encoding else {})
+    return Extract(text, sections_of(len(text), marks), {"encoding": encoding} if encoding else {})
 
 
-def _chapters(text: str) -> list[tuple[int, int, int, str]]:
-    """(start, end, level, title) of chapter lines."""
+def chapters(text: str, start: int = 0) -> list[Mark]:
+    """Chapter lines that begin at ``start`` or behind it, in order."""
     found = []
-    for match in _MAYBE_HEADING.finditer(text):
+    for match in _MAYBE_HEADING.finditer(text, start):
         title = match.group(1).strip()
         heading = heading_of(title)
         if heading is not None and title[-1] != "”":
             found.append((match.start(1), match.end(1), _BELOW[heading.form] + heading.level, title))
-    for match in _CHAPTER_EN.finditer(text):
+    for match in _CHAPTER_EN.finditer(text, start):
         # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
         alone = (
             text[max(match.start() - 2, 0) : match.start()].strip() == ""
@@ -58,7 +59,7 @@ def _chapters(text: str) -> list[tuple[int, int, int, str]]:
     return sorted(found)
 
 
-def _underlined(text: str) -> Iterator[tuple[int, int, int, str]]:
+def _underlined(text: str) -> Iterator[Mark]:
     """Titles of reStructuredText; its levels are the order in which the marks first appear."""
     order: list[str] = []
     for match in _UNDERLINED.finditer(text):
@@ -70,8 +71,8 @@ def _underlined(text: str) -> Iterator[tuple[int, int, int, str]]:
         yield match.start(), match.end(), 4 + order.index(mark), title
 
 
-def _sections(text: str, marks: list[tuple[int, int, int, str]]) -> list[Section]:
-    """Sections that tile the text: each heading, and the text up to the next."""
+def sections_of(length: int, marks: list[Mark]) -> list[Section]:
+    """Sections that tile a text of ``length`` characters: each heading, and the text up to the next."""
     sections: list[Section] = []
     levels: list[tuple[int, str]] = []
     heading: tuple[str, ...] = ()
@@ -88,6 +89,6 @@ def _sections(text: str, marks: list[tuple[int, int, int, str]]) -> list[Section
         heading = tuple(name for _, name in levels)
         sections.append(Section(start, end, heading, kind="heading"))
         at = end
-    if at < len(text) or not sections:
-        sections.append(Section(at, len(text), heading))
+    if at < length or not sections:
+        sections.append(Section(at, length, heading))
     return sections
