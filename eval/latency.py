@@ -44,7 +44,7 @@ class Slower:
 
     def __str__(self) -> str:
         if self.told:
-            return f"{self.difference:+.1f} ms a question (p50; {self.low:+.1f} to {self.high:+.1f})"
+            return f"{self.difference:+.1f} ms a question (p50; {self.low:+.1f} to {self.high:+.1f}, other load aside)"
         return f"milliseconds within their noise (p50 {self.low:+.1f} to {self.high:+.1f})"
 
 
