@@ -71,13 +71,6 @@ if TYPE_CHECKING:
     "--max-tokens", default=256, show_default=True, type=click.IntRange(min=8), help="Longest text in training."
 )
 @click.option(
-    "--sub-batch",
-    default=0,
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Passes of N texts: less memory, for the sparse head above all.",
-)
-@click.option(
     "--evaluations",
     default=1,
     show_default=True,
@@ -115,7 +108,6 @@ def command(
     heads_only: bool,
     question_tokens: int,
     max_tokens: int,
-    sub_batch: int,
     evaluations: int,
     pool: int,
     merge: str,
@@ -147,7 +139,6 @@ def command(
             text_tokens=max_tokens,
             self_distill=not no_self_distill,
             fix_encoder=heads_only,
-            sub_batch=sub_batch,
             evaluations=evaluations,
             seed=seed,
             device=encoder.device,

@@ -120,7 +120,7 @@ def failure(log: Path, code: int, options: FlagOptions, base: Path) -> EncoderEr
         gigabytes = sparse_bytes(options, base) / 1e9
         return EncoderError(
             f"FlagEmbedding's training ran out of memory ({reason if code != -9 else 'it was killed'})",
-            remedy=f"lower --batch, --group or --max-tokens, or set --sub-batch: the sparse head alone takes "
+            remedy=f"lower --batch, --group or --max-tokens: the sparse head alone takes "
             f"{gigabytes:.1f} GB for each copy of its batch x tokens x vocabulary weights",
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
@@ -130,5 +130,4 @@ def failure(log: Path, code: int, options: FlagOptions, base: Path) -> EncoderEr
 def sparse_bytes(options: FlagOptions, base: Path) -> int:
     """Bytes of one copy of the sparse head's weights for the texts of a batch."""
     vocabulary = int(json.loads((base / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0))
-    texts = options.sub_batch or options.batch * options.group
-    return texts * options.text_tokens * vocabulary * 4
+    return options.batch * options.group * options.text_tokens * vocabulary * 4

@@ -39,7 +39,6 @@ class FlagOptions:
         temperature: of the similarity in the loss.
         self_distill: the sum of the three scores teaches each of them.
         fix_encoder: train the two heads only.
-        sub_batch: > 0: forward passes of so many texts, for less memory.
         evaluations: checkpoints an epoch, which are compared on dev.
     """
 
@@ -54,7 +53,6 @@ class FlagOptions:
     temperature: float = 0.02
     self_distill: bool = True
     fix_encoder: bool = False
-    sub_batch: int = 0
     evaluations: int = 1
     seed: int = 7
     device: str = "auto"
@@ -157,8 +155,6 @@ def arguments(
         "disable_tqdm": True,
         "report_to": "none",
     }
-    if options.sub_batch:
-        values["sub_batch_size"] = options.sub_batch
     if distil:
         values |= {"knowledge_distillation": True, "kd_loss_type": "m3_kd_loss"}
     if resume is not None:
