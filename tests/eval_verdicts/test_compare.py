@@ -28,7 +28,8 @@ def comparison():
 def test_every_step_gets_its_verdict(comparison):
     assert {v.run: v.decision for v in comparison.verdicts} == {"same": "no evidence", "good": "keep", "bad": "drop"}
     sentences = {v.run: v.sentence for v in comparison.verdicts}
-    assert sentences["good"].startswith("keep: +") and "+45.0 ms a question (p50; +45.0 to +45.0, other load aside)" in sentences["good"]
+    assert sentences["good"].startswith("keep: +")
+    assert "+45.0 ms a question (p50; +45.0 to +45.0, other load aside)" in sentences["good"]
     assert sentences["same"].startswith(f"no evidence with these {QUERIES} queries")
 
 
