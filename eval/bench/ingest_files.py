@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
 
 
 def _apart(function: Any, argument: Any) -> dict[str, object]:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        result: dict[str, object] = pool.apply(function, (argument,))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        result: dict[str, object] = pool.submit(function, argument).result()
     return result
 
 
