@@ -130,15 +130,17 @@ class Work:
         tree["rerank"].pop("model")
         kept = {section: tree[section] for section in ("encoder", "split", "sparse", "retrieval", "rerank")}
         fingerprint = digest([weights_digest(model) if model is not None else None, kept])
-        with self.stage(f"score {name}") as tick:
-            found = score_all(
-                partial(self.measured, settings, tick),
-                datasets,
-                self.run.path / name,
-                fingerprint=fingerprint,
-                name=name,
-            )
-        self.run.step(f"score {name}", lambda: sorted(found))
+        found: dict[str, Run] = {}
+
+        def work() -> list[str]:
+            with self.stage(f"score {name}") as tick:
+                measure = partial(self.measured, settings, tick)
+                found.update(score_all(measure, datasets, self.run.path / name, fingerprint=fingerprint, name=name))
+            return sorted(found)
+
+        self.run.step(f"score {name}", work)
+        if not found:  # an earlier call's: loaded, and measured again where the weights are others
+            work()
         return found
 
     def measured(self, settings: Settings, tick: Any, dataset: Dataset) -> Any:

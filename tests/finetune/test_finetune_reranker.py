@@ -125,7 +125,10 @@ def test_the_proof_is_of_the_pipeline_that_the_lines_describe(tuned: TunedRerank
     with Session(dataset, cache=cache) as session:
         again = evaluate(session.retriever(settings), dataset, ["MAP"], cache=cache)
     folder = next((tuned.model.parent / "tuned").glob("harbour-*"))
-    assert again.run.results == load_run(folder).results
+    for query, ranked in load_run(folder).results.items():
+        # Batches of other sizes are padded otherwise, which moves the last digits.
+        assert [name for name, _ in again.run.results[query]] == [name for name, _ in ranked]
+        assert [v for _, v in again.run.results[query]] == pytest.approx([v for _, v in ranked], abs=1e-5)
     assert again["MAP"] == pytest.approx(tuned.rows["tuned"]["MAP"])
 
 
