@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 @click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
 @finetune_options
 @dev_by_option
-@epochs_option(3)
+@epochs_option(2)
 @batch_option(32)
-@lr_option(5e-5)
+@lr_option(1e-4)
 @click.option(
     "--unit",
     default="mixed",
@@ -94,7 +94,14 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Cached loss (GradCache) with passes of N texts: big batches on little memory.",
 )
-@click.option("--max-tokens", type=click.IntRange(min=8), metavar="N", help="Longest text in training.")
+@click.option(
+    "--max-tokens",
+    default=128,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Longest text in training; 0: what the model reads.",
+)
 @click.option(
     "--scale",
     default=20.0,
@@ -158,7 +165,7 @@ def command(
     matryoshka: str | None,
     lora: int,
     mini_batch: int,
-    max_tokens: int | None,
+    max_tokens: int,
     scale: float,
     evaluations: int,
     patience: int,
@@ -191,7 +198,7 @@ def command(
         mini_batch=mini_batch,
         matryoshka=dimensions(matryoshka),
         lora=lora,
-        max_tokens=max_tokens,
+        max_tokens=max_tokens or None,
         evaluations=evaluations,
         patience=patience,
         temperature=temperature,

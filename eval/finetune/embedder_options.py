@@ -38,7 +38,7 @@ class EmbedderOptions:
     """
 
     training: TrainingOptions = field(default_factory=TrainingOptions)
-    mining: MiningOptions = field(default_factory=MiningOptions)
+    mining: MiningOptions = field(default_factory=lambda: MiningOptions(unit="mixed"))
     negatives: int = 1
     teacher: tuple[str, ...] = ()
     teacher_list: int = 8

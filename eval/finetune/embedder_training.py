@@ -40,23 +40,23 @@ class TrainingOptions:
         mini_batch: > 0 takes the cached loss (GradCache), with forward passes of so many texts.
         matryoshka: dimensions trained besides the full one.
         lora: rank of low-rank adapters, merged into the weights in the end; 0 trains all weights.
-        max_tokens: longest text in training; default: what the model reads.
+        max_tokens: longest text in training; None: what the model reads. In use it always reads that much.
         evaluations: of dev in an epoch; each makes a checkpoint.
         patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
         temperature, contrastive: of distillation (``eval.finetune.distill``), where there are teacher scores.
         query_prompt, document_prompt: settings that go before the base's own prompts, as in serving.
     """
 
-    epochs: float = 3
+    epochs: float = 2
     batch: int = 32
-    lr: float = 5e-5
+    lr: float = 1e-4
     warmup: float = 0.1
     scale: float = 20.0
     weight_decay: float = 0.01
     mini_batch: int = 0
     matryoshka: tuple[int, ...] = ()
     lora: int = 0
-    max_tokens: int | None = None
+    max_tokens: int | None = 128
     evaluations: int = 1
     patience: int = 3
     temperature: float = 1.0
