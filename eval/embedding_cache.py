@@ -21,6 +21,7 @@ import numpy as np
 from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.encoders.paired import PairedEncoder
 from indexes.encoders.vectors import estimate_tokens
+from indexes.errors import SettingsError
 
 FORMAT = 1
 _CHUNK = 500  # keys in one SELECT, below SQLite's limit of variables
@@ -34,6 +35,22 @@ def cache_folder(path: str | Path | None = None) -> Path:
     if path is None:
         path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ragwright" / "eval"
     return Path(path).expanduser()
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made where it is not there.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the cache folder {folder} cannot be made ({error.strerror})",
+            remedy="name another one with --cache or RAG_EVAL_CACHE",
+        ) from error
+    return folder
 
 
 class Cached:
@@ -144,8 +161,7 @@ class _Store:
     """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds."""
 
     def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
-        path = folder / "embeddings" / f"{fingerprint.digest}.sqlite"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = make_folder(folder / "embeddings") / f"{fingerprint.digest}.sqlite"
         self._dim = fingerprint.dim
         # Retrievers run in threads as well; SQLite's own lock keeps them apart.
         self._db = sqlite3.connect(path, check_same_thread=False, timeout=60, isolation_level=None)

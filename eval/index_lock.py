@@ -14,7 +14,7 @@ class IndexLock:
     """An exclusive lock, taken when made. The system lets go of it when its process ends, however that happens.
 
     Args:
-        path: the lock's file; it stays there, since removing it could part two processes that wait for it.
+        path: the lock's file, in a folder that is there. It is never removed: that could part two waiting processes.
         what: what is locked, for messages.
         say: gets one sentence when there is somebody to wait for.
 
@@ -25,7 +25,6 @@ class IndexLock:
     def __init__(self, path: Path, what: str, say: Callable[[str], None]) -> None:
         import fcntl
 
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             try:

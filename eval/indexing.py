@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest
+from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest, make_folder
 from eval.index_lock import IndexLock
 from indexes.encoders.base import Encoder
 from indexes.errors import SourceError
@@ -68,6 +68,7 @@ def index_dataset(
         )
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
+    make_folder(place.parent)
     lock = IndexLock(place.with_name(place.name + ".lock"), f"the index of {dataset.name!r}", say or _LOG.warning)
     try:
         report = None

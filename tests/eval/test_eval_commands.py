@@ -146,6 +146,13 @@ def test_a_dataset_over_an_index_of_ones_own(call: Call, lighthouse: Path, tmp_p
     assert "one level only" in mixed.stderr
 
 
+def test_a_cache_that_cannot_be_made(call: Call, lighthouse: Path) -> None:
+    result = call("run", str(lighthouse), "--cache", str(lighthouse / "corpus.jsonl" / "x"))
+    assert result.exit_code == 2
+    assert "corpus.jsonl/x/embeddings cannot be made" in result.stderr
+    assert "--cache" in result.stderr
+
+
 def test_help_needs_no_model(call: Call) -> None:
     result = call("--help")
     assert result.exit_code == 0
