@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from eval.datasets.dataset import Dataset
-from eval.finetune.data import Example, TrainingSet
+from eval.finetune.data import TrainingSet
 from eval.finetune.run_folder import write_atomic
 from eval.lift import Lifter
 from eval.metrics import score
@@ -226,38 +226,3 @@ def best_share(
     """(share of the reranker with the best mean, share -> mean); of equal ones the larger share."""
     curve = {share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
     return max(SHARES, key=lambda share: (round(curve[share], 6), share)), curve
-
-
-def shortened(training: TrainingSet, limit: int) -> TrainingSet:
-    """The same with the first ``limit`` examples."""
-    return replace(training, examples=training.examples[:limit])
-
-
-def pairs_as_dataset(pairs: TrainingSet, dataset: Dataset) -> Dataset:
-    """Pairs made from documents (``embedder_data.document_pairs``) as questions whose own document is relevant, so that
-    the pipeline can be asked for their negatives."""
-    names = {example.query: example.query.removeprefix("pair:") for example in pairs.examples}
-    return replace(
-        dataset,
-        queries={example.query: example.question for example in pairs.examples},
-        qrels={query: {name: 1} for query, name in names.items()},
-        extra={},
-        candidates={},
-        split="pairs",
-    )
-
-
-def with_pair_texts(mined: TrainingSet, pairs: TrainingSet, size: int) -> TrainingSet:
-    """Mined examples of pairs, each positive being the pair's own text: the title that was asked is not in it.
-
-    Args:
-        size: characters of a text at most, so that it looks like the windows beside it.
-    """
-    texts = dict(mined.texts)
-    examples = []
-    own = {example.query: example.positives[0] for example in pairs.examples}
-    for example in mined.examples:
-        name = own[example.query]
-        texts[name] = pairs.texts[name][:size]
-        examples.append(Example(example.query, example.question, (name,), example.negatives))
-    return TrainingSet(examples, texts, [*pairs.notes, *mined.notes])

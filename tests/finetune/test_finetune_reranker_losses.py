@@ -1,0 +1,46 @@
+"""Each loss teaches a tiny cross-encoder which kind of note answers, from labels or from a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reranker_fixtures import ANSWER, KINDS, documents, questions, tiny_bert
+
+from eval.finetune.data import Example, TrainingSet
+from eval.finetune.reranker_data import CandidateList, training_rows
+from eval.finetune.reranker_training import RerankerTraining, start_model, train_reranker
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("losses")
+    return start_model(tiny_bert(folder / "bert"), "bert", folder / "start", RerankerTraining(dtype="float32"))
+
+
+def notes(place: int) -> tuple[str, str, str, list[str]]:
+    """(id, question, the note that answers, the ship's other notes)."""
+    query, (question, note) = list(questions().items())[place]
+    ship = note.rpartition("-")[0]
+    return query, question, note, [f"{ship}-{kind}" for kind in KINDS if kind != ANSWER]
+
+
+@pytest.mark.parametrize("loss", ["bce", "lambda", "listnet", "margin_mse"])
+def test_every_loss_learns(loss: Any, start: Path, tmp_path: Path) -> None:
+    texts = {name: text for name, (_, text) in documents().items()}
+    rows_of = [notes(place) for place in range(20)]
+    mined = TrainingSet([Example(q, asked, (note,), tuple(others)) for q, asked, note, others in rows_of], texts)
+    taught = {q: {note: 0.0} | dict.fromkeys(others, -2.0) for q, _, note, others in rows_of}
+    training = RerankerTraining(loss=loss, epochs=4, negatives=3, lr=3e-3, evaluations=2, patience=0, dtype="float32")
+    rows = training_rows(mined, loss, negatives=3, epochs=4, seed=7, scores=taught if loss == "margin_mse" else None)
+    dev = []
+    for place in range(20, 30):
+        query, asked, note, others = notes(place)
+        names = [*others, note]
+        dev.append(CandidateList(query, asked, names, [texts[n] for n in names], [0.5] * 4, {note: 1}))
+    found = train_reranker(start, "bert", rows, dev, tmp_path, tmp_path / "model", training)
+    assert found.best_dev > found.first_dev + 0.3
+    losses = [row["loss"] for row in found.curve if "loss" in row]
+    assert losses[-1] < losses[0]
+    assert (tmp_path / "model" / "model.safetensors").is_file()
