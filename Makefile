@@ -60,12 +60,12 @@ figures: $(VENV)/.installed-dev
 	  echo "== $$set ($$model)"; \
 	  $(BIN)/rag-eval run "$$folder" --profile offline --set encoder.provider=$$model --out "$$runs" \
 	    --pipeline hybrid --pipeline dense=fusion:dense --pipeline sparse=fusion:sparse \
+	    --pipeline alone=score_both:false,dense_weight:0.5,sparse_weight:0.5 \
 	    --pipeline rrf=fusion:rrf,dense_weight:0.5,sparse_weight:0.5 \
-	    --pipeline minmax=fusion:minmax,dense_weight:0.5,sparse_weight:0.5 \
-	    --pipeline w4=dense_weight:0.4,sparse_weight:0.6 --pipeline w5=dense_weight:0.5,sparse_weight:0.5 \
-	    --pipeline w7=dense_weight:0.7,sparse_weight:0.3 --pipeline top_k-100=top_k:100; \
+	    --pipeline w5=dense_weight:0.5,sparse_weight:0.5 --pipeline w6=dense_weight:0.6,sparse_weight:0.4 \
+	    --pipeline w8=dense_weight:0.8,sparse_weight:0.2 --pipeline top_k-100=top_k:100; \
 	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/dense" "$$runs/sparse" -m nDCG@10,R@50; \
-	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/rrf" "$$runs/minmax" "$$runs/w4" "$$runs/w5" "$$runs/w7" \
+	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/alone" "$$runs/rrf" "$$runs/w5" "$$runs/w6" "$$runs/w8" \
 	    "$$runs/top_k-100" -m nDCG@10,R@50; \
 	done
 
