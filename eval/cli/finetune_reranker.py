@@ -74,9 +74,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--residual/--no-residual",
-    default=True,
-    show_default=True,
-    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves.",
+    default=None,
+    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves. Default: the "
+    "first for a base without a head.",
 )
 @click.option(
     "--freeze-embeddings/--train-embeddings", default=True, show_default=True, help="Of words; most are never seen."
@@ -143,7 +143,7 @@ def command(
     warm_lr: float,
     teacher: tuple[str, ...],
     bonus: float,
-    residual: bool,
+    residual: bool | None,
     freeze_embeddings: bool,
     dev_by: str,
     max_tokens: int | None,

@@ -36,7 +36,7 @@ class RerankerTraining:
         patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
         bonus: what a label adds to the teacher's score of a positive, in the teacher's standard deviations.
         residual: train on what the pipeline's own order lacks: its fused scores are part of the logits (listnet and
-            lambda without a teacher).
+            lambda without a teacher). None: for a base without a head; one that ranks by itself stays such a one.
         freeze_embeddings: leave the word embeddings as they are: half of a small model's weights, and the half that
             few questions only see parts of.
     """
@@ -52,7 +52,7 @@ class RerankerTraining:
     evaluations: int = 4
     patience: int = 3
     bonus: float = 1.0
-    residual: bool = True
+    residual: bool | None = None
     freeze_embeddings: bool = True
     seed: int = 7
     device: str = "auto"

@@ -242,7 +242,8 @@ class Work:
         from eval.session import Session
 
         training = self.options.training
-        if not training.residual or self.options.teacher or training.loss not in ("listnet", "lambda"):
+        wanted = training.residual if training.residual is not None else not has_head(self.folder)
+        if not wanted or self.options.teacher or training.loss not in ("listnet", "lambda"):
             return None, None
         path = self.run.path / "fused.jsonl"
         with Session(self.splits.train, cache=self.cache) as session, self.stage("fused scores") as tick:
