@@ -75,8 +75,8 @@ if TYPE_CHECKING:
 @click.option(
     "--residual/--no-residual",
     default=None,
-    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves. Default: the "
-    "first for a base without a head.",
+    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves. "
+    "Default: the first for a base without a head.",
 )
 @click.option(
     "--freeze-embeddings/--train-embeddings", default=True, show_default=True, help="Of words; most are never seen."
