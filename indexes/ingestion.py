@@ -82,7 +82,7 @@ def plan(
         raise SourceError("only files and folders can be planned", remedy="ingest Documents and nodes directly")
     started = time.monotonic()
     recipe = recipe_hash(settings, encoder_digest)
-    planner = FilePlanner(manifest, recipe, report, follow_links=settings.ingest.follow_links)
+    planner = _planner(settings, manifest, recipe, report)
     for job in planner.jobs(paths, prune=prune):
         report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
     report.seconds = time.monotonic() - started
@@ -140,8 +140,7 @@ class _Run:
         if paths is None:
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
         else:
-            follow = self._settings.ingest.follow_links
-            planner = FilePlanner(self._manifest, self._recipe, self._report, follow_links=follow, notify=self._note)
+            planner = _planner(self._settings, self._manifest, self._recipe, self._report, self._note)
             self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
             for _ in range(ROUNDS):
                 again = self._settle(planner)
@@ -259,7 +258,26 @@ class _Run:
             self._progress(Progress(done, self._total, stored, self._current, seconds, stopping))
 
 
+def _planner(
+    settings: IndexSettings,
+    manifest: Manifest,
+    recipe: str,
+    report: IngestReport,
+    notify: Callable[[str, int], None] = lambda path, total: None,
+) -> FilePlanner:
+    return FilePlanner(
+        manifest,
+        recipe,
+        report,
+        follow_links=settings.ingest.follow_links,
+        leave_out=settings.store.path.expanduser(),  # a store may lie in the folder that is read
+        notify=notify,
+    )
+
+
 def _paths(source: Source) -> list[Path] | None:
+    if source == "" or (isinstance(source, list) and "" in source):
+        raise SourceError("an empty path was given", remedy="name a file or folder ('.' for this one)")
     if isinstance(source, (str, Path)):
         return [Path(source).expanduser()]
     if source and all(isinstance(item, (str, Path)) for item in source):

@@ -45,9 +45,11 @@ class FilePlanner:
         report: IngestReport,
         *,
         follow_links: bool = False,
+        leave_out: Path | None = None,
         notify: Callable[[str, int], None] = lambda path, total: None,
     ) -> None:
         self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
+        self._leave_out = leave_out
         self._known: dict[str, list[Entry]] = {}
         self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
         self._pending: dict[str, str] = {}  # files that are read in this run -> their content
@@ -73,6 +75,7 @@ class FilePlanner:
             on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
             on_ignored=self._report.ignore,
             follow_links=self._follow,
+            leave_out=self._leave_out,
         )
         files = list(walk)
         self.total = len(files)

@@ -54,6 +54,7 @@ class Walk:
         on_skip: called with a path and the reason why it is not read.
         on_ignored: called with a kind (".png") of files that no reader is for.
         follow_links: links that lead out of the given folders are followed.
+        leave_out: a folder within those given that is passed over: the store itself.
 
     Raises:
         SourceError: a path does not exist, or a named file is of a format that is not read.
@@ -66,7 +67,9 @@ class Walk:
         on_skip: Callable[[str, str], object],
         on_ignored: Callable[[str], object],
         follow_links: bool = False,
+        leave_out: Path | None = None,
     ) -> None:
+        self._leave_out = None if leave_out is None else os.path.realpath(leave_out)
         self._on_skip, self._on_ignored, self._follow = on_skip, on_ignored, follow_links
         self.files: list[str] = []
         self.folders: list[str] = []
@@ -111,7 +114,8 @@ class Walk:
                 if entry.is_symlink():
                     yield from self._link(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
-                    inner.append(entry.path)
+                    if entry.path != self._leave_out:
+                        inner.append(entry.path)
                 elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
                     self._on_ignored(os.path.splitext(entry.name)[1].lower() or entry.name)
                 else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexes.errors import SettingsError
+from indexes.errors import RagWrightError, SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, shorten, shown_path, words
 from rag.cli.progress import progress_bar
@@ -33,7 +33,7 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; w
 
 
 @click.command("ingest", epilog=EPILOG, short_help="Read files and folders into a collection.")
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
 @click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; only --reindex loads the model for that.")
 @click.option(
@@ -46,7 +46,7 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; w
 @shared_options
 def command(
     shared: Shared,
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     prune: bool,
     dry_run: bool,
     report: Path | None,
@@ -150,5 +150,11 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
 
 
 def write_report(path: Path, files: list[FileReport]) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json_module.dumps(file.as_dict(), ensure_ascii=False) + "\n" for file in files)
+    try:
+        with path.open("w", encoding="utf-8") as stream:
+            stream.writelines(json_module.dumps(file.as_dict(), ensure_ascii=False) + "\n" for file in files)
+    except OSError as error:
+        raise RagWrightError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}); what was ingested is stored",
+            remedy="name another file with --report and run it again",
+        ) from error

@@ -69,3 +69,17 @@ def test_the_command_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert lines[1]["path"] == f"{tmp_path.resolve()}/all.zip!/in/bad.docx"
         assert "cut off" in lines[1]["reason"]
         assert json.loads(done.stdout)["skipped"] == 1
+
+
+def test_what_the_command_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("One sentence.", encoding="utf-8")
+    env = {"RAG_STORE_PATH": str(tmp_path / "store"), "RAG_ENCODER_PROVIDER": "minilm", "RAG_ENCODER_MODEL": "minilm"}
+    empty = CliRunner().invoke(main, ["ingest", "", "--dry-run"], env=env)  # a variable that is not set, not the folder
+    assert (empty.exit_code, "an empty path was given" in empty.stderr) == (1, True)
+    (tmp_path / "store" / "edge").mkdir(parents=True)
+    (tmp_path / "store" / "edge" / "collection.json").write_text("{}", encoding="utf-8")
+    here = CliRunner().invoke(main, ["ingest", ".", "--dry-run", "--report", "/dev/full"], env=env)
+    assert here.exit_code == 1 and "the report '/dev/full' cannot be written" in here.stderr
+    here = CliRunner().invoke(main, ["ingest", ".", "--dry-run"], env=env)
+    assert here.stdout.startswith("1 added;"), here.output  # the store's own files are no documents
