@@ -142,6 +142,7 @@ def _train(name: str, folder: Path, rows: dict[str, list[Any]], splits: Splits, 
             loss = losses_of(model, {"rows": rows}, training)
         arguments.eval_strategy = arguments.save_strategy = arguments.logging_strategy = IntervalStrategy.NO
         arguments.eval_on_start = arguments.load_best_model_at_end = False
+        model.model_card_data.widget = [{}]  # else the trainer makes some, behind a bar of its own
         trainer = SentenceTransformerTrainer(
             model=model, args=arguments, train_dataset=datasets_of({"rows": rows}), loss=loss
         )
