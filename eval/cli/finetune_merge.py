@@ -10,6 +10,7 @@ import click
 
 from eval.cli.finetune_options import (
     also_option,
+    dev_by_option,
     dev_share_option,
     finetune_out_option,
     max_loss_option,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @train_split_option
 @test_split_option
 @dev_share_option
+@dev_by_option
 @seed_option
 @max_loss_option
 @cache_option
@@ -72,6 +74,7 @@ def command(
     train_split: str,
     split: str,
     dev_share: float,
+    dev_by: str,
     seed: int,
     max_loss: float,
     cache: Path | None,
@@ -79,7 +82,8 @@ def command(
     """Average the weights of BASE and TUNED (embedders or rerankers), and prove the result on DATASET.
 
     Every weight is measured on samples of held-out training questions and of other collections; the one that keeps most
-    of the gain at the least loss elsewhere is taken. Name DATASET, splits, --dev-share and --seed as in the training.
+    of the gain at the least loss elsewhere is taken. Name DATASET, splits, --dev-share, --dev-by and --seed as in the
+    training.
     Exit code 4: not significantly better than BASE. Nothing is switched: the lines for rag.toml are printed.
 
     \b
@@ -100,6 +104,7 @@ def command(
         train_split=train_split,
         test_split=split,
         dev_share=dev_share,
+        dev_by=dev_by,  # type: ignore[arg-type]
         seed=seed,
         max_loss=max_loss,
         queries=queries,

@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 PACKAGED = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 LIBRARIES = ("ragwright", "torch", "transformers", "sentence-transformers", "FlagEmbedding")
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
-_SECRET = re.compile(r"(?i)((?:key|token|secret|password)[\w.-]*[=: ])(?!env\b)(\S+)")
+_SECRET = re.compile(r"(?i)((?:key|token|secret|password)[=: ])(\S+)")
 _USERINFO = re.compile(r"(://)[^/\s@]+@")
 
 _FRONT = {

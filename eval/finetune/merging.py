@@ -64,6 +64,7 @@ def merge_models(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
+    dev_by: Literal["document", "question"] = "document",
     seed: int = 7,
     max_loss: float = MAX_LOSS,
     queries: int = QUERIES,
@@ -80,7 +81,7 @@ def merge_models(
 
     Args:
         base: "minilm", a folder or a hub name; tuned: a model's folder, or the folder of the run that made it.
-        dataset, train_split, test_split, dev_share, seed: as in training, so that dev was not trained on.
+        dataset, train_split, test_split, dev_share, dev_by, seed: as in training, so that dev was not trained on.
         out: folder of this run; the same call continues an interrupted one.
         weights: shares of the tuned weights that are compared; weight: the one to take, without comparing.
         queries, documents: size of the samples that weights are compared on.
@@ -97,7 +98,9 @@ def merge_models(
     stage = stage or (lambda _: nullcontext(None))
     folder, trained = base_folder(base), model_of(Path(tuned).expanduser())
     kind = kind_of(trained)
-    splits = make_splits(dataset, train_split=train_split, test_split=test_split, dev_share=dev_share, seed=seed)
+    splits = make_splits(
+        dataset, train_split=train_split, test_split=test_split, dev_share=dev_share, dev_by=dev_by, seed=seed
+    )
     rest = others(also, test=splits.test)
     hashes = splits.as_dict()["hash"]
     tree = settings.model_dump(mode="json")

@@ -279,5 +279,7 @@ def test_licences_and_secrets(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("---\ntags:\n- x\nlicense: 'apache-2.0'\n---\n", encoding="utf-8")
     assert licence_of(tmp_path) == "apache-2.0"
     assert without_secrets("server:https://me:pw@host/v1#m --api-key=abc") == "server:https://host/v1#m --api-key=***"
+    for harmless in ("--max-tokens 128", "--set llm.api_key_env=MY_KEY", "--question-tokens 64"):
+        assert without_secrets(harmless) == harmless
     shown = dict(flat({"training": {"lr": 5e-5, "lora": None}, "api_key": "abc", "teacher": ["pipeline"]}))
     assert shown == {"training.lr": "5e-05", "teacher": "pipeline"}
