@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
@@ -15,6 +16,7 @@ from indexes.readers.source_file import SourceFile
 
 _DELIMITERS = ",;\t|，；"
 _SAMPLE = 64 * 1024
+_LONE_QUOTE = 128 * 1024
 
 
 def read(file: SourceFile) -> Extract:
@@ -29,7 +31,8 @@ def read(file: SourceFile) -> Extract:
     for attempt in quoting:
         builder = OutlineBuilder()
         try:
-            head = add_table(builder, _rows(text, delimiter, attempt), where="rows ")
+            with _cells_up_to(_longest_cell(text, attempt)):
+                head = add_table(builder, _rows(text, delimiter, attempt), where="rows ")
         except csv.Error as error:
             if attempt == csv.QUOTE_NONE:
                 raise ReaderError(
@@ -64,6 +67,22 @@ def sniff(sample: str, *, tabs: bool = False) -> str:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def _longest_cell(text: str, quoting: int) -> int:
+    """Characters a cell may have: any number, but where a quote has no partner, so that it does not eat the file."""
+    lone = quoting == csv.QUOTE_MINIMAL and text.count('"') % 2 == 1
+    return _LONE_QUOTE if lone else max(len(text), _LONE_QUOTE)
+
+
+@contextmanager
+def _cells_up_to(length: int) -> Iterator[None]:
+    """Python's limit of a cell's characters (131,072) is one for the process: it is put back."""
+    before = csv.field_size_limit(length)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _rows(text: str, delimiter: str, quoting: int) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import io
 import zipfile
@@ -208,3 +209,12 @@ def test_csv_without_head_or_with_wild_quotes(tmp_path: Path) -> None:
     assert notes_of(document) == ["its quotes do not match and were read as they stand"]
     document = read_one(put(tmp_path, "c.csv", "sep=;\na;b\n1;2\n"))
     assert document.text.endswith("| 1 | 2 |")
+
+
+def test_csv_cells_of_any_length(tmp_path: Path) -> None:
+    long = "word " * 40_000  # beyond the 131,072 characters of Python's csv module
+    document = read_one(put(tmp_path, "long.csv", f'name,text\none,"{long}"\ntwo,short\n'))
+    assert document.text.count("word") == 40_000 and "short" in document.text
+    lone = 'name,text\none,"' + "x\n" * 100_000 + "last,row\n"
+    assert "last" in read_one(put(tmp_path, "lone.csv", lone)).text
+    assert csv.field_size_limit() == 131_072
