@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
 @finetune_options
-@click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1), help="Passes over the questions.")
+@click.option("--epochs", default=2, show_default=True, type=click.IntRange(min=1), help="Passes over the questions.")
 @batch_option(4)
-@lr_option(5e-5)
+@lr_option(1e-4)
 @click.option(
     "--loss",
     type=click.Choice(["listnet", "lambda", "bce", "margin_mse"]),
