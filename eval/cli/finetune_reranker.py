@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--negatives",
-    default=11,
+    default=5,
     show_default=True,
     type=click.IntRange(1, 64),
     help="Texts beside the positive in a list.",

@@ -42,10 +42,10 @@ class RerankerTraining:
     """
 
     loss: Loss = "listnet"
-    epochs: int = 3
+    epochs: int = 2
     batch: int = 4
-    negatives: int = 11
-    lr: float = 5e-5
+    negatives: int = 5
+    lr: float = 1e-4
     warmup: float = 0.1
     weight_decay: float = 0.01
     max_tokens: int | None = None
