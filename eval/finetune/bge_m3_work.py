@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -111,19 +110,6 @@ class M3Work(Work):
         with Session(dataset, cache=self.cache) as session:
             retriever = session.retriever(settings.model_copy(update={"retrieval": retrieval}))
             return evaluate(retriever, dataset, MEASURES, cache=self.cache)
-
-    def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
-        """As an embedder's, but with the scores of all lists of a question: there may be one of documents and one of
-        sentences, and rows are made of both."""
-        from eval.finetune.distill import unit_scores
-
-        if super().taught(mined) is None:
-            return None
-        found: dict[str, dict[str, float]] = {}
-        for line in (self.run.path / "teacher.jsonl").read_text(encoding="utf-8").splitlines()[1:]:
-            row = json.loads(line)
-            found.setdefault(row["query"], {}).update(row["scores"])
-        return unit_scores(found)
 
     def trained(self, mined: TrainingSet, candidates: TrainingSet) -> Trained:
         """Teacher's scores, FlagEmbedding's training, and the checkpoint that is best on dev."""

@@ -207,7 +207,8 @@ def teacher_scores(
                 row = {"key": key, "query": example.query, "question": example.question, "scores": kept[key]}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
-            found[example.query] = kept[key]
+            # A question may have two lists, one of documents and one of sentences.
+            found.setdefault(example.query, {}).update(kept[key])
             if progress is not None:
                 progress(number, len(training_set.examples))
     if not any(_usable(example, found[example.query]) for example in training_set.examples):
@@ -238,7 +239,7 @@ def _kept(path: Path, teacher: Teacher) -> dict[str, dict[str, float]]:
         with path.open("r+b") as file:
             file.truncate(len(whole))
     rows = []
-    for number, line in enumerate(whole.decode("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(whole.decode("utf-8", "replace").split("\n")[:-1], start=1):
         try:
             rows.append(dict(json.loads(line)))
         except ValueError as error:

@@ -63,6 +63,16 @@ def test_scores_are_computed_once_and_kept(training: TrainingSet, tmp_path: Path
     assert teacher.asked == 2
 
 
+def test_two_lists_of_a_question_keep_both_their_scores(training: TrainingSet, tmp_path: Path) -> None:
+    training.texts["d"] = "a line\u2028of a ferry"  # a separator that is no end of a row
+    training.examples.append(Example("q1", "when does the ferry leave", ("d",), ("c",)))
+    path = tmp_path / "teacher.jsonl"
+    found = teacher_scores(Words(), training, path)
+    assert set(found["q1"]) == {"a#0-2", "b", "c", "d"}
+    again = Words()
+    assert teacher_scores(again, training, path) == found and again.asked == 0
+
+
 def test_a_killed_run_goes_on_where_it_was(training: TrainingSet, tmp_path: Path) -> None:
     path = tmp_path / "teacher.jsonl"
     whole = teacher_scores(Words(), training, path)
