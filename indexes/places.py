@@ -9,6 +9,9 @@ from pathlib import Path
 from indexes.errors import SettingsError
 from indexes.settings import IndexSettings, StoreSettings
 
+# What lies beside a manifest, under the collection's name.
+_DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.half")
+_BESIDE = (*_DATABASES, ".journal", ".lock", ".lock-journal", ".sentences")
 ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
 
 
@@ -31,7 +34,7 @@ def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool)
 def remove_manifest(path: Path | str) -> None:
     """The manifest of a deleted collection, and what lies beside it."""
     if isinstance(path, Path):
-        for suffix in (".sqlite", ".sqlite-wal", ".sqlite-shm", ".journal", ".lock", ".lock-journal", ".sentences"):
+        for suffix in _BESIDE:
             path.with_name(path.name.removesuffix(".sqlite") + suffix).unlink(missing_ok=True)
 
 

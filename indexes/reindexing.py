@@ -26,6 +26,7 @@ from indexes.manifest import READ_AGAIN, Entry, Manifest
 from indexes.places import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
 from indexes.pooling import WindowPooler
 from indexes.reindex_report import ReindexReport, model_of
+from indexes.repeated import copy_passages
 from indexes.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.settings import IndexSettings
 from indexes.settings_loader import load
@@ -160,6 +161,8 @@ class _Reindex:
                 extra=generations.birth_record(self._name, new),
             )
             report.new = new
+            # Likenesses of texts hold for any model.
+            copy_passages(self._beside(self._old, ".passages"), self._beside(new, ".passages"))
             manifest = Manifest(self._manifest_path(new))
             try:
                 with manifest.writer():

@@ -8,6 +8,7 @@ in the sentences. The database is derived and may be deleted: passages are then 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -261,6 +262,20 @@ class RepeatedPassages:
             db.close()
             raise
         return db
+
+
+def copy_passages(source: Path | None, target: Path | None) -> None:
+    """The database of one collection for another one of the same documents; one that is there is left alone."""
+    if source is None or target is None or target.exists() or not source.exists():
+        return
+    half = target.with_name(f"{target.name}.half")
+    try:
+        with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(half)) as new:
+            old.backup(new)
+    except sqlite3.DatabaseError:  # damaged by a power cut, and derived
+        half.unlink(missing_ok=True)
+        return
+    half.replace(target)
 
 
 def _keys(bins: NDArray[np.uint32]) -> list[list[int]]:
