@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.finetune.curve import DEV
 from eval.finetune.embedder_data import NEGATIVE, POSITIVE, QUESTION, DevPool
+from eval.finetune.trainer_arguments import shared_arguments
 from eval.metrics import score
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
 from indexes.errors import SettingsError
@@ -19,7 +20,6 @@ Rows = Mapping[str, list[Any]]
 
 
 def arguments_of(model: Any, rows: Mapping[str, Rows], folder: Path, options: TrainingOptions) -> Any:
-    import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
@@ -38,32 +38,9 @@ def arguments_of(model: Any, rows: Mapping[str, Rows], folder: Path, options: Tr
     return SentenceTransformerTrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=options.epochs,
-        per_device_train_batch_size=options.batch,
-        per_device_eval_batch_size=options.batch,
-        learning_rate=options.lr,
-        warmup_steps=options.warmup,
-        weight_decay=options.weight_decay,
-        bf16=dtype is torch.bfloat16,
-        fp16=dtype is torch.float16,
-        use_cpu=device.type == "cpu",
-        seed=options.seed,
-        data_seed=options.seed,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         prompts=prompts or None,
-        eval_strategy="steps",
-        eval_steps=every,
-        eval_on_start=True,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model=f"eval_{DEV}",
-        greater_is_better=True,
-        logging_strategy="steps",
-        logging_steps=max(1, min(10, every // 2)),
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=False,
+        **shared_arguments(options, batch=options.batch, every=every, log_at_most=10, device=device, dtype=dtype),
     )
 
 

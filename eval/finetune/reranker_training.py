@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.embedder_training import DEV, Tick, Trained, _silence, _step_of
+from eval.finetune.embedder_training import Tick, Trained, _silence, _step_of
 from eval.finetune.reranker_data import LABEL, QUESTION, TEXTS, CandidateList, Loss, Rows
 from eval.finetune.reranker_dev import list_evaluator, loss_curve
+from eval.finetune.trainer_arguments import shared_arguments
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RerankerError, SettingsError
 
@@ -210,7 +211,6 @@ def _quiet() -> Iterator[None]:
 
 
 def _arguments(rows: Rows, place: Path, training: RerankerTraining) -> Any:
-    import torch
     from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 
     device = choose_device(training.device, error=RerankerError)
@@ -221,30 +221,7 @@ def _arguments(rows: Rows, place: Path, training: RerankerTraining) -> Any:
     return CrossEncoderTrainingArguments(
         output_dir=str(place),
         num_train_epochs=1,  # the rows are those of all epochs
-        per_device_train_batch_size=batch,
-        per_device_eval_batch_size=batch,
-        learning_rate=training.lr,
-        warmup_steps=training.warmup,
-        weight_decay=training.weight_decay,
-        bf16=dtype is torch.bfloat16,
-        fp16=dtype is torch.float16,
-        use_cpu=device.type == "cpu",
-        seed=training.seed,
-        data_seed=training.seed,
-        eval_strategy="steps",
-        eval_steps=every,
-        eval_on_start=True,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model=f"eval_{DEV}",
-        greater_is_better=True,
-        logging_strategy="steps",
-        logging_steps=max(1, min(20, every // 2)),
-        disable_tqdm=True,
-        report_to=[],
-        dataloader_pin_memory=False,
+        **shared_arguments(training, batch=batch, every=every, log_at_most=20, device=device, dtype=dtype),
     )
 
 
