@@ -10,6 +10,7 @@ import click
 
 from eval.cli.finetune_options import (
     batch_option,
+    dev_by_option,
     epochs_option,
     finetune_options,
     lr_option,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="A folder or a hub name.")
 @finetune_options
+@dev_by_option
 @epochs_option(2)
 @batch_option(4)
 @lr_option(1e-5)
@@ -95,6 +97,7 @@ def command(
     train_queries: int | None,
     seed: int,
     max_loss: float,
+    dev_by: str,
     epochs: float,
     batch: int,
     lr: float,
@@ -165,6 +168,7 @@ def command(
         train_split=train_split,
         test_split=split,
         dev_share=dev_share,
+        dev_by=dev_by,  # type: ignore[arg-type]
         train_queries=train_queries,
         max_loss=max_loss,
         settings=shared.settings,

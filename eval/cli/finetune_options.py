@@ -37,10 +37,11 @@ dev_share_option = click.option(
 )
 dev_by_option = click.option(
     "--dev-by",
-    default="document",
+    default="auto",
     show_default=True,
-    type=click.Choice(["document", "question"]),
-    help="Dev's answers stand in documents that training never saw, or in any.",
+    type=click.Choice(["auto", "document", "question"]),
+    help="Dev's answers stand in documents that training never saw, or in any; auto: in any where at least 10 % of the "
+    "test's relevant documents are relevant in training too.",
 )
 train_queries_option = click.option(
     "--train-queries", type=click.IntRange(min=1), metavar="N", help="Only the first N training questions."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eval.cli.finetune_options import batch_option, finetune_options, lr_option, teacher_option
+from eval.cli.finetune_options import batch_option, dev_by_option, finetune_options, lr_option, teacher_option
 from eval.cli.options import cache_option, dataset_argument, table, ticker
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
@@ -81,13 +81,7 @@ if TYPE_CHECKING:
 @click.option(
     "--freeze-embeddings/--train-embeddings", default=True, show_default=True, help="Of words; most are never seen."
 )
-@click.option(
-    "--dev-by",
-    default="document",
-    show_default=True,
-    type=click.Choice(["document", "question"]),
-    help="Dev's answers stand in documents that training never saw, or in any.",
-)
+@dev_by_option
 @click.option("--max-tokens", type=click.IntRange(min=16), metavar="N", help="Longest pair in training.")
 @click.option(
     "--evaluations",

@@ -25,7 +25,7 @@ from indexes.errors import EncoderError
 if TYPE_CHECKING:
     from eval.finetune.merge import Curve
     from eval.finetune.proof import Proof
-    from eval.finetune.splits import Splits
+    from eval.finetune.splits import DevBy, Splits
     from rag.settings import Settings
 
 SIDES = ("hybrid", "dense", "sparse")  # the first one decides
@@ -103,6 +103,7 @@ def finetune_bge_m3(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
+    dev_by: DevBy = "auto",
     train_queries: int | None = None,
     max_loss: float = 0.025,
     settings: Settings | None = None,
@@ -139,6 +140,7 @@ def finetune_bge_m3(
         train_split=train_split,
         test_split=test_split,
         dev_share=dev_share,
+        dev_by=dev_by,
         seed=wanted.training.seed,
         limit=train_queries,
     )

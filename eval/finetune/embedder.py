@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder_options import EmbedderOptions, Stage, Tuned
@@ -20,6 +20,7 @@ from eval.finetune.run_folder import RunFolder
 from indexes.errors import EncoderError, SettingsError
 
 if TYPE_CHECKING:
+    from eval.finetune.splits import DevBy
     from rag.settings import Settings
 
 __all__ = ["EmbedderOptions", "Stage", "Tuned", "base_folder", "finetune_embedder"]
@@ -35,7 +36,7 @@ def finetune_embedder(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
-    dev_by: Literal["document", "question"] = "document",
+    dev_by: DevBy = "auto",
     train_queries: int | None = None,
     max_loss: float = 0.025,
     settings: Settings | None = None,

@@ -17,7 +17,7 @@ from eval.finetune.forgetting import MAX_LOSS
 from eval.finetune.merge import DOCUMENTS, QUERIES, WEIGHTS, Curve, merge_curve, merge_folders
 from eval.finetune.proof import MEASURES, Proof, others, prove, score_all
 from eval.finetune.run_folder import FILE, RunFolder
-from eval.finetune.splits import Splits, make_splits
+from eval.finetune.splits import DevBy, Splits, make_splits
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def merge_models(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
-    dev_by: Literal["document", "question"] = "document",
+    dev_by: DevBy = "auto",
     seed: int = 7,
     max_loss: float = MAX_LOSS,
     queries: int = QUERIES,
@@ -248,7 +248,7 @@ def _other_data(trained: Path, hashes: dict[str, str]) -> list[str]:
         return []
     return [
         "the tuned model was trained on another division of the data: questions of dev or test may have been trained "
-        "on; use the dataset, splits, --dev-share and --seed of its training"
+        "on; use the dataset, splits, --dev-share, --dev-by and --seed of its training"
     ]
 
 

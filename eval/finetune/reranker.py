@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder import Stage, base_folder
@@ -23,7 +23,7 @@ from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
     from eval.finetune.proof import Proof
-    from eval.finetune.splits import Splits
+    from eval.finetune.splits import DevBy, Splits
     from rag.settings import Settings
 
 
@@ -110,7 +110,7 @@ def finetune_reranker(
     train_split: str = "train",
     test_split: str = "test",
     dev_share: float = 0.15,
-    dev_by: Literal["document", "question"] = "document",
+    dev_by: DevBy = "auto",
     train_queries: int | None = None,
     max_loss: float = 0.025,
     settings: Settings | None = None,

@@ -18,6 +18,9 @@ from eval.datasets import Dataset, load_dataset, splits_of
 from indexes.errors import SettingsError, SourceError
 
 DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
+SHARED = 0.1  # of the test's relevant documents; where training knows more of them, "auto" draws dev by question
+
+DevBy = Literal["auto", "document", "question"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def make_splits(
     holdout: float = 0.25,
     seed: int = 7,
     limit: int | None = None,
-    dev_by: Literal["document", "question"] = "document",
+    dev_by: DevBy = "auto",
 ) -> Splits:
     """Read a dataset and divide it, without leaks.
 
@@ -74,9 +77,11 @@ def make_splits(
         source: as ``load_dataset`` takes it; a ``Dataset`` is divided.
         train_split, test_split: names of splits. Where there is no training split (or the format has one split only),
             ``holdout`` of its questions become the test, divided by document.
-        dev_share: of the training questions, divided by document; not used where the dataset has a split "dev".
+        dev_share: of the training questions; not used where the dataset has a split "dev".
         dev_by: "document" keeps what is relevant in dev out of training, so that dev speaks of documents never seen;
-            "question" draws dev as the questions come, for a collection whose documents stay while questions change.
+            "question" draws dev as the questions come, for a collection whose documents stay while questions change;
+            "auto" takes the one that makes dev like the test: "question" where at least ``SHARED`` of the documents
+            relevant in the dataset's own test are relevant in its training too. A note says which, and why.
         seed: of every division; equal seeds give equal splits.
         limit: at most this many training questions (with dev's), for a quick look.
 
@@ -101,12 +106,13 @@ def make_splits(
         dev, twice = _without(dev, [test])
         notes += [f"{twice} dev questions are in test and were left out"] if twice else []
         dev = _usable(dev, notes)
+    by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it is a trait of the whole collection
     if limit is not None and len(train.queries) > limit:
         notes.append(f"only {limit} of {len(train.queries)} training questions are used")
         train = subset(train, _drawn(list(train.queries), limit, seed))
     if dev is None:
-        train, dev = divide(train, dev_share, seed) if dev_by == "document" else _by_question(train, dev_share, seed)
-        notes.append(f"{len(dev.queries)} of the training questions are dev: divided by {dev_by}")
+        train, dev = divide(train, dev_share, seed) if by == "document" else _by_question(train, dev_share, seed)
+        notes.append(f"{len(dev.queries)} of the training questions are dev: divided by {by}{why}")
     for part in (train, dev, test):
         if not part.queries:
             why = f" ({'; '.join(notes)})" if notes else ""
@@ -148,6 +154,21 @@ def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]
     part = [query for query in dataset.queries if query in taken]
     rest = [query for query in dataset.queries if query not in taken]
     return subset(dataset, rest), replace(subset(dataset, part), split=DEV_SPLIT)
+
+
+def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tuple[str, str]:
+    """("document" or "question", why it was chosen); dev is to be to training as the test is."""
+    if wanted != "auto":
+        return wanted, ""
+    if divided:
+        return "document", ", as the test is"
+    everything = {document for query in test.queries for document in test.relevant(query)}
+    known = shared_documents([train], test)
+    by = "question" if known >= SHARED * len(everything) else "document"
+    return (
+        by,
+        f", as {known} of the test's {len(everything)} relevant documents are in training too (limit: {SHARED:.0%})",
+    )
 
 
 def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:

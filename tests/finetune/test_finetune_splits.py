@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reranker_fixtures import write_harbour
 
 from eval.datasets import Dataset, Passage, convert, splits_of
-from eval.finetune.splits import divide, make_splits, shared_documents, wording
+from eval.finetune.splits import Splits, divide, make_splits, shared_documents, wording
 from indexes.errors import SettingsError, SourceError
 
 
@@ -69,6 +70,48 @@ def test_dev_is_divided_by_document_and_equal_seeds_are_equal(tmp_path: Path) ->
     assert (again.train.hash, again.dev.hash) == (found.train.hash, found.dev.hash)
     assert make_splits(path, dev_share=0.2, seed=8).dev.hash != found.dev.hash
     assert found.as_dict()["queries"] == {"train": 48, "dev": 12, "test": 1}
+
+
+def known_to_training(tmp_path: Path, shared: int, **options: Any) -> Splits:
+    """40 training questions, two a document; 20 test questions, one a document, ``shared`` of them training's."""
+    pairs = {f"q{i}": [f"d{i // 2}"] for i in range(40)}
+    asked = {f"t{i}": [f"d{i}" if i < shared else f"other{i}"] for i in range(20)}
+    everything = world(pairs | asked)
+    train, test = (
+        replace(
+            everything, queries={q: everything.queries[q] for q in part}, qrels={q: {d[0]: 1} for q, d in part.items()}
+        )
+        for part in (pairs, asked)
+    )
+    return make_splits(write(tmp_path / "set", train=train, test=test), dev_share=0.25, **options)
+
+
+@pytest.mark.parametrize(
+    ("shared", "options", "by", "told"),
+    [
+        (2, {}, "question", "question, as 2 of the test's 20 relevant documents are in training too (limit: 10%)"),
+        (1, {}, "document", "document, as 1 of the test's 20 relevant documents are in training too (limit: 10%)"),
+        (2, {"limit": 30}, "question", "question, as 2 of the test's 20"),
+        (2, {"dev_by": "document"}, "document", "divided by document"),
+        (0, {"dev_by": "question"}, "question", "divided by question"),
+    ],
+)
+def test_dev_is_to_training_as_the_test_is(
+    tmp_path: Path, shared: int, options: dict[str, Any], by: str, told: str
+) -> None:
+    found = known_to_training(tmp_path, shared, **options)
+    assert bool(relevant(found.dev) & relevant(found.train)) is (by == "question")
+    assert any(told in note for note in found.notes), found.notes
+    if "dev_by" in options:
+        assert not any("limit" in note for note in found.notes)
+
+
+def test_dev_of_a_divided_dataset_is_by_document_whatever_it_shares() -> None:
+    found = make_splits(world({f"q{i}": [f"d{i // 2}"] for i in range(80)}))
+    assert found.divided and not relevant(found.dev) & relevant(found.train)
+    assert any(note.endswith("divided by document, as the test is") for note in found.notes)
+    hub = make_splits(world({f"q{i}": ["hub", f"d{i}"] for i in range(40)}))
+    assert any(note.endswith("divided by document, as the test is") for note in hub.notes)
 
 
 def test_one_split_is_divided_and_that_is_said(tmp_path: Path) -> None:
