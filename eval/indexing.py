@@ -10,7 +10,7 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest, make_folder
-from eval.index_lock import IndexLock
+from eval.process_lock import ProcessLock
 from indexes.encoders.base import Encoder
 from indexes.errors import SourceError
 from indexes.settings import IndexSettings
@@ -69,7 +69,8 @@ def index_dataset(
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
     make_folder(place.parent)
-    lock = IndexLock(place.with_name(place.name + ".lock"), f"the index of {dataset.name!r}", say or _LOG.warning)
+    lock_file = place.with_name(place.name + ".lock")
+    lock = ProcessLock(lock_file, f"the index of {dataset.name!r}", say=say or _LOG.warning)
     try:
         report = None
         if not (place / DONE).is_file():

@@ -146,7 +146,7 @@ def finetune_bge_m3(
     )
     rest = others(also, test=splits.test)
     settings = settings or load_settings()
-    run = RunFolder(
+    with RunFolder(
         out,
         {
             "kind": "bge-m3",
@@ -158,18 +158,18 @@ def finetune_bge_m3(
             **wanted.as_dict(),
             "pipeline": {name: settings.model_dump(mode="json")[name] for name in ("split", "sparse", "retrieval")},
         },
-    )
-    quiet = nullcontext(None)
-    work = M3Work(
-        run,
-        base,
-        folder,
-        splits,
-        rest,
-        wanted,  # type: ignore[arg-type]
-        settings,
-        cache,
-        stage or (lambda _: quiet),
-        say or (lambda _: None),
-    )
-    return work.proved(max_loss, command)
+    ) as run:
+        quiet = nullcontext(None)
+        work = M3Work(
+            run,
+            base,
+            folder,
+            splits,
+            rest,
+            wanted,  # type: ignore[arg-type]
+            settings,
+            cache,
+            stage or (lambda _: quiet),
+            say or (lambda _: None),
+        )
+        return work.proved(max_loss, command)

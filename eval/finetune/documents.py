@@ -121,7 +121,7 @@ def finetune_documents(
     folder = base_folder(base)
     if llm is None and settings.llm.provider == "none":
         raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
-    run = RunFolder(
+    with RunFolder(
         out,
         {
             "kind": "documents",
@@ -130,38 +130,39 @@ def finetune_documents(
             "base_weights": weights_digest(folder),
             "questions": wanted.as_dict(),
         },
-    )
-    stage = stage or (lambda _: nullcontext(None))
-    say = say or (lambda _: None)
-    dataset = run.path / "questions"
-    made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, settings, stage))
-    say(f"{made['questions']} questions: {made['splits'].get('train', 0)} train, {made['splits'].get('test', 0)} test")
-    shared: dict[str, Any] = {
-        "out": run.path / "tuned",
-        "also": also,
-        "max_loss": max_loss,
-        "settings": settings,
-        "cache": cache,
-        "stage": stage,
-        "say": say,
-        "command": command,
-    }
-    tuned: Tuned | TunedM3
-    if all((folder / head).is_file() for head in HEADS):
-        from eval.finetune.bge_m3 import finetune_bge_m3
+    ) as run:
+        stage = stage or (lambda _: nullcontext(None))
+        say = say or (lambda _: None)
+        dataset = run.path / "questions"
+        made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, settings, stage))
+        train, test = (made["splits"].get(split, 0) for split in ("train", "test"))
+        say(f"{made['questions']} questions: {train} train, {test} test")
+        shared: dict[str, Any] = {
+            "out": run.path / "tuned",
+            "also": also,
+            "max_loss": max_loss,
+            "settings": settings,
+            "cache": cache,
+            "stage": stage,
+            "say": say,
+            "command": command,
+        }
+        tuned: Tuned | TunedM3
+        if all((folder / head).is_file() for head in HEADS):
+            from eval.finetune.bge_m3 import finetune_bge_m3
 
-        tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
-    else:
-        tuned = finetune_embedder(dataset, base, options=options, **shared)
-    link = run.path / "model"
-    if not link.is_symlink():
-        link.symlink_to(tuned.model.relative_to(run.path), target_is_directory=True)
-    found = TunedOnDocuments(made, dataset, tuned, _hits(tuned))
-    tuned.notes.append(
-        f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that all "
-        "of them, the held-out ones too, are easier than real ones"
-    )
-    return found
+            tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
+        else:
+            tuned = finetune_embedder(dataset, base, options=options, **shared)
+        link = run.path / "model"
+        if not link.is_symlink():
+            link.symlink_to(tuned.model.relative_to(run.path), target_is_directory=True)
+        found = TunedOnDocuments(made, dataset, tuned, _hits(tuned))
+        tuned.notes.append(
+            f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that "
+            "all of them, the held-out ones too, are easier than real ones"
+        )
+        return found
 
 
 def base_of(settings: Settings) -> str:

@@ -85,7 +85,7 @@ def finetune_embedder(
         limit=train_queries,
     )
     rest = others(also, test=splits.test)
-    run = RunFolder(
+    with RunFolder(
         out,
         {
             "kind": "embedder",
@@ -96,20 +96,20 @@ def finetune_embedder(
             "max_loss": max_loss,
             **wanted.as_dict(),
         },
-    )
-    work = Work(
-        run,
-        base,
-        folder,
-        splits,
-        rest,
-        wanted,
-        settings,
-        cache,
-        stage or (lambda name: nullcontext(None)),
-        say or (lambda text: None),
-    )
-    return work.done(max_loss, command)
+    ) as run:
+        work = Work(
+            run,
+            base,
+            folder,
+            splits,
+            rest,
+            wanted,
+            settings,
+            cache,
+            stage or (lambda name: nullcontext(None)),
+            say or (lambda text: None),
+        )
+        return work.done(max_loss, command)
 
 
 def base_folder(base: str) -> Path:

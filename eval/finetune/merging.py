@@ -112,7 +112,7 @@ def merge_models(
         if kind == "reranker"
         else None,
     }
-    run = RunFolder(
+    with RunFolder(
         out,
         {
             "kind": f"merge of {kind}s",
@@ -123,50 +123,50 @@ def merge_models(
             "max_loss": max_loss,
             **options,
         },
-    )
-    if run.continued:
-        say(f"continuing {run.path}")
-    measure_of = partial(measured, kind, settings, cache)
-    before = _scored(run.path / "base", folder, measure_of, splits.test, rest, options, stage, say)
-    curve = None
-    chosen = weight
-    if chosen is None:
-        with stage("choose the weight") as tick:
-            curve = merge_curve(
-                folder,
-                trained,
-                measure_of,
-                splits.dev,
-                rest,
-                work=run.path / "merge",
-                weights=weights,
-                max_loss=max_loss,
-                queries=queries,
-                documents=documents,
-                seed=seed,
-                progress=tick,
-            )
-        chosen = curve.chosen
-    model = run.path / "model"
-    run.step("merge", lambda: str(merge_folders(folder, trained, chosen, model).name))
-    after = _scored(run.path / "tuned", model, measure_of, splits.test, rest, options, stage, say)
-    notes = [f"{chosen:g} x tuned + {1 - chosen:g} x base", *_other_data(trained, hashes)]
-    proof = prove(before, after, splits.test, rest, max_loss=max_loss, notes=[*splits.notes, *notes])
-    proof.save(run.path)
-    write_card(
-        model,
-        kind=kind,
-        base=base,
-        base_folder=folder,
-        splits=splits,
-        settings={"weight": chosen, "weights": list(weights) if weight is None else None},
-        proof=proof,
-        seed=seed,
-        command=command,
-        curve=curve,
-        notes=notes,
-    )
-    return Merged(model, kind, chosen, curve, proof, splits, notes, _lines(kind, model))
+    ) as run:
+        if run.continued:
+            say(f"continuing {run.path}")
+        measure_of = partial(measured, kind, settings, cache)
+        before = _scored(run.path / "base", folder, measure_of, splits.test, rest, options, stage, say)
+        curve = None
+        chosen = weight
+        if chosen is None:
+            with stage("choose the weight") as tick:
+                curve = merge_curve(
+                    folder,
+                    trained,
+                    measure_of,
+                    splits.dev,
+                    rest,
+                    work=run.path / "merge",
+                    weights=weights,
+                    max_loss=max_loss,
+                    queries=queries,
+                    documents=documents,
+                    seed=seed,
+                    progress=tick,
+                )
+            chosen = curve.chosen
+        model = run.path / "model"
+        run.step("merge", lambda: str(merge_folders(folder, trained, chosen, model).name))
+        after = _scored(run.path / "tuned", model, measure_of, splits.test, rest, options, stage, say)
+        notes = [f"{chosen:g} x tuned + {1 - chosen:g} x base", *_other_data(trained, hashes)]
+        proof = prove(before, after, splits.test, rest, max_loss=max_loss, notes=[*splits.notes, *notes])
+        proof.save(run.path)
+        write_card(
+            model,
+            kind=kind,
+            base=base,
+            base_folder=folder,
+            splits=splits,
+            settings={"weight": chosen, "weights": list(weights) if weight is None else None},
+            proof=proof,
+            seed=seed,
+            command=command,
+            curve=curve,
+            notes=notes,
+        )
+        return Merged(model, kind, chosen, curve, proof, splits, notes, _lines(kind, model))
 
 
 def model_of(folder: Path) -> Path:

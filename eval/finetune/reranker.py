@@ -163,7 +163,7 @@ def finetune_reranker(
     )
     rest = others(also, test=splits.test)
     tree = settings.model_dump(mode="json")
-    run = RunFolder(
+    with RunFolder(
         out,
         {
             "kind": "reranker",
@@ -176,12 +176,21 @@ def finetune_reranker(
             "pipeline": {name: tree[name] for name in ("encoder", "split", "sparse", "retrieval")},
             "reads": {name: tree["rerank"][name] for name in ("depth", "read", "max_tokens")},
         },
-    )
-    quiet = nullcontext(None)
-    work = Work(
-        run, base, folder, splits, rest, wanted, settings, cache, stage or (lambda _: quiet), say or (lambda _: None)
-    )
-    return work.done(max_loss, command)
+    ) as run:
+        quiet = nullcontext(None)
+        work = Work(
+            run,
+            base,
+            folder,
+            splits,
+            rest,
+            wanted,
+            settings,
+            cache,
+            stage or (lambda _: quiet),
+            say or (lambda _: None),
+        )
+        return work.done(max_loss, command)
 
 
 def check(options: RerankerOptions) -> None:

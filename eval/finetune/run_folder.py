@@ -7,12 +7,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
+from eval.process_lock import ProcessLock
 from indexes.errors import SettingsError, SourceError
 
 T = TypeVar("T")
-FILE = "run.json"
+FILE, LOCK = "run.json", "run.lock"
 VERSION = 1
 
 
@@ -38,7 +40,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 class RunFolder:
-    """OUT of a fine-tuning command.
+    """OUT of a fine-tuning command, held by one process until it is left (``with``) or the process ends, however.
 
     Args:
         path: made where it is not there; may be empty or hold a run of the same settings, which is continued. A run of
@@ -47,7 +49,8 @@ class RunFolder:
             may change between two calls of one run (paths of caches, verbosity) belongs here.
 
     Raises:
-        SettingsError: the folder holds a run with other settings (the first that differs is named), or other files.
+        SettingsError: the folder holds a run with other settings (the first that differs is named), or other files, or
+            a run that is at work in a process, which is named.
         SourceError: its run.json cannot be read.
     """
 
@@ -59,15 +62,25 @@ class RunFolder:
         self.continued = False
         if self.path.exists() and not self.path.is_dir():
             raise SettingsError(f"{self.path} is a file", remedy="name a folder for the run")
-        file = self.path / FILE
-        if file.is_file():
-            self._read(file)
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise SettingsError(
-                f"{self.path} holds files, but no fine-tuning run", remedy="name an empty folder, or one that is new"
-            )
-        else:
-            self._write()
+        self._refuse_other_files()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = ProcessLock(self.path / LOCK, f"the run in {self.path}", error=SettingsError)
+        try:
+            if (self.path / FILE).is_file():
+                self._read(self.path / FILE)
+            else:
+                self._write()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._lock.release()
 
     def done(self, name: str) -> bool:
         """Whether a step ended."""
@@ -112,6 +125,15 @@ class RunFolder:
         self.steps[name] = row
         self._write()
         return result
+
+    def _refuse_other_files(self) -> None:
+        if not self.path.is_dir() or (self.path / FILE).is_file():
+            return
+        own = {LOCK, f"{FILE}.part"}  # of a run that was killed, or is at work, before it wrote its settings
+        if any(found.name not in own for found in self.path.iterdir()):
+            raise SettingsError(
+                f"{self.path} holds files, but no fine-tuning run", remedy="name an empty folder, or one that is new"
+            )
 
     def _read(self, file: Path) -> None:
         try:
