@@ -17,10 +17,12 @@ from eval.finetune.bge_m3 import SIDES
 from eval.finetune.embedder_options import EmbedderOptions, Stage, Tuned
 from eval.finetune.flag_training import HEADS
 from eval.finetune.run_folder import RunFolder
+from eval.synthesis_maker import UNREADABLE
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     from eval.finetune.bge_m3 import M3Options, TunedM3
+    from eval.synthesize import Report
     from rag.settings import Settings
 
 LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
@@ -204,10 +206,21 @@ def _questions(
         if count < least:
             dropped = ", ".join(f"{reason} {number}" for reason, number in report.dropped.items()) or "none"
             raise SourceError(
-                f"only {count} questions are left for {split}, and {least} are the least (dropped: {dropped})",
-                remedy="raise --limit or --per-passage, ingest more documents, or use a better language model (--llm)",
+                f"{f'only {count}' if count else 'no'} questions are left for {split}, and {least} are the least "
+                f"({report.questions} from {report.asked + report.resumed} passages, dropped: {dropped})",
+                remedy=_remedy(report),
             )
     return report.as_dict()
+
+
+def _remedy(report: Report) -> str:
+    """More passages help where some questions stay; a model that cannot judge, or write, is helped otherwise."""
+    better = "use a better language model (--llm)"
+    if report.dropped.get(UNREADABLE, 0) > report.questions:
+        return f"let words check the answers, not the model (--check words, with another --out), or {better}"
+    if not report.questions:
+        return f"{better}, or ingest documents with more text"
+    return f"raise --limit and run it again (what is written stays), ingest more documents, or {better}"
 
 
 def _hits(tuned: Tuned | TunedM3) -> dict[str, float]:

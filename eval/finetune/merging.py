@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from eval.datasets import Dataset
 from eval.embedding_cache import digest
-from eval.finetune.embedder import Stage, base_folder
+from eval.finetune.embedder import Stage
 from eval.finetune.forgetting import MAX_LOSS
 from eval.finetune.merge import DOCUMENTS, QUERIES, WEIGHTS, Curve, merge_curve, merge_folders
-from eval.finetune.proof import MEASURES, Proof, others, prove, score_all
-from eval.finetune.run_folder import FILE, RunFolder
+from eval.finetune.merging_pair import Kind, Pair
+from eval.finetune.proof import Proof, others, prove, score_all
+from eval.finetune.reranker_pipeline import opponent, without_reranker
+from eval.finetune.run_folder import RunFolder
 from eval.finetune.splits import DevBy, Splits, make_splits
-from indexes.errors import SourceError
 
 if TYPE_CHECKING:
     from rag.settings import Settings
-
-Kind = Literal["embedder", "reranker"]
+PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections that a reranker's figures depend on
 
 
 @dataclass
@@ -77,10 +76,12 @@ def merge_models(
 ) -> Merged:
     """Average ``base`` and ``tuned``, choose the weight on dev, prove it on the test questions.
 
-    An embedder is measured by exact search over whole documents, a reranker in the pipeline of ``settings``.
+    An embedder is measured by exact search over whole documents, a reranker in the pipeline of ``settings`` with the
+    share of its score that its training chose. It has to beat the better of the base and no reranker at all.
 
     Args:
-        base: "minilm", a folder or a hub name; tuned: a model's folder, or the folder of the run that made it.
+        base: "minilm", a folder or a hub name; for a reranker whose base had no head, what its training began with is
+            taken from the run. tuned: a model's folder, or the folder of the run that made it.
         dataset, train_split, test_split, dev_share, dev_by, seed: as in training, so that dev was not trained on.
         out: folder of this run; the same call continues an interrupted one.
         weights: shares of the tuned weights that are compared; weight: the one to take, without comparing.
@@ -96,8 +97,8 @@ def merge_models(
 
     settings, say = settings or load_settings(), say or (lambda _: None)
     stage = stage or (lambda _: nullcontext(None))
-    folder, trained = base_folder(base), model_of(Path(tuned).expanduser())
-    kind = kind_of(trained)
+    pair = Pair.of(base, Path(tuned).expanduser(), settings)
+    folder, trained, kind = pair.base, pair.tuned, pair.kind
     splits = make_splits(
         dataset, train_split=train_split, test_split=test_split, dev_share=dev_share, dev_by=dev_by, seed=seed
     )
@@ -108,9 +109,7 @@ def merge_models(
         "weights": sorted({0.0, *weights}) if weight is None else None,
         "weight": weight,
         "sample": [queries, documents] if weight is None else None,
-        "pipeline": {name: tree[name] for name in ("encoder", "split", "sparse", "retrieval", "rerank")}
-        if kind == "reranker"
-        else None,
+        "pipeline": {name: tree[name] for name in PIPELINE} if kind == "reranker" else None,
     }
     with RunFolder(
         out,
@@ -126,8 +125,13 @@ def merge_models(
     ) as run:
         if run.continued:
             say(f"continuing {run.path}")
-        measure_of = partial(measured, kind, settings, cache)
-        before = _scored(run.path / "base", folder, measure_of, splits.test, rest, options, stage, say)
+        scored = partial(_scored, run, pair, [splits.test, *rest], cache, stage, say)
+        notes = pair.notes(hashes)
+        before = scored("base", folder, pair.used(folder))
+        if kind == "reranker" and not pair.fresh:
+            without = scored("without", None, without_reranker(settings))
+            before, named = opponent(without, before, splits.test)
+            notes.append(f"before is the pipeline {named}")
         curve = None
         chosen = weight
         if chosen is None:
@@ -135,7 +139,7 @@ def merge_models(
                 curve = merge_curve(
                     folder,
                     trained,
-                    measure_of,
+                    partial(pair.measure_of, cache),
                     splits.dev,
                     rest,
                     work=run.path / "merge",
@@ -149,8 +153,8 @@ def merge_models(
             chosen = curve.chosen
         model = run.path / "model"
         run.step("merge", lambda: str(merge_folders(folder, trained, chosen, model).name))
-        after = _scored(run.path / "tuned", model, measure_of, splits.test, rest, options, stage, say)
-        notes = [f"{chosen:g} x tuned + {1 - chosen:g} x base", *_other_data(trained, hashes)]
+        after = scored("tuned", model, pair.used(model))
+        notes = [f"{chosen:g} x tuned + {1 - chosen:g} x base", *notes]
         proof = prove(before, after, splits.test, rest, max_loss=max_loss, notes=[*splits.notes, *notes])
         proof.save(run.path)
         write_card(
@@ -165,95 +169,36 @@ def merge_models(
             command=command,
             curve=curve,
             notes=notes,
+            toml=pair.lines(model)[3:],
         )
-        return Merged(model, kind, chosen, curve, proof, splits, notes, _lines(kind, model))
-
-
-def model_of(folder: Path) -> Path:
-    """The model's folder, given it or the folder of the run that made it.
-
-    Raises:
-        SourceError: there is none.
-    """
-    for place in (folder, folder / "model"):
-        if (place / "config.json").is_file():
-            return place
-    raise SourceError(f"{folder} holds no model (no config.json)", remedy="name the folder of the tuned model")
-
-
-def kind_of(folder: Path) -> Kind:
-    """Whether a model gives one score for a pair of texts, or vectors; by the architecture in its config.json."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        names = [str(name) for name in config.get("architectures") or ()]
-    except (OSError, ValueError, AttributeError) as error:
-        raise SourceError(f"{folder / 'config.json'} cannot be read: {error}", remedy="check the folder") from error
-    return "reranker" if any(name.endswith("ForSequenceClassification") for name in names) else "embedder"
-
-
-def measured(kind: Kind, settings: Settings, cache: str | Path | None, folder: Path) -> Callable[[Dataset], Any]:
-    """How a dataset is measured with the model in ``folder``."""
-    if kind == "reranker":
-        changes = {"provider": "cross_encoder", "model": str(folder)}
-        used = settings.model_copy(update={"rerank": settings.rerank.model_copy(update=changes)})
-    else:
-        changes = {"provider": "sentence_transformer", "model": str(folder)}
-        used = settings.model_copy(update={"encoder": settings.encoder.model_copy(update=changes)})
-
-    def measure(dataset: Dataset) -> Any:
-        from eval.evaluate import evaluate
-        from eval.session import Session
-
-        with Session(dataset, cache=cache) as session:
-            pipeline = session.retriever(used) if kind == "reranker" else session.encoder(used)
-            return evaluate(pipeline, dataset, MEASURES, cache=cache)
-
-    return measure
+        return Merged(model, kind, chosen, curve, proof, splits, notes, pair.lines(model))
 
 
 def _scored(
-    place: Path,
-    model: Path,
-    measure_of: Callable[[Path], Callable[[Dataset], Any]],
-    test: Dataset,
-    rest: Sequence[Dataset],
-    options: dict[str, Any],
+    run: RunFolder,
+    pair: Pair,
+    datasets: Sequence[Dataset],
+    cache: str | Path | None,
     stage: Stage,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+    name: str,
+    model: Path | None,
+    used: Settings,
+) -> Mapping[str, Any]:
+    """Runs of one model (None: no reranker), kept in the folder ``name``."""
     from indexes.encoders.torch_runtime import weights_digest
 
-    say(f"scoring {'the base' if place.name == 'base' else 'the merged model'} on {1 + len(rest)} collections")
-    with stage(f"score {place.name}") as tick:
+    what = {"base": "the base", "tuned": "the merged model"}.get(name, "the pipeline without a reranker")
+    say(f"scoring {what} on {len(datasets)} collections")
+    tree = used.model_dump(mode="json")
+    tree["rerank"].pop("model")  # its weights count, and not where they lie
+    kept = {section: tree[section] for section in PIPELINE} if pair.kind == "reranker" else None
+    with stage(f"score {name}") as tick:
         return score_all(
-            measure_of(model),
-            [test, *rest],
-            place,
-            fingerprint=digest([weights_digest(model), options["pipeline"]]),
-            name=place.name,
+            lambda dataset: pair.measured(used, cache, dataset),
+            datasets,
+            run.path / name,
+            fingerprint=digest([weights_digest(model) if model is not None else None, kept]),
+            name=name,
             progress=(lambda _, done, total: tick(done, total)) if tick is not None else None,
         )
-
-
-def _other_data(trained: Path, hashes: dict[str, str]) -> list[str]:
-    """A warning where the tuned model's own run was divided otherwise: dev may have been trained on."""
-    file = trained.parent / FILE
-    if not file.is_file():
-        return []
-    try:
-        theirs = json.loads(file.read_text(encoding="utf-8"))["settings"].get("data")
-    except (ValueError, KeyError, AttributeError):
-        return []
-    if not theirs or theirs == hashes:
-        return []
-    return [
-        "the tuned model was trained on another division of the data: questions of dev or test may have been trained "
-        "on; use the dataset, splits, --dev-share, --dev-by and --seed of its training"
-    ]
-
-
-def _lines(kind: Kind, model: Path) -> list[str]:
-    head = ["[encoder]", 'provider = "sentence_transformer"']
-    if kind == "reranker":
-        head = ["[rerank]", 'provider = "cross_encoder"']
-    return [*head, f"model = {json.dumps(str(model.resolve()), ensure_ascii=False)}"]

@@ -16,6 +16,7 @@ from eval.finetune.embedder import Stage
 from eval.finetune.embedder_training import Trained
 from eval.finetune.reranker import RerankerOptions, TunedReranker
 from eval.finetune.reranker_data import CandidateList, best_share, candidate_lists, load_lists, save_lists
+from eval.finetune.reranker_pipeline import opponent, rerank_lines, with_reranker, without_reranker
 from eval.finetune.reranker_training import RerankerTraining, has_head, start_model, train_reranker
 from eval.finetune.run_folder import RunFolder, write_atomic
 from eval.mining import MiningReport, mine
@@ -71,11 +72,12 @@ class Work:
         alone = self.scored("alone", self.model, 1.0, [test]) if weight < 1 else after
         key = run_key(test)
         rows = self.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
-        before, named = self.opponent(without, first, kept_head, rows)
+        before, named = opponent(without, first if kept_head else None, test)
+        lines = rerank_lines(self.with_reranker(self.model, weight).rerank)
         notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes, *self.gains(rows, kept_head)]
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
-        self.card(proof, mined, command, notes, self.lines(weight)[3:])
+        self.card(proof, mined, command, notes, lines[3:])
         for name in ("checkpoints", "checkpoints-warm", "scores"):
             shutil.rmtree(self.run.path / name, ignore_errors=True)
         return TunedReranker(
@@ -89,7 +91,7 @@ class Work:
             weights,
             warm,
             notes,
-            self.lines(weight),
+            lines,
             self.run.seconds,
         )
 
@@ -100,25 +102,10 @@ class Work:
     @cached_property
     def pipeline(self) -> Settings:
         """The pipeline's settings without a reranker."""
-        rerank = self.settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
-        return self.settings.model_copy(update={"rerank": rerank})
+        return without_reranker(self.settings)
 
     def with_reranker(self, model: Path, weight: float) -> Settings:
-        scale = self.scale if model == self.model else None
-        changes = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
-        return self.settings.model_copy(update={"rerank": self.settings.rerank.model_copy(update=changes)})
-
-    def lines(self, weight: float) -> list[str]:
-        rerank = self.settings.rerank
-        return [
-            "[rerank]",
-            'provider = "cross_encoder"',
-            f'model = "{self.model.resolve()}"',
-            f"weight = {weight:g}",
-            *([f"scale = {self.scale:g}"] if self.scale is not None else []),
-            f"depth = {rerank.depth}",
-            f'read = "{rerank.read}"',
-        ]
+        return with_reranker(self.settings, model, weight, self.scale if model == self.model else None)
 
     def scored(self, name: str, model: Path | None, weight: float, datasets: Sequence[Dataset]) -> dict[str, Run]:
         """Runs of the pipeline with a reranker (None: without), each kept in the folder ``name``."""
@@ -335,7 +322,8 @@ class Work:
                         tick(number, len(lists))
             share, curve = best_share(lists, raw, MEASURES[0], scale)
             fixed = self.options.weight
-            return {"weight": share if fixed is None else fixed, "curve": {f"{s:g}": v for s, v in curve.items()}}
+            chosen = share if fixed is None else fixed
+            return {"weight": chosen, "scale": scale, "curve": {f"{s:g}": v for s, v in curve.items()}}
 
         found = self.run.step(f"weight {name}", work)
         return float(found["weight"]), dict(found["curve"])
@@ -345,17 +333,6 @@ class Work:
         from eval.metrics import score
 
         return {name: score(run.results, self.splits.test.qrels, MEASURES).mean for name, run in runs.items()}
-
-    def opponent(
-        self, without: dict[str, Run], first: dict[str, Run], kept_head: bool, rows: dict[str, dict[str, float]]
-    ) -> tuple[dict[str, Run], str]:
-        """What the tuned reranker has to beat: the better of no reranker and the base one; a fresh head is none."""
-        from eval.finetune.proof import MEASURES
-
-        measure = MEASURES[0]
-        if kept_head and rows[START][measure] > rows[WITHOUT][measure]:
-            return first, "with the base model as reranker"
-        return without, "without a reranker"
 
     def gains(self, rows: dict[str, dict[str, float]], kept_head: bool) -> list[str]:
         from eval.finetune.proof import MEASURES

@@ -51,13 +51,15 @@ def write_harbour(folder: Path) -> Path:
     return folder
 
 
-def tiny_bert(folder: Path, *, labels: int | None = None) -> Path:
-    """Two layers of 32 dimensions over the words of the notes; with ``labels`` a cross-encoder, else an encoder."""
+def tiny_bert(folder: Path, *, labels: int | None = None, texts: list[str] | None = None) -> Path:
+    """Two layers of 32 dimensions over the words of the notes (or of ``texts``); with ``labels`` a cross-encoder, else
+    an encoder."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
 
     folder.mkdir(parents=True)
-    texts = [f"{title} {text}" for title, text in documents().values()] + [text for text, _ in questions().values()]
+    if texts is None:
+        texts = [f"{title} {text}" for title, text in documents().values()] + [text for text, _ in questions().values()]
     words = sorted(
         {word for text in texts for word in "".join(c if c.isalnum() else " " for c in text.lower()).split()}
     )

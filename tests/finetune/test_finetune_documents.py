@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,10 +107,76 @@ def test_from_an_index_to_a_proved_model_and_on_after_a_failure(settings: Settin
 
 def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:
     few = QuestionOptions(limit=3, per_passage=1, check="none")
-    with pytest.raises(SourceError, match=r"questions are left for train, and 16 are the least .*raise --limit"):
+    with pytest.raises(
+        SourceError, match=r"only \d questions are left for train, and 16 are the least \(\d from 3 .*raise --limit"
+    ):
         run(settings, tmp_path / "few", HarbourLLM(), questions=few)
     with pytest.raises(SettingsError, match="nobody writes questions"):
         run(settings, tmp_path / "none", None)
     remote = settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"provider": "ollama"})})
     with pytest.raises(SettingsError, match=r"'ollama' cannot be trained"):
         base_of(remote)
+
+
+@pytest.mark.parametrize(
+    ("reply", "check", "said"),
+    [
+        ("I would rather not.", "none", "no questions are left for train, .*use a better language model"),
+        ("Where did the {ship} land her cargo?", "llm", "no questions are left for train, .*--check words"),
+    ],
+)
+def test_what_helps_depends_on_why_no_question_stays(
+    settings: Settings, tmp_path: Path, reply: str, check: Any, said: str
+) -> None:
+    """A model that writes no questions, and one that answers every check with a question."""
+
+    class Stubborn(HarbourLLM):
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+            return CompletionResponse(text=reply.format(ship=re.findall(r"The ([A-Z]\w+) landed", prompt)[-1]))
+
+    with pytest.raises(SourceError, match=said):
+        run(settings, tmp_path / "out", Stubborn(), questions=QuestionOptions(limit=6, per_passage=1, check=check))
+
+
+def test_a_real_language_model_writes_the_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SmolLM2 in this process and the command: a weak model, so few questions are enough here."""
+    pytest.importorskip("xllamacpp")
+    from click.testing import CliRunner
+
+    from eval.cli.finetune_documents import command
+    from eval.finetune import documents as module
+    from eval.finetune.forgetting import probes
+
+    passages = [passage.content for passage in probes()[0].corpus.values()][::4]
+    (tmp_path / "texts").mkdir()
+    for number, text in enumerate(passages):
+        (tmp_path / "texts" / f"{number}.md").write_text(text + "\n", encoding="utf-8")
+    tiny_bert(tmp_path / "tiny", texts=passages)
+    monkeypatch.setattr(module, "LEAST_TRAIN", 3)
+    monkeypatch.setattr(module, "LEAST_TEST", 2)
+    changes = {
+        "encoder.provider": "sentence_transformer",
+        "encoder.model": str(tmp_path / "tiny"),
+        "encoder.dtype": "float32",
+        "store.path": str(tmp_path / "store"),
+        "llm.max_tokens": 32,
+    }
+    build_index(tmp_path / "texts", collection="texts", settings=load_settings(profile="offline", **changes)).close()
+
+    def documents_command(**more: Any) -> tuple[dict[str, Any], int]:
+        sets = [part for name, value in (changes | more).items() for part in ("--set", f"{name}={value}")]
+        options = ["--check", "words", "--per-passage", "1", "--test-share", "0.5", "--epochs", "1", "--batch", "4"]
+        args = ["--collection", "texts", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), *options]
+        found = CliRunner().invoke(command, [*args, "--profile", "offline", "--json", *sets])
+        assert found.stdout, found.exception
+        return json.loads(found.stdout), getattr(found.exception, "exit_code", 1) if found.exception else 0
+
+    first, code = documents_command()
+    assert first["questions"]["asked"] == len(passages) and first["questions"]["models"] == {
+        "smollm2": first["questions"]["questions"]
+    }
+    assert min(first["questions"]["splits"].values()) >= 2
+    assert code == (0 if first["proof"]["better"] else 4)
+    assert (tmp_path / "out/model/model.safetensors").is_file()
+    again, same = documents_command(**{"llm.model": "/no/such.gguf"})  # nobody is asked a second time
+    assert same == code and again == first

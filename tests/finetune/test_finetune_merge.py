@@ -14,7 +14,7 @@ from eval.cli.finetune_merge import command, shares
 from eval.datasets import Dataset, Passage
 from eval.finetune.card import flat, licence_of, without_secrets
 from eval.finetune.merge import Curve, Point, choose_weight, merge_curve, merge_folders, sample
-from eval.finetune.merging import kind_of, model_of
+from eval.finetune.merging_pair import kind_of, model_of
 from eval.finetune.weights import weight_files
 from eval.runs import Run
 from indexes.errors import SettingsError, SourceError

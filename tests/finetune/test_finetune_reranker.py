@@ -222,3 +222,57 @@ def test_classifiers_and_broken_folders_are_refused(bert: Path, tmp_path: Path) 
     with pytest.raises(RerankerError, match="cannot be loaded as a cross-encoder"):
         start_model(broken, "broken", tmp_path / "start", TRAINING)
     assert not (tmp_path / "start").exists()
+
+
+def merge(base: Path, tuned: Path, data: Path, out: Path, cache: Path, *more: str) -> tuple[Any, int]:
+    """(output, exit code) of ``rag-eval finetune merge`` in the pipeline of these tests."""
+    from click.testing import CliRunner
+
+    from eval.cli.finetune_merge import command
+
+    changes = {"encoder.provider": "minilm", "rerank.depth": 12, "rerank.dtype": "float32", "rerank.device": "cpu"}
+    sets = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
+    args = [str(base), str(tuned), str(data), "--out", str(out), "--cache", str(cache), "--weights", "0.5,1", *more]
+    found = CliRunner().invoke(command, [*args, "--profile", "offline", *sets])
+    return found, getattr(found.exception, "exit_code", 1) if found.exception else 0
+
+
+def test_a_reranker_is_merged_with_what_its_training_began_with(
+    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, tmp_path: Path
+) -> None:
+    """The base has no head: the run's own start model has one, and orders at random, so no reranker is the measure."""
+    run = tuned.model.parent
+    found, code = merge(bert, run, harbour, tmp_path / "merged", cache, "--json")
+    kept = json.loads(found.stdout)
+    assert kept["kind"] == "reranker" and code == (0 if kept["proof"]["better"] else 4)
+    points = {point["weight"]: point["dev"] for point in kept["curve"]["points"]}
+    assert list(points) == [0.0, 0.5, 1.0] and kept["weight"] in points
+    assert points[0.0] == pytest.approx(tuned.weights["0"])  # by fused scores alone
+    assert points[1.0] == pytest.approx(tuned.weights[f"{tuned.weight:g}"])  # at the share that training chose
+    assert points[kept["weight"]] > points[0.0]
+    assert {loss["name"] for loss in kept["proof"]["forgetting"]} == {"probe_en", "probe_zh"}
+    assert any("share in the order" in note for note in kept["notes"])
+    assert kept["rag_toml"][3:] == tuned.settings_lines[3:]  # weight, scale, depth, read
+    before = load_run(next((tmp_path / "merged/base").glob("harbour-*")))
+    assert before.results == load_run(next((run / "base").glob("harbour-*"))).results
+    assert np.isfinite(ours(tmp_path / "merged" / "model", PAIRS[:6])).all()
+    named, again = merge(run / "start-model", tuned.model, harbour, tmp_path / "merged", cache)
+    assert again == code  # the same two models: the finished run is shown
+    assert "gain on dev" in named.stdout and f"{kept['weight']:g} <" in named.stdout
+    assert ("weight = " in named.stderr) is kept["proof"]["better"]
+
+
+def test_a_merge_of_a_cross_encoder_with_a_head_of_its_own(
+    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, tmp_path: Path
+) -> None:
+    """Two models without a run: the settings say how they are used, and the better opponent counts."""
+    base = shutil.copytree(tuned.model, tmp_path / "base")
+    other = shutil.copytree(tuned.model.parent / "start-model", tmp_path / "other")
+    found, code = merge(base, other, harbour, tmp_path / "out", cache, "--weight", "0.25", "--json")
+    kept = json.loads(found.stdout)
+    assert code == 4 and kept["curve"] is None and kept["weight"] == 0.25
+    assert "before is the pipeline with the base model as reranker" in kept["notes"]
+    assert any("share in the order is 1, as the settings chose" in note for note in kept["notes"])
+    found, _ = merge(bert, other, harbour, tmp_path / "refused", cache)
+    assert "has no head to average with" in str(found.exception) and "start-model" in str(found.exception)
+    assert not (tmp_path / "refused").exists()
