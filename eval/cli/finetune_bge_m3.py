@@ -119,8 +119,9 @@ def command(
     """Train BGE-M3 on DATASET's training questions through FlagEmbedding's own module, and prove each side.
 
     The dense, sparse and multi-vector heads are trained together and teach each other. Negatives come from the hybrid
-    pipeline. The hybrid, the dense and the sparse side of the index are scored before and after; the hybrid one
-    decides. Exit code 4: not significantly better. Nothing is switched: the lines for rag.toml are printed.
+    pipeline. The hybrid, the dense and the sparse side of the index are scored before and after, and the multi-vector
+    head on the hybrid side's candidates; the hybrid side decides. Exit code 4: not significantly better. Nothing is
+    switched: the lines for rag.toml are printed.
 
     \b
     Example:
@@ -185,7 +186,7 @@ def show(found: TunedM3, as_json: bool) -> None:
     """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
     from eval.cli.finetune_output import curve_text
     from eval.cli.options import table
-    from eval.finetune.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
+    from eval.finetune.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, MEASURES, forgetting_rows, in_domain_rows
     from rag.cli.output import data, data_json, words
 
     if as_json:
@@ -200,6 +201,8 @@ def show(found: TunedM3, as_json: bool) -> None:
         data(f"{side} side: {proof.verdict}\n")
         data(f"Held-out questions of {proof.in_domain.title}\n{table(IN_DOMAIN_HEAD, in_domain_rows(proof))}\n")
         data(f"Elsewhere\n{table(FORGETTING_HEAD, forgetting_rows(proof))}\n")
+    rows = [[side, *in_domain_rows(proof)[0][1:]] for side, proof in found.proofs.items()]
+    data(f"{MEASURES[0]} of each side\n{table(('side', *IN_DOMAIN_HEAD[1:]), rows)}\n")
     data(f"both sides together, which decides: {found.proof.to_text()}")
     spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
     words(f"\ntimes: {spent}")

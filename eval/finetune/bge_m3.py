@@ -1,8 +1,9 @@
-"""finetune_bge_m3: dense, sparse and multi-vector heads tuned together, and each side of the index proved.
+"""finetune_bge_m3: dense, sparse and multi-vector heads tuned together, and each side proved.
 
 Tuning the dense side of BGE-M3 alone harms its sparse head, so all are trained at once by FlagEmbedding's own module,
 and the dense leg, the sparse leg and the hybrid of both are scored before and after, in the index as it is used. The
-multi-vector head is trained and not measured: nothing in the index uses it.
+multi-vector head orders the hybrid's candidates anew, which is scored too and decides nothing: no index holds its
+vectors.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from eval.finetune.splits import DevBy, Splits
     from rag.settings import Settings
 
-SIDES = ("hybrid", "dense", "sparse")  # the first one decides
+MULTI_VECTOR = "multi-vector"
+SIDES = ("hybrid", "dense", "sparse", MULTI_VECTOR)  # the first one decides
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,12 @@ def finetune_bge_m3(
     say: Callable[[str], None] | None = None,
     command: str = "",
 ) -> TunedM3:
-    """Tune a checkpoint of BGE-M3's shape on ``dataset``, and prove its hybrid, dense and sparse sides.
+    """Tune a checkpoint of BGE-M3's shape on ``dataset``, and prove its hybrid, dense, sparse and multi-vector sides.
 
     Args:
         base: a folder, or a hub name; it must hold both heads.
-        settings: of the pipeline that negatives are mined from and that is measured; its encoder is replaced.
+        settings: of the pipeline that negatives are mined from and that is measured; its encoder is replaced. The
+            multi-vector head orders ``rerank.depth`` candidates, and reads of them what ``rerank.read`` says.
         Others as for ``finetune_embedder``.
 
     Raises:
@@ -146,6 +149,7 @@ def finetune_bge_m3(
     )
     rest = others(also, test=splits.test)
     settings = settings or load_settings()
+    tree = settings.model_dump(mode="json")
     with RunFolder(
         out,
         {
@@ -156,7 +160,8 @@ def finetune_bge_m3(
             "others": [other.hash for other in rest],
             "max_loss": max_loss,
             **wanted.as_dict(),
-            "pipeline": {name: settings.model_dump(mode="json")[name] for name in ("split", "sparse", "retrieval")},
+            "pipeline": {name: tree[name] for name in ("split", "sparse", "retrieval")},
+            "reads": {name: tree["rerank"][name] for name in ("depth", "read")},
         },
     ) as run:
         quiet = nullcontext(None)

@@ -1,4 +1,4 @@
-"""The steps of a BGE-M3 run: an embedder's, with FlagEmbedding's training and three sides measured."""
+"""The steps of a BGE-M3 run: an embedder's, with FlagEmbedding's training and four sides measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.embedding_cache import digest
 from eval.finetune import flag_process, flag_training
-from eval.finetune.bge_m3 import SIDES, M3Options, TunedM3
+from eval.finetune.bge_m3 import MULTI_VECTOR, SIDES, M3Options, TunedM3
 from eval.finetune.embedder_training import DEV, Trained, curve_csv, curve_rows
 from eval.finetune.embedder_work import Work
 from eval.finetune.run_folder import write_atomic
@@ -26,11 +26,15 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 SPARSE_SHARE = 0.3  # of the sparse score beside the dense one where checkpoints are compared, as in BGE-M3's own sum
+MULTI_NOTE = (
+    f"{MULTI_VECTOR}: the hybrid side's candidates in the order of the multi-vector head alone (late interaction); no "
+    "index holds its vectors, and it decides nothing"
+)
 DISK_FACTOR = 3.5  # a checkpoint with its optimizer's state, in sizes of the float32 weights
 
 
 class M3Work(Work):
-    """The steps of an embedder's run, with FlagEmbedding's training and three sides measured."""
+    """The steps of an embedder's run, with FlagEmbedding's training and four sides measured."""
 
     options: M3Options  # type: ignore[assignment]
 
@@ -45,7 +49,7 @@ class M3Work(Work):
         curve = self.merged(max_loss)
         after = self.sides("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
-        told = [*self.splits.notes, *notes, "the multi-vector head was trained and not measured: no index uses it"]
+        told = [*self.splits.notes, *notes, MULTI_NOTE]
         proofs = {
             side: prove(before[side], after[side], self.splits.test, self.others, max_loss=max_loss, notes=told)
             for side in SIDES
@@ -76,7 +80,9 @@ class M3Work(Work):
 
         datasets = [self.splits.test, *self.others]
         self.say(f"scoring the {name} model on {len(datasets)} collections ({', '.join(SIDES)})")
-        kept = {key: settings.model_dump(mode="json")[key] for key in ("split", "sparse", "retrieval")}
+        tree = settings.model_dump(mode="json")
+        kept = {key: tree[key] for key in ("split", "sparse", "retrieval")}
+        reads = [tree["rerank"][key] for key in ("depth", "read")]
         weights = weights_digest(Path(settings.encoder.model))
         found: dict[str, dict[str, Any]] = {}
         with self.stage(f"score {name}") as tick:
@@ -85,7 +91,7 @@ class M3Work(Work):
                     lambda dataset, side=side: self.measured(settings, side, dataset),  # type: ignore[misc]
                     datasets,
                     self.run.path / name / side,
-                    fingerprint=digest([weights, side, kept]),
+                    fingerprint=digest([weights, side, kept, *(reads if side == MULTI_VECTOR else ())]),
                     name=name,
                     progress=self._ticked(tick, number),
                 )
@@ -105,10 +111,28 @@ class M3Work(Work):
 
         if leg == "documents":
             return super().measured(settings, "documents", dataset, cache)
+        if leg == MULTI_VECTOR:
+            return self._reordered(settings, dataset)
         fusion = settings.retrieval.fusion if leg == "hybrid" else leg
         retrieval = settings.retrieval.model_copy(update={"fusion": fusion})
         with Session(dataset, cache=self.cache) as session:
             retriever = session.retriever(settings.model_copy(update={"retrieval": retrieval}))
+            return evaluate(retriever, dataset, MEASURES, cache=self.cache)
+
+    def _reordered(self, settings: Settings, dataset: Dataset) -> Any:
+        """The hybrid side's candidates, ordered by the multi-vector head alone."""
+        from eval.evaluate import evaluate
+        from eval.finetune.proof import MEASURES
+        from eval.indexing import index_dataset
+        from indexes.encoders.bge_m3 import BgeM3
+        from rag import build_retriever
+        from rag.rerankers.late_interaction import LateInteraction
+
+        encoder = BgeM3(settings.encoder)
+        rerank = settings.rerank.model_copy(update={"weight": 1.0, "scale": None})
+        used = settings.model_copy(update={"rerank": rerank})
+        with index_dataset(dataset, used, cache=self.cache, encoder=encoder) as index:
+            retriever = build_retriever(index, settings=used, rerank=LateInteraction(encoder))
             return evaluate(retriever, dataset, MEASURES, cache=self.cache)
 
     def trained(self, mined: TrainingSet, candidates: TrainingSet) -> Trained:
@@ -187,7 +211,7 @@ class M3Work(Work):
     ) -> None:
         from eval.finetune.card import write_card
 
-        sides = [f"{side} side of the index: {proofs[side].verdict}" for side in SIDES[1:]]
+        sides = [f"{side} side: {proofs[side].verdict}" for side in SIDES[1:]]
         write_card(
             self.model,
             kind="bge-m3",

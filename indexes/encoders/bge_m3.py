@@ -1,4 +1,4 @@
-"""BGE-M3 and any checkpoint of its shape: dense and lexical weights of a text from one forward pass.
+"""BGE-M3 and any checkpoint of its shape: dense and lexical weights of a text from one forward pass; token vectors.
 
 Loaded as FlagEmbedding loads it (an AutoModel, and ``sparse_linear.pt`` beside it), run by our own loop: tokenised
 once, length-sorted batches under a token budget, no batch-size probe, and the sparse head's maximum a term taken
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from indexes.settings import EncoderSettings
 
 if TYPE_CHECKING:
     import torch
+
+SPARSE, MULTI = "sparse_linear", "colbert_linear"  # the heads' files, without their endings
 
 
 class LearnedLexical:
@@ -61,7 +63,9 @@ class BgeM3:
         self.weights = weights_digest(folder)
         self.lexical = LearnedLexical()
         self._network, tokenizer = _load(folder, self.device, self.dtype)
-        self._head = _load_sparse_head(folder, self._network.config.hidden_size, self.device)
+        self._folder = folder
+        self._head = _load_head(folder, SPARSE, self._network.config.hidden_size, self.device)
+        self._token_head: torch.nn.Linear | None = None  # loaded when it is asked for: no index needs it
         self.dim = self.dimensions or int(self._network.config.hidden_size)
         self.max_tokens = _longest(settings.max_tokens, tokenizer, self._network.config)
         self._tokens = Tokens(tokenizer, self.max_tokens)
@@ -94,6 +98,37 @@ class BgeM3:
         """As ``CountsTokens.count_tokens``, exact."""
         return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
 
+    def token_vectors(self, texts: Sequence[str], *, query: bool) -> tuple[list[NDArray[np.float32]], tuple[int, ...]]:
+        """The multi-vector head's vectors, as FlagEmbedding gives them: one for each token but the leading <s>.
+
+        Returns:
+            float32 (tokens - 1, head's width) of each text, rows of length 1; the positions of texts that were cut.
+
+        Raises:
+            EncoderError: the folder holds no such head.
+        """
+        from torch.nn.functional import normalize
+
+        found: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * len(texts)
+        if not texts:
+            return found, ()
+        with self._lock, forward_pass(self.model, self.budget):
+            if self._token_head is None:
+                self._token_head = _load_head(self._folder, MULTI, self._network.config.hidden_size, self.device)
+            ids, truncated = self._tokens(with_prompt(self.prompts["query" if query else "document"], texts))
+            for positions, _, mask, hidden in self._states(ids):
+                vectors = normalize(self._token_head(hidden[:, 1:].float()), dim=-1).cpu().numpy()
+                for row, position in enumerate(positions):
+                    found[position] = vectors[row, : int(mask[row].sum()) - 1]
+        return found, truncated
+
+    def _states(self, ids: list[list[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """(positions, input_ids, mask, last hidden states) of each batch."""
+        for positions, input_ids, mask in padded_batches(
+            ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device
+        ):
+            yield positions, input_ids, mask, self._network(input_ids=input_ids, attention_mask=mask).last_hidden_state
+
     def _encode(self, texts: Sequence[str], kind: str, *, lexical: bool) -> Encoded:
         if not texts:
             return Encoded(np.empty((0, self.dim), np.float32), [] if lexical else None)
@@ -102,9 +137,7 @@ class BgeM3:
         sparse: list[SparseVector] | None = [EMPTY_SPARSE] * len(texts) if lexical else None
         with self._lock, forward_pass(self.model, self.budget):
             ids, truncated = self._tokens(prompted)
-            batches = padded_batches(ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device)
-            for positions, input_ids, mask in batches:
-                hidden = self._network(input_ids=input_ids, attention_mask=mask).last_hidden_state
+            for positions, input_ids, mask, hidden in self._states(ids):
                 dense[positions] = hidden[:, 0].float().cpu().numpy()
                 if sparse is None:
                     continue
@@ -150,29 +183,38 @@ def _load(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, 
     return network.to(device=device, dtype=dtype).eval(), tokenizer
 
 
-def _load_sparse_head(folder: Path, hidden: int, device: torch.device) -> torch.nn.Linear:
-    """``sparse_linear`` in float32, from safetensors or from a .pt that may hold nothing but tensors."""
+def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> torch.nn.Linear:
+    """A head in float32, from safetensors or from a .pt that may hold nothing but tensors.
+
+    The sparse one gives a number a token; the multi-vector one is as wide as its weight says.
+    """
     import torch
     from safetensors.torch import load_file
 
-    head = torch.nn.Linear(hidden, 1)
-    path = folder / "sparse_linear.safetensors"
+    path = folder / f"{name}.safetensors"
     try:
         if path.exists():
             state = load_file(path)
         else:
-            path = folder / "sparse_linear.pt"
+            path = folder / f"{name}.pt"
             state = torch.load(path, map_location="cpu", weights_only=True)
+        head = torch.nn.Linear(hidden, 1 if name == SPARSE else len(state["weight"]))
         head.load_state_dict(state)
     except FileNotFoundError as exc:
+        if name != SPARSE:
+            raise EncoderError(
+                f"{folder} holds no {path.name}, so it has no multi-vector head", remedy="fetch the whole checkpoint"
+            ) from exc
         raise EncoderError(
-            f"{folder} holds no sparse_linear.pt, so it is no BGE-M3 checkpoint",
+            f"{folder} holds no {path.name}, so it is no BGE-M3 checkpoint",
             remedy="set encoder.provider = 'sentence_transformer' (dense, with BM25 beside it)",
         ) from exc
     except Exception as exc:  # unpickling refuses in many ways; each means the same to a user
+        width = 1 if name == SPARSE else "width"
         raise EncoderError(
-            f"the sparse head {path} cannot be read ({type(exc).__name__}: {_first_line(exc)})",
-            remedy="fetch the file again; it must hold a weight of shape (1, hidden) and a bias",
+            f"the {'sparse' if name == SPARSE else 'multi-vector'} head {path} cannot be read "
+            f"({type(exc).__name__}: {_first_line(exc)})",
+            remedy=f"fetch the file again; it must hold a weight of shape ({width}, hidden) and a bias",
         ) from exc
     return head.to(device).float().eval()
 

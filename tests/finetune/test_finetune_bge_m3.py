@@ -19,6 +19,7 @@ from eval.finetune.bge_m3 import SIDES, M3Options, finetune_bge_m3
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.flag_training import FlagOptions
 from eval.mining import MiningOptions
+from eval.runs import load_run
 from indexes.encoders.bge_m3 import BgeM3
 from indexes.errors import EncoderError, SettingsError, SourceError
 from indexes.settings import EncoderSettings
@@ -82,9 +83,14 @@ def test_interrupted_continued_and_proved_side_by_side(place: Path, tmp_path: Pa
         folder = out if side == "hybrid" else out / side
         assert json.loads((folder / "proof.json").read_text(encoding="utf-8"))["better"] == found.proofs[side].better
         assert len(list((out / "base" / side).iterdir())) == 3
+    assert list(SIDES) == ["hybrid", "dense", "sparse", "multi-vector"]
+    (candidates, ordered) = (next((out / "tuned" / side).glob("harbour-*")) for side in ("hybrid", "multi-vector"))
+    runs = [load_run(folder).results for folder in (candidates, ordered)]
+    assert all({name for name, _ in runs[0][q]} == {name for name, _ in runs[1][q]} for q in runs[0])  # the same texts
+    assert any([name for name, _ in runs[0][q]] != [name for name, _ in runs[1][q]] for q in runs[0])  # in other order
     assert not (out / "checkpoints").exists()
     card = (out / "model/README.md").read_text(encoding="utf-8")
-    assert "bge_m3" in card and "sparse side of the index" in card
+    assert "bge_m3" in card and "sparse side: " in card and "multi-vector side: " in card
     assert not [path.name for path in (out / "model").rglob("*") if path.suffix in (".bin", ".pth")]
     heads = [
         torch.load(folder / "sparse_linear.pt", weights_only=True)["weight"]

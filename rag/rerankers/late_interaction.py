@@ -1,0 +1,47 @@
+"""Late interaction (ColBERT) with BGE-M3's multi-vector head: each token of the question looks for its best token.
+
+The score is the mean over the question's tokens of their largest cosine among the text's tokens, as FlagEmbedding's
+``colbert_score`` (BGE M3-Embedding, arXiv 2402.03216, equation 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from llama_index.core.bridge.pydantic import PrivateAttr
+
+from indexes.encoders.bge_m3 import BgeM3
+from rag.rerankers.base import Reranker, RerankScores, empty_scores
+
+
+class LateInteraction(Reranker):
+    """Reranks with a loaded ``BgeM3``, which an index may share: one model in memory, one more pass a text.
+
+    The raw score is a mean cosine, -1 to 1; what users see of it is cut off at 0.
+    """
+
+    _encoder: BgeM3 = PrivateAttr()
+
+    def __init__(self, encoder: BgeM3, **fields: object) -> None:
+        super().__init__(**fields)
+        self._encoder = encoder
+
+    @property
+    def name(self) -> str:
+        return self._encoder.model
+
+    @property
+    def fingerprint(self) -> str:
+        encoder = self._encoder
+        content = f"late interaction|{encoder.weights or encoder.model}|{encoder.dtype}|{encoder.max_tokens}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        if not texts:
+            return empty_scores()
+        (asked,), _ = self._encoder.token_vectors([query], query=True)
+        found, truncated = self._encoder.token_vectors(texts, query=False)
+        raw = np.array([(asked @ tokens.T).max(axis=1).mean() for tokens in found], np.float32)
+        return RerankScores(raw, np.clip(raw, 0, 1), truncated)
