@@ -20,16 +20,30 @@ FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
     "--negatives", default=1, show_default=True, type=click.IntRange(min=0), help="flag-embedding: negatives a row."
 )
 @click.option("--seed", default=0, show_default=True, help="For negatives drawn at random.")
+@click.option(
+    "--sentences", is_flag=True, help="Judge single sentences: of relevant documents, those that hold an answer."
+)
 @click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
-def command(dataset: str, target: Path, form: str, split: str, negatives: int, seed: int, as_json: bool) -> None:
+def command(
+    dataset: str, target: Path, form: str, split: str, negatives: int, seed: int, sentences: bool, as_json: bool
+) -> None:
     """Read DATASET, whatever its format, and write it to TARGET.
 
     beir and trec are folders, the others one file. Ids come back from every format; what a format cannot hold is said.
+    With --sentences a dataset with documents and answers becomes one of sentences, such as a reranker learns from.
+
+    \b
+    Examples:
+      rag-eval convert data/handbook handbook.jsonl --to flag-embedding --negatives 4
+      rag-eval convert data/handbook handbook-sentences --to beir --sentences
     """
+    from eval.answer_sentences import of_sentences
     from eval.datasets import convert
     from rag.cli.output import data, data_json, words
 
     read = dataset_of(dataset, split)
+    if sentences:
+        read = of_sentences(read)
     notes = [*read.notes, *convert(read, target, form, negatives=negatives, seed=seed)]
     if as_json:
         found = {"target": str(target), "format": form, "queries": len(read.queries), "documents": len(read.corpus)}
