@@ -1,14 +1,21 @@
-"""The pipeline with a reranker and without: its settings, its lines for rag.toml, and what a tuned one has to beat."""
+"""The pipeline with a reranker and without: its settings, its figures, and what a tuned one has to beat."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
+from eval.embedding_cache import digest
+from eval.finetune.embedder import Stage
+from eval.finetune.reranker_data import CandidateList, best_share, candidate_lists, load_lists, save_lists
+from eval.finetune.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from eval.finetune.splits import Splits
     from eval.runs import Run
     from rag.settings import RerankSettings, Settings
 
@@ -55,3 +62,124 @@ def opponent(
     if first is not None and mean(first) > mean(without):
         return first, "with the base model as reranker"
     return without, "without a reranker"
+
+
+@dataclass
+class Measuring:
+    """What a run measures in the pipeline; nothing is measured twice."""
+
+    run: RunFolder
+    splits: Splits
+    settings: Settings
+    cache: str | Path | None
+    stage: Stage
+    say: Callable[[str], None]
+    rerankers: dict[Path, Any] = field(default_factory=dict)  # loaded, by folder
+
+    @cached_property
+    def pipeline(self) -> Settings:
+        """The pipeline's settings without a reranker."""
+        return without_reranker(self.settings)
+
+    def scored(
+        self,
+        name: str,
+        what: str,
+        datasets: Sequence[Dataset],
+        model: Path | None = None,
+        weight: float = 1.0,
+        scale: float | None = None,
+    ) -> dict[str, Run]:
+        """Runs of the pipeline with a reranker (None: without), each kept in the folder ``name``.
+
+        Args:
+            what: for remarks: "the base model".
+        """
+        from eval.finetune.proof import score_all
+        from indexes.encoders.torch_runtime import weights_digest
+
+        settings = self.pipeline if model is None else with_reranker(self.settings, model, weight, scale)
+        tree = settings.model_dump(mode="json")
+        tree["rerank"].pop("model")
+        kept = {section: tree[section] for section in ("encoder", "split", "sparse", "retrieval", "rerank")}
+        fingerprint = digest([weights_digest(model) if model is not None else None, kept])
+        found: dict[str, Run] = {}
+
+        def work() -> list[str]:
+            if not self.run.done(f"score {name}"):
+                self.say(f"scoring {what} on {len(datasets)} collections")
+            with self.stage(f"score {name}") as tick:
+                measure = partial(self.measured, settings, tick)
+                found.update(score_all(measure, datasets, self.run.path / name, fingerprint=fingerprint, name=name))
+            return sorted(found)
+
+        self.run.step(f"score {name}", work)
+        if not found:  # an earlier call's: loaded, and measured again where the weights are others
+            work()
+        return found
+
+    def measured(self, settings: Settings, tick: Any, dataset: Dataset) -> Any:
+        """One pipeline on one dataset. A pair of question and text is scored once in a run, whatever its share."""
+        from eval.evaluate import evaluate
+        from eval.finetune.proof import MEASURES
+        from eval.session import Session
+        from rag import build_retriever
+
+        with Session(dataset, cache=self.cache) as session:
+            reranker: Any = False
+            if settings.rerank.provider != "none":
+                reranker = self.remembered(Path(settings.rerank.model))
+            retriever = build_retriever(session.index(settings), settings=settings, rerank=reranker)
+            return evaluate(retriever, dataset, MEASURES, cache=self.cache, progress=tick)
+
+    def remembered(self, model: Path) -> Any:
+        from eval.finetune.reranker_scores import Remembered
+        from indexes.encoders.torch_runtime import weights_digest
+        from rag.rerankers import build_reranker
+
+        if model not in self.rerankers:
+            inner = build_reranker(with_reranker(self.settings, model, 1.0, None).rerank)
+            path = self.run.path / "scores" / f"{model.name}-{weights_digest(model)}.sqlite"
+            self.rerankers[model] = Remembered(inner, path)
+        return self.rerankers[model]
+
+    def dev_lists(self) -> list[CandidateList]:
+        """The pipeline's candidates for the dev questions."""
+        from eval.session import Session
+
+        path = self.run.path / "dev.jsonl"
+
+        def work() -> list[CandidateList]:
+            with Session(self.splits.dev, cache=self.cache) as session:
+                retriever = session.retriever(self.pipeline)
+                with self.stage("candidates of dev") as tick:
+                    return candidate_lists(retriever, self.splits.dev, depth=self.settings.rerank.depth, progress=tick)
+
+        return self.run.step("dev", work, save=lambda found: save_lists(found, path), load=lambda: load_lists(path))
+
+    def chosen(
+        self, name: str, model: Path, lists: list[CandidateList], scale: float | None, fixed: float | None
+    ) -> tuple[float, dict[str, float]]:
+        """The share of a reranker's score that is best on dev by MAP (or the ``fixed`` one), and MAP of each share."""
+        from eval.finetune.proof import MEASURES
+
+        def work() -> dict[str, Any]:
+            reranker = self.remembered(model)
+            raw = []
+            with self.stage(f"choose the weight of {name}") as tick:
+                for number, one in enumerate(lists, start=1):
+                    raw.append([float(value) for value in reranker.score(one.question, one.texts).raw])
+                    if tick is not None:
+                        tick(number, len(lists))
+            share, curve = best_share(lists, raw, MEASURES[0], scale)
+            chosen = share if fixed is None else fixed
+            return {"weight": chosen, "scale": scale, "curve": {f"{s:g}": v for s, v in curve.items()}}
+
+        found = self.run.step(f"weight {name}", work)
+        return float(found["weight"]), dict(found["curve"])
+
+    def table(self, runs: dict[str, Run]) -> dict[str, dict[str, float]]:
+        from eval.finetune.proof import MEASURES
+        from eval.metrics import score
+
+        return {name: score(run.results, self.splits.test.qrels, MEASURES).mean for name, run in runs.items()}
