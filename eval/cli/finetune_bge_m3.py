@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from eval.cli.finetune_options import (
+    RunOptions,
     batch_option,
-    dev_by_option,
     epochs_option,
-    finetune_options,
     lr_option,
     merge_option,
     merge_weight,
+    run_options,
     teacher_option,
     temperature_option,
 )
-from eval.cli.options import cache_option, dataset_argument, ticker
+from eval.cli.options import dataset_argument
 from rag.cli.options import Shared, shared_options
 
 if TYPE_CHECKING:
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
 @click.command(name="bge-m3", short_help="Tune BGE-M3's dense, sparse and multi-vector heads together.")
 @dataset_argument
 @click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="A folder or a hub name.")
-@finetune_options
-@dev_by_option
+@run_options()
 @epochs_option(2)
 @batch_option(4)
 @lr_option(1e-5)
@@ -83,21 +80,12 @@ if TYPE_CHECKING:
     "--pool", default=400, show_default=True, type=click.IntRange(min=10), help="Texts that dev is measured on."
 )
 @merge_option()
-@cache_option
 @shared_options
 def command(
     shared: Shared,
+    run: RunOptions,
     dataset: str,
     base: str,
-    out: Path,
-    also: tuple[str, ...],
-    train_split: str,
-    split: str,
-    dev_share: float,
-    train_queries: int | None,
-    seed: int,
-    max_loss: float,
-    dev_by: str,
     epochs: float,
     batch: int,
     lr: float,
@@ -114,7 +102,6 @@ def command(
     evaluations: int,
     pool: int,
     merge: str,
-    cache: Path | None,
 ) -> None:
     """Train BGE-M3 on DATASET's training questions through FlagEmbedding's own module, and prove each side.
 
@@ -130,7 +117,6 @@ def command(
     from eval.finetune.bge_m3 import M3Options, finetune_bge_m3
     from eval.finetune.flag_training import FlagOptions
     from eval.mining import MiningOptions
-    from rag.cli.output import words
 
     encoder = shared.settings.encoder
     options = M3Options(
@@ -144,7 +130,7 @@ def command(
             self_distill=not no_self_distill,
             fix_encoder=heads_only,
             evaluations=evaluations,
-            seed=seed,
+            seed=run.seed,
             device=encoder.device,
             dtype=encoder.dtype,
         ),
@@ -153,7 +139,7 @@ def command(
             negatives=max(7, group - 1),
             margin=margin if margin >= 0 else None,
             skip=skip,
-            seed=seed,
+            seed=run.seed,
         ),
         teacher=teacher,
         teacher_temperature=temperature,
@@ -163,20 +149,8 @@ def command(
     found = finetune_bge_m3(
         dataset,
         base,
-        out=out,
-        also=also,
         options=options,
-        train_split=train_split,
-        test_split=split,
-        dev_share=dev_share,
-        dev_by=dev_by,  # type: ignore[arg-type]
-        train_queries=train_queries,
-        max_loss=max_loss,
-        settings=shared.settings,
-        cache=cache,
-        stage=ticker,
-        say=words,
-        command=" ".join(["rag-eval", *sys.argv[1:]]),
+        **run.arguments(shared),
     )
     show(found, shared.json)
     found.proof.require_better()
@@ -184,10 +158,10 @@ def command(
 
 def show(found: TunedM3, as_json: bool) -> None:
     """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
-    from eval.cli.finetune_output import curve_text
+    from eval.cli.finetune_output import curve_text, show_use
     from eval.cli.options import table
     from eval.finetune.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, MEASURES, forgetting_rows, in_domain_rows
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
 
     if as_json:
         data_json(found.as_dict())
@@ -204,8 +178,4 @@ def show(found: TunedM3, as_json: bool) -> None:
     rows = [[side, *in_domain_rows(proof)[0][1:]] for side, proof in found.proofs.items()]
     data(f"{MEASURES[0]} of each side\n{table(('side', *IN_DOMAIN_HEAD[1:]), rows)}\n")
     data(f"both sides together, which decides: {found.proof.to_text()}")
-    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
-    words(f"\ntimes: {spent}")
-    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml and reindex:")
-    for line in found.settings_lines:
-        words(line)
+    show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)

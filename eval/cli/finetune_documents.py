@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eval.cli.finetune_options import (
-    also_option,
+    RunOptions,
     epochs_option,
-    finetune_out_option,
-    max_loss_option,
     merge_option,
     merge_weight,
-    seed_option,
+    run_options,
     teacher_option,
 )
-from eval.cli.options import cache_option, ticker
 from rag.cli.options import Shared, setting, shared_options
 
 if TYPE_CHECKING:
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="documents", short_help="From documents only: questions, negatives, training, proof.")
-@finetune_out_option
+@run_options(splits=False)
 @click.option("--base", metavar="MODEL", help="minilm, a folder, or a hub name [the model of the settings].")
 @click.option(
     "--limit",
@@ -58,35 +53,27 @@ if TYPE_CHECKING:
     type=click.Choice(["llm", "words", "none"]),
     help="Who says that the passage answers the question.",
 )
-@also_option
-@seed_option
-@max_loss_option
 @epochs_option(3)
 @click.option("--batch", type=click.IntRange(min=2), help="Questions in a step [32, for BGE-M3 4].")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate [5e-5, for BGE-M3 1e-5].")
 @teacher_option
 @merge_option()
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
-@cache_option
 @shared_options
 def command(
     shared: Shared,
-    out: Path,
+    run: RunOptions,
     base: str | None,
     limit: int,
     per_passage: int,
     test_share: float,
     within: int,
     check: Any,
-    also: tuple[str, ...],
-    seed: int,
-    max_loss: float,
     epochs: float,
     batch: int | None,
     lr: float | None,
     teacher: tuple[str, ...],
     merge: str,
-    cache: Path | None,
 ) -> None:
     """Write questions about a collection, train an embedder on them, and prove it on other documents.
 
@@ -103,10 +90,9 @@ def command(
     from eval.finetune.bge_m3 import M3Options
     from eval.finetune.documents import QuestionOptions, finetune_documents
     from eval.finetune.embedder_options import EmbedderOptions
-    from rag.cli.output import words
 
     encoder = shared.settings.encoder
-    own: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": encoder.device, "dtype": encoder.dtype}
+    own: dict[str, Any] = {"epochs": epochs, "seed": run.seed, "device": encoder.device, "dtype": encoder.dtype}
     own |= {name: value for name, value in (("batch", batch), ("lr", lr)) if value is not None}
     options, m3 = EmbedderOptions(), M3Options()
     prompts: dict[str, Any] = {
@@ -117,29 +103,22 @@ def command(
     found = finetune_documents(
         shared.collection,
         base,
-        out=out,
-        also=also,
-        questions=QuestionOptions(limit, per_passage, test_share=test_share, within=within, check=check, seed=seed),
+        questions=QuestionOptions(limit, per_passage, test_share=test_share, within=within, check=check, seed=run.seed),
         options=replace(
             options,
             training=replace(options.training, **own, **prompts),
-            mining=replace(options.mining, seed=seed, negatives=negatives),
+            mining=replace(options.mining, seed=run.seed, negatives=negatives),
             teacher=teacher,
             merge=merge_weight(merge),
         ),
         m3_options=replace(
             m3,
             training=replace(m3.training, **own),
-            mining=replace(m3.mining, seed=seed),
+            mining=replace(m3.mining, seed=run.seed),
             teacher=teacher,
             merge=merge_weight(merge),
         ),
-        max_loss=max_loss,
-        settings=shared.settings,
-        cache=cache,
-        stage=ticker,
-        say=words,
-        command=" ".join(["rag-eval", *sys.argv[1:]]),
+        **run.arguments(shared),
     )
     show(found, shared.json)
     found.tuned.proof.require_better()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from eval.cli.finetune_options import (
+    RunOptions,
     batch_option,
-    dev_by_option,
     epochs_option,
-    finetune_options,
     lr_option,
     merge_option,
     merge_weight,
+    run_options,
     teacher_option,
     temperature_option,
 )
-from eval.cli.options import cache_option, dataset_argument, ticker
+from eval.cli.options import dataset_argument
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
@@ -30,8 +28,7 @@ if TYPE_CHECKING:
 @click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove what it gained.")
 @dataset_argument
 @click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
-@finetune_options
-@dev_by_option
+@run_options()
 @epochs_option(2)
 @batch_option(32)
 @lr_option(1e-4)
@@ -134,21 +131,12 @@ if TYPE_CHECKING:
     help="What is proved: exact search over documents, the index's dense leg, or the pipeline.",
 )
 @merge_option()
-@cache_option
 @shared_options
 def command(
     shared: Shared,
+    run: RunOptions,
     dataset: str,
     base: str,
-    out: Path,
-    also: tuple[str, ...],
-    train_split: str,
-    split: str,
-    dev_share: float,
-    dev_by: str,
-    train_queries: int | None,
-    seed: int,
-    max_loss: float,
     epochs: float,
     batch: int,
     lr: float,
@@ -172,7 +160,6 @@ def command(
     pool: int,
     leg: str,
     merge: str,
-    cache: Path | None,
 ) -> None:
     """Train an embedding model on DATASET's training questions, and prove it on the test questions.
 
@@ -187,7 +174,6 @@ def command(
     from eval.finetune.embedder import EmbedderOptions, finetune_embedder
     from eval.finetune.embedder_training import TrainingOptions
     from eval.mining import MiningOptions
-    from rag.cli.output import words
 
     encoder = shared.settings.encoder
     training = TrainingOptions(
@@ -203,7 +189,7 @@ def command(
         patience=patience,
         temperature=temperature,
         contrastive=contrastive,
-        seed=seed,
+        seed=run.seed,
         device=encoder.device,
         dtype=encoder.dtype,
         query_prompt=encoder.query_prompt,
@@ -215,7 +201,7 @@ def command(
         margin=margin if margin >= 0 else None,
         skip=skip,
         cross_encoder=judge_of(judge, shared),
-        seed=seed,
+        seed=run.seed,
     )
     options = EmbedderOptions(
         training=training,
@@ -231,20 +217,8 @@ def command(
     found = finetune_embedder(
         dataset,
         base,
-        out=out,
-        also=also,
         options=options,
-        train_split=train_split,
-        test_split=split,
-        dev_share=dev_share,
-        dev_by=dev_by,  # type: ignore[arg-type]
-        train_queries=train_queries,
-        max_loss=max_loss,
-        settings=shared.settings,
-        cache=cache,
-        stage=ticker,
-        say=words,
-        command=" ".join(["rag-eval", *sys.argv[1:]]),
+        **run.arguments(shared),
     )
     show(found, shared.json)
     found.proof.require_better()
@@ -273,8 +247,8 @@ def judge_of(model: str | None, shared: Shared) -> object:
 
 def show(found: Tuned, as_json: bool) -> None:
     """The proof, the loss curve and the lines for rag.toml."""
-    from eval.cli.finetune_output import curve_text
-    from rag.cli.output import data, data_json, words
+    from eval.cli.finetune_output import curve_text, show_use
+    from rag.cli.output import data, data_json
 
     if as_json:
         data_json(found.as_dict())
@@ -284,8 +258,4 @@ def show(found: Tuned, as_json: bool) -> None:
     if found.merge is not None:
         data(found.merge.to_text() + "\n")
     data(found.proof.to_text())
-    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
-    words(f"\ntimes: {spent}")
-    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml and reindex:")
-    for line in found.settings_lines:
-        words(line)
+    show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from eval.cli.finetune_options import (
-    also_option,
-    dev_by_option,
-    dev_share_option,
-    finetune_out_option,
-    max_loss_option,
-    seed_option,
-    test_split_option,
-    train_split_option,
-)
-from eval.cli.options import cache_option, dataset_argument, ticker
+from eval.cli.finetune_options import RunOptions, run_options
+from eval.cli.options import dataset_argument
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
@@ -30,8 +20,7 @@ if TYPE_CHECKING:
 @click.argument("base", metavar="BASE")
 @click.argument("tuned", metavar="TUNED", type=click.Path(path_type=Path))
 @dataset_argument
-@finetune_out_option
-@also_option
+@run_options(train_queries=False)
 @click.option(
     "--weights",
     default="0,0.25,0.5,0.75,1",
@@ -52,32 +41,17 @@ if TYPE_CHECKING:
 @click.option(
     "--documents", default=1000, show_default=True, type=click.IntRange(min=1), help="Documents of each sample."
 )
-@train_split_option
-@test_split_option
-@dev_share_option
-@dev_by_option
-@seed_option
-@max_loss_option
-@cache_option
 @shared_options
 def command(
     shared: Shared,
+    run: RunOptions,
     base: str,
     tuned: Path,
     dataset: str,
-    out: Path,
-    also: tuple[str, ...],
     weights: str,
     weight: float | None,
     queries: int,
     documents: int,
-    train_split: str,
-    split: str,
-    dev_share: float,
-    dev_by: str,
-    seed: int,
-    max_loss: float,
-    cache: Path | None,
 ) -> None:
     """Average the weights of BASE and TUNED (embedders or rerankers), and prove the result on DATASET.
 
@@ -91,29 +65,17 @@ def command(
       rag-eval finetune merge minilm tuned/model data/scifact --out merged --also data/cisi
     """
     from eval.finetune.merging import merge_models
-    from rag.cli.output import words
 
     found = merge_models(
         base,
         tuned,
         dataset,
-        out=out,
-        also=also,
         weights=shares(weights),
         weight=weight,
-        train_split=train_split,
-        test_split=split,
-        dev_share=dev_share,
-        dev_by=dev_by,  # type: ignore[arg-type]
-        seed=seed,
-        max_loss=max_loss,
+        seed=run.seed,
         queries=queries,
         documents=documents,
-        settings=shared.settings,
-        cache=cache,
-        stage=ticker,
-        say=words,
-        command=" ".join(["rag-eval", *sys.argv[1:]]),
+        **run.arguments(shared),
     )
     show(found, shared.json)
     found.proof.require_better()
@@ -141,7 +103,8 @@ def shares(text: str) -> list[float]:
 
 def show(found: Merged, as_json: bool) -> None:
     """The curve, the proof and the lines for rag.toml."""
-    from rag.cli.output import data, data_json, words
+    from eval.cli.finetune_output import show_use
+    from rag.cli.output import data, data_json
 
     if as_json:
         data_json(found.as_dict())
@@ -149,8 +112,4 @@ def show(found: Merged, as_json: bool) -> None:
     if found.curve is not None:
         data(found.curve.to_text() + "\n")
     data(found.proof.to_text())
-    words(f"\nthe model is in {found.model}; nothing was switched")
-    if found.proof.better:
-        words("To use it, put into rag.toml:")
-        for line in found.settings_lines:
-            words(line)
+    show_use(found.model, found.settings_lines, better=found.proof.better)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from eval.cli.options import cache_option, ticker
 from indexes.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rag.cli.options import Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,19 +126,68 @@ def merge_weight(text: str) -> float | str | None:
     return weight
 
 
-def finetune_options(function: F) -> F:
-    """--out, --also, --train-split, --split, --dev-share, --train-queries, --seed, --max-loss."""
-    for option in reversed(
-        (
-            finetune_out_option,
-            also_option,
-            train_split_option,
-            test_split_option,
-            dev_share_option,
-            train_queries_option,
-            seed_option,
-            max_loss_option,
-        )
-    ):
-        function = option(function)
-    return function
+_RUN = (finetune_out_option, also_option, seed_option, max_loss_option, cache_option)
+# The parameter of an option -> what the functions behind the commands call it.
+_SPLITS = {name: name for name in ("train_split", "dev_share", "dev_by", "train_queries")} | {"split": "test_split"}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every fine-tuning command is asked for, and how its dataset is divided where it takes one.
+
+    Args:
+        splits: of ``make_splits``: train_split, test_split, dev_share, dev_by, train_queries; {} without a dataset.
+    """
+
+    out: Path
+    also: tuple[str, ...]
+    seed: int
+    max_loss: float
+    cache: Path | None
+    splits: dict[str, Any]
+
+    def arguments(self, shared: Shared) -> dict[str, Any]:
+        """The arguments that ``finetune_embedder`` and the others share."""
+        from rag.cli.output import words
+
+        return {
+            "out": self.out,
+            "also": self.also,
+            "max_loss": self.max_loss,
+            "cache": self.cache,
+            **self.splits,
+            "settings": shared.settings,
+            "stage": ticker,
+            "say": words,
+            "command": " ".join(["rag-eval", *sys.argv[1:]]),
+        }
+
+
+def run_options(*, splits: bool = True, train_queries: bool = True) -> Callable[[F], F]:
+    """--out, --also, --seed, --max-loss and --cache; the command gets them as ``run``, a ``RunOptions``.
+
+    Args:
+        splits: --train-split, --split, --dev-share and --dev-by too; train_queries: and --train-queries.
+    """
+    more = (train_split_option, test_split_option, dev_share_option, dev_by_option) if splits else ()
+    limit = (train_queries_option,) if splits and train_queries else ()
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(
+            *arguments: Any,
+            out: Path,
+            also: tuple[str, ...],
+            seed: int,
+            max_loss: float,
+            cache: Path | None,
+            **options: Any,
+        ) -> Any:
+            divided = {name: options.pop(option) for option, name in _SPLITS.items() if option in options}
+            return function(*arguments, run=RunOptions(out, also, seed, max_loss, cache, divided), **options)
+
+        for option in reversed((*_RUN[:2], *more, *limit, *_RUN[2:])):
+            wrapper = option(wrapper)
+        return wrapper  # type: ignore[return-value]
+
+    return decorate

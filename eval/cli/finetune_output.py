@@ -1,9 +1,10 @@
-"""What the fine-tuning commands show: the loss curve."""
+"""What the fine-tuning commands show: the loss curve, and how the model is used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from eval.cli.options import table
 
@@ -44,6 +45,20 @@ def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str
             body.append([int(row["step"]), f"{row['epoch']:.2f}", last, row["dev"], mark])
     shown = body if len(body) <= MOST_ROWS else [*body[:2], *body[-(MOST_ROWS - 2) :]]
     return "\n".join([*lines, table(("step", "epoch", "loss", f"dev {dev}", ""), shown)])
+
+
+def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mapping[str, float] | None = None) -> None:
+    """Where the model is and, of one that is better, the lines for rag.toml. Words, not data."""
+    from rag.cli.output import words
+
+    words("")
+    if seconds:
+        words("times: " + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
+    words(f"the model is in {model}; nothing was switched")
+    if better:
+        words("To use it, put into rag.toml" + (" and reindex:" if lines[0] == "[encoder]" else ":"))
+        for line in lines:
+            words(line)
 
 
 def _thinned(values: Sequence[float], most: int = 60) -> list[float]:

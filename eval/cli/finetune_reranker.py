@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from eval.cli.finetune_options import batch_option, dev_by_option, finetune_options, lr_option, teacher_option
-from eval.cli.options import cache_option, dataset_argument, table, ticker
+from eval.cli.finetune_options import (
+    RunOptions,
+    batch_option,
+    lr_option,
+    run_options,
+    teacher_option,
+)
+from eval.cli.options import dataset_argument, table
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove what it gained.")
 @dataset_argument
 @click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
-@finetune_options
+@run_options()
 @click.option("--epochs", default=2, show_default=True, type=click.IntRange(min=1), help="Passes over the questions.")
 @batch_option(4)
 @lr_option(1e-4)
@@ -81,7 +85,6 @@ if TYPE_CHECKING:
 @click.option(
     "--freeze-embeddings/--train-embeddings", default=True, show_default=True, help="Of words; most are never seen."
 )
-@dev_by_option
 @click.option("--max-tokens", type=click.IntRange(min=16), metavar="N", help="Longest pair in training.")
 @click.option(
     "--evaluations",
@@ -111,20 +114,12 @@ if TYPE_CHECKING:
     metavar="auto|SHARE",
     help="Share of the reranker's score in the order; auto: chosen on dev.",
 )
-@cache_option
 @shared_options
 def command(
     shared: Shared,
+    run: RunOptions,
     dataset: str,
     base: str,
-    out: Path,
-    also: tuple[str, ...],
-    train_split: str,
-    split: str,
-    dev_share: float,
-    train_queries: int | None,
-    seed: int,
-    max_loss: float,
     epochs: int,
     batch: int,
     lr: float,
@@ -139,13 +134,11 @@ def command(
     bonus: float,
     residual: bool | None,
     freeze_embeddings: bool,
-    dev_by: str,
     max_tokens: int | None,
     evaluations: int,
     patience: int,
     dev_questions: int,
     weight: str,
-    cache: Path | None,
 ) -> None:
     """Train a cross-encoder on DATASET's training questions, and prove the pipeline with it on the test questions.
 
@@ -162,7 +155,6 @@ def command(
     from eval.finetune.reranker import RerankerOptions, finetune_reranker
     from eval.finetune.reranker_training import RerankerTraining
     from eval.mining import MiningOptions
-    from rag.cli.output import words
 
     rerank = shared.settings.rerank
     training = RerankerTraining(
@@ -177,13 +169,13 @@ def command(
         bonus=bonus,
         residual=residual,
         freeze_embeddings=freeze_embeddings,
-        seed=seed,
+        seed=run.seed,
         device=rerank.device,
         dtype=rerank.dtype,
     )
     options = RerankerOptions(
         training=training,
-        mining=MiningOptions(negatives=pool, margin=margin if margin >= 0 else None, skip=skip, seed=seed),
+        mining=MiningOptions(negatives=pool, margin=margin if margin >= 0 else None, skip=skip, seed=run.seed),
         teacher=teacher,
         warm_up=warm_up,
         warm_lr=warm_lr,
@@ -193,20 +185,8 @@ def command(
     found = finetune_reranker(
         dataset,
         base,
-        out=out,
-        also=also,
         options=options,
-        train_split=train_split,
-        test_split=split,
-        dev_share=dev_share,
-        dev_by=dev_by,  # type: ignore[arg-type]
-        train_queries=train_queries,
-        max_loss=max_loss,
-        settings=shared.settings,
-        cache=cache,
-        stage=ticker,
-        say=words,
-        command=" ".join(["rag-eval", *sys.argv[1:]]),
+        **run.arguments(shared),
     )
     show(found, shared.json)
     found.proof.require_better()
@@ -231,9 +211,9 @@ def share(text: str) -> float | None:
 
 def show(found: TunedReranker, as_json: bool) -> None:
     """Curves, all pipelines, the proof and the lines for rag.toml."""
-    from eval.cli.finetune_output import curve_text
+    from eval.cli.finetune_output import curve_text, show_use
     from eval.finetune.proof import MEASURES
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import data, data_json
 
     if as_json:
         data_json(found.as_dict())
@@ -245,8 +225,4 @@ def show(found: TunedReranker, as_json: bool) -> None:
     data(table(("share", *found.weights), [["MAP", *found.weights.values()]]))
     data("\n" + table(("pipeline", *MEASURES), [[name, *means.values()] for name, means in found.rows.items()]))
     data("\n" + found.proof.to_text())
-    spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found.seconds.items())
-    words(f"\ntimes: {spent}")
-    words(f"the model is in {found.model}; nothing was switched. To use it, put into rag.toml:")
-    for line in found.settings_lines:
-        words(line)
+    show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)

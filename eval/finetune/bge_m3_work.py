@@ -79,7 +79,8 @@ class M3Work(Work):
         from indexes.encoders.torch_runtime import weights_digest
 
         datasets = [self.splits.test, *self.others]
-        self.say(f"scoring the {name} model on {len(datasets)} collections ({', '.join(SIDES)})")
+        if not self.run.done(f"score {name}"):
+            self.say(f"scoring the {name} model on {len(datasets)} collections ({', '.join(SIDES)})")
         tree = settings.model_dump(mode="json")
         kept = {key: tree[key] for key in ("split", "sparse", "retrieval")}
         reads = [tree["rerank"][key] for key in ("depth", "read")]

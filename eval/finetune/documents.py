@@ -159,12 +159,14 @@ def finetune_documents(
         link = run.path / "model"
         if not link.is_symlink():
             link.symlink_to(tuned.model.relative_to(run.path), target_is_directory=True)
-        found = TunedOnDocuments(made, dataset, tuned, _hits(tuned))
-        tuned.notes.append(
+        note = (
             f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that "
             "all of them, the held-out ones too, are easier than real ones"
         )
-        return found
+        tuned.notes.append(note)
+        tuned.proof.notes.append(note)
+        tuned.proof.save(tuned.model.parent)
+        return TunedOnDocuments(made, dataset, tuned, _hits(tuned))
 
 
 def base_of(settings: Settings) -> str:

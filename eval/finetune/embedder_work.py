@@ -97,7 +97,8 @@ class Work:
         from eval.finetune.proof import score_all
 
         datasets = [self.splits.test, *self.others]
-        self.say(f"scoring the {name} model on {len(datasets)} collections ({self.options.leg})")
+        if not self.run.done(f"score {name}"):
+            self.say(f"scoring the {name} model on {len(datasets)} collections ({self.options.leg})")
 
         def work() -> dict[str, Any]:
             return score_all(
@@ -247,12 +248,14 @@ class Work:
         weight = self.options.merge
         if weight is None:
             return None
-        from eval.finetune.merge import auto_merge, merge_folders
+        from eval.finetune.merge import merge_curve, merge_folders
+
+        def merge(chosen: float) -> None:
+            """Once: a finished run's model is left alone."""
+            self.run.step("merge", lambda: str(merge_folders(self.folder, self.trained_folder, chosen, self.model)))
 
         if weight != "auto":
-            self.run.step(
-                "merge", lambda: str(merge_folders(self.folder, self.trained_folder, float(weight), self.model))
-            )
+            merge(float(weight))
             return None
         work = self.run.path / "merge"
         kept = (self.folder, self.trained_folder)  # averages in between are measured once: nobody asks for them again
@@ -262,17 +265,17 @@ class Work:
             return partial(self.measured, settings, "documents", cache=self.cache if folder in kept else work / "cache")
 
         with self.stage("choose the merging weight") as tick:
-            curve = auto_merge(
+            curve = merge_curve(
                 self.folder,
                 self.trained_folder,
                 measure_of,
                 self.splits.dev,
                 self.others,
-                out=self.model,
                 work=work,
                 max_loss=max_loss,
                 progress=tick,
             )
+        merge(curve.chosen)
         shutil.rmtree(work / "cache", ignore_errors=True)
         return curve
 

@@ -22,7 +22,7 @@ from eval.finetune.weights import average_folders as merge_folders
 from eval.metrics import score
 from indexes.errors import SettingsError
 
-__all__ = ["WEIGHTS", "Curve", "MeasureOf", "Point", "auto_merge", "choose_weight", "merge_curve", "merge_folders"]
+__all__ = ["WEIGHTS", "Curve", "MeasureOf", "Point", "choose_weight", "merge_curve", "merge_folders"]
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 QUERIES, DOCUMENTS = 200, 1000  # of each sample that weights are compared on
@@ -194,27 +194,6 @@ def merge_curve(
         "the weight was chosen by these figures: they flatter it a little; the proof's held-out questions do not"
     )
     return Curve(points, chosen, reason, notes, weak)
-
-
-def auto_merge(
-    base: Path,
-    tuned: Path,
-    measure_of: MeasureOf,
-    dev: Dataset,
-    others: Sequence[Dataset],
-    *,
-    out: Path,
-    work: Path,
-    weights: Sequence[float] = WEIGHTS,
-    max_loss: float = MAX_LOSS,
-    progress: Tick | None = None,
-) -> Curve:
-    """For ``--merge auto``: the curve, the choice, and the merged model in ``out`` (never ``tuned`` itself)."""
-    curve = merge_curve(
-        base, tuned, measure_of, dev, others, work=work, weights=weights, max_loss=max_loss, progress=progress
-    )
-    merge_folders(base, tuned, curve.chosen, out)
-    return curve
 
 
 _SAMPLED = "sampled: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,9 @@ def test_what_helps_depends_on_why_no_question_stays(
         run(settings, tmp_path / "out", Stubborn(), questions=QuestionOptions(limit=6, per_passage=1, check=check))
 
 
-def test_a_real_language_model_writes_the_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_language_model_writes_the_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbid_scoring: Callable[[], None]
+) -> None:
     """SmolLM2 in this process and the command: a weak model, so few questions are enough here."""
     pytest.importorskip("xllamacpp")
     from click.testing import CliRunner
@@ -163,8 +165,8 @@ def test_a_real_language_model_writes_the_questions(tmp_path: Path, monkeypatch:
     }
     build_index(tmp_path / "texts", collection="texts", settings=load_settings(profile="offline", **changes)).close()
 
-    def documents_command(**more: Any) -> tuple[dict[str, Any], int]:
-        sets = [part for name, value in (changes | more).items() for part in ("--set", f"{name}={value}")]
+    def documents_command() -> tuple[dict[str, Any], int]:
+        sets = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
         options = ["--check", "words", "--per-passage", "1", "--test-share", "0.5", "--epochs", "1", "--batch", "4"]
         args = ["--collection", "texts", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), *options]
         found = CliRunner().invoke(command, [*args, "--profile", "offline", "--json", *sets])
@@ -178,5 +180,7 @@ def test_a_real_language_model_writes_the_questions(tmp_path: Path, monkeypatch:
     assert min(first["questions"]["splits"].values()) >= 2
     assert code == (0 if first["proof"]["better"] else 4)
     assert (tmp_path / "out/model/model.safetensors").is_file()
-    again, same = documents_command(**{"llm.model": "/no/such.gguf"})  # nobody is asked a second time
+    assert any("easier than real ones" in note for note in first["proof"]["notes"])
+    forbid_scoring()  # and nobody is asked a second time
+    again, same = documents_command()
     assert same == code and again == first

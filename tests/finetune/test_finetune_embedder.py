@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,14 @@ def test_adapters_matryoshka_and_cached_loss_end_in_an_ordinary_checkpoint(place
     assert serving.embed(["Where did the Heron land salt?"], query=True).dense.shape == (1, 32)
 
 
-def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path) -> None:
+def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path, forbid_scoring: Callable[[], None]) -> None:
     from eval.cli.finetune_embedder import command
     from eval.finetune.proof import NotBetterError
 
     out = tmp_path / "out"
     arguments = [str(place / "harbour"), "--base", str(place / "tiny"), "--out", str(out), "--epochs", "6"]
     arguments += ["--lr", "2e-3", "--batch", "8", "--cache", str(tmp_path / "cache"), "--teacher", "pipeline"]
-    arguments += ["--merge", "0.9", "--list", "4", "--pairs", "20", "--patience", "0", "--json"]
+    arguments += ["--merge", "auto", "--list", "4", "--pairs", "20", "--patience", "0", "--json"]
     arguments += ["--set", "encoder.dtype=float32", "--set", "encoder.device=cpu"]
     first = CliRunner().invoke(command, arguments)
     assert first.exit_code == 0 or isinstance(first.exception, NotBetterError), first.output
@@ -128,12 +129,16 @@ def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path) -> None
     assert found["mining"]["queries"] + found["splits"]["queries"]["dev"] == 30
     assert found["rag_toml"][1:] == ['provider = "sentence_transformer"', f'model = "{(out / "model").resolve()}"']
     assert (first.exit_code == 0) == found["proof"]["better"]
-    map_row = found["proof"]["in_domain"]
-    assert map_row["queries"] == 20
-    # The same call again does nothing twice and says the same; another setting is refused.
+    assert found["proof"]["in_domain"]["queries"] == 20
+    assert found["merge"]["chosen"] in [point["weight"] for point in found["merge"]["points"]]
+    # The same call again measures nothing, and says the same; another setting is refused.
     before = (out / "model/model.safetensors").stat().st_mtime_ns
+    forbid_scoring()
     again = CliRunner().invoke(command, arguments)
-    assert json.loads(again.stdout)["proof"] == found["proof"]
+    assert again.stdout == first.stdout and type(again.exception) is type(first.exception)
+    assert "scoring" in first.stderr and "scoring" not in again.stderr
+    shown = CliRunner().invoke(command, [one for one in arguments if one != "--json"])
+    assert ("put into rag.toml and reindex" in shown.stderr) is found["proof"]["better"]
     assert (out / "model/model.safetensors").stat().st_mtime_ns == before
     assert "score tuned" in json.loads((out / "run.json").read_text())["steps"]
     other = CliRunner().invoke(command, [*arguments, "--seed", "8"])
