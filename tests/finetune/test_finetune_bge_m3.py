@@ -14,6 +14,7 @@ import pytest
 from reranker_fixtures import documents, questions, write_harbour
 
 from eval.bench.checkpoints import bge_m3_checkpoint
+from eval.cli import finetune_bge_m3 as finetune_bge_m3_command
 from eval.finetune import flag_process, flag_training
 from eval.finetune.bge_m3 import SIDES, M3Options, finetune_bge_m3
 from eval.finetune.data import Example, TrainingSet
@@ -38,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_interrupted_continued_and_proved_side_by_side(
-    place: Path, tmp_path: Path, forbid_scoring: Callable[[], None]
+    place: Path, tmp_path: Path, forbid_scoring: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     import torch
 
@@ -62,7 +63,7 @@ def test_interrupted_continued_and_proved_side_by_side(
             str(place / base),
             out=out,
             options=replace(options, training=replace(QUICK, lr=lr)),
-            settings=load_settings(profile="offline"),
+            settings=load_settings(profile="offline", **{"rerank.depth": 8}),
             cache=tmp_path / "cache",
             stage=stage,
             say=remarks.append,
@@ -88,8 +89,13 @@ def test_interrupted_continued_and_proved_side_by_side(
     assert list(SIDES) == ["hybrid", "dense", "sparse", "multi-vector"]
     (candidates, ordered) = (next((out / "tuned" / side).glob("harbour-*")) for side in ("hybrid", "multi-vector"))
     runs = [load_run(folder).results for folder in (candidates, ordered)]
-    assert all({name for name, _ in runs[0][q]} == {name for name, _ in runs[1][q]} for q in runs[0])  # the same texts
-    assert any([name for name, _ in runs[0][q]] != [name for name, _ in runs[1][q]] for q in runs[0])  # in other order
+    found_by, ordered_by = ({q: [name for name, _ in listed] for q, listed in run.items()} for run in runs)
+    assert all(set(found_by[q][: len(listed)]) == set(listed) for q, listed in ordered_by.items())  # the same texts
+    assert any(found_by[q][: len(listed)] != listed for q, listed in ordered_by.items())  # in another order
+    finetune_bge_m3_command.show(found, False)
+    shown = capsys.readouterr().out
+    assert "MAP of each side" in shown and "late interaction" in shown
+    assert [line.split()[0] for line in shown.partition("MAP of each side")[2].splitlines()[2:6]] == list(SIDES)
     assert not (out / "checkpoints").exists()
     card = (out / "model/README.md").read_text(encoding="utf-8")
     assert "bge_m3" in card and "sparse side: " in card and "multi-vector side: " in card
