@@ -64,6 +64,22 @@ def opponent(
     return without, "without a reranker"
 
 
+def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dataset) -> str:
+    """What the tuned reranker is worth beside none at all: said where the base was a reranker already."""
+    from eval.finetune.proof import MEASURES, run_key
+    from eval.metrics import score
+    from eval.report.rows import p_text
+    from eval.significance import paired
+
+    measure, key = MEASURES[0], run_key(test)
+    before, after = (score(runs[key].results, test.qrels, [measure]) for runs in (without, tuned))
+    values = [after.per_query[measure][query] - value for query, value in before.per_query[measure].items()]
+    return (
+        f"against the pipeline without a reranker: {measure} {before.mean[measure]:.4f} -> {after.mean[measure]:.4f} "
+        f"(p = {p_text(paired(values)[0].p)})"
+    )
+
+
 @dataclass
 class Measuring:
     """What a run measures in the pipeline; nothing is measured twice."""

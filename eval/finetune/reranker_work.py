@@ -15,7 +15,7 @@ from eval.finetune.embedder import Stage
 from eval.finetune.embedder_training import Trained
 from eval.finetune.reranker import RerankerOptions, TunedReranker
 from eval.finetune.reranker_data import CandidateList, Rows
-from eval.finetune.reranker_pipeline import Measuring, opponent, rerank_lines, with_reranker
+from eval.finetune.reranker_pipeline import Measuring, against_none, opponent, rerank_lines, with_reranker
 from eval.finetune.reranker_training import RerankerTraining, has_head, start_model, train_reranker
 from eval.finetune.run_folder import RunFolder, write_atomic
 from eval.mining import MiningReport, mine
@@ -72,6 +72,8 @@ class Work:
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
         notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes, *self.gains(rows, kept_head)]
+        if before is first:
+            notes.append(against_none(without, after, test))
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
         self.card(proof, mined, command, notes, lines[3:])
