@@ -276,7 +276,7 @@ def build_index(
             owns_client=owns_client,
             name=name,
         )
-        if points.count(client, collection) == 0:
+        if points.is_empty(client, collection):
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
         if encoder is not None:
             manifest.remember(ENCODER_FACT, encoder_identity(settings))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from indexes.cache import EncodingCache
+from indexes.memory import give_back
 from indexes.nodes.record import dense_text
 from indexes.report import IngestReport
 from indexes.settings import IndexSettings
@@ -140,6 +141,7 @@ def run(
                     break
             _add(stages, "waiting for the store", time.perf_counter() - started)
             storer.check()
+            give_back()
             notify()
         while storer.running and not _put(encoded, _OVER, over, once=True):
             pass

@@ -160,15 +160,16 @@ def _long(megabytes: int) -> dict[str, object]:
     """Memory is sampled, over what the process held at the start; only what is its own, not the engine's mapped files.
 
     - ``flow_mib``: while the file was read, split, encoded and collected, the first sentence to the last.
-    - ``peak_mib``: the whole run. The document goes into the collection last, and the engine keeps an index of all
-      points of a collection in memory, whatever files they come from.
-    - ``engine_mib``: what a fresh process needs to open this collection, that index.
+    - ``peak_mib``: the whole run. The document goes into the collection last.
+    - ``engine_mib``: what a fresh process needs to open this collection.
     - ``mapped_mib``: pages of the engine's files, which the system takes back when it needs them.
     - ``reader_mib``: the reader's own process, all of it.
+    - ``optimizer_mib``: the process that now and then puts the engine's points into mapped files.
     """
     from indexes import build_index
 
-    samples: list[tuple[float, int, int, int]] = []
+    samples: list[tuple[float, int, int]] = []
+    processes = {"indexes.worker_main": 0, "edge_optimize": 0}
     encoder, over = _NoModel(), threading.Event()
     text = next(iter(documents(500, sentences_each=500)))
     with tempfile.TemporaryDirectory() as place:
@@ -181,8 +182,12 @@ def _long(megabytes: int) -> dict[str, object]:
 
         def watch() -> None:
             while not over.wait(0.02):
-                reader = max((_resident(child, "RssAnon") for child in _children()), default=0)
-                samples.append((time.monotonic(), _resident("self", "RssAnon"), _resident("self", "RssFile"), reader))
+                for child in _children():
+                    command = _command(child)
+                    for name, most in processes.items():
+                        if name in command:
+                            processes[name] = max(most, _resident(child, "RssAnon"))
+                samples.append((time.monotonic(), _resident("self", "RssAnon"), _resident("self", "RssFile")))
 
         before, mapped = _resident("self", "RssAnon"), _resident("self", "RssFile")
         thread = threading.Thread(target=watch)
@@ -196,11 +201,12 @@ def _long(megabytes: int) -> dict[str, object]:
         "sentences": stored,
         "wall_s": round(seconds, 2),
         "start_mib": before,
-        "flow_mib": max((own for at, own, _, _ in samples if at <= encoder.last), default=before) - before,
-        "peak_mib": max(own for _, own, _, _ in samples) - before,
+        "flow_mib": max((own for at, own, _ in samples if at <= encoder.last), default=before) - before,
+        "peak_mib": max(own for _, own, _ in samples) - before,
         **engine,
-        "mapped_mib": max(pages for _, _, pages, _ in samples) - mapped,
-        "reader_mib": max(reader for *_, reader in samples),
+        "mapped_mib": max(pages for *_, pages in samples) - mapped,
+        "reader_mib": processes["indexes.worker_main"],
+        "optimizer_mib": processes["edge_optimize"],
     }
 
 
@@ -228,6 +234,14 @@ def _resident(process: str, kind: str) -> int:
 
 def _children() -> list[str]:
     return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+
+
+def _command(process: str) -> str:
+    """Its command line. A child that was forked and has not started its program yet has its parent's."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _cpu() -> float:
