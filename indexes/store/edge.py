@@ -195,10 +195,10 @@ class EdgeClient(EdgeCollections):
             slices = -(-shard.info().points_count // COUNTED_AT_ONCE) if exact else 1
             if slices <= 1:
                 return models.CountResult(count=shard.count(qe.CountRequest(exact, chosen)))
-            found = 0
+            found, others = 0, [] if chosen is None else [chosen]
             for index in range(slices):
-                part = [qe.SliceCondition(total=slices, index=index), *([] if chosen is None else [chosen])]
-                found += shard.count(qe.CountRequest(True, qe.Filter(must=part)))
+                part = qe.SliceCondition(total=slices, index=index)  # type: ignore[attr-defined]  # not in its stubs
+                found += shard.count(qe.CountRequest(True, qe.Filter(must=[part, *others])))
             return models.CountResult(count=found)
 
     def facet(

@@ -1,8 +1,9 @@
 """Points out of memory: what was written last lies in a segment of the engine's that keeps ids, payload index and
 sparse postings in RAM; its optimizer turns that into one that is read through memory maps.
 
-Per point, measured (``docs/*/incremental.md`` has the whole): 170 bytes in RAM and about 15 more a term of its sparse
-vector before, about 10 after. The optimizer holds the GIL, so it runs in a process of its own.
+Bytes of RAM a point, measured with 100,000 of them: 110 for ids and the table of payloads, 65 for the payload index on
+doc_id, 15 for each term of the sparse vector, and 200 more until the next flush. After packing 10 are left, and half a
+MiB a segment. The optimizer holds the GIL for seconds, so it runs in a process of its own.
 """
 
 from __future__ import annotations

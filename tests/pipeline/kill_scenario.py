@@ -101,7 +101,7 @@ def main(folder: Path, store: Path, kills: int, seed: int) -> None:
     encoder = build_encoder(settings)
     encoder.encode_documents(["warm"])
     ingestion.ReaderWorker = InProcessReader  # type: ignore[misc, assignment]
-    edge_packing.PACK_POINTS = 40  # so that some of the kills hit it
+    edge_packing.PACK_POINTS = 60  # so that some of the kills hit it
     draw = random.Random(seed)
     versions: dict[str, set[str]] = {}
     length = 0.6  # seconds that a run takes, about
