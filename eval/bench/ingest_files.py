@@ -6,6 +6,7 @@ sentence and the end; "beside encoding" is the CPU time of all else (reading, sp
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import resource
 import tempfile
@@ -240,7 +241,11 @@ def _resident(process: str, kind: str) -> int:
 
 
 def _children() -> list[str]:
-    return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+    pids: list[str] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            pids += file.read_text().split()
+    return pids
 
 
 def _command(process: str) -> str:
