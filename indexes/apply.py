@@ -18,6 +18,7 @@ from indexes.pooling import ReadyPoint
 from indexes.store import points
 
 PAGE = 2000  # ids in one call
+FLUSH_POINTS = 5000  # the embedded engine keeps 200 bytes a point in memory until it is flushed
 
 
 def ids_digest(ids: Iterable[str]) -> str:
@@ -70,10 +71,14 @@ def replace_document(client: Any, collection: str, doc_id: str, parts: Iterable[
         The ids of its points.
     """
     new = Ids()
+    flushed = 0
     for part in parts:
         upsert(client, collection, part)
         for point in part:
             new.add(point.record.id)
+        if new.count - flushed >= FLUSH_POINTS:
+            points.flush(client, collection)
+            flushed = new.count
     if points.count(client, collection, doc_id) == new.count:
         return new  # nothing else is there
     heads, offset = new.sorted_heads(), None

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from indexes import memory
 from indexes.cache import EncodingCache
 from indexes.nodes.record import dense_text
 from indexes.report import IngestReport
@@ -125,6 +126,7 @@ def run(
 
     feeder = _Side("ragwright-read", feed)
     storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
+    collector, settled = contextlib.ExitStack(), False
     try:
         for chunk in _chunks(_taken(read, feeder), settings.ingest.chunk_sentences):
             if stop.asked:
@@ -133,6 +135,9 @@ def run(
             started = time.perf_counter()
             vectors = None if model is None else _encode(model, chunk, settings.split.contextual)
             _add(stages, "encode", time.perf_counter() - started)
+            if model is not None and not settled:
+                collector.enter_context(memory.settled())  # after the model has come
+                settled = True
             started = time.perf_counter()
             while not _put(encoded, (chunk, vectors), over, once=True):
                 storer.check()
@@ -140,6 +145,7 @@ def run(
                     break
             _add(stages, "waiting for the store", time.perf_counter() - started)
             storer.check()
+            memory.give_back()
             notify()
         while storer.running and not _put(encoded, _OVER, over, once=True):
             pass
@@ -147,6 +153,7 @@ def run(
         storer.check()
         notify()
     finally:
+        collector.close()
         over.set()
         feeder.join(10)
         storer.join(30)

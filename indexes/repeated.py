@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS bands (key INTEGER PRIMARY KEY, place INTEGER);
 """
 _POSITION_BITS = 32  # a place is a document's number and the position of a passage's first sentence
 _LOOKUP = 500
+COMMIT_RECORDS = 4096  # bands lie at random: a commit writes nearly every page of them, however few are new
 _NOTHING = np.zeros(0, np.uint8)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
@@ -83,6 +84,7 @@ class RepeatedPassages:
         self._within = False
         self._fresh: list[tuple[_Passage, list[int]]] = []  # not in the database yet
         self._best = 1.0  # likeness of the example that may still change
+        self._uncommitted = 0  # sentences
 
     def add(self, records: Sequence[SentenceRecord]) -> None:
         """The next sentences, in order."""
@@ -91,10 +93,14 @@ class RepeatedPassages:
             return
         with sqlite_errors(self._path):
             db = self._opened()
-            db.execute("BEGIN IMMEDIATE")
             try:
+                if not db.in_transaction:
+                    db.execute("BEGIN IMMEDIATE")
                 self._compare(db, passages)
-                db.execute("COMMIT")
+                self._uncommitted += len(records)
+                if self._uncommitted >= COMMIT_RECORDS:
+                    db.execute("COMMIT")
+                    self._uncommitted = 0
             except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -102,6 +108,9 @@ class RepeatedPassages:
 
     def close(self) -> None:
         if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):  # a full disk: derived
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
             self._db.close()
             self._db = None
 

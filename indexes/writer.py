@@ -47,7 +47,7 @@ class Writer:
         self._manifest, self._journal, self._report = manifest, journal, report
         self._make_pooler = pooler
         self._open: dict[str, Writing] = {}
-        self._had_points = points.count(client, collection) > 0
+        self._had_points = not points.is_empty(client, collection)
 
     @cached_property
     def _pooler(self) -> WindowPooler:

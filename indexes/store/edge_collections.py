@@ -15,9 +15,8 @@ from indexes.store import edge_convert as convert
 from indexes.store import edge_query
 from indexes.store.checks import check_disk, check_name
 from indexes.store.edge_aliases import EdgeAliases
-from indexes.store.edge_folder import EdgeFolder, engine_errors
+from indexes.store.edge_folder import FRESH_SEGMENT_BYTES, EdgeFolder, engine_errors
 
-FRESH_COLLECTION_BYTES = 160 << 20  # memory maps of a new shard, sparse files at first
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
 
@@ -92,7 +91,7 @@ class EdgeCollections(EdgeAliases):
         )
         sparse = sparse_vectors_config or {}
         self.root.mkdir(parents=True, exist_ok=True)
-        check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_COLLECTION_BYTES)
+        check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_SEGMENT_BYTES)
         description = {
             "vectors": {name: params.model_dump(mode="json", exclude_none=True) for name, params in vectors.items()},
             "single": single,
@@ -101,8 +100,7 @@ class EdgeCollections(EdgeAliases):
             },
             "metadata": convert.to_edge_payload(metadata),
         }
-        on_disk = any(params.on_disk for params in vectors.values())
-        folder.create(convert.edge_config(vectors, sparse, on_disk=on_disk), description)
+        folder.create(convert.edge_config(vectors, sparse), description)
         return True
 
     def recreate_collection(self, collection_name: str, *args: Any, **kwargs: Any) -> bool:
@@ -179,13 +177,20 @@ class EdgeCollections(EdgeAliases):
     def optimize(self, collection_name: str, *, timeout: float = 3600.0) -> bool:
         """Index and vacuum in a process of its own; the collection is closed meanwhile and its callers wait.
 
-        Needed after many deletions, or beyond about 100,000 points, where the engine then builds an HNSW graph.
+        Needed after many deletions, or beyond 100,000 points, where the engine then builds an HNSW graph.
         Returns True if anything changed.
 
         Raises:
             StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays usable.
         """
         return self._folder(collection_name).optimize(timeout=timeout, min_free_mb=self.min_free_mb)
+
+    def pack(self, collection_name: str) -> bool:
+        """Where more than 20,000 points are kept in memory, put them into files that are mapped; call it after a flush.
+
+        Seconds, in a process of its own; the collection is closed meanwhile and its callers wait. True if it was done.
+        """
+        return self._folder(collection_name).pack(min_free_mb=self.min_free_mb)
 
     @contextmanager
     def briefly(self, collection_name: str) -> Iterator[None]:
@@ -197,11 +202,11 @@ class EdgeCollections(EdgeAliases):
         if folder.is_open:
             yield
             return
-        folder.brief = True
+        folder.lock.brief = True
         try:
             yield
         finally:
-            folder.brief = False
+            folder.lock.brief = False
             folder.close()
 
     def close(self, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from qdrant_client import models
 
 from indexes.store.edge_filters import filter_
 from indexes.store.edge_ids import PointId, from_edge_id, to_edge_id
+from indexes.store.edge_packing import SEGMENTS
 from indexes.store.payload import plain_json
 
 INDEX_FROM_POINTS = 100_000  # up to here exact search takes some 10 ms and needs no HNSW graph
@@ -152,29 +153,48 @@ def field_schema(value: Any) -> Any:
     name = getattr(name, "value", name)
     if name not in _SCHEMA_TYPES:
         raise NotImplementedError(f"the embedded engine's adapter does not know the payload index type {value!r}")
+    if name == "keyword":
+        return qe.KeywordIndexParams(memory=qe.Memory.Cached)  # else in RAM, 30 bytes a point also when packed
     return getattr(qe.PayloadSchemaType, str(name).capitalize())
 
 
 def edge_config(
-    vectors: dict[str, models.VectorParams], sparse_vectors: dict[str, models.SparseVectorParams], *, on_disk: bool
+    vectors: dict[str, models.VectorParams],
+    sparse_vectors: dict[str, models.SparseVectorParams],
+    *,
+    graph: bool = False,
+    segments: int = SEGMENTS,
 ) -> Any:
-    """The engine's configuration. The unnamed vector is named ""."""
+    """The engine's configuration. The unnamed vector is named "".
+
+    Args:
+        graph: what is optimised gets an HNSW graph; without one dense search is exact.
+        segments: more than these are merged when it is optimised.
+    """
     import qdrant_edge as qe
 
+    # Cached: memory maps, read ahead; Cold: memory maps. The engine's default for both keeps them in RAM.
+    memory = qe.Memory.Cold if any(params.on_disk for params in vectors.values()) else qe.Memory.Cached
     return qe.EdgeConfig(
         vectors={name: _vector_params(params) for name, params in vectors.items()},
         sparse_vectors={
             name: qe.EdgeSparseVectorParams(
-                modifier=qe.Modifier.Idf if params.modifier == models.Modifier.IDF else None,
-                memory=qe.Memory.Cold if on_disk else None,
+                modifier=qe.Modifier.Idf if params.modifier == models.Modifier.IDF else None, memory=memory
             )
             for name, params in sparse_vectors.items()
         },
-        # In KB, for the largest vector. Below it optimising only vacuums, and dense search stays exact.
-        optimizers=qe.EdgeOptimizersConfig(
-            indexing_threshold=max((INDEX_FROM_POINTS * 4 * p.size // 1024 for p in vectors.values()), default=None)
-        ),
+        id_tracker_memory=memory,
+        hnsw_config=qe.HnswIndexConfig(m=16 if graph else 0, ef_construct=100, full_scan_threshold=10_000),
+        # 1 KB: every segment that is optimised is put into memory maps, for only those that are "indexed" are.
+        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=segments),
     )
+
+
+def described_config(description: dict[str, Any], *, graph: bool, segments: int) -> Any:
+    """``edge_config`` of a collection, from what ``collection.json`` says of it."""
+    vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
+    sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
+    return edge_config(vectors, sparse, graph=graph, segments=segments)
 
 
 def _vector_params(params: models.VectorParams) -> Any:

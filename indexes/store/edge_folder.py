@@ -1,8 +1,7 @@
 """One collection of the embedded engine on disk: its folder, its lock, its shard.
 
     root/<collection>/collection.json   schema and metadata; the collection exists when this file does
-    root/<collection>/lock              held with flock while open; holds the pid of the process that has it, and
-                                        "briefly" where it will let go in a moment
+    root/<collection>/lock              held while open (``edge_lock.py``)
     root/<collection>/shard/            Qdrant Edge's own files
 
 The shard is opened at first use: listing collections or reading a fingerprint locks nothing.
@@ -14,22 +13,22 @@ import ctypes
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
-import time
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexes.errors import CollectionLockedError, DiskSpaceError, StoreError
+from indexes.errors import DiskSpaceError, StoreError
+from indexes.memory import give_back
+from indexes.store import edge_packing
 from indexes.store.checks import check_disk, check_room_to_open
+from indexes.store.edge_convert import INDEX_FROM_POINTS, described_config
+from indexes.store.edge_lock import FolderLock
 
-BRIEFLY = "briefly"
-BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
-LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
+FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
 
 
 @contextmanager
@@ -59,10 +58,10 @@ class EdgeFolder:
         self.description: dict[str, Any] = {}
         self._mutex = threading.RLock()
         self._shard: Any = None
-        self._lock_fd: int | None = None
+        self.lock = FolderLock(folder)
         self._opened_by: int | None = None
+        self._packs = True
         self.dirty = False
-        self.brief = False  # said in the lock file: whoever finds it held waits a moment
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
@@ -116,7 +115,7 @@ class EdgeFolder:
 
         with self._mutex:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock()
+            self.lock.take()
             try:
                 if self.shard_path.exists():
                     shutil.rmtree(self.shard_path)
@@ -132,13 +131,13 @@ class EdgeFolder:
         import qdrant_edge as qe
 
         check_room_to_open(self.shard_path)
-        self._lock()
+        self.lock.take()
         try:
             self._shard = qe.EdgeShard.load(str(self.shard_path))
         except Exception as error:
-            self._unlock()
+            self.lock.release()
             if "WouldBlock" in str(error):  # the engine's own lock, held by a process that is not RagWright's
-                raise self._locked_error(None) from error
+                raise self.lock.error(None) from error
             raise StoreError(
                 f"the collection in {self.folder} cannot be opened: {error}",
                 remedy="ingest again into another collection, or restore the folder from a backup",
@@ -159,25 +158,27 @@ class EdgeFolder:
         if self._opened_by is not None and self._opened_by != os.getpid():
             return
         with self._mutex:
-            shard, self._shard = self._shard, None
             try:
-                if shard is not None:
-                    try:
-                        with engine_errors(self.folder):
-                            shard.flush()
-                    finally:
-                        shard.close()
+                self._close_shard()
             finally:
-                self.dirty = False
                 self._opened_by = None
-                self._unlock()
+                self.lock.release()
+
+    def _close_shard(self) -> None:
+        shard, self._shard = self._shard, None
+        self.dirty = False
+        if shard is not None:
+            try:
+                with engine_errors(self.folder):
+                    shard.flush()
+            finally:
+                shard.close()
 
     def drop(self) -> None:
         """Delete the collection. Its description goes first: a crash in between leaves no half collection."""
         self._refuse_after_fork()
         with self._mutex:
-            if self._lock_fd is None:
-                self._lock()
+            self.lock.take()
             shard, self._shard = self._shard, None
             if shard is not None:
                 shard.close()
@@ -186,38 +187,56 @@ class EdgeFolder:
             shutil.rmtree(self.shard_path, ignore_errors=True)
             self._opened_by = None
             self.dirty = False
-            self._unlock()
+            self.lock.release()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def optimize(self, *, timeout: float, min_free_mb: int) -> bool:
         """Close, let a fresh process optimise the files, and open again at the next use. True if it changed any."""
+        with self.opened() as shard:
+            graph = shard.info().points_count >= INDEX_FROM_POINTS
+            size = edge_packing.disk_bytes([self.shard_path])
+            check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size)
+            changed = self._optimized(graph=graph, segments=1, timeout=timeout, brief=False)
+            self.write_description({**self.read_description(), "graph": graph})  # packing keeps it
+            return changed
+
+    def pack(self, *, min_free_mb: int) -> bool:
+        """Where many points are kept in memory, let a fresh process put them into memory maps; seconds.
+
+        Without room on the disk they stay there, and so they do (with a warning, once) where it fails: that costs
+        memory, and no reading or writing.
+        """
         self._refuse_after_fork()
         with self._mutex:
-            size = sum(file.stat().st_blocks * 512 for file in self.shard_path.rglob("*") if file.is_file())
-            check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size)
-            self.close()
-            script = Path(__file__).with_name("edge_optimize.py")
+            if self._shard is None or not self._packs:
+                return False
+            if edge_packing.points_in_memory(self.shard_path) < edge_packing.PACK_POINTS:
+                return False
+            size = edge_packing.disk_bytes(edge_packing.in_memory(self.shard_path))
             try:
-                done = subprocess.run(
-                    [sys.executable, "-P", str(script), str(self.shard_path)],
-                    capture_output=True,
-                    text=True,
-                    timeout=timeout,
-                    stdin=subprocess.DEVNULL,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise StoreError(
-                    f"optimising {self.folder} took longer than {timeout:.0f} s and was stopped",
-                    remedy="searching goes on without it; try again when the machine is idle",
-                ) from error
-            if done.returncode:
-                reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-                raise StoreError(
-                    f"optimising {self.folder} failed: {reason[0]}",
-                    remedy="close other programs that hold the collection open and try again",
-                )
-            return done.stdout.strip() == "optimized"
+                check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size + FRESH_SEGMENT_BYTES)
+                graph = bool(self.read_description().get("graph"))
+                return self._optimized(graph=graph, segments=edge_packing.SEGMENTS, timeout=3600, brief=True)
+            except DiskSpaceError:
+                return False
+            except StoreError as error:
+                self._packs = False
+                warnings.warn(f"points stay in memory: {error}", stacklevel=2)
+                return False
+
+    def _optimized(self, *, graph: bool, segments: int, timeout: float, brief: bool) -> bool:
+        """The lock is kept all the time: nobody else comes in between."""
+        import qdrant_edge as qe
+
+        self._close_shard()
+        config = described_config(self.read_description(), graph=graph, segments=segments)
+        with engine_errors(self.folder):
+            qe.EdgeShard.load(str(self.shard_path), config).close()  # which writes it down for the other process
+        give_back()
+        try:
+            return edge_packing.run_optimizer(self.shard_path, self.lock, timeout=timeout, brief=brief)
+        finally:
+            self.lock.say(os.getpid(), brief=self.lock.brief)
 
     # ---- fork ----
 
@@ -225,9 +244,7 @@ class EdgeFolder:
         """In a forked child: keep the shard from ever being dropped there (its threads are gone, so that crashes)."""
         if self._shard is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)  # the parent's lock ends with the parent, not with its last child
-            self._lock_fd = None
+        self.lock.leave_to_parent()
 
     def _refuse_after_fork(self) -> None:
         if self._opened_by is not None and self._opened_by != os.getpid():
@@ -236,46 +253,3 @@ class EdgeFolder:
                 "and the embedded engine does not survive a fork",
                 remedy="open the index in the child, or start it with multiprocessing's 'spawn' method",
             )
-
-    # ---- lock ----
-
-    def _lock(self) -> None:
-        import fcntl
-
-        if self._lock_fd is not None:
-            return
-        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                holder, _, how = os.pread(fd, 32, 0).decode("ascii", "replace").strip().partition(" ")
-                patience = BRIEF_WAIT if how == BRIEFLY else LOCK_WAIT if self.brief else 0.0
-                if holder != str(os.getpid()) and time.monotonic() - started < patience:
-                    time.sleep(0.02)
-                    continue
-                os.close(fd)
-                raise self._locked_error(holder) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()} {BRIEFLY}".encode() if self.brief else str(os.getpid()).encode(), 0)
-        self._lock_fd = fd
-
-    def _unlock(self) -> None:
-        if self._lock_fd is not None:
-            os.ftruncate(self._lock_fd, 0)
-            os.close(self._lock_fd)  # closing releases the flock
-            self._lock_fd = None
-
-    def _locked_error(self, holder: str | None) -> CollectionLockedError:
-        if holder == str(os.getpid()):
-            return CollectionLockedError(
-                f"the collection in {self.folder} is already open in this process ({holder})",
-                remedy="close the other Index or client first, or pass the same client to both",
-            )
-        who = f"process {holder}" if holder else "another process"
-        return CollectionLockedError(
-            f"the collection in {self.folder} is held open by {who}",
-            remedy="stop that process, or use a Qdrant server (store.url) to share one collection",
-        )

@@ -21,6 +21,7 @@ from indexes.encoders import build_encoder
 from indexes.readers import read_file
 from indexes.readers.stream import DocumentStream, stream_of
 from indexes.settings import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
+from indexes.store import edge_packing
 from indexes.walk import Found
 
 NAMES = 12
@@ -100,6 +101,7 @@ def main(folder: Path, store: Path, kills: int, seed: int) -> None:
     encoder = build_encoder(settings)
     encoder.encode_documents(["warm"])
     ingestion.ReaderWorker = InProcessReader  # type: ignore[misc, assignment]
+    edge_packing.PACK_POINTS = 60  # so that some of the kills hit it
     draw = random.Random(seed)
     versions: dict[str, set[str]] = {}
     length = 0.6  # seconds that a run takes, about

@@ -12,6 +12,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http import models
 
 from indexes.errors import StoreError
+from indexes.store import edge, edge_packing
 from indexes.store.edge import EdgeClient
 
 N, DIM = 200, 8
@@ -64,17 +65,28 @@ def build(client: Any, *, idf: bool = False) -> Any:
     return client
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    edge = EdgeClient(tmp_path_factory.mktemp("edge"), min_free_mb=1)
-    yield build(edge), build(QdrantClient(":memory:"))
+def packed(edge: EdgeClient) -> EdgeClient:
+    """What a long ingestion does now and then."""
+    edge.flush(NAME)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edge_packing, "PACK_POINTS", 1)
+        assert edge.pack(NAME)
+    return edge
+
+
+@pytest.fixture(scope="module", params=["in memory", "packed"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    edge = build(EdgeClient(tmp_path_factory.mktemp("edge"), min_free_mb=1))
+    yield packed(edge) if request.param == "packed" else edge, build(QdrantClient(":memory:"))
     edge.close()
 
 
-@pytest.fixture(scope="module")
-def idf_pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    edge = EdgeClient(tmp_path_factory.mktemp("edge"), min_free_mb=1)
-    yield build(edge, idf=True), build(QdrantClient(":memory:"), idf=True)
+@pytest.fixture(scope="module", params=[(idf, pack) for idf in (False, True) for pack in (False, True)])
+def idf_pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """With and without IDF, in memory and packed."""
+    idf, pack = request.param
+    edge = build(EdgeClient(tmp_path_factory.mktemp("edge"), min_free_mb=1), idf=idf)
+    yield packed(edge) if pack else edge, build(QdrantClient(":memory:"), idf=idf)
     edge.close()
 
 
@@ -170,14 +182,12 @@ def test_dense_queries(pair: Any, row: int, label: str | None) -> None:
     assert all(point.payload == payloads.get(point.id, point.payload) for point in ours.points)
 
 
-@pytest.mark.parametrize("which", ["pair", "idf_pair"])
 @pytest.mark.parametrize("label", [None, "true", "nested and/or/not"])
-def test_sparse_queries_with_and_without_idf(request: Any, which: str, label: str | None) -> None:
+def test_sparse_queries_with_and_without_idf(idf_pair: Any, label: str | None) -> None:
     chosen = wrapped(CONDITIONS[label], "must") if label else None
     query = models.SparseVector(indices=[9, 2, 17], values=[1.0, 0.5, 2.0])  # unsorted, as some encoders give it
     ours, theirs = (
-        client.query_points(NAME, query=query, using="sparse", limit=200, query_filter=chosen)
-        for client in request.getfixturevalue(which)
+        client.query_points(NAME, query=query, using="sparse", limit=200, query_filter=chosen) for client in idf_pair
     )
     assert_same_ranking(ours, theirs, tolerance=2e-3)
 
@@ -289,9 +299,21 @@ def test_retrieve_scroll_facet(pair: Any) -> None:
     assert counts[0] == counts[1] == {f"doc{i}": sum(1 for p in range(N) if p % 6 == i) for i in range(6)}
 
 
-def test_deletes_and_payload_changes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clause", ["must", "must_not", "should"])
+def test_counting_in_slices(pair: Any, clause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many points are counted a part at a time; each is in one part."""
+    monkeypatch.setattr(edge, "COUNTED_AT_ONCE", 30)
+    for chosen in (None, wrapped(match("doc_id", "doc3"), clause), wrapped(CONDITIONS["nested and/or/not"], clause)):
+        ours, theirs = (client.count(NAME, count_filter=chosen).count for client in pair)
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_deletes_and_payload_changes(tmp_path: Path, pack: bool) -> None:
     with EdgeClient(tmp_path, min_free_mb=1) as edge:
         both = [build(edge), build(QdrantClient(":memory:"))]
+        if pack:
+            packed(edge)
         for client in both:
             client.delete(NAME, points_selector=[4, POINTS[5].id])
             client.delete(NAME, points_selector=models.PointIdsList(points=[8]))
@@ -311,6 +333,11 @@ def test_deletes_and_payload_changes(tmp_path: Path) -> None:
         assert states[0] == states[1]
         assert states[0][POINTS[1].id]["seen"] is True
         assert edge.get_collection(NAME).points_count == len(states[0])
+        if pack:  # what was changed is in memory again
+            packed(edge)
+            assert states[0] == {r.id: r.payload for r in edge.scroll(NAME, limit=1000)[0]}
+            answers = [client.query_points(NAME, query=[1.0] * DIM, using="dense", limit=20) for client in both]
+            assert_same_ranking(*answers)
 
 
 def test_collection_surface(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from store_fixtures import DIM, fill, fingerprint, make_records, point_struct, s
 
 from indexes.encoders.base import SparseVector
 from indexes.errors import CollectionLockedError, CollectionNotFoundError, DiskSpaceError, StoreError
-from indexes.store import edge_folder
+from indexes.store import edge_packing
 from indexes.store.collection import ensure_collection, list_collections, read_fingerprint
 from indexes.store.edge import EdgeClient
 from indexes.store.points import count, delete_document, flush, upsert_records
@@ -200,7 +200,7 @@ def test_optimise_in_a_spawned_process_and_reload(edge: EdgeClient) -> None:
 def test_an_optimiser_that_hangs_is_stopped(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fill(edge, "notes", make_records("a", ["one"]))
     (tmp_path / "edge_optimize.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(edge_folder, "__file__", str(tmp_path / "edge_folder.py"))
+    monkeypatch.setattr(edge_packing, "SCRIPT", tmp_path / "edge_optimize.py")
     with pytest.raises(StoreError, match="longer than 1 s"):
         edge.optimize("notes", timeout=1)
     (tmp_path / "edge_optimize.py").write_text("raise SystemExit('out of luck')")

@@ -1,0 +1,220 @@
+"""Index: a collection of sentences, open for searching and writing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from indexes.apply import remove_documents
+from indexes.encoders import build_encoder
+from indexes.encoders.base import Encoder
+from indexes.errors import FingerprintMismatchError, StoreError
+from indexes.ingestion import ingest
+from indexes.manifest import Manifest
+from indexes.places import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
+from indexes.report import IngestReport, Progress
+from indexes.settings import IndexSettings
+from indexes.store import generations, points
+from indexes.store.collection import check_fingerprint, read_fingerprint
+from indexes.store.points import DocumentInfo
+from indexes.tasks import Source
+from indexes.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.retrievers import BaseRetriever
+
+    from indexes.store.sentence_store import SentenceVectorStore
+
+
+HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
+
+
+class Index:
+    """A collection of sentences, open for searching and writing. Use it as a context manager, or call ``close()``.
+
+    Built by ``build_index`` and ``open_index``; ``report`` tells what the build did (None after ``open_index``).
+    ``name`` is the name it was asked for; ``collection`` the one behind it, another after a reindex.
+    """
+
+    def __init__(
+        self,
+        collection: str,
+        *,
+        settings: IndexSettings,
+        client: Any,
+        manifest: Manifest,
+        encoder: Encoder | None = None,
+        owns_client: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self.collection = collection
+        self.name = name or collection
+        self.settings = settings
+        self.client = client
+        self.report: IngestReport | None = None
+        self._manifest = manifest
+        self._encoder = encoder
+        self._owns_client = owns_client
+        self._loading = threading.Lock()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The embedding model; loaded on first use, so that counting and deleting cost no model."""
+        with self._loading:
+            if self._encoder is None:
+                encoder = build_encoder(self.settings)
+                self._find_vectors_of(encoder)
+                self._encoder = encoder
+                self._manifest.remember(ENCODER_FACT, encoder_identity(self.settings))
+            return self._encoder
+
+    def _find_vectors_of(self, encoder: Encoder) -> None:
+        """Turn to what this model filled: the collection, or an older generation that a reindex has kept."""
+        try:
+            check_fingerprint(self.client, self.collection, encoder.fingerprint)
+        except FingerprintMismatchError:
+            kept = generations.of_model(self.client, self.name, encoder.fingerprint.digest)
+            if kept is None:
+                raise
+            self._manifest.close()
+            shared = not self._owns_client
+            self._manifest = Manifest(manifest_path(self.settings.store, kept, shared_client=shared))
+            self.collection = kept
+
+    def check_model(self) -> None:
+        """Load the model, if it is not there yet, and compare it with the one that built the collection.
+
+        Raises:
+            FingerprintMismatchError: it is another.
+        """
+        if self._encoder is not None:
+            self._find_vectors_of(self._encoder)
+        else:
+            self.encoder  # noqa: B018 - loads and checks
+
+    def _refuse_if_moved(self) -> None:
+        """What is written into an older generation would be lost with it."""
+        now = generations.current(self.client, self.name)
+        if now != self.collection:
+            raise StoreError(
+                f"collection {self.name!r} has moved to another model ({now}), and this is an older one of it "
+                f"({self.collection})",
+                remedy="open it again, with that model's settings, to write into it",
+            )
+
+    def add(
+        self, source: Source, *, prune: bool = False, progress: Callable[[Progress], None] | None = None
+    ) -> IngestReport:
+        """Read more documents in; what is there and unchanged is left alone.
+
+        Args:
+            prune: remove the documents of files that are gone from the folders of ``source``.
+            progress: called now and then with a ``Progress``, from any thread.
+
+        Raises:
+            StoreError: a reindex has moved the collection to another model since it was opened.
+        """
+        self._refuse_if_moved()
+        self.report = ingest(
+            source,
+            client=self.client,
+            collection=self.collection,
+            encoder=lambda: self.encoder,
+            encoder_digest=self._digest(),
+            manifest=self._manifest,
+            settings=self.settings,
+            cache_folder=None if self._manifest.path is None else cache_folder(self.settings.store),
+            prune=prune,
+            progress=progress,
+        )
+        return self.report
+
+    def verify(self, *, repair: bool = False) -> Verification:
+        """Compare manifest and collection point by point, and mend what differs.
+
+        Raises:
+            StoreError: ``repair``, and the manifest remembers nothing at all of a collection that holds points.
+            CollectionLockedError: ``repair`` while another process is writing.
+        """
+        return verify(self.client, self.collection, self._manifest, repair=repair)
+
+    def _digest(self) -> str:
+        """Of the model that filled the collection; the model itself is loaded when there is something to encode,
+        or where its settings are others than when it was loaded last."""
+        recorded = read_fingerprint(self.client, self.collection)
+        known = self._manifest.fact(ENCODER_FACT) == encoder_identity(self.settings)
+        if self._encoder is None and recorded is not None and known:
+            return str(recorded["digest"])
+        return self.encoder.fingerprint.digest
+
+    @property
+    def count(self) -> int:
+        """Number of stored sentences."""
+        return points.count(self.client, self.collection)
+
+    def documents(self) -> list[DocumentInfo]:
+        """Every indexed document, by id."""
+        return list(points.iter_documents(self.client, self.collection))
+
+    def delete(self, doc_id: str) -> int:
+        """Remove one document and return how many sentences went with it (0: there was no such document)."""
+        self._refuse_if_moved()
+        with self._manifest.writer():
+            return remove_documents(self.client, self.collection, self._manifest, [doc_id])
+
+    @property
+    def vector_store(self) -> SentenceVectorStore:
+        """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters)."""
+        from indexes.store.sentence_store import SentenceVectorStore
+
+        encoder = self.encoder  # first: it decides which generation is asked
+        return SentenceVectorStore(client=self.client, collection_name=self.collection, encoder=encoder)
+
+    def vector_store_index(self) -> VectorStoreIndex:
+        """A stock LlamaIndex VectorStoreIndex over the same points."""
+        from llama_index.core import VectorStoreIndex
+
+        from indexes.encoders.llama_index import as_embedding
+
+        return VectorStoreIndex.from_vector_store(self.vector_store, embed_model=as_embedding(self.encoder))
+
+    def retriever(self, *, top_k: int = 10, mode: str = "hybrid", alpha: float = 0.5, **options: Any) -> BaseRetriever:
+        """A stock LlamaIndex retriever.
+
+        Args:
+            top_k: nodes returned.
+            mode: "hybrid", "default" (dense only) or "sparse".
+            alpha: weight of the dense leg in hybrid mode, 0 to 1.
+            options: passed on to LlamaIndex's VectorIndexRetriever (``filters``, ``doc_ids``, ...).
+
+        For reranking, windows and HyDE use ``rag.build_retriever(index)``.
+        """
+        if self.encoder.lexical is None and mode == "hybrid":
+            mode = "default"  # the model has one leg only, and the collection was built with that one
+        if mode == "hybrid":
+            # Each leg is asked for more than is wanted: a sentence second on both legs may be first of all.
+            depth = max(HYBRID_DEPTH, top_k)
+            options = {"sparse_top_k": depth, "hybrid_top_k": top_k, **options}
+        else:
+            depth = top_k
+            options = {"sparse_top_k": top_k, **options}
+        return self.vector_store_index().as_retriever(
+            similarity_top_k=depth, vector_store_query_mode=mode, alpha=alpha, **options
+        )
+
+    def close(self) -> None:
+        """Flush and let go of the collection (another process may open it then)."""
+        self._manifest.close()
+        if self._owns_client:
+            self.client.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
