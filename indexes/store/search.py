@@ -11,6 +11,7 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import SparseVector
 from indexes.store.collection import DENSE, SPARSE
+from indexes.store.fusion import Method
 
 TIE_MARGIN = 16  # asked beyond the limit, so that equal scores at the cut are cut by id and not by chance
 
@@ -103,6 +104,29 @@ def complete_legs(
     found = search_legs(client, name, dense=dense, sparse=sparse, limit=len(ids), filters=only, with_payload=False)
     scores = [{hit.id: hit.score for hit in leg} for leg in (found.dense, found.sparse)]
     return [(i, scores[0][i]) for i in ids if i in scores[0]], [(i, scores[1].get(i, 0.0)) for i in ids]
+
+
+def fusable_scores(
+    client: Any,
+    name: str,
+    legs: Legs,
+    *,
+    dense: NDArray[np.float32] | None,
+    sparse: SparseVector | None,
+    method: Method,
+    score_both: bool = True,
+) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """(id, score) of the dense and of the sparse leg as ``fusion.fuse`` takes them.
+
+    For "minmax" every hit of either leg is scored by both (``complete_legs``), unless ``score_both`` is off or one leg
+    was not searched; the other methods take what each leg found.
+
+    Raises:
+        As ``search_legs``.
+    """
+    if not score_both or method != "minmax" or dense is None or sparse is None or not len(sparse):
+        return legs.scores()
+    return complete_legs(client, name, legs, dense=dense, sparse=sparse)
 
 
 def _search_embedded(
