@@ -102,9 +102,7 @@ def searcher(
     def search(i: int) -> tuple[Ranking, dict[str, Any]]:
         dense, sparse = corpus.questions[i], corpus.terms[i]
         legs = search_legs(client, NAME, dense=dense, sparse=sparse, limit=top_k)
-        scores = fusable_scores(
-            client, NAME, legs, dense=dense, sparse=sparse, method="minmax", score_both=score_both
-        )
+        scores = fusable_scores(client, NAME, legs, dense=dense, sparse=sparse, method="minmax", score_both=score_both)
         return joined(*scores)[:top_k], legs.payloads()
 
     return search

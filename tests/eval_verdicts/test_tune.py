@@ -8,7 +8,7 @@ import pytest
 
 from eval.datasets import Dataset, load_dataset
 from eval.tune import check_apart, choose, split_queries, to_toml, tune
-from indexes.errors import SettingsError
+from indexes.errors import SettingsError, SourceError
 from rag.settings import Settings
 
 AXES = [
@@ -99,4 +99,10 @@ def test_command_tunes_a_real_index(made_up_dataset, cache, tmp_path, monkeypatc
     assert "retrieval" in tomllib.loads(output.read_text())["profiles"]["offline"]
     refused = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "test"], standalone_mode=False)
     assert isinstance(refused.exception, SettingsError) and "training questions too" in str(refused.exception)
+    divided = [*options[:-2], "--holdout", "0.5", "--queries", "8", "--json"]
+    result = CliRunner().invoke(main, ["tune", *divided], standalone_mode=False)
+    assert json.loads(result.stdout)["test"]["queries"] == 4
+    result = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "dev"], standalone_mode=False)
+    assert isinstance(result.exception, SourceError) and "--holdout" in str(result.exception)
+    assert "has no split 'dev' to choose on, only all, test, train" in str(result.exception)
     assert load_dataset(made_up_dataset.path, "train").corpus_hash == made_up_dataset.corpus_hash
