@@ -4,7 +4,7 @@
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
-# make commands DATA=folder   every command of rag-eval on every collection in that folder, on their first 100 questions:
+# make commands DATA=folder   every command of rag-eval on every collection in that folder, on their first 50 questions:
 #                             a line each with exit code and seconds (an hour as well; what they write is kept in OUT)
 
 PYTHON ?= python3

