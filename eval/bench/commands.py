@@ -48,7 +48,7 @@ class Outcome:
     Args:
         code: of the call that failed, else of the last one.
         ok: every exit code is one that the command promises for such a call.
-        remark: the sentence of a failure; else what the command said that the collection lacks.
+        remark: the sentence of a failure; else what the command said that the collection lacks, or the gate's verdict.
         calls: the command lines, without "rag-eval".
     """
 
@@ -118,10 +118,12 @@ def measure(collection: str, command: str, calls: list[list[str]], call: Caller)
     for arguments in calls:
         outcome.code, _, said = call(arguments)
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        promised = (0, 1) if command == "gate" else (0,)  # 1 is the gate's verdict: significantly worse
+        promised = (0, 1) if command == "gate" else (0,)
         if outcome.code not in promised or "Traceback (most recent call last)" in said:
             outcome.ok, lacks = False, lines[-1:]
             break
+        if outcome.code == 1:
+            lacks.append("1 is the gate's verdict: significantly worse")
         lacks += [line.removeprefix("note: ") for line in lines if line.startswith("note: ") and " has no " in line]
     outcome.seconds = round(time.perf_counter() - start, 1)
     outcome.remark = "; ".join(dict.fromkeys(lacks))

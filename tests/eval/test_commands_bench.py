@@ -42,7 +42,8 @@ def test_a_failure_ends_a_command_and_a_verdict_is_none() -> None:
         "set", "convert", [["convert"], ["convert"]], says(1, "note: it has no title\nrag-eval: no such file\n")
     )
     assert (found.ok, found.code, found.remark) == (False, 1, "rag-eval: no such file")
-    assert measure("set", "gate", [["gate"]], says(1, "worse")).ok
+    worse = measure("set", "gate", [["gate"]], says(1, "worse"))
+    assert worse.ok and "verdict" in worse.remark
     assert not measure("set", "gate", [["gate"]], says(3, "not found")).ok
     assert not measure("set", "run", [["run"]], says(0, "Traceback (most recent call last):\nValueError: x")).ok
     assert (

@@ -82,5 +82,6 @@ def test_too_few_relevant_documents_and_no_answers_are_said(dataset):
 
     scores = measure(Engine(), dataset, Condition("noise", 4, 0.25))
     assert "1 questions have too few relevant documents" in scores.notes[0] and len(scores.notes) == 1
+    assert measure(Engine(), dataset, Condition("none", 1)).notes == []
     dataset.extra.clear()
     assert "no gold answers" in measure(Engine(), dataset, Condition("noise", 2, 0.5)).notes[0]
