@@ -68,6 +68,8 @@ def command(
         raise SourceError(
             f"{dataset} has no question for any condition", remedy="use a dataset with relevant documents"
         )
+    if not any(read.answers(query) for query in read.queries):
+        noisy.notes.append("the dataset has no gold answers, so there are no string measures")
     for note in noisy.notes:
         words(f"note: {note}")
     if shared.json:

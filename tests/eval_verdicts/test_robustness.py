@@ -75,13 +75,24 @@ def test_noise_is_searched_for_where_nothing_is_judged_0(dataset):
     assert set(chosen_documents(noisy, Condition("none", 5))["q"]) == {"n1"}  # f1 states a false fact
 
 
-def test_too_few_relevant_documents_and_no_answers_are_said(dataset):
+def test_too_few_relevant_documents_are_said(dataset):
     class Engine:
         def answer(self, question, only):
             return SimpleNamespace(response="Ada", metadata={})
 
     scores = measure(Engine(), dataset, Condition("noise", 4, 0.25))
     assert "1 questions have too few relevant documents" in scores.notes[0] and len(scores.notes) == 1
-    assert measure(Engine(), dataset, Condition("none", 1)).notes == []
-    dataset.extra.clear()
-    assert "no gold answers" in measure(Engine(), dataset, Condition("noise", 2, 0.5)).notes[0]
+
+
+def test_no_gold_answers_are_said_once(tmp_path, cache, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "qrels").mkdir()
+    texts = {"p": "Otters sleep in the old boiler.", "n": "Bells are cast at night."}
+    rows = [json.dumps({"_id": name, "title": "", "text": text}) for name, text in texts.items()]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(rows))
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "Where do otters sleep?"}))
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\tp\t1\n")
+    options = ["--profile", "offline", "--set", "encoder.provider=minilm", "--no-llm", "--cache", str(cache)]
+    done = CliRunner().invoke(main, ["robustness", str(tmp_path), *options], standalone_mode=False)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert done.stderr.count("no gold answers") == 1 and "citation_precision" in done.stdout
