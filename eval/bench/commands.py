@@ -69,7 +69,7 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
     kept = [str(runs / name) for name in ("hybrid", "dense", "sparse")]
     legs = ["--pipeline", "hybrid", "--pipeline", "dense=fusion:dense", "--pipeline", "sparse=fusion:sparse"]
     over = [f"--over={axis}" for axis in ("window=0,5", "sparse_window=1", "dense_context=0.5")]
-    divided = [] if "train" in splits_of(collection) else ["--holdout", "0.5"]
+    divided = ["--drop-shared"] if "train" in splits_of(collection) else ["--holdout", "0.5"]
     asked = ["run", data, *models, "--queries", str(answers), "--answers", "--pipeline", "answers", "--out", str(runs)]
     written = {form: str(out / "converted" / f"{collection.name}-{form}{_SUFFIX.get(form, '')}") for form in FORMATS}
     calls: dict[str, list[list[str]]] = {

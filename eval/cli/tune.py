@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--train", "train_split", default="train", show_default=True, help="Split to choose on.")
 @click.option("--holdout", type=click.FloatRange(0.1, 0.9), metavar="SHARE", help="Divide --split instead: test share.")
+@click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
 @click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
@@ -41,6 +42,7 @@ def command(
     dataset: str,
     train_split: str,
     holdout: float | None,
+    drop_shared: bool,
     measure: str,
     folds: int,
     output: Path | None,
@@ -56,7 +58,7 @@ def command(
     from eval.evaluate import run_pipeline
     from eval.metrics import parse_measures, score
     from eval.session import Session
-    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
+    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune, without_shared
     from indexes.errors import SettingsError
     from rag.cli.output import data, data_json, words
 
@@ -69,6 +71,9 @@ def command(
     else:
         test = dataset_of(dataset, split, limit)
         train = _training(dataset, train_split, limit)
+    asked = len(train.queries)
+    if drop_shared:
+        train = without_shared(train, test)
     check_apart(train, test)
     axes = [FUSION]
     reads_window = wanted.kind == "Window"
@@ -91,6 +96,8 @@ def command(
             return measured
 
         found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
+    if len(train.queries) < asked:
+        found.notes.append(f"{asked - len(train.queries)} training questions are test questions too and were left out")
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
     text = to_toml(found, base.profile)

@@ -59,7 +59,7 @@ def test_the_plan_follows_the_collection(lighthouse: Path, tmp_path: Path) -> No
     (tmp_path / "qrels").mkdir()
     for name in ("corpus.jsonl", "queries.jsonl", "qrels/train.tsv"):
         (tmp_path / name).write_text("", encoding="utf-8")
-    assert "--holdout" not in plan(tmp_path, "tune", "minilm", tmp_path, 9, 1)[0]
+    assert plan(tmp_path, "tune", "minilm", tmp_path, 9, 1)[0][-1] == "--drop-shared"
 
 
 def test_a_folder_without_collections_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
