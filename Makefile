@@ -4,6 +4,8 @@
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
+# make commands DATA=folder   every command of rag-eval on every collection in that folder, on their first 50 questions:
+#                             a line each with exit code and seconds (an hour as well; what they write is kept in OUT)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +24,7 @@ export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense
 export DEMO_ZH ?= 为什么窗口在查询时才取？
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo test check format races figures clean
+.PHONY: demo test check format races figures commands clean
 
 demo: $(VENV)/.installed-offline
 	@set -e; \
@@ -68,6 +70,10 @@ figures: $(VENV)/.installed-dev
 	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/alone" "$$runs/rrf" "$$runs/w5" "$$runs/w6" "$$runs/w8" \
 	    "$$runs/top_k-100" -m nDCG@10,R@50; \
 	done
+
+commands: $(VENV)/.installed-dev
+	@test -n "$$DATA" || { echo 'say where the collections are: make commands DATA=folder' >&2; exit 2; }
+	@$(BIN)/python -m eval.bench commands "$$DATA" --out "$$OUT/commands"
 
 $(VENV)/.torch: constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

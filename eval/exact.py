@@ -68,7 +68,7 @@ class RerankFinder(Finder):
                 remedy="measure on a dataset that has its corpus",
             )
         absent = sum(d not in set(self._lists[q]) for q in self._lists for d in dataset.relevant(q))
-        kind = "lists of the dataset" if dataset.candidates else "judged documents of each query"
+        kind = "lists" if dataset.candidates else "judged documents of each query"
         self.notes = [f"the {kind} were reranked, positives not added ({absent} relevant documents are in no list)"]
 
     def __call__(self, query: str, text: str) -> Found:

@@ -2,19 +2,21 @@
 
 For each question some of its judged documents are chosen, and the whole pipeline answers from those alone: retrieval is
 real, restricted by a filter. Documents judged above 0 are positive, those judged 0 are noise; a document judged 0 that
-holds the question's ``fakeanswer`` and no gold answer states a false fact.
+holds the question's ``fakeanswer`` and no gold answer states a false fact. A dataset without judgements of 0 takes as
+noise what a search finds and nobody judged relevant (``with_noise``), as RGB's own noise was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from eval.answers import Answered, AnswerScores, cited_documents, contains, means, score_answer
 from eval.datasets.dataset import Dataset
+from eval.lift import Lifter
 from indexes.errors import SettingsError, SourceError
 
 Mode = Literal["noise", "none", "false"]
@@ -54,11 +56,34 @@ def chosen_documents(dataset: Dataset, condition: Condition, seed: int = 0) -> d
         if picked:
             found[query] = picked
     if not found:
+        needed = "'fakeanswer' fields in its questions" if condition.mode == "false" else "documents of both kinds"
         raise SourceError(
-            f"{dataset.name} has no question for '{condition.name}'",
-            remedy="use a dataset with judgements of 0 (and 'fakeanswer' fields for false facts), such as RGB",
+            f"{dataset.name} has no question for '{condition.name}'", remedy=f"use a dataset with {needed}, such as RGB"
         )
     return found
+
+
+def with_noise(
+    dataset: Dataset, retriever: Any, passages: int, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
+    """The dataset with judgements of 0: unchanged where it has some, else for what a search finds.
+
+    Args:
+        retriever: ``rag.build_retriever``'s, over an index of the dataset.
+        passages: documents a question that become noise, the first ones found that are not relevant to it.
+    """
+    if any(value <= 0 for judged in dataset.qrels.values() for value in judged.values()):
+        return dataset
+    lifter = Lifter(dataset, retriever.index)
+    qrels = {}
+    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+        found = dict.fromkeys(lifter.of_record(c.record) for c in retriever.search(text).candidates)
+        wrong = [document for document in found if document not in dataset.qrels[query]][:passages]
+        qrels[query] = {**dataset.qrels[query], **dict.fromkeys(wrong, 0)}
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    note = "the dataset has no judgements of 0, so noise is what a search finds and nobody judged relevant"
+    return replace(dataset, qrels=qrels, notes=[*dataset.notes, note])
 
 
 def measure(
@@ -111,7 +136,16 @@ def measure(
         scores.notes.append(
             f"{len(documents)} of {len(dataset.queries)} questions have documents for '{condition.name}'"
         )
+    if condition.mode == "noise" and (noisier := _noisier(dataset, condition, documents)):
+        scores.notes.append(f"{noisier} questions have too few relevant documents for it, and a larger share of noise")
     return scores
+
+
+def _noisier(dataset: Dataset, condition: Condition, documents: Mapping[str, list[str]]) -> int:
+    """Questions whose share of noise is above the one wanted, since their relevant documents did not suffice."""
+    wanted = round(condition.noise * condition.passages) / condition.passages
+    shares = (sum(dataset.qrels[q][d] <= 0 for d in names) / len(names) for q, names in documents.items())
+    return sum(share > wanted for share in shares)
 
 
 def _pick(condition: Condition, positive: list[str], noise: list[str], false: list[str]) -> list[str]:

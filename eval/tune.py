@@ -8,7 +8,7 @@ training questions is then measured on the test questions, against the settings 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -74,23 +74,39 @@ def check_apart(train: Dataset, test: Dataset) -> None:
     Raises:
         SettingsError: some question stands on both sides.
     """
-    shared = set(train.queries) & set(test.queries)
-    texts = {normalise(text) for text in train.queries.values()}
-    same = shared | {query for query, text in test.queries.items() if normalise(text) in texts}
-    if same:
+    if same := _shared(test, train):
         examples = ", ".join(repr(query) for query in sorted(same)[:3])
         raise SettingsError(
             f"{len(same)} of {len(test.queries)} test questions are training questions too ({examples})",
-            remedy="tune on another split (--train), or divide one with --holdout 0.5",
+            remedy="leave them out of training with --drop-shared, or divide one split with --holdout 0.5",
         )
     if not train.queries or not test.queries:
         raise SettingsError("one side has no questions", remedy="choose splits that have some")
 
 
+def without_shared(train: Dataset, test: Dataset) -> Dataset:
+    """The training questions that are no test questions, by id or by wording."""
+    shared = _shared(train, test)
+    kept = [query for query in train.queries if query not in shared]
+    return _part(train, kept)
+
+
+def _shared(one: Dataset, other: Dataset) -> set[str]:
+    """The questions of ``one`` that stand in ``other`` too."""
+    texts = {normalise(text) for text in other.queries.values()}
+    return {query for query, text in one.queries.items() if query in other.queries or normalise(text) in texts}
+
+
+def _part(dataset: Dataset, queries: Sequence[str]) -> Dataset:
+    return replace(
+        dataset,
+        queries={query: dataset.queries[query] for query in queries},
+        qrels={query: dataset.qrels[query] for query in queries},
+    )
+
+
 def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """(train, test) from one split: equal wordings stay together, ``share`` of the questions is for the test."""
-    from dataclasses import replace
-
     groups: dict[str, list[str]] = {}
     for query, text in dataset.queries.items():
         groups.setdefault(normalise(text), []).append(query)
@@ -98,13 +114,8 @@ def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Datase
     order = np.random.default_rng(seed).permutation(len(keys))
     chosen = {query for i in order[: max(1, round(share * len(keys)))] for query in groups[keys[i]]}
 
-    def part(wanted: bool) -> Dataset:
-        kept = [query for query in dataset.queries if (query in chosen) == wanted]
-        return replace(
-            dataset, queries={q: dataset.queries[q] for q in kept}, qrels={q: dataset.qrels[q] for q in kept}
-        )
-
-    return part(False), part(True)
+    kept = {wanted: [query for query in dataset.queries if (query in chosen) == wanted] for wanted in (False, True)}
+    return _part(dataset, kept[False]), _part(dataset, kept[True])
 
 
 def choose(values: PerQuery, axes: Sequence[Axis], queries: Sequence[str]) -> dict[str, Any]:

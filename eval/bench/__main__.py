@@ -1,11 +1,11 @@
-"""``python -m eval.bench encode|rerank|ingest|query|score|finetune [options]``: run one race and print its ratios."""
+"""``python -m eval.bench encode|rerank|ingest|query|score|finetune|commands [options]``: races, and all commands."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-RACES = ("encode", "rerank", "ingest", "query", "score", "finetune")
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "commands")
 
 
 def main(argv: list[str]) -> int:

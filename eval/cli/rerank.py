@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.options import dataset_argument, dataset_of, measure_names, measuring_options, settings_loader, ticker
-from indexes.errors import SettingsError, SourceError
+from eval.cli.options import (
+    bare,
+    dataset_argument,
+    dataset_of,
+    measure_names,
+    measuring_options,
+    settings_loader,
+    ticker,
+)
+from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
+from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
@@ -48,6 +57,9 @@ def command(
 ) -> None:
     """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
 
+    A collection without either is searched, with the settings as they are and no reranker, and the first rerank.depth
+    documents of each question are the lists; those of another pipeline: --first RUN.
+
     Beside it stands the order of the lists; where that only has the positives first, the mean of random orders.
     Positives that a list lacks are not added to it, and equal scores are ordered by document id (as trec_eval does), so
     figures may be lower than those of tools that do otherwise.
@@ -63,15 +75,14 @@ def command(
     read = dataset_of(str(list_file(Path(dataset).expanduser(), split) if first is None else dataset), split, limit)
     if first is not None:
         read = with_candidates(read, load_run(first).results, settings.rerank.depth)
-    elif not read.candidates and not any(value <= 0 for judged in read.qrels.values() for value in judged.values()):
-        raise SourceError(
-            f"{dataset} has no lists of candidates, and every judged document of it is relevant",
-            remedy="name the run whose results are to be reranked with --first RUN",
-        )
     results = []
-    with Session(read, cache=cache) as session:
-        results.append(_beside(read, names, ordered=first is not None))
+    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
         pipeline = _pipeline(session, settings, by)
+        ordered = first is not None
+        if not ordered and not _has_lists(read):
+            with ticker("search") as tick:
+                read, ordered = _searched(session, read, settings, tick), True
+        results.append(_beside(read, names, ordered=ordered))
         with ticker(by) as tick:
             result = evaluate(pipeline, read, names, name=by, cache=cache, progress=tick)
     result.run.notes.append(f"ties: {TIE_RULE}")
@@ -89,6 +100,24 @@ def with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]
     """The dataset with a run's documents as its lists."""
     lists = {query: [d for d, _ in ranked[:depth]] for query, ranked in results.items() if query in dataset.queries}
     return replace(dataset, candidates=lists)
+
+
+def _has_lists(dataset: Dataset) -> bool:
+    return bool(dataset.candidates) or any(value <= 0 for judged in dataset.qrels.values() for value in judged.values())
+
+
+def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Dataset:
+    """The dataset with what the pipeline finds without a reranker as its lists."""
+    from eval.evaluate import run_pipeline
+
+    depth = settings.rerank.depth
+    run = run_pipeline(session.retriever(bare(settings)), dataset, name="search", progress=tick)
+    found = with_candidates(dataset, run.results, depth)
+    found.notes = [
+        *dataset.notes,
+        f"the dataset has no lists, so the first {depth} documents of a search were reranked",
+    ]
+    return found
 
 
 def _beside(dataset: Dataset, names: list[str], *, ordered: bool) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from eval.cli.options import (
+    bare,
     cache_option,
     dataset_argument,
     dataset_of,
@@ -36,9 +37,10 @@ def command(
 ) -> None:
     """Answer DATASET's questions from chosen passages: shares of noise, no relevant one, false facts (RGB).
 
-    Needs judgements of 0 for noise, and 'fakeanswer' fields for false facts; what a dataset lacks is said and left out.
+    Noise is what is judged 0; in a dataset without such judgements, what a search finds and nobody judged relevant.
+    False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
     """
-    from eval.robustness import Condition, measure
+    from eval.robustness import Condition, measure, with_noise
     from eval.session import Session
     from indexes.errors import SettingsError, SourceError
     from rag.cli.output import data, data_json, words
@@ -54,12 +56,22 @@ def command(
     results = []
     with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
         engine = session.engine(settings)
+        with ticker("search") as tick:
+            noisy = with_noise(read, session.retriever(bare(settings)), passages, tick)
         for condition in conditions:
             with ticker(condition.name) as tick:
                 try:
-                    results.append((condition.name, measure(engine, read, condition, progress=tick)))
+                    results.append((condition.name, measure(engine, noisy, condition, progress=tick)))
                 except SourceError as error:
                     words(f"note: {error}")
+    if not results:
+        raise SourceError(
+            f"{dataset} has no question for any condition", remedy="use a dataset with relevant documents"
+        )
+    if not any(read.answers(query) for query in read.queries):
+        noisy.notes.append("the dataset has no gold answers, so there are no string measures")
+    for note in noisy.notes:
+        words(f"note: {note}")
     if shared.json:
         data_json([{"condition": name, **scores.as_dict()} for name, scores in results])
         return

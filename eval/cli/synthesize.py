@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from eval.cli.convert import FORMATS
-from eval.cli.options import table, ticker
+from eval.cli.options import cache_option, split_option, table, ticker
 from rag.cli.options import Shared, setting, shared_options
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 
 @click.command(name="synthesize", short_help="Make questions from your own documents.")
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.option(
+    "--dataset",
+    "path",
+    metavar="DATASET",
+    help="About the documents of this dataset instead of a collection; they are indexed once, as for 'run'.",
+)
 @click.option("--to", "form", default="beir", show_default=True, type=click.Choice(FORMATS), help="Format to write.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about N passages, drawn at random [all].")
 @click.option("--per-passage", default=3, show_default=True, type=click.IntRange(min=1), help="Questions a passage.")
@@ -43,10 +55,13 @@ from rag.cli.options import Shared, setting, shared_options
 @click.option("--no-corpus", is_flag=True, help="beir, trec: leave texts out; the questions judge the index itself.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
 @click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@cache_option
+@split_option
 @shared_options
 def command(
     shared: Shared,
     output: Path,
+    path: str | None,
     form: str,
     limit: int | None,
     per_passage: int,
@@ -56,6 +71,8 @@ def command(
     within: int,
     check: Any,
     no_corpus: bool,
+    split: str,
+    cache: Path | None,
 ) -> None:
     """Make questions about the passages of a collection with the configured language model, into the folder OUTPUT.
 
@@ -64,7 +81,6 @@ def command(
     """
     from eval.synthesis_output import check_output
     from eval.synthesize import synthesize
-    from indexes import open_index
     from indexes.errors import SettingsError
     from rag.cli.output import data, data_json, words
     from rag.llms import build_llm
@@ -73,7 +89,11 @@ def command(
     check_output(output, form, corpus=not no_corpus)
     if settings.llm.provider == "none":
         raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
-    with open_index(shared.collection, settings=settings) as index:
+    if path is not None and no_corpus:
+        raise SettingsError(
+            "--no-corpus leaves the texts to a collection, and --dataset names none", remedy="leave out one of the two"
+        )
+    with _index(settings, path, split, cache) as index:
         llm: Any = build_llm(settings.llm)
         try:
             with ticker("synthesize") as tick:
@@ -112,3 +132,19 @@ def command(
     for note in report.notes:
         words(f"note: {note}")
     words(f"wrote {', '.join(report.files)}" if report.files else "no question was kept, so nothing was written")
+
+
+@contextmanager
+def _index(settings: Settings, path: str | None, split: str, cache: Path | None) -> Iterator[Any]:
+    """The collection, or the index of the dataset at ``path``."""
+    if path is None:
+        from indexes import open_index
+
+        with open_index(settings.collection, settings=settings) as index:
+            yield index
+        return
+    from eval.cli.options import dataset_of
+    from eval.session import Session
+
+    with progress_bar() as progress, Session(dataset_of(path, split), cache=cache, progress=progress) as session:
+        yield session.index(settings)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.options import cache_option, dataset_argument, dataset_of, settings_loader, split_option, ticker
+from eval.cli.options import (
+    cache_option,
+    dataset_argument,
+    dataset_of,
+    queries_option,
+    settings_loader,
+    split_option,
+    ticker,
+)
 from rag.cli.options import Shared, shared_options
 from rag.cli.progress import progress_bar
 
@@ -20,10 +28,12 @@ if TYPE_CHECKING:
 @dataset_argument
 @click.option("--train", "train_split", default="train", show_default=True, help="Split to choose on.")
 @click.option("--holdout", type=click.FloatRange(0.1, 0.9), metavar="SHARE", help="Divide --split instead: test share.")
+@click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
 @click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
 @click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@queries_option
 @cache_option
 @split_option
 @shared_options
@@ -32,11 +42,13 @@ def command(
     dataset: str,
     train_split: str,
     holdout: float | None,
+    drop_shared: bool,
     measure: str,
     folds: int,
     output: Path | None,
     split: str,
     cache: Path | None,
+    limit: int | None,
 ) -> None:
     """Choose settings for DATASET on its training questions, and print them as a profile for rag.toml.
 
@@ -46,7 +58,7 @@ def command(
     from eval.evaluate import run_pipeline
     from eval.metrics import parse_measures, score
     from eval.session import Session
-    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
+    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune, without_shared
     from indexes.errors import SettingsError
     from rag.cli.output import data, data_json, words
 
@@ -55,9 +67,13 @@ def command(
     (wanted,) = parse_measures([measure])
     base = shared.settings
     if holdout is not None:
-        train, test = split_queries(dataset_of(dataset, split), holdout)
+        train, test = split_queries(dataset_of(dataset, split, limit), holdout)
     else:
-        train, test = dataset_of(dataset, train_split), dataset_of(dataset, split)
+        test = dataset_of(dataset, split, limit)
+        train = _training(dataset, train_split, limit)
+    asked = len(train.queries)
+    if drop_shared:
+        train = without_shared(train, test)
     check_apart(train, test)
     axes = [FUSION]
     reads_window = wanted.kind == "Window"
@@ -80,6 +96,8 @@ def command(
             return measured
 
         found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
+    if len(train.queries) < asked:
+        found.notes.append(f"{asked - len(train.queries)} training questions are test questions too and were left out")
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
     text = to_toml(found, base.profile)
@@ -92,3 +110,18 @@ def command(
     if output is not None:
         output.write_text(text, encoding="utf-8")
         words(f"wrote {output}: put its lines into rag.toml")
+
+
+def _training(path: str, split: str, limit: int | None) -> Dataset:
+    """The split to choose on. A folder without it is told how to do without."""
+    from eval.datasets.load import splits_of
+    from indexes.errors import SourceError
+
+    place = Path(path).expanduser()
+    splits = splits_of(place) if place.is_dir() else []
+    if splits and split not in splits:
+        raise SourceError(
+            f"{path} has no split {split!r} to choose on, only {', '.join(splits)}",
+            remedy="name another one with --train, or divide the questions of one with --holdout 0.5",
+        )
+    return dataset_of(path, split, limit)

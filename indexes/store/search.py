@@ -11,6 +11,7 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import SparseVector
 from indexes.store.collection import DENSE, SPARSE
+from indexes.store.fusion import Method
 
 TIE_MARGIN = 16  # asked beyond the limit, so that equal scores at the cut are cut by id and not by chance
 
@@ -90,19 +91,66 @@ def complete_legs(
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """(id, score) in the dense and in the sparse leg of every hit of either: both legs score the same candidates.
 
-    A second search, over these points only. Without it a hit that one leg alone has counts there as the other leg's
-    worst, though it may have missed its cut by a hair. A point that shares no term with the question scores 0.
+    A second search, in each leg over the points alone that the other one found. Without it a hit that one leg alone has
+    counts there as the other leg's worst, though it may have missed its cut by a hair. A point that shares no term with
+    the question scores 0.
 
     Raises:
         As ``search_legs``.
     """
-    ids = list(dict.fromkeys(hit.id for leg in (legs.dense, legs.sparse) for hit in leg))
-    if not ids:
-        return [], []
-    only = models.Filter(must=[models.HasIdCondition(has_id=list(ids))])
-    found = search_legs(client, name, dense=dense, sparse=sparse, limit=len(ids), filters=only, with_payload=False)
-    scores = [{hit.id: hit.score for hit in leg} for leg in (found.dense, found.sparse)]
-    return [(i, scores[0][i]) for i in ids if i in scores[0]], [(i, scores[1].get(i, 0.0)) for i in ids]
+    of_dense, of_sparse = map(dict, legs.scores())
+    ids = list(dict.fromkeys([*of_dense, *of_sparse]))
+    asked: list[tuple[dict[str, float], str, Any, list[str]]] = [
+        (of_dense, DENSE, dense, [i for i in ids if i not in of_dense]),
+        (of_sparse, SPARSE, sparse, [i for i in ids if i not in of_sparse]),
+    ]
+    asked = [one for one in asked if one[-1]]
+    rows = _scores_of(client, name, [one[1:] for one in asked])
+    for (scores, *_), found in zip(asked, rows, strict=True):
+        scores.update(found)
+    return [(i, of_dense[i]) for i in ids if i in of_dense], [(i, of_sparse.get(i, 0.0)) for i in ids]
+
+
+def _scores_of(client: Any, name: str, asked: list[tuple[str, Any, list[str]]]) -> list[dict[str, float]]:
+    """id -> score for each (leg, question's vector, ids), in one round trip; points that do not match are missing."""
+    if not asked:
+        return []
+    filters = [models.Filter(must=[models.HasIdCondition(has_id=list(ids))]) for _, _, ids in asked]
+    if hasattr(client, "query_arrays"):
+        rows = [
+            client.query_arrays(name, [(leg, vector)], limit=len(ids), query_filter=only)[0]
+            for (leg, vector, ids), only in zip(asked, filters, strict=True)
+        ]
+        return [{str(identity): score for identity, score in hits} for hits in rows]
+    requests = [
+        models.QueryRequest(query=_query(vector), using=leg, limit=len(ids), filter=only, with_payload=False)
+        for (leg, vector, ids), only in zip(asked, filters, strict=True)
+    ]
+    answers = client.query_batch_points(name, requests=requests)
+    return [{str(point.id): point.score for point in answer.points} for answer in answers]
+
+
+def fusable_scores(
+    client: Any,
+    name: str,
+    legs: Legs,
+    *,
+    dense: NDArray[np.float32] | None,
+    sparse: SparseVector | None,
+    method: Method,
+    score_both: bool = True,
+) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """(id, score) of the dense and of the sparse leg as ``fusion.fuse`` takes them.
+
+    For "minmax" every hit of either leg is scored by both (``complete_legs``), unless ``score_both`` is off or one leg
+    was not searched; the other methods take what each leg found.
+
+    Raises:
+        As ``search_legs``.
+    """
+    if not score_both or method != "minmax" or dense is None or sparse is None or not len(sparse):
+        return legs.scores()
+    return complete_legs(client, name, legs, dense=dense, sparse=sparse)
 
 
 def _search_embedded(

@@ -29,7 +29,7 @@ from indexes.store import points
 from indexes.store.collection import check_collection, has_sparse
 from indexes.store.filters import both, to_qdrant_filter
 from indexes.store.fusion import Method, fuse
-from indexes.store.search import Legs, search_legs
+from indexes.store.search import Legs, fusable_scores, search_legs
 
 PAGE = 1000  # points a scroll
 
@@ -43,6 +43,8 @@ class SentenceVectorStore(BasePydanticVectorStore):
         encoder: gives the sparse vector of ``query_str``, and of nodes that are added; only dense queries work
             without it.
         fusion: how hybrid queries join the legs; the query's ``alpha`` (default 0.5) is the dense weight.
+        score_both: minmax: what one leg found is scored by the other leg too, in a second search over it alone
+            (``retrieval.score_both``).
         rrf_k: RRF's constant.
         sparse_window: sentences on each side that an added node's sparse vector sees (``sparse.window``).
     """
@@ -51,6 +53,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
     flat_metadata: bool = False
     collection_name: str
     fusion: Method = "minmax"
+    score_both: bool = True
     rrf_k: int = 60
     sparse_window: int = 3
     _client: Any = PrivateAttr()
@@ -90,11 +93,12 @@ class SentenceVectorStore(BasePydanticVectorStore):
         top_k = query.similarity_top_k
         sparse_k = (query.sparse_top_k or top_k) if sparse_wanted else 0
         dense = self._dense(query) if dense_wanted else None
+        sparse = self._sparse(query) if sparse_wanted else None
         legs = search_legs(
             self._client,
             self.collection_name,
             dense=dense,
-            sparse=self._sparse(query) if sparse_wanted else None,
+            sparse=sparse,
             limit=max(top_k if dense_wanted else 0, sparse_k),
             filters=self._filter(query),
         )
@@ -103,10 +107,17 @@ class SentenceVectorStore(BasePydanticVectorStore):
         method: Method = "dense" if not sparse_wanted else "sparse" if not dense_wanted else self.fusion
         if method in ("minmax", "rrf") and not 0 <= alpha <= 1:
             raise StoreError(f"alpha is {alpha}", remedy="give the dense leg's weight, 0 to 1")
-        dense_scores, sparse_scores = legs.scores()
+        scores = fusable_scores(
+            self._client,
+            self.collection_name,
+            legs,
+            dense=dense,
+            sparse=sparse,
+            method=method,
+            score_both=self.score_both,
+        )
         ranked = fuse(
-            dense_scores,
-            sparse_scores,
+            *scores,
             method=method,
             dense_weight=alpha,
             sparse_weight=1 - alpha,

@@ -18,7 +18,7 @@ from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.filters import to_qdrant_filter
 from indexes.store.fusion import fuse
 from indexes.store.neighbours import fetch_windows
-from indexes.store.search import Hit, Legs, complete_legs, search_legs
+from indexes.store.search import Hit, Legs, fusable_scores, search_legs
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import looks_weak, widened_vector
 from rag.settings import RetrievalSettings, Settings
@@ -233,11 +233,16 @@ def blend(
 def leg_scores(
     index: Index, legs: Legs, dense: np.ndarray, sparse: SparseVector | None, retrieval: RetrievalSettings
 ) -> Scores:
-    """(id, score) of the dense and of the sparse leg as fusion takes them: with ``retrieval.score_both`` minmax gets
-    both scores of every candidate."""
-    if not (retrieval.score_both and retrieval.fusion == "minmax" and sparse is not None and len(sparse)):
-        return legs.scores()
-    return complete_legs(index.client, index.collection, legs, dense=dense, sparse=sparse)
+    """(id, score) of the dense and of the sparse leg, as the settings want them fused."""
+    return fusable_scores(
+        index.client,
+        index.collection,
+        legs,
+        dense=dense,
+        sparse=sparse,
+        method=retrieval.fusion,
+        score_both=retrieval.score_both,
+    )
 
 
 def fuse_scores(scores: Scores, retrieval: RetrievalSettings, *, both: bool) -> list[tuple[str, float]]:

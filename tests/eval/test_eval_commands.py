@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ from eval.datasets import load_dataset
 from eval.runs import load_run
 
 Call = Callable[..., Result]
+
+
+def copy_without_zeros(folder: Path, target: Path) -> Path:
+    """The collection as most are: nothing is judged 0."""
+    shutil.copytree(folder, target)
+    qrels = target / "qrels" / "test.tsv"
+    qrels.write_text("".join(row for row in qrels.open() if row.split()[-1] != "0"), encoding="utf-8")
+    return target
 
 
 def read(result: Result) -> Any:
@@ -86,6 +95,16 @@ def test_rerank_lists_of_candidates(call: Call, lighthouse: Path, tmp_path: Path
     whole = read(call("run", str(lighthouse), "-m", "MAP", "--json"))["runs"][0]["scores"]["MAP"]
     assert found["runs"][0]["scores"]["MAP"] == whole  # as the run has them
     assert found["runs"][1]["scores"]["MAP"] > 0.6
+
+
+def test_rerank_without_lists_searches_for_them(call: Call, lighthouse: Path, tmp_path: Path) -> None:
+    plain = copy_without_zeros(lighthouse, tmp_path / "plain")
+    found = read(call("rerank", str(plain), "--by", "encoder", "--set", "rerank.depth=2", "--json"))
+    assert [row["name"] for row in found["runs"]] == ["as listed", "encoder"]
+    assert any("no lists, so the first 2 documents of a search" in note for note in found["runs"][1]["notes"])
+    searched = read(call("run", str(plain), "-m", "MAP,P@1", "--json"))["runs"][0]["scores"]
+    assert found["runs"][0]["scores"]["P@1"] == searched["P@1"]
+    assert found["runs"][0]["scores"]["MAP"] <= searched["MAP"]  # two documents a question, not all
 
 
 def test_failures_name_the_stage_that_lost_the_document(call: Call, lighthouse: Path, tmp_path: Path) -> None:

@@ -402,6 +402,16 @@ def test_the_command_with_the_packaged_model(call: Callable[..., Result], tmp_pa
     assert "of them in earlier runs" in again.stdout
 
 
+def test_the_command_about_a_dataset(call: Callable[..., Result], lighthouse: Path, tmp_path: Path) -> None:
+    small = ["--set", "llm.model=smollm2", "--set", "llm.max_tokens=32", "--set", "llm.context_window=1024"]
+    options = ["--dataset", str(lighthouse), "--llm", "llama_cpp", *small, "--limit", "1"]
+    result = call("synthesize", str(tmp_path / "set"), *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["asked"] == 1
+    refused = call("synthesize", str(tmp_path / "other"), *options, "--no-corpus")
+    assert refused.exit_code == 2 and "leave out one of the two" in refused.stderr
+
+
 def test_the_command_says_what_is_wrong(call: Callable[..., Result], tmp_path: Path) -> None:
     result = call("synthesize", str(tmp_path / "set"))
     assert result.exit_code == 2

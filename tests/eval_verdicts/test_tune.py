@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from eval.datasets import Dataset, load_dataset
-from eval.tune import check_apart, choose, split_queries, to_toml, tune
-from indexes.errors import SettingsError
+from eval.tune import check_apart, choose, split_queries, to_toml, tune, without_shared
+from indexes.errors import SettingsError, SourceError
 from rag.settings import Settings
 
 AXES = [
@@ -71,6 +71,14 @@ def test_the_same_questions_on_both_sides_are_refused():
         tune(values, values, AXES, questions(range(2)), same_words, measure="MAP")
 
 
+def test_shared_questions_can_be_left_out_of_training():
+    train, test = questions(range(4)), questions(range(3, 6))
+    train.queries["q1"] = test.queries["q5"]  # the same words under another id
+    kept = without_shared(train, test)
+    check_apart(kept, test)
+    assert list(kept.queries) == list(kept.qrels) == ["q0", "q2"] and len(train.queries) == 4
+
+
 def test_dividing_one_split_keeps_equal_wordings_together():
     whole = questions(range(20))
     whole.queries["q0"] = whole.queries["q1"]
@@ -99,4 +107,12 @@ def test_command_tunes_a_real_index(made_up_dataset, cache, tmp_path, monkeypatc
     assert "retrieval" in tomllib.loads(output.read_text())["profiles"]["offline"]
     refused = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "test"], standalone_mode=False)
     assert isinstance(refused.exception, SettingsError) and "training questions too" in str(refused.exception)
+    divided = [*options[:-2], "--holdout", "0.5", "--queries", "8", "--json"]
+    result = CliRunner().invoke(main, ["tune", *divided], standalone_mode=False)
+    assert json.loads(result.stdout)["test"]["queries"] == 4
+    shared = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "all", "--drop-shared"], standalone_mode=False)
+    assert shared.exit_code == 0 and "18 training questions are test questions too" in shared.stderr
+    result = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "dev"], standalone_mode=False)
+    assert isinstance(result.exception, SourceError) and "--holdout" in str(result.exception)
+    assert "has no split 'dev' to choose on, only all, test, train" in str(result.exception)
     assert load_dataset(made_up_dataset.path, "train").corpus_hash == made_up_dataset.corpus_hash

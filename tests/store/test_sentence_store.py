@@ -29,6 +29,8 @@ from indexes.settings import StoreSettings
 from indexes.store import points
 from indexes.store.collection import ensure_collection
 from indexes.store.edge import EdgeClient
+from indexes.store.fusion import fuse
+from indexes.store.search import Legs, complete_legs, search_legs
 from indexes.store.sentence_store import SentenceVectorStore
 
 TEXTS = {
@@ -91,6 +93,22 @@ def test_alpha_weighs_the_legs(store: SentenceVectorStore) -> None:
     assert all(0 <= score <= 1 for score in ask(store, "the rain", "hybrid").similarities)
     with pytest.raises(StoreError, match="alpha is 2"):
         ask(store, "the rain", "hybrid", alpha=2.0)
+
+
+def test_hybrid_scores_every_candidate_by_both_legs(store: SentenceVectorStore) -> None:
+    """A sentence that only the sparse leg kept has a cosine all the same; with score_both off it counts as none."""
+    options = {"similarity_top_k": 1, "sparse_top_k": 3, "hybrid_top_k": 4, "alpha": 0.5}
+    both = ask(store, "the rain", "hybrid", **options)
+    store.score_both = False
+    alone = ask(store, "the rain", "hybrid", **options)
+    store.score_both = True
+    assert set(both.ids) == set(alone.ids)
+    assert both.similarities != alone.similarities
+    encoded = FakeEncoder().encode_queries(["the rain"])
+    legs = search_legs(store.client, "notes", dense=encoded.dense[0], sparse=encoded.sparse[0], limit=3)
+    legs = Legs(legs.dense[:1], legs.sparse)
+    scores = complete_legs(store.client, "notes", legs, dense=encoded.dense[0], sparse=encoded.sparse[0])
+    assert list(zip(both.ids, both.similarities, strict=True)) == fuse(*scores, dense_weight=0.5, sparse_weight=0.5)
 
 
 def test_filters_doc_ids_node_ids(store: SentenceVectorStore) -> None:
