@@ -50,7 +50,7 @@ def decode(file: SourceFile, data: bytes, declared: str | None = None) -> tuple[
                 raise ReaderError(
                     f"'{file}' is marked as {name} but is damaged at byte {error.start}", remedy=_TEXT_REMEDY
                 ) from error
-            return _checked(file, text.removeprefix("\ufeff")), None if name == "utf-8-sig" else name
+            return _checked(file, text), None if name == "utf-8-sig" else name  # these codecs take the mark away
     wide = guess_wide(data) if b"\0" in data else None
     if wide is not None:
         return _replaced(file, data, wide.encoding, wide.certain)

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from indexes.readers import long_text, read_file
@@ -31,6 +31,7 @@ def streamed(path: Path, **read: object) -> object:
     st.integers(3, 400),
     st.booleans(),
 )
+@example(["\ufeff"], "\n", 3, True)  # two marks: the second one is text
 def test_parts_are_the_whole(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, block: int, mark: bool
 ) -> None:
