@@ -204,3 +204,9 @@ def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -
         return load(spec.changes)
     except SettingsError as error:
         raise SettingsError(f"pipeline {spec.name!r}: {error.what}", remedy=error.remedy) from error
+
+
+def without_reranker(settings: Settings) -> Settings:
+    """The pipeline whose order is the fused one."""
+    rerank = settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
+    return settings.model_copy(update={"rerank": rerank})

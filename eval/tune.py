@@ -8,13 +8,13 @@ training questions is then measured on the test questions, against the settings 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from eval.answers import normalise
 from eval.datasets.dataset import Dataset
+from eval.questions import shared, subset, wording
 from eval.significance import Paired, paired
 from indexes.errors import SettingsError
 
@@ -74,7 +74,7 @@ def check_apart(train: Dataset, test: Dataset) -> None:
     Raises:
         SettingsError: some question stands on both sides.
     """
-    if same := _shared(test, train):
+    if same := shared(test, [train]):
         examples = ", ".join(repr(query) for query in sorted(same)[:3])
         raise SettingsError(
             f"{len(same)} of {len(test.queries)} test questions are training questions too ({examples})",
@@ -84,38 +84,17 @@ def check_apart(train: Dataset, test: Dataset) -> None:
         raise SettingsError("one side has no questions", remedy="choose splits that have some")
 
 
-def without_shared(train: Dataset, test: Dataset) -> Dataset:
-    """The training questions that are no test questions, by id or by wording."""
-    shared = _shared(train, test)
-    kept = [query for query in train.queries if query not in shared]
-    return _part(train, kept)
-
-
-def _shared(one: Dataset, other: Dataset) -> set[str]:
-    """The questions of ``one`` that stand in ``other`` too."""
-    texts = {normalise(text) for text in other.queries.values()}
-    return {query for query, text in one.queries.items() if query in other.queries or normalise(text) in texts}
-
-
-def _part(dataset: Dataset, queries: Sequence[str]) -> Dataset:
-    return replace(
-        dataset,
-        queries={query: dataset.queries[query] for query in queries},
-        qrels={query: dataset.qrels[query] for query in queries},
-    )
-
-
 def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """(train, test) from one split: equal wordings stay together, ``share`` of the questions is for the test."""
     groups: dict[str, list[str]] = {}
     for query, text in dataset.queries.items():
-        groups.setdefault(normalise(text), []).append(query)
+        groups.setdefault(wording(text), []).append(query)
     keys = sorted(groups)
     order = np.random.default_rng(seed).permutation(len(keys))
     chosen = {query for i in order[: max(1, round(share * len(keys)))] for query in groups[keys[i]]}
 
     kept = {wanted: [query for query in dataset.queries if (query in chosen) == wanted] for wanted in (False, True)}
-    return _part(dataset, kept[False]), _part(dataset, kept[True])
+    return subset(dataset, kept[False]), subset(dataset, kept[True])
 
 
 def choose(values: PerQuery, axes: Sequence[Axis], queries: Sequence[str]) -> dict[str, Any]:

@@ -98,11 +98,6 @@ def settings_loader(shared: Shared) -> Callable[[Mapping[str, object]], Settings
     return with_changes
 
 
-def bare(settings: Settings) -> Settings:
-    """The settings without a reranker."""
-    return settings.model_copy(update={"rerank": settings.rerank.model_copy(update={"provider": "none"})})
-
-
 @contextmanager
 def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on stderr after two seconds; None when nobody watches."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.options import (
-    bare,
     dataset_argument,
     dataset_of,
     measure_names,
@@ -109,9 +108,10 @@ def _has_lists(dataset: Dataset) -> bool:
 def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Dataset:
     """The dataset with what the pipeline finds without a reranker as its lists."""
     from eval.evaluate import run_pipeline
+    from eval.session import without_reranker
 
     depth = settings.rerank.depth
-    run = run_pipeline(session.retriever(bare(settings)), dataset, name="search", progress=tick)
+    run = run_pipeline(session.retriever(without_reranker(settings)), dataset, name="search", progress=tick)
     found = with_candidates(dataset, run.results, depth)
     found.notes = [
         *dataset.notes,

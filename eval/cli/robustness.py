@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from eval.cli.options import (
-    bare,
     cache_option,
     dataset_argument,
     dataset_of,
@@ -41,7 +40,7 @@ def command(
     False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
     """
     from eval.robustness import Condition, measure, with_noise
-    from eval.session import Session
+    from eval.session import Session, without_reranker
     from indexes.errors import SettingsError, SourceError
     from rag.cli.output import data, data_json, words
 
@@ -57,7 +56,7 @@ def command(
     with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
         engine = session.engine(settings)
         with ticker("search") as tick:
-            noisy = with_noise(read, session.retriever(bare(settings)), passages, tick)
+            noisy = with_noise(read, session.retriever(without_reranker(settings)), passages, tick)
         for condition in conditions:
             with ticker(condition.name) as tick:
                 try:

@@ -57,8 +57,9 @@ def command(
     """
     from eval.evaluate import run_pipeline
     from eval.metrics import parse_measures, score
+    from eval.questions import without
     from eval.session import Session
-    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune, without_shared
+    from eval.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
     from indexes.errors import SettingsError
     from rag.cli.output import data, data_json, words
 
@@ -73,7 +74,7 @@ def command(
         train = _training(dataset, train_split, limit)
     asked = len(train.queries)
     if drop_shared:
-        train = without_shared(train, test)
+        train = without(train, [test])
     check_apart(train, test)
     axes = [FUSION]
     reads_window = wanted.kind == "Window"

@@ -17,9 +17,9 @@ import numpy as np
 from eval.datasets import Dataset
 from eval.finetune.forgetting import MAX_LOSS, MEASURES, WEAK, WEAK_NOTE, run_key
 from eval.finetune.proof import Measure, pipes, plain, score_all
-from eval.finetune.splits import subset
 from eval.finetune.weights import average_folders as merge_folders
 from eval.metrics import score
+from eval.questions import subset
 from indexes.errors import SettingsError
 
 __all__ = ["WEIGHTS", "Curve", "MeasureOf", "Point", "choose_weight", "merge_curve", "merge_folders"]

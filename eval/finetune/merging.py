@@ -16,9 +16,10 @@ from eval.finetune.forgetting import MAX_LOSS
 from eval.finetune.merge import DOCUMENTS, QUERIES, WEIGHTS, Curve, merge_curve, merge_folders
 from eval.finetune.merging_pair import Kind, Pair
 from eval.finetune.proof import Proof, others, prove, score_all
-from eval.finetune.reranker_pipeline import opponent, without_reranker
+from eval.finetune.reranker_pipeline import opponent
 from eval.finetune.run_folder import RunFolder
 from eval.finetune.splits import DevBy, Splits, make_splits
+from eval.session import without_reranker
 
 if TYPE_CHECKING:
     from rag.settings import Settings

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eval.datasets import Dataset
 from eval.finetune.embedder import base_folder
-from eval.finetune.reranker_pipeline import rerank_lines, with_reranker, without_reranker
+from eval.finetune.reranker_pipeline import rerank_lines, with_reranker
 from eval.finetune.run_folder import FILE
+from eval.session import without_reranker
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:

@@ -13,17 +13,12 @@ from eval.embedding_cache import digest
 from eval.finetune.embedder import Stage
 from eval.finetune.reranker_data import CandidateList, best_share, candidate_lists, load_lists, save_lists
 from eval.finetune.run_folder import RunFolder
+from eval.session import without_reranker
 
 if TYPE_CHECKING:
     from eval.finetune.splits import Splits
     from eval.runs import Run
     from rag.settings import RerankSettings, Settings
-
-
-def without_reranker(settings: Settings) -> Settings:
-    """The pipeline whose order is the fused one."""
-    rerank = settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
-    return settings.model_copy(update={"rerank": rerank})
 
 
 def with_reranker(settings: Settings, model: Path, weight: float, scale: float | None) -> Settings:

@@ -6,15 +6,15 @@ reported: they are no cheating (the index holds them all in use as well), but th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from eval.answers import normalise
 from eval.datasets import Dataset, load_dataset, splits_of
+from eval.questions import subset, without, wording
 from indexes.errors import SettingsError, SourceError
 
 DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
@@ -98,12 +98,12 @@ def make_splits(
             f"the dataset {test.name!r} has no documents to train on", remedy="put corpus.jsonl into its folder"
         )
     test = replace(test, split=test_split)
-    train, wrong = _without(train, [test] if dev is None else [dev, test])
+    train, wrong = _apart(train, [test] if dev is None else [dev, test])
     if wrong:
         notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and were left out")
     train = _usable(train, notes)
     if dev is not None:
-        dev, twice = _without(dev, [test])
+        dev, twice = _apart(dev, [test])
         notes += [f"{twice} dev questions are in test and were left out"] if twice else []
         dev = _usable(dev, notes)
     by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it is a trait of the whole collection
@@ -179,19 +179,6 @@ def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Da
     return subset(dataset, rest.queries), replace(subset(dataset, part.queries), split=DEV_SPLIT)
 
 
-def subset(dataset: Dataset, queries: Iterable[str]) -> Dataset:
-    """The dataset with these questions only, over the same corpus."""
-    kept = list(queries)
-    return replace(
-        dataset,
-        queries={q: dataset.queries[q] for q in kept},
-        qrels={q: dataset.qrels[q] for q in kept},
-        extra={q: dataset.extra[q] for q in kept if q in dataset.extra},
-        candidates={q: dataset.candidates[q] for q in kept if q in dataset.candidates},
-        notes=list(dataset.notes),
-    )
-
-
 def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
     """Documents relevant in ``test`` that are relevant in one of ``trained`` too, by id or by equal text."""
     ids: set[str] = set()
@@ -203,15 +190,6 @@ def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
     found = {document for query in test.queries for document in test.relevant(query)}
     texts.discard("")
     return sum(document in ids or _text(test, document) in texts for document in found)
-
-
-def wording(text: str) -> str:
-    """What makes two questions the same: case, width, punctuation and articles do not count.
-
-    A question of signs only ("C++?" and "C#?" are not) is compared as it stands.
-    """
-    plain = normalise(text)
-    return plain if len(plain) > 3 else " ".join(text.split())
 
 
 def _read(
@@ -255,13 +233,10 @@ def _divided(dataset: Dataset, holdout: float, seed: int) -> tuple[Dataset, None
     return replace(rest, split="train"), None, part, notes
 
 
-def _without(dataset: Dataset, others: Iterable[Dataset]) -> tuple[Dataset, int]:
+def _apart(dataset: Dataset, others: Sequence[Dataset]) -> tuple[Dataset, int]:
     """The dataset without questions that stand in ``others``, and how many those were."""
-    others = list(others)
-    ids = {query for other in others for query in other.queries}
-    texts = {wording(text) for other in others for text in other.queries.values()}
-    kept = [q for q, text in dataset.queries.items() if q not in ids and wording(text) not in texts]
-    return subset(dataset, kept), len(dataset.queries) - len(kept)
+    rest = without(dataset, others)
+    return rest, len(dataset.queries) - len(rest.queries)
 
 
 def _usable(dataset: Dataset, notes: list[str]) -> Dataset:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from eval.datasets import Dataset, load_dataset
-from eval.tune import check_apart, choose, split_queries, to_toml, tune, without_shared
+from eval.questions import without
+from eval.tune import check_apart, choose, split_queries, to_toml, tune
 from indexes.errors import SettingsError, SourceError
 from rag.settings import Settings
 
@@ -74,9 +75,14 @@ def test_the_same_questions_on_both_sides_are_refused():
 def test_shared_questions_can_be_left_out_of_training():
     train, test = questions(range(4)), questions(range(3, 6))
     train.queries["q1"] = test.queries["q5"]  # the same words under another id
-    kept = without_shared(train, test)
+    kept = without(train, [test])
     check_apart(kept, test)
     assert list(kept.queries) == list(kept.qrels) == ["q0", "q2"] and len(train.queries) == 4
+
+
+def test_questions_that_differ_in_signs_alone_are_two_questions():
+    train = Dataset("d", {}, {"a": "C++?"}, {"a": {"d": 1}})
+    check_apart(train, Dataset("d", {}, {"b": "C#?"}, {"b": {"d": 1}}))
 
 
 def test_dividing_one_split_keeps_equal_wordings_together():

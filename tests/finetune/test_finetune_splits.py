@@ -11,7 +11,8 @@ import pytest
 from reranker_fixtures import write_harbour
 
 from eval.datasets import Dataset, Passage, convert, splits_of
-from eval.finetune.splits import Splits, divide, make_splits, shared_documents, wording
+from eval.finetune.splits import Splits, divide, make_splits, shared_documents
+from eval.questions import wording
 from indexes.errors import SettingsError, SourceError
 
 
