@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--loss",
     type=click.Choice(["listnet", "lambda", "bce", "margin_mse"]),
-    help="Default: listnet, with a teacher margin_mse.",
+    help="Default: listnet; with a teacher and without --residual margin_mse.",
 )
 @click.option(
     "--negatives",
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 @click.option(
     "--residual/--no-residual",
     default=None,
-    help="Without a teacher: train on what the pipeline's own order lacks, or on the labels by themselves. "
+    help="Train on what the pipeline's own order lacks (listnet, lambda), or on labels and teacher by themselves. "
     "Default: the first for a base without a head.",
 )
 @click.option(
@@ -114,6 +114,12 @@ if TYPE_CHECKING:
     metavar="auto|SHARE",
     help="Share of the reranker's score in the order; auto: chosen on dev.",
 )
+@click.option(
+    "--refit/--no-refit",
+    default=False,
+    show_default=True,
+    help="In the end train again, on training and dev questions together, for as long as dev found best.",
+)
 @shared_options
 def command(
     shared: Shared,
@@ -139,6 +145,7 @@ def command(
     patience: int,
     dev_questions: int,
     weight: str,
+    refit: bool,
 ) -> None:
     """Train a cross-encoder on DATASET's training questions, and prove the pipeline with it on the test questions.
 
@@ -158,7 +165,7 @@ def command(
 
     rerank = shared.settings.rerank
     training = RerankerTraining(
-        loss=loss or ("margin_mse" if teacher else "listnet"),  # type: ignore[arg-type]
+        loss=loss or ("margin_mse" if teacher and not residual else "listnet"),  # type: ignore[arg-type]
         epochs=epochs,
         batch=batch,
         negatives=negatives,
@@ -181,6 +188,7 @@ def command(
         warm_lr=warm_lr,
         dev_questions=dev_questions,
         weight=share(weight),
+        refit=refit,
     )
     found = finetune_reranker(
         dataset,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder import Stage, base_folder
 from eval.finetune.embedder_training import Trained
-from eval.finetune.reranker_training import RerankerTraining
+from eval.finetune.reranker_training import WITH_RESIDUAL, RerankerTraining
 from eval.finetune.run_folder import RunFolder
 from eval.mining import MiningOptions, MiningReport
 from indexes.errors import SettingsError
@@ -39,6 +39,7 @@ class RerankerOptions:
         warm_lr: learning rate of that.
         dev_questions: at most so many compare checkpoints; all dev questions choose the weight.
         weight: share of the reranker's score in the order (``rerank.weight``); None: chosen on dev.
+        refit: train again in the end, on training and dev questions together, for as long as dev found best.
     """
 
     training: RerankerTraining = field(default_factory=RerankerTraining)
@@ -48,10 +49,11 @@ class RerankerOptions:
     warm_lr: float = 2e-4
     dev_questions: int = 60
     weight: float | None = None
+    refit: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         mining = {key: getattr(self.mining, key) for key in ("depth", "skip", "negatives", "margin", "unit", "seed")}
-        own = {key: getattr(self, key) for key in ("teacher", "warm_up", "warm_lr", "dev_questions", "weight")}
+        own = {key: getattr(self, key) for key in ("teacher", "warm_up", "warm_lr", "dev_questions", "weight", "refit")}
         judge = getattr(self.mining.cross_encoder, "fingerprint", None)
         return {**own, "training": self.training.as_dict(), "mining": mining | {"cross_encoder": judge}}
 
@@ -197,11 +199,15 @@ def check(options: RerankerOptions) -> None:
     """Refuse what cannot go together.
 
     Raises:
-        SettingsError: a loss without the teacher it needs, or with one it cannot take.
+        SettingsError: a loss without the teacher it needs, with one it cannot take, or with a residual it cannot.
     """
     loss = options.training.loss
     if loss == "margin_mse" and not options.teacher:
         raise SettingsError("the loss 'margin_mse' learns a teacher's scores", remedy="name a teacher, or take listnet")
+    if options.training.residual and loss not in WITH_RESIDUAL:
+        raise SettingsError(
+            f"the loss {loss!r} cannot learn what the pipeline's order lacks", remedy="take listnet, or no residual"
+        )
     if loss == "lambda" and options.teacher:
         raise SettingsError(
             "the loss 'lambda' learns labels and no teacher's scores", remedy="take margin_mse, listnet or bce"

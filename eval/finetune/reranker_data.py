@@ -37,6 +37,7 @@ def training_rows(
     seed: int,
     scores: Mapping[str, Mapping[str, float]] | None = None,
     bonus: float = 0.0,
+    sharpness: float = 1.0,
     first: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Rows:
     """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
@@ -47,7 +48,8 @@ def training_rows(
         scores: query id -> text id -> teacher's score, with a spread of 1 (``distill.unit_scores``); texts without one
             are left out. Without a teacher the labels are 1 and 0.
         bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
-        first: query id -> text id -> what the first stage adds to a logit (``residual_scale`` times its score): lists
+        sharpness: what a teacher's scores are multiplied with to be logits, for ListNet (``best_scale``).
+        first: query id -> text id -> what the first stage adds to a logit (``best_scale`` times its score): lists
             then carry these behind their labels, for the loss ``Residual``.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
@@ -72,7 +74,8 @@ def training_rows(
                 values[0] += bonus
             added = [first[example.query].get(name, 0.0) for name in names] if first is not None else []
             texts = [training.texts[name] for name in names]
-            _append(rows, loss, example.question, texts, values, known is None, added)
+            sharp = SHARP if known is None else sharpness
+            _append(rows, loss, example.question, texts, values, known is None, added, sharp)
     if not rows[QUESTION]:
         raise SourceError(
             "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
@@ -96,6 +99,7 @@ def _append(
     values: list[float],
     labels: bool,
     added: list[float],
+    sharp: float,
 ) -> None:
     """One list under its question; BCE takes it apart into pairs."""
     if loss == "margin_mse":
@@ -114,18 +118,18 @@ def _append(
             # A teacher's score is a logit for BCE: its sigmoid is the soft label.
             rows[LABEL].append(values[i] if labels else float(1 / (1 + np.exp(-2.0 * (values[i] + 1.0)))))
         return
-    sharp = SHARP if loss == "listnet" and labels else 1.0
+    sharp = sharp if loss == "listnet" else 1.0
     rows[QUESTION].append(question)
     rows[TEXTS].append([texts[i] for i in order])
     rows[LABEL].append([*(sharp * values[i] for i in order), *(added[i] for i in order if added)])
 
 
-def residual_scale(training: TrainingSet, fused: Mapping[str, Mapping[str, float]]) -> float:
-    """The factor that makes fused scores the best logits they can be: the largest mean log probability of a positive
-    among its list's texts."""
+def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> float:
+    """The factor that makes scores (fused ones, a teacher's) the best logits they can be: the largest mean log
+    probability of a positive among its list's texts."""
     lists = []
     for example in training.examples:
-        known = fused.get(example.query, {})
+        known = scores.get(example.query, {})
         rest = [known[name] for name in example.negatives if name in known]
         lists += [np.array([known[name], *rest]) for name in example.positives if name in known and rest]
     if not lists:

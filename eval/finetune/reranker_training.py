@@ -17,6 +17,7 @@ from eval.finetune.trainer_arguments import shared_arguments
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RerankerError, SettingsError
 
+WITH_RESIDUAL: tuple[Loss, ...] = ("listnet", "lambda")  # losses over a list's logits, to which others can be added
 PAIRS_AT_ONCE = 16  # in one forward pass of a training step: lists are sorted by length, so little is padding
 
 
@@ -37,7 +38,7 @@ class RerankerTraining:
         patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
         bonus: what a label adds to the teacher's score of a positive, in the teacher's standard deviations.
         residual: train on what the pipeline's own order lacks: its fused scores are part of the logits (listnet and
-            lambda without a teacher). None: for a base without a head; one that ranks by itself stays such a one.
+            lambda). None: for a base without a head; one that ranks by itself stays such a one.
         freeze_embeddings: leave the word embeddings as they are: half of a small model's weights, and the half that
             few questions only see parts of.
     """
@@ -148,7 +149,8 @@ def train_reranker(
     Args:
         start: folder that ``start_model`` wrote, or a model trained before.
         rows: of all epochs (``reranker_data.training_rows``).
-        dev: lists that checkpoints are measured on, with the share of the reranker that suits each best.
+        dev: lists that checkpoints are measured on, with the share of the reranker that suits each best; without any
+            the last step is kept.
         scale: ``rerank.scale`` for them.
         folder: OUT; an interrupted call is continued from its checkpoints.
     """
@@ -165,17 +167,17 @@ def train_reranker(
         for part in model.modules():
             if isinstance(part, nn.Embedding):
                 part.requires_grad_(False)
-    arguments = _arguments(rows, folder / checkpoints, training)
+    arguments = _arguments(rows, folder / checkpoints, training, measured=bool(dev))
     curve = loss_curve(folder / curve_file, training.epochs, progress)
     callbacks: list[Any] = [curve]
-    if training.patience:
+    if training.patience and dev:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=training.patience))
     trainer = CrossEncoderTrainer(
         model=model,
         args=arguments,
         train_dataset=_dataset(rows),
         loss=_loss(model, rows, training),
-        evaluator=list_evaluator(dev, scale, bfloat16=arguments.bf16),
+        evaluator=list_evaluator(dev, scale, bfloat16=arguments.bf16) if dev else None,
         callbacks=callbacks,
     )
     _silence(trainer)
@@ -188,11 +190,12 @@ def train_reranker(
     devs = [row["dev"] for row in curve.rows if "dev" in row]
     return Trained(
         curve=curve.rows,
-        best_step=_step_of(trainer.state.best_model_checkpoint),
+        best_step=_step_of(trainer.state.best_model_checkpoint) if dev else int(trainer.state.global_step),
         best_dev=float(trainer.state.best_metric or 0.0),
         first_dev=devs[0] if devs else 0.0,
         steps=int(trainer.state.global_step),
-        notes=[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"],
+        notes=[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"]
+        * bool(dev),
     )
 
 
@@ -210,7 +213,7 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def _arguments(rows: Rows, place: Path, training: RerankerTraining) -> Any:
+def _arguments(rows: Rows, place: Path, training: RerankerTraining, *, measured: bool) -> Any:
     from sentence_transformers.cross_encoder import CrossEncoderTrainingArguments
 
     device = choose_device(training.device, error=RerankerError)
@@ -221,7 +224,9 @@ def _arguments(rows: Rows, place: Path, training: RerankerTraining) -> Any:
     return CrossEncoderTrainingArguments(
         output_dir=str(place),
         num_train_epochs=1,  # the rows are those of all epochs
-        **shared_arguments(training, batch=batch, every=every, log_at_most=20, device=device, dtype=dtype),
+        **shared_arguments(
+            training, batch=batch, every=every, log_at_most=20, device=device, dtype=dtype, measured=measured
+        ),
     )
 
 

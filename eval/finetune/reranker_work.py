@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.data import TrainingSet
 from eval.finetune.embedder import Stage
 from eval.finetune.embedder_training import Trained
 from eval.finetune.reranker import RerankerOptions, TunedReranker
-from eval.finetune.reranker_data import CandidateList, Rows
+from eval.finetune.reranker_data import QUESTION, CandidateList, Rows
 from eval.finetune.reranker_pipeline import Measuring, against_none, opponent, rerank_lines, with_reranker
-from eval.finetune.reranker_training import RerankerTraining, has_head, start_model, train_reranker
+from eval.finetune.reranker_training import (
+    WITH_RESIDUAL,
+    RerankerTraining,
+    has_head,
+    start_model,
+    step_rows,
+    train_reranker,
+)
 from eval.finetune.run_folder import RunFolder, write_atomic
 from eval.mining import MiningReport, mine
 
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from eval.finetune.splits import Splits
     from rag.settings import Settings
 
+TRIAL = "trial"  # the model of the training questions alone, where dev's are trained on in the end
 WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone", "tuned"
 
 
@@ -60,9 +69,12 @@ class Work:
         warm = self.warmed(start, lists)
         scale = self.scaled(mined)
         begin = start if warm is None else self.run.path / "warm"
-        trained = self.fitted("model", begin, lambda: self.rows(mined, scale), lists, self.options.training, scale)
-        weight, weights = measure.chosen("tuned", self.model, lists, scale, self.options.weight)
+        target = TRIAL if self.options.refit else "model"
+        trained = self.fitted(target, begin, lambda: self.rows(mined, scale), lists, self.options.training, scale)
+        weight, weights = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
         self.say(f"the reranker's share in the order is {weight:g} (MAP on dev {max(weights.values()):.4f})")
+        if self.options.refit:
+            mined = self.refitted(mined, begin, trained, scale)
         after = measure.scored("tuned", "the tuned model", everywhere, self.model, weight, scale)
         alone = (
             measure.scored("alone", "the tuned model alone", [test], self.model, 1.0, scale) if weight < 1 else after
@@ -77,7 +89,7 @@ class Work:
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
         self.card(proof, mined, command, notes, lines[3:])
-        for name in ("checkpoints", "checkpoints-warm", "scores"):
+        for name in ("checkpoints", "checkpoints-warm-up", "checkpoints-refit", "scores", TRIAL):
             shutil.rmtree(self.run.path / name, ignore_errors=True)
         return TunedReranker(
             self.model,
@@ -108,10 +120,12 @@ class Work:
         self.run.step("start", lambda: str(start_model(self.folder, self.base, target, self.options.training).name))
         return target
 
-    def mined(self) -> tuple[TrainingSet, MiningReport]:
+    def mined(self, of: str = "") -> tuple[TrainingSet, MiningReport]:
+        """What is trained on; ``of`` "-dev": the same of the dev questions."""
         from eval.session import Session
 
-        files = self.run.path / "mined.jsonl", self.run.path / "mining.json"
+        files = self.run.path / f"mined{of}.jsonl", self.run.path / f"mining{of}.json"
+        asked = self.splits.dev if of else self.splits.train
 
         def work() -> tuple[TrainingSet, MiningReport]:
             unit = "window" if self.settings.rerank.read == "window" else "sentence"
@@ -119,17 +133,42 @@ class Work:
             with Session(self.splits.train, cache=self.cache) as session:
                 retriever = session.retriever(self.measuring.pipeline)
                 with self.stage("mine negatives") as tick:
-                    return mine(retriever, self.splits.train, options, progress=tick)
+                    return mine(retriever, asked, options, progress=tick)
 
         def save(result: tuple[TrainingSet, MiningReport]) -> None:
             result[0].save(files[0])
             write_atomic(files[1], result[1].to_json())
 
         found = self.run.step(
-            "mine", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
+            f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
         )
         self.say(found[1].to_text())
         return found
+
+    def refitted(self, mined: TrainingSet, begin: Path, trained: Trained, scale: float | None) -> TrainingSet:
+        """Train the model again, on training and dev questions together, for as long as dev found best.
+
+        What dev had to choose is chosen then, and its questions are labelled ones like the others. Steps grow with the
+        questions, so that each is seen as often.
+
+        Returns:
+            Both training sets as one.
+        """
+        found, _ = self.mined("-dev")
+        both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
+
+        def rows() -> Rows:
+            first, all_of_them = self.rows(mined, scale), self.rows(both, scale)
+            seen = trained.best_step * step_rows(self.options.training) / len(first[QUESTION])
+            kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
+            return {column: values[:kept] for column, values in all_of_them.items()}
+
+        again = self.fitted("model", begin, rows, [], self.options.training, scale, step="refit")
+        both.notes.append(
+            f"trained again in the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "
+            f"together, for {again.steps} steps: as often as was best on dev"
+        )
+        return both
 
     def warmed(self, start: Path, lists: list[CandidateList]) -> Trained | None:
         """The start model after a warm-up on questions made from the documents."""
@@ -152,20 +191,20 @@ class Work:
 
         self.run.step("questions", ask, load=lambda: None)
         settings = replace(training, loss="listnet", lr=self.options.warm_lr, epochs=1, patience=0)
-        return self.fitted("warm", start, lambda: load_rows(path), lists, settings, None)
+        return self.fitted("warm", start, lambda: load_rows(path), lists, settings, None, "warm up")
 
     def scaled(self, mined: TrainingSet) -> float | None:
         """What fused scores are multiplied with where they are added to the logits in training; None: they are not.
 
         It is ``rerank.scale`` of the tuned model, which is used as it was trained.
         """
-        from eval.finetune.reranker_data import residual_scale
+        from eval.finetune.reranker_data import best_scale
 
         training = self.options.training
         wanted = training.residual if training.residual is not None else not has_head(self.folder)
-        if not wanted or self.options.teacher or training.loss not in ("listnet", "lambda"):
+        if not wanted or training.loss not in WITH_RESIDUAL:
             return None
-        return self.run.step("scale", lambda: residual_scale(mined, self.fused(mined)))
+        return self.run.step("scale", lambda: best_scale(mined, self.fused(mined)))
 
     def fused(self, mined: TrainingSet) -> dict[str, dict[str, float]]:
         """Query id -> text id -> the pipeline's score of the training texts; computed once."""
@@ -179,9 +218,9 @@ class Work:
 
     def rows(self, mined: TrainingSet, scale: float | None) -> Rows:
         """What the trainer reads, of all epochs."""
-        from eval.finetune.reranker_data import training_rows
+        from eval.finetune.reranker_data import best_scale, training_rows
 
-        training, first = self.options.training, None
+        training, first, taught = self.options.training, None, self.taught(mined)
         if scale is not None:
             found = self.fused(mined)
             first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
@@ -191,8 +230,9 @@ class Work:
             negatives=training.negatives,
             epochs=training.epochs,
             seed=training.seed,
-            scores=self.taught(mined),
+            scores=taught,
             bonus=training.bonus,
+            sharpness=best_scale(mined, taught) if taught is not None else 1.0,
             first=first,
         )
 
@@ -204,16 +244,18 @@ class Work:
         lists: list[CandidateList],
         training: RerankerTraining,
         scale: float | None,
+        step: Literal["train", "warm up", "refit"] = "train",
     ) -> Trained:
-        """One training, of the warm-up or of the model itself; the rows are made where it is not done yet."""
+        """One training, of the warm-up, of the model itself or of it again; its rows are made where it is not done."""
         dev = [one for one in lists if any(gain > 0 for gain in one.relevant.values())]
-        warm = target == "warm"
+        files, verb = {"train": ("", "training"), "warm up": ("warm-up", "warming up"), "refit": ("refit", "training")}[
+            step
+        ]
 
         def work() -> dict[str, Any]:
             made = rows()
-            how = "warming up" if warm else "training"
-            self.say(f"{how} on {len(made['question'])} rows ({training.loss})")
-            with self.stage("warm up" if warm else "train") as tick:
+            self.say(f"{verb} on {len(made['question'])} rows ({training.loss})")
+            with self.stage(step) as tick:
                 found = train_reranker(
                     start,
                     self.base,
@@ -222,14 +264,14 @@ class Work:
                     self.run.path,
                     self.run.path / target,
                     training,
-                    curve_file="warm-up-loss.csv" if warm else "loss.csv",
-                    checkpoints="checkpoints-warm" if warm else "checkpoints",
+                    curve_file=f"{files}-loss.csv" if files else "loss.csv",
+                    checkpoints=f"checkpoints-{files}" if files else "checkpoints",
                     scale=scale,
                     progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
                 )
             return asdict(found)
 
-        return Trained(**self.run.step("warm up" if warm else "train", work))
+        return Trained(**self.run.step(step, work))
 
     def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
         """The teacher's scores, on one scale; None where there is no teacher."""

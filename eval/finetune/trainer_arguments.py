@@ -21,7 +21,7 @@ class Schedule(Protocol):
 
 
 def shared_arguments(
-    options: Schedule, *, batch: int, every: int, log_at_most: int, device: Any, dtype: Any
+    options: Schedule, *, batch: int, every: int, log_at_most: int, device: Any, dtype: Any, measured: bool = True
 ) -> dict[str, Any]:
     """Arguments of a sentence-transformers trainer.
 
@@ -30,10 +30,20 @@ def shared_arguments(
         every: steps between two measurements of dev, each with a checkpoint; the first one is before training.
         log_at_most: steps between two rows of the loss curve.
         device, dtype: ``torch.device`` and ``torch.dtype`` of the training.
+        measured: whether there are dev questions; without them the last step is what is kept.
     """
     import torch
 
+    dev = {
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "eval_on_start": True,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": f"eval_{DEV}",
+        "greater_is_better": True,
+    }
     return {
+        **(dev if measured else {}),
         "per_device_train_batch_size": batch,
         "per_device_eval_batch_size": batch,
         "learning_rate": options.lr,
@@ -44,15 +54,9 @@ def shared_arguments(
         "use_cpu": device.type == "cpu",
         "seed": options.seed,
         "data_seed": options.seed,
-        "eval_strategy": "steps",
-        "eval_steps": every,
-        "eval_on_start": True,
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,
-        "load_best_model_at_end": True,
-        "metric_for_best_model": f"eval_{DEV}",
-        "greater_is_better": True,
         "logging_strategy": "steps",
         "logging_steps": max(1, min(log_at_most, every // 2)),
         "disable_tqdm": True,

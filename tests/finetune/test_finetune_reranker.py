@@ -165,19 +165,25 @@ class Stop(BaseException):
     pass
 
 
-def test_an_interrupted_run_continues_to_the_same_figures(
-    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
-) -> None:
-    """Stopped behind a checkpoint of the training, which is where a killed one leaves off."""
+def stopping(stage: str) -> Any:
+    """A run's ``stage`` that stops it when 70 % of that stage are done."""
 
     @contextmanager
-    def stage(name: str) -> Iterator[Any]:
+    def begun(name: str) -> Iterator[Any]:
         def tick(done: int, total: int) -> None:
-            if name == "train" and done >= 0.7 * total:
+            if name == stage and done >= 0.7 * total:
                 raise Stop
 
         yield tick
 
+    return begun
+
+
+def test_an_interrupted_run_continues_to_the_same_figures(
+    tuned: TunedReranker, harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
+) -> None:
+    """Stopped behind a checkpoint of the training, which is where a killed one leaves off."""
+    stage = stopping("train")
     with pytest.raises(Stop):
         finetune_reranker(
             harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, stage=stage
@@ -191,6 +197,30 @@ def test_an_interrupted_run_continues_to_the_same_figures(
     assert again.rows == tuned.rows and again.weight == tuned.weight
     assert again.trained.curve == tuned.trained.curve
     np.testing.assert_array_equal(ours(again.model, PAIRS[:20]), ours(tuned.model, PAIRS[:20]))
+
+
+def test_dev_questions_are_trained_on_once_they_have_chosen(
+    harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
+) -> None:
+    """The same steps a question, on all of them; interrupted or not."""
+    options = RerankerOptions(training=TRAINING, refit=True)
+    same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
+    found = finetune_reranker(harbour, str(bert), out=tmp_path / "whole", **same)
+    run = json.loads((tmp_path / "whole" / "run.json").read_text())["steps"]
+    first, again = run["train"]["result"], run["refit"]["result"]
+    assert first["best_step"] > 0 and again["curve"] and not any("dev" in row for row in again["curve"])
+    assert again["steps"] == round(first["best_step"] * 18 / 15)
+    assert any("15 training and 3 dev questions together" in note for note in found.proof.notes)
+    assert "15 training and 3 dev" in (found.model / "README.md").read_text()
+    left = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {"model", "mined-dev.jsonl", "refit-loss.csv"} <= left and not {"trial", "checkpoints-refit"} & left
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("refit"), **same)
+    assert (tmp_path / "parts" / "trial").is_dir() and not (tmp_path / "parts" / "model").exists()
+    np.testing.assert_array_equal(
+        ours(finetune_reranker(harbour, str(bert), out=tmp_path / "parts", **same).model, PAIRS[:20]),
+        ours(found.model, PAIRS[:20]),
+    )
 
 
 def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
@@ -212,6 +242,7 @@ def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
     [
         ({"training": replace(TRAINING, loss="margin_mse")}, "name a teacher"),
         ({"training": replace(TRAINING, loss="lambda"), "teacher": ("pipeline",)}, "no teacher's scores"),
+        ({"training": replace(TRAINING, loss="bce", residual=True)}, "cannot learn what the pipeline's order lacks"),
     ],
 )
 def test_options_that_do_not_go_together(change: dict[str, Any], said: str, harbour: Path, bert: Path) -> None:

@@ -14,10 +14,10 @@ from eval.finetune.data import Example, TrainingSet
 from eval.finetune.reranker_data import (
     SHARES,
     CandidateList,
+    best_scale,
     best_share,
     blended,
     load_lists,
-    residual_scale,
     save_lists,
     training_rows,
 )
@@ -65,6 +65,15 @@ def test_a_teachers_scores_are_the_labels_and_the_unscored_is_left_out() -> None
     assert all(0 < value < 1 for value in rows("bce", scores=scores)["label"])
 
 
+def test_a_teachers_scores_are_brought_to_logits_for_listnet_only() -> None:
+    scores = {"q": {"p1": 0.0, "n1": -1.0, "n2": -2.0}}
+    found = rows("listnet", scores=scores, bonus=0.5, sharpness=4.0, first={"q": {"p1": 9.0, "n1": 8.0, "n2": 7.0}})
+    wanted = {"long enough": [2.0, 9.0], "a": [-4.0, 8.0], "bb": [-8.0, 7.0]}
+    for texts, labels in zip(found["texts"], found["label"], strict=True):
+        assert [list(pair) for pair in zip(labels[:3], labels[3:], strict=True)] == [wanted[text] for text in texts]
+    assert rows("margin_mse", scores=scores, sharpness=4.0) == rows("margin_mse", scores=scores)
+
+
 def test_what_the_first_stage_adds_stands_behind_the_labels() -> None:
     first = {"q": {"p1": 4.0, "p2": 3.0, "n1": 1.0, "n2": 2.0, "n3": 0.5, "n4": 0.0}}
     by_text = {TEXTS[name]: value for name, value in first["q"].items()}
@@ -107,12 +116,12 @@ def test_the_residual_loss_is_that_of_the_sum() -> None:
     assert flat.logits.grad.abs().sum() > 0
 
 
-def test_the_residual_scale_is_the_likeliest() -> None:
+def test_the_best_scale_is_the_likeliest() -> None:
     """Fused scores that tell positives well deserve to count much, those that tell nothing hardly."""
     sure = {"q": {"p1": 1.0, "p2": 0.9, "n1": 0.3, "n2": 0.2, "n3": 0.1, "n4": 0.0}}
     vague = {"q": {"p1": 0.5, "p2": 0.1, "n1": 0.6, "n2": 0.4, "n3": 0.3, "n4": 0.2}}
-    assert residual_scale(TRAINING, sure) == 20.0 > residual_scale(TRAINING, vague)
-    assert residual_scale(TRAINING, {}) == 1.0
+    assert best_scale(TRAINING, sure) == 20.0 > best_scale(TRAINING, vague)
+    assert best_scale(TRAINING, {}) == 1.0
 
 
 def test_nothing_to_train_on_is_told() -> None:
