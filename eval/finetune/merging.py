@@ -89,7 +89,8 @@ def merge_models(
         queries, documents: size of the samples that weights are compared on.
 
     Raises:
-        SettingsError: ``out`` holds another run, or a weight cannot be used.
+        SettingsError: ``out`` holds another run, a weight cannot be used, or ``tuned`` was trained on dev too and the
+            weight is not given.
         SourceError: the two models do not belong together, or the dataset cannot be read.
     """
     from eval.finetune.card import write_card
@@ -105,6 +106,8 @@ def merge_models(
     )
     rest = others(also, test=splits.test)
     hashes = splits.as_dict()["hash"]
+    if weight is None:
+        pair.require_dev(hashes)
     tree = settings.model_dump(mode="json")
     options = {
         "weights": sorted({0.0, *weights}) if weight is None else None,

@@ -16,7 +16,7 @@ from eval.finetune.embedder import base_folder
 from eval.finetune.reranker_pipeline import rerank_lines, with_reranker
 from eval.finetune.run_folder import FILE
 from eval.session import without_reranker
-from indexes.errors import SourceError
+from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -129,6 +129,19 @@ class Pair:
                 "trained on; use the dataset, splits, --dev-share, --dev-by and --seed of its training"
             )
         return found
+
+    def require_dev(self, hashes: dict[str, str]) -> None:
+        """Refuse to choose a weight on dev questions that the model was trained on.
+
+        Args:
+            hashes: of this run's train, dev and test.
+        """
+        theirs = self.run.get("settings", {})
+        if theirs.get("refit") and theirs.get("data", {}).get("dev") == hashes["dev"]:
+            raise SettingsError(
+                f"{self.tuned} was trained on the dev questions too (--refit), so they cannot choose its weight",
+                remedy="give the weight (--weight 0.5), or merge a run without --refit",
+            )
 
     def _chosen(self, name: str) -> dict[str, Any] | None:
         return self.run.get("steps", {}).get(f"weight {name}", {}).get("result")

@@ -221,6 +221,9 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
         ours(finetune_reranker(harbour, str(bert), out=tmp_path / "parts", **same).model, PAIRS[:20]),
         ours(found.model, PAIRS[:20]),
     )
+    refused, code = merge(bert, found.model, harbour, tmp_path / "merged", cache)
+    assert code == 2 and "trained on the dev questions too (--refit)" in str(refused.exception)
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
