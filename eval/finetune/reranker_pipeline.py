@@ -59,6 +59,16 @@ def opponent(
     return without, "without a reranker"
 
 
+def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_head: bool) -> str:
+    """What the reranker's own order of the candidates gained; measure -> mean, before its training and after it."""
+    from eval.finetune.proof import MEASURES
+
+    before, after = start[MEASURES[0]], tuned[MEASURES[0]]
+    gain = f" ({(after - before) / before:+.1%})" if before else ""
+    head = "; the head of the base was new" if new_head else ""
+    return f"the reranker alone orders the candidates with {MEASURES[0]} {before:.4f} -> {after:.4f}{gain}{head}"
+
+
 def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dataset) -> str:
     """What the tuned reranker is worth beside none at all: said where the base was a reranker already."""
     from eval.finetune.proof import MEASURES, run_key

@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,17 +16,16 @@ from eval.finetune.embedder import Stage
 from eval.finetune.embedder_training import Trained
 from eval.finetune.reranker import RerankerOptions, TunedReranker
 from eval.finetune.reranker_data import QUESTION, CandidateList, Rows
-from eval.finetune.reranker_pipeline import Measuring, against_none, opponent, rerank_lines, with_reranker
+from eval.finetune.reranker_lessons import Lessons
+from eval.finetune.reranker_pipeline import Measuring, against_none, gain_alone, opponent, rerank_lines, with_reranker
 from eval.finetune.reranker_training import (
-    WITH_RESIDUAL,
     RerankerTraining,
     has_head,
     start_model,
     step_rows,
     train_reranker,
 )
-from eval.finetune.run_folder import RunFolder, write_atomic
-from eval.mining import MiningReport, mine
+from eval.finetune.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from eval.finetune.proof import Proof
@@ -65,12 +64,13 @@ class Work:
         start_weight = measure.chosen("start", start, lists, None, self.options.weight)[0] if kept_head else 1.0
         what = "the base model" + ("" if kept_head else " (its head is new, so it ranks at random)")
         first = measure.scored("start", what, everywhere if kept_head else [test], start, start_weight)
-        mined, report = self.mined()
+        mined, report = self.lessons.mined()
         warm = self.warmed(start, lists)
-        scale = self.scaled(mined)
+        scale = self.lessons.scaled(mined)
         begin = start if warm is None else self.run.path / "warm"
         target = TRIAL if self.options.refit else "model"
-        trained = self.fitted(target, begin, lambda: self.rows(mined, scale), lists, self.options.training, scale)
+        rows_of = partial(self.lessons.rows, mined, scale)
+        trained = self.fitted(target, begin, rows_of, lists, self.options.training, scale)
         weight, weights = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
         self.say(f"the reranker's share in the order is {weight:g} (MAP on dev {max(weights.values()):.4f})")
         if self.options.refit:
@@ -83,7 +83,8 @@ class Work:
         rows = measure.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
-        notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes, *self.gains(rows, kept_head)]
+        notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes]
+        notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
@@ -114,36 +115,26 @@ class Work:
     def measuring(self) -> Measuring:
         return Measuring(self.run, self.splits, self.settings, self.cache, self.stage, self.say)
 
+    @cached_property
+    def lessons(self) -> Lessons:
+        pipeline = self.measuring.pipeline
+        return Lessons(
+            self.run,
+            self.folder,
+            self.splits,
+            self.options,
+            self.settings,
+            pipeline,
+            self.cache,
+            self.stage,
+            self.say,
+        )
+
     def start(self) -> Path:
         """The base as a cross-encoder."""
         target = self.run.path / "start-model"
         self.run.step("start", lambda: str(start_model(self.folder, self.base, target, self.options.training).name))
         return target
-
-    def mined(self, of: str = "") -> tuple[TrainingSet, MiningReport]:
-        """What is trained on; ``of`` "-dev": the same of the dev questions."""
-        from eval.session import Session
-
-        files = self.run.path / f"mined{of}.jsonl", self.run.path / f"mining{of}.json"
-        asked = self.splits.dev if of else self.splits.train
-
-        def work() -> tuple[TrainingSet, MiningReport]:
-            unit = "window" if self.settings.rerank.read == "window" else "sentence"
-            options = replace(self.options.mining, unit=unit)  # type: ignore[arg-type]
-            with Session(self.splits.train, cache=self.cache) as session:
-                retriever = session.retriever(self.measuring.pipeline)
-                with self.stage("mine negatives") as tick:
-                    return mine(retriever, asked, options, progress=tick)
-
-        def save(result: tuple[TrainingSet, MiningReport]) -> None:
-            result[0].save(files[0])
-            write_atomic(files[1], result[1].to_json())
-
-        found = self.run.step(
-            f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
-        )
-        self.say(found[1].to_text())
-        return found
 
     def refitted(self, mined: TrainingSet, begin: Path, trained: Trained, scale: float | None) -> TrainingSet:
         """Train the model again, on training and dev questions together, for as long as dev found best.
@@ -154,11 +145,11 @@ class Work:
         Returns:
             Both training sets as one.
         """
-        found, _ = self.mined("-dev")
+        found, _ = self.lessons.mined("-dev")
         both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
 
         def rows() -> Rows:
-            first, all_of_them = self.rows(mined, scale), self.rows(both, scale)
+            first, all_of_them = self.lessons.rows(mined, scale), self.lessons.rows(both, scale)
             seen = trained.best_step * step_rows(self.options.training) / len(first[QUESTION])
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
             return {column: values[:kept] for column, values in all_of_them.items()}
@@ -192,49 +183,6 @@ class Work:
         self.run.step("questions", ask, load=lambda: None)
         settings = replace(training, loss="listnet", lr=self.options.warm_lr, epochs=1, patience=0)
         return self.fitted("warm", start, lambda: load_rows(path), lists, settings, None, "warm up")
-
-    def scaled(self, mined: TrainingSet) -> float | None:
-        """What fused scores are multiplied with where they are added to the logits in training; None: they are not.
-
-        It is ``rerank.scale`` of the tuned model, which is used as it was trained.
-        """
-        from eval.finetune.reranker_data import best_scale
-
-        training = self.options.training
-        wanted = training.residual if training.residual is not None else not has_head(self.folder)
-        if not wanted or training.loss not in WITH_RESIDUAL:
-            return None
-        return self.run.step("scale", lambda: best_scale(mined, self.fused(mined)))
-
-    def fused(self, mined: TrainingSet) -> dict[str, dict[str, float]]:
-        """Query id -> text id -> the pipeline's score of the training texts; computed once."""
-        from eval.finetune.teachers import PipelineTeacher, teacher_scores
-        from eval.session import Session
-
-        path = self.run.path / "fused.jsonl"
-        with Session(self.splits.train, cache=self.cache) as session, self.stage("fused scores") as tick:
-            teacher = PipelineTeacher(session.retriever(self.measuring.pipeline))
-            return teacher_scores(teacher, mined, path, progress=tick)
-
-    def rows(self, mined: TrainingSet, scale: float | None) -> Rows:
-        """What the trainer reads, of all epochs."""
-        from eval.finetune.reranker_data import best_scale, training_rows
-
-        training, first, taught = self.options.training, None, self.taught(mined)
-        if scale is not None:
-            found = self.fused(mined)
-            first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
-        return training_rows(
-            mined,
-            training.loss,
-            negatives=training.negatives,
-            epochs=training.epochs,
-            seed=training.seed,
-            scores=taught,
-            bonus=training.bonus,
-            sharpness=best_scale(mined, taught) if taught is not None else 1.0,
-            first=first,
-        )
 
     def fitted(
         self,
@@ -272,28 +220,6 @@ class Work:
             return asdict(found)
 
         return Trained(**self.run.step(step, work))
-
-    def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
-        """The teacher's scores, on one scale; None where there is no teacher."""
-        if not self.options.teacher:
-            return None
-        from eval.finetune.distill import unit_scores
-        from eval.finetune.teachers import build_teacher, teacher_scores
-        from eval.session import Session
-
-        with Session(self.splits.train, cache=self.cache) as session, self.stage("ask the teacher") as tick:
-            retriever = session.retriever(self.measuring.pipeline) if "pipeline" in self.options.teacher else None
-            teacher = build_teacher(list(self.options.teacher), self.settings, retriever=retriever, cache=self.cache)
-            return unit_scores(teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick))
-
-    def gains(self, rows: dict[str, dict[str, float]], kept_head: bool) -> list[str]:
-        from eval.finetune.proof import MEASURES
-
-        measure = MEASURES[0]
-        start, alone = rows[START][measure], rows[ALONE][measure]
-        gain = f" ({(alone - start) / start:+.1%})" if start else ""
-        head = "" if kept_head else "; the head of the base was new"
-        return [f"the reranker alone orders the candidates with {measure} {start:.4f} -> {alone:.4f}{gain}{head}"]
 
     def card(self, proof: Proof, mined: TrainingSet, command: str, notes: list[str], lines: list[str]) -> None:
         from eval.finetune.card import write_card
