@@ -149,8 +149,10 @@ class Work:
         both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
 
         def rows() -> Rows:
-            first, all_of_them = self.lessons.rows(mined, scale), self.lessons.rows(both, scale)
-            seen = trained.best_step * step_rows(self.options.training) / len(first[QUESTION])
+            all_of_them = self.lessons.rows(both, scale)
+            asked = {example.question for example in mined.examples}  # dev asks none of them: the leakage guard
+            first = sum(question in asked for question in all_of_them[QUESTION])
+            seen = trained.best_step * step_rows(self.options.training) / first
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
             return {column: values[:kept] for column, values in all_of_them.items()}
 
