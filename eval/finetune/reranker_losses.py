@@ -1,12 +1,72 @@
-"""A loss that trains a cross-encoder on what the first stage lacks. Import it inside functions: it needs torch."""
+"""What list losses need to train a cross-encoder well: pairs of like length together, and what the first stage lacks.
+
+Import this module inside functions: it needs torch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from sentence_transformers.cross_encoder.losses import LambdaLoss, ListNetLoss
 from torch import Tensor, nn
+
+CPU_TOKENS, GPU_TOKENS = 1024, 8192  # in one forward pass, padding counted; a CPU wants what fits into its caches
+
+
+class ByLength(nn.Module):
+    """The cross-encoder as a list loss sees it: reads all pairs of a step, those of like length together.
+
+    The library takes pairs as they stand in their lists, and pads each batch to its longest: with windows of a few
+    words up to 512 tokens, most of what is computed is padding or too large for the processor's caches.
+    ``python -m eval.bench lists`` races both. Scores come back in the order of the pairs.
+
+    Args:
+        model: sentence-transformers' ``CrossEncoder``; give the loss ``mini_batch_size=-1``, so that it hands over a
+            whole step.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def num_labels(self) -> int:
+        return int(self.model.num_labels)
+
+    @property
+    def device(self) -> torch.device:
+        found: torch.device = self.model.device
+        return found
+
+    def preprocess(self, pairs: list[tuple[str, str]], **options: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.model.preprocess(pairs, **options)
+        return found
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
+        mask = features["attention_mask"]
+        most = CPU_TOKENS if mask.device.type == "cpu" else GPU_TOKENS
+        order = mask.sum(1).argsort(stable=True)
+        scores = []
+        for rows in _passes(mask.sum(1)[order].tolist(), most):
+            chosen = order[rows]
+            read = mask[chosen].any(0)  # columns that hold more than padding, on whichever side it stands
+            part = {
+                name: value[chosen][:, read] if isinstance(value, Tensor) and value.shape == mask.shape else value
+                for name, value in features.items()
+            }
+            scores.append(self.model(part)["scores"].view(-1))
+        return {"scores": torch.cat(scores)[order.argsort()]}
+
+
+def _passes(lengths: list[int], most: int) -> Iterator[slice]:
+    """Neighbours among rising lengths, so many that they hold at most ``most`` tokens when padded; at least one."""
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        if end == len(lengths) or (end + 1 - start) * lengths[end] > most:
+            yield slice(start, end)
+            start = end
 
 
 class Residual(nn.Module):

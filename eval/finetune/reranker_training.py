@@ -18,7 +18,7 @@ from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_lo
 from indexes.errors import RerankerError, SettingsError
 
 WITH_RESIDUAL: tuple[Loss, ...] = ("listnet", "lambda")  # losses over a list's logits, to which others can be added
-PAIRS_AT_ONCE = 16  # in one forward pass of a training step: lists are sorted by length, so little is padding
+WHOLE_STEP = -1  # pairs that a list loss hands over at once: all of them
 
 
 @dataclass(frozen=True)
@@ -246,6 +246,8 @@ def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
     import torch
     from sentence_transformers.cross_encoder import losses
 
+    from eval.finetune.reranker_losses import ByLength, Residual
+
     found: Any
     match training.loss:
         case "bce":
@@ -256,13 +258,11 @@ def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
         case "margin_mse":
             return losses.MarginMSELoss(model)
         case "listnet":
-            found = losses.ListNetLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+            found = losses.ListNetLoss(ByLength(model), mini_batch_size=WHOLE_STEP)
         case "lambda":
-            found = losses.LambdaLoss(model, mini_batch_size=PAIRS_AT_ONCE)
+            found = losses.LambdaLoss(ByLength(model), mini_batch_size=WHOLE_STEP)
         case _:
             raise SettingsError(f"{training.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
     if len(rows[LABEL][0]) == len(rows[TEXTS][0]):
         return found
-    from eval.finetune.reranker_losses import Residual
-
     return Residual(found)
