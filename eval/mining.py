@@ -122,7 +122,7 @@ class MiningReport:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """A document as the pipeline ranked it: its best sentence stands for it."""
 
     name: str
@@ -151,7 +151,7 @@ def mine(
         raise SourceError(
             f"the dataset {train.name!r} has no documents to train on", remedy="name one that has its corpus"
         )
-    deep = _deeper(retriever, options.depth)
+    deep = deeper(retriever, options.depth)
     lifter = Lifter(train, retriever.index)
     report, found = MiningReport(), TrainingSet([], {})
     for number, (query, question) in enumerate(train.queries.items(), start=1):
@@ -159,13 +159,15 @@ def mine(
         if not positives:
             report.without_positive_text += 1
             continue
-        ranked = _ranked(deep, lifter, question, options.depth)
+        ranked = ranked_documents(deep, lifter, question, options.depth)
         negatives = _negatives(train, query, question, positives, ranked, options, report)
         report.queries += 1
         report.negatives += len(negatives)
         report.without_negatives += not negatives
         for unit in ("document", "sentence") if options.unit == "mixed" else (options.unit,):
-            texts = [_text(deep, train, question, name, ranked.get(name), unit) for name in (*positives, *negatives)]
+            texts = [
+                training_text(deep, train, question, name, ranked.get(name), unit) for name in (*positives, *negatives)
+            ]
             found.texts.update(texts)
             ids = [name for name, _ in texts]
             cut = len(positives)
@@ -182,7 +184,7 @@ def mine(
     return found, report
 
 
-def _deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
+def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
     """The same pipeline, asked for more candidates and without the reranker."""
     from rag.retrieval.hybrid import HybridRetriever
 
@@ -197,12 +199,13 @@ def _deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
     )
 
 
-def _ranked(retriever: HybridRetriever, lifter: Lifter, question: str, depth: int) -> dict[str, _Found]:
-    found: dict[str, _Found] = {}
+def ranked_documents(retriever: HybridRetriever, lifter: Lifter, question: str, depth: int) -> dict[str, Found]:
+    """The first ``depth`` judged documents that a ``deeper`` pipeline finds, best first, by id."""
+    found: dict[str, Found] = {}
     for candidate in retriever.search(question).candidates:
         name = lifter.of_record(candidate.record)
         if name not in found and len(found) < depth:
-            found[name] = _Found(name, len(found) + 1, candidate.score, candidate)
+            found[name] = Found(name, len(found) + 1, candidate.score, candidate)
     return found
 
 
@@ -211,7 +214,7 @@ def _negatives(
     query: str,
     question: str,
     positives: Sequence[str],
-    ranked: dict[str, _Found],
+    ranked: dict[str, Found],
     options: MiningOptions,
     report: MiningReport,
 ) -> list[str]:
@@ -224,7 +227,7 @@ def _negatives(
     # The best positive is the measure: what is above a worse one may still be wrong.
     reached = max((place.score for place in places), default=None)
     relevant, equal = set(train.relevant(query)), {normalise(train.corpus[name].content) for name in positives}
-    kept: list[_Found] = []
+    kept: list[Found] = []
     for place in ranked.values():
         if place.name in relevant or place.name not in train.corpus:
             continue
@@ -254,10 +257,10 @@ def _doubted(
     train: Dataset,
     question: str,
     positives: Sequence[str],
-    kept: list[_Found],
+    kept: list[Found],
     options: MiningOptions,
     report: MiningReport,
-) -> list[_Found]:
+) -> list[Found]:
     """Those that the cross-encoder finds clearly worse than the best positive."""
     asked = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
     texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in asked]
@@ -268,8 +271,8 @@ def _doubted(
     return sure
 
 
-def _text(
-    retriever: HybridRetriever, train: Dataset, question: str, name: str, place: _Found | None, unit: str
+def training_text(
+    retriever: HybridRetriever, train: Dataset, question: str, name: str, place: Found | None, unit: str
 ) -> tuple[str, str]:
     """(id, text) of a document, or of its best window or sentence for this question."""
     if unit == "document":

@@ -70,6 +70,12 @@ if TYPE_CHECKING:
 )
 @teacher_option
 @click.option(
+    "--unlabelled",
+    multiple=True,
+    metavar="FILE",
+    help="Questions without labels for the teacher to answer, one a line (or .jsonl with a text each); repeatable.",
+)
+@click.option(
     "--bonus",
     default=1.0,
     show_default=True,
@@ -137,6 +143,7 @@ def command(
     warm_up: int,
     warm_lr: float,
     teacher: tuple[str, ...],
+    unlabelled: tuple[str, ...],
     bonus: float,
     residual: bool | None,
     freeze_embeddings: bool,
@@ -158,6 +165,7 @@ def command(
     Examples:
       rag-eval finetune reranker data/scifact --base minilm --out reranker
       rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
+      rag-eval finetune reranker data/faq --base minilm --out taught --teacher cross_encoder:big --unlabelled asked.txt
     """
     from eval.finetune.reranker import RerankerOptions, finetune_reranker
     from eval.finetune.reranker_training import RerankerTraining
@@ -189,6 +197,7 @@ def command(
         dev_questions=dev_questions,
         weight=share(weight),
         refit=refit,
+        unlabelled=unlabelled,
     )
     found = finetune_reranker(
         dataset,

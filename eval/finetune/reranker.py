@@ -40,6 +40,7 @@ class RerankerOptions:
         dev_questions: at most so many compare checkpoints; all dev questions choose the weight.
         weight: share of the reranker's score in the order (``rerank.weight``); None: chosen on dev.
         refit: train again in the end, on training and dev questions together, for as long as dev found best.
+        unlabelled: files of questions without labels (``eval.finetune.unlabelled``), which the teacher answers.
     """
 
     training: RerankerTraining = field(default_factory=RerankerTraining)
@@ -50,10 +51,12 @@ class RerankerOptions:
     dev_questions: int = 60
     weight: float | None = None
     refit: bool = False
+    unlabelled: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         mining = {key: getattr(self.mining, key) for key in ("depth", "skip", "negatives", "margin", "unit", "seed")}
-        own = {key: getattr(self, key) for key in ("teacher", "warm_up", "warm_lr", "dev_questions", "weight", "refit")}
+        names = ("teacher", "warm_up", "warm_lr", "dev_questions", "weight", "refit", "unlabelled")
+        own = {key: getattr(self, key) for key in names}
         judge = getattr(self.mining.cross_encoder, "fingerprint", None)
         return {**own, "training": self.training.as_dict(), "mining": mining | {"cross_encoder": judge}}
 
@@ -147,6 +150,7 @@ def finetune_reranker(
     from eval.finetune.proof import others
     from eval.finetune.reranker_work import Work
     from eval.finetune.splits import make_splits
+    from eval.finetune.unlabelled import read_unlabelled
     from indexes.encoders.torch_runtime import weights_digest
     from rag import load_settings
 
@@ -163,6 +167,7 @@ def finetune_reranker(
         limit=train_queries,
         dev_by=dev_by,
     )
+    asked = read_unlabelled(wanted.unlabelled, splits)
     rest = others(also, test=splits.test)
     tree = settings.model_dump(mode="json")
     with RunFolder(
@@ -174,6 +179,7 @@ def finetune_reranker(
             "data": splits.as_dict()["hash"],
             "others": [other.hash for other in rest],
             "max_loss": max_loss,
+            "asked": asked.hash,
             **wanted.as_dict(),
             "pipeline": {name: tree[name] for name in ("encoder", "split", "sparse", "retrieval")},
             "reads": {name: tree["rerank"][name] for name in ("depth", "read", "max_tokens")},
@@ -191,6 +197,7 @@ def finetune_reranker(
             cache,
             stage or (lambda _: quiet),
             say or (lambda _: None),
+            asked,
         )
         return work.done(max_loss, command)
 
@@ -199,8 +206,11 @@ def check(options: RerankerOptions) -> None:
     """Refuse what cannot go together.
 
     Raises:
-        SettingsError: a loss without the teacher it needs, with one it cannot take, or with a residual it cannot.
+        SettingsError: a loss without the teacher it needs, with one it cannot take, or with a residual it cannot;
+            questions without labels, and no teacher to answer them.
     """
+    if options.unlabelled and not options.teacher:
+        raise SettingsError("questions without labels need a teacher", remedy="name one with --teacher")
     loss = options.training.loss
     if loss == "margin_mse" and not options.teacher:
         raise SettingsError("the loss 'margin_mse' learns a teacher's scores", remedy="name a teacher, or take listnet")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from eval.datasets.dataset import Dataset
-from eval.finetune.data import TrainingSet
+from eval.finetune.data import Example, TrainingSet
 from eval.finetune.run_folder import write_atomic
 from eval.lift import Lifter
 from eval.metrics import score
@@ -39,6 +39,7 @@ def training_rows(
     bonus: float = 0.0,
     sharpness: float = 1.0,
     first: Mapping[str, Mapping[str, float]] | None = None,
+    unlabelled: Sequence[Example] = (),
 ) -> Rows:
     """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
 
@@ -51,14 +52,20 @@ def training_rows(
         sharpness: what a teacher's scores are multiplied with to be logits, for ListNet (``best_scale``).
         first: query id -> text id -> what the first stage adds to a logit (``best_scale`` times its score): lists
             then carry these behind their labels, for the loss ``Residual``.
+        unlabelled: examples whose positive is the teacher's best and has no bonus. Each is seen once, and all epochs
+            have as many of them.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     columns = _columns(loss, negatives)
     rows: Rows = {column: [] for column in columns}
     usable = [example for example in training.examples if example.positives and example.negatives]
+    unjudged = {example.query for example in unlabelled}
     for epoch in range(epochs):
         draw.shuffle(usable)
-        for example in usable:
+        seen = [*usable, *unlabelled[epoch::epochs]]
+        if unlabelled:
+            draw.shuffle(seen)
+        for example in seen:
             known = scores.get(example.query, {}) if scores is not None else None
             positives = [name for name in example.positives if known is None or name in known]
             pool = [name for name in example.negatives if known is None or name in known]
@@ -70,7 +77,7 @@ def training_rows(
                 chosen += draw.choices(pool, k=negatives - len(chosen))
             names = [positive, *chosen]
             values = [1.0, *[0.0] * len(chosen)] if known is None else [known[name] for name in names]
-            if known is not None:
+            if known is not None and example.query not in unjudged:
                 values[0] += bonus
             added = [first[example.query].get(name, 0.0) for name in names] if first is not None else []
             texts = [training.texts[name] for name in names]

@@ -16,7 +16,8 @@ from eval.finetune.reranker import RerankerOptions
 from eval.finetune.reranker_data import Rows
 from eval.finetune.reranker_training import WITH_RESIDUAL, has_head
 from eval.finetune.run_folder import RunFolder, write_atomic
-from eval.mining import MiningReport, mine
+from eval.finetune.unlabelled import Unlabelled, best_first, unlabelled_lists
+from eval.mining import MiningOptions, MiningReport, mine
 
 if TYPE_CHECKING:
     from eval.finetune.splits import Splits
@@ -30,6 +31,7 @@ class Lessons:
     Args:
         base: folder of the base model.
         settings: of the run; pipeline: the same without a reranker, which finds the candidates.
+        asked: questions without labels.
     """
 
     run: RunFolder
@@ -41,6 +43,7 @@ class Lessons:
     cache: str | Path | None
     stage: Stage
     say: Callable[[str], None]
+    asked: Unlabelled
 
     def mined(self, of: str = "") -> tuple[TrainingSet, MiningReport]:
         """What is trained on; ``of`` "-dev": the same of the dev questions."""
@@ -50,12 +53,10 @@ class Lessons:
         asked = self.splits.dev if of else self.splits.train
 
         def work() -> tuple[TrainingSet, MiningReport]:
-            unit = "window" if self.settings.rerank.read == "window" else "sentence"
-            options = replace(self.options.mining, unit=unit)  # type: ignore[arg-type]
             with Session(self.splits.train, cache=self.cache) as session:
                 retriever = session.retriever(self.pipeline)
                 with self.stage("mine negatives") as tick:
-                    return mine(retriever, asked, options, progress=tick)
+                    return mine(retriever, asked, self._mining, progress=tick)
 
         def save(result: tuple[TrainingSet, MiningReport]) -> None:
             result[0].save(files[0])
@@ -66,6 +67,30 @@ class Lessons:
         )
         self.say(found[1].to_text())
         return found
+
+    @property
+    def _mining(self) -> MiningOptions:
+        return replace(self.options.mining, unit="window" if self.settings.rerank.read == "window" else "sentence")
+
+    def unlabelled(self) -> TrainingSet:
+        """What the pipeline finds for the questions without labels; empty where there are none."""
+        if not self.asked.questions:
+            return TrainingSet([], {})
+        from eval.session import Session
+
+        path = self.run.path / "unlabelled.jsonl"
+
+        def work() -> TrainingSet:
+            with Session(self.splits.train, cache=self.cache) as session:
+                retriever = session.retriever(self.pipeline)
+                with self.stage("search for unlabelled questions") as tick:
+                    return unlabelled_lists(
+                        retriever, self.splits.train, self.asked.questions, self._mining, progress=tick
+                    )
+
+        return self.run.step(
+            "unlabelled", work, save=lambda found: found.save(path), load=lambda: TrainingSet.load(path)
+        )
 
     def scaled(self, mined: TrainingSet) -> float | None:
         """What fused scores are multiplied with where they are added to the logits in training; None: they are not.
@@ -94,12 +119,14 @@ class Lessons:
         """What the trainer reads, of all epochs."""
         from eval.finetune.reranker_data import best_scale, training_rows
 
-        training, first, taught = self.options.training, None, self.taught(mined)
+        training, first, asked = self.options.training, None, self.unlabelled()
+        everything = TrainingSet([*mined.examples, *asked.examples], mined.texts | asked.texts)
+        taught = self.taught(everything)
         if scale is not None:
-            found = self.fused(mined)
+            found = self.fused(everything)
             first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
         return training_rows(
-            mined,
+            replace(mined, texts=everything.texts),
             training.loss,
             negatives=training.negatives,
             epochs=training.epochs,
@@ -108,6 +135,7 @@ class Lessons:
             bonus=training.bonus,
             sharpness=best_scale(mined, taught) if taught is not None else 1.0,
             first=first,
+            unlabelled=best_first(asked, taught or {}),
         )
 
     def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:

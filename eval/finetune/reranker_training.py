@@ -249,6 +249,7 @@ def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
     from eval.finetune.reranker_losses import ByLength, Residual
 
     found: Any
+    by_length: Any = ByLength(model)
     match training.loss:
         case "bce":
             labels = rows[LABEL]
@@ -258,9 +259,9 @@ def _loss(model: Any, rows: Rows, training: RerankerTraining) -> Any:
         case "margin_mse":
             return losses.MarginMSELoss(model)
         case "listnet":
-            found = losses.ListNetLoss(ByLength(model), mini_batch_size=WHOLE_STEP)
+            found = losses.ListNetLoss(by_length, mini_batch_size=WHOLE_STEP)
         case "lambda":
-            found = losses.LambdaLoss(ByLength(model), mini_batch_size=WHOLE_STEP)
+            found = losses.LambdaLoss(by_length, mini_batch_size=WHOLE_STEP)
         case _:
             raise SettingsError(f"{training.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
     if len(rows[LABEL][0]) == len(rows[TEXTS][0]):

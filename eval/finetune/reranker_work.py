@@ -26,6 +26,7 @@ from eval.finetune.reranker_training import (
     train_reranker,
 )
 from eval.finetune.run_folder import RunFolder
+from eval.finetune.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from eval.finetune.proof import Proof
@@ -50,6 +51,7 @@ class Work:
     cache: str | Path | None
     stage: Stage
     say: Callable[[str], None]
+    asked: Unlabelled
 
     def done(self, max_loss: float, command: str) -> TunedReranker:
         from eval.finetune.proof import prove, run_key
@@ -83,7 +85,7 @@ class Work:
         rows = measure.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
-        notes = [f"before is the pipeline {named}", *mined.notes, *trained.notes]
+        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes, *trained.notes]
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))
@@ -128,6 +130,7 @@ class Work:
             self.cache,
             self.stage,
             self.say,
+            self.asked,
         )
 
     def start(self) -> Path:
@@ -150,7 +153,8 @@ class Work:
 
         def rows() -> Rows:
             all_of_them = self.lessons.rows(both, scale)
-            asked = {example.question for example in mined.examples}  # dev asks none of them: the leakage guard
+            # Dev asks none of them: the leakage guard.
+            asked = {*(example.question for example in mined.examples), *self.asked.questions.values()}
             first = sum(question in asked for question in all_of_them[QUESTION])
             seen = trained.best_step * step_rows(self.options.training) / first
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))

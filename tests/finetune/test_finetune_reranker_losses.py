@@ -44,3 +44,41 @@ def test_every_loss_learns(loss: Any, start: Path, tmp_path: Path) -> None:
     losses = [row["loss"] for row in found.curve if "loss" in row]
     assert losses[-1] < losses[0]
     assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_pairs_read_by_length_cost_what_the_library_says(start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same loss and gradients as over lists as they stand, in passes of little padding."""
+    import torch
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.cross_encoder.losses import ListNetLoss
+
+    from eval.finetune import reranker_losses
+
+    model = CrossEncoder(str(start), device="cpu", local_files_only=True).eval()
+    texts = [text for _, text in documents().values()]
+    lists = [["Alcon", texts[0], texts[1][:30]], [" ".join(texts[2:5]), "quay"], [texts[6], texts[7], "oak", "noon"]]
+    inputs = [["Where?", "Where did the Alcon land her cargo?", "When?"], lists]
+    labels = [torch.tensor([float(i == 1) for i, _ in enumerate(row)]) for row in lists]
+    shapes: list[tuple[int, int]] = []
+    real = model.forward
+
+    def spied(features: dict[str, Any], **options: Any) -> Any:
+        shapes.append(tuple(features["input_ids"].shape))
+        return real(features, **options)
+
+    def figures(loss: Any) -> tuple[float, torch.Tensor]:
+        model.zero_grad()
+        value = loss(inputs, labels)
+        value.backward()
+        return value.item(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    wanted, slope = figures(ListNetLoss(model, mini_batch_size=-1))
+    monkeypatch.setattr(model, "forward", spied)
+    monkeypatch.setattr(reranker_losses, "CPU_TOKENS", 48)
+    by_length: Any = reranker_losses.ByLength(model)
+    found, own_slope = figures(ListNetLoss(by_length, mini_batch_size=-1))
+    assert found == pytest.approx(wanted, rel=1e-5) and found > 0.1
+    torch.testing.assert_close(own_slope, slope, rtol=1e-4, atol=1e-6)
+    assert sum(rows for rows, _ in shapes) == 9 and len(shapes) > 2
+    assert all(rows == 1 or rows * width <= 48 for rows, width in shapes)
+    assert [width for _, width in shapes] == sorted(width for _, width in shapes)

@@ -1,0 +1,141 @@
+"""Questions without labels, which only a teacher answers: a log of what people asked, say.
+
+Labelled questions are few and a teacher's knowledge is not: what the pipeline finds for any question can be scored. The
+student then learns the teacher's order where no one has judged, and its own few questions by heart no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.datasets.rows import BadRows, json_rows, lines, text_field
+from eval.embedding_cache import digest
+from eval.finetune.data import Example, TrainingSet
+from eval.lift import Lifter
+from eval.mining import deeper, ranked_documents, training_text
+from eval.questions import wording
+from indexes.errors import SourceError
+
+if TYPE_CHECKING:
+    from eval.datasets.dataset import Dataset
+    from eval.finetune.splits import Splits
+    from eval.mining import MiningOptions
+    from rag.retrieval.hybrid import HybridRetriever
+
+PREFIX = "unlabelled:"  # of their ids
+KEYS = ("text", "question", "query")  # of a JSON line, the first that is there
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Questions by id, each once, and what was left out, one sentence each."""
+
+    questions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def hash(self) -> str:
+        return digest(list(self.questions.values()))
+
+
+def read_unlabelled(paths: Sequence[str | Path], splits: Splits) -> Unlabelled:
+    """Read questions, one a line; those that training, dev or test ask as well are left out and counted.
+
+    Args:
+        paths: text files, or ``.jsonl`` files of rows with a "text", "question" or "query" (BEIR's queries.jsonl).
+
+    Raises:
+        SourceError: a file cannot be read, has bad rows, or no question is left.
+    """
+    if not paths:
+        return Unlabelled()
+    held_out, labelled = _wordings(splits.dev, splits.test), _wordings(splits.train)
+    bad = BadRows()
+    read = [text for path in paths for text in _questions(Path(path).expanduser(), bad)]
+    bad.raise_if_any()
+    kept: dict[str, str] = {}
+    asked = {"dev or test": 0, "training": 0}
+    for text in read:
+        said = wording(text)
+        if said in held_out or said in labelled:
+            asked["dev or test" if said in held_out else "training"] += 1
+        else:
+            kept.setdefault(said, text)
+    if not kept:
+        files = ", ".join(str(path) for path in paths)
+        raise SourceError(
+            f"{files}: of {len(read)} questions none is left without those of training, dev and test",
+            remedy="name a file with other questions, one a line",
+        )
+    left_out = ", ".join(f"{count} that {part} ask{'s' * (part == 'training')} too" for part, count in asked.items())
+    questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
+    return Unlabelled(
+        questions, [f"{len(questions)} questions without labels are answered by the teacher; left out: {left_out}"]
+    )
+
+
+def _wordings(*parts: Dataset) -> set[str]:
+    return {wording(text) for part in parts for text in part.queries.values()}
+
+
+def _questions(path: Path, bad: BadRows) -> Iterable[str]:
+    if not path.is_file():
+        raise SourceError(f"{path} is no file of questions", remedy="name a text file, or a .jsonl file, one a line")
+    found = []
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        for number, line in lines(path):
+            if "\0" in line:
+                bad.add(path, number, "holds no text")
+            else:
+                found.append(line.strip())
+        return found
+    for number, row in json_rows(path, bad):
+        text = next((text for key in KEYS if (text := text_field(row, key)) and text.strip()), None)
+        if text is None:
+            bad.add(path, number, f"needs a text for one of {', '.join(KEYS)}")
+        else:
+            found.append(text.strip())
+    return found
+
+
+def unlabelled_lists(
+    retriever: HybridRetriever,
+    train: Dataset,
+    questions: Mapping[str, str],
+    options: MiningOptions,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainingSet:
+    """What the pipeline finds for each question: as many texts, of the same kind, as a labelled question has.
+
+    All of them stand as negatives; the teacher says which is the best (``best_first``).
+    """
+    deep = deeper(retriever, options.depth)
+    lifter = Lifter(train, retriever.index)
+    found = TrainingSet([], {})
+    for number, (query, question) in enumerate(questions.items(), start=1):
+        places = ranked_documents(deep, lifter, question, options.depth).values()
+        known = [place for place in places if place.name in train.corpus][: options.negatives + 1]
+        texts = [training_text(deep, train, question, place.name, place, options.unit) for place in known]
+        if len(texts) > 1:
+            found.texts.update(texts)
+            found.examples.append(Example(query, question, (), tuple(name for name, _ in texts)))
+        if progress is not None:
+            progress(number, len(questions))
+    return found
+
+
+def best_first(found: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> list[Example]:
+    """The examples with the teacher's best text as the positive; those with fewer than two scores are left out."""
+    examples = []
+    for example in found.examples:
+        known = scores.get(example.query, {})
+        names = [name for name in example.negatives if name in known]
+        if len(names) > 1:
+            best = max(names, key=lambda name: known[name])
+            rest = tuple(name for name in names if name != best)
+            examples.append(replace(example, positives=(best,), negatives=rest))
+    return examples
