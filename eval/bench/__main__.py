@@ -1,11 +1,11 @@
-"""``python -m eval.bench encode|rerank|ingest|query|score|finetune|commands [options]``: races, and all commands."""
+"""``python -m eval.bench RACE [options]``: races, and ``commands``: all commands on all collections."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "commands")
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands")
 
 
 def main(argv: list[str]) -> int:

@@ -85,7 +85,12 @@ class Lessons:
                 retriever = session.retriever(self.pipeline)
                 with self.stage("search for unlabelled questions") as tick:
                     return unlabelled_lists(
-                        retriever, self.splits.train, self.asked.questions, self._mining, progress=tick
+                        retriever,
+                        self.splits.train,
+                        self.asked.questions,
+                        self._mining,
+                        texts=self.options.training.negatives + 1,
+                        progress=tick,
                     )
 
         return self.run.step(

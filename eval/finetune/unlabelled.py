@@ -6,6 +6,7 @@ student then learns the teacher's order where no one has judged, and its own few
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,22 +108,31 @@ def unlabelled_lists(
     questions: Mapping[str, str],
     options: MiningOptions,
     *,
+    texts: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainingSet:
-    """What the pipeline finds for each question: as many texts, of the same kind, as a labelled question has.
+    """What the pipeline finds for each question: its first text, and others drawn from as deep as negatives are.
 
     All of them stand as negatives; the teacher says which is the best (``best_first``).
+
+    Args:
+        texts: of each question. It is seen once, so the teacher scores no more than a list holds.
     """
+    draw = random.Random(options.seed)  # noqa: S311 - no secret
     deep = deeper(retriever, options.depth)
     lifter = Lifter(train, retriever.index)
     found = TrainingSet([], {})
     for number, (query, question) in enumerate(questions.items(), start=1):
         places = ranked_documents(deep, lifter, question, options.depth).values()
         known = [place for place in places if place.name in train.corpus][: options.negatives + 1]
-        texts = [training_text(deep, train, question, place.name, place, options.unit) for place in known]
-        if len(texts) > 1:
-            found.texts.update(texts)
-            found.examples.append(Example(query, question, (), tuple(name for name, _ in texts)))
+        if len(known) > 1:
+            drawn = draw.sample(known[1:], min(texts, len(known)) - 1)
+            kept = [
+                training_text(deep, train, question, place.name, place, options.unit)
+                for place in sorted([known[0], *drawn], key=lambda place: place.rank)
+            ]
+            found.texts.update(kept)
+            found.examples.append(Example(query, question, (), tuple(name for name, _ in kept)))
         if progress is not None:
             progress(number, len(questions))
     return found

@@ -24,3 +24,17 @@ def test_the_race_runs_and_both_learn_the_same(tmp_path: Path, capsys: pytest.Ca
     assert "12 test" in result["facts"]["questions"]
     if result["facts"]["gpu"].startswith("none here"):
         assert [row["contestant"] for row in result["rows"]] == ["recipe", "ours"]
+
+
+@pytest.mark.parametrize("reads", ["windows", "sentences"])
+def test_both_ways_of_reading_lists_cost_the_same_loss(
+    reads: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_bert(tmp_path / "tiny")
+    small = ["--base", str(tmp_path / "tiny"), "--lists", "4", "--texts", "3", "--rounds", "1"]
+    assert main(["lists", *small, *(["--sentences"] if reads == "sentences" else []), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    recipe, ours = result["rows"]
+    assert (recipe["contestant"], ours["contestant"], recipe["times_faster"]) == ("recipe", "ours", 1.0)
+    assert result["facts"]["pairs"] == 12 and result["facts"]["reads"] == reads
+    assert ours["loss"] == pytest.approx(recipe["loss"], abs=0.02) and ours["loss"] > 0.1

@@ -115,7 +115,7 @@ def test_a_run_with_questions_that_nobody_judged(harbour: Path, tmp_path: Path) 
     said: list[str] = []
     found = finetune_reranker(harbour, str(bert), cache=tmp_path / "cache", say=said.append, **same)
     held = TrainingSet.load(tmp_path / "out" / "unlabelled.jsonl")
-    assert len(held.examples) == len(ships) and all(len(example.negatives) > 3 for example in held.examples)
+    assert len(held.examples) == len(ships) and all(len(example.negatives) == 4 for example in held.examples)
     scored = (tmp_path / "out" / "teacher.jsonl").read_text(encoding="utf-8")
     assert scored.count(f'"{PREFIX}') == len(ships)
     lists = [int(line.split(" rows")[0].split()[-1]) for line in said if line.startswith("training on")]

@@ -1,0 +1,111 @@
+"""Race: the steps of a reranker's list training, pairs read by length against the library's ListNet as it comes.
+
+Both get the same lists of windows (3 to 11 sentences) and compute the same loss and gradients, with dropout as in
+training. ``--sentences`` races lone sentences instead.
+
+    python -m eval.bench lists      (about two minutes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from eval.bench.corpus import documents
+from eval.bench.timing import alternate, circumstances, ratio, report
+
+PAIRS_AT_ONCE = 16  # of the usual recipe: the library's documentation and our own code before
+
+
+@dataclass(frozen=True)
+class Options:
+    base: str = "minilm"
+    lists: int = 8
+    texts: int = 4
+    sentences: bool = False
+    rounds: int = 3
+    threads: int = 1
+    seed: int = 7
+    as_json: bool = False
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Compute steps by turns, compare their losses without dropout, report."""
+    import torch
+    from sentence_transformers.cross_encoder.losses import ListNetLoss
+
+    from eval.finetune.embedder import base_folder
+    from eval.finetune.reranker_losses import ByLength
+    from eval.finetune.reranker_training import WHOLE_STEP, RerankerTraining, load_cross_encoder
+    from indexes.encoders.torch_runtime import choose_dtype
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    training = RerankerTraining(seed=options.seed, device="cpu")
+    model = load_cross_encoder(base_folder(options.base), options.base, training)
+    dtype = choose_dtype("auto", torch.device("cpu"))
+    inputs, labels = _step(options)
+    by_length: Any = ByLength(model)
+    losses = {
+        "recipe": ListNetLoss(model, mini_batch_size=PAIRS_AT_ONCE),
+        "ours": ListNetLoss(by_length, mini_batch_size=WHOLE_STEP),
+    }
+
+    def step(name: str) -> float:
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+            loss = losses[name](inputs, labels)
+        loss.backward()
+        return float(loss.item())
+
+    model.train()
+    seconds = alternate({name: partial(step, name) for name in losses}, options.rounds)
+    model.eval()
+    exact = {name: step(name) for name in losses}
+    rows = [
+        {
+            "contestant": name,
+            "cpu_seconds": min(values),
+            "times_faster": round(ratio(seconds, "recipe", name), 2),
+            "loss": round(exact[name], 5),
+        }
+        for name, values in seconds.items()
+    ]
+    pairs = sum(len(texts) for texts in inputs[1])
+    facts = circumstances(pairs=pairs, reads="sentences" if options.sentences else "windows", dtype=str(dtype))
+    return report("lists", rows, as_json=options.as_json, facts=facts)
+
+
+def _step(options: Options) -> tuple[list[list[Any]], list[Any]]:
+    """Questions with their texts, and labels of one positive each."""
+    import torch
+
+    draw = random.Random(options.seed)
+    count = options.lists * (1 + options.texts)
+    made = [text.split(". ") for text in documents(12 * count, sentences_each=12, seed=options.seed)]
+    questions = [" ".join(made.pop()[0].split()[:8]) for _ in range(options.lists)]
+    texts = [sentences[: 1 if options.sentences else draw.randint(3, 11)] for sentences in made]
+    lists = [
+        [". ".join(text) for text in texts[place * options.texts : (place + 1) * options.texts]]
+        for place in range(options.lists)
+    ]
+    return [questions, lists], [torch.tensor([1.0, *[0.0] * (len(row) - 1)]) for row in lists]
+
+
+def main(argv: list[str]) -> int:
+    """``python -m eval.bench lists``."""
+    parser = argparse.ArgumentParser(prog="python -m eval.bench lists", description=(__doc__ or "").split("\n")[0])
+    own = Options()
+    parser.add_argument("--base", default=own.base, help="minilm, a folder, or a hub name")
+    parser.add_argument("--lists", type=int, default=own.lists, help="questions in a step")
+    parser.add_argument("--texts", type=int, default=own.texts, help="texts of a question")
+    parser.add_argument("--sentences", action="store_true", help="lone sentences instead of windows")
+    parser.add_argument("--rounds", type=int, default=own.rounds, help="steps of each")
+    parser.add_argument("--threads", type=int, default=own.threads, help="torch threads")
+    parser.add_argument("--seed", type=int, default=own.seed)
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
+    run(Options(**vars(parser.parse_args(argv))))
+    return 0
