@@ -13,7 +13,7 @@ from eval.datasets.dataset import Dataset
 from eval.embedding_cache import digest
 from eval.finetune import flag_process, flag_training
 from eval.finetune.bge_m3 import MULTI_VECTOR, SIDES, M3Options, TunedM3
-from eval.finetune.embedder_training import DEV, Trained, curve_csv, curve_rows
+from eval.finetune.curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.finetune.embedder_work import Work
 from eval.finetune.run_folder import write_atomic
 from eval.metrics import score
@@ -182,7 +182,9 @@ class M3Work(Work):
         flag_training.take(each[best], self.folder, self.trained_folder)
         write_atomic(self.run.path / "loss.csv", curve_csv(rows))
         steps = flag_training.step_of(checkpoints[-1])
-        return Trained(rows, best, curve[best]["dev"], curve[0]["dev"], steps, [*pool.notes, *notes])
+        return Trained(
+            rows, best, curve[best]["dev"], curve[0]["dev"], steps, [*pool.notes, *notes, *never_better(rows)]
+        )
 
     def _dev(self, folder: Path, pool: DevPool) -> float:
         """nDCG@10 of the dev questions over the pool, by the dense score and a share of the sparse one."""

@@ -93,6 +93,18 @@ def curve_rows(history: list[dict[str, Any]]) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows) if len(rows[step]) > 2]
 
 
+def never_better(rows: list[dict[str, float]]) -> list[str]:
+    """A sentence where training never got above what it began with; a checkpoint of it is kept all the same."""
+    devs = {row["step"]: row["dev"] for row in rows if "dev" in row}
+    first, best = devs.pop(0, None), max(devs.values(), default=None)
+    if first is None or best is None or best > first:
+        return []
+    return [
+        f"training never got above its start on dev ({DEV} {first:.4f}, then at best {best:.4f}): the best checkpoint "
+        "is kept all the same, and the test decides"
+    ]
+
+
 def curve_csv(rows: list[dict[str, float]]) -> str:
     lines = [f"step,epoch,loss,dev {DEV}"]
     for row in rows:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.curve import DEV, Tick, Trained, curve_callback, curve_csv, curve_rows, ended_state
+from eval.finetune.curve import DEV, Tick, Trained, curve_callback, curve_csv, curve_rows, ended_state, never_better
 from eval.finetune.embedder_data import DevPool
 from eval.finetune.embedder_trainer import (
     Rows,
@@ -176,5 +176,5 @@ def train(
         best_dev=float(trainer.state.best_metric or 0.0),
         first_dev=devs[0] if devs else 0.0,
         steps=int(trainer.state.global_step),
-        notes=[*pool.notes],
+        notes=[*pool.notes, *never_better(curve.rows)],
     )

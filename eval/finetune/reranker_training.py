@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.finetune.curve import never_better
 from eval.finetune.embedder_training import Tick, Trained, _silence, _step_of
 from eval.finetune.reranker_data import LABEL, QUESTION, TEXTS, CandidateList, Loss, Rows
 from eval.finetune.reranker_dev import list_evaluator, loss_curve
@@ -194,8 +195,10 @@ def train_reranker(
         best_dev=float(trainer.state.best_metric or 0.0),
         first_dev=devs[0] if devs else 0.0,
         steps=int(trainer.state.global_step),
-        notes=[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"]
-        * bool(dev),
+        notes=[
+            *[f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"] * bool(dev),
+            *never_better(curve.rows),
+        ],
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from embedder_fixtures import tiny_encoder, write_harbour
 
-from eval.finetune.curve import DEV, exhausted
+from eval.finetune.curve import DEV, exhausted, never_better
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.embedder_data import columns, dev_pool
 from eval.finetune.embedder_training import TrainingOptions, train
@@ -89,6 +89,13 @@ def test_patience_counts_steps_and_not_log_lines() -> None:
     assert not exhausted(history, 2) and exhausted(history, 1) and not exhausted(history, 0)
     assert not exhausted([*history, history[-1]], 2)  # the checkpoint that a continued training starts from
     assert exhausted([*history, {"step": 8, f"eval_{DEV}": 0.6}], 2)
+
+
+def test_a_training_that_never_got_above_its_start_says_so() -> None:
+    rows: list[dict[str, float]] = [{"step": 0, "dev": 0.8}, {"step": 5, "loss": 1.0}, {"step": 10, "dev": 0.75}]
+    (note,) = never_better(rows)
+    assert "nDCG@10 0.8000, then at best 0.7500" in note
+    assert never_better([*rows, {"step": 20, "dev": 0.81}]) == [] == never_better(rows[:2]) == never_better(rows[1:])
 
 
 def test_adapters_matryoshka_and_cached_loss_end_in_an_ordinary_checkpoint(place: Path, tmp_path: Path) -> None:
