@@ -167,8 +167,8 @@ def finetune_reranker(
         limit=train_queries,
         dev_by=dev_by,
     )
-    asked = read_unlabelled(wanted.unlabelled, splits)
     rest = others(also, test=splits.test)
+    asked = read_unlabelled(wanted.unlabelled, splits.train, [splits.dev, splits.test, *rest])
     tree = settings.model_dump(mode="json")
     with RunFolder(
         out,

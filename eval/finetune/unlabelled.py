@@ -22,7 +22,6 @@ from indexes.errors import SourceError
 
 if TYPE_CHECKING:
     from eval.datasets.dataset import Dataset
-    from eval.finetune.splits import Splits
     from eval.mining import MiningOptions
     from rag.retrieval.hybrid import HybridRetriever
 
@@ -42,40 +41,41 @@ class Unlabelled:
         return digest(list(self.questions.values()))
 
 
-def read_unlabelled(paths: Sequence[str | Path], splits: Splits) -> Unlabelled:
-    """Read questions, one a line; those that training, dev or test ask as well are left out and counted.
+def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Sequence[Dataset]) -> Unlabelled:
+    """Read questions, one a line; those that are asked elsewhere as well are left out and counted.
 
     Args:
         paths: text files, or ``.jsonl`` files of rows with a "text", "question" or "query" (BEIR's queries.jsonl).
+        train: labelled questions, which are trained on anyway.
+        held_out: dev, test and what forgetting is measured on.
 
     Raises:
         SourceError: a file cannot be read, has bad rows, or no question is left.
     """
     if not paths:
         return Unlabelled()
-    held_out, labelled = _wordings(splits.dev, splits.test), _wordings(splits.train)
+    measured, labelled = _wordings(*held_out), _wordings(train)
     bad = BadRows()
     read = [text for path in paths for text in _questions(Path(path).expanduser(), bad)]
     bad.raise_if_any()
     kept: dict[str, str] = {}
-    asked = {"dev or test": 0, "training": 0}
+    left_out = {"that something is measured on": 0, "of training": 0}
     for text in read:
         said = wording(text)
-        if said in held_out or said in labelled:
-            asked["dev or test" if said in held_out else "training"] += 1
+        if said in measured or said in labelled:
+            left_out["that something is measured on" if said in measured else "of training"] += 1
         else:
             kept.setdefault(said, text)
     if not kept:
         files = ", ".join(str(path) for path in paths)
         raise SourceError(
-            f"{files}: of {len(read)} questions none is left without those of training, dev and test",
+            f"{files}: of {len(read)} questions none is left without those of training, dev, test and other collections",
             remedy="name a file with other questions, one a line",
         )
-    left_out = ", ".join(f"{count} that {part} ask{'s' * (part == 'training')} too" for part, count in asked.items())
     questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
-    return Unlabelled(
-        questions, [f"{len(questions)} questions without labels are answered by the teacher; left out: {left_out}"]
-    )
+    others = ", ".join(f"{count} {what}" for what, count in left_out.items())
+    note = f"{len(questions)} questions without labels are answered by the teacher; left out: {others}"
+    return Unlabelled(questions, [note])
 
 
 def _wordings(*parts: Dataset) -> set[str]:

@@ -14,7 +14,7 @@ from eval.finetune.reranker import RerankerOptions, finetune_reranker
 from eval.finetune.reranker_data import training_rows
 from eval.finetune.reranker_training import RerankerTraining
 from eval.finetune.splits import Splits, make_splits
-from eval.finetune.unlabelled import PREFIX, best_first, read_unlabelled
+from eval.finetune.unlabelled import PREFIX, Unlabelled, best_first, read_unlabelled
 from indexes.errors import SettingsError, SourceError
 from rag import load_settings
 
@@ -29,6 +29,10 @@ def splits(harbour: Path) -> Splits:
     return make_splits(harbour)
 
 
+def read(paths: list[Path], splits: Splits) -> Unlabelled:
+    return read_unlabelled(paths, splits.train, [splits.dev, splits.test])
+
+
 def written(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
@@ -41,7 +45,7 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
         f"Who mended the rudder?\n\n{test.upper()}\nwho mended the  rudder\r\n{train} \n桅杆是谁修的？\n",
     )
     rows = [{"_id": "1", "text": "How many sails were torn?"}, {"question": "Who slept ashore?"}, {"query": test}]
-    found = read_unlabelled([lines, written(tmp_path / "log.jsonl", "\n".join(map(json.dumps, rows)))], splits)
+    found = read([lines, written(tmp_path / "log.jsonl", "\n".join(map(json.dumps, rows)))], splits)
     assert list(found.questions.values()) == [
         "Who mended the rudder?",
         "桅杆是谁修的？",
@@ -51,9 +55,9 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
     assert all(name.startswith(PREFIX) for name in found.questions)
     assert found.notes == [
         "4 questions without labels are answered by the teacher; "
-        "left out: 2 that dev or test ask too, 1 that training asks too"
+        "left out: 2 that something is measured on, 1 of training"
     ]
-    assert read_unlabelled([], splits).questions == {} and read_unlabelled([], splits).hash != found.hash
+    assert read([], splits).questions == {} and read([], splits).hash != found.hash
 
 
 @pytest.mark.parametrize(
@@ -67,14 +71,14 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
 )
 def test_a_file_without_questions_is_told(name: str, content: str, said: str, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=said):
-        read_unlabelled([written(tmp_path / name, content)], splits)
+        read([written(tmp_path / name, content)], splits)
 
 
 def test_a_file_that_is_not_there_is_told(splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere\.txt is no file of questions"):
-        read_unlabelled([tmp_path / "nowhere.txt"], splits)
+        read([tmp_path / "nowhere.txt"], splits)
     with pytest.raises(SourceError, match="is no file of questions"):
-        read_unlabelled([tmp_path], splits)
+        read([tmp_path], splits)
 
 
 def test_the_teachers_best_stands_for_the_answer_and_earns_no_bonus() -> None:
