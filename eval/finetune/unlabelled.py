@@ -69,7 +69,7 @@ def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Seque
     if not kept:
         files = ", ".join(str(path) for path in paths)
         raise SourceError(
-            f"{files}: of {len(read)} questions none is left without those of training, dev, test and other collections",
+            f"{files}: of {len(read)} questions none is left without those of the collections themselves",
             remedy="name a file with other questions, one a line",
         )
     questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
