@@ -126,6 +126,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="In the end train again, on training and dev questions together, for as long as dev found best.",
 )
+@click.option(
+    "--soup",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="Train N times, with seeds one after the other, and average the weights.",
+)
 @shared_options
 def command(
     shared: Shared,
@@ -153,6 +161,7 @@ def command(
     dev_questions: int,
     weight: str,
     refit: bool,
+    soup: int,
 ) -> None:
     """Train a cross-encoder on DATASET's training questions, and prove the pipeline with it on the test questions.
 
@@ -197,6 +206,7 @@ def command(
         dev_questions=dev_questions,
         weight=share(weight),
         refit=refit,
+        soup=soup,
         unlabelled=unlabelled,
     )
     found = finetune_reranker(

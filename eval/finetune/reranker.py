@@ -40,6 +40,7 @@ class RerankerOptions:
         dev_questions: at most so many compare checkpoints; all dev questions choose the weight.
         weight: share of the reranker's score in the order (``rerank.weight``); None: chosen on dev.
         refit: train again in the end, on training and dev questions together, for as long as dev found best.
+        soup: trainings, with seeds one after the other, whose weights are averaged (Wortsman et al., arXiv 2203.05482).
         unlabelled: files of questions without labels (``eval.finetune.unlabelled``), which the teacher answers.
     """
 
@@ -51,11 +52,12 @@ class RerankerOptions:
     dev_questions: int = 60
     weight: float | None = None
     refit: bool = False
+    soup: int = 1
     unlabelled: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         mining = {key: getattr(self.mining, key) for key in ("depth", "skip", "negatives", "margin", "unit", "seed")}
-        names = ("teacher", "warm_up", "warm_lr", "dev_questions", "weight", "refit", "unlabelled")
+        names = ("teacher", "warm_up", "warm_lr", "dev_questions", "weight", "refit", "soup", "unlabelled")
         own = {key: getattr(self, key) for key in names}
         judge = getattr(self.mining.cross_encoder, "fingerprint", None)
         return {**own, "training": self.training.as_dict(), "mining": mining | {"cross_encoder": judge}}

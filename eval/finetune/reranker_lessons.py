@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eval.finetune.data import TrainingSet
 from eval.finetune.embedder import Stage
@@ -120,28 +121,39 @@ class Lessons:
             teacher = PipelineTeacher(session.retriever(self.pipeline))
             return teacher_scores(teacher, mined, path, progress=tick)
 
-    def rows(self, mined: TrainingSet, scale: float | None) -> Rows:
-        """What the trainer reads, of all epochs."""
+    def rows(self, mined: TrainingSet, scale: float | None) -> Callable[[int], Rows]:
+        """What the trainer reads, of all epochs, by seed; pipeline and teacher are asked at the first call only."""
         from eval.finetune.reranker_data import best_scale, training_rows
 
-        training, first, asked = self.options.training, None, self.unlabelled()
-        everything = TrainingSet([*mined.examples, *asked.examples], mined.texts | asked.texts)
-        taught = self.taught(everything)
-        if scale is not None:
-            found = self.fused(everything)
-            first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
-        return training_rows(
-            replace(mined, texts=everything.texts),
-            training.loss,
-            negatives=training.negatives,
-            epochs=training.epochs,
-            seed=training.seed,
-            scores=taught,
-            bonus=training.bonus,
-            sharpness=best_scale(mined, taught) if taught is not None else 1.0,
-            first=first,
-            unlabelled=best_first(asked, taught or {}),
-        )
+        training = self.options.training
+
+        @cache
+        def known() -> dict[str, Any]:
+            asked = self.unlabelled()
+            everything = TrainingSet([*mined.examples, *asked.examples], mined.texts | asked.texts)
+            taught, first = self.taught(everything), None
+            if scale is not None:
+                found = self.fused(everything)
+                first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
+            return {
+                "training": replace(mined, texts=everything.texts),
+                "scores": taught,
+                "sharpness": best_scale(mined, taught) if taught is not None else 1.0,
+                "first": first,
+                "unlabelled": best_first(asked, taught or {}),
+            }
+
+        def made(seed: int) -> Rows:
+            return training_rows(
+                **known(),
+                loss=training.loss,
+                negatives=training.negatives,
+                epochs=training.epochs,
+                bonus=training.bonus,
+                seed=seed,
+            )
+
+        return made
 
     def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
         """The teacher's scores, on one scale; None where there is no teacher."""

@@ -18,6 +18,7 @@ from eval.finetune.reranker import RerankerOptions, TunedReranker
 from eval.finetune.reranker_data import QUESTION, CandidateList, Rows
 from eval.finetune.reranker_lessons import Lessons
 from eval.finetune.reranker_pipeline import Measuring, against_none, gain_alone, opponent, rerank_lines, with_reranker
+from eval.finetune.reranker_soup import average, soup_notes
 from eval.finetune.reranker_training import (
     RerankerTraining,
     has_head,
@@ -71,12 +72,12 @@ class Work:
         scale = self.lessons.scaled(mined)
         begin = start if warm is None else self.run.path / "warm"
         target = TRIAL if self.options.refit else "model"
-        rows_of = partial(self.lessons.rows, mined, scale)
-        trained = self.fitted(target, begin, rows_of, lists, self.options.training, scale)
+        each = self.souped(target, begin, self.lessons.rows(mined, scale), lists, scale)
+        trained = each[0]
         weight, weights = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
         self.say(f"the reranker's share in the order is {weight:g} (MAP on dev {max(weights.values()):.4f})")
         if self.options.refit:
-            mined = self.refitted(mined, begin, trained, scale)
+            mined = self.refitted(mined, begin, each, scale)
         after = measure.scored("tuned", "the tuned model", everywhere, self.model, weight, scale)
         alone = (
             measure.scored("alone", "the tuned model alone", [test], self.model, 1.0, scale) if weight < 1 else after
@@ -85,15 +86,16 @@ class Work:
         rows = measure.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
-        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes, *trained.notes]
+        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes, *trained.notes, *soup_notes(each)]
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
         self.card(proof, mined, command, notes, lines[3:])
-        for name in ("checkpoints", "checkpoints-warm-up", "checkpoints-refit", "scores", TRIAL):
-            shutil.rmtree(self.run.path / name, ignore_errors=True)
+        for name in ("checkpoints*", "scores", f"{TRIAL}*", "model-*"):
+            for folder in self.run.path.glob(name):
+                shutil.rmtree(folder, ignore_errors=True)
         return TunedReranker(
             self.model,
             proof,
@@ -139,7 +141,29 @@ class Work:
         self.run.step("start", lambda: str(start_model(self.folder, self.base, target, self.options.training).name))
         return target
 
-    def refitted(self, mined: TrainingSet, begin: Path, trained: Trained, scale: float | None) -> TrainingSet:
+    def souped(
+        self,
+        target: str,
+        begin: Path,
+        rows: Callable[[int], Rows],
+        lists: list[CandidateList],
+        scale: float | None,
+        step: Literal["train", "refit"] = "train",
+    ) -> list[Trained]:
+        """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
+        training, count = self.options.training, self.options.soup
+        if count == 1:
+            return [self.fitted(target, begin, partial(rows, training.seed), lists, training, scale, step)]
+        found = []
+        for place in range(count):
+            own = replace(training, seed=training.seed + place)
+            made = partial(rows, own.seed)
+            found.append(self.fitted(f"{target}-{place}", begin, made, lists, own, scale, step, place))
+        models, whole = [self.run.path / f"{target}-{place}" for place in range(count)], self.run.path / target
+        self.run.step(f"average {target}", lambda: average(models, whole).name)
+        return found
+
+    def refitted(self, mined: TrainingSet, begin: Path, each: list[Trained], scale: float | None) -> TrainingSet:
         """Train the model again, on training and dev questions together, for as long as dev found best.
 
         What dev had to choose is chosen then, and its questions are labelled ones like the others. Steps grow with the
@@ -150,20 +174,23 @@ class Work:
         """
         found, _ = self.lessons.mined("-dev")
         both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
+        rows_of = self.lessons.rows(both, scale)
+        # Dev asks none of them: the leakage guard.
+        asked = {*(example.question for example in mined.examples), *self.asked.questions.values()}
 
-        def rows() -> Rows:
-            all_of_them = self.lessons.rows(both, scale)
-            # Dev asks none of them: the leakage guard.
-            asked = {*(example.question for example in mined.examples), *self.asked.questions.values()}
+        def rows(seed: int) -> Rows:
+            all_of_them = rows_of(seed)
             first = sum(question in asked for question in all_of_them[QUESTION])
+            trained = each[seed - self.options.training.seed]
             seen = trained.best_step * step_rows(self.options.training) / first
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
             return {column: values[:kept] for column, values in all_of_them.items()}
 
-        again = self.fitted("model", begin, rows, [], self.options.training, scale, step="refit")
+        again = self.souped("model", begin, rows, [], scale, step="refit")
+        steps = ", ".join(str(one.steps) for one in again)
         both.notes.append(
             f"trained again in the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "
-            f"together, for {again.steps} steps: as often as was best on dev"
+            f"together, for {steps} steps: as often as was best on dev"
         )
         return both
 
@@ -199,17 +226,23 @@ class Work:
         training: RerankerTraining,
         scale: float | None,
         step: Literal["train", "warm up", "refit"] = "train",
+        place: int = 0,
     ) -> Trained:
-        """One training, of the warm-up, of the model itself or of it again; its rows are made where it is not done."""
+        """One training, of the warm-up, of the model itself or of it again; its rows are made where it is not done.
+
+        Args:
+            place: in the soup; files and steps of the first have no number.
+        """
         dev = [one for one in lists if any(gain > 0 for gain in one.relevant.values())]
-        files, verb = {"train": ("", "training"), "warm up": ("warm-up", "warming up"), "refit": ("refit", "training")}[
-            step
-        ]
+        kind = {"train": "", "warm up": "warm-up", "refit": "refit"}[step]
+        verb = "warming up" if step == "warm up" else "training"
+        number = f"-{place + 1}" if place else ""
 
         def work() -> dict[str, Any]:
             made = rows()
             self.say(f"{verb} on {len(made['question'])} rows ({training.loss})")
-            with self.stage(step) as tick:
+            one_of_several = self.options.soup > 1 and step != "warm up"
+            with self.stage(f"{step} {place + 1} of {self.options.soup}" if one_of_several else step) as tick:
                 found = train_reranker(
                     start,
                     self.base,
@@ -218,14 +251,14 @@ class Work:
                     self.run.path,
                     self.run.path / target,
                     training,
-                    curve_file=f"{files}-loss.csv" if files else "loss.csv",
-                    checkpoints=f"checkpoints-{files}" if files else "checkpoints",
+                    curve_file=f"{kind}-loss{number}.csv".lstrip("-"),
+                    checkpoints=f"checkpoints-{kind}{number}" if kind else f"checkpoints{number}",
                     scale=scale,
                     progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
                 )
             return asdict(found)
 
-        return Trained(**self.run.step(step, work))
+        return Trained(**self.run.step(f"{step} {place + 1}" if place else step, work))
 
     def card(self, proof: Proof, mined: TrainingSet, command: str, notes: list[str], lines: list[str]) -> None:
         from eval.finetune.card import write_card

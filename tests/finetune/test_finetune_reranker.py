@@ -226,6 +226,45 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
     assert not (tmp_path / "merged").exists()
 
 
+def test_a_soup_is_the_mean_of_its_trainings(
+    harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
+) -> None:
+    """Trainings with seeds of their own, from one start; interrupted or not."""
+    from safetensors.numpy import load_file
+
+    training = replace(TRAINING, epochs=2, evaluations=1)
+    options = RerankerOptions(training=training, soup=3, weight=0.5)
+    same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
+    kept: dict[str, dict[str, np.ndarray]] = {}
+
+    @contextmanager
+    def keeping(name: str) -> Iterator[Any]:
+        """Look at the members before they are cleared away."""
+        kept.update(
+            (path.name, load_file(path / "model.safetensors"))
+            for path in (tmp_path / "whole").glob("model-[012]")
+            if (path / "model.safetensors").is_file()
+        )
+        yield None
+
+    found = finetune_reranker(harbour, str(bert), out=tmp_path / "whole", stage=keeping, **same)
+    assert sorted(kept) == ["model-0", "model-1", "model-2"]
+    whole = load_file(found.model / "model.safetensors")
+    for name, value in whole.items():
+        members = [kept[one][name] for one in sorted(kept)]
+        np.testing.assert_allclose(value, np.mean(members, axis=0), atol=1e-5)
+    assert any((kept["model-0"][name] != kept["model-1"][name]).any() for name in whole)
+    assert any(note.startswith("the weights are the mean of 3 trainings") for note in found.proof.notes)
+    left = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {"loss.csv", "loss-2.csv", "loss-3.csv"} <= left
+    assert not [name for name in left if name.startswith(("model-", "checkpoints"))]
+    with pytest.raises(Stop):
+        finetune_reranker(harbour, str(bert), out=tmp_path / "parts", stage=stopping("train 2 of 3"), **same)
+    assert (tmp_path / "parts" / "model-0").is_dir() and not (tmp_path / "parts" / "model-2").exists()
+    again = finetune_reranker(harbour, str(bert), out=tmp_path / "parts", **same)
+    np.testing.assert_array_equal(ours(again.model, PAIRS[:20]), ours(found.model, PAIRS[:20]))
+
+
 def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
     harbour: Path, tuned: TunedReranker, cache: Path, pipeline: Settings, tmp_path: Path
 ) -> None:

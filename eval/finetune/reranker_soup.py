@@ -1,0 +1,31 @@
+"""Model soups: the mean of the weights of several trainings that began with one model (Wortsman et al., 2203.05482).
+
+With a few hundred questions, chance in the training (which negatives are drawn, in what order, what dropout leaves out)
+moves a reranker as much as its training does. Trainings from one start err in different directions: their mean errs
+less, costs nothing to use, and is found again with other seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eval.finetune.curve import DEV, Trained
+from eval.finetune.weights import average_folders
+
+
+def average(models: Sequence[Path], out: Path) -> Path:
+    """Write the mean of the weights of two or more models to ``out``; means of fewer lie beside it."""
+    mean = models[0]
+    for count, model in enumerate(models[1:], start=2):
+        part = out if count == len(models) else out.with_name(f"{out.name}-mean-{count}")
+        mean = average_folders(mean, model, 1 / count, part)
+    return mean
+
+
+def soup_notes(each: Sequence[Trained]) -> list[str]:
+    """What was averaged, in a sentence; none where there was one training."""
+    if len(each) < 2:
+        return []
+    devs = ", ".join(f"{one.best_dev:.4f}" for one in each)
+    return [f"the weights are the mean of {len(each)} trainings, whose best {DEV} on dev were {devs}"]
