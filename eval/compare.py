@@ -16,12 +16,13 @@ import numpy as np
 
 from eval.latency import LATENCY, Slower, latency, slower
 from eval.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score
+from eval.repeats import Repeats, mean_values, repeats_note
 from eval.runs import Run
 from eval.significance import SEED, Paired, holm, paired
 from indexes.errors import SettingsError, SourceError
 
 Against = Literal["first", "previous", "all"]
-Decision = Literal["keep", "drop", "no evidence"]
+Decision = Literal["keep", "drop", "no worse", "no evidence"]
 
 LEVELS = tuple(step / 10 for step in range(11))  # recall levels of the precision-recall curve
 
@@ -103,25 +104,28 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[Run],
+    runs: Sequence[Run | Repeats],
     qrels: Qrels,
     measures: Sequence[str | Measure] = DEFAULT_MEASURES,
     *,
     against: Against = "first",
     baseline: str | None = None,
     alpha: float = 0.05,
+    margin: float | None = None,
     seed: int = SEED,
     title: str = "",
 ) -> Comparison:
     """Compare runs of one dataset.
 
     Args:
-        runs: two or more, each with a name of its own.
+        runs: two or more, each with a name of its own; ``Repeats`` count by their means, query by query.
         qrels: the judgements of their dataset.
         measures: the first one decides the verdicts.
         against: every run against the first one, each against the one before it (an ablation ladder), or all pairs.
         baseline: name of the run that counts as the first one.
         alpha: a difference is significant below this corrected p value.
+        margin: relative loss that does not matter. Where there is no significant difference and the whole interval
+            lies above it, the verdict is "no worse" (a test of non-inferiority at one-sided 2.5 %, not corrected).
 
     Raises:
         SettingsError: fewer than two runs, two of one name, or no run of the baseline's name.
@@ -131,23 +135,48 @@ def compare(
     wanted = [str(measure) for measure in parse_measures(measures)]
     if not wanted:
         raise SettingsError("there is no measure to compare on", remedy="name one, such as nDCG@10")
-    queries, warnings = _coverage(ordered, qrels)
+    queries, warnings = _coverage([run for one in ordered for run in _runs_of(one)], qrels)
     kept = {query: qrels[query] for query in queries}
     scored: list[Scored] = []
     notes: dict[str, None] = {}
-    for run in ordered:
-        scores = score(run.results, kept, wanted, window_ranks=run.window_ranks)
-        notes.update(dict.fromkeys(note for note in scores.notes if "the run" not in note))
-        curve = precision_recall(run.results, kept)
-        scored.append(Scored(run.name, scores.mean, scores.per_query, latency(run, queries), curve))
+    for one in ordered:
+        members = [_scored(run, queries, kept, wanted, notes) for run in _runs_of(one)]
+        if isinstance(one, Repeats):
+            notes[repeats_note(one.name, wanted[0], [member.mean[wanted[0]] for member in members])] = None
+        scored.append(members[0] if isinstance(one, Run) else _mean(one.name, members))
     pairs = _pairs(scored, against)
     differences = [d for measure in wanted for d in _differences(pairs, measure, seed)]
     result = Comparison(wanted, scored, differences, [], len(queries), alpha, warnings, list(notes), title)
-    by_name = {run.name: run for run in ordered}
-    result.verdicts = [_verdict(result, new, old, slower(by_name[new.name], by_name[old.name])) for new, old in pairs]
+    by_name = {one.name: one for one in ordered}
+    result.verdicts = [
+        _verdict(result, new, old, _slower(by_name[new.name], by_name[old.name]), margin) for new, old in pairs
+    ]
     if any(run.latency for run in scored):
         result.notes.append(LATENCY)
     return result
+
+
+def _runs_of(one: Run | Repeats) -> Sequence[Run]:
+    return [one] if isinstance(one, Run) else one.runs
+
+
+def _scored(run: Run, queries: Sequence[str], kept: Qrels, measures: Sequence[str], notes: dict[str, None]) -> Scored:
+    scores = score(run.results, kept, list(measures), window_ranks=run.window_ranks)
+    notes.update(dict.fromkeys(note for note in scores.notes if "the run" not in note))
+    curve = precision_recall(run.results, kept)
+    return Scored(run.name, scores.mean, scores.per_query, latency(run, queries), curve)
+
+
+def _mean(name: str, members: Sequence[Scored]) -> Scored:
+    """Several runs as one; it has no latency of its own."""
+    values = mean_values([member.per_query for member in members])
+    means = {measure: float(np.mean([member.mean[measure] for member in members])) for measure in members[0].mean}
+    curve = [float(value) for value in np.mean([member.curve for member in members], axis=0)]
+    return Scored(name, means, values, {}, curve)
+
+
+def _slower(new: Run | Repeats, old: Run | Repeats) -> Slower | None:
+    return slower(new, old) if isinstance(new, Run) and isinstance(old, Run) else None
 
 
 def precision_recall(results: Mapping[str, Sequence[tuple[str, float]]], qrels: Qrels) -> list[float]:
@@ -163,7 +192,7 @@ def precision_recall(results: Mapping[str, Sequence[tuple[str, float]]], qrels: 
     return [float(value) for value in np.mean(rows, axis=0)] if rows else [0.0] * len(LEVELS)
 
 
-def _ordered(runs: Sequence[Run], baseline: str | None) -> list[Run]:
+def _ordered(runs: Sequence[Run | Repeats], baseline: str | None) -> list[Run | Repeats]:
     names = [run.name for run in runs]
     if len(runs) < 2:
         raise SettingsError(f"there {'is one run' if runs else 'are no runs'} to compare", remedy="name two or more")
@@ -222,7 +251,7 @@ def _differences(pairs: Sequence[tuple[Scored, Scored]], measure: str, seed: int
     ]
 
 
-def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | None) -> Verdict:
+def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | None, margin: float | None) -> Verdict:
     measure = comparison.measures[0]
     found = comparison.difference(new.name, measure, old.name)
     if found is None:
@@ -233,6 +262,10 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
     if found.p_holm < comparison.alpha:
         decision: Decision = "keep" if numbers.difference > 0 else "drop"
         return Verdict(new.name, old.name, decision, f"{decision}: {what}{cost}", time)
+    limit = None if margin is None else margin * old.mean[measure]
+    if limit is not None and numbers.low >= -limit:
+        worst = f"at worst {max(0.0, -numbers.low):.4f} less, and {limit:.4f} ({margin:.1%}) would not matter"
+        return Verdict(new.name, old.name, "no worse", f"no worse: {what}{cost}; {worst}", time)
     if numbers.wins + numbers.losses == 0:
         reason = f"every one of the {numbers.queries} queries scores the same"
     elif numbers.needed is None:

@@ -11,13 +11,14 @@ from eval.cli.options import dataset_of, measure_names, measures_option
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
+    from eval.repeats import Repeats
     from eval.runs import Run
 
 SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
 
 
 @click.command(name="compare", short_help="Compare runs: differences, intervals, p values, verdicts.")
-@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True)
 @click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
 @measures_option
@@ -30,6 +31,12 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
 )
 @click.option("--baseline", metavar="NAME", help="The run that counts as the first one.")
 @click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Relative loss that does not matter: says where a run is no worse than that.",
+)
 @click.option("--title", default="", help="Title of the report.")
 @click.option(
     "-o",
@@ -50,19 +57,28 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
 )
 @click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
 def command(
-    folders: tuple[Path, ...],
+    folders: tuple[str, ...],
     path: str | None,
     split: str | None,
     measures: str | None,
     against: str,
     baseline: str | None,
     alpha: float,
+    margin: float | None,
     title: str,
     outputs: tuple[Path, ...],
     form: str,
     as_json: bool,
 ) -> None:
-    """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts."""
+    """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts.
+
+    NAME=RUN,RUN,... is one pipeline several times, trained with other seeds, say: it counts by its mean.
+
+    \b
+    Examples:
+      rag-eval compare runs/base runs/rrf
+      rag-eval compare labels=a/tuned,b/tuned student=c/tuned,d/tuned --margin 0.025
+    """
     from eval.compare import Against, compare
     from eval.report import FORMS
     from indexes.errors import SettingsError
@@ -71,15 +87,17 @@ def command(
     if unknown := [str(output) for output in outputs if output.suffix.lower() not in SUFFIXES]:
         raise SettingsError(f"-o {unknown[0]} has no known ending", remedy=f"end it in one of {', '.join(SUFFIXES)}")
     names = measure_names(measures)
-    runs = load_runs(folders)
+    named = named_runs(folders)
+    runs = load_runs(tuple(Path(folder) for _, members in named for folder in members))
     dataset = judgements(runs, path, split)
     comparison = compare(
-        runs,
+        grouped(named, runs),
         dataset.qrels,
         names,
         against=cast("Against", against),
         baseline=baseline,
         alpha=alpha,
+        margin=margin,
         title=title or f"{dataset.name} ({dataset.split})",
     )
     data(FORMS["json" if as_json else form](comparison).rstrip("\n"))
@@ -90,6 +108,28 @@ def command(
     if (as_json or form != "terminal") and not outputs:
         for warning in comparison.warnings:
             words(f"warning: {warning}")
+
+
+def named_runs(texts: tuple[str, ...]) -> list[tuple[str | None, list[str]]]:
+    """(None, [folder]) of a run, (name, folders) of NAME=RUN,RUN,...; what is there as it stands is a run."""
+    found: list[tuple[str | None, list[str]]] = []
+    for text in texts:
+        name, equals, members = text.partition("=")
+        several = bool(equals and name) and not Path(text).exists()
+        found.append((name, [part for part in members.split(",") if part]) if several else (None, [text]))
+    return found
+
+
+def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[Run | Repeats]:
+    """The runs in their order, those of one name as one."""
+    from eval.repeats import Repeats
+
+    rest = iter(runs)
+    found: list[Run | Repeats] = []
+    for name, members in named:
+        own = tuple(next(rest) for _ in members)
+        found.append(own[0] if name is None else Repeats(name, own))
+    return found
 
 
 def load_runs(folders: tuple[Path, ...]) -> list[Run]:

@@ -26,6 +26,7 @@ h3{font-size:.95rem;font-weight:600;margin:0 0 .4rem}p{margin:.3rem 0}.soft{colo
 .verdicts li{border:1px solid var(--line);border-left:5px solid var(--even);border-radius:6px;padding:.6rem .9rem;
 background:var(--panel)}
 .verdicts .keep{border-left-color:var(--good)}.verdicts .drop{border-left-color:var(--bad)}
+.verdicts .no-worse{border-left-color:var(--good)}
 .badge{display:inline-block;font-weight:600;font-size:.85rem;margin-right:.6rem;color:var(--even)}
 .keep .badge{color:var(--good)}.drop .badge{color:var(--bad)}
 .warning{border:1px solid var(--bad);border-radius:6px;padding:.5rem .9rem;margin:.5rem 0;color:var(--bad)}
@@ -47,7 +48,7 @@ _COLOURS = "".join(
     f".line.c{n}{{stroke:var(--c{n})}}.dot.c{n}{{fill:var(--c{n})}}.swatch.c{n}{{background:var(--c{n})}}"
     for n in range(plots.COLOURS)
 )
-_WORDS = {"keep": "Keep", "drop": "Drop", "no evidence": "No evidence"}
+_WORDS = {"keep": "Keep", "drop": "Drop", "no worse": "No worse", "no evidence": "No evidence"}
 
 
 def html(comparison: Comparison) -> str:

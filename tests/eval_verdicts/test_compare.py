@@ -12,6 +12,7 @@ from verdict_runs import QRELS, QUERIES, made_up
 from eval.compare import compare, precision_recall
 from eval.latency import latency, slower
 from eval.metrics import score
+from eval.repeats import Repeats
 from eval.report import FORMS
 from eval.runs import Run
 from indexes.errors import SettingsError, SourceError
@@ -75,6 +76,37 @@ def test_other_queries_and_other_datasets_are_warned_of():
     other = dataclasses.replace(short, dataset="h2")
     found = compare([full, other], QRELS, ["nDCG@10"])
     assert found.queries == 30 and "different datasets" in found.warnings[0]
+
+
+def test_several_runs_count_by_their_mean():
+    """Query by query: what one training lost, another may have found."""
+    seeds = [made_up(f"seed {n}", 1.0, seed=n) for n in range(3)]
+    found = compare([made_up("base", 0.0), Repeats("tuned", tuple(seeds))], QRELS, ["nDCG@10", "RR@10"])
+    alone = [score(run.results, QRELS, ["nDCG@10"]) for run in seeds]
+    means = [scores.mean["nDCG@10"] for scores in alone]
+    assert found.runs[1].name == "tuned" and found.runs[1].latency == {}
+    assert found.runs[1].mean["nDCG@10"] == pytest.approx(np.mean(means))
+    for query, value in found.runs[1].per_query["nDCG@10"].items():
+        assert value == pytest.approx(np.mean([scores.per_query["nDCG@10"][query] for scores in alone]))
+    assert found.verdicts[0].decision == "keep" and found.verdicts[0].latency is None
+    (note,) = [note for note in found.notes if note.startswith("tuned is the mean of 3 runs")]
+    assert f"standard deviation {np.std(means, ddof=1):.4f}" in note and "for these very runs" in note
+    same = compare([Repeats("a", tuple(seeds)), Repeats("b", tuple(seeds[::-1]))], QRELS, ["nDCG@10"])
+    assert same.differences[0].paired.difference == pytest.approx(0.0)
+    with pytest.raises(SettingsError, match="'tuned' is the mean of 1 runs"):
+        Repeats("tuned", (seeds[0],))
+
+
+def test_no_worse_than_a_margin():
+    runs = [made_up("base", 0.0), made_up("same", 0.01, seed=2), made_up("bad", -3.0, seed=4)]
+    low = compare(runs, QRELS, ["nDCG@10"]).difference("same", "nDCG@10").paired.low
+    share = -low / compare(runs, QRELS, ["nDCG@10"]).runs[0].mean["nDCG@10"]
+    wide = compare(runs, QRELS, ["nDCG@10"], margin=share * 1.01)
+    assert [v.decision for v in wide.verdicts] == ["no worse", "drop"]
+    assert f"at worst {-low:.4f} less, and " in wide.verdicts[0].sentence
+    narrow = compare(runs, QRELS, ["nDCG@10"], margin=share * 0.99)
+    assert [v.decision for v in narrow.verdicts] == ["no evidence", "drop"]
+    assert "No worse" in FORMS["html"](wide) and "no worse: " in FORMS["terminal"](wide)
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -91,3 +91,18 @@ def test_compare_command_prints_and_writes_every_form(tmp_path, dataset):
     assert all((tmp_path / f"report{s}").stat().st_size > 200 for s in (".html", ".md", ".tex", ".json", ".txt"))
     refused = CliRunner().invoke(compare_command, [base, good, "-o", str(tmp_path / "report.pdf")])
     assert isinstance(refused.exception, SettingsError)
+
+
+def test_compare_command_takes_several_runs_as_one(tmp_path, dataset):
+    base = saved(tmp_path, dataset, "base=1", 1.0)  # a folder is taken as it stands, whatever its name
+    seeds = [saved(tmp_path, dataset, f"seed{n}", 1.01, seed=n) for n in (1, 2)]
+    call = [base, f"tuned={','.join(seeds)}", "-m", "nDCG@10", "--margin", "0.5", "--json"]
+    result = CliRunner().invoke(compare_command, call)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [run["name"] for run in found["runs"]] == ["base=1", "tuned"]
+    assert found["verdicts"][0]["decision"] == "no worse"
+    alone = CliRunner().invoke(compare_command, [base, f"tuned={seeds[0]}"])
+    assert alone.exit_code != 0 and "'tuned' is the mean of 1 runs" in str(alone.exception)
+    lost = CliRunner().invoke(compare_command, [base, "tuned=nowhere,neither"])
+    assert lost.exit_code != 0 and "nowhere" in str(lost.exception)
