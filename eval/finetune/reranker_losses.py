@@ -47,9 +47,10 @@ class ByLength(nn.Module):
     def forward(self, features: dict[str, Any]) -> dict[str, Tensor]:
         mask = features["attention_mask"]
         most = CPU_TOKENS if mask.device.type == "cpu" else GPU_TOKENS
-        order = mask.sum(1).argsort(stable=True)
+        lengths = mask.sum(1)
+        order = lengths.argsort(stable=True)
         scores = []
-        for rows in _passes(mask.sum(1)[order].tolist(), most):
+        for rows in _passes(lengths[order].tolist(), most):
             chosen = order[rows]
             read = mask[chosen].any(0)  # columns that hold more than padding, on whichever side it stands
             part = {

@@ -1,8 +1,9 @@
-"""Model soups: the mean of the weights of several trainings that began with one model (Wortsman et al., 2203.05482).
+"""Model soups: the mean of the weights of several trainings that began with one model (Wortsman et al.,
+arXiv 2203.05482).
 
 With a few hundred questions, chance in the training (which negatives are drawn, in what order, what dropout leaves out)
-moves a reranker as much as its training does. Trainings from one start err in different directions: their mean errs
-less, costs nothing to use, and is found again with other seeds.
+moves a reranker as much as its training does. Trainings from one start err in different directions, so their mean
+should err less; it is as fast as one of them. What it gave here stands in the guide (docs/en/fine-tuning.md).
 """
 
 from __future__ import annotations

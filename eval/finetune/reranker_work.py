@@ -86,7 +86,8 @@ class Work:
         rows = measure.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
-        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes, *trained.notes, *soup_notes(each)]
+        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes]
+        notes += [*dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))

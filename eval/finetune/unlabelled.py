@@ -59,13 +59,15 @@ def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Seque
     read = [text for path in paths for text in _questions(Path(path).expanduser(), bad)]
     bad.raise_if_any()
     kept: dict[str, str] = {}
-    left_out = {"that something is measured on": 0, "of training": 0}
+    left_out = {"that something is measured on": 0, "of training": 0, "asked before": 0}
     for text in read:
         said = wording(text)
         if said in measured or said in labelled:
             left_out["that something is measured on" if said in measured else "of training"] += 1
+        elif said in kept:
+            left_out["asked before"] += 1
         else:
-            kept.setdefault(said, text)
+            kept[said] = text
     if not kept:
         files = ", ".join(str(path) for path in paths)
         raise SourceError(

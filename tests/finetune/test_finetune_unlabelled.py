@@ -55,7 +55,7 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
     assert all(name.startswith(PREFIX) for name in found.questions)
     assert found.notes == [
         "4 questions without labels are answered by the teacher; "
-        "left out: 2 that something is measured on, 1 of training"
+        "left out: 2 that something is measured on, 1 of training, 1 asked before"
     ]
     assert read([], splits).questions == {} and read([], splits).hash != found.hash
 
