@@ -14,6 +14,7 @@ from eval.cli.finetune_options import (
     merge_option,
     merge_weight,
     run_options,
+    soup_option,
     teacher_option,
     temperature_option,
 )
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     help="What is proved: exact search over documents, the index's dense leg, or the pipeline.",
 )
 @merge_option()
+@soup_option
 @shared_options
 def command(
     shared: Shared,
@@ -160,6 +162,7 @@ def command(
     pool: int,
     leg: str,
     merge: str,
+    soup: int,
 ) -> None:
     """Train an embedding model on DATASET's training questions, and prove it on the test questions.
 
@@ -213,6 +216,7 @@ def command(
         pool=pool,
         leg=leg,  # type: ignore[arg-type]
         merge=merge_weight(merge),
+        soup=soup,
     )
     found = finetune_embedder(
         dataset,

@@ -67,6 +67,14 @@ temperature_option = click.option(
     type=click.FloatRange(min=0, min_open=True),
     help="Of the teacher's scores, whose spread within a list is brought to 1.",
 )
+soup_option = click.option(
+    "--soup",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="Train N times, with seeds one after the other, and average the weights.",
+)
 max_loss_option = click.option(
     "--max-loss",
     default=0.025,

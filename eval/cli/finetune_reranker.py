@@ -11,6 +11,7 @@ from eval.cli.finetune_options import (
     batch_option,
     lr_option,
     run_options,
+    soup_option,
     teacher_option,
 )
 from eval.cli.options import dataset_argument, table
@@ -126,14 +127,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="In the end train again, on training and dev questions together, for as long as dev found best.",
 )
-@click.option(
-    "--soup",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 16),
-    metavar="N",
-    help="Train N times, with seeds one after the other, and average the weights.",
-)
+@soup_option
 @shared_options
 def command(
     shared: Shared,

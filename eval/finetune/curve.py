@@ -52,8 +52,8 @@ def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
     return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
 
 
-def curve_callback(folder: Path, patience: int, progress: Tick | None) -> Any:
-    """Writes loss.csv whenever the trainer logs (its log is kept in checkpoints), and stops it early."""
+def curve_callback(file: Path, patience: int, progress: Tick | None) -> Any:
+    """Writes the curve to ``file`` whenever the trainer logs (its log is kept in checkpoints), and stops it early."""
     from transformers import TrainerCallback
 
     class Curve(TrainerCallback):
@@ -75,7 +75,7 @@ def curve_callback(folder: Path, patience: int, progress: Tick | None) -> Any:
 
         def _write(self, state: Any) -> None:
             self.rows = curve_rows(state.log_history)
-            write_atomic(folder / "loss.csv", curve_csv(self.rows))
+            write_atomic(file, curve_csv(self.rows))
 
     return Curve()
 

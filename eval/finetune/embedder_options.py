@@ -35,6 +35,7 @@ class EmbedderOptions:
         leg: what the proof measures: whole documents by exact search, the dense leg of the index (sentences), or the
             hybrid pipeline.
         merge: None, "auto", or the share of the tuned weights.
+        soup: trainings, with seeds one after the other, whose weights are averaged (Wortsman et al., arXiv 2203.05482).
     """
 
     training: TrainingOptions = field(default_factory=TrainingOptions)
@@ -46,13 +47,14 @@ class EmbedderOptions:
     pool: int = 400
     leg: Leg = "documents"
     merge: float | str | None = None
+    soup: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         mining = {key: getattr(self.mining, key) for key in ("depth", "skip", "negatives", "margin", "unit", "seed")}
         judge = self.mining.cross_encoder
-        own = {key: getattr(self, key) for key in ("negatives", "teacher", "teacher_list", "pairs", "pool", "leg")}
+        names = ("negatives", "teacher", "teacher_list", "pairs", "pool", "leg", "soup")
         return {
-            **own,
+            **{name: getattr(self, name) for name in names},
             "merge": self.merge,
             "training": self.training.as_dict(),
             "mining": mining | {"cross_encoder": getattr(judge, "fingerprint", None)},
@@ -67,7 +69,7 @@ class Tuned:
         model: folder of the tuned model.
         proof: the tables; ``proof.better`` is the verdict.
         splits: what it was trained, stopped and proved on.
-        trained: the loss curve.
+        trained: the loss curve; of a soup, that of its first training.
         mining: statistics of the negatives.
         merge: the curve of weights, where there was a choice.
         notes: what a reader must know, one sentence each.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Rows = Mapping[str, list[Any]]
 
 
-def arguments_of(model: Any, rows: Mapping[str, Rows], folder: Path, options: TrainingOptions) -> Any:
+def arguments_of(model: Any, rows: Mapping[str, Rows], checkpoints: Path, options: TrainingOptions) -> Any:
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
@@ -36,7 +36,7 @@ def arguments_of(model: Any, rows: Mapping[str, Rows], folder: Path, options: Tr
         if model.prompts.get(prompt):
             prompts[column] = model.prompts[prompt]
     return SentenceTransformerTrainingArguments(
-        output_dir=str(folder / "checkpoints"),
+        output_dir=str(checkpoints),
         num_train_epochs=options.epochs,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         prompts=prompts or None,

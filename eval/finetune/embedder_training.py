@@ -113,6 +113,8 @@ def train(
     target: Path,
     options: TrainingOptions,
     *,
+    curve_file: str = "loss.csv",
+    checkpoints: str = "checkpoints",
     progress: Tick | None = None,
 ) -> Trained:
     """Train, keep the checkpoint that is best on dev, and save it to ``target``.
@@ -121,8 +123,9 @@ def train(
         base: folder of the base model.
         rows: kind of example -> rows for the trainer; batches hold one kind. A kind with a column "label" is distilled.
         pool: what checkpoints are measured on.
-        folder: OUT; checkpoints and loss.csv. Checkpoints of an interrupted call are continued from.
+        folder: OUT; an interrupted call is continued from its checkpoints.
         target: folder of the model that is saved (float32, safetensors).
+        curve_file, checkpoints: names in ``folder``.
 
     Raises:
         EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
@@ -136,9 +139,10 @@ def train(
     model.max_seq_length = min(options.max_tokens or longest, longest)
     if options.lora:
         add_lora(model, options.lora)
-    arguments = arguments_of(model, rows, folder, options)
+    place = folder / checkpoints
+    arguments = arguments_of(model, rows, place, options)
     evaluator = dev_evaluator(pool, bfloat16=arguments.bf16)
-    curve = curve_callback(folder, options.patience, progress)
+    curve = curve_callback(folder / curve_file, options.patience, progress)
 
     class Trainer(SentenceTransformerTrainer):
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -153,7 +157,7 @@ def train(
         callbacks=[curve],
     )
     _silence(trainer)
-    checkpoint = get_last_checkpoint(str(folder / "checkpoints")) if (folder / "checkpoints").is_dir() else None
+    checkpoint = get_last_checkpoint(str(place)) if place.is_dir() else None
     ended = ended_state(checkpoint, options.patience)
     if ended is None:
         with quiet_loading():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,6 +17,7 @@ from eval.finetune.data import TrainingSet
 from eval.finetune.embedder_options import EmbedderOptions, Leg, Stage, Tuned
 from eval.finetune.embedder_training import Trained, curve_csv, train
 from eval.finetune.run_folder import RunFolder, write_atomic
+from eval.finetune.soup import average, soup_notes
 from eval.mining import MiningReport, mine
 from indexes.errors import SourceError
 
@@ -61,10 +63,11 @@ class Work:
             self.say(f"continuing {self.run.path}: done are {', '.join(self.run.steps) or 'no steps'}")
         before = self.scored("base", self.settings_of(None))
         mined, pool_set, report = self.mined()
-        trained = self.trained(mined, pool_set)
+        each = self.souped(mined, pool_set)
         curve = self.merged(max_loss)
         after = self.scored("tuned", self.settings_of(self.model))
-        notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
+        notes = [*mined.notes, *dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
+        notes += curve.notes if curve else []
         proof = prove(
             before,
             after,
@@ -76,9 +79,10 @@ class Work:
         )
         proof.save(self.run.path)
         self.card(proof, mined, curve, command, notes)
-        shutil.rmtree(self.run.path / "checkpoints", ignore_errors=True)
+        for folder in (*self.run.path.glob("checkpoints*"), *self.run.path.glob(f"{self.trained_folder.name}-*")):
+            shutil.rmtree(folder, ignore_errors=True)
         lines = ["[encoder]", 'provider = "sentence_transformer"', f'model = "{self.model.resolve()}"']
-        return Tuned(self.model, proof, self.splits, trained, report, curve, notes, lines, self.run.seconds)
+        return Tuned(self.model, proof, self.splits, each[0], report, curve, notes, lines, self.run.seconds)
 
     def settings_of(self, model: Path | None) -> Settings:
         """The pipeline's settings with this model (None: the base) and without a reranker."""
@@ -181,15 +185,40 @@ class Work:
         self.say(found[2].to_text())
         return found
 
-    def trained(self, mined: TrainingSet, candidates: TrainingSet) -> Trained:
-        """Teacher's scores, rows, training."""
+    def souped(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
+        """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
+        target, count = self.trained_folder, self.options.soup
+        taught = functools.cache(lambda: self.taught(mined))
+        if count == 1:
+            return [self.fitted(mined, candidates, taught, target)]
+        folders = [target.with_name(f"{target.name}-{place}") for place in range(count)]
+        each = [self.fitted(mined, candidates, taught, folder, place) for place, folder in enumerate(folders)]
+        self.run.step("average", lambda: average(folders, target).name)
+        return each
+
+    def fitted(
+        self,
+        mined: TrainingSet,
+        candidates: TrainingSet,
+        taught: Callable[[], dict[str, dict[str, float]] | None],
+        target: Path,
+        place: int = 0,
+    ) -> Trained:
+        """Rows and one training.
+
+        Args:
+            taught: gives the teacher's scores; asked only where the training is not done.
+            place: in the soup; files and steps of the first have no number.
+        """
         from eval.finetune.embedder_data import columns, dev_pool, document_pairs
 
-        options, training = self.options, self.options.training
-        corpus = self.splits.train.corpus
+        options, corpus = self.options, self.splits.train.corpus
+        training = replace(options.training, seed=options.training.seed + place)
+        number = f"-{place + 1}" if place else ""
+        name = "train" if options.soup == 1 else f"train {place + 1} of {options.soup}"
 
         def work() -> dict[str, Any]:
-            scores = self.taught(mined)
+            scores = taught()
             kinds = {"document": TrainingSet([], mined.texts), "part": TrainingSet([], mined.texts)}
             for example in mined.examples:
                 kinds["document" if example.positives[0] in corpus else "part"].examples.append(example)
@@ -212,23 +241,25 @@ class Work:
             texts = {name: passage.content for name, passage in corpus.items() if passage.content.strip()}
             if options.mining.unit in ("window", "sentence"):
                 texts = {name: mined.texts[name] for name in mined.texts}
-            pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=training.seed)
+            pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=options.training.seed)
             self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
-            with self.stage("train") as tick:
+            with self.stage(name) as tick:
                 found = train(
                     self.folder,
                     self.base,
                     rows,
                     pool,
                     self.run.path,
-                    self.trained_folder,
+                    target,
                     training,
+                    curve_file=f"loss{number}.csv",
+                    checkpoints=f"checkpoints{number}",
                     progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
                 )
-            write_atomic(self.run.path / "loss.csv", curve_csv(found.curve))
+            write_atomic(self.run.path / f"loss{number}.csv", curve_csv(found.curve))
             return found.as_dict()
 
-        return Trained(**self.run.step("train", work))
+        return Trained(**self.run.step(f"train {place + 1}" if place else "train", work))
 
     def taught(self, mined: TrainingSet) -> dict[str, dict[str, float]] | None:
         """The teacher's scores, on one scale; None where there is no teacher."""

@@ -15,7 +15,6 @@ from eval.datasets.dataset import Dataset
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.run_folder import write_atomic
 from eval.lift import Lifter
-from eval.metrics import score
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 Loss = Literal["bce", "listnet", "lambda", "margin_mse"]
 QUESTION, TEXT, TEXTS, LABEL = "question", "text", "texts", "label"
 SHARP = 10.0  # ListNetLoss takes a softmax over its labels: of 0 and 1 it would be nearly flat
-SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 Rows = dict[str, list[Any]]
 
 
@@ -202,38 +200,3 @@ def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
 def load_lists(path: Path) -> list[CandidateList]:
     with path.open(encoding="utf-8", newline="\n") as file:
         return [CandidateList(**json.loads(line)) for line in file]
-
-
-def blended(
-    lists: Sequence[CandidateList],
-    raw: Sequence[Sequence[float]],
-    share: float,
-    measure: str,
-    scale: float | None = None,
-) -> float:
-    """The mean of a measure when a list's order is ``share`` of the raw scores and the rest of the fused ones, as
-    ``rerank.weight`` and ``rerank.scale`` do it; 1 is the raw scores alone."""
-    from rag.retrieval.hybrid import blend
-
-    results: dict[str, list[tuple[str, float]]] = {}
-    for one, scores in zip(lists, raw, strict=True):
-        places = [str(i) for i in range(len(one.names))]
-        model = list(zip(places, (float(value) for value in scores), strict=True))
-        first = list(zip(places, one.fused, strict=True))
-        order = dict(model) if share >= 1 else blend(model, first, weight=share, scale=scale)
-        best: dict[str, float] = {}
-        for place, name in enumerate(one.names):
-            value = order[str(place)]
-            if name not in best or value > best[name]:
-                best[name] = value
-        results[one.query] = sorted(best.items(), key=lambda item: -item[1])
-    (mean,) = score(results, {one.query: one.relevant for one in lists}, [measure]).mean.values()
-    return mean
-
-
-def best_share(
-    lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float | None = None
-) -> tuple[float, dict[float, float]]:
-    """(share of the reranker with the best mean, share -> mean); of equal ones the larger share."""
-    curve = {share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
-    return max(SHARES, key=lambda share: (round(curve[share], 6), share)), curve

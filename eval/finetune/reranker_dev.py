@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.finetune.embedder_training import DEV, Tick, curve_csv, curve_rows
-from eval.finetune.reranker_data import CandidateList, best_share
+from eval.finetune.reranker_data import CandidateList
+from eval.finetune.reranker_shares import best_share
 from eval.finetune.run_folder import write_atomic
 
 
@@ -45,8 +46,8 @@ def list_evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat1
         def __call__(
             self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
         ) -> dict[str, float]:
-            share, curve = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV, scale)
-            return {DEV: curve[share]}
+            found = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV, scale)
+            return {DEV: found.curve[found.share]}
 
     return ListEvaluator()
 

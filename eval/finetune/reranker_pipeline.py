@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets.dataset import Dataset
 from eval.embedding_cache import digest
 from eval.finetune.embedder import Stage
-from eval.finetune.reranker_data import CandidateList, best_share, candidate_lists, load_lists, save_lists
+from eval.finetune.reranker_data import CandidateList, candidate_lists, load_lists, save_lists
+from eval.finetune.reranker_shares import Share, best_share, steady_share
 from eval.finetune.run_folder import RunFolder
 from eval.session import without_reranker
 
@@ -180,8 +181,12 @@ class Measuring:
 
     def chosen(
         self, name: str, model: Path, lists: list[CandidateList], scale: float | None, fixed: float | None
-    ) -> tuple[float, dict[str, float]]:
-        """The share of a reranker's score that is best on dev by MAP (or the ``fixed`` one), and MAP of each share."""
+    ) -> Share:
+        """The share of a reranker's score that dev chooses by MAP, or the ``fixed`` one.
+
+        Args:
+            scale: of a reranker trained on what the fused order lacks (``steady_share``); None: the best one is taken.
+        """
         from eval.finetune.proof import MEASURES
 
         def work() -> dict[str, Any]:
@@ -192,12 +197,14 @@ class Measuring:
                     raw.append([float(value) for value in reranker.score(one.question, one.texts).raw])
                     if tick is not None:
                         tick(number, len(lists))
-            share, curve = best_share(lists, raw, MEASURES[0], scale)
-            chosen = share if fixed is None else fixed
-            return {"weight": chosen, "scale": scale, "curve": {f"{s:g}": v for s, v in curve.items()}}
+            if fixed is None and scale is not None:
+                found = steady_share(lists, raw, MEASURES[0], scale)
+            else:
+                found = best_share(lists, raw, MEASURES[0], scale)
+            return {**(found if fixed is None else replace(found, share=fixed)).as_dict(), "scale": scale}
 
         found = self.run.step(f"weight {name}", work)
-        return float(found["weight"]), dict(found["curve"])
+        return Share.load(found)
 
     def table(self, runs: dict[str, Run]) -> dict[str, dict[str, float]]:
         from eval.finetune.proof import MEASURES

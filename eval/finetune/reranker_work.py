@@ -18,7 +18,6 @@ from eval.finetune.reranker import RerankerOptions, TunedReranker
 from eval.finetune.reranker_data import QUESTION, CandidateList, Rows
 from eval.finetune.reranker_lessons import Lessons
 from eval.finetune.reranker_pipeline import Measuring, against_none, gain_alone, opponent, rerank_lines, with_reranker
-from eval.finetune.reranker_soup import average, soup_notes
 from eval.finetune.reranker_training import (
     RerankerTraining,
     has_head,
@@ -27,6 +26,7 @@ from eval.finetune.reranker_training import (
     train_reranker,
 )
 from eval.finetune.run_folder import RunFolder
+from eval.finetune.soup import average, soup_notes
 from eval.finetune.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Work:
         lists = measure.dev_lists()
         start = self.start()
         kept_head = has_head(self.folder)
-        start_weight = measure.chosen("start", start, lists, None, self.options.weight)[0] if kept_head else 1.0
+        start_weight = measure.chosen("start", start, lists, None, self.options.weight).share if kept_head else 1.0
         what = "the base model" + ("" if kept_head else " (its head is new, so it ranks at random)")
         first = measure.scored("start", what, everywhere if kept_head else [test], start, start_weight)
         mined, report = self.lessons.mined()
@@ -74,8 +74,10 @@ class Work:
         target = TRIAL if self.options.refit else "model"
         each = self.souped(target, begin, self.lessons.rows(mined, scale), lists, scale)
         trained = each[0]
-        weight, weights = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
-        self.say(f"the reranker's share in the order is {weight:g} (MAP on dev {max(weights.values()):.4f})")
+        chosen = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
+        weight, weights = chosen.share, chosen.shown()
+        on_dev = f" (MAP on dev {chosen.curve[weight]:.4f})" if weight in chosen.curve else ""
+        self.say(f"the reranker's share in the order is {weight:g}{on_dev}")
         if self.options.refit:
             mined = self.refitted(mined, begin, each, scale)
         after = measure.scored("tuned", "the tuned model", everywhere, self.model, weight, scale)
@@ -88,6 +90,7 @@ class Work:
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
         notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes]
         notes += [*dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
+        notes += [chosen.note] * bool(chosen.note)
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eval.finetune.reranker_data import CandidateList
+
 FIRST = ["Al", "Bea", "Cur", "Dun", "Ei", "Ful"]
 LAST = ["bar", "con", "dor", "gan", "mar"]
 SHIPS = [first + last for first in FIRST for last in LAST]
@@ -81,3 +83,11 @@ def tiny_bert(folder: Path, *, labels: int | None = None, texts: list[str] | Non
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def candidate_lists() -> list[CandidateList]:
+    """The fused score is right about the first question, the reranker about the second; "a" has two sentences."""
+    return [
+        CandidateList("1", "one", ["a", "a", "b"], ["a1", "a2", "b"], [1.0, 0.2, 0.8], {"a": 1}),
+        CandidateList("2", "two", ["c", "d"], ["c", "d"], [1.0, 0.9], {"d": 1}),
+    ]

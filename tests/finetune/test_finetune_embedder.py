@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from embedder_fixtures import tiny_encoder, write_harbour
+from stopping_fixtures import Stop, stopping
 
 from eval.finetune.curve import DEV, exhausted, never_better
 from eval.finetune.data import Example, TrainingSet
@@ -150,6 +151,50 @@ def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path, forbid_
     assert "score tuned" in json.loads((out / "run.json").read_text())["steps"]
     other = CliRunner().invoke(command, [*arguments, "--seed", "8"])
     assert "begun with" in str(other.exception)
+
+
+def test_a_soup_is_the_mean_of_its_trainings(place: Path, tmp_path: Path) -> None:
+    """Trainings with seeds of their own, averaged, then merged with the base; interrupted or not."""
+    from contextlib import contextmanager
+    from dataclasses import replace
+
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    from eval.finetune.embedder import EmbedderOptions, finetune_embedder
+
+    options = EmbedderOptions(training=replace(QUICK, epochs=1, evaluations=1), pairs=20, merge=0.5, soup=3)
+    same: dict[str, Any] = {"options": options, "cache": tmp_path / "cache"}
+    kept: dict[str, dict[str, np.ndarray]] = {}
+
+    @contextmanager
+    def keeping(name: str) -> Iterator[Any]:
+        """Look at the members before they are cleared away."""
+        for folder in [tmp_path / "whole" / one for one in ("trained", "trained-0", "trained-1", "trained-2")]:
+            if (folder / "model.safetensors").is_file():
+                kept[folder.name] = load_file(folder / "model.safetensors")
+        yield None
+
+    base = str(place / "tiny")
+    found = finetune_embedder(place / "harbour", base, out=tmp_path / "whole", stage=keeping, **same)
+    assert sorted(kept) == ["trained", "trained-0", "trained-1", "trained-2"]
+    model, first = load_file(found.model / "model.safetensors"), load_file(place / "tiny/model.safetensors")
+    for name, value in kept["trained"].items():
+        members = [kept[f"trained-{place}"][name] for place in range(3)]
+        np.testing.assert_allclose(value, np.mean(members, axis=0), atol=1e-5)
+        np.testing.assert_allclose(model[name], (value + first[name]) / 2, atol=1e-5)
+    assert any((kept["trained-0"][name] != kept["trained-1"][name]).any() for name in model)
+    assert any(note.startswith("the weights are the mean of 3 trainings") for note in found.proof.notes)
+    left = {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {"loss.csv", "loss-2.csv", "loss-3.csv", "trained"} <= left
+    assert not [name for name in left if name.startswith(("trained-", "checkpoints"))]
+    with pytest.raises(Stop):
+        finetune_embedder(place / "harbour", base, out=tmp_path / "parts", stage=stopping("train 2 of 3"), **same)
+    assert (tmp_path / "parts/trained-0").is_dir() and not (tmp_path / "parts/trained-2").exists()
+    again = load_file(
+        finetune_embedder(place / "harbour", base, out=tmp_path / "parts", **same).model / "model.safetensors"
+    )
+    assert all((again[name] == model[name]).all() for name in model)
 
 
 def test_mined_negatives_are_guarded(place: Path, tmp_path: Path) -> None:

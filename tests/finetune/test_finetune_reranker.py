@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reranker_fixtures import documents, tiny_bert, write_harbour
+from stopping_fixtures import Stop, stopping
 
 from eval.finetune.reranker import RerankerOptions, TunedReranker, finetune_reranker
 from eval.finetune.reranker_training import RerankerTraining
@@ -159,24 +160,6 @@ def test_a_finished_run_is_loaded_and_another_one_is_refused(
     other = replace(OPTIONS, training=replace(TRAINING, lr=1e-4))
     with pytest.raises(SettingsError, match="lr"):
         finetune_reranker(harbour, str(bert), out=out, options=other, settings=pipeline, cache=cache)
-
-
-class Stop(BaseException):
-    pass
-
-
-def stopping(stage: str) -> Any:
-    """A run's ``stage`` that stops it when 70 % of that stage are done."""
-
-    @contextmanager
-    def begun(name: str) -> Iterator[Any]:
-        def tick(done: int, total: int) -> None:
-            if name == stage and done >= 0.7 * total:
-                raise Stop
-
-        yield tick
-
-    return begun
 
 
 def test_an_interrupted_run_continues_to_the_same_figures(

@@ -1,4 +1,4 @@
-"""Lists for a reranker: what rows they become, how shares are chosen, and what questions documents give."""
+"""Lists for a reranker: what rows they become, and what questions documents give."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reranker_fixtures import write_harbour
+from reranker_fixtures import candidate_lists, write_harbour
 
 from eval import load_dataset
 from eval.finetune.data import Example, TrainingSet
 from eval.finetune.reranker_data import (
-    SHARES,
-    CandidateList,
     best_scale,
-    best_share,
-    blended,
     load_lists,
     save_lists,
     training_rows,
@@ -129,45 +125,10 @@ def test_nothing_to_train_on_is_told() -> None:
         rows("listnet", scores={"q": {"n1": 1.0}})
 
 
-def lists() -> list[CandidateList]:
-    """The fused score is right about the first question, the reranker about the second; "a" has two sentences."""
-    return [
-        CandidateList("1", "one", ["a", "a", "b"], ["a1", "a2", "b"], [1.0, 0.2, 0.8], {"a": 1}),
-        CandidateList("2", "two", ["c", "d"], ["c", "d"], [1.0, 0.9], {"d": 1}),
-    ]
-
-
-def test_the_share_is_the_best_on_dev() -> None:
-    raw = [[0.0, 0.0, 0.5], [-4.0, 4.0]]
-    assert blended(lists(), raw, 0.0, "AP") == 0.75
-    assert blended(lists(), raw, 1.0, "AP") == 0.75
-    share, curve = best_share(lists(), raw, "AP")
-    assert curve[share] == max(curve.values())
-    assert set(curve) == {0.0, *SHARES} and share in SHARES
-
-
-def test_equal_shares_prefer_the_reranker_and_none_is_no_choice() -> None:
-    right = [[2.0, 0.0, 0.0], [0.0, 1.0]]
-    share, curve = best_share(lists(), right, "AP")
-    assert (share, curve[1.0]) == (1.0, 1.0)
-
-
-def test_a_scale_keeps_small_differences_small() -> None:
-    """Stretched over the list, a hundredth of a logit would overrule the fused score."""
-    raw = [[0.0, 0.0, 0.01], [0.0, 0.01]]
-    assert blended(lists(), raw, 0.6, "MAP") == 0.75
-    assert blended(lists(), raw, 0.6, "MAP", scale=5.0) == blended(lists(), raw, 0.0, "MAP")
-    assert blended(lists(), [[0.0, 0.0, 0.0], [0.0, 6.0]], 0.5, "MAP", scale=5.0) == 1.0
-
-
-def test_a_document_counts_by_its_best_sentence() -> None:
-    assert blended(lists()[:1], [[0.0, 3.0, 2.0]], 1.0, "RR@10") == 1.0
-    assert blended(lists()[:1], [[0.0, 1.0, 2.0]], 1.0, "RR@10") == 0.5
-
-
 def test_lists_are_kept_as_they_are(tmp_path: Path) -> None:
-    save_lists(lists(), tmp_path / "dev.jsonl")
-    assert load_lists(tmp_path / "dev.jsonl") == lists()
+    lists = candidate_lists()
+    save_lists(lists, tmp_path / "dev.jsonl")
+    assert load_lists(tmp_path / "dev.jsonl") == lists
 
 
 def test_questions_of_documents_are_words_of_theirs_and_none_of_the_test(tmp_path: Path) -> None:
