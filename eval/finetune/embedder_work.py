@@ -215,7 +215,7 @@ class Work:
         options, corpus = self.options, self.splits.train.corpus
         training = replace(options.training, seed=options.training.seed + place)
         number = f"-{place + 1}" if place else ""
-        name = "train" if options.soup == 1 else f"train {place + 1} of {options.soup}"
+        bar = "train" if options.soup == 1 else f"train {place + 1} of {options.soup}"
 
         def work() -> dict[str, Any]:
             scores = taught()
@@ -243,7 +243,7 @@ class Work:
                 texts = {name: mined.texts[name] for name in mined.texts}
             pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=options.training.seed)
             self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
-            with self.stage(name) as tick:
+            with self.stage(bar) as tick:
                 found = train(
                     self.folder,
                     self.base,
