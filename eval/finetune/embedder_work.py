@@ -17,7 +17,7 @@ from eval.finetune.data import TrainingSet
 from eval.finetune.embedder_options import EmbedderOptions, Leg, Stage, Tuned
 from eval.finetune.embedder_training import Trained, curve_csv, train
 from eval.finetune.run_folder import RunFolder, write_atomic
-from eval.finetune.soup import average, soup_notes
+from eval.finetune.soup import soup_notes, souped
 from eval.mining import MiningReport, mine
 from indexes.errors import SourceError
 
@@ -187,14 +187,9 @@ class Work:
 
     def souped(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
         """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
-        target, count = self.trained_folder, self.options.soup
         taught = functools.cache(lambda: self.taught(mined))
-        if count == 1:
-            return [self.fitted(mined, candidates, taught, target)]
-        folders = [target.with_name(f"{target.name}-{place}") for place in range(count)]
-        each = [self.fitted(mined, candidates, taught, folder, place) for place, folder in enumerate(folders)]
-        self.run.step("average", lambda: average(folders, target).name)
-        return each
+        fit = partial(self.fitted, mined, candidates, taught)
+        return souped(self.run, self.trained_folder, self.options.soup, fit)
 
     def fitted(
         self,
@@ -202,7 +197,7 @@ class Work:
         candidates: TrainingSet,
         taught: Callable[[], dict[str, dict[str, float]] | None],
         target: Path,
-        place: int = 0,
+        place: int,
     ) -> Trained:
         """Rows and one training.
 

@@ -26,7 +26,7 @@ from eval.finetune.reranker_training import (
     train_reranker,
 )
 from eval.finetune.run_folder import RunFolder
-from eval.finetune.soup import average, soup_notes
+from eval.finetune.soup import soup_notes, souped
 from eval.finetune.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
@@ -155,17 +155,13 @@ class Work:
         step: Literal["train", "refit"] = "train",
     ) -> list[Trained]:
         """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
-        training, count = self.options.training, self.options.soup
-        if count == 1:
-            return [self.fitted(target, begin, partial(rows, training.seed), lists, training, scale, step)]
-        found = []
-        for place in range(count):
+        training = self.options.training
+
+        def fit(folder: Path, place: int) -> Trained:
             own = replace(training, seed=training.seed + place)
-            made = partial(rows, own.seed)
-            found.append(self.fitted(f"{target}-{place}", begin, made, lists, own, scale, step, place))
-        models, whole = [self.run.path / f"{target}-{place}" for place in range(count)], self.run.path / target
-        self.run.step(f"average {target}", lambda: average(models, whole).name)
-        return found
+            return self.fitted(folder.name, begin, partial(rows, own.seed), lists, own, scale, step, place)
+
+        return souped(self.run, self.run.path / target, self.options.soup, fit)
 
     def refitted(self, mined: TrainingSet, begin: Path, each: list[Trained], scale: float | None) -> TrainingSet:
         """Train the model again, on training and dev questions together, for as long as dev found best.

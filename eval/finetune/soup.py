@@ -8,11 +8,26 @@ err less; it is as fast as one of them. What it gave here stands in the guide (d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eval.finetune.curve import DEV, Trained
+from eval.finetune.run_folder import RunFolder
 from eval.finetune.weights import average_folders
+
+
+def souped(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
+    """``count`` trainings, and the average of their weights in ``target``.
+
+    Args:
+        fit: one training, whose model goes to a folder beside ``target``; its place, from 0, tells its seed.
+    """
+    if count == 1:
+        return [fit(target, 0)]
+    folders = [target.with_name(f"{target.name}-{place}") for place in range(count)]
+    each = [fit(folder, place) for place, folder in enumerate(folders)]
+    run.step(f"average {target.name}", lambda: average(folders, target).name)
+    return each
 
 
 def average(models: Sequence[Path], out: Path) -> Path:
