@@ -18,7 +18,7 @@ def test_the_race_runs_and_both_learn_the_same(tmp_path: Path, capsys: pytest.Ca
     assert main([*arguments, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert len(result["rows"]) == 2
-    assert {row["steps"] for row in result["rows"]} == {2}
+    assert {row["steps"] for row in result["rows"]} == {8}
     assert result["rows"][0]["times_faster"] == 1.0
     assert all(0 <= row["nDCG@10"] <= 1 for row in result["rows"])
     assert "12 test" in result["facts"]["questions"]
