@@ -12,6 +12,7 @@ from eval.cli.finetune_options import (
     merge_option,
     merge_weight,
     run_options,
+    soup_option,
     teacher_option,
 )
 from rag.cli.options import Shared, setting, shared_options
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate [5e-5, for BGE-M3 1e-5].")
 @teacher_option
 @merge_option()
+@soup_option
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
 @shared_options
 def command(
@@ -74,6 +76,7 @@ def command(
     lr: float | None,
     teacher: tuple[str, ...],
     merge: str,
+    soup: int,
 ) -> None:
     """Write questions about a collection, train an embedder on them, and prove it on other documents.
 
@@ -110,6 +113,7 @@ def command(
             mining=replace(options.mining, seed=run.seed, negatives=negatives),
             teacher=teacher,
             merge=merge_weight(merge),
+            soup=soup,
         ),
         m3_options=replace(
             m3,

@@ -105,7 +105,8 @@ def finetune_documents(
         options, m3_options: of the training; the one that fits the base is used.
 
     Raises:
-        SettingsError: no language model or no trainable base is configured, or ``out`` holds another run.
+        SettingsError: no language model or no trainable base is configured, ``out`` holds another run, or a soup is
+            asked for of a base with BGE-M3's heads.
         SourceError: too few questions are left to train on, or to prove anything with.
         LLMError: the language model failed; what is done stays.
 
@@ -123,6 +124,9 @@ def finetune_documents(
     folder = base_folder(base)
     if llm is None and settings.llm.provider == "none":
         raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
+    heads = all((folder / head).is_file() for head in HEADS)
+    if heads and options is not None and options.soup > 1:
+        raise SettingsError(f"'{base}' has BGE-M3's heads, which are trained once", remedy="leave --soup out")
     with RunFolder(
         out,
         {
@@ -150,7 +154,7 @@ def finetune_documents(
             "command": command,
         }
         tuned: Tuned | TunedM3
-        if all((folder / head).is_file() for head in HEADS):
+        if heads:
             from eval.finetune.bge_m3 import finetune_bge_m3
 
             tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)

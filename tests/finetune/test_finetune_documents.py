@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from eval.datasets import load_dataset
 from eval.finetune.documents import QuestionOptions, base_of, finetune_documents
 from eval.finetune.embedder_options import EmbedderOptions
 from eval.finetune.embedder_training import TrainingOptions
+from eval.finetune.flag_training import HEADS
 from eval.mining import MiningOptions
 from indexes import build_index
 from indexes.errors import LLMError, SettingsError, SourceError
@@ -117,6 +120,13 @@ def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings,
     remote = settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"provider": "ollama"})})
     with pytest.raises(SettingsError, match=r"'ollama' cannot be trained"):
         base_of(remote)
+    heads = tmp_path / "heads"
+    shutil.copytree(Path(settings.encoder.model), heads)
+    for name in HEADS:
+        (heads / name).touch()
+    with pytest.raises(SettingsError, match="BGE-M3's heads, which are trained once; leave --soup out"):
+        run(settings, tmp_path / "soup", HarbourLLM(), base=str(heads), options=replace(QUICK, soup=2))
+    assert not (tmp_path / "soup").exists()
 
 
 @pytest.mark.parametrize(
@@ -169,6 +179,7 @@ def test_a_real_language_model_writes_the_questions(
     def documents_command() -> tuple[dict[str, Any], int]:
         sets = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
         options = ["--check", "words", "--per-passage", "1", "--test-share", "0.5", "--epochs", "1", "--batch", "4"]
+        options += ["--soup", "2"]
         args = ["--collection", "texts", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache"), *options]
         found = CliRunner().invoke(command, [*args, "--profile", "offline", "--json", *sets])
         assert found.stdout, found.exception
@@ -181,6 +192,7 @@ def test_a_real_language_model_writes_the_questions(
     assert min(first["questions"]["splits"].values()) >= 2
     assert code == (0 if first["proof"]["better"] else 4)
     assert (tmp_path / "out/model/model.safetensors").is_file()
+    assert {"train", "train 2", "average"} <= set(first["seconds"])
     assert any("easier than real ones" in note for note in first["proof"]["notes"])
     forbid_scoring()  # and nobody is asked a second time
     again, same = documents_command()
