@@ -192,7 +192,7 @@ def test_a_real_language_model_writes_the_questions(
     assert min(first["questions"]["splits"].values()) >= 2
     assert code == (0 if first["proof"]["better"] else 4)
     assert (tmp_path / "out/model/model.safetensors").is_file()
-    assert {"train", "train 2", "average"} <= set(first["seconds"])
+    assert {"train", "train 2", "average model"} <= set(first["seconds"])
     assert any("easier than real ones" in note for note in first["proof"]["notes"])
     forbid_scoring()  # and nobody is asked a second time
     again, same = documents_command()
