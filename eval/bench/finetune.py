@@ -5,7 +5,7 @@ must be equal within noise. Without one, our settings (bfloat16 where the proces
 twice in a batch) race the plain sentence-transformers recipe on the CPU: float32, batches as they come. Each contestant
 takes two steps before it is timed: a card's first steps load its libraries and choose kernels, which takes seconds.
 
-    python -m eval.bench finetune      (about two minutes)
+    python -m eval.bench finetune      (about a minute)
 """
 
 from __future__ import annotations

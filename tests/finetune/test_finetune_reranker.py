@@ -89,6 +89,7 @@ def test_training_taught_something(tuned: TunedReranker) -> None:
     """
     assert set(tuned.rows) == {"without a reranker", "base model", "tuned, alone", "tuned"}
     assert tuned.rows["tuned"]["MAP"] > tuned.rows["without a reranker"]["MAP"] + 0.1
+    assert tuned.trained.best_dev > tuned.trained.first_dev + 0.1
     verdict = tuned.proof.verdict  # twelve questions: a gain of this size may be significant or not
     assert tuned.proof.better == verdict.startswith("better") and not verdict.startswith("worse")
     losses = [row["loss"] for row in tuned.trained.curve if "loss" in row]
