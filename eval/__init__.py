@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eval.compare import compare
+    from eval.comparing.compare import compare
     from eval.datasets import load_dataset
-    from eval.evaluate import evaluate
-    from eval.finetune.embedder import finetune_embedder
-    from eval.finetune.reranker import finetune_reranker
-    from eval.indexing import index_dataset
-    from eval.runs import load_run
-    from eval.synthesize import synthesize
+    from eval.finetune.embedder.run import finetune_embedder
+    from eval.finetune.reranker.run import finetune_reranker
+    from eval.measure.evaluate import evaluate
+    from eval.measure.indexing import index_dataset
+    from eval.measure.runs import load_run
+    from eval.synthesis.run import synthesize
 
 __all__ = [
     "compare",
@@ -31,14 +29,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "compare": "eval.compare",
-    "evaluate": "eval.evaluate",
-    "finetune_embedder": "eval.finetune.embedder",
-    "finetune_reranker": "eval.finetune.reranker",
-    "index_dataset": "eval.indexing",
+    "compare": "eval.comparing.compare",
+    "evaluate": "eval.measure.evaluate",
+    "finetune_embedder": "eval.finetune.embedder.run",
+    "finetune_reranker": "eval.finetune.reranker.run",
+    "index_dataset": "eval.measure.indexing",
     "load_dataset": "eval.datasets",
-    "load_run": "eval.runs",
-    "synthesize": "eval.synthesize",
+    "load_run": "eval.measure.runs",
+    "synthesize": "eval.synthesis.run",
 }
 
 
@@ -49,17 +47,6 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-class _Face(ModuleType):
-    """Importing ``eval.compare`` binds the module of that name to the package; the function of the face keeps it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexes.api import DocumentInfo, Index, build_index, open_index, plan_index
-    from indexes.reindexing import reindex
+    from indexes.reindex.run import reindex
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index", "reindex"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: `rag --help` imports indexes.settings, and must not pull in llama_index for it.
+    # Lazy: `rag --help` imports indexes.settings.sections, and must not pull in llama_index for it.
     if name == "reindex":
-        from indexes.reindexing import reindex
+        from indexes.reindex.run import reindex
 
         return reindex
     if name in __all__:

@@ -7,23 +7,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from indexes.apply import recover
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import RagWrightError
 from indexes.index import Index
-from indexes.ingestion import plan
-from indexes.journal import Journal
-from indexes.manifest import Manifest
-from indexes.places import ENCODER_FACT, encoder_identity, manifest_path
-from indexes.report import IngestReport, Progress
-from indexes.settings import IndexSettings
-from indexes.settings_loader import load
-from indexes.store import generations, points
+from indexes.ingest.events import Source
+from indexes.ingest.report import IngestReport, Progress
+from indexes.ingest.run import plan
+from indexes.manifest.documents import recover
+from indexes.manifest.journal import Journal
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
+from indexes.settings.loader import load
+from indexes.settings.sections import IndexSettings
+from indexes.store import collection_generations as generations
+from indexes.store import points
 from indexes.store.client import open_client
 from indexes.store.collection import check_collection, ensure_collection, read_fingerprint
 from indexes.store.points import DocumentInfo
-from indexes.tasks import Source
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
 

@@ -7,20 +7,21 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from indexes.apply import remove_documents
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import FingerprintMismatchError, StoreError
-from indexes.ingestion import ingest
-from indexes.manifest import Manifest
-from indexes.places import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
-from indexes.report import IngestReport, Progress
-from indexes.settings import IndexSettings
-from indexes.store import generations, points
+from indexes.ingest.events import Source
+from indexes.ingest.report import IngestReport, Progress
+from indexes.ingest.run import ingest
+from indexes.manifest.documents import remove_documents
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
+from indexes.manifest.verify import Verification, verify
+from indexes.settings.sections import IndexSettings
+from indexes.store import collection_generations as generations
+from indexes.store import points
 from indexes.store.collection import check_fingerprint, read_fingerprint
 from indexes.store.points import DocumentInfo
-from indexes.tasks import Source
-from indexes.verify import Verification, verify
 
 if TYPE_CHECKING:
     from llama_index.core import VectorStoreIndex
@@ -177,7 +178,7 @@ class Index:
         """A stock LlamaIndex VectorStoreIndex over the same points."""
         from llama_index.core import VectorStoreIndex
 
-        from indexes.encoders.llama_index import as_embedding
+        from indexes.encoders.llama_index_embedding import as_embedding
 
         return VectorStoreIndex.from_vector_store(self.vector_store, embed_model=as_embedding(self.encoder))
 

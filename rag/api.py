@@ -11,9 +11,9 @@ from llama_index.core.vector_stores import MetadataFilters
 
 from indexes import Index
 from indexes.errors import SettingsError
-from indexes.settings import IndexSettings
-from rag.answer.language import detect_language
-from rag.answer.prompts import hyde_messages
+from indexes.settings.sections import IndexSettings
+from rag.answer.prompt.language import detect_language
+from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
 from rag.llms import build_llm, explain_llm_error, with_max_tokens

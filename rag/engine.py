@@ -1,6 +1,6 @@
 """The second journey, assembled: question -> retrieval -> passages -> prompt -> answer with checked citations.
 
-``RagQueryEngine`` is a LlamaIndex query engine. Its sync, async and streaming forms share the steps of ``rag.steps``.
+``RagQueryEngine`` is a LlamaIndex query engine. Its sync, async and streaming forms share ``answer_steps``.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
-from rag.answer.calibration import check_calibration
-from rag.answer.citations import CitationStream
-from rag.answer.repetition import RepetitionGuard
+from rag.answer.check.calibration import check_calibration
+from rag.answer.check.citations import CitationStream
+from rag.answer.check.repetition import RepetitionGuard
+from rag.answer_steps import AnswerSteps, passage_node
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
-from rag.steps import AnswerSteps, passage_node
 
 
 class RagQueryEngine(BaseQueryEngine):

@@ -1,4 +1,4 @@
-"""The whole settings tree: what ``indexes.settings`` holds plus the sections of asking."""
+"""The whole settings tree: what ``indexes.settings.sections`` holds plus the sections of asking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from indexes.settings import IndexSettings, SectionModel
+from indexes.settings.sections import IndexSettings, SectionModel
 
 
 class RetrievalSettings(SectionModel):
@@ -137,11 +137,11 @@ def load_settings(path: Path | str | None = None, profile: str | None = None, **
     """The settings from profile, rag.toml, ``RAG_*`` variables and ``arguments``, later layers winning.
 
     ``arguments`` are sections or dotted names: ``load_settings(profile="offline", retrieval={"top_n": 3})`` or
-    ``load_settings(**{"llm.model": "qwen3:4b"})``. See ``indexes.settings_loader.load`` for where files are looked for.
+    ``load_settings(**{"llm.model": "qwen3:4b"})``. See ``indexes.settings.loader.load`` for where files are looked for.
 
     Raises:
         SettingsError: an unknown name or an unusable value, with its place and the closest known name.
     """
-    from indexes.settings_loader import load
+    from indexes.settings.loader import load
 
     return load(Settings, path=path, profile=profile, arguments=arguments).settings

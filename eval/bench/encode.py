@@ -24,7 +24,7 @@ from eval.bench.timing import alternate, circumstances, ratio, report
 from indexes.encoders.base import Encoded, Encoder
 from indexes.encoders.bge_m3 import BgeM3
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16, quiet_loading
-from indexes.settings import EncoderSettings
+from indexes.settings.sections import EncoderSettings
 
 RECIPE = "recipe"
 STORE_BATCH = 64  # QdrantVectorStore's batch_size

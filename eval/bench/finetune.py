@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 
 from eval.bench.timing import circumstances, report
+from eval.comparing.significance import paired
 from eval.datasets.dataset import Dataset
-from eval.finetune.data import Example, TrainingSet
-from eval.finetune.embedder_data import columns
-from eval.finetune.embedder_training import TrainingOptions, load_base
-from eval.finetune.splits import make_splits
-from eval.metrics import score
-from eval.significance import paired
+from eval.finetune.embedder.rows import columns
+from eval.finetune.embedder.train import TrainingOptions, load_base
+from eval.finetune.lessons.splits import make_splits
+from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.measure.metrics import score
 
 MEASURE = "nDCG@10"
 PROBE = Path(__file__).parents[1] / "finetune" / "probes" / "probe_en"
@@ -68,7 +68,7 @@ def run(options: Options) -> dict[str, Any]:
     """Train by turns, measure, report."""
     import torch
 
-    from eval.finetune.embedder import base_folder
+    from eval.finetune.embedder.run import base_folder
 
     torch.set_num_threads(options.threads)
     splits = make_splits(options.dataset, seed=options.seed, limit=options.questions)
@@ -134,7 +134,7 @@ def _trained(
     from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import IntervalStrategy, set_seed
 
-    from eval.finetune.embedder_trainer import arguments_of, datasets_of, losses_of
+    from eval.finetune.embedder.trainer_parts import arguments_of, datasets_of, losses_of
 
     training = TrainingOptions(
         epochs=options.epochs,

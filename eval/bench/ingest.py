@@ -71,7 +71,7 @@ def run_ours(texts: list[str], folder: Path) -> int:
     from llama_index.core.schema import Document
 
     from indexes import build_index
-    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+    from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
     settings = IndexSettings(
         encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=folder)
@@ -132,7 +132,7 @@ def _peak(sentences: int) -> int:
 
 def _ingest_files(files: Path, store: Path) -> None:
     from indexes import build_index
-    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+    from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
     settings = IndexSettings(
         encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store)

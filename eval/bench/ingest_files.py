@@ -56,7 +56,7 @@ def _apart(function: Any, argument: Any) -> dict[str, object]:
 
 
 def _settings(store: Path) -> Any:
-    from indexes.settings import EncoderSettings, IndexSettings, StoreSettings
+    from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
     return IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store))
 
@@ -186,7 +186,7 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
 
     megabytes, lexical = what
     samples: list[tuple[float, int, int]] = []
-    processes = {"indexes.worker_main": 0, "edge_optimize": 0}
+    processes = {"indexes.ingest.reader_main": 0, "optimize_main": 0}
     encoder, over = _NoModel(Bm25() if lexical else None), threading.Event()
     text = next(iter(documents(500, sentences_each=500)))
     with tempfile.TemporaryDirectory() as place:
@@ -222,8 +222,8 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
         "peak_mib": max(own for _, own, _ in samples) - before,
         **engine,
         "mapped_mib": max(pages for *_, pages in samples) - mapped,
-        "reader_mib": processes["indexes.worker_main"],
-        "optimizer_mib": processes["edge_optimize"],
+        "reader_mib": processes["indexes.ingest.reader_main"],
+        "optimizer_mib": processes["optimize_main"],
     }
 
 

@@ -37,9 +37,9 @@ def run(options: Options) -> dict[str, Any]:
     import torch
     from sentence_transformers.cross_encoder.losses import ListNetLoss
 
-    from eval.finetune.embedder import base_folder
-    from eval.finetune.reranker_losses import ByLength
-    from eval.finetune.reranker_training import WHOLE_STEP, RerankerTraining, load_cross_encoder
+    from eval.finetune.embedder.run import base_folder
+    from eval.finetune.reranker.losses import ByLength
+    from eval.finetune.reranker.train import WHOLE_STEP, RerankerTraining, load_cross_encoder
     from indexes.encoders.torch_runtime import choose_dtype
 
     torch.set_num_threads(options.threads)

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from eval.bench.timing import alternate, circumstances, ratio, report
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
-from indexes.settings import StoreSettings
+from indexes.settings.sections import StoreSettings
 from indexes.store.client import open_client
 from indexes.store.collection import ensure_collection
 from indexes.store.fusion import fuse

@@ -7,7 +7,7 @@ import random
 from importlib.metadata import version
 
 from eval.bench.timing import alternate, circumstances, ratio, report
-from eval.metrics import score
+from eval.measure.metrics import score
 
 MEASURES = {
     "nDCG@10": "ndcg_cut.10",

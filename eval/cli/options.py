@@ -60,7 +60,7 @@ def measuring_options(function: F) -> F:
 
 def measure_names(text: str | None) -> list[str]:
     """The names of ``--measures``, checked; the default ones where there are none."""
-    from eval.metrics import DEFAULT_MEASURES, parse_measures
+    from eval.measure.metrics import DEFAULT_MEASURES, parse_measures
 
     names = text.replace(",", " ").split() if text else list(DEFAULT_MEASURES)
     return [str(measure) for measure in parse_measures(names)]
@@ -88,7 +88,7 @@ def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
 
 def settings_loader(shared: Shared) -> Callable[[Mapping[str, object]], Settings]:
     """A function from further changes to the settings: the command's own options, then those."""
-    from indexes.settings_loader import load
+    from indexes.settings.loader import load
     from rag.settings import Settings
 
     def with_changes(changes: Mapping[str, object]) -> Settings:

@@ -11,7 +11,7 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset, Passage
 from eval.datasets.rows import read_text
-from eval.runs import bad_rows
+from eval.measure.runs import bad_rows
 from indexes.errors import SourceError
 
 KEYS = ("queries", "corpus", "relevant_docs")

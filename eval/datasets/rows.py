@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from eval.runs import bad_rows
+from eval.measure.runs import bad_rows
 from indexes.errors import SourceError
 
 

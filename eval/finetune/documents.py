@@ -1,6 +1,6 @@
 """finetune_documents: from an index of one's own documents to a tuned, proved embedder, without a single label.
 
-A language model writes questions about passages (``eval.synthesize``), those whose passage answers them and is found
+A language model writes questions about passages (``eval.synthesis.run``), those whose passage answers them and is found
 stay, train and test share no document; then the embedder is tuned on them and proved. As in rag-best-practices, whose
 questions were written by a language model too.
 """
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eval.finetune.bge_m3 import SIDES
-from eval.finetune.embedder_options import EmbedderOptions, Stage, Tuned
-from eval.finetune.flag_training import HEADS
-from eval.finetune.run_folder import RunFolder
-from eval.synthesis_maker import UNREADABLE
+from eval.finetune.bge_m3.flag_embedding import HEADS
+from eval.finetune.bge_m3.run import SIDES
+from eval.finetune.embedder.options import EmbedderOptions, Stage, Tuned
+from eval.finetune.training.run_folder import RunFolder
+from eval.synthesis.maker import UNREADABLE
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
-    from eval.finetune.bge_m3 import M3Options, TunedM3
-    from eval.synthesize import Report
+    from eval.finetune.bge_m3.run import M3Options, TunedM3
+    from eval.synthesis.run import Report
     from rag.settings import Settings
 
 LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
@@ -31,7 +31,7 @@ HIT = "Hit@5"
 
 @dataclass(frozen=True)
 class QuestionOptions:
-    """How questions are made; see ``eval.synthesize``.
+    """How questions are made; see ``eval.synthesis.run``.
 
     Args:
         limit: passages to ask about, drawn; None: all.
@@ -114,7 +114,7 @@ def finetune_documents(
         >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
         True
     """
-    from eval.finetune.embedder import base_folder, finetune_embedder
+    from eval.finetune.embedder.run import base_folder, finetune_embedder
     from indexes.encoders.torch_runtime import weights_digest
     from rag import load_settings
 
@@ -155,7 +155,7 @@ def finetune_documents(
         }
         tuned: Tuned | TunedM3
         if heads:
-            from eval.finetune.bge_m3 import finetune_bge_m3
+            from eval.finetune.bge_m3.run import finetune_bge_m3
 
             tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
         else:
@@ -194,7 +194,7 @@ def _questions(
     collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, settings: Settings, stage: Stage
 ) -> dict[str, Any]:
     """Write the questions; enough of them for training and proof."""
-    from eval.synthesize import synthesize
+    from eval.synthesis.run import synthesize
     from indexes import open_index
     from rag.llms import build_llm
 
@@ -231,9 +231,9 @@ def _remedy(report: Report) -> str:
 
 def _hits(tuned: Tuned | TunedM3) -> dict[str, float]:
     """The share of held-out questions whose passage is among the first five, before and after."""
-    from eval.finetune.proof import run_key
-    from eval.metrics import score
-    from eval.runs import load_run
+    from eval.finetune.proof.proof import run_key
+    from eval.measure.metrics import score
+    from eval.measure.runs import load_run
 
     test = tuned.splits.test
     found = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from eval.compare import Comparison
+from eval.comparing.compare import Comparison
 from eval.report.html import html
 from eval.report.latex import latex
 from eval.report.markdown import markdown

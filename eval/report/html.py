@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from eval.compare import Comparison
+from eval.comparing.compare import Comparison
 from eval.report import plots
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, p_text, stages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 
-from eval.compare import Comparison
+from eval.comparing.compare import Comparison
 from eval.report.rows import method
 
 _SPECIAL = {

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from eval.compare import LEVELS, Comparison
-from eval.latency import TOTAL
+from eval.comparing.compare import LEVELS, Comparison
+from eval.comparing.latency import TOTAL
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 14, 44

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eval.compare import Comparison, Difference, Scored
-from eval.latency import TOTAL
+from eval.comparing.compare import Comparison, Difference, Scored
+from eval.comparing.latency import TOTAL
 
 MARKS = {"keep": "+", "drop": "-", "no worse": "=", "no evidence": "="}
 DIFFERENCE_HEAD = ("run", "against", "measure", "difference", "95 % interval", "p (Holm)", "win / tie / loss")

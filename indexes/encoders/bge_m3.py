@@ -22,7 +22,7 @@ from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, unit_rows, with_prompt
 from indexes.errors import EncoderError
-from indexes.settings import EncoderSettings
+from indexes.settings.sections import EncoderSettings
 
 if TYPE_CHECKING:
     import torch

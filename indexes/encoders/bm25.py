@@ -18,7 +18,7 @@ import numpy as np
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
 from indexes.encoders.vectors import join
-from indexes.settings import SparseSettings
+from indexes.settings.sections import SparseSettings
 
 VERSION = 1  # of the tokenisation: a change makes old collections incomparable
 CACHED_WORDS = 500_000

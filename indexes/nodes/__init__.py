@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import Document
 
-from indexes.nodes.children import ParentChildNodeParser, iter_children
 from indexes.nodes.fixed_size import FixedSizeNodeParser, iter_chunks
+from indexes.nodes.parent_child_parser import ParentChildNodeParser, iter_children
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
 from indexes.readers.stream import DocumentStream
 
 if TYPE_CHECKING:
-    from indexes.settings import SplitSettings
+    from indexes.settings.sections import SplitSettings
 
 __all__ = [
     "FixedSizeNodeParser",

@@ -12,9 +12,9 @@ from typing import Any
 
 from llama_index.core.schema import Document
 
-from indexes.headings import heading_of
 from indexes.nodes.tables import is_rule
 from indexes.readers.outline import Section, outline_of
+from indexes.text.headings import heading_of
 
 ATOMIC = frozenset(("table", "image", "code"))
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from indexes.errors import SettingsError
-from indexes.sentence_rules import after_space
-from indexes.sentences import MAX_CHARS, Span, cut_place
+from indexes.text.sentence_rules import after_space
+from indexes.text.sentences import MAX_CHARS, Span, cut_place
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens, prompt and special tokens included
 Render = Callable[[int, int], str]  # (start, end) -> what the encoder would be given for this piece

@@ -6,7 +6,7 @@ from llama_index.core.schema import Document
 
 from indexes.nodes.blocks import Block, blocks_of, text_blocks
 from indexes.nodes.markup import plain_markup
-from indexes.nodes.parent_child import Parent, Together, parents_of
+from indexes.nodes.parent_child_cutting import Parent, Together, parents_of
 from indexes.readers.outline import OUTLINE_KEY
 
 PARENT_LINE, CHILD_LINE = "======", "------"

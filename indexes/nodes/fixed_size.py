@@ -17,11 +17,11 @@ from indexes.errors import SettingsError
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, Render, pieces
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.record_parser import RecordNodeParser
-from indexes.nodes.sections import in_order, spans_of, window_of
 from indexes.nodes.sentence_window import RunPlaces, run_records
-from indexes.nodes.text_window import Run, TextWindow, iter_runs
+from indexes.nodes.sliding_sentences import in_order, spans_of, window_of
+from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
 from indexes.readers.stream import DocumentStream
-from indexes.sentences import Span
+from indexes.text.sentences import Span
 
 CHUNK_CHARS = 150  # 100 to 150 suit Chinese
 

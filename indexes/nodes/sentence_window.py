@@ -24,11 +24,11 @@ from pydantic import Field
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
 from indexes.nodes.record import SentenceRecord, dense_text
 from indexes.nodes.record_parser import RecordNodeParser
-from indexes.nodes.sections import in_order, section_metadata, spans_of, window_of
+from indexes.nodes.sliding_sentences import in_order, section_metadata, spans_of, window_of
+from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
 from indexes.nodes.tables import caption_before, iter_rows
-from indexes.nodes.text_window import Run, TextWindow, iter_runs
 from indexes.readers.stream import DocumentStream
-from indexes.sentences import MAX_CHARS
+from indexes.text.sentences import MAX_CHARS
 
 
 def iter_records(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from indexes.nodes.cutting import Limits, pieces
-from indexes.sentences import Span
+from indexes.text.sentences import Span
 
 LABEL_CHARS = 120  # of a caption or heading before a row
 _BAR = re.compile(r"(?<!\\)\|")

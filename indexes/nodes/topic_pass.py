@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from indexes.errors import LLMError
-from indexes.nodes.parent_child import Together
+from indexes.nodes.parent_child_cutting import Together
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM

@@ -13,26 +13,26 @@ from llama_index.core.schema import Document
 
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
-from indexes.readers.code import CODE_SUFFIXES
 from indexes.readers.outline import NOTES_KEY, make_document
+from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
-from indexes.settings import ReadSettings
+from indexes.settings.sections import ReadSettings
 
 __all__ = ["SUFFIXES", "iter_files", "read_file"]
 
 _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its first file comes
-    "text": ("text", (".txt", ".text", ".log", ".rst")),
-    "markdown": ("markdown", (".md", ".markdown")),
-    "html": ("html", (".html", ".htm", ".xhtml")),
-    "pdf": ("pdf", (".pdf",)),
-    "docx": ("docx", (".docx", ".docm")),
-    "pptx": ("pptx", (".pptx", ".pptm")),
-    "xlsx": ("xlsx", (".xlsx", ".xlsm")),
-    "delimited": ("csv", (".csv", ".tsv")),
-    "epub": ("epub", (".epub",)),
-    "notebook": ("notebook", (".ipynb",)),
-    "records": ("json", (".json", ".jsonl", ".ndjson")),
-    "code": ("code", tuple(CODE_SUFFIXES)),
+    "plain.text": ("text", (".txt", ".text", ".log", ".rst")),
+    "plain.markdown": ("markdown", (".md", ".markdown")),
+    "web.html": ("html", (".html", ".htm", ".xhtml")),
+    "pdf.pdf": ("pdf", (".pdf",)),
+    "office.docx": ("docx", (".docx", ".docm")),
+    "office.pptx": ("pptx", (".pptx", ".pptm")),
+    "office.xlsx": ("xlsx", (".xlsx", ".xlsm")),
+    "plain.delimited": ("csv", (".csv", ".tsv")),
+    "web.epub": ("epub", (".epub",)),
+    "plain.notebook": ("notebook", (".ipynb",)),
+    "plain.records": ("json", (".json", ".jsonl", ".ndjson")),
+    "plain.code": ("code", tuple(CODE_SUFFIXES)),
     "archive": ("zip", (".zip",)),
 }
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexes.errors import ReaderError
-from indexes.readers.package import open_zip, read_member
+from indexes.readers.office.zip_container import open_zip, read_member
 from indexes.readers.source_file import SourceFile
 
 _MAX_RATIO = 200  # text packs to a tenth or so; a bomb to a thousandth

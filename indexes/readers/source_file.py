@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from indexes.errors import SettingsError
-from indexes.settings import ReadSettings
+from indexes.settings.sections import ReadSettings
 
 Ocr = Callable[[Any], str]  # takes a PIL image of a page, returns its text
 

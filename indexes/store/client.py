@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
 from indexes.http import is_loopback
-from indexes.settings import StoreSettings
+from indexes.settings.sections import StoreSettings
 
 Engine = Literal["edge", "local", "memory", "server"]
 EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
@@ -37,7 +37,7 @@ def open_client(settings: StoreSettings, **options: Any) -> Any:
         return _open_server(settings, settings.url, options)
     if settings.engine != "local":
         if edge_is_installed():
-            from indexes.store.edge import EdgeClient
+            from indexes.store.edge.client import EdgeClient
 
             return EdgeClient(settings.path.expanduser() / "edge", min_free_mb=settings.min_free_mb)
         if settings.engine == "edge":

@@ -13,7 +13,7 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import Fingerprint
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, StoreError
-from indexes.settings import StoreSettings
+from indexes.settings.sections import StoreSettings
 from indexes.store.checks import check_name
 from indexes.store.client import engine_of
 

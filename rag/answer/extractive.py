@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indexes.nodes.record import SentenceRecord
-from rag.answer.citations import AnswerSentence, CitedAnswer, make_citation
-from rag.answer.language import Language
-from rag.answer.markers import MarkerScanner
-from rag.answer.terms import Evidence, Term, share_held, terms_of
+from rag.answer.check.citations import AnswerSentence, CitedAnswer, make_citation
+from rag.answer.check.markers import MarkerScanner
+from rag.answer.check.terms import Evidence, Term, share_held, terms_of
+from rag.answer.prompt.language import Language
 from rag.retrieval.candidate import Passage
 
 # Chosen on Chinese and English reading-comprehension questions; the results are flat around these values.

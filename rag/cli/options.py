@@ -14,7 +14,7 @@ import click
 from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
-    from indexes.settings_loader import Loaded
+    from indexes.settings.loader import Loaded
     from rag.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,7 +34,7 @@ class Shared:
 
     @cached_property
     def loaded(self) -> Loaded[Settings]:
-        from indexes.settings_loader import load
+        from indexes.settings.loader import load
         from rag.settings import Settings
 
         return load(Settings, path=self.config, profile=self.profile, arguments=self.arguments)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rag.cli.output import words
 
 if TYPE_CHECKING:
-    from indexes.report import Progress
+    from indexes.ingest.report import Progress
 
 DELAY = 2.0  # seconds before the bar shows
 INTERVAL = 0.1  # seconds between two drawings

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from indexes.settings_loader import closest, known_keys, unknown_variables, variable_of
+from indexes.settings.loader import closest, known_keys, unknown_variables, variable_of
 from rag.doctor.check import Check, Probe
 from rag.doctor.models import installed, needs
 from rag.settings import Settings

@@ -18,7 +18,7 @@ def check_store(probe: Probe) -> list[Check]:
     """The store, its lock, and the collection's fingerprint."""
     from indexes.store.client import engine_of, open_client
     from indexes.store.collection import read_fingerprint
-    from indexes.store.generations import current
+    from indexes.store.collection_generations import current
 
     settings = probe.settings
     store = settings.store.model_copy(update={"timeout": probe.timeout})

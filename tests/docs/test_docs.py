@@ -12,15 +12,15 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
-from eval.cli.finetune import COMMANDS as TUNING_COMMANDS
+from eval.cli.commands.finetune.group import COMMANDS as TUNING_COMMANDS
+from eval.cli.commands.run import command as run_command
+from eval.cli.commands.sweep import command as sweep_command
+from eval.cli.commands.sweep import plan
 from eval.cli.main import COMMANDS as EVAL_COMMANDS
 from eval.cli.main import main as eval_main
-from eval.cli.run import command as run_command
-from eval.cli.sweep import command as sweep_command
-from eval.cli.sweep import plan
-from eval.session import parse_spec
-from indexes.settings_loader import known_keys, load, sections
-from rag.cli.config import toml_value
+from eval.measure.session import parse_spec
+from indexes.settings.loader import known_keys, load, sections
+from rag.cli.commands.config import toml_value
 from rag.cli.main import COMMANDS, main
 from rag.settings import Settings
 

@@ -31,7 +31,7 @@ def payload_bytes(language: str) -> tuple[float, float]:
 
     from indexes.nodes import iter_records
     from indexes.readers import read_file
-    from indexes.sentences import split_sentences
+    from indexes.text.sentences import split_sentences
 
     def split(text: str) -> list[str]:
         return [text[span.start : span.end] for span in split_sentences(text)]

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from eval_corpus import rag_eval, write_beir
+
+from tests.eval.eval_corpus import rag_eval, write_beir
+from tests.eval.verdict_fixtures import cache, made_up_dataset
+
+__all__ = ["cache", "made_up_dataset"]
 
 MINILM = {"encoder.provider": "minilm", "encoder.model": "minilm", "rerank.provider": "none", "llm.provider": "none"}
 

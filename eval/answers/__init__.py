@@ -1,0 +1,1 @@
+"""Score answers: string measures, citations, a judge, and robustness to noise."""

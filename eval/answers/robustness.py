@@ -1,0 +1,170 @@
+"""Robustness of answers (RGB, arXiv 2309.01431): noise among the passages, no relevant passage, false facts.
+
+For each question some of its judged documents are chosen, and the whole pipeline answers from those alone: retrieval is
+real, restricted by a filter. Documents judged above 0 are positive, those judged 0 are noise; a document judged 0 that
+holds the question's ``fakeanswer`` and no gold answer states a false fact. A dataset without judgements of 0 takes as
+noise what a search finds and nobody judged relevant (``with_noise``), as RGB's own noise was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from eval.answers.scores import Answered, AnswerScores, cited_documents, contains, means, score_answer
+from eval.datasets.dataset import Dataset
+from eval.measure.to_documents import Lifter
+from indexes.errors import SettingsError, SourceError
+
+Mode = Literal["noise", "none", "false"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the pipeline may read: ``passages`` documents, of which ``noise`` (a share) are irrelevant in mode noise."""
+
+    mode: Mode
+    passages: int = 5
+    noise: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return {"noise": f"noise {self.noise:.0%}", "none": "no relevant passage", "false": "false facts"}[self.mode]
+
+
+def chosen_documents(dataset: Dataset, condition: Condition, seed: int = 0) -> dict[str, list[str]]:
+    """Query id -> documents for it; questions that lack the needed kinds are left out.
+
+    Raises:
+        SettingsError: the share of noise is not within 0 and 1.
+        SourceError: the dataset has no question for this condition.
+    """
+    if not 0 <= condition.noise <= 1:
+        raise SettingsError(f"a noise share of {condition.noise} is no share", remedy="use one between 0 and 1")
+    found = {}
+    for place, (query, judged) in enumerate(dataset.qrels.items()):
+        rng = np.random.default_rng([seed, place])
+        documents = sorted(d for d in judged if d in dataset.corpus)
+        order = [documents[i] for i in rng.permutation(len(documents))]
+        positive = [d for d in order if judged[d] > 0]
+        false = [d for d in order if judged[d] <= 0 and _states_false(dataset, query, d)]
+        noise = [d for d in order if judged[d] <= 0 and d not in false]
+        picked = _pick(condition, positive, noise, false)
+        if picked:
+            found[query] = picked
+    if not found:
+        needed = "'fakeanswer' fields in its questions" if condition.mode == "false" else "documents of both kinds"
+        raise SourceError(
+            f"{dataset.name} has no question for '{condition.name}'", remedy=f"use a dataset with {needed}, such as RGB"
+        )
+    return found
+
+
+def with_noise(
+    dataset: Dataset, retriever: Any, passages: int, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
+    """The dataset with judgements of 0: unchanged where it has some, else for what a search finds.
+
+    Args:
+        retriever: ``rag.build_retriever``'s, over an index of the dataset.
+        passages: documents a question that become noise, the first ones found that are not relevant to it.
+    """
+    if any(value <= 0 for judged in dataset.qrels.values() for value in judged.values()):
+        return dataset
+    lifter = Lifter(dataset, retriever.index)
+    qrels = {}
+    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+        found = dict.fromkeys(lifter.of_record(c.record) for c in retriever.search(text).candidates)
+        wrong = [document for document in found if document not in dataset.qrels[query]][:passages]
+        qrels[query] = {**dataset.qrels[query], **dict.fromkeys(wrong, 0)}
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    note = "the dataset has no judgements of 0, so noise is what a search finds and nobody judged relevant"
+    return replace(dataset, qrels=qrels, notes=[*dataset.notes, note])
+
+
+def measure(
+    engine: Any,
+    dataset: Dataset,
+    condition: Condition,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> AnswerScores:
+    """Answer every question under the condition and score the answers.
+
+    ``mean["fooled"]`` (false facts) is the share of answers that hold the false answer. Without a relevant passage
+    every question counts as unanswerable, so ``abstention_recall`` is the share that was rightly refused.
+
+    Args:
+        engine: ``rag.build_query_engine``'s, over an index of the dataset (``eval.measure.session.Session``).
+    """
+    from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+
+    documents = chosen_documents(dataset, condition, seed)
+    answers: list[Answered] = []
+    fooled: list[float] = []
+    for number, (query, names) in enumerate(documents.items(), start=1):
+        only = MetadataFilters(filters=[MetadataFilter(key="source", value=names, operator=FilterOperator.IN)])
+        response = engine.answer(dataset.queries[query], only)
+        row: Mapping[str, Any] = response.metadata or {}
+        refused = row.get("status") == "not_found"
+        text = str(response.response or "")
+        relevant = [name for name in dataset.relevant(query) if name in names]
+        answers.append(
+            score_answer(
+                query,
+                text,
+                dataset.answers(query),
+                relevant=relevant,
+                cited=cited_documents(row, dataset),
+                abstained=refused,
+                answerable=condition.mode != "none",
+            )
+        )
+        if condition.mode == "false":
+            fooled.append(0.0 if refused else contains(text, [_fake(dataset, query)]))
+        if progress is not None:
+            progress(number, len(documents))
+    scores = AnswerScores(answers, means(answers))
+    if fooled:
+        scores.mean["fooled"] = float(np.mean(fooled))
+    if len(documents) < len(dataset.queries):
+        scores.notes.append(
+            f"{len(documents)} of {len(dataset.queries)} questions have documents for '{condition.name}'"
+        )
+    if condition.mode == "noise" and (noisier := _noisier(dataset, condition, documents)):
+        scores.notes.append(f"{noisier} questions have too few relevant documents for it, and a larger share of noise")
+    return scores
+
+
+def _noisier(dataset: Dataset, condition: Condition, documents: Mapping[str, list[str]]) -> int:
+    """Questions whose share of noise is above the one wanted, since their relevant documents did not suffice."""
+    wanted = round(condition.noise * condition.passages) / condition.passages
+    shares = (sum(dataset.qrels[q][d] <= 0 for d in names) / len(names) for q, names in documents.items())
+    return sum(share > wanted for share in shares)
+
+
+def _pick(condition: Condition, positive: list[str], noise: list[str], false: list[str]) -> list[str]:
+    total = condition.passages
+    if condition.mode == "none":
+        return noise[:total]
+    if condition.mode == "false":
+        return [*false[:total], *noise[: max(0, total - len(false))]] if false else []
+    wanted = round(condition.noise * total)
+    if len(noise) < wanted or (wanted < total and not positive):
+        return []
+    return [*positive[: total - wanted], *noise[:wanted]]
+
+
+def _states_false(dataset: Dataset, query: str, document: str) -> bool:
+    fake, text = _fake(dataset, query), dataset.corpus[document].content
+    return bool(fake) and bool(contains(text, [fake])) and not contains(text, dataset.answers(query))
+
+
+def _fake(dataset: Dataset, query: str) -> list[str]:
+    raw = dataset.extra.get(query, {}).get("fakeanswer") or []
+    return [raw] if isinstance(raw, str) else [str(one) for one in raw]

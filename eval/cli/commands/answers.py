@@ -1,0 +1,76 @@
+"""rag-eval answers: score the answers that a run keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eval.cli.commands.compare import judgements, load_runs
+from eval.cli.options import table, ticker
+from rag.cli.options import Shared, setting, shared_options
+
+
+@click.command(name="answers", short_help="Score a run's answers, citations and abstentions.")
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dataset", "path", metavar="DATASET", help="Gold answers; default: where the runs found them.")
+@click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
+@click.option("--judge", "with_judge", is_flag=True, help="Ask the configured language model too.")
+@setting("--llm", "llm.provider", "ollama, openai, llama_cpp: the judge.", metavar="PROVIDER")
+@shared_options
+def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: str | None, with_judge: bool) -> None:
+    """Score the answers of RUNs made with 'rag-eval run --answers'.
+
+    exact match, F1 (words in English, characters in Chinese), containment of the gold answers, citation precision and
+    recall against the relevant documents, precision and recall of saying "not in these documents". --judge adds
+    faithfulness and relevance, and how well the judge agrees with the gold answers.
+    """
+    from eval.answers.scores import score_answers
+    from indexes.errors import SettingsError
+    from rag.cli.output import data, data_json, words
+
+    llm: Any = None
+    if with_judge:
+        from rag.llms import build_llm
+
+        llm = build_llm(shared.settings.llm)
+        if llm is None:
+            raise SettingsError("llm.provider is 'none', so there is no judge", remedy="name one with --llm")
+    runs = load_runs(folders)
+    dataset = judgements(runs, path, split)
+    results = []
+    for run in runs:
+        scores = score_answers(run, dataset)
+        if llm is not None:
+            scores = _judged(run, dataset, scores, llm, shared)
+        results.append((run.name, scores))
+    if shared.json:
+        data_json([{"run": name, **scores.as_dict()} for name, scores in results])
+        return
+    names = list(dict.fromkeys(name for _, scores in results for name in scores.mean))
+    data(table(["run", *names], [[name, *(scores.mean.get(n) for n in names)] for name, scores in results]))
+    for name, scores in results:
+        for measure, found in scores.agreement.items():
+            pairs = found["pairs"]
+            words(f"{name}: the judge's {measure!r} and containment agree on {found['equal']:.2f} of {pairs} answers "
+                  f"(kappa {found['kappa']:.2f})")  # fmt: skip
+        for note in scores.notes:
+            words(f"note: {name}: {note}")
+
+
+def _judged(run: Any, dataset: Any, scores: Any, llm: Any, shared: Shared) -> Any:
+    from eval.answers.judge import judge
+    from rag.llms import explain_llm_error
+
+    passages = {
+        query: [str(c["text"]) for c in row.get("citations", [])]
+        or [dataset.corpus[d].content for d in row.get("prompt", []) if d in dataset.corpus]
+        for query, row in run.details.items()
+    }
+    settings = shared.settings.llm
+    with ticker("judge") as tick:
+        try:
+            return judge(scores, dataset.queries, passages, llm, name=settings.model, progress=tick)
+        except Exception as error:
+            raise explain_llm_error(error, settings) from error

@@ -1,0 +1,166 @@
+"""rag-eval compare: which of several runs is better, and whether these queries can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from eval.cli.options import dataset_of, measure_names, measures_option
+
+if TYPE_CHECKING:
+    from eval.comparing.mean_of_seeds import Repeats
+    from eval.datasets import Dataset
+    from eval.measure.runs import Run
+
+SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html", ".htm": "html", ".txt": "terminal"}
+
+
+@click.command(name="compare", short_help="Compare runs: differences, intervals, p values, verdicts.")
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True)
+@click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
+@click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
+@measures_option
+@click.option(
+    "--against",
+    type=click.Choice(["first", "previous", "all"]),
+    default="first",
+    show_default=True,
+    help="Compare each run with the first one, with the one before it, or all pairs.",
+)
+@click.option("--baseline", metavar="NAME", help="The run that counts as the first one.")
+@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Relative loss that does not matter: says where a run is no worse than that.",
+)
+@click.option("--title", default="", help="Title of the report.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a report: .html, .md, .tex, .json or .txt; repeatable.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "latex", "json", "html"]),
+    default="terminal",
+    show_default=True,
+    help="What is printed.",
+)
+@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+def command(
+    folders: tuple[str, ...],
+    path: str | None,
+    split: str | None,
+    measures: str | None,
+    against: str,
+    baseline: str | None,
+    alpha: float,
+    margin: float | None,
+    title: str,
+    outputs: tuple[Path, ...],
+    form: str,
+    as_json: bool,
+) -> None:
+    """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts.
+
+    NAME=RUN,RUN,... is one pipeline several times, trained with other seeds, say: it counts by its mean.
+
+    \b
+    Examples:
+      rag-eval compare runs/base runs/rrf
+      rag-eval compare labels=a/tuned,b/tuned student=c/tuned,d/tuned --margin 0.025
+    """
+    from eval.comparing.compare import Against, compare
+    from eval.report import FORMS
+    from indexes.errors import SettingsError
+    from rag.cli.output import data, words
+
+    if unknown := [str(output) for output in outputs if output.suffix.lower() not in SUFFIXES]:
+        raise SettingsError(f"-o {unknown[0]} has no known ending", remedy=f"end it in one of {', '.join(SUFFIXES)}")
+    names = measure_names(measures)
+    named = named_runs(folders)
+    runs = load_runs(tuple(Path(folder) for _, members in named for folder in members))
+    dataset = judgements(runs, path, split)
+    comparison = compare(
+        grouped(named, runs),
+        dataset.qrels,
+        names,
+        against=cast("Against", against),
+        baseline=baseline,
+        alpha=alpha,
+        margin=margin,
+        title=title or f"{dataset.name} ({dataset.split})",
+    )
+    data(FORMS["json" if as_json else form](comparison).rstrip("\n"))
+    for output in outputs:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(FORMS[SUFFIXES[output.suffix.lower()]](comparison), encoding="utf-8")
+        words(f"wrote {output}")
+    if (as_json or form != "terminal") and not outputs:
+        for warning in comparison.warnings:
+            words(f"warning: {warning}")
+
+
+def named_runs(texts: tuple[str, ...]) -> list[tuple[str | None, list[str]]]:
+    """(None, [folder]) of a run, (name, folders) of NAME=RUN,RUN,...; what is there as it stands is a run."""
+    found: list[tuple[str | None, list[str]]] = []
+    for text in texts:
+        name, equals, members = text.partition("=")
+        several = bool(equals and name) and not Path(text).exists()
+        found.append((name, [part for part in members.split(",") if part]) if several else (None, [text]))
+    return found
+
+
+def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[Run | Repeats]:
+    """The runs in their order, those of one name as one."""
+    from eval.comparing.mean_of_seeds import Repeats
+
+    rest = iter(runs)
+    found: list[Run | Repeats] = []
+    for name, members in named:
+        own = tuple(next(rest) for _ in members)
+        found.append(own[0] if name is None else Repeats(name, own))
+    return found
+
+
+def load_runs(folders: tuple[Path, ...]) -> list[Run]:
+    """The runs, called by their folders where two have one name."""
+    from eval.measure.runs import load_run
+
+    runs = [load_run(folder) for folder in folders]
+    names = [run.name for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if names.count(run.name) > 1:
+            run.name = str(folder)
+    return runs
+
+
+def judgements(runs: list[Run], path: str | None, split: str | None) -> Dataset:
+    """The dataset to judge by: the one named, or where the first run that says so found its own.
+
+    Raises:
+        SourceError: nobody names one, or it is no longer what the runs were made on.
+    """
+    from eval.measure.evaluate import check_dataset
+    from indexes.errors import SourceError
+
+    source: Any = next((run for run in runs if run.dataset_path), None)
+    if path is None and source is None:
+        raise SourceError("these runs do not say which dataset they are of", remedy="name it with --dataset")
+    where = path or source.dataset_path
+    part = split or (source.split if source is not None else "test")
+    dataset = dataset_of(where, part)
+    if source is not None and source.dataset and source.dataset != dataset.hash:
+        if set(source.results) < set(dataset.queries):
+            dataset = dataset_of(where, part, len(source.results))  # made with --queries N
+        check_dataset(source, dataset)
+    return dataset

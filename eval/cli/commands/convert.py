@@ -1,0 +1,54 @@
+"""rag-eval convert: write a dataset in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eval.cli.options import dataset_argument, dataset_of, split_option
+
+FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
+
+
+@click.command(name="convert", short_help="Write a dataset in another format.")
+@dataset_argument
+@click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
+@click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="Format to write.")
+@split_option
+@click.option(
+    "--negatives", default=1, show_default=True, type=click.IntRange(min=0), help="flag-embedding: negatives a row."
+)
+@click.option("--seed", default=0, show_default=True, help="For negatives drawn at random.")
+@click.option(
+    "--sentences", is_flag=True, help="Judge single sentences: of relevant documents, those that hold an answer."
+)
+@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+def command(
+    dataset: str, target: Path, form: str, split: str, negatives: int, seed: int, sentences: bool, as_json: bool
+) -> None:
+    """Read DATASET, whatever its format, and write it to TARGET.
+
+    beir and trec are folders, the others one file. Ids come back from every format; what a format cannot hold is said.
+    With --sentences a dataset with documents and answers becomes one of sentences, such as a reranker learns from.
+
+    \b
+    Examples:
+      rag-eval convert data/handbook handbook.jsonl --to flag-embedding --negatives 4
+      rag-eval convert data/handbook handbook-sentences --to beir --sentences
+    """
+    from eval.datasets import convert
+    from eval.datasets.answer_sentences import of_sentences
+    from rag.cli.output import data, data_json, words
+
+    read = dataset_of(dataset, split)
+    if sentences:
+        read = of_sentences(read)
+    notes = [*read.notes, *convert(read, target, form, negatives=negatives, seed=seed)]
+    if as_json:
+        found = {"target": str(target), "format": form, "queries": len(read.queries), "documents": len(read.corpus)}
+        data_json({**found, "hash": read.hash, "notes": notes})
+        return
+    for note in notes:
+        words(f"note: {note}")
+    data(f"{target}: {len(read.queries)} queries, {len(read.corpus)} documents")

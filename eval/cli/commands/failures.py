@@ -1,0 +1,108 @@
+"""rag-eval failures: a run's worst queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eval.cli.options import cache_option, dataset_of, ticker
+
+if TYPE_CHECKING:
+    from eval.comparing.failures import Failure
+    from eval.measure.runs import Run
+
+TEXT = 200  # characters shown of a document
+
+
+@click.command(name="failures", short_help="Show a run's worst queries, and which stage lost them.")
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--dataset", "path", metavar="DATASET", help="Where it is now; default: where the run found it.")
+@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Which measure says what is worst.")
+@click.option("-n", "--number", default=10, show_default=True, type=click.IntRange(min=1), help="Queries shown.")
+@click.option("--no-search", is_flag=True, help="Do not search again; only what the run itself knows.")
+@cache_option
+@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+def command(
+    folder: Path, path: str | None, measure: str, number: int, no_search: bool, cache: Path | None, as_json: bool
+) -> None:
+    """Show RUN's worst queries: the gold text, what was found instead, and which stage lost it.
+
+    The legs are searched again, deeper than the run did, to tell apart what no leg found and what fusion lost.
+    """
+    from eval.comparing.failures import explain, summary, worst
+    from eval.measure.evaluate import check_dataset
+    from eval.measure.runs import load_run
+    from eval.measure.session import Session
+    from indexes.errors import SourceError
+    from rag.cli.output import data, data_json, words
+
+    run = load_run(folder)
+    if not (path or run.dataset_path):
+        raise SourceError(f"{folder} does not say which dataset it is of", remedy="name it with --dataset")
+    dataset = dataset_of(path or run.dataset_path, run.split, None)
+    if run.dataset and run.dataset != dataset.hash and set(run.results) < set(dataset.queries):
+        dataset = dataset_of(path or run.dataset_path, run.split, len(run.results))  # made with --queries N
+    check_dataset(run, dataset)
+    chosen = worst(run, dataset, measure, number)
+    failures: list[Failure] = []
+    with Session(dataset, cache=cache) as session, ticker("failures") as tick:
+        retriever = None if no_search else _retriever(run, session)
+        for place, (query, value) in enumerate(chosen, start=1):
+            failures.append(explain(run, dataset, query, value, retriever))
+            if tick is not None:
+                tick(place, len(chosen))
+    if as_json:
+        data_json(
+            {
+                "run": run.name,
+                "measure": measure,
+                "stages": summary(failures),
+                "failures": [f.as_dict() for f in failures],
+            }
+        )
+        return
+    if not failures:
+        words(f"every query with a relevant document scores 1 in {measure}")
+        return
+    for failure in failures:
+        data(_text(failure, measure))
+    lost = ", ".join(f"{stage} {count}" for stage, count in summary(failures).items())
+    words(f"relevant documents of these {len(failures)} queries by what became of them: {lost}")
+
+
+def _retriever(run: Run, session: Any) -> Any:
+    """Our retriever with the run's settings, without a reranker; None for runs of other pipelines."""
+    if "retrieval" not in run.settings or "encoder" not in run.fingerprint:
+        return None
+    from rag.settings import Settings
+
+    tree = {**run.settings, "rerank": {**run.settings["rerank"], "provider": "none"}}
+    tree["hyde"] = {**run.settings["hyde"], "mode": "off"}
+    return session.retriever(Settings.model_validate(tree))
+
+
+def _text(failure: Failure, measure: str) -> str:
+    from rag.cli.output import clean, shorten
+
+    lines = [f"{measure} {failure.value:.3f}  [{clean(failure.query)}] {clean(failure.question)}"]
+    for gold in failure.gold[:5]:
+        ranks = ", ".join(
+            f"{name} {rank}"
+            for name, rank in (
+                ("dense", gold.dense),
+                ("sparse", gold.sparse),
+                ("fused", gold.fused),
+                ("rank", gold.rank),
+            )
+            if rank is not None
+        )
+        lines.append(f"  gold   {clean(gold.id)}: {gold.stage}" + (f" ({ranks})" if ranks else ""))
+        lines.append(f"         {shorten(gold.text, TEXT)}")
+    if len(failure.gold) > 5:
+        lines.append(f"  ... and {len(failure.gold) - 5} more: --json shows them all")
+    for entry in failure.found:
+        mark = "found*" if entry.get("relevant") else "found "
+        lines.append(f"  {mark} {clean(entry['id'])}: {shorten(entry.get('text', ''), TEXT)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,65 @@
+"""rag-eval gate: fail a build when a change made retrieval worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eval.cli.options import measure_names, measures_option
+
+
+@click.command(name="gate", short_help="Exit 1 when a run is significantly worse than the baseline.")
+@click.argument("baseline", metavar="BASELINE", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--max-drop", default=0.0, show_default=True, type=float, help="A mean may fall by this much.")
+@measures_option
+@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
+@click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
+@click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
+@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+@click.pass_context
+def command(
+    context: click.Context,
+    baseline: Path,
+    folder: Path,
+    max_drop: float,
+    measures: str | None,
+    alpha: float,
+    path: str | None,
+    split: str | None,
+    as_json: bool,
+) -> None:
+    """Compare RUN with BASELINE (nDCG@10 unless --measures says otherwise), for CI.
+
+    \b
+    Exit codes:
+      0  no measure fell significantly and by more than --max-drop
+      1  one did
+      2  wrong usage or settings
+      3  the runs cannot be compared: not found, or of different datasets
+    """
+    from eval.cli.commands.compare import judgements, load_runs
+    from eval.comparing.gate import PASSED, REGRESSED, GateError, gate
+    from indexes.errors import SourceError
+    from rag.cli.output import data, data_json, words
+
+    names = measure_names(measures) if measures else ["nDCG@10"]
+    try:
+        before, after = load_runs((baseline, folder))
+        dataset = judgements([before, after], path, split)
+        checks = gate(before, after, dataset.qrels, names, max_drop=max_drop, alpha=alpha)
+    except SourceError as error:
+        raise GateError(error.what, remedy=error.remedy) from error
+    failed = [check for check in checks if check.regressed]
+    if as_json:
+        data_json({"passed": not failed, "max_drop": max_drop, "checks": [check.as_dict() for check in checks]})
+    for check in checks if not as_json else ():
+        data(f"{'REGRESSED' if check.regressed else 'ok':<9}  {check.sentence()}")
+    for check in checks:
+        if not check.regressed and check.visible is not None and check.visible > max(max_drop, 0.01):
+            words(
+                f"note: these {check.paired.queries} queries show a drop of {check.visible:.4f} in {check.measure} "
+                "four times out of five; smaller ones mostly pass unseen"
+            )
+    context.exit(REGRESSED if failed else PASSED)

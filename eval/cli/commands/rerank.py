@@ -1,0 +1,156 @@
+"""rag-eval rerank: measure a reranker on lists of candidates, as MTEB does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eval.cli.options import (
+    dataset_argument,
+    dataset_of,
+    measure_names,
+    measuring_options,
+    settings_loader,
+    ticker,
+)
+from indexes.errors import SettingsError
+from rag.cli.options import Shared, shared_options
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from eval.datasets import Dataset
+
+MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
+
+
+@click.command(name="rerank", short_help="Measure a reranker on lists of candidates.")
+@dataset_argument
+@click.option(
+    "--by",
+    type=click.Choice(["reranker", "encoder"]),
+    default="reranker",
+    show_default=True,
+    help="The configured reranker, or the encoder's cosine.",
+)
+@click.option(
+    "--first",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Rerank what this run found (its first rerank.depth documents) instead of the dataset's lists.",
+)
+@measuring_options
+@shared_options
+def command(
+    shared: Shared,
+    dataset: str,
+    by: str,
+    first: Path | None,
+    measures: str | None,
+    split: str,
+    cache: Path | None,
+    out: Path,
+    limit: int | None,
+) -> None:
+    """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
+
+    A collection without either is searched, with the settings as they are and no reranker, and the first rerank.depth
+    documents of each question are the lists; those of another pipeline: --first RUN.
+
+    Beside it stands the order of the lists; where that only has the positives first, the mean of random orders.
+    Positives that a list lacks are not added to it, and equal scores are ordered by document id (as trec_eval does), so
+    figures may be lower than those of tools that do otherwise.
+    """
+    from eval.cli.output import show
+    from eval.measure.evaluate import evaluate
+    from eval.measure.metrics import TIE_RULE
+    from eval.measure.runs import load_run, save_run
+    from eval.measure.session import Session
+
+    names = measure_names(measures or MEASURES)
+    settings = settings_loader(shared)({})
+    read = dataset_of(str(list_file(Path(dataset).expanduser(), split) if first is None else dataset), split, limit)
+    if first is not None:
+        read = with_candidates(read, load_run(first).results, settings.rerank.depth)
+    results = []
+    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
+        pipeline = _pipeline(session, settings, by)
+        ordered = first is not None
+        if not ordered and not _has_lists(read):
+            with ticker("search") as tick:
+                read, ordered = _searched(session, read, settings, tick), True
+        results.append(_beside(read, names, ordered=ordered))
+        with ticker(by) as tick:
+            result = evaluate(pipeline, read, names, name=by, cache=cache, progress=tick)
+    result.run.notes.append(f"ties: {TIE_RULE}")
+    save_run(result.run, out / by)
+    show([*results, result], read, names, out, shared.json)
+
+
+def list_file(place: Path, split: str) -> Path:
+    """A folder's reranking file for the split, where it has one."""
+    names = ["reranking.jsonl"] if split == "test" else [f"reranking_{split}.jsonl"]
+    return next((place / name for name in names if (place / name).is_file()), place)
+
+
+def with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]], depth: int) -> Dataset:
+    """The dataset with a run's documents as its lists."""
+    lists = {query: [d for d, _ in ranked[:depth]] for query, ranked in results.items() if query in dataset.queries}
+    return replace(dataset, candidates=lists)
+
+
+def _has_lists(dataset: Dataset) -> bool:
+    return bool(dataset.candidates) or any(value <= 0 for judged in dataset.qrels.values() for value in judged.values())
+
+
+def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Dataset:
+    """The dataset with what the pipeline finds without a reranker as its lists."""
+    from eval.measure.evaluate import run_pipeline
+    from eval.measure.session import without_reranker
+
+    depth = settings.rerank.depth
+    run = run_pipeline(session.retriever(without_reranker(settings)), dataset, name="search", progress=tick)
+    found = with_candidates(dataset, run.results, depth)
+    found.notes = [
+        *dataset.notes,
+        f"the dataset has no lists, so the first {depth} documents of a search were reranked",
+    ]
+    return found
+
+
+def _beside(dataset: Dataset, names: list[str], *, ordered: bool) -> Any:
+    """What the reranker is to beat: the order of the lists where it says something, else chance.
+
+    Args:
+        ordered: the lists are a run's. Those of a dataset may just have the positives first.
+    """
+    from eval.measure.evaluate import evaluate
+    from eval.measure.random_baseline import positives_first, random_order
+    from eval.measure.runs import Run
+
+    if not ordered and positives_first(dataset):
+        return random_order(dataset, names)
+    lists = {
+        query: [(document, 1.0 / rank) for rank, document in enumerate(ids, start=1)]
+        for query, ids in dataset.candidates.items()
+    }
+    notes = ["'as listed' is the order of the lists"]
+    return evaluate(Run("as listed", lists, dataset=dataset.hash, notes=notes), dataset, names)
+
+
+def _pipeline(session: Any, settings: Any, by: str) -> Any:
+    if by == "encoder":
+        from eval.measure.exact_search import EncoderReranker
+
+        return EncoderReranker(session.encoder(settings))
+    from rag.rerankers import build_reranker
+
+    reranker = build_reranker(settings.rerank)
+    if reranker is None:
+        raise SettingsError(
+            "rerank.provider is 'none', so there is no reranker to measure",
+            remedy="set rerank.provider and rerank.model, or use --by encoder",
+        )
+    return reranker

@@ -1,0 +1,81 @@
+"""rag-eval robustness: answers from noisy, irrelevant or false passages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eval.cli.options import (
+    cache_option,
+    dataset_argument,
+    dataset_of,
+    queries_option,
+    settings_loader,
+    split_option,
+    table,
+    ticker,
+)
+from rag.cli.options import Shared, setting, shared_options
+from rag.cli.progress import progress_bar
+
+
+@click.command(name="robustness", short_help="Answers from noisy, irrelevant or false passages.")
+@dataset_argument
+@click.option("--noise", "shares", default="0,0.4,0.8", show_default=True, help="Shares of noise passages.")
+@click.option("--passages", default=5, show_default=True, type=click.IntRange(min=1), help="Documents a question.")
+@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@click.option("--no-llm", is_flag=True, help="Use no language model.")
+@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@queries_option
+@cache_option
+@split_option
+@shared_options
+def command(
+    shared: Shared, dataset: str, shares: str, passages: int, split: str, cache: Path | None, limit: int | None
+) -> None:
+    """Answer DATASET's questions from chosen passages: shares of noise, no relevant one, false facts (RGB).
+
+    Noise is what is judged 0; in a dataset without such judgements, what a search finds and nobody judged relevant.
+    False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
+    """
+    from eval.answers.robustness import Condition, measure, with_noise
+    from eval.measure.session import Session, without_reranker
+    from indexes.errors import SettingsError, SourceError
+    from rag.cli.output import data, data_json, words
+
+    try:
+        noise = [float(share) for share in shares.replace(",", " ").split()]
+    except ValueError as error:
+        raise SettingsError(f"--noise {shares!r} cannot be read", remedy="write it as --noise 0,0.4,0.8") from error
+    conditions = [Condition("noise", passages, share) for share in noise]
+    conditions += [Condition("none", passages), Condition("false", passages)]
+    read = dataset_of(dataset, split, limit)
+    settings = settings_loader(shared)({"retrieval.top_n": passages})
+    results = []
+    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
+        engine = session.engine(settings)
+        with ticker("search") as tick:
+            noisy = with_noise(read, session.retriever(without_reranker(settings)), passages, tick)
+        for condition in conditions:
+            with ticker(condition.name) as tick:
+                try:
+                    results.append((condition.name, measure(engine, noisy, condition, progress=tick)))
+                except SourceError as error:
+                    words(f"note: {error}")
+    if not results:
+        raise SourceError(
+            f"{dataset} has no question for any condition", remedy="use a dataset with relevant documents"
+        )
+    if not any(read.answers(query) for query in read.queries):
+        noisy.notes.append("the dataset has no gold answers, so there are no string measures")
+    for note in noisy.notes:
+        words(f"note: {note}")
+    if shared.json:
+        data_json([{"condition": name, **scores.as_dict()} for name, scores in results])
+        return
+    names = list(dict.fromkeys(name for _, scores in results for name in scores.mean))
+    data(table(["passages", *names], [[name, *(scores.mean.get(n) for n in names)] for name, scores in results]))
+    for name, scores in results:
+        for note in scores.notes:
+            words(f"note: {name}: {note}")

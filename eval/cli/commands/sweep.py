@@ -1,0 +1,79 @@
+"""rag-eval sweep: measure a pipeline over ranges of its settings."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import click
+
+from eval.cli.options import dataset_argument, dataset_of, measure_names, measuring_options
+from indexes.errors import SettingsError
+from rag.cli.options import Shared, shared_options
+
+# What is swept when nothing is asked for: all that costs no language model and no reranker.
+USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
+
+
+@click.command(name="sweep", short_help="Measure a pipeline over ranges of its settings.")
+@dataset_argument
+@click.option(
+    "--over",
+    multiple=True,
+    metavar="KEY=VALUE,VALUE,...",
+    help="A setting and its values, e.g. window=0,1,3,5 or hyde.mode=off,on; repeatable.",
+)
+@click.option("--grid", is_flag=True, help="Every combination; default: one setting at a time, the others as they are.")
+@measuring_options
+@shared_options
+def command(
+    shared: Shared,
+    dataset: str,
+    over: tuple[str, ...],
+    grid: bool,
+    measures: str | None,
+    split: str,
+    cache: Path | None,
+    out: Path,
+    limit: int | None,
+) -> None:
+    """Measure DATASET with the settings as they are, and with each value of each --over.
+
+    Keys: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,
+    dense_context (share of the window's or document's mean in each dense vector), or any setting. Embeddings are kept,
+    so a configuration costs seconds unless it changes the texts that are encoded.
+    """
+    from eval.cli.output import measure, show
+
+    names = measure_names(measures)
+    read = dataset_of(dataset, split, limit)
+    specs = plan(over or USUAL, grid=grid)
+    results = measure(specs, read, shared, measures=names, out=out, cache=cache)
+    show(results, read, names, out, shared.json)
+
+
+def plan(over: tuple[str, ...], *, grid: bool) -> list:
+    """The specs of a sweep, the base first.
+
+    >>> [spec.name for spec in plan(("window=0,3", "fusion=rrf"), grid=False)]
+    ['base', 'window-0', 'window-3', 'fusion-rrf']
+    >>> [spec.name for spec in plan(("window=0,3", "fusion=rrf"), grid=True)]
+    ['base', 'window-0_fusion-rrf', 'window-3_fusion-rrf']
+    """
+    from eval.measure.session import Spec, full_name
+
+    axes = []
+    for text in over:
+        key, equals, rest = text.partition("=")
+        values = [value.strip() for value in rest.split(",") if value.strip()]
+        if not equals or not values:
+            raise SettingsError(f"--over {text!r} cannot be read", remedy="write it as --over KEY=VALUE,VALUE")
+        axes.append([(key.strip(), full_name(key), value) for value in values])
+    chosen = itertools.product(*axes) if grid else ((point,) for axis in axes for point in axis)
+    specs = [Spec("base")]
+    for points in chosen:
+        name = "_".join(f"{key}-{value}" for key, _, value in points).replace("/", "-")
+        specs.append(Spec(name, {full: value for _, full, value in points}))
+    if len({spec.name for spec in specs}) < len(specs):
+        raise SettingsError("a value is swept twice", remedy="name each setting and value once")
+    return specs

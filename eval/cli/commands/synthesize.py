@@ -1,0 +1,150 @@
+"""rag-eval synthesize: make questions from the documents of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eval.cli.commands.convert import FORMATS
+from eval.cli.options import cache_option, split_option, table, ticker
+from rag.cli.options import Shared, setting, shared_options
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+
+@click.command(name="synthesize", short_help="Make questions from your own documents.")
+@click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.option(
+    "--dataset",
+    "path",
+    metavar="DATASET",
+    help="About the documents of this dataset instead of a collection; they are indexed once, as for 'run'.",
+)
+@click.option("--to", "form", default="beir", show_default=True, type=click.Choice(FORMATS), help="Format to write.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about N passages, drawn at random [all].")
+@click.option("--per-passage", default=3, show_default=True, type=click.IntRange(min=1), help="Questions a passage.")
+@click.option("--window", default=5, show_default=True, type=click.IntRange(min=1), help="Most sentences in a passage.")
+@click.option("--seed", default=0, show_default=True, help="Which passages --limit draws.")
+@click.option(
+    "--test-share",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the documents that is kept for testing.",
+)
+@click.option(
+    "--within",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="The passage must be among that many passages found.",
+)
+@click.option(
+    "--check",
+    default="llm",
+    show_default=True,
+    type=click.Choice(["llm", "words", "none"]),
+    help="Who says that the passage answers the question.",
+)
+@click.option("--no-corpus", is_flag=True, help="beir, trec: leave texts out; the questions judge the index itself.")
+@setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
+@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@cache_option
+@split_option
+@shared_options
+def command(
+    shared: Shared,
+    output: Path,
+    path: str | None,
+    form: str,
+    limit: int | None,
+    per_passage: int,
+    window: int,
+    seed: int,
+    test_share: float,
+    within: int,
+    check: Any,
+    no_corpus: bool,
+    split: str,
+    cache: Path | None,
+) -> None:
+    """Make questions about the passages of a collection with the configured language model, into the folder OUTPUT.
+
+    A question stays where a search for it finds its passage, and the passage answers it. Train and test share no
+    document. What is done is kept in OUTPUT.work.jsonl: the same command again goes on where it stopped.
+    """
+    from eval.synthesis.output import check_output
+    from eval.synthesis.run import synthesize
+    from indexes.errors import SettingsError
+    from rag.cli.output import data, data_json, words
+    from rag.llms import build_llm
+
+    settings = shared.settings
+    check_output(output, form, corpus=not no_corpus)
+    if settings.llm.provider == "none":
+        raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
+    if path is not None and no_corpus:
+        raise SettingsError(
+            "--no-corpus leaves the texts to a collection, and --dataset names none", remedy="leave out one of the two"
+        )
+    with _index(settings, path, split, cache) as index:
+        llm: Any = build_llm(settings.llm)
+        try:
+            with ticker("synthesize") as tick:
+                report = synthesize(
+                    index,
+                    llm,
+                    output,
+                    to=form,
+                    limit=limit,
+                    per_passage=per_passage,
+                    window=window,
+                    seed=seed,
+                    test_share=test_share,
+                    within=within,
+                    check=check,
+                    corpus=not no_corpus,
+                    settings=settings,
+                    progress=tick,
+                )
+        finally:
+            if hasattr(llm, "close"):
+                llm.close()
+    if shared.json:
+        data_json(report.as_dict())
+        return
+    rows: list[list[object]] = [["passages asked about", report.asked + report.resumed]]
+    if report.resumed:
+        rows.append(["  of them in earlier runs", report.resumed])
+    rows += [["questions kept", report.questions]]
+    rows += [[f"  {split}", count] for split, count in report.splits.items()]
+    rows += [["questions dropped", sum(report.dropped.values())]]
+    rows += [[f"  {reason}", count] for reason, count in report.dropped.items()]
+    rows += [["passages left out", sum(report.skipped.values())]]
+    rows += [[f"  {reason}", count] for reason, count in report.skipped.items()]
+    data(table(["", "count"], rows))
+    for note in report.notes:
+        words(f"note: {note}")
+    words(f"wrote {', '.join(report.files)}" if report.files else "no question was kept, so nothing was written")
+
+
+@contextmanager
+def _index(settings: Settings, path: str | None, split: str, cache: Path | None) -> Iterator[Any]:
+    """The collection, or the index of the dataset at ``path``."""
+    if path is None:
+        from indexes import open_index
+
+        with open_index(settings.collection, settings=settings) as index:
+            yield index
+        return
+    from eval.cli.options import dataset_of
+    from eval.measure.session import Session
+
+    with progress_bar() as progress, Session(dataset_of(path, split), cache=cache, progress=progress) as session:
+        yield session.index(settings)

@@ -1,0 +1,128 @@
+"""rag-eval tune: choose fusion, window and reranker depth on training questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eval.cli.options import (
+    cache_option,
+    dataset_argument,
+    dataset_of,
+    queries_option,
+    settings_loader,
+    split_option,
+    ticker,
+)
+from rag.cli.options import Shared, shared_options
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from eval.datasets import Dataset
+
+
+@click.command(name="tune", short_help="Choose fusion, window and reranker depth on training questions.")
+@dataset_argument
+@click.option("--train", "train_split", default="train", show_default=True, help="Split to choose on.")
+@click.option("--holdout", type=click.FloatRange(0.1, 0.9), metavar="SHARE", help="Divide --split instead: test share.")
+@click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
+@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
+@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@queries_option
+@cache_option
+@split_option
+@shared_options
+def command(
+    shared: Shared,
+    dataset: str,
+    train_split: str,
+    holdout: float | None,
+    drop_shared: bool,
+    measure: str,
+    folds: int,
+    output: Path | None,
+    split: str,
+    cache: Path | None,
+    limit: int | None,
+) -> None:
+    """Choose settings for DATASET on its training questions, and print them as a profile for rag.toml.
+
+    Fusion and its weights always; the reranker's depth where there is one, and the window where a reranker reads it.
+    Figures are by cross-validation on the training questions, and on the test questions, which must be others.
+    """
+    from eval.datasets.questions import without
+    from eval.measure.evaluate import run_pipeline
+    from eval.measure.metrics import parse_measures, score
+    from eval.measure.session import Session
+    from eval.tuning.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
+    from indexes.errors import SettingsError
+    from rag.cli.output import data, data_json, words
+
+    if output is not None and output.exists():
+        raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+    (wanted,) = parse_measures([measure])
+    base = shared.settings
+    if holdout is not None:
+        train, test = split_queries(dataset_of(dataset, split, limit), holdout)
+    else:
+        test = dataset_of(dataset, split, limit)
+        train = _training(dataset, train_split, limit)
+    asked = len(train.queries)
+    if drop_shared:
+        train = without(train, [test])
+    check_apart(train, test)
+    axes = [FUSION]
+    reads_window = wanted.kind == "Window"
+    if base.rerank.provider != "none":
+        axes.append(DEPTH)
+        reads_window = reads_window or base.rerank.read == "window"
+    if reads_window:
+        axes.append(WINDOW)
+    load = settings_loader(shared)
+    with progress_bar() as progress, Session(train, cache=cache, progress=progress) as session:
+
+        def values(part: Dataset) -> Callable[[Mapping[str, Any]], Mapping[str, float]]:
+            def measured(changes: Mapping[str, Any]) -> Mapping[str, float]:
+                retriever = session.retriever(load(changes))
+                with ticker("tune") as tick:
+                    run = run_pipeline(retriever, part, name="tune", cache=cache, progress=tick)
+                scores = score(run.results, part.qrels, [wanted], window_ranks=run.window_ranks)
+                return dict.fromkeys(part.qrels, 0.0) | scores.per_query[str(wanted)]
+
+            return measured
+
+        found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
+    if len(train.queries) < asked:
+        found.notes.append(f"{asked - len(train.queries)} training questions are test questions too and were left out")
+    if not reads_window:
+        found.notes.append("the window does not change this ranking, so it was not tuned")
+    text = to_toml(found, base.profile)
+    if shared.json:
+        data_json(found.as_dict())
+    else:
+        data(text, end="")
+    for note in found.notes:
+        words(f"note: {note}")
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+        words(f"wrote {output}: put its lines into rag.toml")
+
+
+def _training(path: str, split: str, limit: int | None) -> Dataset:
+    """The split to choose on. A folder without it is told how to do without."""
+    from eval.datasets.load import splits_of
+    from indexes.errors import SourceError
+
+    place = Path(path).expanduser()
+    splits = splits_of(place) if place.is_dir() else []
+    if splits and split not in splits:
+        raise SourceError(
+            f"{path} has no split {split!r} to choose on, only {', '.join(splits)}",
+            remedy="name another one with --train, or divide the questions of one with --holdout 0.5",
+        )
+    return dataset_of(path, split, limit)

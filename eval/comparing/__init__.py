@@ -1,0 +1,1 @@
+"""Compare runs: differences, significance, latency, the gate and the worst questions."""

@@ -1,0 +1,150 @@
+"""Failures: a run's worst queries, and the stage that lost their gold documents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.measure.metrics import score
+from eval.measure.runs import Run
+
+DEEP = 1000  # hits a leg when looking for what was not among the candidates
+
+STAGES = {
+    "not indexed": "the document is not in the index",
+    "not in candidates": "no leg found it among its first top_k",
+    "lost in fusion": "a leg found it, and fusion left it out of the first top_k",
+    "lost in rerank": "fusion had it higher, or the reranker did not read that far",
+    "cut by the budget": "it was among the candidates, and no passage of the prompt holds it",
+    "ranked low": "it reached the prompt, below other documents",
+    "found": "it is as high as all relevant documents can be",
+}
+
+
+@dataclass(slots=True)
+class Gold:
+    """A relevant document of a failed query. Ranks are 1-based, None where it was not seen; ``stage`` is of STAGES."""
+
+    id: str
+    text: str
+    rank: int | None
+    stage: str
+    dense: int | None = None
+    sparse: int | None = None
+    fused: int | None = None
+
+
+@dataclass(slots=True)
+class Failure:
+    """One query, what should have been found and what was."""
+
+    query: str
+    question: str
+    value: float
+    gold: list[Gold]
+    found: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def worst(run: Run, dataset: Dataset, measure: str, limit: int) -> list[tuple[str, float]]:
+    """(query id, value) of the queries with a relevant document that scored least and below 1, the least first."""
+    values = score(run.results, dataset.qrels, [measure], window_ranks=run.window_ranks).per_query
+    column = next(iter(values.values()))
+    able = [(query, value) for query, value in column.items() if value < 1 and dataset.relevant(query)]
+    return sorted(able, key=lambda item: item[1])[:limit]
+
+
+def explain(run: Run, dataset: Dataset, query: str, value: float, retriever: Any = None) -> Failure:
+    """What became of a query's relevant documents.
+
+    Args:
+        retriever: our retriever with the run's settings, to search the legs again and deeper; without it the stage is
+            told from the run alone, which knows no more than its own candidates.
+    """
+    ranks = {document: rank for rank, (document, _) in enumerate(run.results.get(query, []), start=1)}
+    details = run.details.get(query, {})
+    prompt = details.get("prompt")
+    relevant = dataset.relevant(query)
+    legs = _legs(retriever, dataset, dataset.queries[query], relevant) if retriever is not None else {}
+    gold = []
+    for document in relevant:
+        passage = dataset.corpus.get(document)
+        kept = details.get("gold", {}).get(document, {})
+        item = Gold(document, passage.content if passage else "", ranks.get(document), "")
+        deep = legs.get(document, {})
+        item.dense = deep.get("dense", kept.get("dense"))
+        item.sparse = deep.get("sparse", kept.get("sparse"))
+        item.fused = deep.get("fused")
+        if not item.text:
+            item.text = str(deep.get("text", ""))
+        item.stage = _stage(item, prompt, deep, run, wanted=len(relevant), searched=retriever is not None)
+        gold.append(item)
+    found = details.get("found") or [
+        {"id": d, "text": dataset.corpus[d].content if d in dataset.corpus else ""} for d in list(ranks)[:3]
+    ]
+    wrong = [entry | {"relevant": entry["id"] in relevant} for entry in found]
+    return Failure(query, dataset.queries[query], value, gold, wrong)
+
+
+def summary(failures: list[Failure]) -> dict[str, int]:
+    """How many relevant documents each stage lost."""
+    counts = Counter(item.stage for failure in failures for item in failure.gold)
+    return {stage: counts[stage] for stage in STAGES if counts[stage]}
+
+
+def _stage(item: Gold, prompt: list[str] | None, deep: dict[str, Any], run: Run, *, wanted: int, searched: bool) -> str:
+    if item.rank is not None:
+        if prompt is not None and item.id not in prompt:
+            reranked = "reranker" in run.fingerprint and item.fused is not None and item.fused < item.rank
+            return "lost in rerank" if reranked else "cut by the budget"
+        return "found" if item.rank <= wanted else "ranked low"
+    if not searched:
+        return "not in candidates"
+    if deep.get("absent"):
+        return "not indexed"
+    top_k = int(run.settings.get("retrieval", {}).get("top_k", 0))
+    if item.fused is not None and item.fused <= top_k and "reranker" in run.fingerprint:
+        return "lost in rerank"
+    if any(rank is not None and rank <= top_k for rank in (item.dense, item.sparse)):
+        return "lost in fusion"
+    return "not in candidates"
+
+
+def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) -> dict[str, dict[str, Any]]:
+    """Rank of each relevant document's best sentence in each leg (DEEP hits) and in the fusion of both legs' top_k."""
+    from eval.measure.to_documents import Lifter
+    from indexes.nodes.record import SentenceRecord
+    from indexes.store.search import Legs, search_legs
+    from rag.retrieval.hybrid import fuse_scores, leg_scores
+
+    index, retrieval = retriever.index, retriever.settings.retrieval
+    lifter = Lifter(dataset, index)
+    encoded = index.encoder.encode_queries([question])
+    sparse = encoded.sparse[0] if encoded.sparse is not None else None
+    deep = search_legs(index.client, index.collection, dense=encoded.dense[0], sparse=sparse, limit=DEEP)
+    names: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for leg, hits in (("dense", deep.dense), ("sparse", deep.sparse)):
+        for rank, hit in enumerate(hits, start=1):
+            record = SentenceRecord.from_payload(hit.payload)
+            name = names[hit.id] = lifter.of_record(record)
+            if name in relevant and leg not in (entry := found.setdefault(name, {"text": record.text})):
+                entry[leg] = rank
+    kept = Legs(dense=deep.dense[: retrieval.top_k], sparse=deep.sparse[: retrieval.top_k])
+    scores = leg_scores(index, kept, encoded.dense[0], sparse, retrieval)
+    fused = fuse_scores(scores, retrieval, both=sparse is not None)
+    for rank, (identity, _) in enumerate(fused, start=1):
+        name = names[identity]
+        if name in found:
+            found[name].setdefault("fused", rank)
+    missing = [name for name in relevant if name not in found]
+    if missing and lifter.level == "document" and dataset.corpus:
+        from indexes.store.points import count
+
+        for name in missing:
+            found[name] = {"absent": count(index.client, index.collection, name) == 0}
+    return found

@@ -1,0 +1,121 @@
+"""gate: did a change break anything? For CI, with exit codes of its own.
+
+A measure regresses when its mean drops by more than ``max_drop`` *and* the drop is significant (paired randomisation
+test, Holm-corrected over the measures). Exit codes of ``rag-eval gate``: 0 passed, 1 regression, 2 wrong usage or
+settings, 3 the two runs cannot be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.comparing.significance import SEED, Paired, holm, paired, smallest_visible
+from eval.measure.metrics import Measure, Qrels, parse_measures, score
+from eval.measure.runs import Run
+from indexes.errors import RagWrightError, SettingsError
+
+PASSED, REGRESSED, UNUSABLE, INCOMPARABLE = 0, 1, 2, 3
+
+
+class GateError(RagWrightError):
+    """The two runs cannot be compared. Its exit code differs from a regression's, so that CI can tell them apart."""
+
+    exit_code = INCOMPARABLE
+
+
+@dataclass(slots=True)
+class Check:
+    """One measure of the run against the baseline.
+
+    Args:
+        visible: the smallest drop that these queries would show with 80 % power; None with fewer than two queries.
+    """
+
+    measure: str
+    before: float
+    after: float
+    paired: Paired
+    p_holm: float
+    regressed: bool
+    visible: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "measure": self.measure,
+            "before": self.before,
+            "after": self.after,
+            **self.paired.as_dict(),
+            "p_holm": self.p_holm,
+            "regressed": self.regressed,
+            "visible_drop": self.visible,
+        }
+
+    def sentence(self) -> str:
+        """What happened to this measure, in words."""
+        p = self.paired
+        head = f"{self.measure}: {self.before:.4f} -> {self.after:.4f} ({p.difference:+.4f}"
+        return f"{head}, 95 % {p.low:+.4f} to {p.high:+.4f}, p = {self.p_holm:.4f}, {p.wins}/{p.ties}/{p.losses})"
+
+
+def gate(
+    baseline: Run,
+    run: Run,
+    qrels: Qrels,
+    measures: Sequence[str | Measure] = ("nDCG@10",),
+    *,
+    max_drop: float = 0.0,
+    alpha: float = 0.05,
+    seed: int = SEED,
+) -> list[Check]:
+    """Check every measure; ``any(check.regressed for check in ...)`` fails the gate.
+
+    A query that the baseline holds and the run lacks scores 0: a pipeline that lost its questions is broken.
+
+    Args:
+        max_drop: a mean may fall by this much, in the measure's own units (0.01 is one point of nDCG).
+        alpha: a drop is significant below this corrected p value.
+
+    Raises:
+        SettingsError: ``max_drop`` is negative.
+        GateError: the runs are of different datasets, or share no judged query.
+    """
+    if max_drop < 0:
+        raise SettingsError(f"--max-drop {max_drop} is negative", remedy="name the drop that is allowed, such as 0.01")
+    if baseline.dataset and run.dataset and baseline.dataset != run.dataset:
+        raise GateError(
+            f"{baseline.name!r} and {run.name!r} were made on different datasets or splits "
+            f"({baseline.dataset} and {run.dataset})",
+            remedy="measure both on the same one",
+        )
+    kept = {query: judged for query, judged in qrels.items() if query in baseline.results}
+    if not kept or not any(query in run.results for query in kept):
+        raise GateError(
+            f"{baseline.name!r} and {run.name!r} share no judged query", remedy="measure both on the same dataset"
+        )
+    wanted = [str(measure) for measure in parse_measures(measures)]
+    before = score(baseline.results, kept, wanted, window_ranks=baseline.window_ranks)
+    after = score(run.results, kept, wanted, window_ranks=run.window_ranks)
+    found, visible = [], []
+    for measure in wanted:
+        old, new = before.per_query[measure], after.per_query[measure]
+        # A window measure of a pipeline that lost its windows holds fewer queries: those score 0.
+        column = np.array([new.get(query, 0.0) - value for query, value in old.items()])
+        found.append(paired(column, seed=seed)[0])
+        visible.append(smallest_visible(column))
+    corrected = holm([result.p for result in found])
+    return [
+        Check(
+            measure,
+            before.mean[measure],
+            before.mean[measure] + result.difference,
+            result,
+            p,
+            regressed=result.difference < -max_drop and p < alpha,
+            visible=seen,
+        )
+        for measure, result, p, seen in zip(wanted, found, corrected, visible, strict=True)
+    ]

@@ -1,0 +1,80 @@
+"""Milliseconds of runs: quantiles a stage, and whether two runs differ by more than their own unrest.
+
+Runs are timed one after the other on a machine that does other things too, so a difference of two medians says little
+by itself. Here the questions, in the order they were asked, are cut into tenths; the medians of the same tenth of both
+runs are compared, and the interval comes from how much these ten differences scatter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.measure.runs import Run
+
+TOTAL = "total"
+BLOCKS = 10
+T_VALUE = 2.262  # Student's t, two-sided 95 %, BLOCKS - 1 degrees of freedom
+LATENCY = (
+    "milliseconds: medians of the same tenths of the questions are compared, with a 95 % t interval over the tenths; a "
+    "load that lasted for a whole run is not in it, so repeat runs side by side on a quiet machine before deciding by "
+    "milliseconds"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """Milliseconds a question that one run takes more than another (medians of tenths), with the 95 % interval."""
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def told(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if self.told:
+            return f"{self.difference:+.1f} ms a question (p50; {self.low:+.1f} to {self.high:+.1f}, other load aside)"
+        return f"milliseconds within their noise (p50 {self.low:+.1f} to {self.high:+.1f})"
+
+
+def latency(run: Run, queries: Sequence[str] | None = None) -> dict[str, tuple[float, float]]:
+    """Stage -> (p50, p95) milliseconds over the queries, and the total of a question's stages under "total"."""
+    rows = [run.timings_ms[q] for q in (queries or run.timings_ms) if run.timings_ms.get(q)]
+    stages = dict.fromkeys(stage for row in rows for stage in row)
+    found = {stage: _quantiles([row[stage] for row in rows if stage in row]) for stage in stages if stage != TOTAL}
+    if rows:
+        found[TOTAL] = _quantiles([total(row) for row in rows])
+    return found
+
+
+def total(stages: dict[str, float]) -> float:
+    """Milliseconds of a question's stages together."""
+    return sum(ms for stage, ms in stages.items() if stage != TOTAL)
+
+
+def slower(new: Run, old: Run) -> Slower | None:
+    """How much slower ``new`` is than ``old``; None with fewer than 20 questions that both were timed on."""
+    common = [q for q in old.timings_ms if old.timings_ms[q] and new.timings_ms.get(q)]
+    if len(common) < 2 * BLOCKS:
+        return None
+    rows = np.array([[total(new.timings_ms[q]), total(old.timings_ms[q])] for q in common])
+    differences = [float(np.subtract(*np.median(part, axis=0))) for part in np.array_split(rows, BLOCKS)]
+    reach = T_VALUE * float(np.std(differences, ddof=1)) / math.sqrt(BLOCKS)
+    centre = float(np.mean(differences))
+    return Slower(round(centre, 3), round(centre - reach, 3), round(centre + reach, 3))
+
+
+def _quantiles(values: Sequence[float]) -> tuple[float, float]:
+    p50, p95 = np.quantile(np.asarray(values, dtype=np.float64), [0.5, 0.95])
+    return round(float(p50), 3), round(float(p95), 3)

@@ -1,0 +1,245 @@
+"""FlagEmbedding's own trainer for BGE-M3: its options, its rows, its arguments, its checkpoints.
+
+``FlagEmbedding.finetune.embedder.encoder_only.m3`` trains the dense, sparse and multi-vector heads together and lets
+their sum teach each of them (self-distillation; BGE M3-Embedding, arXiv 2402.03216). It has no dev measure: the caller
+compares the checkpoints. Read with FlagEmbedding 1.4.2 and transformers 5.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.datasets import flag_embedding
+from eval.datasets.dataset import Dataset, Passage
+from eval.finetune.lessons.training_set import TrainingSet
+from indexes.encoders.torch_runtime import choose_device, choose_dtype
+from indexes.errors import EncoderError, SourceError
+
+MODULE = "FlagEmbedding.finetune.embedder.encoder_only.m3"
+STATE = "trainer_state.json"  # the last file of a checkpoint
+WEIGHTS = "model.safetensors"
+HEADS = ("sparse_linear.pt", "colbert_linear.pt")
+
+
+@dataclass(frozen=True)
+class FlagOptions:
+    """How FlagEmbedding trains BGE-M3.
+
+    Args:
+        batch: questions a step; the texts of the others in it are negatives too.
+        group: texts a question, its positive among them.
+        question_tokens, text_tokens: longer ones are cut in training.
+        temperature: of the similarity in the loss.
+        self_distill: the sum of the three scores teaches each of them.
+        fix_encoder: train the two heads only.
+        evaluations: checkpoints an epoch, which are compared on dev.
+    """
+
+    epochs: float = 2
+    batch: int = 4
+    group: int = 4
+    lr: float = 1e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    question_tokens: int = 64
+    text_tokens: int = 256
+    temperature: float = 0.02
+    self_distill: bool = True
+    fix_encoder: bool = False
+    evaluations: int = 1
+    seed: int = 7
+    device: str = "auto"
+    dtype: str = "auto"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def steps(self, rows: int) -> tuple[int, int]:
+        """(steps in an epoch, steps in all), as the trainer counts them."""
+        each = max(1, -(-rows // self.batch))
+        return each, max(1, math.ceil(each * self.epochs))
+
+
+def write_rows(
+    mined: TrainingSet, path: Path, *, scores: Mapping[str, Mapping[str, float]] | None, seed: int
+) -> tuple[int, list[str]]:
+    """The training set as FlagEmbedding's jsonl. Returns the number of rows, and notes.
+
+    Args:
+        scores: query id -> text id -> teacher's score, on one scale: texts without one are left out, and with them
+            questions that keep no positive or no negative.
+
+    Raises:
+        SourceError: no row is left.
+    """
+    data = Dataset("train", {name: Passage(name, "", text) for name, text in mined.texts.items()}, {}, {})
+    left_out = 0
+    for number, example in enumerate(mined.examples):
+        key = f"{number}:{example.query}"  # a question may come twice, with documents and with sentences
+        positives, negatives = list(example.positives), list(example.negatives)
+        if scores is not None:
+            known = scores.get(example.query, {})
+            positives, negatives = [n for n in positives if n in known], [n for n in negatives if n in known]
+            data.extra[key] = {
+                "pos_scores": [known[name] for name in positives],
+                "neg_scores": [known[name] for name in negatives],
+            }
+        if not positives or (scores is not None and not negatives):
+            left_out += 1
+            data.extra.pop(key, None)
+            continue
+        data.queries[key] = example.question
+        data.qrels[key] = {**dict.fromkeys(negatives, 0), **dict.fromkeys(positives, 1)}
+    if not data.queries:
+        raise SourceError(
+            "no question has a positive and a negative with a teacher's score"
+            if scores is not None
+            else "no question has a positive",
+            remedy="mine more negatives, or train without a teacher",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = flag_embedding.write(data, path, negatives=1, seed=seed)
+    if left_out:
+        notes.append(f"{left_out} questions were left out: nothing of them is scored by the teacher")
+    return len(data.queries), [note for note in notes if "judged for no query" not in note]
+
+
+def arguments(
+    base: Path, rows: Path, checkpoints: Path, options: FlagOptions, *, count: int, distil: bool, resume: Path | None
+) -> list[str]:
+    """The command; ``resume`` is a folder of ``resumable``."""
+    import torch
+
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
+    each, _ = options.steps(count)
+    every = max(1, -(-each // options.evaluations))
+    values: dict[str, Any] = {
+        "model_name_or_path": base,
+        "train_data": rows,
+        "cache_path": checkpoints / "cache",
+        "output_dir": checkpoints,
+        "train_group_size": options.group,
+        "query_max_len": options.question_tokens,
+        "passage_max_len": options.text_tokens,
+        "unified_finetuning": True,
+        "use_self_distill": options.self_distill,
+        "self_distill_start_step": -1,
+        "fix_encoder": options.fix_encoder,
+        "sentence_pooling_method": "cls",
+        "normalize_embeddings": True,
+        "temperature": options.temperature,
+        "colbert_dim": colbert_dim(base),
+        "learning_rate": options.lr,
+        "warmup_steps": options.warmup,  # a share: transformers 5 rejects --warmup_ratio
+        "weight_decay": options.weight_decay,
+        "num_train_epochs": options.epochs,
+        "per_device_train_batch_size": options.batch,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": False,
+        "save_strategy": "steps",
+        "save_steps": every,
+        "logging_steps": max(1, min(10, every // 4)),
+        "seed": options.seed,
+        "data_seed": options.seed,
+        "bf16": dtype is torch.bfloat16,
+        "fp16": dtype is torch.float16,
+        "use_cpu": device.type == "cpu",
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+    if distil:
+        values |= {"knowledge_distillation": True, "kd_loss_type": "m3_kd_loss"}
+    if resume is not None:
+        values["resume_from_checkpoint"] = resume
+    # -P: modules of the working folder are not imported.
+    return [sys.executable, "-P", "-m", MODULE, *(part for key, v in values.items() for part in (f"--{key}", str(v)))]
+
+
+def finished(checkpoints: Path) -> list[Path]:
+    """Whole checkpoints by their steps; a half one (the trainer was killed while it saved) is removed."""
+    found = []
+    for path in checkpoints.glob("checkpoint-*"):
+        if (path / STATE).is_file() and (path / "config.json").is_file():
+            found.append(path)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return sorted(found, key=step_of)
+
+
+def resumable(checkpoint: Path) -> Path:
+    """The checkpoint with the names that the network has in training: as FlagEmbedding saves it, the trainer would find
+    none of its weights (transformers 5 then fails; before, it went on with the base's)."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = checkpoint.parent / "resume"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    weights = {f"model.{name}": value for name, value in load_file(checkpoint / WEIGHTS).items()}
+    for head in HEADS:
+        state = torch.load(checkpoint / head, map_location="cpu", weights_only=True)
+        weights |= {f"{Path(head).stem}.{name}": value for name, value in state.items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    for file in checkpoint.iterdir():
+        if file.is_file() and file.name not in (WEIGHTS, *HEADS):
+            shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def history(checkpoint: Path) -> list[dict[str, Any]]:
+    """What the trainer logged up to this checkpoint."""
+    return list(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["log_history"])
+
+
+def check_base(base: Path) -> None:
+    """Refuse what FlagEmbedding would silently give new heads.
+
+    Raises:
+        EncoderError: a head is missing.
+    """
+    missing = [name for name in HEADS if not (base / name).is_file()]
+    if missing:
+        raise EncoderError(
+            f"{base} holds no {' and no '.join(missing)}, so it is no whole BGE-M3 checkpoint",
+            remedy="name BAAI/bge-m3 or a folder of its shape; other models: rag-eval finetune embedder",
+        )
+
+
+def colbert_dim(base: Path) -> int:
+    """The width of the multi-vector head."""
+    import torch
+
+    return int(torch.load(base / HEADS[1], map_location="cpu", weights_only=True)["weight"].shape[0])
+
+
+def take(checkpoint: Path, base: Path, target: Path) -> None:
+    """A checkpoint as a model's folder: weights and heads of it, what else the base has, nothing of the trainer's."""
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(
+        base,
+        part,
+        ignore=lambda _, names: (
+            {n for n in names if n.endswith((".bin", ".safetensors", ".onnx", ".pt", ".msgpack"))}
+            | {"README.md", "onnx", "openvino", ".git", ".cache", "imgs"}
+        ),
+    )
+    for file in checkpoint.iterdir():
+        if file.is_file() and file.suffix in (".safetensors", ".json", ".model", ".txt") and file.name != STATE:
+            shutil.copyfile(file, part / file.name)
+    for name in HEADS:
+        shutil.copyfile(checkpoint / name, part / name)
+    shutil.rmtree(target, ignore_errors=True)
+    part.replace(target)

@@ -1,0 +1,133 @@
+"""FlagEmbedding's trainer as a process of its own: run to its end, its log kept, its failure told in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.bge_m3.flag_embedding import FlagOptions, arguments, finished, resumable, step_of
+from indexes.errors import EncoderError
+
+TAIL = 400  # lines of the log that are searched for the reason of a failure
+Tick = Callable[[int, int], None]  # (steps done, steps in all)
+_LOGGED = re.compile(r"'epoch': '?([\d.]+)")
+_ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)|OSError|usage)\b.*")
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+
+
+def train(
+    base: Path,
+    rows: Path,
+    folder: Path,
+    options: FlagOptions,
+    *,
+    count: int,
+    distil: bool,
+    progress: Tick | None = None,
+) -> list[Path]:
+    """Run FlagEmbedding's trainer to its end, from the last checkpoint where there is one. Returns its checkpoints.
+
+    Args:
+        rows: FlagEmbedding's jsonl, of ``count`` rows; ``distil``: they hold a teacher's scores.
+        folder: OUT; the log is ``train.log`` in it, the checkpoints are in ``checkpoints``.
+
+    Raises:
+        EncoderError: it failed; the reason is in one sentence, the whole log in ``train.log``.
+    """
+    import fcntl
+
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    each, steps = options.steps(count)
+    log = folder / "train.log"
+    # The trainer inherits the lock: one that outlives a killed call is not joined by a second.
+    with (folder / "train.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EncoderError(
+                f"a training of an earlier call is still at work in {folder}", remedy="wait until it has ended"
+            ) from error
+        there = finished(checkpoints)
+        if there and step_of(there[-1]) >= steps:
+            return there
+        resume = resumable(there[-1]) if there else None
+        command = arguments(base, rows, checkpoints, options, count=count, distil=distil, resume=resume)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(command, ensure_ascii=False) + "\n")
+            code = _run(command, stream, lock.fileno(), lambda epoch: progress and progress(int(epoch * each), steps))
+    if code:
+        raise failure(log, code, options, base)
+    found = finished(checkpoints)
+    if not found:
+        raise EncoderError(f"FlagEmbedding's training left no checkpoint in {checkpoints}", remedy=f"read {log}")
+    return found
+
+
+def _run(command: list[str], log: Any, lock: int, epoch: Callable[[float], object]) -> int:
+    """Run it, copy its output into the log, tell of each epoch it names."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment(command),
+        pass_fds=(lock,),
+    )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    try:
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            if found := _LOGGED.search(line):
+                epoch(float(found[1]))
+        return process.wait()
+    finally:
+        if process.poll() is None:  # an interruption: the trainer ends with us
+            process.terminate()
+            process.wait()
+        process.stdout.close()
+
+
+def environment(command: list[str]) -> dict[str, str]:
+    """Offline (the model is a folder), one GPU: with several, the trainer would split batches over them."""
+    own = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if command[command.index("--use_cpu") + 1] == "False":
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        own["CUDA_VISIBLE_DEVICES"] = visible[0] if visible else "0"
+    return {**os.environ, **own}
+
+
+def failure(log: Path, code: int, options: FlagOptions, base: Path) -> EncoderError:
+    """Why the trainer ended, in one sentence."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+    reasons = [line.strip() for line in lines if _ERROR.match(line.strip())]
+    reason = reasons[-1] if reasons else (lines[-1].strip() if lines else "it said nothing")
+    if code == -9 or any(word in reason.lower() for word in _MEMORY):
+        gigabytes = sparse_bytes(options, base) / 1e9
+        return EncoderError(
+            f"FlagEmbedding's training ran out of memory ({reason if code != -9 else 'it was killed'})",
+            remedy=f"lower --batch, --group or --max-tokens: the sparse head alone takes "
+            f"{gigabytes:.1f} GB for each copy of its batch x tokens x vocabulary weights",
+        )
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
+    return EncoderError(f"FlagEmbedding's training {how}: {reason[:300]}", remedy=f"the whole log is {log}")
+
+
+def sparse_bytes(options: FlagOptions, base: Path) -> int:
+    """Bytes of one copy of the sparse head's weights for the texts of a batch."""
+    vocabulary = int(json.loads((base / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0))
+    return options.batch * options.group * options.text_tokens * vocabulary * 4

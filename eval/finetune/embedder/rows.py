@@ -1,0 +1,147 @@
+"""What an embedder trains on and is stopped by: rows of a question, its positive and its negatives; a pool for dev."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eval.answers.scores import normalise
+from eval.datasets.dataset import Dataset
+from eval.finetune.lessons.training_set import Example, TrainingSet
+
+QUESTION, POSITIVE, NEGATIVE = "question", "positive", "negative_{}"
+LEAST_CHARS = 40  # of a document's part that stands for a question, or for its answer
+
+
+@dataclass
+class DevPool:
+    """A bounded collection to measure checkpoints on: a ranking over it takes seconds, not a full encoding.
+
+    Figures on it compare checkpoints with each other; they are higher than those over all documents.
+    """
+
+    questions: dict[str, str]
+    texts: dict[str, str]
+    qrels: dict[str, dict[str, int]]
+    notes: list[str] = field(default_factory=list)
+
+
+def dev_pool(
+    mined: TrainingSet, everything: Sequence[str], texts: Mapping[str, str], *, size: int, seed: int
+) -> DevPool:
+    """Positives and mined candidates of the dev questions, then random documents up to ``size``.
+
+    Args:
+        mined: of the dev questions; the negatives are candidates of the pipeline, unguarded.
+        everything: ids of documents to draw the rest from.
+        texts: of those.
+    """
+    questions: dict[str, str] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    kept: dict[str, str] = {}
+    for example in mined.examples:
+        questions[example.query] = example.question
+        qrels.setdefault(example.query, {}).update(dict.fromkeys(example.positives, 1))
+        kept.update((name, mined.texts[name]) for name in example.positives)
+    # Candidates rank by rank, so that a full pool holds the hardest of every question.
+    depth = max((len(example.negatives) for example in mined.examples), default=0)
+    hardest = [e.negatives[place] for place in range(depth) for e in mined.examples if place < len(e.negatives)]
+    for name in hardest:
+        if len(kept) >= size:
+            break
+        kept[name] = mined.texts[name]
+    rest = [name for name in everything if name not in kept]
+    random.Random(seed).shuffle(rest)  # noqa: S311 - no secret
+    drawn = rest[: max(0, size - len(kept))]
+    kept.update((name, texts[name]) for name in drawn)
+    note = f"checkpoints are compared on {len(questions)} dev questions over a pool of {len(kept)} texts"
+    return DevPool(questions, kept, qrels, [note])
+
+
+def columns(
+    training: TrainingSet,
+    *,
+    negatives: int,
+    seed: int,
+    scores: Mapping[str, Mapping[str, float]] | None = None,
+) -> dict[str, list[Any]]:
+    """Rows for the trainer: one for each positive of each example.
+
+    Every row has as many negatives: those that an example lacks are drawn from the other examples' texts (not from
+    what is relevant to it).
+
+    Args:
+        scores: query id -> text id -> teacher's score; then a column "label" is added, NaN for what was not scored.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    relevant: dict[str, set[str]] = {}
+    for example in training.examples:
+        relevant.setdefault(example.query, set()).update(example.positives)
+    pool = [name for example in training.examples for name in (*example.positives, *example.negatives)]
+    rows: dict[str, list[Any]] = {QUESTION: [], POSITIVE: []}
+    rows.update({NEGATIVE.format(i): [] for i in range(1, negatives + 1)})
+    if scores is not None:
+        rows["label"] = []
+    for example in training.examples:
+        for positive in example.positives:
+            chosen = list(example.negatives[:negatives])
+            chosen += _others(pool, {*relevant[example.query], *chosen}, negatives - len(chosen), draw)
+            if len(chosen) < negatives:
+                continue  # a training set of a handful of texts
+            rows[QUESTION].append(example.question)
+            rows[POSITIVE].append(training.texts[positive])
+            for place, name in enumerate(chosen, start=1):
+                rows[NEGATIVE.format(place)].append(training.texts[name])
+            if scores is not None:
+                known = scores.get(example.query, {})
+                rows["label"].append([known.get(name, float("nan")) for name in (positive, *chosen)])
+    return rows
+
+
+def _others(pool: Sequence[str], without: set[str], count: int, draw: random.Random) -> list[str]:
+    found: list[str] = []
+    for _ in range(20 * count):
+        if len(found) == count:
+            break
+        name = draw.choice(pool)
+        if name not in without and name not in found:
+            found.append(name)
+    return found
+
+
+def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequence[str] = ()) -> TrainingSet:
+    """Pairs made from documents alone: its title for a question, its text for the answer; where there is no title, one
+    of its sentences and the rest (the inverse cloze task; Lee et al., arXiv 1906.00300).
+
+    Args:
+        limit: at most so many, drawn.
+        held_out: questions that no pair may repeat.
+    """
+    from indexes.text.sentences import split_sentences
+
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    known = {normalise(text) for text in held_out}
+    found = TrainingSet([], {})
+    passages = list(dataset.corpus.values())
+    draw.shuffle(passages)
+    for passage in passages:
+        if len(found.examples) >= limit:
+            break
+        title, text = passage.title.strip(), passage.text.strip()
+        if len(title) < LEAST_CHARS / 2 or len(text) < LEAST_CHARS:
+            content = passage.content
+            spans = [content[span.start : span.end] for span in split_sentences(content)]
+            spans = [span for span in spans if len(span) >= LEAST_CHARS]
+            if len(spans) < 3:
+                continue
+            title = spans.pop(draw.randrange(len(spans)))
+            text = " ".join(spans)
+        if normalise(title) in known:
+            continue
+        name = f"pair:{passage.id}"
+        found.texts[name] = text
+        found.examples.append(Example(name, title, (name,)))
+    found.notes.append(f"{len(found.examples)} pairs were made from the documents alone")
+    return found

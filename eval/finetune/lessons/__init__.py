@@ -1,0 +1,1 @@
+"""What models are trained on: mined negatives, teachers, splits and questions without labels."""

@@ -1,0 +1,297 @@
+"""Hard negatives from the real hybrid pipeline: texts that both legs rank high and that do not answer the question.
+
+What looks like a negative may be an answer that nobody judged (a false negative; Qu et al., RocketQA,
+arXiv 2010.08191). Guards: the first ranks are left out (``skip``), so is what scores within ``margin`` of the
+positive or above it (Moreira et al., NV-Retriever, arXiv 2407.15831), so are texts equal to a positive, and a
+cross-encoder may be asked as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, Literal
+
+from eval.answers.scores import normalise
+from eval.datasets.dataset import Dataset
+from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.measure.to_documents import Lifter, passage_id
+from indexes.errors import SourceError
+
+if TYPE_CHECKING:
+    from rag.retrieval.candidate import Candidate
+    from rag.retrieval.hybrid import HybridRetriever
+
+Tick = Callable[[int, int], None]  # (questions done, questions in all)
+Unit = Literal["document", "window", "sentence", "mixed"]
+DEPTH_FACTOR = 2  # sentences asked for, for each document wanted
+
+
+@dataclass(frozen=True)
+class MiningOptions:
+    """How negatives are chosen.
+
+    Args:
+        depth: documents of the pipeline's ranking that are looked at.
+        skip: best ranks that are left out, whatever they score (0: none).
+        negatives: kept a question, hardest first.
+        margin: a negative's fused score is at most (1 - margin) of its positive's; with ``None`` it may even be higher.
+        unit: what a training text is: the whole document, its best window, its best sentence, or "mixed": two examples
+            a question, one of documents and one of sentences.
+        cross_encoder: any of ``rag.rerankers``; what it gives at least (1 - margin) of the positive's probability is
+            left out.
+        seed: of the dataset's order; mining itself draws nothing.
+    """
+
+    depth: int = 50
+    skip: int = 0
+    negatives: int = 7
+    margin: float | None = 0.05
+    unit: Unit = "document"
+    cross_encoder: Any = None
+    seed: int = 7
+
+
+@dataclass
+class MiningReport:
+    """What mining found; means are over questions or negatives."""
+
+    queries: int = 0
+    examples: int = 0
+    negatives: int = 0
+    without_negatives: int = 0
+    without_positive_text: int = 0
+    positive_not_found: int = 0
+    positive_ranks: list[int] = field(default_factory=list)
+    negative_ranks: list[int] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    legs: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "queries": self.queries,
+            "examples": self.examples,
+            "negatives": self.negatives,
+            "negatives_per_query": round(self.negatives / self.queries, 2) if self.queries else 0.0,
+            "without_negatives": self.without_negatives,
+            "without_positive_text": self.without_positive_text,
+            "positive_not_found": self.positive_not_found,
+            "positive_rank_median": median(self.positive_ranks) if self.positive_ranks else None,
+            "positive_first": sum(rank == 1 for rank in self.positive_ranks),
+            "negative_rank_median": median(self.negative_ranks) if self.negative_ranks else None,
+            "negative_score_of_positive": round(fmean(self.ratios), 3) if self.ratios else None,
+            "left_out": dict(self.left_out),
+            "found_by": dict(self.legs),
+        }
+
+    def to_json(self) -> str:
+        """Everything, so that ``load`` gives an equal report."""
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return json.dumps({**self.as_dict(), "raw": own}, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def load(cls, path: Path) -> MiningReport:
+        """Read what ``to_json`` gave."""
+        raw = json.loads(path.read_text(encoding="utf-8"))["raw"]
+        return cls(**{**raw, "left_out": Counter(raw["left_out"]), "legs": Counter(raw["legs"])})
+
+    def to_text(self) -> str:
+        """The statistics as a table."""
+        from eval.cli.options import table
+
+        return table(("mining", ""), self.rows())
+
+    def rows(self) -> list[tuple[str, object]]:
+        """For a table: what, and how many."""
+        d = self.as_dict()
+        return [
+            ("training questions", d["queries"]),
+            ("their positive first / not found", f"{d['positive_first']} / {d['positive_not_found']}"),
+            ("negatives kept", f"{d['negatives']} ({d['negatives_per_query']} a question)"),
+            ("median rank of positives / negatives", f"{d['positive_rank_median']} / {d['negative_rank_median']}"),
+            ("a negative's fused score, share of its positive's", d["negative_score_of_positive"]),
+            ("negatives found by", ", ".join(f"{k} {v}" for k, v in sorted(d["found_by"].items())) or "-"),
+            ("left out", ", ".join(f"{k} {v}" for k, v in sorted(d["left_out"].items())) or "-"),
+            ("questions without a negative", d["without_negatives"]),
+        ]
+
+
+@dataclass(slots=True)
+class Found:
+    """A document as the pipeline ranked it: its best sentence stands for it."""
+
+    name: str
+    rank: int
+    score: float
+    candidate: Candidate
+
+
+def mine(
+    retriever: HybridRetriever, train: Dataset, options: MiningOptions, *, progress: Tick | None = None
+) -> tuple[TrainingSet, MiningReport]:
+    """Ask the pipeline every training question, and keep what it wrongly ranks high.
+
+    Args:
+        retriever: the hybrid pipeline over the dataset's index (``Session(train).retriever(settings)``);
+            it is asked deeper than usual, and without its reranker.
+        train: questions with judged documents.
+
+    Returns:
+        One example a question (two where ``unit`` is "mixed"), and what was found on the way.
+
+    Raises:
+        SourceError: the dataset has no documents, or no question has a positive with a text.
+    """
+    if not train.corpus:
+        raise SourceError(
+            f"the dataset {train.name!r} has no documents to train on", remedy="name one that has its corpus"
+        )
+    deep = deeper(retriever, options.depth)
+    lifter = Lifter(train, retriever.index)
+    report, found = MiningReport(), TrainingSet([], {})
+    for number, (query, question) in enumerate(train.queries.items(), start=1):
+        positives = [name for name in train.relevant(query) if name in train.corpus and train.corpus[name].content]
+        if not positives:
+            report.without_positive_text += 1
+            continue
+        ranked = ranked_documents(deep, lifter, question, options.depth)
+        negatives = _negatives(train, query, question, positives, ranked, options, report)
+        report.queries += 1
+        report.negatives += len(negatives)
+        report.without_negatives += not negatives
+        for unit in ("document", "sentence") if options.unit == "mixed" else (options.unit,):
+            texts = [
+                training_text(deep, train, question, name, ranked.get(name), unit) for name in (*positives, *negatives)
+            ]
+            found.texts.update(texts)
+            ids = [name for name, _ in texts]
+            cut = len(positives)
+            found.examples.append(Example(query, question, tuple(ids[:cut]), tuple(ids[cut:])))
+        if progress is not None:
+            progress(number, len(train.queries))
+    report.examples = len(found.examples)
+    if not found.examples:
+        raise SourceError(
+            f"no question of {train.name!r} has a relevant document with a text", remedy="check its corpus and qrels"
+        )
+    if report.without_positive_text:
+        found.notes.append(f"{report.without_positive_text} training questions have no relevant document with a text")
+    return found, report
+
+
+def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
+    """The same pipeline, asked for more candidates and without the reranker."""
+    from rag.retrieval.hybrid import HybridRetriever
+
+    settings = retriever.settings
+    wanted = max(settings.retrieval.top_k, DEPTH_FACTOR * depth)
+    retrieval = settings.retrieval.model_copy(update={"top_k": wanted})
+    hyde = settings.hyde.model_copy(update={"mode": "off"})
+    return HybridRetriever(
+        retriever.index,
+        settings=settings.model_copy(update={"retrieval": retrieval, "hyde": hyde}),
+        filters=retriever.filters,
+    )
+
+
+def ranked_documents(retriever: HybridRetriever, lifter: Lifter, question: str, depth: int) -> dict[str, Found]:
+    """The first ``depth`` judged documents that a ``deeper`` pipeline finds, best first, by id."""
+    found: dict[str, Found] = {}
+    for candidate in retriever.search(question).candidates:
+        name = lifter.of_record(candidate.record)
+        if name not in found and len(found) < depth:
+            found[name] = Found(name, len(found) + 1, candidate.score, candidate)
+    return found
+
+
+def _negatives(
+    train: Dataset,
+    query: str,
+    question: str,
+    positives: Sequence[str],
+    ranked: dict[str, Found],
+    options: MiningOptions,
+    report: MiningReport,
+) -> list[str]:
+    """Ids of the negatives kept, hardest first; what is left out is counted."""
+    places = [ranked[name] for name in positives if name in ranked]
+    if places:
+        report.positive_ranks.append(min(place.rank for place in places))
+    else:
+        report.positive_not_found += 1
+    # The best positive is the measure: what is above a worse one may still be wrong.
+    reached = max((place.score for place in places), default=None)
+    relevant, equal = set(train.relevant(query)), {normalise(train.corpus[name].content) for name in positives}
+    kept: list[Found] = []
+    for place in ranked.values():
+        if place.name in relevant or place.name not in train.corpus:
+            continue
+        if place.rank <= options.skip:
+            report.left_out["among the first ranks"] += 1
+        elif reached is not None and options.margin is not None and place.score > (1 - options.margin) * reached:
+            report.left_out["too near to the positive"] += 1
+        elif normalise(train.corpus[place.name].content) in equal:
+            report.left_out["the positive's text again"] += 1
+        else:
+            kept.append(place)
+        if options.cross_encoder is None and len(kept) == options.negatives:
+            break
+    if options.cross_encoder is not None and kept:
+        kept = _doubted(train, question, positives, kept, options, report)
+    kept = kept[: options.negatives]
+    for place in kept:
+        report.negative_ranks.append(place.rank)
+        dense, sparse = place.candidate.dense_rank is not None, place.candidate.sparse_rank is not None
+        report.legs["both legs" if dense and sparse else "dense leg" if dense else "sparse leg"] += 1
+        if reached:
+            report.ratios.append(place.score / reached)
+    return [place.name for place in kept]
+
+
+def _doubted(
+    train: Dataset,
+    question: str,
+    positives: Sequence[str],
+    kept: list[Found],
+    options: MiningOptions,
+    report: MiningReport,
+) -> list[Found]:
+    """Those that the cross-encoder finds clearly worse than the best positive."""
+    asked = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
+    texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in asked]
+    scores = options.cross_encoder.score(question, texts).probability
+    bound = (1 - (options.margin or 0.0)) * float(max(scores[: len(positives)]))
+    sure = [place for place, value in zip(asked, scores[len(positives) :], strict=True) if float(value) < bound]
+    report.left_out["doubted by the cross-encoder"] += len(asked) - len(sure)
+    return sure
+
+
+def training_text(
+    retriever: HybridRetriever, train: Dataset, question: str, name: str, place: Found | None, unit: str
+) -> tuple[str, str]:
+    """(id, text) of a document, or of its best window or sentence for this question."""
+    if unit == "document":
+        return name, train.corpus[name].content
+    candidate = place.candidate if place is not None else _best_inside(retriever, question, name)
+    if candidate is None:  # nothing of it matches a word or stands in the index
+        return name, train.corpus[name].content
+    record = candidate.record
+    if unit == "sentence":
+        return passage_id(name, record.position, record.position), record.text
+    size = retriever.settings.retrieval.window
+    text = candidate.window or record.text
+    return passage_id(name, max(0, record.position - size), record.position + size), text
+
+
+def _best_inside(retriever: HybridRetriever, question: str, name: str) -> Candidate | None:
+    """The best sentence of one document for a question that did not find it."""
+    from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+
+    own = MetadataFilters(filters=[MetadataFilter(key="doc_id", value=name)])
+    candidates = retriever.search(question, own).candidates
+    return candidates[0] if candidates else None

@@ -1,0 +1,278 @@
+"""Splits: what is trained on, what stops the training, what proves it; and the leakage guard between them.
+
+No question of training stands in dev or test, by id or by wording. Relevant documents on both sides are counted and
+reported: they are no cheating (the index holds them all in use as well), but they make the test easier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from eval.datasets import Dataset, load_dataset, splits_of
+from eval.datasets.questions import subset, without, wording
+from indexes.errors import SettingsError, SourceError
+
+DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
+SHARED = 0.1  # of the test's relevant documents; where training knows more of them, "auto" draws dev by question
+
+DevBy = Literal["auto", "document", "question"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three datasets over one corpus.
+
+    Args:
+        train: each of its queries has a relevant document.
+        dev: for early stopping, and for choosing a merging weight.
+        test: looked at for the proof only.
+        shared_documents: relevant in test, and in train or dev too (by id, or by equal text).
+        notes: what was divided, dropped and shared, one sentence each.
+        dropped: training queries left out because they are in dev or test.
+        divided: the test questions were taken out of the one split there was.
+    """
+
+    train: Dataset
+    dev: Dataset
+    test: Dataset
+    shared_documents: int
+    notes: list[str] = field(default_factory=list)
+    dropped: int = 0
+    divided: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        parts = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {
+            "dataset": self.test.name,
+            "path": self.test.path,
+            "documents": len(self.test.corpus),
+            "queries": {name: len(part.queries) for name, part in parts.items()},
+            "hash": {name: part.hash for name, part in parts.items()},
+            "shared_documents": self.shared_documents,
+            "dropped": self.dropped,
+            "divided": self.divided,
+            "notes": self.notes,
+        }
+
+
+def make_splits(
+    source: str | Path | Dataset,
+    *,
+    train_split: str = "train",
+    test_split: str = "test",
+    dev_share: float = 0.15,
+    holdout: float = 0.25,
+    seed: int = 7,
+    limit: int | None = None,
+    dev_by: DevBy = "auto",
+) -> Splits:
+    """Read a dataset and divide it, without leaks.
+
+    Args:
+        source: as ``load_dataset`` takes it; a ``Dataset`` is divided.
+        train_split, test_split: names of splits. Where there is no training split (or the format has one split only),
+            ``holdout`` of its questions become the test, divided by document.
+        dev_share: of the training questions; not used where the dataset has a split "dev".
+        dev_by: "document" keeps what is relevant in dev out of training, so that dev speaks of documents never seen;
+            "question" draws dev as the questions come, for a collection whose documents stay while questions change;
+            "auto" takes the one that makes dev like the test: "question" where at least ``SHARED`` of the documents
+            relevant in the dataset's own test are relevant in its training too. A note says which, and why.
+        seed: of every division; equal seeds give equal splits.
+        limit: at most this many training questions (with dev's), for a quick look.
+
+    Raises:
+        SettingsError: a share is not between 0 and 1.
+        SourceError: the dataset cannot be read, has no documents, or one side is left without questions.
+    """
+    for name, share in (("dev_share", dev_share), ("holdout", holdout)):
+        if not 0 < share < 1:
+            raise SettingsError(f"{name} = {share} is no share", remedy="use one between 0 and 1, such as 0.2")
+    train, dev, test, notes, divided = _read(source, train_split, test_split, holdout, seed)
+    if not test.corpus:
+        raise SourceError(
+            f"the dataset {test.name!r} has no documents to train on", remedy="put corpus.jsonl into its folder"
+        )
+    test = replace(test, split=test_split)
+    train, wrong = _apart(train, [test] if dev is None else [dev, test])
+    if wrong:
+        notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and were left out")
+    train = _usable(train, notes)
+    if dev is not None:
+        dev, twice = _apart(dev, [test])
+        notes += [f"{twice} dev questions are in test and were left out"] if twice else []
+        dev = _usable(dev, notes)
+    by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it is a trait of the whole collection
+    if limit is not None and len(train.queries) > limit:
+        notes.append(f"only {limit} of {len(train.queries)} training questions are used")
+        train = subset(train, _drawn(list(train.queries), limit, seed))
+    if dev is None:
+        train, dev = divide(train, dev_share, seed) if by == "document" else _by_question(train, dev_share, seed)
+        notes.append(f"{len(dev.queries)} of the training questions are dev: divided by {by}{why}")
+    for part in (train, dev, test):
+        if not part.queries:
+            why = f" ({'; '.join(notes)})" if notes else ""
+            raise SourceError(
+                f"{test.path or test.name} leaves no question for {part.split}{why}",
+                remedy="bring more questions, or choose other splits (--train-split, --split)",
+            )
+    shared = shared_documents([train, dev], test)
+    notes.append(
+        "training, dev and test share no question, by id or by wording; documents relevant in test and in training or "
+        f"dev too: {shared}"
+    )
+    return Splits(train, dev, test, shared, notes, wrong, divided)
+
+
+def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """(rest, part): ``share`` of the questions, so that no document is relevant on both sides where that can be.
+
+    Questions that share a relevant document, or their wording, stay together. Where one such group is too large to fit,
+    part of it is taken by question: the documents it shares are then counted by ``shared_documents``.
+    """
+    groups = _groups(dataset)
+    rng = np.random.default_rng(seed)
+    order = [groups[i] for i in rng.permutation(len(groups))]
+    wanted = min(max(1, round(share * len(dataset.queries))), max(0, len(dataset.queries) - 1))
+    taken: set[str] = set()
+    for group in order:
+        if len(taken) + len(group) <= wanted:
+            taken.update(group)
+    if len(taken) < 0.8 * wanted:  # a group larger than the part: its wordings stay together, its documents do not
+        wordings: dict[str, list[str]] = {}
+        for query in dataset.queries:
+            if query not in taken:
+                wordings.setdefault(wording(dataset.queries[query]), []).append(query)
+        keys = list(wordings)
+        for i in rng.permutation(len(keys)):
+            if len(taken) + len(wordings[keys[i]]) <= wanted:
+                taken.update(wordings[keys[i]])
+    part = [query for query in dataset.queries if query in taken]
+    rest = [query for query in dataset.queries if query not in taken]
+    return subset(dataset, rest), replace(subset(dataset, part), split=DEV_SPLIT)
+
+
+def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tuple[str, str]:
+    """("document" or "question", why it was chosen); dev is to be to training as the test is."""
+    if wanted != "auto":
+        return wanted, ""
+    if divided:
+        return "document", ", as the test is"
+    everything = {document for query in test.queries for document in test.relevant(query)}
+    known = shared_documents([train], test)
+    by = "question" if known >= SHARED * len(everything) else "document"
+    return (
+        by,
+        f", as {known} of the test's {len(everything)} relevant documents are in training too (limit: {SHARED:.0%})",
+    )
+
+
+def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """(rest, part): ``share`` of the questions, whatever their documents; equal wordings stay together."""
+    from eval.tuning.tune import split_queries
+
+    rest, part = split_queries(dataset, share, seed)
+    return subset(dataset, rest.queries), replace(subset(dataset, part.queries), split=DEV_SPLIT)
+
+
+def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
+    """Documents relevant in ``test`` that are relevant in one of ``trained`` too, by id or by equal text."""
+    ids: set[str] = set()
+    texts: set[str] = set()
+    for dataset in trained:
+        own = {document for query in dataset.queries for document in dataset.relevant(query)}
+        ids |= own
+        texts |= {_text(dataset, document) for document in own}
+    found = {document for query in test.queries for document in test.relevant(query)}
+    texts.discard("")
+    return sum(document in ids or _text(test, document) in texts for document in found)
+
+
+def _read(
+    source: str | Path | Dataset, train_split: str, test_split: str, holdout: float, seed: int
+) -> tuple[Dataset, Dataset | None, Dataset, list[str], bool]:
+    """(train, dev or None, test, notes, divided)."""
+    if isinstance(source, Dataset):
+        return *_divided(source, holdout, seed), True
+    if train_split == test_split:
+        raise SettingsError(
+            f"training and test split are both {test_split!r}", remedy="name two, or leave --train-split out"
+        )
+    place = Path(source).expanduser()
+    known = splits_of(place) if place.exists() else None
+    first = test_split if known is None or test_split in known or not known else None
+    test = load_dataset(source, first) if first else None
+    if known is None and test is not None:
+        known = splits_of(Path(test.path))  # a downloaded one
+    if train_split not in (known or []):
+        if test is None:
+            raise SourceError(
+                f"{source} has neither a split {train_split!r} nor {test_split!r}",
+                remedy=f"use --train-split with one of: {', '.join(known or [])}",
+            )
+        return *_divided(test, holdout, seed), True
+    train = load_dataset(source, train_split)
+    if test is None:
+        return *_divided(train, holdout, seed), True
+    dev = load_dataset(source, DEV_SPLIT) if DEV_SPLIT in (known or []) and test_split != DEV_SPLIT else None
+    for part in (train, dev):
+        if part is not None and part.corpus_hash == test.corpus_hash:
+            part.corpus = test.corpus  # one copy in memory
+    notes = [f"the dataset's own split {DEV_SPLIT!r} is dev"] if dev is not None else []
+    return train, dev, test, [*test.notes, *notes], False
+
+
+def _divided(dataset: Dataset, holdout: float, seed: int) -> tuple[Dataset, None, Dataset, list[str]]:
+    usable = _usable(dataset, notes := list(dataset.notes))
+    rest, part = divide(usable, holdout, seed)
+    notes.append(f"there is one split only: {len(part.queries)} of its {len(usable.queries)} questions are the test")
+    return replace(rest, split="train"), None, part, notes
+
+
+def _apart(dataset: Dataset, others: Sequence[Dataset]) -> tuple[Dataset, int]:
+    """The dataset without questions that stand in ``others``, and how many those were."""
+    rest = without(dataset, others)
+    return rest, len(dataset.queries) - len(rest.queries)
+
+
+def _usable(dataset: Dataset, notes: list[str]) -> Dataset:
+    """The questions with a relevant document that has text."""
+    kept = [q for q in dataset.queries if any(_text(dataset, d) for d in dataset.relevant(q))]
+    if missing := len(dataset.queries) - len(kept):
+        notes.append(f"{missing} {dataset.split} questions have no relevant document with text and were left out")
+        return subset(dataset, kept)
+    return dataset
+
+
+def _groups(dataset: Dataset) -> list[list[str]]:
+    """Queries connected by a relevant document or by their wording."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for query, text in dataset.queries.items():
+        for link in (f"w {wording(text)}", *(f"d {document}" for document in dataset.relevant(query))):
+            parent[root(link)] = root(f"q {query}")
+    found: dict[str, list[str]] = {}
+    for query in dataset.queries:
+        found.setdefault(root(f"q {query}"), []).append(query)
+    return list(found.values())
+
+
+def _drawn(queries: list[str], count: int, seed: int) -> list[str]:
+    chosen = set(np.random.default_rng(seed).permutation(len(queries))[:count].tolist())
+    return [query for place, query in enumerate(queries) if place in chosen]
+
+
+def _text(dataset: Dataset, document: str) -> str:
+    passage = dataset.corpus.get(document)
+    return passage.content.strip() if passage else ""

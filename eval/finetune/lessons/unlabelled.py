@@ -1,0 +1,153 @@
+"""Questions without labels, which only a teacher answers: a log of what people asked, say.
+
+Labelled questions are few and a teacher's knowledge is not: what the pipeline finds for any question can be scored. The
+student then learns the teacher's order where no one has judged, and its own few questions by heart no more.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.datasets.questions import wording
+from eval.datasets.rows import BadRows, json_rows, lines, text_field
+from eval.finetune.lessons.mining import deeper, ranked_documents, training_text
+from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.measure.embedding_cache import digest
+from eval.measure.to_documents import Lifter
+from indexes.errors import SourceError
+
+if TYPE_CHECKING:
+    from eval.datasets.dataset import Dataset
+    from eval.finetune.lessons.mining import MiningOptions
+    from rag.retrieval.hybrid import HybridRetriever
+
+PREFIX = "unlabelled:"  # of their ids
+KEYS = ("text", "question", "query")  # of a JSON line, the first that is there
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Questions by id, each once, and what was left out, one sentence each."""
+
+    questions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def hash(self) -> str:
+        return digest(list(self.questions.values()))
+
+
+def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Sequence[Dataset]) -> Unlabelled:
+    """Read questions, one a line; those that are asked elsewhere as well are left out and counted.
+
+    Args:
+        paths: text files, or ``.jsonl`` files of rows with a "text", "question" or "query" (BEIR's queries.jsonl).
+        train: labelled questions, which are trained on anyway.
+        held_out: dev, test and what forgetting is measured on.
+
+    Raises:
+        SourceError: a file cannot be read, has bad rows, or no question is left.
+    """
+    if not paths:
+        return Unlabelled()
+    measured, labelled = _wordings(*held_out), _wordings(train)
+    bad = BadRows()
+    read = [text for path in paths for text in _questions(Path(path).expanduser(), bad)]
+    bad.raise_if_any()
+    kept: dict[str, str] = {}
+    left_out = {"that something is measured on": 0, "of training": 0, "asked before": 0}
+    for text in read:
+        said = wording(text)
+        if said in measured or said in labelled:
+            left_out["that something is measured on" if said in measured else "of training"] += 1
+        elif said in kept:
+            left_out["asked before"] += 1
+        else:
+            kept[said] = text
+    if not kept:
+        files = ", ".join(str(path) for path in paths)
+        raise SourceError(
+            f"{files}: of {len(read)} questions none is left without those of the collections themselves",
+            remedy="name a file with other questions, one a line",
+        )
+    questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
+    others = ", ".join(f"{count} {what}" for what, count in left_out.items())
+    note = f"{len(questions)} questions without labels are answered by the teacher; left out: {others}"
+    return Unlabelled(questions, [note])
+
+
+def _wordings(*parts: Dataset) -> set[str]:
+    return {wording(text) for part in parts for text in part.queries.values()}
+
+
+def _questions(path: Path, bad: BadRows) -> Iterable[str]:
+    if not path.is_file():
+        raise SourceError(f"{path} is no file of questions", remedy="name a text file, or a .jsonl file, one a line")
+    found = []
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        for number, line in lines(path):
+            if "\0" in line:
+                bad.add(path, number, "holds no text")
+            else:
+                found.append(line.strip())
+        return found
+    for number, row in json_rows(path, bad):
+        text = next((text for key in KEYS if (text := text_field(row, key)) and text.strip()), None)
+        if text is None:
+            bad.add(path, number, f"needs a text for one of {', '.join(KEYS)}")
+        else:
+            found.append(text.strip())
+    return found
+
+
+def unlabelled_lists(
+    retriever: HybridRetriever,
+    train: Dataset,
+    questions: Mapping[str, str],
+    options: MiningOptions,
+    *,
+    texts: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainingSet:
+    """What the pipeline finds for each question: its first text, and others drawn from as deep as negatives are.
+
+    All of them stand as negatives; the teacher says which is the best (``best_first``).
+
+    Args:
+        texts: of each question. It is seen once, so the teacher scores no more than a list holds.
+    """
+    draw = random.Random(options.seed)  # noqa: S311 - no secret
+    deep = deeper(retriever, options.depth)
+    lifter = Lifter(train, retriever.index)
+    found = TrainingSet([], {})
+    for number, (query, question) in enumerate(questions.items(), start=1):
+        places = ranked_documents(deep, lifter, question, options.depth).values()
+        known = [place for place in places if place.name in train.corpus][: options.negatives + 1]
+        if len(known) > 1:
+            drawn = draw.sample(known[1:], min(texts, len(known)) - 1)
+            kept = [
+                training_text(deep, train, question, place.name, place, options.unit)
+                for place in sorted([known[0], *drawn], key=lambda place: place.rank)
+            ]
+            found.texts.update(kept)
+            found.examples.append(Example(query, question, (), tuple(name for name, _ in kept)))
+        if progress is not None:
+            progress(number, len(questions))
+    return found
+
+
+def best_first(found: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> list[Example]:
+    """The examples with the teacher's best text as the positive; those with fewer than two scores are left out."""
+    examples = []
+    for example in found.examples:
+        known = scores.get(example.query, {})
+        names = [name for name in example.negatives if name in known]
+        if len(names) > 1:
+            best = max(names, key=lambda name: known[name])
+            rest = tuple(name for name in names if name != best)
+            examples.append(replace(example, positives=(best,), negatives=rest))
+    return examples

@@ -1,0 +1,1 @@
+"""Merge a base model and its tuned version, and prove the result."""

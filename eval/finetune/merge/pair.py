@@ -1,0 +1,178 @@
+"""The two models of a merge: of which kind they are, and how each is used and measured.
+
+A reranker is used with a share of its score in the order that its training chose; a merge keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from eval.datasets import Dataset
+from eval.finetune.embedder.run import base_folder
+from eval.finetune.reranker.pipeline import rerank_lines, with_reranker
+from eval.finetune.training.run_folder import FILE
+from eval.measure.session import without_reranker
+from indexes.errors import SettingsError, SourceError
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+Kind = Literal["embedder", "reranker"]
+START = "start-model"  # in a reranker's run: its base with the head that training began with
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Base and tuned model.
+
+    Args:
+        base, tuned: their folders.
+        settings: of the pipeline that a reranker is measured in.
+        run: run.json of the tuned model's training; {} where there is none.
+        fresh: the base's head was new when training began, so that it orders at random; what a reranker is compared
+            with is then the pipeline without one.
+    """
+
+    base: Path
+    tuned: Path
+    kind: Kind
+    settings: Settings
+    run: dict[str, Any]
+    fresh: bool
+
+    @classmethod
+    def of(cls, base: str, tuned: Path, settings: Settings) -> Pair:
+        """Find both.
+
+        Raises:
+            SourceError: there is no model, or the base has no head to average with.
+        """
+        from eval.finetune.reranker.train import has_head
+
+        folder, trained = base_folder(base), model_of(tuned)
+        kind, run = kind_of(trained), _run_of(trained)
+        if kind == "reranker" and not has_head(folder):
+            folder = trained.parent / START
+            if not has_head(folder):
+                raise SourceError(
+                    f"{base} is no reranker, so it has no head to average with that of {trained}",
+                    remedy=f"name what the training began with: the folder {START} of its run",
+                )
+        steps = run.get("steps", {})
+        fresh = kind == "reranker" and "train" in steps and "weight start" not in steps
+        return cls(folder, trained, kind, settings, run, fresh)
+
+    @property
+    def share(self) -> tuple[float, float | None]:
+        """(weight, scale) of the tuned reranker: as its training chose, else those of the settings."""
+        chosen = self._chosen("tuned")
+        rerank = self.settings.rerank
+        return (rerank.weight, rerank.scale) if chosen is None else (chosen["weight"], chosen.get("scale"))
+
+    def used(self, model: Path) -> Settings:
+        """The settings that use this model: the base, the tuned one, or one between them."""
+        if self.kind == "embedder":
+            changes = {"provider": "sentence_transformer", "model": str(model)}
+            return self.settings.model_copy(update={"encoder": self.settings.encoder.model_copy(update=changes)})
+        if model == self.base:
+            if self.fresh:
+                return without_reranker(self.settings)
+            chosen = self._chosen("start")
+            if chosen is not None:
+                return with_reranker(self.settings, model, chosen["weight"], None)
+        return with_reranker(self.settings, model, *self.share)
+
+    def measure_of(self, cache: str | Path | None, model: Path) -> Callable[[Dataset], Any]:
+        """How a dataset is measured with a model: an embedder by exact search, a reranker in the pipeline."""
+        used = self.used(model)
+        return lambda dataset: self.measured(used, cache, dataset)
+
+    def measured(self, used: Settings, cache: str | Path | None, dataset: Dataset) -> Any:
+        from eval.finetune.proof.proof import MEASURES
+        from eval.measure.evaluate import evaluate
+        from eval.measure.session import Session
+
+        with Session(dataset, cache=cache) as session:
+            pipeline = session.retriever(used) if self.kind == "reranker" else session.encoder(used)
+            return evaluate(pipeline, dataset, MEASURES, cache=cache)
+
+    def lines(self, model: Path) -> list[str]:
+        """Lines for rag.toml that use a model between the two."""
+        if self.kind == "reranker":
+            return rerank_lines(self.used(model).rerank)
+        return ["[encoder]", 'provider = "sentence_transformer"', f"model = {json.dumps(str(model.resolve()))}"]
+
+    def notes(self, hashes: dict[str, str]) -> list[str]:
+        """What a reader must know: how a reranker is used, and a warning where training saw other data.
+
+        Args:
+            hashes: of this run's train, dev and test.
+        """
+        found = []
+        if self.kind == "reranker":
+            weight, scale = self.share
+            by = "its training" if self._chosen("tuned") is not None else "the settings"
+            scaled = f", its scores divided by {scale:g}" if scale is not None else ""
+            found.append(f"the reranker's share in the order is {weight:g}{scaled}, as {by} chose")
+        if self.fresh:
+            found.append(
+                "the head of the base was new, so weight 0 and the base stand for the pipeline without a reranker"
+            )
+        theirs = self.run.get("settings", {}).get("data")
+        if theirs and theirs != hashes:
+            found.append(
+                "the tuned model was trained on another division of the data: questions of dev or test may have been "
+                "trained on; use the dataset, splits, --dev-share, --dev-by and --seed of its training"
+            )
+        return found
+
+    def require_dev(self, hashes: dict[str, str]) -> None:
+        """Refuse to choose a weight on dev questions that the model was trained on.
+
+        Args:
+            hashes: of this run's train, dev and test.
+        """
+        theirs = self.run.get("settings", {})
+        if theirs.get("refit") and theirs.get("data", {}).get("dev") == hashes["dev"]:
+            raise SettingsError(
+                f"{self.tuned} was trained on the dev questions too (--refit), so they cannot choose its weight",
+                remedy="give the weight (--weight 0.5), or merge a run without --refit",
+            )
+
+    def _chosen(self, name: str) -> dict[str, Any] | None:
+        return self.run.get("steps", {}).get(f"weight {name}", {}).get("result")
+
+
+def model_of(folder: Path) -> Path:
+    """The model's folder, given it or the folder of the run that made it.
+
+    Raises:
+        SourceError: there is none.
+    """
+    for place in (folder, folder / "model"):
+        if (place / "config.json").is_file():
+            return place
+    raise SourceError(f"{folder} holds no model (no config.json)", remedy="name the folder of the tuned model")
+
+
+def kind_of(folder: Path) -> Kind:
+    """Whether a model gives one score for a pair of texts, or vectors; by the architecture in its config.json."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names = [str(name) for name in config.get("architectures") or ()]
+    except (OSError, ValueError, AttributeError) as error:
+        raise SourceError(f"{folder / 'config.json'} cannot be read: {error}", remedy="check the folder") from error
+    return "reranker" if any(name.endswith("ForSequenceClassification") for name in names) else "embedder"
+
+
+def _run_of(trained: Path) -> dict[str, Any]:
+    """run.json of the training that made a model; {} where it lies elsewhere or cannot be read."""
+    try:
+        run = json.loads((trained.parent / FILE).read_text(encoding="utf-8"))
+        return {"settings": dict(run["settings"]), "steps": dict(run["steps"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

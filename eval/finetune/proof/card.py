@@ -1,0 +1,193 @@
+"""card: the README.md beside tuned weights, with all that a reader must know before using them."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from eval.finetune.lessons.splits import Splits
+from eval.finetune.proof.proof import Proof, pipes, plain
+
+if TYPE_CHECKING:
+    from eval.finetune.weights.curve import Curve
+
+Kind = Literal["embedder", "reranker", "bge-m3"]
+
+UNKNOWN = "unknown"
+PACKAGED = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
+LIBRARIES = ("ragwright", "torch", "transformers", "sentence-transformers", "FlagEmbedding")
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
+_SECRET = re.compile(r"(?i)((?:key|token|secret|password)[=: ])(\S+)")
+_USERINFO = re.compile(r"(://)[^/\s@]+@")
+
+_FRONT = {
+    "embedder": ("sentence-transformers", "sentence-similarity", ("sentence-transformers", "feature-extraction")),
+    "reranker": ("sentence-transformers", "text-ranking", ("sentence-transformers", "cross-encoder", "reranker")),
+    "bge-m3": ("FlagEmbedding", "sentence-similarity", ("FlagEmbedding", "feature-extraction", "bge-m3")),
+}
+_TOML = {
+    "embedder": ("[encoder]", 'provider = "sentence_transformer"'),
+    "reranker": ("[rerank]", 'provider = "cross_encoder"'),
+    "bge-m3": ("[encoder]", 'provider = "bge_m3"'),
+}
+_PYTHON = {
+    "embedder": """from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer({folder})
+print(model.similarity(model.encode_query(["a question"]), model.encode_document(["a passage"])))""",
+    "reranker": """from FlagEmbedding import FlagReranker
+
+model = FlagReranker({folder})
+print(model.compute_score([["a question", "a passage"]]))
+
+from sentence_transformers import CrossEncoder
+
+print(CrossEncoder({folder}).predict([("a question", "a passage")]))""",
+    "bge-m3": """from FlagEmbedding import BGEM3FlagModel
+
+model = BGEM3FlagModel({folder})
+print(model.encode(["a passage"], return_dense=True, return_sparse=True, return_colbert_vecs=True))""",
+}
+
+_REINDEX = (
+    "An index is built with one embedder: after switching, `rag ingest --reindex` builds the new one beside the old "
+    "one and switches when it is done."
+)
+
+
+def write_card(
+    folder: Path,
+    *,
+    kind: Kind,
+    base: str,
+    base_folder: Path,
+    splits: Splits,
+    settings: Mapping[str, Any],
+    proof: Proof,
+    seed: int,
+    command: str = "",
+    data_hash: str = "",
+    curve: Curve | None = None,
+    notes: Sequence[str] = (),
+    toml: Sequence[str] = (),
+) -> Path:
+    """Write ``folder``/README.md and return its path.
+
+    Args:
+        folder: the tuned model's, as the user named it.
+        base: what the user called the base model; base_folder: where its files are (its licence is read there).
+        settings: of the training, plain values, nested or not.
+        command: the command line that made it; keys and passwords in it are left out.
+        data_hash: of the mined training set, beside the splits' own hashes.
+        curve: where the model is a merge.
+        toml: further lines for rag.toml, after those that load the model.
+    """
+    licence = licence_of(base_folder)
+    name = f"{folder.parent.name or folder.name}: {kind} tuned on {splits.test.name}"
+    quoted = json.dumps(str(folder), ensure_ascii=False)
+    parts = [
+        _front_matter(kind, base, licence),
+        f"# {plain(name)}",
+        f"**{plain(proof.verdict)}**",
+        "" if proof.better else "Keep the base model: these weights are here to be looked at, not to be used.",
+        "## Use",
+        _block("toml", (*_TOML[kind], f"model = {quoted}", *toml)),
+        _REINDEX if kind != "reranker" else "A reranker needs no new index.",
+        _block("python", _PYTHON[kind].format(folder=quoted).splitlines()),
+        "## What it gained, and what it lost",
+        proof.to_markdown(verdict=False).strip(),
+        *(("## Weight of the merge", curve.to_markdown().strip()) if curve is not None else ()),
+        "## How it was made",
+        "\n".join(pipes(("what", "value"), list(_facts(base, licence, splits, seed, data_hash, command)), left=True)),
+        "\n".join(pipes(("setting", "value"), list(flat(settings)), left=True)),
+        "\n".join(f"- {plain(note)}" for note in dict.fromkeys([*splits.notes, *notes]) if note not in proof.notes),
+    ]
+    target = folder / "README.md"
+    part = folder / "README.md.part"
+    part.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    part.replace(target)
+    return target
+
+
+def licence_of(base_folder: Path) -> str:
+    """The licence that the base model's card names (``license`` in its front matter); "unknown" where it names none.
+
+    A file LICENSE beside the weights is named, not interpreted.
+    """
+    card = base_folder / "README.md"
+    if card.is_file():
+        found = re.match(r"---\s*\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+        line = re.search(r"^licen[sc]e:[ \t]*(\S.*)$", found[1], re.MULTILINE) if found else None
+        if line:
+            return line[1].strip().strip("'\"")
+    return UNKNOWN
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, value as text) of nested settings; empty ones and secrets are left out."""
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}.")
+        elif value not in (None, "", (), []) and not re.search(r"(?i)(api_key|token|secret|password)$", name):
+            shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+            yield name, without_secrets(shown)
+
+
+def without_secrets(text: str) -> str:
+    """The text without what looks like keys, and without user names in addresses.
+
+    >>> without_secrets("--teacher server:http://me:pw@host/v1#m --set llm.api_key=abc")
+    '--teacher server:http://host/v1#m --set llm.api_key=***'
+    """
+    return _SECRET.sub(r"\1***", _USERINFO.sub(r"\1", text))
+
+
+def _front_matter(kind: Kind, base: str, licence: str) -> str:
+    library, pipeline, tags = _FRONT[kind]
+    lines = ["---", f"license: {_yaml(licence)}", f"library_name: {library}", f"pipeline_tag: {pipeline}"]
+    hub = PACKAGED.get(base, base)
+    if _HUB_NAME.match(hub) and not Path(hub).expanduser().exists():
+        lines.append(f"base_model: {_yaml(hub)}")
+    return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in (*tags, "ragwright", "fine-tuned")), "---"])
+
+
+def _yaml(text: str) -> str:
+    return text if re.match(r"^[A-Za-z][\w./-]*$", text) else json.dumps(text, ensure_ascii=False)
+
+
+def _facts(
+    base: str, licence: str, splits: Splits, seed: int, data_hash: str, command: str
+) -> Iterator[tuple[str, str]]:
+    told = licence if licence != UNKNOWN else "unknown: the base's folder has no card that names one; ask its publisher"
+    counts = ", ".join(f"{len(getattr(splits, part).queries)} {part}" for part in ("train", "dev", "test"))
+    hashes = ", ".join(f"{part} {getattr(splits, part).hash}" for part in ("train", "dev", "test"))
+    yield "base model", f"{base}" + (f" ({PACKAGED[base]})" if base in PACKAGED else "")
+    yield "licence of the base", told
+    yield "data", f"{splits.test.name}: {len(splits.test.corpus)} documents"
+    yield "questions", counts
+    yield "hashes", hashes + (f", mined {data_hash}" if data_hash else "")
+    yield "documents relevant in training and in test", str(splits.shared_documents)
+    yield "seed", str(seed)
+    yield "date", datetime.now(UTC).strftime("%Y-%m-%d")
+    yield "versions", ", ".join([f"Python {platform.python_version()}", *_versions()])
+    if command:
+        yield "command", f"`{without_secrets(command)}`"
+
+
+def _versions() -> Iterator[str]:
+    for library in LIBRARIES:
+        try:
+            yield f"{library} {version(library)}"
+        except PackageNotFoundError:
+            continue
+
+
+def _block(language: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"```{language}", *lines, "```"])

@@ -1,0 +1,165 @@
+"""Forgetting: what training on one collection cost on others, measured without being asked.
+
+Two small collections come with the package (``eval/finetune/probes``: English and Chinese, written for it); more are
+named with ``--also``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.comparing.significance import Paired, paired
+from eval.datasets import Dataset, load_dataset
+from eval.measure.metrics import score
+from eval.measure.runs import Run
+from eval.report.rows import p_text
+from indexes.errors import SettingsError, SourceError
+
+MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
+MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
+PROBES = ("probe_en", "probe_zh")
+WEAK = 0.2  # nDCG@10 of the base: below it, the collection is in a language or field that the base never knew
+WEAK_NOTE = f"the base is next to useless there (nDCG@10 below {WEAK}): only a significant loss counts"
+
+
+@dataclass(slots=True)
+class Loss:
+    """One other collection: what each measure was, and is.
+
+    Args:
+        name, queries, hash: of the collection.
+        before, after: measure -> mean.
+        paired: measure -> after minus before over the queries.
+        too_much: the first measure fell by more than the allowed share.
+        significant: it fell, and its p value (two-sided, not corrected: a warning may rather come too early) is below
+            alpha.
+        weak: the base found next to nothing there, so that a share of it says little: only a significant loss counts.
+        notes: of the collection, and of what was measured.
+    """
+
+    name: str
+    queries: int
+    hash: str
+    before: dict[str, float]
+    after: dict[str, float]
+    paired: dict[str, Paired]
+    too_much: bool
+    significant: bool
+    weak: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def relative(self, measure: str = MEASURES[0]) -> float:
+        """(after - before) / before: -0.02 is a loss of 2 %; 0 where nothing was found before."""
+        return _share(self.paired[measure].difference, self.before[measure])
+
+    def interval(self, measure: str = MEASURES[0]) -> tuple[float, float]:
+        """95 % interval of the relative change: the difference's, over the mean before (taken as given)."""
+        found = self.paired[measure]
+        return _share(found.low, self.before[measure]), _share(found.high, self.before[measure])
+
+    def sentence(self) -> str:
+        """What was lost, for a warning."""
+        measure, (low, high) = MEASURES[0], self.interval()
+        p = self.paired[measure].p
+        return (
+            f"{self.name}: {measure} {self.before[measure]:.4f} -> {self.after[measure]:.4f} ({self.relative():+.1%}, "
+            f"95 % {low:+.1%} to {high:+.1%}, p {'= ' if p >= 0.0001 else ''}{p_text(p)})"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        rows = {}
+        for measure, found in self.paired.items():
+            low, high = self.interval(measure)
+            rows[measure] = {
+                "before": self.before[measure],
+                "after": self.after[measure],
+                "relative": self.relative(measure),
+                "relative_low": low,
+                "relative_high": high,
+                **found.as_dict(),
+            }
+        own = {"name": self.name, "queries": self.queries, "hash": self.hash, "measures": rows}
+        flags = {"too_much": self.too_much, "significant": self.significant, "weak": self.weak}
+        return own | flags | {"notes": self.notes}
+
+
+def probes() -> list[Dataset]:
+    """The packaged collections, one English and one Chinese: what is asked of every tuned model."""
+    return [load_dataset(Path(__file__).parent / "probes" / name) for name in PROBES]
+
+
+def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> list[Dataset]:
+    """The packaged collections and those of ``--also`` (their split "test").
+
+    Raises:
+        SettingsError: one of them is ``test`` itself, or named twice.
+        SourceError: one cannot be read, or has no documents.
+    """
+    found = probes()
+    for path in also:
+        dataset = load_dataset(path)
+        if not dataset.corpus:
+            raise SourceError(f"--also {path} has no documents", remedy="name a collection with its corpus")
+        if test is not None and dataset.hash == test.hash:
+            raise SettingsError(
+                f"--also {path} is the collection that is trained for", remedy="name other collections with --also"
+            )
+        if any(dataset.hash == other.hash for other in found):
+            raise SettingsError(f"--also {path} is measured already", remedy="name each collection once")
+        if test is not None and dataset.corpus_hash == test.corpus_hash:
+            dataset.notes.append("its documents are those of the training collection: this is no foreign ground")
+        found.append(dataset)
+    return found
+
+
+def losses(
+    base: Mapping[str, Run],
+    tuned: Mapping[str, Run],
+    datasets: Sequence[Dataset],
+    *,
+    max_loss: float = MAX_LOSS,
+    alpha: float = 0.05,
+) -> list[Loss]:
+    """Compare the runs of two models on other collections; the mappings are those of ``proof.score_all``.
+
+    Args:
+        max_loss: relative loss of the first measure that is allowed.
+    """
+    if not 0 <= max_loss < 1:
+        raise SettingsError(f"max_loss = {max_loss} is no share", remedy="use one from 0 to 1, such as 0.025")
+    found = []
+    for dataset in datasets:
+        before = score(base[run_key(dataset)].results, dataset.qrels, MEASURES)
+        after = score(tuned[run_key(dataset)].results, dataset.qrels, MEASURES)
+        columns = [[after.per_query[m][q] - value for q, value in before.per_query[m].items()] for m in MEASURES]
+        results = dict(zip(MEASURES, paired(np.array(columns).T), strict=True))
+        first = results[MEASURES[0]]
+        significant, weak = first.difference < 0 and first.p < alpha, before.mean["nDCG@10"] < WEAK
+        loss = Loss(
+            dataset.name,
+            len(dataset.qrels),
+            dataset.hash,
+            before.mean,
+            after.mean,
+            results,
+            too_much=_share(first.difference, before.mean[MEASURES[0]]) < -max_loss and (significant or not weak),
+            significant=significant,
+            weak=weak,
+            notes=[*dataset.notes, *([WEAK_NOTE] if weak else [])],
+        )
+        found.append(loss)
+    return found
+
+
+def run_key(dataset: Dataset) -> str:
+    """The folder and the key of a dataset's run: its name and the first digits of its hash."""
+    return f"{dataset.name}-{dataset.hash[:6]}"
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,291 @@
+"""The proof: is the tuned model better on questions it never saw, and what did it lose elsewhere?
+
+>>> from eval.finetune.proof.proof import others, prove, score_all  # doctest: +SKIP
+>>> rest = others(also)  # doctest: +SKIP
+>>> base = score_all(measure_base, [test, *rest], out / "base", fingerprint=base_digest)  # doctest: +SKIP
+>>> tuned = score_all(measure_tuned, [test, *rest], out / "tuned", fingerprint=tuned_digest)  # doctest: +SKIP
+>>> proof = prove(base, tuned, test, rest)  # doctest: +SKIP
+>>> proof.save(out); data(proof.to_text()); proof.require_better()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eval.comparing.compare import Comparison, compare
+from eval.datasets import Dataset
+from eval.finetune.proof.forgetting import MAX_LOSS, MEASURES, Loss, losses, others, run_key
+from eval.measure.evaluate import Evaluation, check_dataset
+from eval.measure.runs import META_FILE, Run, load_run, save_run
+from eval.report.rows import p_text
+from indexes.errors import RagWrightError
+
+__all__ = ["MAX_LOSS", "MEASURES", "NotBetterError", "Proof", "others", "prove", "run_key", "score_all"]
+
+NOT_BETTER = 4
+Measure = Callable[[Dataset], Evaluation | Run]
+Tick = Callable[[str, int, int], None]  # (collection, collections done, collections in all)
+
+
+class NotBetterError(RagWrightError):
+    """The tuned model is not significantly better on the held-out questions. Nothing was switched."""
+
+    exit_code = NOT_BETTER
+
+
+@dataclass(slots=True)
+class Proof:
+    """Both tables and the verdict.
+
+    Args:
+        in_domain: base and tuned on the held-out questions; MAP decides.
+        forgetting: the other collections.
+        better: MAP is significantly higher on the held-out questions.
+        verdict: one sentence.
+        warnings: losses elsewhere, overlapping collections; one sentence each.
+        notes: how the figures came about.
+    """
+
+    in_domain: Comparison
+    forgetting: list[Loss]
+    better: bool
+    verdict: str
+    max_loss: float = MAX_LOSS
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def require_better(self) -> None:
+        """Raises:
+        NotBetterError: the model is not significantly better (exit code 4). Call it after the tables are shown.
+        """
+        if not self.better:
+            raise NotBetterError(self.verdict, remedy="keep the base model: nothing was switched")
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "better": self.better,
+            "verdict": self.verdict,
+            "measures": list(MEASURES),
+            "in_domain": self.in_domain.as_dict(),
+            "forgetting": [loss.as_dict() for loss in self.forgetting],
+            "max_loss": self.max_loss,
+            "warnings": self.warnings,
+            "notes": self.notes,
+        }
+
+    def to_text(self) -> str:
+        """Verdict, both tables, warnings and notes, for a terminal."""
+        from eval.cli.options import table
+
+        parts = [self.verdict]
+        parts.append(f"Held-out questions of {self.in_domain.title}\n" + table(IN_DOMAIN_HEAD, in_domain_rows(self)))
+        if self.forgetting:
+            parts.append("Elsewhere\n" + table(FORGETTING_HEAD, forgetting_rows(self)))
+        if self.warnings:
+            parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
+        return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in self.notes)])
+
+    def to_markdown(self, *, verdict: bool = True) -> str:
+        """The same for a file or a pull request."""
+        parts = [f"**{plain(self.verdict)}**"] if verdict else []
+        head = f"Held-out questions of {plain(self.in_domain.title)}:"
+        parts += [head, "\n".join(pipes(IN_DOMAIN_HEAD, in_domain_rows(self)))]
+        if self.forgetting:
+            parts += ["Elsewhere:", "\n".join(pipes(FORGETTING_HEAD, forgetting_rows(self)))]
+        parts += [f"> **Warning:** {plain(warning)}" for warning in self.warnings]
+        return "\n\n".join([*parts, "\n".join(f"- {plain(note)}" for note in self.notes)]) + "\n"
+
+    def save(self, folder: Path) -> None:
+        """Write proof.json and proof.md."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        for name, content in (("proof.json", text), ("proof.md", "# Proof\n\n" + self.to_markdown())):
+            (folder / f"{name}.tmp").write_text(content, encoding="utf-8")
+            (folder / f"{name}.tmp").replace(folder / name)
+
+
+IN_DOMAIN_HEAD = ("measure", "before", "after", "difference", "relative", "95 % interval", "p", "win / tie / loss")
+FORGETTING_HEAD = ("collection", "questions", "measure", "before", "after", "relative", "95 % interval", "p", "verdict")
+
+
+def in_domain_rows(proof: Proof) -> list[list[str]]:
+    """The cells of the first table, one row a measure."""
+    before, after = proof.in_domain.runs
+    rows = []
+    for measure in proof.in_domain.measures:
+        found = proof.in_domain.difference(after.name, measure)
+        if found is None:
+            continue
+        numbers, old = found.paired, before.mean[measure]
+        rows.append(
+            [
+                measure,
+                f"{old:.4f}",
+                f"{after.mean[measure]:.4f}",
+                f"{numbers.difference:+.4f}",
+                f"{numbers.difference / old:+.1%}" if old else "-",
+                f"{numbers.low:+.4f} to {numbers.high:+.4f}",
+                p_text(found.p_holm) + (" *" if found.p_holm < proof.in_domain.alpha else ""),
+                f"{numbers.wins} / {numbers.ties} / {numbers.losses}",
+            ]
+        )
+    return rows
+
+
+def forgetting_rows(proof: Proof) -> list[list[str]]:
+    """The cells of the second table, one row a collection and measure."""
+    rows = []
+    for loss in proof.forgetting:
+        for measure in MEASURES:
+            low, high = loss.interval(measure)
+            first = measure == MEASURES[0]
+            rows.append(
+                [
+                    loss.name if first else "",
+                    str(loss.queries) if first else "",
+                    measure,
+                    f"{loss.before[measure]:.4f}",
+                    f"{loss.after[measure]:.4f}",
+                    f"{loss.relative(measure):+.1%}",
+                    f"{low:+.1%} to {high:+.1%}",
+                    p_text(loss.paired[measure].p) + (" *" if loss.paired[measure].p < proof.in_domain.alpha else ""),
+                    _flag(loss) if first else "",
+                ]
+            )
+    return rows
+
+
+def _flag(loss: Loss) -> str:
+    if loss.too_much or loss.significant:
+        return "too much" if loss.too_much else "significant loss"
+    return "base too weak" if loss.weak else "ok"
+
+
+def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
+    """A Markdown table: the first column to the left, the others to the right unless ``left``."""
+    lines = (head, ["---", *["---" if left else "---:"] * (len(head) - 1)], *rows)
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+
+
+def score_all(
+    measure: Measure,
+    datasets: Sequence[Dataset],
+    folder: Path,
+    *,
+    fingerprint: str = "",
+    name: str = "",
+    progress: Tick | None = None,
+) -> dict[str, Run]:
+    """Measure one model on every dataset, each saved as soon as it is done: ``run_key(dataset)`` -> run.
+
+    Args:
+        measure: scores a dataset; e.g. ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
+        folder: OUT/base or OUT/tuned; runs that are there for the same dataset and fingerprint are loaded.
+        fingerprint: of what is measured (weights' digest, settings): a saved run with another one is measured again.
+        name: of the runs in tables; default: the folder's.
+    """
+    found: dict[str, Run] = {}
+    for number, dataset in enumerate(datasets):
+        key = run_key(dataset)
+        if progress is not None:
+            progress(dataset.name, number, len(datasets))
+        run = _saved(folder / key, dataset, fingerprint)
+        if run is None:
+            result = measure(dataset)
+            run = result.run if isinstance(result, Evaluation) else result
+            check_dataset(run, dataset)
+            run = replace(run, name=name or folder.name, fingerprint={**run.fingerprint, "measured": fingerprint})
+            part = folder / f"{key}.part"  # an interrupted run leaves no half file under the real name
+            shutil.rmtree(part, ignore_errors=True)
+            save_run(run, part)
+            shutil.rmtree(folder / key, ignore_errors=True)
+            part.replace(folder / key)
+        found[key] = replace(run, name=name or folder.name)
+    return found
+
+
+def _saved(folder: Path, dataset: Dataset, fingerprint: str) -> Run | None:
+    if not (folder / META_FILE).is_file():
+        return None
+    run = load_run(folder)
+    return run if run.dataset == dataset.hash and run.fingerprint.get("measured", "") == fingerprint else None
+
+
+def prove(
+    base: Mapping[str, Run],
+    tuned: Mapping[str, Run],
+    test: Dataset,
+    others: Sequence[Dataset] = (),
+    *,
+    max_loss: float = MAX_LOSS,
+    alpha: float = 0.05,
+    notes: Sequence[str] = (),
+    advice: str = "",
+) -> Proof:
+    """Compare the runs of ``score_all``. A model that became worse is said to be worse.
+
+    Args:
+        advice: what helps where it is better, but lost too much elsewhere.
+        notes: what a reader must know besides, such as ``Splits.notes``.
+    """
+    key = run_key(test)
+    comparison = compare(
+        # Without milliseconds: they come from caches, and the proof is about what is found.
+        [replace(run[key], name=name, timings_ms={}) for name, run in (("base", base), ("tuned", tuned))],
+        test.qrels,
+        MEASURES,
+        alpha=alpha,
+        title=f"{test.name} ({test.split})",
+    )
+    lost = losses(base, tuned, others, max_loss=max_loss, alpha=alpha)
+    better, verdict = _verdict(comparison)
+    warnings = list(comparison.warnings)
+    for loss in lost:
+        if loss.too_much or loss.significant:
+            why = f"more than the {max_loss:.1%} that are allowed" if loss.too_much else "significant, within the limit"
+            warnings.append(f"lost elsewhere ({why}): {loss.sentence()}")
+    if better and any(loss.too_much for loss in lost):
+        verdict += f"; but it lost more than allowed elsewhere{f': {advice}' if advice else ''}"
+    method = (
+        f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
+        f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
+        "collections, and relative intervals take the mean before as given"
+    )
+    told = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
+    return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *told, method])
+
+
+def _verdict(comparison: Comparison) -> tuple[bool, str]:
+    """(significantly better, one sentence)."""
+    measure = comparison.measures[0]
+    found = comparison.difference("tuned", measure)
+    if found is None:
+        raise ValueError("base and tuned were not compared")
+    before, numbers = comparison.runs[0].mean[measure], found.paired
+    share = f"{numbers.difference / before:+.1%}, " if before else ""
+    p = f"p {'= ' if found.p_holm >= 0.0001 else ''}{p_text(found.p_holm)}"
+    what = (
+        f"{measure} {before:.4f} -> {before + numbers.difference:.4f} ({share}difference {numbers.low:+.4f} to "
+        f"{numbers.high:+.4f}, {p}) on {numbers.queries} held-out questions"
+    )
+    if found.p_holm < comparison.alpha:
+        if numbers.difference > 0:
+            return True, f"better: {what}"
+        return False, f"worse: the tuned model is significantly worse than the base, {what}"
+    if numbers.wins + numbers.losses == 0:
+        return False, f"no change: every one of the {numbers.queries} held-out questions scores the same, {what}"
+    seen = "a lower mean" if numbers.difference < 0 else "no significant gain"
+    more = ""
+    if numbers.needed and numbers.difference > 0:
+        more = f"; about {numbers.needed:,} questions would show a difference of this size"
+    return False, f"not better: {seen}, {what}{more}"

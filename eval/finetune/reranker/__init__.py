@@ -1,0 +1,1 @@
+"""Fine-tune a cross-encoder on what the pipeline finds."""

@@ -1,0 +1,133 @@
+"""A reranker's share in the order: how much its score counts beside the fused one, chosen on dev lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.finetune.reranker.rows import CandidateList
+from eval.measure.metrics import score
+
+SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
+
+
+@dataclass(frozen=True)
+class Share:
+    """A choice.
+
+    Args:
+        share: that is taken.
+        curve: share -> mean on dev; 0 is the fused order.
+        note: why this one, in a sentence; "" where it is simply the best.
+    """
+
+    share: float
+    curve: dict[float, float]
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"weight": self.share, "curve": self.shown(), "note": self.note}
+
+    def shown(self) -> dict[str, float]:
+        """The curve with its shares as they are read."""
+        return {f"{share:g}": mean for share, mean in self.curve.items()}
+
+    @classmethod
+    def load(cls, tree: Mapping[str, Any]) -> Share:
+        return cls(tree["weight"], {float(share): mean for share, mean in tree["curve"].items()}, tree.get("note", ""))
+
+
+def blended_each(
+    lists: Sequence[CandidateList],
+    raw: Sequence[Sequence[float]],
+    share: float,
+    measure: str,
+    scale: float | None = None,
+) -> dict[str, float]:
+    """Question -> a measure when its list's order is ``share`` of the raw scores and the rest of the fused ones, as
+    ``rerank.weight`` and ``rerank.scale`` do it; 1 is the raw scores alone."""
+    from rag.retrieval.hybrid import blend
+
+    results: dict[str, list[tuple[str, float]]] = {}
+    for one, scores in zip(lists, raw, strict=True):
+        places = [str(i) for i in range(len(one.names))]
+        model = list(zip(places, (float(value) for value in scores), strict=True))
+        first = list(zip(places, one.fused, strict=True))
+        order = dict(model) if share >= 1 else blend(model, first, weight=share, scale=scale)
+        best: dict[str, float] = {}
+        for place, name in enumerate(one.names):
+            value = order[str(place)]
+            if name not in best or value > best[name]:
+                best[name] = value
+        results[one.query] = sorted(best.items(), key=lambda item: -item[1])
+    (values,) = score(results, {one.query: one.relevant for one in lists}, [measure]).per_query.values()
+    return values
+
+
+def blended(
+    lists: Sequence[CandidateList],
+    raw: Sequence[Sequence[float]],
+    share: float,
+    measure: str,
+    scale: float | None = None,
+) -> float:
+    """The mean of ``blended_each``."""
+    return _mean(blended_each(lists, raw, share, measure, scale))
+
+
+def best_share(
+    lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float | None = None
+) -> Share:
+    """The share with the best mean; of equal ones the larger."""
+    return _best({share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)})
+
+
+def steady_share(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float) -> Share:
+    """For a reranker that was trained on what the fused order lacks: of the shares that dev cannot tell from its best,
+    the nearest to that of the sum which training went by.
+
+    The curve of some eighty questions is jagged, and its peak is where chance put it. A share counts as good as the
+    best one where its mean lies within one standard error of it, of the paired differences (the one-standard-error
+    rule; Breiman et al., Classification and Regression Trees, 1984), and not below the fused order's own.
+    """
+    each = {share: blended_each(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
+    found = _best({share: _mean(values) for share, values in each.items()})
+    trained = summed_share(lists)
+
+    def as_good(share: float) -> bool:
+        if found.curve[share] < min(found.curve[0.0], found.curve[found.share]):
+            return False
+        lost = np.array([best - each[share][query] for query, best in each[found.share].items()])
+        return bool(lost.mean() <= lost.std(ddof=1) / np.sqrt(len(lost))) if len(lost) > 1 else not lost.any()
+
+    chosen = min(filter(as_good, SHARES), key=lambda share: (round(abs(share - trained), 6), -share))
+    if chosen == found.share:
+        return found
+    return Share(
+        chosen,
+        found.curve,
+        f"the reranker's share is {chosen:g}, the nearest to the sum that training went by ({trained:.2f}) among those "
+        f"within one standard error of the best on dev ({found.share:g}: {measure} {found.curve[found.share]:.4f})",
+    )
+
+
+def summed_share(lists: Sequence[CandidateList]) -> float:
+    """The share at which an order is that of training's sum, of raw scores and ``scale`` times the fused ones.
+
+    In use the fused scores of a list are stretched to [0, 1]: those that reach over a third of that count three times
+    as much as in training, so that the reranker's share has to be three quarters.
+    """
+    reach = [max(one.fused) - min(one.fused) for one in lists if one.fused]
+    return 1 / (1 + float(np.mean(reach))) if reach else 0.5
+
+
+def _best(curve: dict[float, float]) -> Share:
+    return Share(max(SHARES, key=lambda share: (round(curve[share], 6), share)), curve)
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return math.fsum(values.values()) / len(values) if values else 0.0

@@ -1,0 +1,80 @@
+"""What is seen of a reranker's training: nDCG@10 of the reranked dev lists, and the loss curve."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.embedder.train import DEV, Tick, curve_csv, curve_rows
+from eval.finetune.reranker.blend_weight import best_share
+from eval.finetune.reranker.rows import CandidateList
+from eval.finetune.training.run_folder import write_atomic
+
+
+def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, batch: int = 16) -> list[list[float]]:
+    """Logits of a sentence-transformers CrossEncoder for every text of every list."""
+    import torch
+    from torch import nn
+
+    pairs = [(one.question, text) for one in lists for text in one.texts]
+    if not pairs:
+        return [[] for _ in lists]
+    was_training = model.training
+    model.eval()
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+        flat = model.predict(pairs, batch_size=batch, activation_fn=nn.Identity(), show_progress_bar=False)
+    model.train(was_training)
+    values = [float(value) for value in flat]
+    edges = [0]
+    for one in lists:
+        edges.append(edges[-1] + len(one.texts))
+    return [values[a:b] for a, b in itertools.pairwise(edges)]
+
+
+def list_evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat16: bool) -> Any:
+    """nDCG@10 of the reranked dev lists."""
+    from sentence_transformers.base.evaluation import BaseEvaluator
+
+    class ListEvaluator(BaseEvaluator):
+        def __init__(self) -> None:
+            super().__init__()
+            self.primary_metric = DEV
+            self.greater_is_better = True
+
+        def __call__(
+            self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
+        ) -> dict[str, float]:
+            found = best_share(dev, raw_scores(model, dev, bfloat16=bfloat16), DEV, scale)
+            return {DEV: found.curve[found.share]}
+
+    return ListEvaluator()
+
+
+def loss_curve(file: Path, epochs: int, progress: Tick | None) -> Any:
+    """Writes the loss curve whenever the trainer logs; it keeps its log in checkpoints, so it goes on after one."""
+    from transformers import TrainerCallback
+
+    class Curve(TrainerCallback):
+        def __init__(self) -> None:
+            self.rows: list[dict[str, float]] = []
+
+        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if progress is not None:
+                last = self.rows[-1] if self.rows else {}
+                shown = ", ".join(f"{key} {last[key]:.4f}" for key in ("loss", "dev") if key in last)
+                progress(state.global_step, state.max_steps, shown)
+
+        def _write(self, state: Any) -> None:
+            rows = curve_rows(state.log_history)
+            self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in rows]
+            write_atomic(file, curve_csv(self.rows))
+
+    return Curve()

@@ -1,0 +1,202 @@
+"""What a reranker trains on and is stopped by: lists of texts under a question, as the pipeline brings them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from eval.datasets.dataset import Dataset
+from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.finetune.training.run_folder import write_atomic
+from eval.measure.to_documents import Lifter
+from indexes.errors import SourceError
+
+if TYPE_CHECKING:
+    from rag.retrieval.hybrid import HybridRetriever
+
+Loss = Literal["bce", "listnet", "lambda", "margin_mse"]
+QUESTION, TEXT, TEXTS, LABEL = "question", "text", "texts", "label"
+SHARP = 10.0  # ListNetLoss takes a softmax over its labels: of 0 and 1 it would be nearly flat
+Rows = dict[str, list[Any]]
+
+
+def training_rows(
+    training: TrainingSet,
+    loss: Loss,
+    *,
+    negatives: int,
+    epochs: int,
+    seed: int,
+    scores: Mapping[str, Mapping[str, float]] | None = None,
+    bonus: float = 0.0,
+    sharpness: float = 1.0,
+    first: Mapping[str, Mapping[str, float]] | None = None,
+    unlabelled: Sequence[Example] = (),
+) -> Rows:
+    """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
+
+    Lists are ordered by length, so that what is padded together is of one length; losses do not see the order.
+
+    Args:
+        scores: query id -> text id -> teacher's score, with a spread of 1 (``distill.unit_scores``); texts without one
+            are left out. Without a teacher the labels are 1 and 0.
+        bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
+        sharpness: what a teacher's scores are multiplied with to be logits, for ListNet (``best_scale``).
+        first: query id -> text id -> what the first stage adds to a logit (``best_scale`` times its score): lists
+            then carry these behind their labels, for the loss ``Residual``.
+        unlabelled: examples whose positive is the teacher's best and has no bonus. Each is seen once, and all epochs
+            have as many of them.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    columns = _columns(loss, negatives)
+    rows: Rows = {column: [] for column in columns}
+    usable = [example for example in training.examples if example.positives and example.negatives]
+    unjudged = {example.query for example in unlabelled}
+    for epoch in range(epochs):
+        draw.shuffle(usable)
+        seen = [*usable, *unlabelled[epoch::epochs]]
+        if unlabelled:
+            draw.shuffle(seen)
+        for example in seen:
+            known = scores.get(example.query, {}) if scores is not None else None
+            positives = [name for name in example.positives if known is None or name in known]
+            pool = [name for name in example.negatives if known is None or name in known]
+            if not positives or not pool:
+                continue
+            positive = positives[epoch % len(positives)]
+            chosen = draw.sample(pool, min(negatives, len(pool)))
+            if loss == "margin_mse":  # its rows are of one length
+                chosen += draw.choices(pool, k=negatives - len(chosen))
+            names = [positive, *chosen]
+            values = [1.0, *[0.0] * len(chosen)] if known is None else [known[name] for name in names]
+            if known is not None and example.query not in unjudged:
+                values[0] += bonus
+            added = [first[example.query].get(name, 0.0) for name in names] if first is not None else []
+            texts = [training.texts[name] for name in names]
+            sharp = SHARP if known is None else sharpness
+            _append(rows, loss, example.question, texts, values, known is None, added, sharp)
+    if not rows[QUESTION]:
+        raise SourceError(
+            "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
+        )
+    return rows
+
+
+def _columns(loss: Loss, negatives: int) -> list[str]:
+    if loss == "bce":
+        return [QUESTION, TEXT, LABEL]
+    if loss == "margin_mse":
+        return [QUESTION, "positive", *(f"negative_{i}" for i in range(1, negatives + 1)), LABEL]
+    return [QUESTION, TEXTS, LABEL]
+
+
+def _append(
+    rows: Rows,
+    loss: Loss,
+    question: str,
+    texts: list[str],
+    values: list[float],
+    labels: bool,
+    added: list[float],
+    sharp: float,
+) -> None:
+    """One list under its question; BCE takes it apart into pairs."""
+    if loss == "margin_mse":
+        head, *rest = sorted(range(1, len(texts)), key=lambda i: len(texts[i]))
+        order = [0, head, *rest]
+        for column, i in zip([c for c in rows if c not in (QUESTION, LABEL)], order, strict=True):
+            rows[column].append(texts[i])
+        rows[QUESTION].append(question)
+        rows[LABEL].append([values[i] for i in order])
+        return
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    if loss == "bce":
+        for i in order:
+            rows[QUESTION].append(question)
+            rows[TEXT].append(texts[i])
+            # A teacher's score is a logit for BCE: its sigmoid is the soft label.
+            rows[LABEL].append(values[i] if labels else float(1 / (1 + np.exp(-2.0 * (values[i] + 1.0)))))
+        return
+    sharp = sharp if loss == "listnet" else 1.0
+    rows[QUESTION].append(question)
+    rows[TEXTS].append([texts[i] for i in order])
+    rows[LABEL].append([*(sharp * values[i] for i in order), *(added[i] for i in order if added)])
+
+
+def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> float:
+    """The factor that makes scores (fused ones, a teacher's) the best logits they can be: the largest mean log
+    probability of a positive among its list's texts."""
+    lists = []
+    for example in training.examples:
+        known = scores.get(example.query, {})
+        rest = [known[name] for name in example.negatives if name in known]
+        lists += [np.array([known[name], *rest]) for name in example.positives if name in known and rest]
+    if not lists:
+        return 1.0
+
+    def likelihood(factor: float) -> float:
+        return float(np.mean([factor * one[0] - np.log(np.exp(factor * one).sum()) for one in lists]))
+
+    return max((0.5 * step for step in range(1, 41)), key=likelihood)
+
+
+@dataclass
+class CandidateList:
+    """What the pipeline found for one question before reranking.
+
+    Args:
+        names: judged id of each candidate; several candidates may be sentences of one document.
+        texts: what the reranker reads of each.
+        fused: first-stage score of each.
+        relevant: judgements of the question.
+    """
+
+    query: str
+    question: str
+    names: list[str]
+    texts: list[str]
+    fused: list[float]
+    relevant: dict[str, int]
+
+
+def candidate_lists(
+    retriever: HybridRetriever,
+    dataset: Dataset,
+    *,
+    depth: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[CandidateList]:
+    """The first ``depth`` candidates of every question with what ``rerank.read`` says is read of them."""
+    lifter = Lifter(dataset, retriever.index)
+    read_window = retriever.settings.rerank.read == "window"
+    found = []
+    for number, (query, question) in enumerate(dataset.queries.items(), start=1):
+        candidates = retriever.search(question).candidates[:depth]
+        found.append(
+            CandidateList(
+                query,
+                question,
+                [lifter.of_record(c.record) for c in candidates],
+                [(c.window if read_window else None) or c.record.text for c in candidates],
+                [float(c.fused_score or 0.0) for c in candidates],
+                dict(dataset.qrels[query]),
+            )
+        )
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    return found
+
+
+def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
+    write_atomic(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
+
+
+def load_lists(path: Path) -> list[CandidateList]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return [CandidateList(**json.loads(line)) for line in file]

@@ -1,0 +1,119 @@
+"""Warming up a fresh head: questions made from the documents alone, answered by a teacher that needs no training.
+
+An encoder that never read two texts together has to learn matching before it can learn relevance, and a few hundred
+labelled questions are too few for that. Any sentence (or title) of the documents can stand for a question; what the
+pipeline finds for it, with its fused scores, is a list to imitate. Nothing is labelled and no language model is asked
+(distillation of a retriever's own scores; compare Ram et al., arXiv 2112.07708, on self-supervised questions).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.answers.scores import normalise
+from eval.datasets.dataset import Dataset
+from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, Rows
+from eval.finetune.training.run_folder import write_atomic
+
+if TYPE_CHECKING:
+    from rag.retrieval.hybrid import HybridRetriever
+
+RANKS = ((0, 0), (1, 1), (2, 2), (3, 6), (5, 12), (10, 20), (18, 49))  # one candidate is drawn from each span of ranks
+STRANGERS = 4  # texts of other questions in each list: what is far off is learnt first
+LEAST_WORDS, SPAN_WORDS = 6, (5, 12)
+TEMPERATURE = 0.12  # of fused scores, which lie between 0 and 1
+
+
+def document_questions(
+    dataset: Dataset, *, limit: int, seed: int, held_out: Sequence[str] = ()
+) -> dict[str, tuple[str, str]]:
+    """id -> (question, the text it was taken from): titles, sentences, and spans of sentences.
+
+    Args:
+        held_out: questions that none may repeat (those of dev and test).
+    """
+    from indexes.text.sentences import split_sentences
+
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    known = {normalise(text) for text in held_out}
+    passages = list(dataset.corpus.values())
+    draw.shuffle(passages)
+    found: dict[str, tuple[str, str]] = {}
+    for passage in passages * (2 + 2 * limit // max(1, len(passages))):  # some give nothing
+        if len(found) >= limit:
+            break
+        sentences = [passage.text[span.start : span.end] for span in split_sentences(passage.text)]
+        title = passage.title.strip()
+        source = title if title and (draw.random() < 0.5 or not sentences) else draw.choice(sentences or [""])
+        question = _span(source, draw) if draw.random() < 0.5 or not title else source
+        if question and normalise(question) not in known:
+            found[f"self:{len(found)}:{passage.id}"] = (question, source)
+    return found
+
+
+def _span(source: str, draw: random.Random) -> str:
+    """Some neighbouring words (characters, where a language writes no blanks) of a text; "" of one too short."""
+    words = source.split()
+    joint = " "
+    if len(words) < LEAST_WORDS and len(source) >= 3 * LEAST_WORDS:
+        words, joint = list(source), ""
+    if len(words) < LEAST_WORDS:
+        return ""
+    low, high = SPAN_WORDS if joint else (2 * SPAN_WORDS[0], 2 * SPAN_WORDS[1])
+    size = draw.randint(min(low, len(words)), min(high, len(words)))
+    start = draw.randint(0, len(words) - size)
+    return joint.join(words[start : start + size])
+
+
+def taught_lists(
+    retriever: HybridRetriever,
+    questions: Mapping[str, tuple[str, str]],
+    path: Path,
+    *,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Rows:
+    """Rows for ListNet: each question with candidates from all over its ranking and texts of other questions.
+
+    Labels are the pipeline's fused scores over a temperature; a stranger's is 0. Kept in ``path`` once made.
+    """
+    read_window = retriever.settings.rerank.read == "window"
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    rows: Rows = {QUESTION: [], TEXTS: [], LABEL: []}
+    strangers: list[str] = []
+    for number, (question, _) in enumerate(questions.values(), start=1):
+        candidates = retriever.search(question).candidates
+        places = sorted({draw.randint(*span) for span in RANKS})
+        chosen = [candidates[place] for place in places if place < len(candidates)]
+        texts = [(c.window if read_window else None) or c.record.text for c in chosen]
+        scores = [float(c.fused_score or 0.0) for c in chosen]
+        others = draw.sample(strangers, min(STRANGERS, len(strangers)))
+        strangers = (strangers + texts[:3])[-600:]
+        texts, scores = [*texts, *others], [*scores, *[0.0] * len(others)]
+        if len(texts) > 1:
+            order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+            rows[QUESTION].append(question)
+            rows[TEXTS].append([texts[i] for i in order])
+            rows[LABEL].append([scores[i] / TEMPERATURE for i in order])
+        if progress is not None:
+            progress(number, len(questions))
+    save_rows(rows, path)
+    return rows
+
+
+def save_rows(rows: Rows, path: Path) -> None:
+    lines = (json.dumps(dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True))
+    write_atomic(path, "".join(line + "\n" for line in lines))
+
+
+def load_rows(path: Path) -> Rows:
+    rows: dict[str, list[Any]] = {QUESTION: [], TEXTS: [], LABEL: []}
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            for key, value in json.loads(line).items():
+                rows[key].append(value)
+    return rows

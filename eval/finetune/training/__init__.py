@@ -1,0 +1,1 @@
+"""What every training shares: the run folder, the loss curve and the trainer's arguments."""

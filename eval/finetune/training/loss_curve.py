@@ -1,0 +1,113 @@
+"""The loss curve: rows out of the trainer's log, loss.csv, and when it is time to stop.
+
+Everything is read from the log, which checkpoints keep: a continued training stops, and writes, as a whole one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.training.run_folder import write_atomic
+
+DEV = "nDCG@10"
+Tick = Callable[[int, int, str], None]  # (steps done, steps in all, what is going on)
+
+
+@dataclass
+class Trained:
+    """What training gave: the curve (one row a log line) and where the best was found."""
+
+    curve: list[dict[str, float]]
+    best_step: int
+    best_dev: float
+    first_dev: float
+    steps: int
+    notes: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def ended_state(checkpoint: str | None, patience: int) -> Any:
+    """The trainer's state where training had come to its end already, else None."""
+    from transformers.trainer_callback import TrainerState
+
+    if checkpoint is None:
+        return None
+    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    done = state.global_step >= state.max_steps or exhausted(state.log_history, patience)
+    return state if done and Path(state.best_model_checkpoint or "").is_dir() else None
+
+
+def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
+    """Have ``patience`` evaluations passed since the best one?
+
+    By the log alone. The base's own figure (step 0) does not count, and a step counts once: a continued training
+    measures the checkpoint it starts from again.
+    """
+    devs = list({e["step"]: float(e[f"eval_{DEV}"]) for e in history if f"eval_{DEV}" in e and e.get("step")}.values())
+    return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
+
+
+def curve_callback(file: Path, patience: int, progress: Tick | None) -> Any:
+    """Writes the curve to ``file`` whenever the trainer logs (its log is kept in checkpoints), and stops it early."""
+    from transformers import TrainerCallback
+
+    class Curve(TrainerCallback):
+        def __init__(self) -> None:
+            self.rows: list[dict[str, float]] = []
+
+        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self._write(state)
+            control.should_training_stop |= exhausted(state.log_history, patience)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if progress is not None:
+                last = self.rows[-1] if self.rows else {}
+                shown = ", ".join(f"{key} {last[key]:.4f}" for key in ("loss", "dev") if key in last)
+                progress(state.global_step, state.max_steps, shown)
+
+        def _write(self, state: Any) -> None:
+            self.rows = curve_rows(state.log_history)
+            write_atomic(file, curve_csv(self.rows))
+
+    return Curve()
+
+
+def curve_rows(history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The trainer's log as rows {"step", "epoch", "loss"?, "dev"?}, one a step."""
+    rows: dict[int, dict[str, float]] = {}
+    for entry in history:
+        step = int(entry.get("step", 0))
+        row = rows.setdefault(step, {"step": step, "epoch": round(float(entry.get("epoch") or 0.0), 3)})
+        if "loss" in entry:
+            row["loss"] = float(entry["loss"])
+        if f"eval_{DEV}" in entry:
+            row["dev"] = float(entry[f"eval_{DEV}"])
+    return [rows[step] for step in sorted(rows) if len(rows[step]) > 2]
+
+
+def never_better(rows: list[dict[str, float]]) -> list[str]:
+    """A sentence where training never got above what it began with; a checkpoint of it is kept all the same."""
+    devs = {row["step"]: row["dev"] for row in rows if "dev" in row}
+    first, best = devs.pop(0, None), max(devs.values(), default=None)
+    if first is None or best is None or best > first:
+        return []
+    return [
+        f"training never got above its start on dev ({DEV} {first:.4f}, then at best {best:.4f}): the best checkpoint "
+        "is kept all the same, and the test decides"
+    ]
+
+
+def curve_csv(rows: list[dict[str, float]]) -> str:
+    lines = [f"step,epoch,loss,dev {DEV}"]
+    for row in rows:
+        loss, dev = (f"{row[key]:.6f}" if key in row else "" for key in ("loss", "dev"))
+        lines.append(f"{row['step']},{row['epoch']},{loss},{dev}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Averages of weights: merges, soups, and the curve over the merge weight."""

@@ -1,0 +1,115 @@
+"""evaluate: any pipeline over a dataset, scored, with everything kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.measure.finders import Found, finder
+from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
+from eval.measure.runs import Run, load_run
+from indexes.errors import SourceError
+
+Tick = Callable[[int, int], None]  # (queries done, queries in all)
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """A run and what it scored. ``evaluation["nDCG@10"]`` is the mean of a measure."""
+
+    run: Run
+    scores: Scores
+
+    def __getitem__(self, measure: str) -> float:
+        return self.scores.mean[measure]
+
+
+def evaluate(
+    pipeline: Any,
+    dataset: Dataset,
+    measures: Sequence[str | Measure] = DEFAULT_MEASURES,
+    *,
+    name: str = "",
+    cache: str | Path | None = None,
+    depth: int = 1000,
+    progress: Tick | None = None,
+) -> Evaluation:
+    """Ask a pipeline every question of a dataset, and score what it finds.
+
+    Args:
+        pipeline: a retriever (``rag.build_retriever`` or any LlamaIndex one), a query engine (any LlamaIndex one; ours
+            also keeps the answers), an embedder (an ``Encoder`` or LlamaIndex ``BaseEmbedding``: exact search over
+            whole documents), a reranker (a LlamaIndex node postprocessor, over the dataset's lists), a function from a
+            question to [(document id, score)], a ``Run``, or the path of a saved one.
+        measures: see ``eval.measure.metrics``.
+        name: of the run; default: the pipeline's class.
+        cache: where embeddings are kept; default: RAG_EVAL_CACHE, else ~/.cache/ragwright/eval.
+        depth: documents kept a question.
+        progress: called after each question.
+
+    Raises:
+        SourceError: the saved run is of another dataset, or the dataset lacks what the pipeline needs.
+
+        >>> from eval import evaluate, load_dataset  # doctest: +SKIP
+        >>> evaluate(retriever, load_dataset("data/mine"), ["nDCG@10", "R@100"])["nDCG@10"]  # doctest: +SKIP
+        0.71
+    """
+    if isinstance(pipeline, (str, Path)):
+        pipeline = load_run(pipeline)
+    if isinstance(pipeline, Run):
+        run = pipeline
+        check_dataset(run, dataset)
+    else:
+        run = run_pipeline(pipeline, dataset, name=name, cache=cache, depth=depth, progress=progress)
+    scores = score(run.results, dataset.qrels, measures, window_ranks=run.window_ranks)
+    run.scores = dict(scores.mean)
+    return Evaluation(run, scores)
+
+
+def run_pipeline(
+    pipeline: Any,
+    dataset: Dataset,
+    *,
+    name: str = "",
+    cache: str | Path | None = None,
+    depth: int = 1000,
+    progress: Tick | None = None,
+) -> Run:
+    """Ask every question; no scoring. Arguments as for ``evaluate``."""
+    find = finder(pipeline, dataset, cache=cache)
+    run = Run(
+        name or type(pipeline).__name__,
+        {},
+        settings=find.settings,
+        fingerprint=find.fingerprint,
+        dataset=dataset.hash,
+        dataset_path=dataset.path,
+        split=dataset.split,
+        notes=[*dataset.notes, *find.notes],
+    )
+    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+        found: Found = find(query, text)
+        run.results[query] = found.ranked[:depth]
+        run.timings_ms[query] = found.timings_ms
+        if found.details:
+            run.details[query] = found.details
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    return run
+
+
+def check_dataset(run: Run, dataset: Dataset) -> None:
+    """Refuse to score a run with the judgements of another dataset.
+
+    Raises:
+        SourceError: the hashes differ (a bare TREC run has none and is taken on trust).
+    """
+    if run.dataset and run.dataset != dataset.hash:
+        raise SourceError(
+            f"the run {run.name!r} was made on another dataset ({run.dataset_path or run.dataset}, split {run.split}) "
+            f"than {dataset.path or dataset.name}, split {dataset.split}",
+            remedy="name the dataset it was made on, or run it again: its texts or judgements have changed",
+        )

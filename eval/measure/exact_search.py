@@ -1,0 +1,150 @@
+"""Finders without an index: exact search over whole documents, and reranking of given lists."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.datasets.dataset import Dataset
+from eval.measure.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder
+from eval.measure.finders import SHOWN, SHOWN_CHARS, Finder, Found, _name_of
+from indexes.encoders.base import Encoded, Encoder, Fingerprint
+from indexes.errors import SourceError
+
+DEPTH = 1000
+
+
+class DenseFinder(Finder):
+    """An embedder: exact cosine search over whole documents (title, blank line, text)."""
+
+    def __init__(self, model: Any, dataset: Dataset, *, cache: str | Path | None = None) -> None:
+        super().__init__(dataset)
+        if not dataset.corpus:
+            raise SourceError(
+                f"the dataset {dataset.name!r} has no documents for an embedder to search",
+                remedy="measure a retriever over the index that its judgements name",
+            )
+        encoder: Encoder = model if isinstance(model, Encoder) else _EmbeddingEncoder(model)
+        self._encoder = cache_encoder(encoder, cache_folder(cache))
+        self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
+        self._ids = [p.id for p in dataset.corpus.values() if p.content.strip()]
+        encoded = self._encoder.encode_documents([dataset.corpus[i].content for i in self._ids])
+        self._vectors = encoded.dense
+        self.notes = ["exact search over whole documents, one vector each"]
+        if encoded.truncated:
+            self.notes.append(
+                f"{len(encoded.truncated)} of {len(self._ids)} documents are longer than the embedder reads"
+            )
+        self.notes.append("encode times are those of each question's first encoding")
+
+    def __call__(self, query: str, text: str) -> Found:
+        vector = self._encoder.encode_queries([text]).dense[0]
+        started = time.perf_counter()
+        scores = self._vectors @ vector
+        ranked = _best(self._ids, scores, DEPTH)
+        spent = round((time.perf_counter() - started) * 1000, 3)
+        return Found(ranked, {"encode": round(self._encoder.last_query_ms, 3), "search": spent})
+
+
+class RerankFinder(Finder):
+    """A reranker over the dataset's own lists (MTEB style). Positives that a list lacks are not put into it.
+
+    A dataset without lists offers its judged documents, those judged 0 among them.
+    """
+
+    def __init__(self, reranker: Any, dataset: Dataset) -> None:
+        super().__init__(dataset)
+        self._reranker = reranker
+        self.fingerprint = {"reranker": _name_of(reranker)}
+        self._lists = dataset.lists()
+        missing = sorted({d for listed in self._lists.values() for d in listed if d not in dataset.corpus})
+        if missing:
+            raise SourceError(
+                f"{len(missing)} documents to rerank have no text (the first: {missing[0]!r})",
+                remedy="measure on a dataset that has its corpus",
+            )
+        absent = sum(d not in set(self._lists[q]) for q in self._lists for d in dataset.relevant(q))
+        kind = "lists" if dataset.candidates else "judged documents of each query"
+        self.notes = [f"the {kind} were reranked, positives not added ({absent} relevant documents are in no list)"]
+
+    def __call__(self, query: str, text: str) -> Found:
+        ids = self._lists.get(query, [])
+        texts = [self.dataset.corpus[i].content for i in ids]
+        started = time.perf_counter()
+        ranked = rerank(self._reranker, text, ids, texts)
+        spent = round((time.perf_counter() - started) * 1000, 3)
+        shown = [{"id": i, "text": self.dataset.corpus[i].content[:SHOWN_CHARS]} for i, _ in ranked[:SHOWN]]
+        return Found(ranked, {"rerank": spent}, {"found": shown})
+
+
+def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> list[tuple[str, float]]:
+    """(id, score) best first, with ours by the raw score, with any LlamaIndex postprocessor by the nodes' scores."""
+    if not ids:
+        return []
+    if hasattr(reranker, "score"):
+        raw = reranker.score(question, texts).raw
+        return sorted(zip(ids, (float(value) for value in raw), strict=True), key=lambda item: -item[1])
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+    nodes = [NodeWithScore(node=TextNode(id_=i, text=t), score=0.0) for i, t in zip(ids, texts, strict=True)]
+    kept = reranker.postprocess_nodes(nodes, query_bundle=QueryBundle(question))
+    return [(node.node.node_id, float(node.score or 0.0)) for node in kept]
+
+
+class _EmbeddingEncoder:
+    """A LlamaIndex embedding model as the dense side of an ``Encoder``."""
+
+    lexical = None
+    max_tokens = 0  # not known
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.dim = len(model.get_query_embedding("length"))
+        self.fingerprint = Fingerprint(
+            model=f"{type(model).__name__}:{model.model_name}",
+            weights="",
+            dim=self.dim,
+            pooling="unknown",
+            prompts={key: str(getattr(model, key)) for key in _PROMPTS if getattr(model, key, None)},
+        )
+
+    def encode_documents(self, texts: Any) -> Encoded:
+        return Encoded(_unit(np.asarray(self._model.get_text_embedding_batch(list(texts)), np.float32), self.dim))
+
+    def encode_queries(self, texts: Any) -> Encoded:
+        rows = [self._model.get_query_embedding(text) for text in texts]
+        return Encoded(_unit(np.asarray(rows, np.float32), self.dim))
+
+
+_PROMPTS = ("query_instruction", "text_instruction")
+
+
+def _unit(rows: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    rows = rows.reshape(-1, dim)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _best(ids: list[str], scores: NDArray[np.float32], depth: int) -> list[tuple[str, float]]:
+    places = np.argpartition(-scores, depth)[:depth] if len(ids) > depth else np.arange(len(ids))
+    order = places[np.argsort(-scores[places], kind="stable")]
+    return [(ids[i], float(scores[i])) for i in order]
+
+
+class EncoderReranker:
+    """An encoder in a reranker's place, as MTEB measures embedders: the cosine of question and text."""
+
+    def __init__(self, encoder: CachedEncoder | CachedPaired) -> None:
+        self._encoder = encoder
+        self.fingerprint = encoder.fingerprint.digest
+
+    def score(self, query: str, texts: list[str]) -> Any:
+        from rag.rerankers.base import RerankScores
+
+        question = self._encoder.encode_queries([query]).dense[0]
+        encoded = self._encoder.encode_documents(texts)
+        raw = (encoded.dense @ question).astype(np.float32)
+        return RerankScores(raw, np.clip((raw + 1) / 2, 0, 1), encoded.truncated)

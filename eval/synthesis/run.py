@@ -1,0 +1,209 @@
+"""synthesize: questions about the passages of one's own index, made by any language model, and checked.
+
+A question stays where the real retriever finds its passage for it and the passage answers it (a round trip; compare
+Alberti et al. 2019, arXiv 1906.05416). Train and test are divided by document.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.datasets import Dataset
+from eval.synthesis.maker import LLMFailed, Maker
+from eval.synthesis.output import Check, check_arguments, check_output, write_splits
+from eval.synthesis.passages import Window, Windows, in_test
+from eval.synthesis.progress_file import WorkFile
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
+
+
+@dataclass
+class Report:
+    """What was made, and what became of the rest.
+
+    Args:
+        passages: in the index; ``skipped``: those that cannot be asked about, by reason.
+        asked: passages the model was asked about in this run; ``resumed``: those an earlier run had done.
+        questions: kept; by split in ``splits``, by language in ``languages``.
+        dropped: reason -> questions (``not a question``: lines of a reply).
+        models: model -> kept questions.
+        files: what was written.
+        datasets: split -> Dataset, as written.
+    """
+
+    passages: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    asked: int = 0
+    resumed: int = 0
+    questions: int = 0
+    splits: dict[str, int] = field(default_factory=dict)
+    languages: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    datasets: dict[str, Dataset] = field(default_factory=dict, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the datasets, as plain values."""
+        shown = {**self.__dict__, "datasets": {}}
+        return {key: value for key, value in asdict(Report(**shown)).items() if key != "datasets"}
+
+
+def synthesize(
+    index: Any,
+    llm: Any,
+    output: str | Path,
+    *,
+    to: str = "beir",
+    limit: int | None = None,
+    per_passage: int = 3,
+    window: int = 5,
+    seed: int = 0,
+    test_share: float = 0.2,
+    within: int = 10,
+    check: Check = "llm",
+    corpus: bool = True,
+    settings: Settings | None = None,
+    retriever: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Write question - passage pairs about an index, divided into train and test.
+
+    What is done stands in ``OUTPUT.work.jsonl`` beside the output: the same call goes on where an earlier one stopped,
+    and asks about no passage twice (one whose text has changed since is another one). A higher ``limit`` adds to it.
+
+    Args:
+        index: open, of the user's own.
+        llm: any LlamaIndex LLM.
+        output: a folder. "beir" and "trec" hold both splits in it; the formats of one file get ``train`` and ``test``.
+        to: one of ``eval.datasets.FORMATS``.
+        limit: passages to ask about, drawn with ``seed``; default: all.
+        per_passage: questions to ask for.
+        window: most sentences in a passage; passages are runs of sentences of one section, and do not overlap.
+        test_share: share of the documents (by a hash of their ids) whose questions are for testing, 0 to 1.
+        within: the passage must be among that many different passages found.
+        check: does the passage answer it? "llm" asks the model; "words": it must hold the share
+            ``answer.support_threshold`` of the question's content words; "none" leaves this out.
+        corpus: False leaves the passages' texts out ("beir", "trec"): the questions then judge the index itself.
+        settings: for the retriever; default: those of the index.
+        retriever: with ``search(question)`` as ``rag.build_retriever`` gives it; default: built from the settings.
+        progress: called with passages done and passages in all.
+
+    Raises:
+        SettingsError: an argument cannot be used, the output exists and is none of ours, or its work file was begun
+            with other settings.
+        SourceError: the index holds nothing to ask about.
+        LLMError: the model failed; what is done stays.
+
+        >>> from eval import synthesize  # doctest: +SKIP
+        >>> synthesize(index, llm, "questions", limit=200).dropped  # doctest: +SKIP
+        {'names the passage': 12, 'does not retrieve its passage': 31, 'not answered by its passage': 18}
+    """
+    from rag import build_retriever
+
+    counts = {"limit": limit, "per_passage": per_passage, "window": window, "within": within}
+    check_arguments(counts, test_share, check)
+    folder = Path(output).expanduser()
+    work_path = check_output(folder, to, corpus=corpus)
+    retriever = retriever or build_retriever(index, settings=settings, llm=llm)
+    settings = settings or retriever.settings
+    windows = Windows(index, window)
+    drawn = windows.drawn(seed, limit)
+    check_output(folder, to, corpus=corpus, ids=(one.id for one in drawn))
+    report = Report(passages=len(windows.all), skipped=dict(Counter(windows.skipped.values()).most_common()))
+    maker = Maker(llm, retriever, windows, settings, per_passage, within, check)
+    rows = []
+    begun = {
+        "collection": index.name,
+        "window": window,
+        "per_passage": per_passage,
+        "seed": seed,
+        "within": within,
+        "check": check,
+    }
+    with WorkFile(work_path, begun) as work:
+        for number, one in enumerate(drawn, start=1):
+            row = work.done(one.id, one.digest)
+            if row is None:
+                try:
+                    row = maker.make(one)
+                except LLMFailed as failed:
+                    raise _kept(failed, settings, number - 1, len(drawn), work_path) from failed.__cause__
+                work.add(row)
+                report.asked += 1
+            else:
+                report.resumed += 1
+            maker.remember(row)
+            rows.append(row)
+            if progress is not None:
+                progress(number, len(drawn))
+    _count(report, rows)
+    report.datasets = _datasets(rows, windows, test_share, folder, lists=to == "mteb")
+    report.splits = {split: len(dataset.queries) for split, dataset in report.datasets.items()}
+    report.files, notes = write_splits(report.datasets, folder, to, corpus=corpus, seed=seed)
+    report.notes += notes
+    return report
+
+
+def _kept(failed: LLMFailed, settings: Any, done: int, total: int, work: Path) -> Exception:
+    """The failure in one sentence, which also says that nothing is lost."""
+    from rag.llms import explain_llm_error
+    from rag.llms.failures import CONTEXT
+
+    error = explain_llm_error(failed.__cause__ or failed, settings.llm)
+    remedy = "raise llm.context_window" if CONTEXT.search(error.what) else error.remedy
+    return type(error)(
+        f"{error.what}, after {done} of {total} passages, which are kept in {work}",
+        remedy=f"{remedy}, then run the same again to go on",
+    )
+
+
+def _count(report: Report, rows: Iterable[Mapping[str, Any]]) -> None:
+    dropped: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    models: Counter[str] = Counter()
+    silent = barren = 0
+    for row in rows:
+        dropped.update(question["reason"] for question in row["dropped"])
+        languages[row["language"]] += len(row["kept"])
+        models[row["model"]] += len(row["kept"])
+        silent += not row["kept"] and not row["dropped"]
+        barren += not row["kept"] and bool(row["dropped"])
+    report.dropped = dict(dropped.most_common())
+    report.languages = {language: count for language, count in languages.items() if count}
+    report.models = {model: count for model, count in models.items() if count}
+    report.questions = models.total()
+    if silent:
+        report.notes.append(f"about {silent} passages the model wrote nothing")
+    if barren:
+        report.notes.append(f"{barren} passages have no question left")
+    if len(report.models) > 1:
+        report.notes.append(f"the questions are of {len(report.models)} models: {', '.join(report.models)}")
+
+
+def _datasets(
+    rows: Iterable[Mapping[str, Any]], windows: Windows, share: float, folder: Path, *, lists: bool
+) -> dict[str, Dataset]:
+    """Both splits, each with the passages of its own documents."""
+    found = {split: Dataset(folder.name, {}, {}, {}, split=split, path=str(folder)) for split in ("train", "test")}
+    for window in windows.all.values():
+        found[_split(window, share)].corpus[window.id] = window.as_row()
+    for row in rows:
+        dataset = found[_split(windows.all[row["id"]], share)]
+        for question in row["kept"]:
+            dataset.queries[question["id"]] = question["text"]
+            dataset.qrels[question["id"]] = {row["id"]: 1}
+            dataset.extra[question["id"]] = {"language": row["language"]}
+            if lists:  # what the retriever found is what a reranker has to order; the other split's passages are not
+                dataset.candidates[question["id"]] = [name for name in question["found"] if name in dataset.corpus]
+    return found
+
+
+def _split(window: Window, share: float) -> str:
+    return "test" if in_test(window.doc_id, share) else "train"

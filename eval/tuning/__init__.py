@@ -1,0 +1,1 @@
+"""Choose settings and thresholds on training questions."""

@@ -1,0 +1,164 @@
+"""calibrate: the score below which the honest answer is "not in these documents".
+
+A question is answered when its best passage scores at least the threshold. It is *unanswerable* where the dataset has
+no relevant document for it, or, as every question, once its relevant documents are taken away: what then scores highest
+is wrong. The threshold is the smallest one that keeps the share of unanswerable questions that are answered (the
+false-answer rate) at or below the wanted rate, with the finite-sample step of split conformal prediction: the
+ceil((n + 1)(1 - rate))-th smallest of n such scores. The figures reported are held out: fitted on one half of the
+questions, measured on the other, both ways.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eval.datasets.dataset import Dataset
+from eval.measure.to_documents import Lifter
+from indexes.errors import SettingsError, SourceError
+from rag.answer.check.calibration import score_fingerprint
+
+RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is always near 1
+
+
+@dataclass(slots=True)
+class Calibration:
+    """A fitted threshold.
+
+    Args:
+        below: ``answer.abstain_below``.
+        rate: the false-answer rate that was asked for.
+        fingerprint: ``answer.abstain_fingerprint``: the models the scores come from.
+        false_answers: held-out share of unanswerable questions that would be answered.
+        answered: held-out share of answerable questions that would be answered.
+        answerable, unanswerable: how many scores there were of each kind.
+        notes: what a reader must know, one sentence each.
+    """
+
+    below: float
+    rate: float
+    fingerprint: str
+    false_answers: float
+    answered: float
+    answerable: int
+    unanswerable: int
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def fit_threshold(unanswerable: Sequence[float], rate: float) -> float:
+    """The smallest threshold that answers at most ``rate`` of questions like these.
+
+    >>> fit_threshold([0.1, 0.2, 0.3, 0.4], rate=0.25) > 0.4
+    True
+
+    Raises:
+        SettingsError: ``rate`` is not between 0 and 1, or too small for so few questions.
+    """
+    if not 0 < rate < 1:
+        raise SettingsError(f"a false-answer rate of {rate} cannot be fitted", remedy="use one between 0 and 1: 0.05")
+    values, place = sorted(unanswerable), math.ceil((len(unanswerable) + 1) * (1 - rate) - 1e-9)
+    if place > len(values):
+        raise SettingsError(
+            f"{len(values)} unanswerable questions are too few for a false-answer rate of {rate:g}",
+            remedy=f"use {math.ceil(1 / rate) - 1} or more, or a higher rate",
+        )
+    return math.nextafter(values[place - 1], math.inf)
+
+
+def calibrate(
+    retriever: Any,
+    dataset: Dataset,
+    *,
+    rate: float = 0.05,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Fit the threshold for a retriever (``rag.build_retriever``) on a dataset's questions.
+
+    Raises:
+        SettingsError: the scores are relative (fused without a reranker), or there are too few questions.
+        SourceError: no question leaves a passage that is wrong.
+    """
+    settings = retriever.settings
+    check_scores(retriever.reranker, settings.retrieval.fusion)
+    lifter = Lifter(dataset, retriever.index)
+    pairs: list[tuple[float | None, float | None]] = []
+    alone = 0
+    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+        relevant = set(dataset.relevant(query))
+        scores = [(lifter.of_record(c.record), c.confidence) for c in retriever.search(text).candidates]
+        best = max((score for _, score in scores), default=None)
+        wrong = max((score for name, score in scores if name not in relevant), default=None)
+        alone += bool(relevant) and wrong is None
+        pairs.append((best if relevant else None, wrong))
+        if progress is not None:
+            progress(number, len(dataset.queries))
+    found = fit(pairs, rate)
+    found.fingerprint = score_fingerprint(retriever.index, retriever.reranker, settings)
+    found.notes.append(
+        "unanswerable questions are the dataset's own with their relevant documents taken away; an unjudged document "
+        "that does answer counts as wrong, which makes the threshold stricter"
+    )
+    if alone:
+        found.notes.append(f"{alone} questions found nothing but relevant documents and give no unanswerable score")
+    return found
+
+
+def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Calibration:
+    """Fit on (best score of the answerable question, best score without its documents), None where there is none."""
+    wrong = [score for _, score in pairs if score is not None]
+    right = [score for score, _ in pairs if score is not None]
+    if not wrong:
+        raise SourceError("no question leaves a passage that is wrong", remedy="use a dataset with more documents")
+    below = fit_threshold(wrong, rate)
+    order = np.random.default_rng(0).permutation(len(pairs))
+    halves = [[pairs[i] for i in order[start::2]] for start in (0, 1)]
+    false, answered, notes = [], [], []
+    for train, test in (halves, halves[::-1]):
+        try:
+            limit = fit_threshold([score for _, score in train if score is not None], rate)
+        except SettingsError:
+            notes = ["too few questions to hold half of them out: the figures are of the questions it was fitted on"]
+            limit, test = below, list(pairs)
+        false += [score >= limit for _, score in test if score is not None]
+        answered += [score >= limit for score, _ in test if score is not None]
+    return Calibration(
+        below=below,
+        rate=rate,
+        fingerprint="",
+        false_answers=float(np.mean(false)),
+        answered=float(np.mean(answered)) if answered else 0.0,
+        answerable=len(right),
+        unanswerable=len(wrong),
+        notes=notes,
+    )
+
+
+def check_scores(reranker: Any, fusion: str) -> None:
+    """Refuse scores that say nothing across questions.
+
+    Raises:
+        SettingsError: minmax or rrf fusion without a reranker.
+    """
+    if reranker is None and fusion in RELATIVE:
+        raise SettingsError(
+            f"with retrieval.fusion = {fusion} and no reranker a score is relative to its own question's candidates, "
+            "so no threshold can tell questions apart",
+            remedy="set a reranker, or calibrate with --set retrieval.fusion=dense",
+        )
+
+
+def to_toml(found: Calibration) -> str:
+    """The ``[answer]`` lines of a rag.toml, with the figures as comments."""
+    return (
+        f"# false-answer rate asked for: {found.rate:g}; held out: {found.false_answers:.4f} of {found.unanswerable} "
+        f"unanswerable\n# questions answered, {found.answered:.4f} of {found.answerable} answerable ones answered\n"
+        f"[answer]\nabstain_below = {found.below!r}\nabstain_fingerprint = {json.dumps(found.fingerprint)}\n"
+    )

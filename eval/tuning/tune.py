@@ -1,0 +1,200 @@
+"""tune: fusion, window and reranker depth chosen on training questions, and judged on others.
+
+The choice is greedy, one axis after the other, by the mean of one measure. Its own worth is estimated by
+cross-validation: the whole choice is made again without each fold and measured on that fold. What is chosen on all
+training questions is then measured on the test questions, against the settings as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eval.comparing.significance import Paired, paired
+from eval.datasets.dataset import Dataset
+from eval.datasets.questions import shared, subset, wording
+from indexes.errors import SettingsError
+
+Changes = Mapping[str, Any]
+Axis = Sequence[Changes]
+PerQuery = Callable[[Changes], Mapping[str, float]]
+
+WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+FUSION: Axis = (
+    *(
+        {"retrieval.fusion": "minmax", "retrieval.dense_weight": w, "retrieval.sparse_weight": round(1 - w, 2)}
+        for w in WEIGHTS
+    ),
+    {"retrieval.fusion": "rrf", "retrieval.dense_weight": 0.5, "retrieval.sparse_weight": 0.5},
+    {"retrieval.fusion": "dense"},
+    {"retrieval.fusion": "sparse"},
+)
+DEPTH: Axis = tuple({"rerank.depth": depth} for depth in (10, 20, 50, 100))
+WINDOW: Axis = tuple({"retrieval.window": window} for window in (0, 1, 2, 3, 5))
+
+
+@dataclass(slots=True)
+class Tuned:
+    """What was chosen, and what it is worth.
+
+    Args:
+        changes: dotted settings that differ from the base; {} where nothing was better.
+        measure: by which it was chosen.
+        train_base, train_best: means on the training questions; the second is optimistic, since it was chosen there.
+        held_out: mean on the training questions by cross-validation.
+        test: chosen minus base on the test questions.
+        test_base, test_best: means on the test questions.
+        tried: configurations measured.
+        agreed: share of the folds that chose the same as all training questions together.
+    """
+
+    changes: dict[str, Any]
+    measure: str
+    train_base: float
+    train_best: float
+    held_out: float
+    test: Paired
+    test_base: float
+    test_best: float
+    tried: int
+    agreed: float
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in self.__slots__ if name != "test"}
+        return own | {"test": self.test.as_dict()}
+
+
+def check_apart(train: Dataset, test: Dataset) -> None:
+    """Refuse to tune and test on the same questions, by id or by wording.
+
+    Raises:
+        SettingsError: some question stands on both sides.
+    """
+    if same := shared(test, [train]):
+        examples = ", ".join(repr(query) for query in sorted(same)[:3])
+        raise SettingsError(
+            f"{len(same)} of {len(test.queries)} test questions are training questions too ({examples})",
+            remedy="leave them out of training with --drop-shared, or divide one split with --holdout 0.5",
+        )
+    if not train.queries or not test.queries:
+        raise SettingsError("one side has no questions", remedy="choose splits that have some")
+
+
+def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """(train, test) from one split: equal wordings stay together, ``share`` of the questions is for the test."""
+    groups: dict[str, list[str]] = {}
+    for query, text in dataset.queries.items():
+        groups.setdefault(wording(text), []).append(query)
+    keys = sorted(groups)
+    order = np.random.default_rng(seed).permutation(len(keys))
+    chosen = {query for i in order[: max(1, round(share * len(keys)))] for query in groups[keys[i]]}
+
+    kept = {wanted: [query for query in dataset.queries if (query in chosen) == wanted] for wanted in (False, True)}
+    return subset(dataset, kept[False]), subset(dataset, kept[True])
+
+
+def choose(values: PerQuery, axes: Sequence[Axis], queries: Sequence[str]) -> dict[str, Any]:
+    """Greedy choice over the axes by the mean over ``queries``; what is equal stays as it was."""
+    best: dict[str, Any] = {}
+    reached = _mean(values(best), queries)
+    for axis in axes:
+        start = dict(best)
+        for point in axis:
+            tried = {**start, **point}
+            mean = _mean(values(tried), queries)
+            if mean > reached + 1e-9:
+                best, reached = tried, mean
+    return best
+
+
+def tune(
+    train_values: PerQuery,
+    test_values: PerQuery,
+    axes: Sequence[Axis],
+    train: Dataset,
+    test: Dataset,
+    *,
+    measure: str,
+    folds: int = 5,
+    seed: int = 0,
+) -> Tuned:
+    """Choose on ``train``, cross-validate the choice, and measure it on ``test``.
+
+    Args:
+        train_values, test_values: changes -> query id -> value of the measure; called once a configuration.
+
+    Raises:
+        SettingsError: training and test share questions, or there are fewer training questions than folds.
+    """
+    check_apart(train, test)
+    queries = list(train.qrels)
+    if folds < 2 or len(queries) < folds:
+        raise SettingsError(
+            f"{len(queries)} training questions cannot make {folds} folds", remedy="use --folds 2 or more questions"
+        )
+    memo: dict[tuple[tuple[str, Any], ...], Mapping[str, float]] = {}
+
+    def values(changes: Changes) -> Mapping[str, float]:
+        key = tuple(sorted(changes.items()))
+        if key not in memo:
+            memo[key] = train_values(changes)
+        return memo[key]
+
+    best = choose(values, axes, queries)
+    held: dict[str, float] = {}
+    agreed = 0
+    order = [queries[i] for i in np.random.default_rng(seed).permutation(len(queries))]
+    for fold in range(folds):
+        out = order[fold::folds]
+        chosen = choose(values, axes, [query for query in queries if query not in set(out)])
+        agreed += chosen == best
+        held |= {query: values(chosen)[query] for query in out}
+    before = test_values({})
+    after = test_values(best) if best else before
+    (difference,) = paired([after[query] - before[query] for query in test.qrels])
+    notes = [] if best else ["nothing was better than the settings as they are"]
+    if best and difference.p >= 0.05:
+        notes.append(
+            f"on the {difference.queries} test questions the difference is not significant (p = {difference.p:.3f}): "
+            "there is no evidence that the profile helps"
+        )
+    return Tuned(
+        changes=best,
+        measure=measure,
+        train_base=_mean(values({}), queries),
+        train_best=_mean(values(best), queries),
+        held_out=_mean(held, queries),
+        test=difference,
+        test_base=_mean(before, list(test.qrels)),
+        test_best=_mean(after, list(test.qrels)),
+        tried=len(memo),
+        agreed=agreed / folds,
+        notes=notes,
+    )
+
+
+def to_toml(found: Tuned, profile: str) -> str:
+    """A profile for rag.toml, with the figures as comments."""
+    t = found.test
+    lines = [
+        f"# {found.measure}, chosen among {found.tried} configurations on training questions",
+        f"# training: {found.train_base:.4f} as it was, {found.train_best:.4f} chosen, {found.held_out:.4f} held out",
+        f"# test: {found.test_base:.4f} as it was, {found.test_best:.4f} chosen "
+        f"({t.difference:+.4f}, 95 % {t.low:+.4f} to {t.high:+.4f}, p = {t.p:.4f}, {t.queries} questions)",
+        *(f"# {note}" for note in found.notes),
+    ]
+    sections: dict[str, list[str]] = {}
+    for name, value in sorted(found.changes.items()):
+        section, _, key = name.partition(".")
+        sections.setdefault(section, []).append(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}")
+    for section, body in sections.items():
+        lines += [f"[profiles.{profile}.{section}]", *body]
+    return "\n".join(lines) + "\n"
+
+
+def _mean(values: Mapping[str, float], queries: Sequence[str]) -> float:
+    return float(np.mean([values[query] for query in queries]))

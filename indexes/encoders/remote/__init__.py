@@ -1,0 +1,1 @@
+"""Encoders behind a server: Ollama and OpenAI-compatible embeddings."""

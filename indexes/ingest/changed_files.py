@@ -1,0 +1,205 @@
+# ruff: noqa: PTH116, PTH122, PTH123
+# Path objects cost more than the stat itself, and names may be no UTF-8.
+"""Planner: which files need work, told from stat and, where that differs, from content. Nothing is read or written
+beyond that, so that a dry run is the same code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from indexes.errors import SourceError
+from indexes.ingest.report import FileReport, IngestReport
+from indexes.ingest.walk_files import Found, Walk, source_name
+from indexes.manifest.manifest import Copy, Entry, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to be read: it is new, changed, or to be read by other settings."""
+
+    found: Found
+    content: str
+    known: list[Entry]
+
+
+class FilePlanner:
+    """Compares files with the manifest.
+
+    Args:
+        recipe: of this run; documents of another are read again.
+        report: gets the files that need no work.
+        notify: called with the path before each file.
+
+    After ``jobs`` has run: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files
+    with the content of another one, ``gone`` documents whose file no longer exists, by file.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        recipe: str,
+        report: IngestReport,
+        *,
+        follow_links: bool = False,
+        leave_out: Path | None = None,
+        notify: Callable[[str, int], None] = lambda path, total: None,
+    ) -> None:
+        self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
+        self._leave_out = leave_out
+        self._known: dict[str, list[Entry]] = {}
+        self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
+        self._pending: dict[str, str] = {}  # files that are read in this run -> their content
+        for entry in manifest:
+            self._known.setdefault(entry.source, []).append(entry)
+            if entry.recipe == recipe and entry.mtime_ns:
+                self._owners.setdefault((entry.content, _suffix(entry.source)), entry.source)
+        self._copies = {copy.path: copy for copy in manifest.copies()}
+        self._faults = manifest.faults()
+        self.touched: list[tuple[str, int, int]] = []
+        self.copies: list[Copy] = []
+        self.gone: dict[str, list[str]] = {}
+        self.total = 0
+
+    def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[Job]:
+        """The files among ``paths`` that need work, in order.
+
+        Raises:
+            SourceError: a path does not exist or is of a format that is not read; ``prune`` would remove everything.
+        """
+        walk = Walk(
+            paths,
+            on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
+            on_ignored=self._report.ignore,
+            follow_links=self._follow,
+            leave_out=self._leave_out,
+        )
+        files = list(walk)
+        self.total = len(files)
+        if prune:
+            self._find_gone(walk, {found.source for found in files})
+        for found in files:
+            self._notify(found.source, self.total)
+            yield from self._decide(found)
+
+    def again(self, path: str) -> Iterator[Job]:
+        """A file whose content was stored under another one that is no more (or has other content now)."""
+        self._copies.pop(path, None)
+        self._report.files = [file for file in self._report.files if file.path != path]
+        try:
+            status = os.stat(path)
+        except OSError:
+            return
+        yield from self._decide(Found(path, path, status.st_size, status.st_mtime_ns))
+
+    def forget_owner(self, source: str) -> None:
+        """Nothing is stored under this file any more."""
+        self._owners = {key: owner for key, owner in self._owners.items() if owner != source}
+
+    def _decide(self, found: Found) -> Iterator[Job]:
+        known = self._known.get(found.source, [])
+        copy = self._copies.get(found.source)
+        stat = (found.size, found.mtime_ns)
+        current = bool(known) and all(entry.recipe == self._recipe for entry in known)
+        if current and all((entry.size, entry.mtime_ns) == stat for entry in known):
+            self._same(found, known)
+            return
+        if copy and not known and (copy.size, copy.mtime_ns) == stat:
+            self._duplicate(found, copy.source)
+            return
+        try:
+            content = _hash_file(found.path)
+        except OSError as error:
+            what = "has vanished" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            self._report.skip(found.source, f"{found.source} {what}; check that it exists and may be read")
+            return
+        if current and all(entry.content == content for entry in known):
+            self.touched += [(entry.doc_id, found.size, found.mtime_ns) for entry in known]
+            known = [replace(entry, size=found.size, mtime_ns=found.mtime_ns) for entry in known]
+            self._known[found.source] = known
+            self._same(found, known)
+            return
+        owner = self._owner(found, content)
+        if owner is not None:
+            self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
+            self._duplicate(found, owner)
+            return
+        self._owners[content, found.suffix] = found.source
+        self._pending[found.source] = content
+        yield Job(found, content, known)
+
+    def _owner(self, found: Found, content: str) -> str | None:
+        """The file that this content is stored under, if that file still has it."""
+        owner = self._owners.get((content, found.suffix))
+        if owner is None or owner == found.source or not found.size:
+            return None
+        if owner in self._pending:
+            return owner if self._pending[owner] == content else None
+        entry = self._known[owner][0]
+        try:
+            status = os.stat(owner)
+        except OSError:
+            return None
+        return owner if (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns) else None
+
+    def _find_gone(self, walk: Walk, there: set[str]) -> None:
+        for source, entries in self._known.items():
+            if source not in there and walk.covers(source) and entries[0].mtime_ns and _is_gone(source):
+                self.gone[source] = [entry.doc_id for entry in entries]
+        for path in self._copies:
+            if path not in there and walk.covers(path) and _is_gone(path):
+                self.gone.setdefault(path, [])
+        if self.gone and not there:
+            raise SourceError(
+                f"no file is left in {', '.join(walk.folders)}, and {len(self.gone)} files are indexed from there",
+                remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
+            )
+        self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
+
+    def _same(self, found: Found, known: list[Entry]) -> None:
+        """It has not changed; but another file may have come to the same content, and both are stored."""
+        content = known[0].content
+        owner = self._owner(found, content)
+        if owner is None or any(entry.content != content for entry in known):
+            self._unchanged(found, known)
+            return
+        self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
+        self._duplicate(found, owner)
+
+    def _unchanged(self, found: Found, known: list[Entry]) -> None:
+        count = sum(entry.sentences for entry in known)
+        self._report.files.append(FileReport(found.source, "unchanged", sentences=count))
+        for member, reason in self._faults.get(found.source, ()):
+            self._report.skip(member, reason)
+
+    def _duplicate(self, found: Found, owner: str) -> None:
+        self._report.files.append(
+            FileReport(found.source, "duplicate", reason=f"has the content of {owner} and is stored with it")
+        )
+
+
+def _is_gone(source: str) -> bool:
+    """Only a file that is certainly not there: a folder that may not be opened says nothing about its files."""
+    try:
+        os.lstat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _hash_file(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _suffix(source: str) -> str:
+    return os.path.splitext(source)[1].lower()
+
+
+def _printable(reason: str) -> str:
+    return reason.encode("utf-8", "backslashreplace").decode("utf-8")

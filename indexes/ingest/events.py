@@ -1,0 +1,86 @@
+"""What travels through the pipeline: records of a task, and its end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llama_index.core.schema import BaseNode
+
+from indexes.encoders.window_pooling import ReadyPoint
+from indexes.ingest.report import FileReport
+from indexes.manifest.manifest import Entry
+from indexes.nodes.record import SentenceRecord
+from indexes.settings.sections import IndexSettings
+
+# Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
+RECIPE_VERSION = 3
+
+Source = str | Path | Iterable[str | Path] | Iterable[BaseNode]
+
+
+def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
+    """Everything besides the file itself that decides which points it becomes."""
+    recipe = {
+        "version": RECIPE_VERSION,
+        "read": settings.read.model_dump(exclude={"password_env"}),
+        "split": settings.split.model_dump(),
+        "sparse_window": settings.sparse.window,
+        "encoder": encoder_digest,
+    }
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Writing:
+    """One document on its way into the collection; the writer's own notes."""
+
+    entry: Entry
+    staged: list[ReadyPoint] = field(default_factory=list)
+    stored: int = 0
+    truncated: int = 0
+    ids: int = 0  # sum of the point ids, as in ``apply.ids_digest``
+    spilled: bool = False  # some of its points are in the journal
+
+
+@dataclass(slots=True)
+class Task:
+    """One file (or Document) on its way: all documents of it are acknowledged together.
+
+    Args:
+        known: documents that the manifest has of it; those that do not come again are removed.
+        documents: what it holds now, by id; filled while it is read.
+        faults: members of an archive that could not be read, and why; filled while it is read.
+    """
+
+    report: FileReport
+    known: list[Entry] = field(default_factory=list)
+    documents: dict[str, Writing] = field(default_factory=dict)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def stale(self) -> list[str]:
+        there = {doc_id for doc_id, writing in self.documents.items() if writing.stored}
+        return [entry.doc_id for entry in self.known if entry.doc_id not in there]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The next records of a task, in order."""
+
+    task: Task
+    records: list[SentenceRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A task is complete, or (``reason``) given up: then nothing of it is stored and what was there stays."""
+
+    task: Task
+    reason: str | None = None
+
+
+Event = Records | End

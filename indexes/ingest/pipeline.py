@@ -1,0 +1,229 @@
+"""The first journey: file -> Document -> sentences -> one forward pass -> points in Qdrant.
+
+Three threads side by side, with bounded queues between them: one reads (in a process of its own) and splits, this one
+encodes, one stores. Sentences are encoded in chunks that run across document borders, so small files cost no small
+batches. A document is acknowledged (``done`` in the manifest) only after all of its points are stored and flushed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from indexes import memory
+from indexes.encoders.cache import EncodingCache
+from indexes.ingest.events import End, Event, Records
+from indexes.ingest.report import IngestReport
+from indexes.ingest.store_stage import Chunk, Writer
+from indexes.nodes.record import dense_text
+from indexes.settings.sections import IndexSettings
+
+CHUNK_CHARS = 400_000  # never more text than this is encoded at once
+EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, beside the chunk being collected
+POLL = 0.1  # seconds between two looks at whether the run is over
+
+_OVER = object()
+
+
+class Stop:
+    """Ctrl-C: the first one asks the run to stop after its chunk, the second stops it at once."""
+
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
+        self.asked = False
+        self._told = told
+        self._installed = False
+
+    def __enter__(self) -> Stop:
+        here = threading.current_thread() is threading.main_thread()
+        if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+            self._installed = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _handle(self, number: int, frame: Any) -> None:
+        self.asked = True
+        self._restore()
+        self._told()
+
+    def _restore(self) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._installed = False
+
+
+class _Side:
+    """A thread whose error is raised where it is waited for."""
+
+    def __init__(self, name: str, target: Callable[[], None]) -> None:
+        self.error: BaseException | None = None
+        self._target = target
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except BaseException as error:  # noqa: BLE001 - raised again by ``check``, in the thread that waits
+            self.error = error
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def join(self, timeout: float | None = None) -> None:
+        self._thread.join(timeout)
+
+
+def run(
+    events: Iterator[Event],
+    *,
+    cache: Callable[[], EncodingCache],
+    writer: Writer,
+    settings: IndexSettings,
+    report: IngestReport,
+    stop: Stop,
+    notify: Callable[[], None] = lambda: None,
+) -> None:
+    """Everything that ``events`` bring into the collection; ``report.stages`` grows by the seconds of each stage.
+
+    Args:
+        events: iterated in a thread of its own.
+        cache: called when the first sentence comes, so that a run without any needs no model.
+
+    Raises:
+        Whatever reading, encoding or storing raises. What was acknowledged stays.
+    """
+    over = threading.Event()
+    read: queue.Queue[Any] = queue.Queue(EVENTS_AHEAD)
+    encoded: queue.Queue[Any] = queue.Queue(1)
+    stages = report.stages
+
+    def feed() -> None:
+        started, waited = time.perf_counter(), 0.0
+        try:
+            for event in events:
+                before = time.perf_counter()
+                if not _put(read, event, over):
+                    return
+                waited += time.perf_counter() - before
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+            _add(stages, "read", time.perf_counter() - started - waited)
+
+    feeder = _Side("ragwright-read", feed)
+    storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
+    collector, settled = contextlib.ExitStack(), False
+    try:
+        for chunk in _chunks(_taken(read, feeder), settings.ingest.chunk_sentences):
+            if stop.asked:
+                break
+            model = cache() if chunk.pairs else None
+            started = time.perf_counter()
+            vectors = None if model is None else _encode(model, chunk, settings.split.contextual)
+            _add(stages, "encode", time.perf_counter() - started)
+            if model is not None and not settled:
+                collector.enter_context(memory.settled())  # after the model has come
+                settled = True
+            started = time.perf_counter()
+            while not _put(encoded, (chunk, vectors), over, once=True):
+                storer.check()
+                if not storer.running:
+                    break
+            _add(stages, "waiting for the store", time.perf_counter() - started)
+            storer.check()
+            memory.give_back()
+            notify()
+        while storer.running and not _put(encoded, _OVER, over, once=True):
+            pass
+        storer.join()
+        storer.check()
+        notify()
+    finally:
+        collector.close()
+        over.set()
+        feeder.join(10)
+        storer.join(30)
+
+
+def _encode(model: EncodingCache, chunk: Chunk, contextual: str) -> Any:
+    plain = [record.text for _, record in chunk.pairs]
+    if contextual == "none":
+        return model.encode(plain)
+    return model.encode([dense_text(record, contextual) for _, record in chunk.pairs], plain)
+
+
+def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:
+    chunk = Chunk()
+    for event in events:
+        if isinstance(event, End):
+            chunk.ends.append((len(chunk.pairs), event))
+            if len(chunk.ends) >= sentences:  # files without sentences
+                yield chunk
+                chunk = Chunk()
+            continue
+        assert isinstance(event, Records)  # noqa: S101
+        for record in event.records:
+            chunk.pairs.append((event.task, record))
+            chunk.chars += len(record.text)
+            if len(chunk.pairs) >= sentences or chunk.chars >= CHUNK_CHARS:
+                yield chunk
+                chunk = Chunk()
+    if chunk.pairs or chunk.ends:
+        yield chunk
+
+
+def _taken(read: queue.Queue[Any], feeder: _Side) -> Iterator[Event]:
+    while True:
+        try:
+            yield read.get(timeout=POLL)
+        except queue.Empty:
+            if feeder.running:
+                continue
+            while not read.empty():
+                yield read.get_nowait()
+            feeder.check()
+            return
+
+
+def _store(encoded: queue.Queue[Any], writer: Writer, stages: dict[str, float], over: threading.Event) -> None:
+    while True:
+        try:
+            item = encoded.get(timeout=POLL)
+        except queue.Empty:
+            if over.is_set():
+                return
+            continue
+        if item is _OVER or over.is_set():
+            return
+        started = time.perf_counter()
+        writer.write(*item)
+        _add(stages, "store", time.perf_counter() - started)
+
+
+def _put(target: queue.Queue[Any], item: Any, over: threading.Event, *, once: bool = False) -> bool:
+    """Put when there is room; False when the run is over (or, ``once``, when there was none for a moment)."""
+    while not over.is_set():
+        with contextlib.suppress(queue.Full):
+            target.put(item, timeout=POLL)
+            return True
+        if once:
+            return False
+    return False
+
+
+def _add(stages: dict[str, float], name: str, seconds: float) -> None:
+    stages[name] = stages.get(name, 0.0) + seconds

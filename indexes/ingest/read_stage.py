@@ -1,0 +1,168 @@
+"""Feed: jobs, Documents and nodes to the events of the pipeline: records, and the end of each task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import PurePosixPath
+
+from llama_index.core.schema import Document, TextNode
+
+from indexes.errors import ReaderError, SourceError
+from indexes.ingest.changed_files import Job
+from indexes.ingest.events import End, Event, Records, Task, Writing
+from indexes.ingest.reader_process import ReaderWorker
+from indexes.ingest.report import FileReport, IngestReport
+from indexes.manifest.manifest import Entry, Manifest
+from indexes.near_duplicates.passages import RepeatedPassages
+from indexes.nodes import Splitter
+from indexes.nodes.record import SentenceRecord
+from indexes.readers import NOT_READ
+from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
+from indexes.readers.stream import DocumentStream
+
+BATCH = 128  # records in one event
+
+
+class Feed:
+    """Reads and splits. Belongs to one thread.
+
+    Args:
+        splitter: called when the first document comes (it may load the model).
+        notify: called with the source and the number of sources, before each.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        recipe: str,
+        report: IngestReport,
+        splitter: Callable[[], Splitter],
+        worker: ReaderWorker,
+        repeated: RepeatedPassages,
+        notify: Callable[[str, int], None] = lambda path, total: None,
+    ) -> None:
+        self._manifest, self._recipe, self._report = manifest, recipe, report
+        self._make_splitter, self._worker, self._notify = splitter, worker, notify
+        self._splitter: Splitter | None = None
+        self._repeated = repeated
+        self._seen: set[str] = set()
+
+    def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        """A file that cannot be read is reported; what was there of it stays."""
+        for job in jobs:
+            if self._splitter is None:
+                self._worker.launch()
+                self._splitter = self._make_splitter()  # loads the model meanwhile
+            task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
+            try:
+                yield from self._file(task, job)
+                yield End(task, _moved(job))
+            except ReaderError as error:
+                yield End(task, str(error))
+            except SourceError as error:  # it vanished since it was found
+                yield End(task, str(error))
+
+    def _file(self, task: Task, job: Job) -> Iterator[Event]:
+        found = job.found
+        sources = [copy.path for copy in self._manifest.copies(found.source) if copy.content == job.content]
+
+        def skipped(member: str, reason: str) -> None:
+            if reason == NOT_READ:
+                self._report.ignore(PurePosixPath(member).suffix.lower() or PurePosixPath(member).name)
+            else:
+                task.faults.append((member, reason))
+
+        with closing(self._worker.streams(found, skipped)) as streams:
+            for stream in streams:
+                if sources:
+                    stream.metadata["sources"] = [found.source, *sources]
+                task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
+                entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
+                self._claim(task, entry)
+                yield from self._records(task, self._split(stream))
+
+    def documents(self, documents: Sequence[Document]) -> Iterator[Event]:
+        """LlamaIndex Documents, by their ids."""
+        for document in documents:
+            source = str(document.metadata.get("source", document.doc_id))
+            self._notify(source, len(documents))
+            plain = {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
+            content = _hash_text(document.text + json.dumps(plain, sort_keys=True, default=str))
+            if not document.text.strip():
+                self._report.skip(
+                    source, f"the Document {document.doc_id!r} holds no text; leave it out or give it text"
+                )
+                continue
+            task = self._task(document.doc_id, source, content)
+            if task is not None:
+                yield from self._records(task, self._split(document))
+                yield End(task)
+
+    def nodes(self, nodes: Sequence[TextNode]) -> Iterator[Event]:
+        """Nodes of any node parser, by the documents they come from."""
+        by_document: dict[str, list[TextNode]] = {}
+        for node in nodes:
+            by_document.setdefault(node.ref_doc_id or node.node_id, []).append(node)
+        for doc_id, group in by_document.items():
+            self._notify(doc_id, len(by_document))
+            records = [SentenceRecord.from_node(node, position) for position, node in enumerate(group)]
+            records = [record for record in records if record.text.strip()]
+            if not records:
+                reason = f"the nodes of document {doc_id!r} hold no text; leave them out or give them text"
+                self._report.skip(doc_id, reason)
+                continue
+            content = _hash_text("\x00".join(json.dumps(r.to_payload(), sort_keys=True, default=str) for r in records))
+            task = self._task(doc_id, records[0].source, content)
+            if task is not None:
+                yield from self._records(task, iter(records))
+                yield End(task)
+
+    def _task(self, doc_id: str, source: str, content: str) -> Task | None:
+        """None for what is there already."""
+        known = self._manifest.get(doc_id)
+        if known and (known.content, known.recipe) == (content, self._recipe):
+            self._report.files.append(FileReport(source, "unchanged", sentences=known.sentences))
+            return None
+        task = Task(FileReport(source, "updated" if known else "added"), [known] if known else [])
+        self._claim(task, Entry(doc_id, source, content, self._recipe))
+        return task
+
+    def _claim(self, task: Task, entry: Entry) -> None:
+        if entry.doc_id in self._seen:
+            raise SourceError(
+                f"the document id {entry.doc_id!r} comes twice in one run",
+                remedy="give each Document an id of its own (Document(id_=...))",
+            )
+        self._seen.add(entry.doc_id)
+        task.documents[entry.doc_id] = Writing(entry)
+
+    def _split(self, document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+        if self._splitter is None:
+            self._splitter = self._make_splitter()
+        return self._splitter(document)
+
+    def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
+        while batch := list(islice(records, BATCH)):
+            self._repeated.add(batch)
+            yield Records(task, batch)
+
+
+def _moved(job: Job) -> str | None:
+    """Why the file cannot be trusted: it is not what it was when reading began."""
+    found = job.found
+    try:
+        status = os.stat(found.path)  # noqa: PTH116 - the name may be no UTF-8
+    except OSError:
+        return f"{found.source} vanished while it was read; run again"
+    if (status.st_size, status.st_mtime_ns) != (found.size, found.mtime_ns):
+        return f"{found.source} was changed while it was read; run again"
+    return None
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

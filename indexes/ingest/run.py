@@ -1,0 +1,302 @@
+"""One run of ingestion: recover, plan, read, encode, store; then copies, and files that are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from llama_index.core.schema import Document, TextNode
+
+from indexes.encoders.base import Encoder
+from indexes.encoders.cache import EncodingCache
+from indexes.encoders.window_pooling import WindowPooler
+from indexes.errors import RagWrightError, SourceError
+from indexes.ingest import pipeline
+from indexes.ingest.changed_files import FilePlanner, Job
+from indexes.ingest.events import Event, Source, recipe_hash
+from indexes.ingest.read_stage import Feed
+from indexes.ingest.reader_process import ReaderWorker
+from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
+from indexes.ingest.store_stage import Writer
+from indexes.manifest.documents import recover, remove_documents, set_sources
+from indexes.manifest.journal import Journal
+from indexes.manifest.manifest import Copy, Manifest
+from indexes.near_duplicates.passages import RepeatedPassages
+from indexes.nodes import build_splitter
+from indexes.settings.sections import IndexSettings
+from indexes.store import points
+
+ROUNDS = 5  # a copy of a copy of a file that changed: each round reads files whose owner is no more
+
+
+def ingest(
+    source: Source,
+    *,
+    client: Any,
+    collection: str,
+    encoder: Callable[[], Encoder],
+    encoder_digest: str,
+    manifest: Manifest,
+    settings: IndexSettings,
+    cache_folder: Path | None = None,
+    prune: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> IngestReport:
+    """Read ``source`` into an existing collection; what is already there and unchanged is left alone.
+
+    Args:
+        source: a file or folder, several of them, LlamaIndex Documents, or nodes.
+        encoder: called when there is something to encode.
+        encoder_digest: of its fingerprint.
+        cache_folder: of the encoding cache; None: none is kept.
+        prune: remove documents whose files are gone from the given folders.
+        progress: called after each chunk and before each file, from any thread.
+
+    Raises:
+        SourceError: a named path does not exist or is of no kind we read.
+        CollectionLockedError: another process is writing into the collection.
+        StoreError, EncoderError: the run cannot go on; what was acknowledged stays.
+        Interrupted: Ctrl-C; what was acknowledged stays.
+    """
+    if not isinstance(source, (str, Path)):
+        source = list(source)  # type: ignore[assignment]
+    run = _Run(client, collection, encoder, encoder_digest, manifest, settings, cache_folder, progress)
+    with manifest.writer():
+        return run.all(source, prune)
+
+
+def plan(
+    source: Source, *, manifest: Manifest, encoder_digest: str, settings: IndexSettings, prune: bool = False
+) -> IngestReport:
+    """What ``ingest`` would do, told from stat and content of the files. Nothing is written, no model is needed.
+
+    Raises:
+        SourceError: as ``ingest``; or the source is no path.
+    """
+    report = IngestReport(dry_run=True)
+    paths = _paths(source if isinstance(source, (str, Path)) else list(source))  # type: ignore[arg-type]
+    if not paths:
+        raise SourceError("only files and folders can be planned", remedy="ingest Documents and nodes directly")
+    started = time.monotonic()
+    recipe = recipe_hash(settings, encoder_digest)
+    planner = _planner(settings, manifest, recipe, report)
+    for job in planner.jobs(paths, prune=prune):
+        report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+class _Run:
+    def __init__(
+        self,
+        client: Any,
+        collection: str,
+        encoder: Callable[[], Encoder],
+        encoder_digest: str,
+        manifest: Manifest,
+        settings: IndexSettings,
+        cache_folder: Path | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._client, self._collection, self._encoder = client, collection, encoder
+        self._manifest, self._settings, self._cache_folder = manifest, settings, cache_folder
+        self._progress = progress
+        self._recipe = recipe_hash(settings, encoder_digest)
+        self._report = IngestReport()
+        self._started = time.monotonic()
+        self._current, self._total = "", 0
+        self._cache: EncodingCache | None = None
+        self._journal = Journal(manifest.path)
+        passages = None if manifest.path is None else manifest.path.with_suffix(".passages")
+        self._repeated = RepeatedPassages(self._report.repeated, passages, lambda doc_id: bool(manifest.get(doc_id)))
+        self._stop = pipeline.Stop(lambda: self._notify(stopping=True))
+
+    def all(self, source: Source, prune: bool) -> IngestReport:
+        report = self._report
+        recover(self._client, self._collection, self._manifest, self._journal)
+        worker = ReaderWorker(self._settings.read, self._settings.ingest)
+        try:
+            with self._stop:
+                self._everything(source, prune, worker)
+        except BaseException as error:
+            # Half a document must not be found by who goes on in this process; where the reason for the failure
+            # stands in the way of that, the next run does it.
+            with contextlib.suppress(RagWrightError):
+                recover(self._client, self._collection, self._manifest, self._journal)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(report) from error
+            raise
+        finally:
+            worker.close()
+            self._finish()
+        return report
+
+    def _everything(self, source: Source, prune: bool, worker: ReaderWorker) -> None:
+        paths = _paths(source)
+        feed = Feed(self._manifest, self._recipe, self._report, self._splitter, worker, self._repeated, self._note)
+        if paths is None:
+            self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
+        else:
+            planner = _planner(self._settings, self._manifest, self._recipe, self._report, self._note)
+            self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
+            for _ in range(ROUNDS):
+                again = self._settle(planner)
+                if not again:
+                    break
+                self._pipeline(feed.files(_jobs_again(planner, again)))
+        if self._stop.asked:
+            raise KeyboardInterrupt
+
+    def _pipeline(self, events: Iterator[Event]) -> None:
+        if self._stop.asked:
+            return
+        writer = Writer(self._client, self._collection, self._manifest, self._journal, self._report, self._pooler)
+        pipeline.run(
+            events,
+            cache=self._cached,
+            writer=writer,
+            settings=self._settings,
+            report=self._report,
+            stop=self._stop,
+            notify=self._notify,
+        )
+
+    # ---- after the files: what several of them have to do with each other ----
+
+    def _settle(self, planner: FilePlanner) -> list[str]:
+        """Stat of touched files, files that are gone, copies; returns files that have to be read after all."""
+        self._manifest.touch_many(planner.touched)
+        planner.touched.clear()
+        if self._stop.asked:
+            return []
+        gone = [doc_id for doc_ids in planner.gone.values() for doc_id in doc_ids]
+        if gone:
+            remove_documents(self._client, self._collection, self._manifest, gone)
+            for source in planner.gone:
+                planner.forget_owner(source)
+        new, planner.copies = planner.copies, []
+        before = self._manifest.copies()
+        if not new and not before:
+            planner.gone.clear()
+            return []
+        stored: dict[str, set[str]] = {}
+        ids: dict[str, list[str]] = {}
+        for entry in self._manifest:
+            stored.setdefault(entry.source, set()).add(entry.content)
+            ids.setdefault(entry.source, []).append(entry.doc_id)
+        again: list[str] = []
+        kept: dict[str, Copy] = {copy.path: copy for copy in before}
+        changed = {copy.source for copy in new}
+        lost: list[str] = []
+        for copy in before:
+            orphan = stored.get(copy.source) != {copy.content}
+            if copy.path in stored or orphan or copy.path in planner.gone:
+                del kept[copy.path]
+                lost.append(copy.path)
+                changed.add(copy.source)
+                if orphan and copy.path not in stored and copy.path not in planner.gone:
+                    again.append(copy.path)
+        for copy in new:
+            if stored.get(copy.source) == {copy.content}:
+                kept[copy.path] = copy
+                if copy.path in ids:  # it had content of its own before
+                    remove_documents(self._client, self._collection, self._manifest, ids[copy.path])
+            else:
+                again.append(copy.path)
+        for owner in sorted(changed & ids.keys()):
+            sources = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
+            for doc_id in ids[owner]:
+                set_sources(self._client, self._collection, doc_id, sources)
+        points.flush(self._client, self._collection)
+        self._manifest.forget_copies(lost)
+        self._manifest.add_copies(copy for copy in new if copy.path in kept)
+        planner.gone.clear()
+        return sorted(set(again))
+
+    # ---- the model, when it is needed ----
+
+    def _splitter(self) -> Any:
+        return build_splitter(self._settings.split, self._encoder())
+
+    def _pooler(self) -> WindowPooler:
+        split = self._settings.split
+        return WindowPooler(
+            self._encoder().lexical, self._settings.sparse.window, split.dense_context, split.dense_context_of
+        )
+
+    def _cached(self) -> EncodingCache:
+        if self._cache is None:
+            limit = self._settings.ingest.cache_mb
+            self._cache = EncodingCache(self._encoder(), self._cache_folder, limit_mb=limit)
+        return self._cache
+
+    def _finish(self) -> None:
+        self._report.seconds = time.monotonic() - self._started
+        self._repeated.close()
+        try:
+            with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
+                if not self._manifest.unfinished():
+                    self._journal.clear()  # points of documents that were being collected
+                self._journal.close()
+        finally:
+            if self._cache is not None:
+                self._report.encoded = self._cache.stats.encoded
+                self._cache.close()
+
+    def _note(self, current: str, total: int) -> None:
+        self._current, self._total = current, max(total, self._total)
+        self._notify()
+
+    def _notify(self, *, stopping: bool = False) -> None:
+        if self._progress is not None:
+            done, stored = len(self._report.files), self._report.sentences_added
+            done = min(done, self._total) if self._total else done  # members of archives are reported too
+            seconds = time.monotonic() - self._started
+            self._progress(Progress(done, self._total, stored, self._current, seconds, stopping))
+
+
+def _planner(
+    settings: IndexSettings,
+    manifest: Manifest,
+    recipe: str,
+    report: IngestReport,
+    notify: Callable[[str, int], None] = lambda path, total: None,
+) -> FilePlanner:
+    return FilePlanner(
+        manifest,
+        recipe,
+        report,
+        follow_links=settings.ingest.follow_links,
+        leave_out=settings.store.path.expanduser(),  # a store may lie in the folder that is read
+        notify=notify,
+    )
+
+
+def _paths(source: Source) -> list[Path] | None:
+    if source == "" or (isinstance(source, list) and "" in source):
+        raise SourceError("an empty path was given", remedy="name a file or folder ('.' for this one)")
+    if isinstance(source, (str, Path)):
+        return [Path(source).expanduser()]
+    if source and all(isinstance(item, (str, Path)) for item in source):
+        return [Path(item).expanduser() for item in source]  # type: ignore[arg-type]
+    return None
+
+
+def _objects(feed: Feed, items: list[Any]) -> Iterator[Event]:
+    if all(isinstance(item, Document) for item in items):
+        return feed.documents(items)
+    if all(isinstance(item, TextNode) for item in items):
+        return feed.nodes(items)
+    kinds = sorted({type(item).__name__ for item in items})
+    raise SourceError(
+        f"a source of {', '.join(kinds)} cannot be indexed",
+        remedy="pass a path, a list of paths, LlamaIndex Documents, or text nodes (not a mixture)",
+    )
+
+
+def _jobs_again(planner: FilePlanner, paths: list[str]) -> Iterator[Job]:
+    for path in paths:
+        yield from planner.again(path)

@@ -1,0 +1,163 @@
+"""Writer: encoded chunks into the collection, each document whole, and acknowledged when it is on the disk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from indexes.encoders.base import Encoded
+from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
+from indexes.ingest.events import End, Task, Writing
+from indexes.ingest.report import IngestReport
+from indexes.manifest.documents import replace_document, upsert
+from indexes.manifest.journal import Journal
+from indexes.manifest.manifest import Manifest
+from indexes.nodes.record import SentenceRecord
+from indexes.store import points
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Sentences that are encoded together; ``ends`` are (number of pairs before it, end)."""
+
+    pairs: list[tuple[Task, SentenceRecord]] = field(default_factory=list)
+    ends: list[tuple[int, End]] = field(default_factory=list)
+    chars: int = 0
+
+
+class Writer:
+    """Takes encoded chunks in order. Belongs to one thread.
+
+    Memory is that of a chunk: the points of a longer document wait in the journal until it is complete.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        collection: str,
+        manifest: Manifest,
+        journal: Journal,
+        report: IngestReport,
+        pooler: Callable[[], WindowPooler],
+    ) -> None:
+        self._client, self._collection = client, collection
+        self._manifest, self._journal, self._report = manifest, journal, report
+        self._make_pooler = pooler
+        self._open: dict[str, Writing] = {}
+        self._had_points = not points.is_empty(client, collection)
+
+    @cached_property
+    def _pooler(self) -> WindowPooler:
+        return self._make_pooler()
+
+    def write(self, chunk: Chunk, encoded: Encoded | None) -> None:
+        """Stage the chunk's points; store and acknowledge what ended in it. ``encoded`` is None without sentences."""
+        if encoded is not None:
+            self._take(chunk, encoded)
+        elif "_pooler" in self.__dict__:  # the last sentences of a document may end a chunk, its end stands in the next
+            self._stage(self._pooler.finish())
+        self._finish([end for _, end in chunk.ends])
+        for doc_id, writing in self._open.items():  # longer than a chunk
+            if writing.staged:
+                self._journal.append(doc_id, writing.staged)
+                writing.staged.clear()
+                writing.spilled = True
+
+    def _take(self, chunk: Chunk, encoded: Encoded) -> None:
+        cut = set(encoded.truncated)
+        at = 0
+        for row, _ in chunk.ends:
+            self._push(chunk, encoded, cut, at, row)
+            self._stage(self._pooler.finish())
+            at = row
+        self._push(chunk, encoded, cut, at, len(chunk.pairs))
+
+    def _push(self, chunk: Chunk, encoded: Encoded, cut: set[int], start: int, stop: int) -> None:
+        if start == stop:
+            return
+        pairs = chunk.pairs[start:stop]
+        for row, (task, record) in enumerate(pairs, start):
+            writing = task.documents[record.doc_id]
+            self._open[record.doc_id] = writing
+            writing.truncated += row in cut
+        sparse = encoded.sparse[start:stop] if encoded.sparse is not None else None
+        part = replace(encoded, dense=encoded.dense[start:stop], sparse=sparse, truncated=())
+        self._stage(self._pooler.push([record for _, record in pairs], part))
+
+    def _stage(self, ready: Iterable[ReadyPoint]) -> None:
+        for point in ready:
+            writing = self._open[point.record.doc_id]
+            writing.staged.append(point)
+            writing.stored += 1
+            writing.ids += uuid.UUID(point.record.id).int
+
+    def _finish(self, ends: list[End]) -> None:
+        """Documents that are new and whole in memory go in together; others by way of the journal, one by one."""
+        tasks = [end.task for end in ends if end.reason is None]
+        for end in ends:
+            if end.reason is not None:
+                self._give_up(end.task, end.reason)
+        fresh: list[Writing] = []
+        journaled: list[Writing] = []
+        for task in tasks:
+            there = [writing for writing in task.documents.values() if writing.stored]
+            replaces = bool(task.known) or any(w.spilled or self._is_there(w) for w in there)
+            (journaled if replaces else fresh).extend(there)
+        for writing in journaled:
+            self._journal.append(writing.entry.doc_id, writing.staged)
+        if journaled:
+            self._journal.complete({writing.entry.doc_id: writing.truncated for writing in journaled})
+        stale = [doc_id for task in tasks for doc_id in task.stale]
+        written = fresh + journaled
+        if written or stale:
+            faults = {task.report.path: task.faults for task in tasks}
+            self._manifest.begin([writing.entry for writing in written], stale, faults)
+            upsert(self._client, self._collection, [point for writing in fresh for point in writing.staged])
+            for writing in journaled:
+                doc_id = writing.entry.doc_id
+                parts = self._journal.parts(doc_id) if writing.spilled else iter([writing.staged])
+                replace_document(self._client, self._collection, doc_id, parts)
+            for doc_id in stale:
+                points.delete_document(self._client, self._collection, doc_id)
+            points.flush(self._client, self._collection)
+            self._manifest.finish_many([_row(writing) for writing in written], removed=stale)
+            self._journal.drop([writing.entry.doc_id for writing in journaled])
+        for task in tasks:
+            self._acknowledge(task)
+
+    def _is_there(self, writing: Writing) -> bool:
+        """Points of a document that the manifest does not know: it was lost, or another program stored them."""
+        return self._had_points and points.count(self._client, self._collection, writing.entry.doc_id) > 0
+
+    def _acknowledge(self, task: Task) -> None:
+        writings = task.documents.values()
+        report = task.report
+        report.sentences = sum(writing.stored for writing in writings)
+        report.truncated = sum(writing.truncated for writing in writings)
+        if not report.sentences:
+            report.status = "skipped"
+            report.reason = f"{report.path} holds no sentence; nothing in it can be found"
+        self._report.truncated += report.truncated
+        self._report.sentences_added += report.sentences
+        self._close(task)
+
+    def _give_up(self, task: Task, reason: str) -> None:
+        self._journal.drop([w.entry.doc_id for w in task.documents.values() if w.spilled])
+        task.report.status = "skipped"
+        task.report.reason = reason
+        self._close(task)
+
+    def _close(self, task: Task) -> None:
+        for doc_id in task.documents:
+            self._open.pop(doc_id, None)
+        task.documents.clear()
+        self._report.files.append(task.report)
+        for member, reason in task.faults:
+            self._report.skip(member, reason)
+
+
+def _row(writing: Writing) -> tuple[str, int, int, str]:
+    return writing.entry.doc_id, writing.stored, writing.truncated, f"{writing.ids % (1 << 128):032x}"

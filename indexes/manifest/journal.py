@@ -1,0 +1,181 @@
+"""Journal: the points of documents that are not in the collection yet, so that each goes in whole or not at all.
+
+A document that replaces another, or that is longer than one chunk, is collected here and goes into the collection in
+one go when it is complete. A run that dies before that leaves the old document as it was; one that dies in the middle
+of it is finished by ``indexes.recovery`` from what stands here, without the model.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from indexes.encoders.base import SparseVector
+from indexes.encoders.window_pooling import ReadyPoint
+from indexes.manifest.manifest import sqlite_errors
+from indexes.nodes.record import SentenceRecord
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS parts (
+    id INTEGER PRIMARY KEY, doc_id TEXT NOT NULL, payloads TEXT NOT NULL, dense BLOB NOT NULL, sparse BLOB
+);
+CREATE INDEX IF NOT EXISTS parts_doc ON parts (doc_id);
+CREATE TABLE IF NOT EXISTS complete (doc_id TEXT PRIMARY KEY, truncated INTEGER NOT NULL);
+"""
+PART_POINTS = 512  # points in one row: what recovery holds in memory
+
+
+class Journal:
+    """One file beside the manifest (in memory for ``None``); it is made when the first document needs it."""
+
+    def __init__(self, manifest_path: Path | None) -> None:
+        self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")
+        self._mutex = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True when there is nothing in it, without making a file."""
+        if not self._there():
+            return True
+        with self._db() as db:
+            return not any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("parts", "complete"))  # noqa: S608
+
+    def _there(self) -> bool:
+        return self._connection is not None or (self.path is not None and self.path.exists())
+
+    def append(self, doc_id: str, points: Sequence[ReadyPoint]) -> None:
+        """More points of a document, in order."""
+        rows = []
+        for start in range(0, len(points), PART_POINTS):
+            part = points[start : start + PART_POINTS]
+            payloads = json.dumps([point.record.to_payload() for point in part], default=_refuse)
+            dense = np.stack([point.dense for point in part]).astype("<f4")
+            rows.append((doc_id, payloads, dense.tobytes(), pack_sparse([point.sparse for point in part])))
+        with self._transaction() as db:
+            db.executemany("INSERT INTO parts (doc_id, payloads, dense, sparse) VALUES (?, ?, ?, ?)", rows)
+
+    def complete(self, truncated: Mapping[str, int]) -> None:
+        """All points of these documents (with how many were truncated) stand here: the model is needed no more."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO complete VALUES (?, ?)", list(truncated.items()))
+
+    def holds(self, doc_id: str) -> bool:
+        """True when the document is complete here."""
+        return self._truncated(doc_id) is not None
+
+    def truncated(self, doc_id: str) -> int:
+        """How many of its sentences the model cut."""
+        return self._truncated(doc_id) or 0
+
+    def _truncated(self, doc_id: str) -> int | None:
+        if not self._there():
+            return None
+        with self._db() as db:
+            row = db.execute("SELECT truncated FROM complete WHERE doc_id = ?", (doc_id,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def parts(self, doc_id: str) -> Iterator[list[ReadyPoint]]:
+        """The document's points as they were appended, a part at a time."""
+        last = -1
+        while True:
+            with self._db() as db:
+                row = db.execute(
+                    "SELECT id, payloads, dense, sparse FROM parts WHERE doc_id = ? AND id > ? ORDER BY id LIMIT 1",
+                    (doc_id, last),
+                ).fetchone()
+            if row is None:
+                return
+            last = row[0]
+            payloads = json.loads(row[1])
+            dense = np.frombuffer(row[2], "<f4").reshape(len(payloads), -1).astype(np.float32)
+            sparse = unpack_sparse(row[3], len(payloads))
+            yield [
+                ReadyPoint(SentenceRecord.from_payload(payload), dense[i], sparse[i])
+                for i, payload in enumerate(payloads)
+            ]
+
+    def drop(self, doc_ids: Iterable[str]) -> None:
+        """These documents are in the collection, or will not be."""
+        if self.empty:
+            return
+        rows = [(doc_id,) for doc_id in doc_ids]
+        with self._transaction() as db:
+            db.executemany("DELETE FROM parts WHERE doc_id = ?", rows)
+            db.executemany("DELETE FROM complete WHERE doc_id = ?", rows)
+
+    def clear(self) -> None:
+        if self.empty:
+            return
+        with self._transaction() as db:
+            db.execute("DELETE FROM parts")
+            db.execute("DELETE FROM complete")
+
+    def close(self) -> None:
+        """An empty journal leaves no file behind."""
+        with self._mutex:
+            if self._connection is None:
+                return
+            done = self.empty
+            self._connection.close()
+            self._connection = None
+            if done and self.path is not None:
+                self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        with self._mutex, sqlite_errors(self.path):
+            if self._connection is None:
+                db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
+                db.execute("PRAGMA auto_vacuum=FULL")  # a long document must not leave a long file
+                db.execute("PRAGMA journal_mode=TRUNCATE")
+                db.execute("PRAGMA synchronous=FULL")
+                db.executescript(_SCHEMA)
+                self._connection = db
+            yield self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._db() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+
+def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
+    """Lengths (uint32), all indices (uint32), all values (float32), little-endian; None where there is none."""
+    there = [vector for vector in vectors if vector is not None]
+    if len(there) != len(vectors):
+        return None
+    lengths = np.array([len(vector) for vector in there], "<u4")
+    indices = [vector.indices.astype("<u4") for vector in there]
+    values = [vector.values.astype("<f4") for vector in there]
+    return b"".join(array.tobytes() for array in (lengths, *indices, *values))
+
+
+def unpack_sparse(blob: bytes | None, count: int) -> list[SparseVector | None]:
+    if blob is None:
+        return [None] * count
+    lengths = np.frombuffer(blob, "<u4", count)
+    total = int(lengths.sum())
+    indices = np.frombuffer(blob, "<u4", total, offset=4 * count).astype(np.uint32)
+    values = np.frombuffer(blob, "<f4", total, offset=4 * (count + total)).astype(np.float32)
+    ends = np.cumsum(lengths)
+    return [SparseVector(indices[end - n : end], values[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
+
+
+def _refuse(value: object) -> object:
+    from indexes.store.payload import plain_json
+
+    return plain_json(value)

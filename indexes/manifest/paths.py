@@ -1,0 +1,51 @@
+"""Where the files of a store lie that are not the engine's: manifests and the encoding cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from indexes.errors import SettingsError
+from indexes.settings.sections import IndexSettings, StoreSettings
+
+# What lies beside a manifest, under the collection's name.
+_DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.half")
+_BESIDE = (*_DATABASES, ".journal", ".lock", ".lock-journal", ".sentences")
+ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
+
+
+def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool) -> Path | str:
+    """Where a collection's manifest lives: beside the embedded engine; per server address for a server.
+
+    A client that was handed in may point anywhere, so its manifest is kept in memory: nothing is remembered about it.
+    """
+    if shared_client or store.url == ":memory:":
+        return ":memory:"
+    root = store.path.expanduser()
+    if "/" in collection or collection in {"", ".", ".."}:
+        raise SettingsError(f"{collection!r} cannot name a collection", remedy="use letters, digits, '-', '_' and '.'")
+    if store.url is None:
+        return root / "manifests" / f"{collection}.sqlite"
+    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
+    return root / "manifests" / server / f"{collection}.sqlite"
+
+
+def remove_manifest(path: Path | str) -> None:
+    """The manifest of a deleted collection, and what lies beside it."""
+    if isinstance(path, Path):
+        for suffix in _BESIDE:
+            path.with_name(path.name.removesuffix(".sqlite") + suffix).unlink(missing_ok=True)
+
+
+def cache_folder(store: StoreSettings) -> Path:
+    """The encoding cache: one file for each model, for all collections of the store."""
+    return store.path.expanduser() / "encodings"
+
+
+def encoder_identity(settings: IndexSettings) -> str:
+    """Hash of the settings that choose a model, to tell without loading it that it is the one of the last run."""
+    fields = ("provider", "model", "hub", "revision", "query_prompt", "document_prompt", "dimensions", "base_url")
+    chosen = [getattr(settings.encoder, name) for name in fields]
+    chosen.append(settings.sparse.model_dump(exclude={"window"}))
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

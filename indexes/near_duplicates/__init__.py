@@ -1,0 +1,1 @@
+"""Passages that come again nearly word for word: MinHash signatures and the table of passages seen."""

@@ -1,0 +1,95 @@
+"""The text of a run as it slides by, sentence by sentence, and what every record of a run carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llama_index.core.schema import Document
+
+from indexes.nodes.record import SentenceRecord
+from indexes.nodes.sliding_text import LOOK_AHEAD, Run, TextWindow
+from indexes.readers.outline import HIDDEN_KEYS, Section
+from indexes.readers.stream import DocumentStream, stream_of
+from indexes.text.sentence_rules import Paragraph, after_space
+from indexes.text.sentences import LONGEST, Span, walk_cuts, walk_sentences
+
+AT_ONCE = 2 * LONGEST  # characters that are looked at together: the longest sentence, and room for what follows
+
+
+def window_of(document: Document | DocumentStream) -> tuple[TextWindow, str, dict[str, Any]]:
+    """A document's text, its id, and its metadata without what is for the splitter and the report alone."""
+    stream = stream_of(document)
+    base = {key: value for key, value in stream.metadata.items() if key not in HIDDEN_KEYS}
+    return TextWindow(stream.parts), stream.doc_id, base
+
+
+def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
+    metadata = dict(base)
+    if section.heading:
+        metadata["heading"] = " > ".join(section.heading)
+    if section.page is not None:
+        metadata["page"] = section.page
+    if section.place:
+        metadata["place"] = section.place
+    return metadata
+
+
+def spans_of(window: TextWindow, run: Run, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
+    """The sentences of a run (for code: stretches of it), with the text they stand in.
+
+    Args:
+        keep: characters before a sentence that must still be there.
+
+    Yields:
+        (text, number of its first character in the document, span in that text). A text is only as long as it has to
+        be; spans of one text are in order, and a later text begins later.
+    """
+    begin, at_once = run.start, AT_ONCE
+    state: Paragraph | None = None
+    base = window.base
+    while True:
+        window.let_go(begin - keep)
+        window.reach(begin + at_once)
+        while run.end <= window.end and run.grow():
+            pass
+        window.reach(min(run.end, begin + at_once) + LOOK_AHEAD)
+        last = run.end <= window.end and (window.over or run.end + LOOK_AHEAD <= window.end) and not run.grow()
+        if state is not None:
+            state.shift(window.base - base)
+        text, base = window.text, window.base
+        start, stop = begin - base, min(run.end, window.end) - base
+        kept = state.copy() if state else None
+        if run.first.kind == "code":
+            walk = walk_cuts(text, start, stop)
+        else:
+            state = state or Paragraph(after_space(text, start, stop))
+            walk = walk_sentences(text, start, stop, state)
+        for first, end, following in walk:
+            if not last and following > len(text) - LOOK_AHEAD:
+                break  # more text might make another sentence of it
+            yield text, base, Span(first, end)
+            start = following
+            if state is not None and not last:
+                kept = state.copy()
+        if last:
+            return
+        at_once = AT_ONCE if start + base > begin else 2 * at_once
+        begin, state = start + base, kept
+        if state is not None:
+            state.settle(text, start)
+
+
+def in_order(window: TextWindow, drafts: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
+    """Number the records of one document from 0, and give each the white space that follows it."""
+    waiting: SentenceRecord | None = None
+    space = ""  # behind the waiting one; what else lies before the next (a heading told by the path) is not its
+    for position, record in enumerate(drafts):
+        record.position = position
+        if waiting is not None:
+            waiting.after = space[: max(record.start - waiting.end, 0)]
+            yield waiting
+        waiting, space = record, window.space_from(record.end)
+    if waiting is not None:
+        waiting.after = space
+        yield waiting

@@ -1,0 +1,1 @@
+"""PDF: pages, their layout, and the order of their text."""

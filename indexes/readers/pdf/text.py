@@ -1,0 +1,156 @@
+"""Lines of PDF pages to paragraphs: running heads and page numbers go, wrapped lines and parted words are joined."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+
+from indexes.readers.builder import glue_between
+from indexes.readers.pdf.layout import Line
+
+ENDS = frozenset('.!?。！？：:；;…”」』)）"')
+BULLET = re.compile(
+    r"[-*•·●○■□◦▪‣–—]\s|\d{1,3}[.)、．]\s|[(（][\w一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|第\w{1,5}[章节条]|[①-⑳]"
+)
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_SOFT = re.compile(r"([^\W\d_]*)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
+_LINE_END_HYPHEN = re.compile(r"([^\W\d_]+)[-\u2010]\Z")
+_FIRST_WORD = re.compile(r"[^\W_]+")
+_LEADERS = re.compile(r"(?:\.[ ]?){4,}|…{2,}")
+_DIGITS = re.compile(r"\d+")
+_ROMAN = re.compile(r"[-–—\s]*[ivxlc]{1,7}[-–—\s]*", re.IGNORECASE)
+_MARGIN_PAGES = 4  # fewer pages than this tell no running title from text
+_MARGIN_ZONE = 0.1  # of the page's height
+_PREFIXES = frozenset(("self", "well", "ex", "non", "quasi", "cross", "half", "semi", "all"))  # keep their hyphen
+
+
+class Hyphens:
+    """Whether a hyphen at a line end belongs to the word, told by how the document writes it elsewhere.
+
+    It stays if the word occurs with it (well-known), goes if it occurs without (hearing), stays after prefixes such as
+    self-, and stays if both halves occur as words by themselves but never as one; else it goes.
+    """
+
+    def __init__(self, pages: list[list[Line]]) -> None:
+        self.words = Counter(
+            word.lower() for lines in pages for line in lines for word in _WORD.findall(line.text.rstrip("-\u2010"))
+        )
+
+    def keeps(self, left: str, right: str) -> bool:
+        left, right = left.lower(), right.lower()
+        if f"{left}-{right}" in self.words:
+            return True
+        if left + right in self.words:
+            return False
+        both = len(left) > 2 and len(right) > 2 and self.words[left] > 1 and self.words[right] > 0
+        return left in _PREFIXES or both
+
+
+def without_margins(pages: list[list[Line]], heights: list[float]) -> list[list[Line]]:
+    """Pages without running heads and feet: lines near the edge that recur, but for their digits.
+
+    A line recurs if more than half of the pages have it, or nearly half of those from its first page to its last (the
+    running head of a chapter), three times or more.
+    """
+    if len(pages) < _MARGIN_PAGES:
+        return pages
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    marked: list[list[tuple[tuple[str, str], int]]] = []
+    for number, (lines, height) in enumerate(zip(pages, heights, strict=True)):
+        marks = list(_marginal(lines, height))
+        marked.append(marks)
+        for key in {key for key, _ in marks}:
+            found[key].append(number)
+    common = {
+        key
+        for key, numbers in found.items()
+        if len(numbers) * 2 > len(pages) or (len(numbers) > 2 and len(numbers) > 0.45 * (numbers[-1] - numbers[0] + 1))
+    }
+    kept = []
+    for lines, marks in zip(pages, marked, strict=True):
+        dropped = {index for key, index in marks if key in common}
+        kept.append([line for index, line in enumerate(lines) if index not in dropped])
+    return kept
+
+
+def _marginal(lines: list[Line], height: float) -> list[tuple[tuple[str, str], int]]:
+    """((edge, words without digits), index) of the lines that may be running heads or feet."""
+    worded = [index for index, line in enumerate(lines) if line.text]
+    if not worded:
+        return []
+    found = {(worded[0], "top"), (worded[-1], "bottom")}
+    for index in worded:
+        line = lines[index]
+        if line.placed and height > 0:
+            if line.bottom > (1 - _MARGIN_ZONE) * height:
+                found.add((index, "top"))
+            elif line.top < _MARGIN_ZONE * height:
+                found.add((index, "bottom"))
+    return [((edge, _normal(lines[index].text)), index) for index, edge in sorted(found)]
+
+
+def _normal(text: str) -> str:
+    return "#" if _ROMAN.fullmatch(text) else _DIGITS.sub("#", text).casefold()
+
+
+def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
+    """Lines of a page to paragraphs; True: it stands directly under the one before (list items, rows), no blank line.
+
+    Args:
+        lines: without surrounding blanks; "" is a blank line.
+    """
+    lengths = sorted(len(line) for line in lines if line)
+    width = lengths[int(len(lengths) * 0.8)] if lengths else 0
+    paragraphs: list[tuple[list[str], bool]] = []
+    before = ""
+    for line in lines:
+        if not line:
+            before = ""
+            continue
+        tight = bool(before)
+        if not before or _starts_paragraph(before, line, width):
+            paragraphs.append(([_softened(line, hyphens)], tight))
+        else:
+            parts = paragraphs[-1][0]
+            parts += _joined(parts.pop(), _softened(line, hyphens), hyphens)
+        before = line
+    return [(" ".join(_LEADERS.sub(" ", "".join(parts)).split()), tight) for parts, tight in paragraphs]
+
+
+def goes_on(before: str, after: str) -> bool:
+    """Does the text of the page before run on here? Lower case does, and Chinese after a full line of Chinese."""
+    if not before or BULLET.match(after):
+        return False
+    last_line = before[before.rfind("\n") + 1 :]
+    return after[0].islower() or (len(last_line) >= 25 and glue_between(before, after) == "")
+
+
+def _starts_paragraph(before: str, line: str, width: int) -> bool:
+    if BULLET.match(line) or _LEADERS.search(before) or _LEADERS.search(line):
+        return True
+    if before[-1] in ENDS:
+        return len(before) < 0.8 * width
+    return len(before) < 0.6 * width and not line[0].islower() and before[-1] not in "，、,-"
+
+
+def _joined(before: str, line: str, hyphens: Hyphens) -> list[str]:
+    match = _LINE_END_HYPHEN.search(before)
+    following = _FIRST_WORD.match(line)
+    if not match or not following:
+        return [before, glue_between(before, line), line]
+    if not following.group()[0].islower() or hyphens.keeps(match.group(1), following.group()):
+        return [before, line]  # Anglo-Saxon, Covid-19, well-known
+    return [before[:-1], line]
+
+
+def _softened(line: str, hyphens: Hyphens) -> str:
+    """pdfium joins a hyphenated line end itself and marks the place."""
+    if "\ufffe" not in line and "\x02" not in line and "\xad" not in line:
+        return line
+
+    def mend(match: re.Match[str]) -> str:
+        left, right = match.groups()
+        keeps = not left or not right[:1].islower() or hyphens.keeps(left, right)
+        return f"{left}-{right}" if keeps else left + right
+
+    return _SOFT.sub(mend, line)

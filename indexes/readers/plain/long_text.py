@@ -1,0 +1,126 @@
+"""Long text files (.txt .text .log) in parts, so that the reader's memory does not grow with them.
+
+The file is read twice: once to see that all of it is UTF-8 text, and where its headings stand; once more to hand it on.
+What comes out is what ``text.read`` makes of it. Other encodings and other formats are read whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llama_index.core.schema import Document
+
+from indexes.errors import ReaderError
+from indexes.readers import OnSkip, read_file
+from indexes.readers.outline import Section
+from indexes.readers.plain.decode import CONTROL, CONTROL_SHARE
+from indexes.readers.plain.text import Mark, chapters, sections_of
+from indexes.readers.source_file import printable
+from indexes.readers.stream import DocumentStream, Part
+from indexes.settings.sections import ReadSettings
+
+LONG_BYTES = 4 << 20  # a shorter file is read whole
+BLOCK_BYTES = 1 << 18
+_SUFFIXES = (".txt", ".text", ".log")
+_LINE = 256  # characters; a longer line is no heading
+
+
+def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[Document | DocumentStream]:
+    """As ``read_file``, but for long text files, which come as streams.
+
+    Raises:
+        SourceError, ReaderError, SettingsError: as ``read_file``.
+    """
+    stream = _stream(path, settings) if path.suffix.lower() in _SUFFIXES else None
+    if stream is None:
+        yield from read_file(path, settings=settings, on_skip=on_skip)
+    else:
+        yield stream
+
+
+def _stream(path: Path, settings: ReadSettings) -> DocumentStream | None:
+    """None where ``read_file`` is to read it, or to say why it cannot be read."""
+    if printable(path) != str(path) or settings.encoding not in (None, "utf-8", "UTF-8", "utf8"):
+        return None
+    try:
+        if not path.is_file() or path.stat().st_size < LONG_BYTES:
+            return None
+        survey = _Survey(headings=path.suffix.lower() != ".log")
+        with path.open("rb") as file:
+            for text in _texts(file.read):
+                survey.add(text)
+        survey.add("", last=True)
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not survey.is_text:
+        return None
+    metadata = {"source": path.resolve().as_posix(), "title": path.stem, "file_type": "text"}
+    sections = sections_of(survey.length, survey.marks)
+    return DocumentStream(metadata["source"], dict(metadata), _parts(path, sections))
+
+
+def _parts(path: Path, sections: list[Section]) -> Iterator[Part]:
+    at = first = 0
+    try:
+        with path.open("rb") as file:
+            for text in _texts(file.read):
+                last = first
+                while last < len(sections) and sections[last].start < at + len(text):
+                    last += 1
+                yield Part(text, sections[first:last])
+                first, at = last, at + len(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReaderError(f"'{path}' was changed while it was read ({error})", remedy="run again") from error
+
+
+def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
+    """The file's text a block at a time, without its byte order mark.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    while block := read(BLOCK_BYTES):
+        if text := decoder.decode(block):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What has to be known of the whole text before its first part is handed on."""
+
+    headings: bool
+    length: int = 0
+    marks: list[Mark] = field(default_factory=list)
+    _controls: int = 0
+    _binary: bool = False
+    _words: bool = False
+    _kept: str = ""  # of the text so far: its last lines, and a character before them
+    _fresh: int = 0  # where in ``_kept`` begins what was not searched for headings yet
+
+    @property
+    def is_text(self) -> bool:
+        return self._words and not self._binary and self._controls * CONTROL_SHARE <= self.length
+
+    def add(self, text: str, *, last: bool = False) -> None:
+        self._controls += len(CONTROL.findall(text))
+        self._words = self._words or bool(text.strip())
+        self._kept += text
+        self._binary = self._binary or "\0" in text or "\x1b$" in self._kept
+        self.length += len(text)
+        base = self.length - len(self._kept)
+        # Searched up to the beginning of a line whose neighbours are all here.
+        stop = len(self._kept) if last else self._kept.rfind("\n", 0, max(len(self._kept) - _LINE, 0)) + 1
+        stop = max(stop, self._fresh, 0 if last else len(self._kept) - 2 * _LINE)
+        if self.headings:
+            found = chapters(self._kept, self._fresh)
+            self.marks += [
+                (base + start, base + end, level, title) for start, end, level, title in found if start < stop
+            ]
+        cut = max(stop - 2, 0)
+        self._kept, self._fresh = self._kept[cut:], stop - cut

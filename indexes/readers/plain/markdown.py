@@ -1,0 +1,172 @@
+"""Markdown (.md .markdown): the readable text, with heading path, tables and code blocks.
+
+The document's text is what a reader sees, not the source: links keep their words and lose their address, pictures keep
+their description (or become links, see ``read.image_base_url``), comments and tags go, hard-wrapped lines are joined.
+Offsets are true in that text. Inline code keeps its backticks, list items their marks. Front matter is read for its
+title and left out. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, since they would pass for code.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
+from indexes.readers.plain.decode import decode
+from indexes.readers.source_file import SourceFile
+from indexes.readers.web.html import add_html
+
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
+_MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
+_INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
+_DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
+_IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+
+def read(file: SourceFile) -> Extract:
+    text, encoding = decode(file, file.read_bytes())
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    title = None
+    front = _FRONT_MATTER.match(text)
+    if front:
+        named = _FRONT_TITLE.search(front.group(2) or "")
+        title = named.group(1) if named else None
+        text = text[front.end() :]
+    builder = OutlineBuilder()
+    first_heading = add_markdown(builder, text, file)
+    return builder.build({"title": title or first_heading, "encoding": encoding})
+
+
+def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:
+    """Put Markdown text into ``builder``; returns its first heading."""
+    tokens = (
+        MarkdownIt("commonmark", {"maxNesting": 100})
+        .enable("table")
+        .parse(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text)))
+    )
+    return _Walk(builder, file).run(tokens)
+
+
+class _Walk:
+    """One pass over the tokens; the lists that are open give a paragraph its mark and indent."""
+
+    def __init__(self, builder: OutlineBuilder, file: SourceFile) -> None:
+        self.builder = builder
+        self.file = file
+        self.lists: list[int | None] = []  # next number of each open list, None for bullets
+        self.mark: str | None = None  # of the list item whose first paragraph comes next
+        self.title: str | None = None
+
+    def run(self, tokens: list[Token]) -> str | None:
+        rows: list[list[str]] | None = None
+        level = 0
+        for token in tokens:
+            kind = token.type
+            if kind == "inline":
+                words = inline_text(token, self.file.settings.image_base_url)
+                if rows is not None:
+                    rows[-1].append(words.replace("\n", " "))
+                elif level:
+                    self.builder.heading(level, words)
+                    self.title = self.title or " ".join(words.split())
+                else:
+                    self._paragraph(words)
+            elif kind == "heading_open":
+                level = int(token.tag[1])
+            elif kind == "heading_close":
+                level = 0
+            elif kind in ("fence", "code_block"):
+                if not _INCLUDES.fullmatch(token.content):
+                    self.builder.code(token.content)
+                self.mark = None
+            elif kind == "html_block":
+                add_html(self.builder, token.content, self.file)
+            elif kind == "table_open":
+                rows = []
+            elif kind == "tr_open" and rows is not None:
+                rows.append([])
+            elif kind == "table_close" and rows is not None:
+                self.builder.table(rows)
+                rows = None
+            else:
+                self._list_token(token)
+        return self.title
+
+    def _list_token(self, token: Token) -> None:
+        if token.type == "bullet_list_open":
+            self.lists.append(None)
+        elif token.type == "ordered_list_open":
+            self.lists.append(int(token.attrs.get("start", 1)))
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            self.lists.pop()
+        elif token.type == "list_item_open":
+            number = self.lists[-1]
+            self.mark = "- " if number is None else f"{number}. "
+            if number is not None:
+                self.lists[-1] = number + 1
+
+    def _paragraph(self, words: str) -> None:
+        if self.mark is None:
+            self.builder.paragraph(words)
+            return
+        self.builder.paragraph(self.mark + words, glue="\n")
+        self.mark = None
+
+
+def inline_text(token: Token, image_base_url: str | None = None) -> str:
+    """The words of an inline token: no addresses, tags or emphasis marks; wrapped lines joined."""
+    parts: list[str] = []
+    joins = False
+    for child in token.children or []:
+        if child.type == "softbreak":
+            joins = True
+            continue
+        if child.type == "code_inline":
+            piece = child.content if "`" in child.content else f"`{child.content}`"
+        elif child.type == "hardbreak" or (child.type == "html_inline" and _BREAK_TAG.fullmatch(child.content)):
+            piece = "\n"
+        elif child.type == "image":
+            piece = image_link(str(child.attrs.get("src", "")), image_base_url) or child.content
+        elif child.type == "html_inline" and (source := _IMAGE_TAG.match(child.content)):
+            piece = image_link(source.group(1), image_base_url)
+        elif child.type in ("text", "text_special"):
+            piece = child.content
+        else:
+            continue
+        if not piece:
+            continue
+        if joins:
+            parts.append(glue_between(parts[-1] if parts else "", piece))
+            joins = False
+        parts.append(piece)
+    return "".join(parts).strip()
+
+
+def _unindent_mkdocs(text: str) -> str:
+    """MkDocs tabs and admonitions: the indented block moves left, the title becomes a paragraph, a tab's mark goes."""
+    if not re.search(r"^[ \t]*(?:===|!!!|\?\?\?)\+? ", text, re.MULTILINE):
+        return text
+    lines: list[str] = []
+    open_at: list[int] = []  # indents of the open blocks
+    fence = ""
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip(" "))
+        if line.strip() and not fence:
+            while open_at and indent < open_at[-1] + 4:
+                open_at.pop()
+        line = line[min(indent, 4 * len(open_at)) :]
+        bare = line.strip()
+        if fence:
+            fence = "" if bare.startswith(fence) and not bare.strip(fence[0]) else fence
+        elif bare.startswith(("```", "~~~")):
+            fence = bare[: len(bare) - len(bare.lstrip(bare[0]))]
+        elif match := _MKDOCS.match(bare):
+            open_at.append(indent)
+            lines += ["", match.group(2) or "", ""]
+            continue
+        lines.append(line)
+    return "\n".join(lines)

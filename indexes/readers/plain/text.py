@@ -1,0 +1,94 @@
+"""Plain text (.txt .text .log .rst): the text as it is, with chapter lines of books as headings.
+
+A line by itself such as 第三章 归途 or 1.2 Limits (``headings.heading_of``), CHAPTER IV or Part 2: The Road is a
+heading; in .rst files so is a line that is underlined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from indexes.readers.builder import Extract
+from indexes.readers.outline import Section
+from indexes.readers.plain.decode import decode
+from indexes.readers.source_file import SourceFile
+from indexes.text.headings import heading_of
+
+_MAYBE_HEADING = re.compile(r"^[ \t　]*+((?:第|[1-9]\d{0,2}[.．]\d)[^\r\n]{0,80})\r?$", re.MULTILINE)
+_CHAPTER_EN = re.compile(
+    r"^[ \t]*+((CHAPTER|Chapter|PART|Part|BOOK|Book|VOLUME|Volume)[ \t]+"
+    r"(?:\d{1,3}|[IVXLC]{1,7})(?:[.:—–-]?[ \t][^\r\n]{0,60}|[.:])?)\r?$",
+    re.MULTILINE,
+)
+_UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
+_LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
+_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters
+Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
+
+
+def read(file: SourceFile) -> Extract:
+    text, encoding = decode(file, file.read_bytes())
+    suffix = file.suffix
+    marks: list[Mark] = []
+    if suffix != ".log":
+        marks += chapters(text)
+    if suffix == ".rst":
+        marks = sorted([*marks, *_underlined(text)], key=lambda mark: (mark[0], -mark[1]))  # with its underline
+    return Extract(text, sections_of(len(text), marks), {"encoding": encoding} if encoding else {})
+
+
+def chapters(text: str, start: int = 0) -> list[Mark]:
+    """Chapter lines that begin at ``start`` or behind it, in order."""
+    found = []
+    for match in _MAYBE_HEADING.finditer(text, start):
+        title = match.group(1).strip()
+        heading = heading_of(title)
+        if heading is not None and title[-1] != "”":
+            found.append((match.start(1), match.end(1), _BELOW[heading.form] + heading.level, title))
+    for match in _CHAPTER_EN.finditer(text, start):
+        # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
+        alone = (
+            text[max(match.start() - 2, 0) : match.start()].strip() == ""
+            and text[match.end() : match.end() + 2].strip() == ""
+        )
+        title = match.group(1).strip()
+        if alone and title[-1] not in ",;!?":
+            found.append((match.start(1), match.end(1), _LEVELS[match.group(2).lower()], title))
+    return sorted(found)
+
+
+def _underlined(text: str) -> Iterator[Mark]:
+    """Titles of reStructuredText; its levels are the order in which the marks first appear."""
+    order: list[str] = []
+    for match in _UNDERLINED.finditer(text):
+        title, mark = match.group(1).strip(), match.group(3)
+        if len(match.group(2)) < len(title) or not any(char.isalnum() for char in title):
+            continue
+        if mark not in order:
+            order.append(mark)
+        yield match.start(), match.end(), 4 + order.index(mark), title
+
+
+def sections_of(length: int, marks: list[Mark]) -> list[Section]:
+    """Sections that tile a text of ``length`` characters: each heading, and the text up to the next."""
+    sections: list[Section] = []
+    levels: list[tuple[int, str]] = []
+    heading: tuple[str, ...] = ()
+    at = 0
+    for start, group in groupby(marks, key=lambda mark: mark[0]):
+        _, end, level, title = next(group)
+        if start < at:
+            continue
+        if start > at:
+            sections.append(Section(at, start, heading))
+        while levels and levels[-1][0] >= level:
+            levels.pop()
+        levels.append((level, " ".join(title.split())))
+        heading = tuple(name for _, name in levels)
+        sections.append(Section(start, end, heading, kind="heading"))
+        at = end
+    if at < length or not sections:
+        sections.append(Section(at, length, heading))
+    return sections

@@ -1,0 +1,218 @@
+"""The collections of the embedded engine: one sub-folder each, opened at first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from qdrant_client import models
+
+from indexes.errors import CollectionNotFoundError, StoreError
+from indexes.store.checks import check_disk, check_name
+from indexes.store.edge import convert
+from indexes.store.edge import query as edge_query
+from indexes.store.edge.aliases import EdgeAliases
+from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder, engine_errors
+
+DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+
+class EdgeCollections(EdgeAliases):
+    """Creating, finding, describing, flushing and closing collections. ``edge.EdgeClient`` adds their points."""
+
+    def __init__(self, root: str | Path, *, min_free_mb: int = 512) -> None:
+        super().__init__()
+        self.root = Path(root).expanduser()
+        self.min_free_mb = min_free_mb
+        self._folders: dict[str, EdgeFolder] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- collections ----
+
+    def _names(self) -> list[str]:
+        if not self.root.is_dir():
+            return []
+        return sorted(entry.parent.name for entry in self.root.glob("*/collection.json"))
+
+    def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
+        folder = self._folders.get(name)
+        if folder is None:
+            real = self._real(check_name(name))  # only collections are kept here: an alias may move
+            folder = self._folders.get(real)
+            if folder is None:
+                folder = self._folders[real] = EdgeFolder(self.root / real)
+        if must_exist and not folder.description and not folder.exists():
+            there = ", ".join(self._names()) or "none"
+            raise CollectionNotFoundError(
+                f"there is no collection {name!r} in {self.root} (there: {there})",
+                remedy="build it first: rag ingest PATH --collection " + name,
+            )
+        return folder
+
+    def get_collections(self, **kwargs: Any) -> models.CollectionsResponse:
+        return models.CollectionsResponse(
+            collections=[models.CollectionDescription(name=name) for name in self._names()]
+        )
+
+    def collection_exists(self, collection_name: str, **kwargs: Any) -> bool:
+        return self._folder(collection_name, must_exist=False).exists()
+
+    def create_collection(
+        self,
+        collection_name: str,
+        vectors_config: models.VectorParams | Mapping[str, models.VectorParams] | None = None,
+        sparse_vectors_config: dict[str, models.SparseVectorParams] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        """Options of servers (shards, replicas, HNSW, quantization) raise StoreError when they ask for something."""
+        for option, value in kwargs.items():
+            if value is not None and option not in {"timeout", "on_disk_payload", "hnsw_config", "optimizers_config"}:
+                raise StoreError(
+                    f"the embedded engine has no {option} (given {value!r})",
+                    remedy="leave that setting out, or use a Qdrant server (store.url)",
+                )
+        folder = self._folder(collection_name, must_exist=False)
+        if folder.exists():
+            raise StoreError(
+                f"collection {collection_name!r} already exists in {self.root}", remedy="delete it first or open it"
+            )
+        single = isinstance(vectors_config, models.VectorParams)
+        vectors = (
+            {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else dict(vectors_config or {})
+        )
+        sparse = sparse_vectors_config or {}
+        self.root.mkdir(parents=True, exist_ok=True)
+        check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_SEGMENT_BYTES)
+        description = {
+            "vectors": {name: params.model_dump(mode="json", exclude_none=True) for name, params in vectors.items()},
+            "single": single,
+            "sparse_vectors": {
+                name: params.model_dump(mode="json", exclude_none=True) for name, params in sparse.items()
+            },
+            "metadata": convert.to_edge_payload(metadata),
+        }
+        folder.create(convert.edge_config(vectors, sparse), description)
+        return True
+
+    def recreate_collection(self, collection_name: str, *args: Any, **kwargs: Any) -> bool:
+        self.delete_collection(collection_name)
+        return self.create_collection(collection_name, *args, **kwargs)
+
+    def update_collection(self, collection_name: str, metadata: dict[str, Any] | None = None, **kwargs: Any) -> bool:
+        """Only ``metadata`` can be updated; it is merged into what is there."""
+        if any(value is not None for value in kwargs.values()):
+            raise NotImplementedError(f"the embedded engine cannot update {sorted(kwargs)}")
+        folder = self._folder(collection_name)
+        description = dict(folder.read_description(anew=True))
+        description["metadata"] = {**description["metadata"], **convert.to_edge_payload(metadata)}
+        folder.write_description(description)
+        return True
+
+    def delete_collection(self, collection_name: str, **kwargs: Any) -> bool:
+        folder = self._folder(collection_name, must_exist=False)
+        if not folder.exists() or folder.folder.name != collection_name:
+            return False  # an alias is not deleted in its collection's place
+        folder.drop()
+        self._folders.pop(collection_name, None)
+        self._forget_aliases_of(collection_name)
+        return True
+
+    def collection_metadata(self, collection_name: str) -> dict[str, Any]:
+        """What ``create_collection(metadata=...)`` recorded, read without opening or locking the collection. Read anew:
+        another process may have moved the collection's name meanwhile."""
+        return dict(self._folder(collection_name).read_description(anew=True)["metadata"])
+
+    def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
+        folder = self._folder(collection_name)
+        with folder.opened() as shard:
+            info = shard.info()
+        return edge_query.collection_info(folder.read_description(), info)
+
+    def create_payload_index(
+        self, collection_name: str, field_name: str, field_schema: Any = None, field_type: Any = None, **kwargs: Any
+    ) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        schema = convert.field_schema(field_schema or field_type or "keyword")
+        return self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
+
+    def delete_payload_index(self, collection_name: str, field_name: str, **kwargs: Any) -> models.UpdateResult:
+        import qdrant_edge as qe
+
+        return self._update(collection_name, qe.UpdateOperation.delete_field_index(field_name))
+
+    # ---- what every write goes through ----
+
+    def _update(self, name: str, operation: Any, needed_bytes: int = 1 << 20) -> models.UpdateResult:
+        folder = self._folder(name)
+        with folder.opened() as shard:
+            check_disk(folder.folder, min_free_mb=self.min_free_mb, needed_bytes=needed_bytes)
+            folder.dirty = True
+            with engine_errors(folder.folder):
+                shard.update(operation)
+        return DONE
+
+    def _schema(self, name: str) -> tuple[dict[str, int], set[str]]:
+        """Dense names with their dimensions, and sparse names."""
+        description = self._folder(name).read_description()
+        return {key: params["size"] for key, params in description["vectors"].items()}, set(
+            description["sparse_vectors"]
+        )
+
+    def flush(self, collection_name: str | None = None) -> None:
+        """Bring what was written onto the disk: call it at each document or commit."""
+        names = [collection_name] if collection_name is not None else list(self._folders)
+        for name in names:
+            self._folder(name, must_exist=False).flush()
+
+    def optimize(self, collection_name: str, *, timeout: float = 3600.0) -> bool:
+        """Index and vacuum in a process of its own; the collection is closed meanwhile and its callers wait.
+
+        Needed after many deletions, or beyond 100,000 points, where the engine then builds an HNSW graph.
+        Returns True if anything changed.
+
+        Raises:
+            StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays usable.
+        """
+        return self._folder(collection_name).optimize(timeout=timeout, min_free_mb=self.min_free_mb)
+
+    def pack(self, collection_name: str) -> bool:
+        """Where more than 20,000 points are kept in memory, put them into files that are mapped; call it after a flush.
+
+        Seconds, in a process of its own; the collection is closed meanwhile and its callers wait. True if it was done.
+        """
+        return self._folder(collection_name).pack(min_free_mb=self.min_free_mb)
+
+    @contextmanager
+    def briefly(self, collection_name: str) -> Iterator[None]:
+        """Hold a collection for a moment: another process that wants it meanwhile waits instead of failing.
+
+        One that this client has open already stays open.
+        """
+        folder = self._folder(collection_name)
+        if folder.is_open:
+            yield
+            return
+        folder.lock.brief = True
+        try:
+            yield
+        finally:
+            folder.lock.brief = False
+            folder.close()
+
+    def close(self, **kwargs: Any) -> None:
+        for folder in self._folders.values():
+            folder.close()
+        self._folders.clear()
+
+    def __repr__(self) -> str:
+        return f"EdgeClient({os.fspath(self.root)!r})"

@@ -1,0 +1,230 @@
+"""Words of ``qdrant_client`` into words of ``qdrant_edge``: filters, queries, vectors, schema.
+
+Only what RagWright and the stock LlamaIndex store say is translated; anything else raises ``NotImplementedError``
+by name, as ``QdrantBase`` does. ``qdrant_edge`` is imported inside the functions: importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from indexes.store.edge.filters import filter_
+from indexes.store.edge.ids import PointId, from_edge_id, to_edge_id
+from indexes.store.edge.packing import SEGMENTS
+from indexes.store.payload import plain_json
+
+INDEX_FROM_POINTS = 100_000  # up to here exact search takes some 10 ms and needs no HNSW graph
+
+
+def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
+    return plain_json(payload) if payload else {}
+
+
+def with_payload(value: Any) -> Any:
+    """bool, list of keys, or an include/exclude selector."""
+    import qdrant_edge as qe
+
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, models.PayloadSelectorInclude):
+        return qe.PayloadSelector.Include(list(value.include))
+    if isinstance(value, models.PayloadSelectorExclude):
+        return qe.PayloadSelector.Exclude(list(value.exclude))
+    return list(value)
+
+
+def with_vectors(value: Any) -> Any:
+    return bool(value) if value is None or isinstance(value, bool) else list(value)
+
+
+def vector_out(vector: Any) -> Any:
+    """An engine's vector as ``qdrant_client`` shows it."""
+    if isinstance(vector, dict):
+        return {name: vector_out(item) for name, item in vector.items()}
+    if hasattr(vector, "indices"):
+        return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
+    return vector
+
+
+def record_out(record: Any) -> models.Record:
+    return models.Record.model_construct(
+        id=from_edge_id(record.id),
+        payload=record.payload,
+        vector=vector_out(record.vector),
+        shard_key=None,
+        order_value=record.order_value,
+    )
+
+
+def scored_out(point: Any) -> models.ScoredPoint:
+    # model_construct: the engine's values are already of these types, and validation would cost more than the search
+    return models.ScoredPoint.model_construct(
+        id=from_edge_id(point.id),
+        version=point.version,
+        score=point.score,
+        payload=point.payload,
+        vector=vector_out(point.vector),
+        shard_key=None,
+        order_value=point.order_value,
+    )
+
+
+def sparse(vector: Any) -> Any:
+    import qdrant_edge as qe
+
+    indices = np.asarray(vector.indices, dtype=np.int64)
+    values = np.asarray(vector.values, dtype=np.float64)
+    order = np.argsort(indices, kind="stable")
+    return qe.SparseVector(indices[order].tolist(), values[order].tolist())
+
+
+def query(value: Any, using: str | None) -> Any:
+    """A nearest-neighbour or order-by query; None stays None."""
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    if isinstance(value, models.NearestQuery):
+        value = value.nearest
+    if isinstance(value, (models.SparseVector,)) or (hasattr(value, "indices") and hasattr(value, "values")):
+        return qe.Query.Nearest(sparse(value), using)
+    if isinstance(value, np.ndarray):
+        value = value.astype(np.float32, copy=False).tolist()
+    if isinstance(value, (list, tuple)) and (not value or not isinstance(value[0], (list, tuple))):
+        return qe.Query.Nearest(list(value), using)
+    if isinstance(value, models.OrderByQuery):
+        return order_by(value.order_by)
+    raise NotImplementedError(f"the embedded engine's adapter does not translate a query of {type(value).__name__}")
+
+
+def order_by(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, str):
+        return qe.OrderBy(value)
+    direction = {None: None, "asc": qe.Direction.Asc, "desc": qe.Direction.Desc}[
+        value.direction.value if value.direction else None
+    ]
+    return qe.OrderBy(value.key, direction, value.start_from)
+
+
+def search_params(value: models.SearchParams | None) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    return qe.SearchParams(hnsw_ef=value.hnsw_ef, exact=bool(value.exact), indexed_only=bool(value.indexed_only))
+
+
+def selector(value: Any) -> tuple[list[PointId] | None, Any]:
+    """A points selector as (ids, None) or (None, edge filter)."""
+    if isinstance(value, models.PointIdsList):
+        value = value.points
+    if isinstance(value, models.FilterSelector):
+        value = value.filter
+    if isinstance(value, models.Filter):
+        return None, filter_(value)
+    items: Iterable[Any] = value if isinstance(value, (list, tuple, set)) else [value]
+    return [to_edge_id(item) for item in items], None
+
+
+# ---- schema ----
+
+_SCHEMA_TYPES = ("keyword", "integer", "float", "geo", "text", "bool", "datetime", "uuid")
+
+
+def field_schema(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, models.TextIndexParams):
+        tokenizer = value.tokenizer.value.capitalize() if value.tokenizer else None
+        return qe.TextIndexParams(
+            tokenizer=getattr(qe.TokenizerType, tokenizer) if tokenizer else None,
+            min_token_len=value.min_token_len,
+            max_token_len=value.max_token_len,
+            lowercase=value.lowercase,
+            phrase_matching=value.phrase_matching,
+        )
+    name = getattr(value, "type", value)
+    name = getattr(name, "value", name)
+    if name not in _SCHEMA_TYPES:
+        raise NotImplementedError(f"the embedded engine's adapter does not know the payload index type {value!r}")
+    if name == "keyword":
+        return qe.KeywordIndexParams(memory=qe.Memory.Cached)  # else in RAM, 30 bytes a point also when packed
+    return getattr(qe.PayloadSchemaType, str(name).capitalize())
+
+
+def edge_config(
+    vectors: dict[str, models.VectorParams],
+    sparse_vectors: dict[str, models.SparseVectorParams],
+    *,
+    graph: bool = False,
+    segments: int = SEGMENTS,
+) -> Any:
+    """The engine's configuration. The unnamed vector is named "".
+
+    Args:
+        graph: what is optimised gets an HNSW graph; without one dense search is exact.
+        segments: more than these are merged when it is optimised.
+    """
+    import qdrant_edge as qe
+
+    # Cached: memory maps, read ahead; Cold: memory maps. The engine's default for both keeps them in RAM.
+    memory = qe.Memory.Cold if any(params.on_disk for params in vectors.values()) else qe.Memory.Cached
+    return qe.EdgeConfig(
+        vectors={name: _vector_params(params) for name, params in vectors.items()},
+        sparse_vectors={
+            name: qe.EdgeSparseVectorParams(
+                modifier=qe.Modifier.Idf if params.modifier == models.Modifier.IDF else None, memory=memory
+            )
+            for name, params in sparse_vectors.items()
+        },
+        id_tracker_memory=memory,
+        hnsw_config=qe.HnswIndexConfig(m=16 if graph else 0, ef_construct=100, full_scan_threshold=10_000),
+        # 1 KB: every segment that is optimised is put into memory maps, for only those that are "indexed" are.
+        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=segments),
+    )
+
+
+def described_config(description: dict[str, Any], *, graph: bool, segments: int) -> Any:
+    """``edge_config`` of a collection, from what ``collection.json`` says of it."""
+    vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
+    sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
+    return edge_config(vectors, sparse, graph=graph, segments=segments)
+
+
+def _vector_params(params: models.VectorParams) -> Any:
+    import qdrant_edge as qe
+
+    if params.multivector_config is not None:
+        raise NotImplementedError("the embedded engine's adapter does not store multi-vectors")
+    names = {"float32": "Float32", "float16": "Float16", "uint8": "Uint8", "turbo8": "Turbo8", "turbo16": "Turbo16"}
+    datatype = names[params.datatype.value] if params.datatype else "Float32"
+    return qe.EdgeVectorParams(
+        size=params.size,
+        distance=getattr(qe.Distance, params.distance.value.capitalize()),
+        datatype=getattr(qe.VectorStorageDatatype, datatype),
+        memory=qe.Memory.Cold if params.on_disk else None,
+    )
+
+
+def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
+    """PointStructs or a Batch as (id, vector, payload)."""
+    if isinstance(points, models.Batch):
+        payloads: list[Any] = points.payloads or [None] * len(points.ids)
+        vectors = points.vectors
+        if isinstance(vectors, dict):
+            rows: list[Any] = [{name: column[i] for name, column in vectors.items()} for i in range(len(points.ids))]
+        else:
+            rows = list(vectors)
+        return [
+            (to_edge_id(i), vector, to_edge_payload(payload))
+            for i, vector, payload in zip(points.ids, rows, payloads, strict=True)
+        ]
+    if isinstance(points, models.PointsList):
+        points = points.points
+    return [(to_edge_id(point.id), point.vector, to_edge_payload(point.payload)) for point in points]

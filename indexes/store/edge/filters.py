@@ -1,0 +1,109 @@
+"""Filters of ``qdrant_client`` into filters of ``qdrant_edge``."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import numpy as np
+from qdrant_client.http import models
+
+from indexes.store.edge.ids import to_edge_id
+
+
+def filter_(value: models.Filter | None) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+
+    def many(conditions: Any) -> list[Any] | None:
+        if conditions is None:
+            return None
+        items = conditions if isinstance(conditions, (list, tuple)) else [conditions]
+        # An empty clause restricts nothing in Qdrant.
+        return [condition(item) for item in items] or None
+
+    least = value.min_should
+    return qe.Filter(
+        must=many(value.must),
+        should=many(value.should),
+        must_not=many(value.must_not),
+        min_should=qe.MinShould(many(least.conditions) or [], least.min_count) if least else None,
+    )
+
+
+def condition(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(value, models.Filter):
+        return filter_(value)
+    if isinstance(value, models.FieldCondition):
+        return _field_condition(value)
+    if isinstance(value, models.IsEmptyCondition):
+        return qe.IsEmptyCondition(value.is_empty.key)
+    if isinstance(value, models.IsNullCondition):
+        return qe.IsNullCondition(value.is_null.key)
+    if isinstance(value, models.HasIdCondition):
+        # The engine takes UUID objects and integers here, not text.
+        ids = (to_edge_id(item) for item in value.has_id)
+        return qe.HasIdCondition({uuid.UUID(item) if isinstance(item, str) else item for item in ids})
+    if isinstance(value, models.HasVectorCondition):
+        return qe.HasVectorCondition(value.has_vector)
+    if isinstance(value, models.NestedCondition):
+        return qe.NestedCondition(value.nested.key, filter_(value.nested.filter))
+    raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")
+
+
+def _field_condition(value: models.FieldCondition) -> Any:
+    import qdrant_edge as qe
+
+    if value.geo_bounding_box or value.geo_radius or value.geo_polygon:
+        raise NotImplementedError("the embedded engine's adapter does not translate geographic conditions")
+    bounds: Any = None
+    if isinstance(value.range, models.DatetimeRange):
+        bounds = qe.RangeDateTime(**{name: _iso(getattr(value.range, name)) for name in ("gte", "gt", "lte", "lt")})
+    elif value.range is not None:
+        bounds = qe.RangeFloat(gte=value.range.gte, gt=value.range.gt, lte=value.range.lte, lt=value.range.lt)
+    count = value.values_count
+    return qe.FieldCondition(
+        value.key,
+        match=_match(value.match),
+        range=bounds,
+        values_count=qe.ValuesCount(lt=count.lt, gt=count.gt, lte=count.lte, gte=count.gte) if count else None,
+        is_empty=value.is_empty,
+        is_null=value.is_null,
+    )
+
+
+def _iso(moment: Any) -> str | None:
+    return None if moment is None else moment if isinstance(moment, str) else moment.isoformat()
+
+
+def _match(value: Any) -> Any:
+    import qdrant_edge as qe
+
+    if value is None:
+        return None
+    several: list[Any]
+    if isinstance(value, models.MatchValue):
+        # A Python bool arrives in the engine as the integer 1 and matches nothing; numpy's bool arrives as a bool.
+        exact: Any = np.bool_(value.value) if isinstance(value.value, bool) else value.value
+        return qe.MatchValue(exact)
+    if isinstance(value, models.MatchAny):
+        several = list(value.any)
+        return qe.MatchAny(several)
+    if isinstance(value, models.MatchExcept):
+        several = list(value.except_)
+        return qe.MatchExcept(several)
+    if isinstance(value, models.MatchText):
+        return qe.MatchText(value.text)
+    if isinstance(value, models.MatchTextAny):
+        return qe.MatchTextAny(value.text_any)
+    if isinstance(value, models.MatchPhrase):
+        return qe.MatchPhrase(value.phrase)
+    if isinstance(value, models.MatchPrefix):
+        return qe.MatchPrefix(value.prefix)
+    if isinstance(value, models.MatchSubstring):
+        return qe.MatchSubstring(value.substring)
+    raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")

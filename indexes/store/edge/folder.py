@@ -1,0 +1,255 @@
+"""One collection of the embedded engine on disk: its folder, its lock, its shard.
+
+    root/<collection>/collection.json   schema and metadata; the collection exists when this file does
+    root/<collection>/lock              held while open (``edge_lock.py``)
+    root/<collection>/shard/            Qdrant Edge's own files
+
+The shard is opened at first use: listing collections or reading a fingerprint locks nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import DiskSpaceError, StoreError
+from indexes.memory import give_back
+from indexes.store.checks import check_disk, check_room_to_open
+from indexes.store.edge import packing as edge_packing
+from indexes.store.edge.convert import INDEX_FROM_POINTS, described_config
+from indexes.store.edge.lock import FolderLock
+
+FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
+
+
+@contextmanager
+def engine_errors(folder: Path) -> Iterator[None]:
+    """What the engine says of a write that failed, in one sentence."""
+    try:
+        yield
+    except Exception as error:  # the engine raises nothing narrower
+        if not str(error).startswith("Service runtime error"):
+            raise
+        if "os error 28" in str(error) or "No space" in str(error):
+            raise DiskSpaceError(
+                f"the disk is full: {folder} cannot be written",
+                remedy="free disk space and run it again; what was acknowledged is kept",
+            ) from error
+        raise StoreError(f"{folder} cannot be written ({error})", remedy="check the disk and run it again") from error
+
+
+class EdgeFolder:
+    """One collection. Not for direct use: ``EdgeClient`` holds one for each collection it opened.
+
+    Calls on one collection are serialised by a lock: the engine holds the GIL during each of them anyway.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.description: dict[str, Any] = {}
+        self._mutex = threading.RLock()
+        self._shard: Any = None
+        self.lock = FolderLock(folder)
+        self._opened_by: int | None = None
+        self._packs = True
+        self.dirty = False
+        forget = weakref.WeakMethod(self._after_fork)
+        os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
+
+    # ---- description ----
+
+    @property
+    def description_path(self) -> Path:
+        return self.folder / "collection.json"
+
+    @property
+    def shard_path(self) -> Path:
+        return self.folder / "shard"
+
+    def exists(self) -> bool:
+        return self.description_path.is_file()
+
+    def read_description(self, *, anew: bool = False) -> dict[str, Any]:
+        """Schema and metadata, without opening (or locking) the shard."""
+        if anew or not self.description:
+            self.description = json.loads(self.description_path.read_text(encoding="utf-8"))
+        return self.description
+
+    def write_description(self, description: dict[str, Any]) -> None:
+        """Replaced in one step, after its content is on the disk."""
+        temporary = self.description_path.with_suffix(".tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(description, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.description_path)
+        self.description = description
+
+    # ---- lifetime ----
+
+    @property
+    def is_open(self) -> bool:
+        return self._shard is not None
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """The shard, opened at first use, for one call."""
+        self._refuse_after_fork()
+        with self._mutex:
+            if self._shard is None:
+                self._open()
+            yield self._shard
+
+    def create(self, config: Any, description: dict[str, Any]) -> None:
+        """The description is written last: a crash before it leaves no half collection behind, only files to clear."""
+        import qdrant_edge as qe
+
+        with self._mutex:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.lock.take()
+            try:
+                if self.shard_path.exists():
+                    shutil.rmtree(self.shard_path)
+                self._shard = qe.EdgeShard.create(str(self.shard_path), config)
+                self._shard.flush()
+                self._opened_by = os.getpid()
+                self.write_description(description)
+            except BaseException:
+                self.close()
+                raise
+
+    def _open(self) -> None:
+        import qdrant_edge as qe
+
+        check_room_to_open(self.shard_path)
+        self.lock.take()
+        try:
+            self._shard = qe.EdgeShard.load(str(self.shard_path))
+        except Exception as error:
+            self.lock.release()
+            if "WouldBlock" in str(error):  # the engine's own lock, held by a process that is not RagWright's
+                raise self.lock.error(None) from error
+            raise StoreError(
+                f"the collection in {self.folder} cannot be opened: {error}",
+                remedy="ingest again into another collection, or restore the folder from a backup",
+            ) from error
+        self._opened_by = os.getpid()
+
+    def flush(self) -> None:
+        """Everything acknowledged so far is on the disk when this returns. Nothing to do when nothing was written."""
+        self._refuse_after_fork()
+        with self._mutex:
+            if self._shard is not None and self.dirty:
+                with engine_errors(self.folder):
+                    self._shard.flush()
+                self.dirty = False
+
+    def close(self) -> None:
+        """Flush, close, release. In a forked child nothing is touched: the engine belongs to the parent."""
+        if self._opened_by is not None and self._opened_by != os.getpid():
+            return
+        with self._mutex:
+            try:
+                self._close_shard()
+            finally:
+                self._opened_by = None
+                self.lock.release()
+
+    def _close_shard(self) -> None:
+        shard, self._shard = self._shard, None
+        self.dirty = False
+        if shard is not None:
+            try:
+                with engine_errors(self.folder):
+                    shard.flush()
+            finally:
+                shard.close()
+
+    def drop(self) -> None:
+        """Delete the collection. Its description goes first: a crash in between leaves no half collection."""
+        self._refuse_after_fork()
+        with self._mutex:
+            self.lock.take()
+            shard, self._shard = self._shard, None
+            if shard is not None:
+                shard.close()
+            self.description_path.unlink(missing_ok=True)
+            self.description = {}
+            shutil.rmtree(self.shard_path, ignore_errors=True)
+            self._opened_by = None
+            self.dirty = False
+            self.lock.release()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def optimize(self, *, timeout: float, min_free_mb: int) -> bool:
+        """Close, let a fresh process optimise the files, and open again at the next use. True if it changed any."""
+        with self.opened() as shard:
+            graph = shard.info().points_count >= INDEX_FROM_POINTS
+            size = edge_packing.disk_bytes([self.shard_path])
+            check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size)
+            changed = self._optimized(graph=graph, segments=1, timeout=timeout, brief=False)
+            self.write_description({**self.read_description(), "graph": graph})  # packing keeps it
+            return changed
+
+    def pack(self, *, min_free_mb: int) -> bool:
+        """Where many points are kept in memory, let a fresh process put them into memory maps; seconds.
+
+        Without room on the disk they stay there, and so they do (with a warning, once) where it fails: that costs
+        memory, and no reading or writing.
+        """
+        self._refuse_after_fork()
+        with self._mutex:
+            if self._shard is None or not self._packs:
+                return False
+            if edge_packing.points_in_memory(self.shard_path) < edge_packing.PACK_POINTS:
+                return False
+            size = edge_packing.disk_bytes(edge_packing.in_memory(self.shard_path))
+            try:
+                check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size + FRESH_SEGMENT_BYTES)
+                graph = bool(self.read_description().get("graph"))
+                return self._optimized(graph=graph, segments=edge_packing.SEGMENTS, timeout=3600, brief=True)
+            except DiskSpaceError:
+                return False
+            except StoreError as error:
+                self._packs = False
+                warnings.warn(f"points stay in memory: {error}", stacklevel=2)
+                return False
+
+    def _optimized(self, *, graph: bool, segments: int, timeout: float, brief: bool) -> bool:
+        """The lock is kept all the time: nobody else comes in between."""
+        import qdrant_edge as qe
+
+        self._close_shard()
+        config = described_config(self.read_description(), graph=graph, segments=segments)
+        with engine_errors(self.folder):
+            qe.EdgeShard.load(str(self.shard_path), config).close()  # which writes it down for the other process
+        give_back()
+        try:
+            return edge_packing.run_optimizer(self.shard_path, self.lock, timeout=timeout, brief=brief)
+        finally:
+            self.lock.say(os.getpid(), brief=self.lock.brief)
+
+    # ---- fork ----
+
+    def _after_fork(self) -> None:
+        """In a forked child: keep the shard from ever being dropped there (its threads are gone, so that crashes)."""
+        if self._shard is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
+        self.lock.leave_to_parent()
+
+    def _refuse_after_fork(self) -> None:
+        if self._opened_by is not None and self._opened_by != os.getpid():
+            raise StoreError(
+                f"the collection in {self.folder} was opened by process {self._opened_by} before it forked this one, "
+                "and the embedded engine does not survive a fork",
+                remedy="open the index in the child, or start it with multiprocessing's 'spawn' method",
+            )

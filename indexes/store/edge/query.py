@@ -1,0 +1,227 @@
+"""How the embedded engine's adapter answers queries, and what it says about a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client.http import models
+
+from indexes.errors import StoreError
+from indexes.store.checks import check_dense, check_sparse
+from indexes.store.edge import convert
+from indexes.store.edge.filters import filter_
+from indexes.store.edge.ids import from_edge_id
+
+Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names
+Row = tuple[str | int, float]
+
+
+def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
+    return StoreError(
+        f"the collection has no vector named {name!r} (there: {', '.join(map(repr, there))})",
+        remedy="use one of these names, or build the collection with that vector",
+    )
+
+
+def checked_vectors(vectors: Sequence[Any], dims: dict[str, int], sparse_names: set[str]) -> list[Any]:
+    """Vectors of PointStructs as the engine takes them, after names, dimensions and numbers were looked at."""
+    dense_columns: dict[str, list[Any]] = {name: [] for name in dims}
+    sparse_columns: dict[str, list[Any]] = {name: [] for name in sparse_names}
+    made: list[Any] = []
+    for vector in vectors:
+        named = vector if isinstance(vector, dict) else {"": vector}
+        point: dict[str, Any] = {}
+        for name, item in named.items():
+            if name in dims:
+                row = np.asarray(item, dtype=np.float32)
+                if row.ndim != 1:
+                    raise StoreError(f"vector {name!r} is a matrix", remedy="give one vector of numbers a point")
+                check_dense(row[None], dim=dims[name], name=name)
+                dense_columns[name].append(row)
+                point[name] = row.tolist()
+            elif name in sparse_names:
+                sparse_columns[name].append(item)
+                check_sparse([item], name=name, sorted_=False)
+                point[name] = convert.sparse(item)
+            else:
+                raise unknown_vector(name, [*dims, *sparse_names])
+        made.append(point if set(point) != {""} else point[""])
+    return made
+
+
+def _check_query(query: Any, using: str | None, schema: Schema) -> None:
+    """The engine would answer a NaN query with nonsense; a wrong name or dimension with a cryptic message."""
+    dims, sparse_names = schema
+    name = using or ""
+    if isinstance(query, models.NearestQuery):
+        query = query.nearest
+    if query is None or isinstance(query, (models.OrderByQuery, models.FusionQuery, models.RrfQuery)):
+        return
+    if name not in dims and name not in sparse_names:
+        raise unknown_vector(name, [*dims, *sparse_names])
+    if name in sparse_names:
+        if not hasattr(query, "indices"):
+            raise StoreError(f"vector {name!r} is sparse", remedy="search it with a sparse vector")
+        check_sparse([query], name=name, sorted_=False)
+    elif isinstance(query, (list, tuple, np.ndarray)):
+        check_dense(np.asarray(query, dtype=np.float32)[None], dim=dims[name], name=name)
+
+
+def run_batch(shard: Any, requests: Sequence[models.QueryRequest], schema: Schema) -> list[models.QueryResponse]:
+    """Plain requests go to the engine as one batch; each fusion's prefetches as another."""
+    import qdrant_edge as qe
+
+    answers: dict[int, list[models.ScoredPoint]] = {}
+    plain: list[int] = []
+    native: list[Any] = []
+    for i, request in enumerate(requests):
+        if isinstance(request.query, (models.FusionQuery, models.RrfQuery)):
+            answers[i] = _fused(shard, request, schema)
+        elif getattr(request, "lookup_from", None) is not None:
+            raise NotImplementedError("the embedded engine's adapter has no lookup_from")
+        else:
+            plain.append(i)
+            native.append(_native(request, schema))
+    if native:
+        for i, points in zip(plain, shard.query_batch(qe.QueryBatchRequest(native)), strict=True):
+            answers[i] = [convert.scored_out(point) for point in points]
+            if not isinstance(requests[i].query, models.OrderByQuery) and requests[i].query is not None:
+                answers[i].sort(key=_best_first)
+    return [models.QueryResponse.model_construct(points=answers[i]) for i in range(len(requests))]
+
+
+def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
+    return (-point.score, str(point.id))
+
+
+def _native(request: models.QueryRequest, schema: Schema) -> Any:
+    import qdrant_edge as qe
+
+    _check_query(request.query, request.using, schema)
+    return qe.QueryRequest(
+        limit=request.limit if request.limit is not None else 10,
+        offset=request.offset,
+        query=convert.query(request.query, request.using),
+        prefetches=[_prefetch(item, schema) for item in _prefetches(request)] or None,
+        with_vector=convert.with_vectors(request.with_vector),
+        with_payload=convert.with_payload(request.with_payload),
+        filter=filter_(request.filter),
+        score_threshold=request.score_threshold,
+        params=convert.search_params(request.params),
+    )
+
+
+def _prefetches(request: Any) -> list[models.Prefetch]:
+    found = request.prefetch
+    return [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def _prefetch(item: models.Prefetch, schema: Schema) -> Any:
+    import qdrant_edge as qe
+
+    if isinstance(item.query, (models.FusionQuery, models.RrfQuery)):
+        raise NotImplementedError("the embedded engine's adapter does not nest fusions")
+    _check_query(item.query, item.using, schema)
+    return qe.Prefetch(
+        limit=item.limit if item.limit is not None else 10,
+        query=convert.query(item.query, item.using),
+        prefetches=[_prefetch(inner, schema) for inner in _prefetches(item)] or None,
+        params=convert.search_params(item.params),
+        filter=filter_(item.filter),
+        score_threshold=item.score_threshold,
+    )
+
+
+def _fused(shard: Any, request: models.QueryRequest, schema: Schema) -> list[models.ScoredPoint]:
+    from qdrant_client.hybrid.fusion import distribution_based_score_fusion, reciprocal_rank_fusion
+
+    k, weights = None, None
+    if isinstance(request.query, models.RrfQuery):
+        k, weights = request.query.rrf.k, request.query.rrf.weights
+    legs = [
+        models.QueryRequest.model_construct(
+            query=item.query,
+            using=item.using,
+            prefetch=item.prefetch,
+            filter=_both(item.filter, request.filter),
+            params=item.params,
+            limit=item.limit,
+            offset=None,
+            with_payload=request.with_payload,
+            with_vector=request.with_vector,
+            score_threshold=item.score_threshold,
+        )
+        for item in _prefetches(request)
+    ]
+    found = [answer.points for answer in run_batch(shard, legs, schema)]
+    everything = sum(map(len, found))
+    if isinstance(request.query, models.FusionQuery) and request.query.fusion == models.Fusion.DBSF:
+        points = distribution_based_score_fusion(found, limit=everything)
+    else:
+        points = reciprocal_rank_fusion(found, limit=everything, ranking_constant_k=k, weights=weights)
+    points.sort(key=_best_first)
+    if request.score_threshold is not None:
+        points = [point for point in points if point.score >= request.score_threshold]
+    start = request.offset or 0
+    return points[start : start + (request.limit if request.limit is not None else 10)]
+
+
+def _both(one: models.Filter | None, other: models.Filter | None) -> models.Filter | None:
+    return models.Filter(must=[one, other]) if one is not None and other is not None else one or other
+
+
+def run_arrays(
+    shard: Any,
+    legs: Sequence[tuple[str, Any]],
+    schema: Schema,
+    *,
+    limit: int,
+    query_filter: models.Filter | None,
+) -> list[list[Row]]:
+    import qdrant_edge as qe
+
+    chosen = filter_(query_filter)
+    native = []
+    for name, vector in legs:
+        _check_query(vector, name, schema)
+        native.append(
+            qe.QueryRequest(
+                limit=limit,
+                query=convert.query(vector, name),
+                with_payload=False,
+                with_vector=False,
+                filter=chosen,
+            )
+        )
+    return [
+        [(from_edge_id(point.id), point.score) for point in points]
+        for points in shard.query_batch(qe.QueryBatchRequest(native))
+    ]
+
+
+def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:
+    vectors: Any = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
+    if description["single"]:
+        vectors = vectors[""]
+    sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
+    return models.CollectionInfo(
+        status=models.CollectionStatus.GREEN,
+        optimizer_status=models.OptimizersStatusOneOf.OK,
+        indexed_vectors_count=info.indexed_vectors_count,
+        points_count=info.points_count,
+        segments_count=info.segments_count,
+        config=models.CollectionConfig(
+            params=models.CollectionParams(vectors=vectors, sparse_vectors=sparse or None),
+            hnsw_config=models.HnswConfig(m=16, ef_construct=100, full_scan_threshold=10000),
+            optimizer_config=models.OptimizersConfig(
+                deleted_threshold=0.2, vacuum_min_vector_number=1000, default_segment_number=0, flush_interval_sec=5
+            ),
+            metadata=description["metadata"] or None,
+        ),
+        payload_schema={
+            name: models.PayloadIndexInfo(data_type=str(item.data_type).rsplit(".", 1)[-1].lower(), points=item.points)
+            for name, item in info.payload_schema.items()
+        },
+    )

@@ -1,0 +1,177 @@
+"""Sentence splitter for Chinese, English and text that mixes both, with character offsets.
+
+What ends a sentence, in short (``tests/indexes/test_sentences.py`` holds the cases):
+
+- 。！？；…… and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket in
+  the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays with
+  its quotation); every other closing quote after a terminator ends one. Sentences inside a quotation are split.
+- . ! ? followed by white space, by the end or by Chinese; not after abbreviations, initials and list numbers, not
+  before a lower-case word. So decimals, versions, URLs, file names and method calls stay whole.
+- A blank line, always. A single line break where the line ends in Chinese (but for a comma), where a list item, heading
+  or table row follows, or where the next word would have fitted on the line; not in a hard-wrapped English paragraph.
+- A sentence longer than ``max_chars`` is cut at a line break, a comma or a blank where there is one.
+
+Only white space lies between sentences, so ``join`` gives back the text exactly. One pass: each terminator is looked at
+once with bounded look-around, so time is linear in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from indexes.errors import SettingsError
+from indexes.text.sentence_rules import (
+    BREAKS,
+    CANDIDATE,
+    SKIP,
+    STRONG,
+    Paragraph,
+    after_space,
+    line_ends,
+    semicolon,
+    skip,
+    strong,
+    weak,
+)
+
+MAX_CHARS = 1200
+LONGEST = 100_000  # characters after which a "sentence" ends in any case, so that none is ever looked for further
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A sentence: character offsets ``text[start:end]``, no white space at either end."""
+
+    start: int
+    end: int
+
+
+def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Span]:
+    """All sentences of ``text``, in order; at most ``max_chars`` characters each.
+
+    Raises:
+        SettingsError: ``max_chars`` is below 1.
+    """
+    return list(iter_spans(text, max_chars=max_chars))
+
+
+def join(text: str, spans: Iterable[Span]) -> str:
+    """The text put together from its sentences and the white space around them; equal to ``text`` for our spans.
+
+    What lies between spans and is not white space is left out, so the comparison finds lost characters.
+    """
+    parts: list[str] = []
+    at = 0
+    for span in spans:
+        gap = text[at : span.start]
+        parts += (gap if not gap.strip() else "", text[span.start : span.end])
+        at = span.end
+    tail = text[at:]
+    parts.append(tail if not tail.strip() else "")
+    return "".join(parts)
+
+
+def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
+    """Sentences of ``text[start:end]`` one by one, offsets in ``text``; nothing is held but the text itself."""
+    _check(max_chars)
+    stop = len(text) if end is None else min(end, len(text))
+    for begin, finish, _ in walk_sentences(text, start, stop):
+        if finish - begin <= max_chars:
+            yield Span(begin, finish)
+        else:
+            for first, last, _ in walk_cuts(text, begin, finish, max_chars):
+                yield Span(first, last)
+
+
+def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Iterator[tuple[int, int, int]]:
+    """As ``walk_sentences``, whatever the sentences: stretches of at most ``longest`` characters, for code."""
+    begin = after_space(text, start, stop)
+    while stop - begin > longest:
+        finish = at = cut_place(text, begin, begin + longest)
+        while finish > begin and text[finish - 1].isspace():
+            finish -= 1
+        following = after_space(text, at, stop)
+        if finish > begin:
+            yield begin, finish, following
+        begin = following
+    while stop > begin and text[stop - 1].isspace():
+        stop -= 1
+    if stop > begin:
+        yield begin, stop, stop
+
+
+def _check(max_chars: int) -> None:
+    if max_chars < 1:
+        raise SettingsError(f"max_chars is {max_chars}", remedy="set split.max_chars to 1 or more (1200 is usual)")
+
+
+def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = None) -> Iterator[tuple[int, int, int]]:
+    """Uncut sentences as (start, end, start of the next one); ``LONGEST`` characters at most, or a little more.
+
+    Args:
+        state: of a walk that goes on at ``start``; when a sentence is given back it is what the next one begins with.
+    """
+    search = CANDIDATE.search
+    begin = after_space(text, start, stop)
+    state = state or Paragraph(begin)
+    at = begin
+    while at < stop:
+        limit = begin + LONGEST
+        found = search(text, at, min(stop, limit)) if at < limit else None
+        if found is None:
+            if stop <= limit:
+                break
+            finish = at = cut_place(text, begin, limit)  # no end in sight: minified code, one line of base64
+            while finish > begin and text[finish - 1].isspace():
+                finish -= 1
+            begin, before = after_space(text, at, stop), begin
+            state.gap(text, at, begin)
+            at = begin
+            if finish > before:
+                yield before, finish, begin
+            continue
+        i = found.start()
+        char = text[i]
+        if char in BREAKS:
+            at = after_space(text, i, stop)
+            if at >= stop:
+                break
+            boundary = i if line_ends(text, i, at, begin, stop, state) else -1
+        elif char in SKIP:
+            at, boundary = skip(text, i, begin, stop, char)
+        elif char in STRONG:
+            at, boundary = strong(text, i, begin, stop, state)
+        elif char == ";":
+            at, boundary = semicolon(text, i, begin, stop)
+        else:
+            at, boundary = weak(text, i, begin, stop, state)
+        if boundary > begin:
+            finish = boundary
+            while finish > begin and text[finish - 1].isspace():
+                finish -= 1
+            begin, before = after_space(text, boundary, stop), begin
+            at = begin
+            if begin > boundary:
+                state.gap(text, boundary, begin)
+            if finish > before:
+                yield before, finish, begin
+    finish = stop
+    while finish > begin and text[finish - 1].isspace():
+        finish -= 1
+    if finish > begin:
+        yield begin, finish, stop
+
+
+def cut_place(text: str, begin: int, high: int) -> int:
+    """Where to cut ``text[begin:high]``: in its second half at a line break, behind a comma, at a blank, else at its
+    end."""
+    low = begin + (high - begin) // 2
+    at = text.rfind("\n", low, high)
+    if at < 0:
+        at = max(text.rfind(mark, low, high) for mark in "，、；：") + 1
+    if at <= low:
+        at = max(text.rfind(mark, low, high - 1) for mark in (", ", "; ", ": ")) + 1
+    if at <= low:
+        at = max(text.rfind(" ", low, high), text.rfind("\t", low, high))
+    return at if at > begin else high

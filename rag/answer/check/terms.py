@@ -1,0 +1,160 @@
+"""What a sentence is about: content words, names and numbers of Chinese and English text, for matching by overlap.
+
+English words are stemmed (Snowball); Chinese is cut into words by rjieba, and a text holds a word that occurs in it
+anywhere, however it would be cut there. Numbers compare by value: "3", "three", "三" and "3.0" are one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, numbers_in
+from rag.answer.prompt.language import HAN, words_of
+
+Kind = Literal["word", "name", "number"]
+
+NAME_WEIGHT = 2.0
+NUMBER_WEIGHT = 2.0
+PARTIAL_CREDIT = 0.7  # of a longer Chinese word whose character pairs are there, but not in a row
+
+_STOP_WORDS = words_of(
+    "a an the this that these those is are was were be been being am do does did done has have had having can could "
+    "shall should will would may might must of in on at to for from with by about into onto over under between "
+    "through during before after above below up down out off again then than so such as if else when where which "
+    "who whom whose what why how and or but nor not no yes it its itself he him his she her hers they them their "
+    "theirs we us our ours you your yours i me my mine there here also only just very too more most some any all "
+    "each both either neither other another same own via per etc however therefore thus because while according "
+    "passage passages please tell explain describe let"
+)
+_ZH_STOP_WORDS = words_of(
+    "的 了 是 在 和 与 及 或 而 且 就 都 也 还 又 很 更 最 被 把 将 让 使 对 从 向 到 由 以 于 为 为了 因为 "
+    "所以 如果 但 但是 不过 然而 这 那 这个 那个 这些 那些 它 他 她 它们 他们 她们 我 我们 你 你们 您 其 其中 "
+    "之 之一 一个 一种 一些 有 没有 并 并且 以及 等 等等 什么 怎么 怎样 如何 哪 哪个 哪些 哪里 哪儿 谁 几 "
+    "多少 吗 呢 吧 啊 呀 请 请问 着 过 地 得 所 可以 能 能够 会 要 需要 应该 必须 根据 段落 一下 个 中 里 上 "
+    "下 时 后 前 来 去 说 第 叫 叫做 称为 即 若 则 当 如 不 没 只 只有 才 便 却 为什么 是不是 有没有 属于 何 "
+    "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日"
+)
+_TOKEN = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-_.'+#/:][A-Za-z0-9]+)*")
+_SUFFIX = re.compile(r"'s?$")
+_HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One content term: ``key`` in normal form (stem, Chinese word, number's value); ``strict``: see ``Number``."""
+
+    key: str
+    kind: Kind
+    weight: float
+    strict: bool = False
+    chinese: bool = False
+
+
+def normal(text: str) -> str:
+    """Half-width forms, one kind of apostrophe, no white space inside running Chinese. Case stays."""
+    return _HAN_GAP.sub("", unicodedata.normalize("NFKC", text).replace("’", "'"))
+
+
+def terms_of(text: str) -> list[Term]:
+    """The distinct content terms of a sentence, in order. Stop words and question words are none."""
+    text = normal(text)
+    found: dict[tuple[str, bool], Term] = {}
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token[0].isascii():
+            key = stem(_SUFFIX.sub("", token))
+            if (
+                token.lower() in _STOP_WORDS
+                or token.lower() in ENGLISH_NUMBER_WORDS
+                or (len(token) == 1 and not token.isupper())
+            ):
+                continue
+            name = _looks_like_name(token, text[max(0, match.start() - 8) : match.start()])
+            found.setdefault((key, False), Term(key, "name" if name else "word", NAME_WEIGHT if name else 1.0))
+        else:
+            for word, weight in _chinese_words(token):
+                found.setdefault((word, True), Term(word, "word", weight, chinese=True))
+    for number in numbers_in(text.lower()):
+        if number.strict or number.value != "1":
+            term = Term(number.value, "number", NUMBER_WEIGHT if number.strict else 1.0, number.strict)
+            earlier = found.get((term.key, False))
+            if earlier is None or (number.strict and not earlier.strict):
+                found[term.key, False] = term
+    return list(found.values())
+
+
+def stem(word: str) -> str:
+    """Snowball stem of an English word; identifiers with digits or joints stay as they are, in lower case."""
+    import Stemmer
+
+    word = word.lower()
+    # One stemmer a call: it costs microseconds, holds a cache and is not safe to share between threads.
+    return Stemmer.Stemmer("english", 0).stemWord(word) if word.isalpha() else word
+
+
+def _looks_like_name(token: str, before: str) -> bool:
+    if any(char.isdigit() for char in token) or "_" in token or (len(token) > 1 and token.isupper()):
+        return True
+    if any(char.isupper() for char in token[1:]):
+        return True
+    return token[0].isupper() and not _SENTENCE_START.search(before)
+
+
+def _chinese_words(run: str) -> Iterable[tuple[str, float]]:
+    import rjieba
+
+    for word in rjieba.cut(run):
+        if word in _ZH_STOP_WORDS or CHINESE_NUMERAL.fullmatch(word):
+            continue
+        yield word, 0.5 if len(word) == 1 else 1.0
+
+
+class Evidence:
+    """One text prepared for the question "does it hold this term?"."""
+
+    def __init__(self, text: str) -> None:
+        text = normal(text)
+        self.text = text.lower()
+        self.words: set[str] = set()
+        self.pairs: set[str] = set()
+        for match in _TOKEN.finditer(text):
+            token = match.group()
+            if token[0].isascii():
+                token = _SUFFIX.sub("", token)
+                self.words.update((token.lower(), stem(token)))
+                parts = re.split(r"[-_.'+#/:]", token)
+                if len(parts) > 1:
+                    self.words.update(stem(part) for part in parts if part)
+            else:
+                self.pairs.update(a + b for a, b in pairwise(token))
+        self.numbers = {number.value for number in numbers_in(self.text)}
+
+    def holds(self, term: Term) -> float:
+        """1.0 held, 0.0 not; in between for a longer Chinese word that is there in parts."""
+        if term.kind == "number":
+            return float(term.key in self.numbers)
+        if term.chinese:
+            if term.key in self.text:
+                return 1.0
+            pairs = [a + b for a, b in pairwise(term.key)]
+            if len(pairs) < 2:
+                return 0.0
+            return PARTIAL_CREDIT * sum(pair in self.pairs for pair in pairs) / len(pairs)
+        if term.key in self.words:
+            return 1.0
+        parts = [part for part in re.split(r"[-_.'+#/:]", term.key) if part]
+        return float(len(parts) > 1 and all(stem(part) in self.words for part in parts))
+
+
+def share_held(terms: Sequence[Term], evidence: Sequence[Evidence]) -> float:
+    """Weighted share of ``terms`` that the texts of ``evidence`` hold together, 0 to 1; 0.0 without terms."""
+    total = sum(term.weight for term in terms)
+    if not total:
+        return 0.0
+    return sum(term.weight * max(one.holds(term) for one in evidence) for term in terms) / total

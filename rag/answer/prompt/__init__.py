@@ -1,0 +1,1 @@
+"""What the language model is asked: prompts, their budget, the order of passages, language and routing."""

@@ -1,0 +1,57 @@
+"""Does a question need the documents at all? Rules for small talk, and an LLM where one is given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.answer.prompt.language import Language
+from rag.answer.prompt.prompts import routing_messages
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """``reason`` is one sentence for the trace; ``failed`` is set when the LLM could not be asked."""
+
+    retrieve: bool
+    reason: str
+    failed: bool = False
+
+
+_SMALL_TALK = re.compile(
+    r"(?:(?:hi|hello|hey|hiya|howdy|yo|greetings|thanks|thank you|thx|ty|cheers|bye|goodbye|ok|okay|great|cool|nice|"
+    r"good (?:morning|afternoon|evening|day|night|bye)|how are you(?: doing)?(?: today)?|nice to meet you|see you|"
+    r"there|everyone|all|again|(?:very|so) much|a lot|"
+    r"你好|您好|大家好|嗨|哈喽|早上好|早安|上午好|中午好|下午好|晚上好|晚安|早|在吗|谢谢|谢谢你|谢谢您|多谢|感谢|非常感谢|"
+    r"谢了|再见|拜拜|回头见|好的|好|嗯|辛苦了|你好吗|最近好吗|啊|呀|了)[\s,.!?~，。！？～、…]*)+",
+    re.IGNORECASE,
+)
+_YES = re.compile(r"^\W*(?:(?:yes|y|true)\b|是|需要)", re.IGNORECASE)
+_NO = re.compile(r"^\W*(?:(?:no|n|false)\b|否|不|无需|没有必要)", re.IGNORECASE)
+
+
+def needs_retrieval(question: str, language: Language, llm: LLM | None = None) -> Routing:
+    """Rules first: empty messages, greetings and thanks need no documents. Then the LLM, if given, says yes or no.
+
+    An LLM that fails or mumbles means: retrieve, and say why. Without an LLM every other message is retrieved for.
+    """
+    text = question.strip()
+    if not any(char.isalnum() for char in text):
+        return Routing(False, "the message holds no words")
+    if _SMALL_TALK.fullmatch(text):
+        return Routing(False, "the message is a greeting or thanks")
+    if llm is None:
+        return Routing(True, "no rule calls this small talk")
+    try:
+        reply = llm.chat(routing_messages(text, language)).message.content or ""
+    except Exception as error:  # noqa: BLE001  routing is a convenience: any failure means the safe way, and is told
+        return Routing(True, f"the LLM could not be asked whether to retrieve ({type(error).__name__}: {error})", True)
+    if _NO.match(reply):
+        return Routing(False, "the LLM says that the message needs no documents")
+    if _YES.match(reply):
+        return Routing(True, "the LLM says that the message needs the documents")
+    return Routing(True, f"the LLM answered neither yes nor no ({reply[:40]!r}), so the documents are searched", True)

@@ -1,0 +1,252 @@
+"""The steps of one answer: everything before the model speaks, the model, and everything after.
+
+``rag.engine`` strings them together in its sync, async and streaming forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.response.schema import Response
+from llama_index.core.llms import LLM
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.vector_stores import MetadataFilters
+
+from indexes.errors import LLMError
+from rag.answer.check.abstain import says_not_found, too_weak
+from rag.answer.check.citations import CitedAnswer, cite
+from rag.answer.check.repetition import RepetitionGuard, cut_repetition
+from rag.answer.extractive import extract_answer
+from rag.answer.prompt.budget import fit_passages
+from rag.answer.prompt.language import Language, detect_language
+from rag.answer.prompt.prompts import (
+    NOT_FOUND,
+    build_messages,
+    direct_messages,
+    passage_block,
+    qa_template,
+    refine_template,
+)
+from rag.answer.prompt.repack import repack
+from rag.answer.prompt.routing import needs_retrieval
+from rag.llms import explain_llm_error, usage_of
+from rag.llms.tokens import token_counter
+from rag.retrieval.candidate import Passage
+from rag.retrieval.hybrid import HybridRetriever, SearchResult
+from rag.retrieval.windows import merge_windows
+from rag.settings import Settings
+from rag.trace import Trace
+
+Status = Literal["answered", "extractive", "not_found"]
+REPEATED = "the model began to repeat itself, so its answer ends there"
+UNFOUNDED = (
+    "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
+)
+MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A question ready for the model. Without ``messages`` the answer is settled already and needs no model."""
+
+    question: str
+    language: Language
+    trace: Trace
+    passages: list[Passage] = field(default_factory=list)
+    sentence_scores: dict[str, float] = field(default_factory=dict)
+    messages: list[ChatMessage] | None = None
+    settled: Literal["extractive", "not_found"] | None = None
+    routed: bool = False  # small talk: the model answers without documents
+
+
+class AnswerSteps:
+    """``prepare`` -> (``deltas`` or ``complete``) -> ``finish``, each with the ``Prepared`` question in hand."""
+
+    def __init__(self, retriever: HybridRetriever, settings: Settings, llm: LLM | None) -> None:
+        self.retriever = retriever
+        self.settings = settings
+        self.llm = llm
+
+    # -- before the model ----------------------------------------------------------------------------------------
+
+    def prepare(self, question: str, filters: MetadataFilters | None, searched: str | None = None) -> Prepared:
+        answer = self.settings.answer
+        language = detect_language(question) if answer.language == "auto" else answer.language
+        trace = Trace(question, searched=searched or question, language=language)
+        prepared = Prepared(question, language, trace)
+        if answer.routing and self.llm is not None:
+            with trace.stage("route"):
+                routing = needs_retrieval(question, language, self.llm)
+            if routing.failed:
+                trace.note(routing.reason)
+            if not routing.retrieve:
+                trace.note(f"answered without the documents, since {routing.reason}")
+                prepared.messages, prepared.routed = direct_messages(question, language), True
+                return prepared
+        result = self.retriever.search(searched or question, filters, trace=trace)
+        prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
+        prepared.passages = self._passages(result)
+        best = max((candidate.confidence for candidate in result.candidates), default=None)
+        if too_weak(best, answer):
+            prepared.settled = "not_found"
+        elif (reason := self._why_extractive(language)) is not None:
+            trace.note(reason)
+            prepared.settled = "extractive"
+        else:
+            with trace.stage("prompt"):
+                self._build_prompt(prepared)
+        return prepared
+
+    def _passages(self, result: SearchResult) -> list[Passage]:
+        with result.trace.stage("windows"):
+            return merge_windows(result.candidates, result.windows, limit=self.settings.retrieval.top_n)
+
+    def _why_extractive(self, language: Language) -> str | None:
+        llm = self.settings.llm
+        if self.llm is None:
+            return "no LLM is configured, so the answer is the documents' own sentences"
+        if language not in llm.languages:
+            names = {"en": "English", "zh": "Chinese"}
+            reads = " and ".join(names.get(code, code) for code in llm.languages)
+            return (
+                f"the model {llm.model} reads {reads} only, so this {names[language]} question is answered with the "
+                "documents' own sentences"
+            )
+        return None
+
+    def _build_prompt(self, prepared: Prepared) -> None:
+        llm = self.settings.llm
+        model = cast(LLM, self.llm)
+        count = token_counter(model, llm)
+        # An in-process model may have been trained with less context than is configured.
+        window = min(llm.context_window, model.metadata.context_window or llm.context_window)
+        frame = build_messages(prepared.question, [], prepared.language)
+        fixed = sum(count(str(message.content)) + MESSAGE_TOKENS for message in frame)
+        fit = fit_passages(
+            prepared.passages,
+            count_tokens=count,
+            context_window=window,
+            reserved=llm.max_tokens,
+            fixed_tokens=fixed,
+        )
+        if fit.note:
+            prepared.trace.note(fit.note)
+        prepared.passages = fit.kept
+        ordered = repack(fit.kept, self.settings.answer.repack)
+        prepared.messages = build_messages(prepared.question, ordered, prepared.language)
+
+    # -- the model -----------------------------------------------------------------------------------------------
+
+    def complete(self, prepared: Prepared) -> str:
+        if self.settings.answer.response_mode == "compact" or prepared.routed:
+            guard = RepetitionGuard()
+            for _ in guard.pieces(self.deltas(prepared)):
+                pass
+            self.note_cut(prepared, guard)
+            return guard.text
+        text, repeated = cut_repetition(self._synthesize(prepared, cast(LLM, self.llm)))
+        if repeated:
+            prepared.trace.note(REPEATED)
+        return text
+
+    def deltas(self, prepared: Prepared) -> Iterator[str]:
+        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs."""
+        llm, last = cast(LLM, self.llm), None
+        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
+        for last in llm.stream_chat(prepared.messages or []):
+            if last.delta:
+                yield last.delta
+        if last is not None:
+            prepared.trace.llm = usage_of(last)
+
+    def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
+        if guard.cut:
+            prepared.trace.note(REPEATED)
+            return
+        usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
+        if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
+            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}")
+
+    def _synthesize(self, prepared: Prepared, llm: LLM) -> str:
+        """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
+        from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
+
+        synthesizer = get_response_synthesizer(
+            llm=llm,
+            response_mode=ResponseMode(self.settings.answer.response_mode),
+            text_qa_template=qa_template(prepared.language),
+            summary_template=qa_template(prepared.language),
+            refine_template=refine_template(prepared.language),
+        )
+        ordered = repack(prepared.passages, self.settings.answer.repack)
+        nodes = [NodeWithScore(node=TextNode(text=passage_block(passage)), score=passage.score) for passage in ordered]
+        return str(synthesizer.synthesize(QueryBundle(prepared.question), nodes=nodes))
+
+    def explain(self, error: Exception) -> LLMError:
+        return error if isinstance(error, LLMError) else explain_llm_error(error, self.settings.llm)
+
+    # -- after the model -----------------------------------------------------------------------------------------
+
+    def finish(self, prepared: Prepared, text: str, failure: LLMError | None) -> Response:
+        """Check the citations (or settle the answer without the model) and put the response together."""
+        trace = prepared.trace
+        status: Status
+        if prepared.routed:
+            if failure is not None:
+                raise failure  # there are no documents to fall back on
+            return self._response(prepared, "answered", CitedAnswer(text=text))
+        if failure is not None:
+            trace.note(f"the answer is the documents' own sentences, since {failure}")
+        elif prepared.messages is not None and not text.strip():
+            trace.note("the LLM wrote nothing, so the answer is the documents' own sentences")
+        with trace.stage("cite"):
+            if prepared.settled == "not_found":
+                status, cited = "not_found", CitedAnswer(text=NOT_FOUND[prepared.language])
+            elif prepared.settled == "extractive" or failure is not None or not text.strip():
+                status, cited = "extractive", self._extract(prepared)
+            elif says_not_found(text, prepared.language):
+                status, cited = "not_found", CitedAnswer(text=NOT_FOUND[prepared.language])
+            else:
+                status = "answered"
+                cited = cite(text, prepared.passages, support_threshold=self.settings.answer.support_threshold)
+                if cited.sentences and all(sentence.status == "unsupported" for sentence in cited.sentences):
+                    trace.note(UNFOUNDED)
+                    status, cited = "extractive", self._extract(prepared)
+        if cited.removed:
+            trace.note(f"the model cited {', '.join(cited.removed)}, which no passage has; removed from the answer")
+        unsupported = sum(sentence.status == "unsupported" for sentence in cited.sentences)
+        if unsupported and status == "answered":
+            trace.note(f"{unsupported} of {len(cited.sentences)} sentences of the answer are supported by no passage")
+        return self._response(prepared, status, cited)
+
+    def _extract(self, prepared: Prepared) -> CitedAnswer:
+        return extract_answer(
+            prepared.trace.searched,
+            prepared.passages,
+            language=prepared.language,
+            sentences=self.settings.answer.extractive_sentences,
+            score=prepared.sentence_scores,
+        )
+
+    def _response(self, prepared: Prepared, status: Status, cited: CitedAnswer) -> Response:
+        return Response(
+            response=cited.annotated,
+            source_nodes=[passage_node(passage) for passage in prepared.passages],
+            metadata={
+                "status": status,
+                "citations": [citation.as_dict() for citation in cited.citations],
+                "sentences": [sentence.as_dict() for sentence in cited.sentences],
+                "notes": list(prepared.trace.notes),
+                "trace": prepared.trace.as_dict(),
+            },
+        )
+
+
+def passage_node(passage: Passage) -> NodeWithScore:
+    """A passage as LlamaIndex shows sources: the whole window, with its place."""
+    metadata = {**passage.sentences[0].metadata, "citation": passage.number}
+    hits = [sentence for sentence in passage.sentences if sentence.id in passage.hits] or passage.sentences
+    return NodeWithScore(node=TextNode(id_=hits[0].id, text=passage.text, metadata=metadata), score=passage.score)

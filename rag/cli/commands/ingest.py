@@ -1,0 +1,160 @@
+"""``rag ingest PATH...``"""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexes.errors import RagWrightError, SettingsError
+from rag.cli.options import Shared, shared_options
+from rag.cli.output import data, data_json, shorten, shown_path, words
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from indexes.ingest.report import FileReport, IngestReport
+
+SOME_SKIPPED = 3
+EXAMPLES = 3  # repeated passages that are shown
+
+EPILOG = """\b
+Examples:
+  rag ingest docs/ handbook.pdf
+  rag ingest docs/ --prune --dry-run
+  rag ingest docs/ --collection guide --profile offline --report report.jsonl
+  rag ingest --reindex --keep-old --set encoder.model=BAAI/bge-m3
+
+Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage, 130 interrupted.
+Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; what was stored is kept.
+"""
+
+
+@click.command("ingest", epilog=EPILOG, short_help="Read files and folders into a collection.")
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
+@click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done; only --reindex loads the model for that.")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one JSON line a file."
+)
+@click.option(
+    "--reindex", is_flag=True, help="Encode what is stored with the model now configured, beside the old; then switch."
+)
+@click.option("--keep-old", is_flag=True, help="With --reindex: leave the old vectors for who still uses that model.")
+@shared_options
+def command(
+    shared: Shared,
+    paths: tuple[str, ...],
+    prune: bool,
+    dry_run: bool,
+    report: Path | None,
+    reindex: bool,
+    keep_old: bool,
+) -> None:
+    """Read files and folders into a collection. What is there already and unchanged is left alone.
+
+    With --reindex no PATH is read: the stored sentences move to the model now configured, and searching goes on
+    meanwhile.
+    """
+    if reindex:
+        if paths or prune or report is not None:
+            raise click.UsageError("--reindex works on what is stored: it takes no PATH, no --prune and no --report.")
+        from rag.cli.commands.reindexing import move
+
+        move(shared, keep_old=keep_old, dry_run=dry_run)
+        return
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...'.")
+    if keep_old:
+        raise click.UsageError("--keep-old belongs to --reindex.")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise SettingsError(f"--report {str(report)!r} lies in no folder", remedy="create the folder first")
+    if dry_run:
+        from indexes import plan_index
+
+        planned = plan_index(list(paths), collection=shared.collection, settings=shared.settings, prune=prune)
+        tell(shared, planned, None, report)
+        return
+    from indexes import build_index
+    from indexes.ingest.report import Interrupted
+
+    try:
+        with (
+            progress_bar() as progress,
+            build_index(
+                list(paths), collection=shared.collection, settings=shared.settings, prune=prune, progress=progress
+            ) as index,
+        ):
+            result, total = index.report, index.count
+    except Interrupted as stop:
+        if report is not None:
+            write_report(report, stop.report.files)
+        done = stop.report.count("added") + stop.report.count("updated")
+        words(f"stopped: {done} files are stored; the next run goes on from there")
+        raise
+    assert result is not None  # noqa: S101 - build_index always reports
+    tell(shared, result, total, report)
+    sys.exit(SOME_SKIPPED if result.skipped else 0)
+
+
+def tell(shared: Shared, result: IngestReport, total: int | None, report: Path | None) -> None:
+    """Remarks to stderr, the result to stdout, and one line a file into ``report``."""
+    if report is not None:
+        write_report(report, result.files)
+    for file in result.files:
+        path = shown_path(file.path)
+        if file.status == "skipped":
+            words(f"skipped {path}: {file.reason}")
+        elif result.dry_run and file.status != "unchanged":
+            words(f"{file.status} {path}")
+        if file.truncated:
+            words(f"{path}: {file.truncated} sentences are longer than the model reads and were cut")
+        for note in file.notes:
+            words(f"{path}: {note}")
+    if result.ignored:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
+        words(f"left aside, since no reader is for them: {kinds}")
+    if result.repeated.passages:
+        words(f"{result.repeated.passages} passages stand in the documents more than once or nearly so, such as:")
+        for example in result.repeated.examples[:EXAMPLES]:
+            first = shown_place(example["first_source"], example["first_at"])
+            again = shown_place(example["source"], example["at"])
+            words(f"  “{shorten(example['text'], 70)}” ({first}; {again}; {example['similarity']:.0%} alike)")
+    if shared.json:
+        data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
+    else:
+        data(summary(shared.collection, total, result))
+
+
+def shown_place(source: str, at: dict[str, Any]) -> str:
+    """ "guide.pdf, page 3" or "guide.txt, characters 120-480"."""
+    if "page" in at:
+        return f"{shown_path(source)}, page {at['page']}"
+    where = at.get("place") or f"characters {at['start']}-{at['end']}"
+    return f"{shown_path(source)}, {where}"
+
+
+def summary(collection: str, total: int | None, report: IngestReport) -> str:
+    """One line: what was done, and what the collection holds now."""
+    from indexes.ingest.report import STATUSES
+
+    counts = ", ".join(f"{number} {status}" for status in STATUSES if (number := report.count(status)))
+    if total is None:
+        return f"{counts or 'no files'}; nothing was done, this is what would be"
+    return (
+        f"{counts or 'no files'}; {report.sentences_added} sentences written in {report.seconds:.1f} s; "
+        f"collection '{collection}' holds {total} sentences"
+    )
+
+
+def write_report(path: Path, files: list[FileReport]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as stream:
+            stream.writelines(json_module.dumps(file.as_dict(), ensure_ascii=False) + "\n" for file in files)
+    except OSError as error:
+        raise RagWrightError(
+            f"the report {str(path)!r} cannot be written ({error.strerror}); what was ingested is stored",
+            remedy="name another file with --report and run it again",
+        ) from error

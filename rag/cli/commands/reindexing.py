@@ -1,0 +1,57 @@
+"""``rag ingest --reindex``"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.cli.options import Shared
+from rag.cli.output import data, data_json, words
+from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from indexes.reindex.report import ReindexReport
+
+
+def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
+    """Move the collection to the model of the settings, and tell of it."""
+    from indexes import reindex
+    from indexes.ingest.report import Interrupted
+
+    try:
+        with progress_bar("document") as progress:
+            report = reindex(
+                shared.collection, settings=shared.settings, keep_old=keep_old, dry_run=dry_run, progress=progress
+            )
+    except Interrupted as stop:
+        words(f"stopped: {len(stop.report.files)} documents were moved; the old vectors are in use, and the next")
+        words("'rag ingest --reindex' goes on from there")
+        raise
+    for note in report.notes:
+        words(note)
+    if report.truncated:
+        words(
+            f"{report.truncated} sentences are longer than the new model reads and were cut; "
+            "'rag ingest PATH' on their files splits them for it"
+        )
+    data_json(report.as_dict()) if shared.json else data(told(report))
+
+
+def told(report: ReindexReport) -> str:
+    """One line: what was done, or would be."""
+    name = f"collection '{report.collection}'"
+    if not report.needed:
+        away = "would be removed" if report.dry_run else "removed"
+        rest = report.kept if report.dry_run else report.removed
+        left = f"; older vectors {away}: {', '.join(rest)}" if rest else ""
+        return f"nothing to do: {name} has the vectors of {report.new_model} already{left}"
+    if report.dry_run:
+        return (
+            f"{name}: {report.sentences} sentences of {report.documents} documents would move from {report.old_model} "
+            f"to {report.new_model}; nothing was done"
+        )
+    done = f", {report.documents_done} of them by an earlier run" if report.documents_done else ""
+    kept = f"; the old vectors are kept in '{report.old}'" if report.old in report.kept else ""
+    return (
+        f"{name} has moved from {report.old_model} to {report.new_model}: {report.sentences} sentences of "
+        f"{report.documents} documents{done} in {report.seconds:.1f} s{kept}"
+    )

@@ -1,0 +1,136 @@
+"""``rag status``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexes.errors import StoreError
+from rag.cli.options import Shared, shared_options
+from rag.cli.output import data, data_json, megabytes, shown_path, words
+
+if TYPE_CHECKING:
+    from indexes import DocumentInfo
+    from rag.settings import Settings
+
+EPILOG = """\b
+Examples:
+  rag status
+  rag status --collection guide --documents --json
+"""
+
+
+@click.command("status", epilog=EPILOG, short_help="Show collections, documents and models.")
+@click.option("--documents", "list_documents", is_flag=True, help="List the documents too.")
+@shared_options
+def command(shared: Shared, list_documents: bool) -> None:
+    """Show collections with their documents, sentences, encoder and size. No model is loaded."""
+    from indexes.store import collection_generations as generations
+    from indexes.store.client import engine_of, open_client
+    from indexes.store.collection import read_fingerprint
+
+    store = shared.settings.store
+    client = open_client(store)
+    try:
+        engine = engine_of(client)
+        where = store.url or str(store.path.expanduser())
+        if "collection" in shared.arguments:
+            read_fingerprint(client, shared.collection)  # raises where there is none of that name
+            names = [shared.collection]
+        else:
+            names = generations.names(client)
+        rows = [describe(client, name, shared.settings, documents=list_documents) for name in names]
+    finally:
+        client.close()
+    if shared.json:
+        data_json({"store": where, "engine": engine, "collections": rows})
+        return
+    words(f"{engine} store: {where}")
+    if not rows:
+        words("no collections yet; run: rag ingest PATH")
+    for row in rows:
+        show(row)
+
+
+def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
+    """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
+    from indexes import open_index
+    from indexes.reindex.report import model_of
+    from indexes.store import collection_generations as generations
+    from indexes.store.collection import read_fingerprint
+
+    row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
+    row["problem"] = row["differs"] = None
+    row["older"] = []
+    try:
+        now = generations.current(client, name)
+        row["size_bytes"] = folder_size(client, now)
+        row["older"] = [
+            {"collection": found.collection, "state": found.state, "model": model_of(found.record)}
+            for found in generations.superseded(client, name)
+        ]
+        recorded = read_fingerprint(client, now)
+        if recorded is not None:
+            row["encoder"] = {key: recorded.get(key) for key in ("model", "dim", "sparse")}
+        with open_index(name, settings=settings, client=client, check_model=False) as index:
+            found = index.documents()
+            row["documents"], row["sentences"] = len(found), index.count
+        row["differs"] = differing(found, settings, now)
+    except StoreError as error:
+        row["problem"] = str(error)
+        return row
+    if documents:
+        row["list"] = [
+            {"doc_id": info.doc_id, "source": info.source, "title": info.title, "sentences": info.sentences}
+            for info in found
+        ]
+    return row
+
+
+def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int | None:
+    """Documents whose number of sentences is not what the manifest says; None where there is no manifest here."""
+    from indexes.manifest.manifest import Manifest
+    from indexes.manifest.paths import manifest_path
+
+    path = manifest_path(settings.store, name, shared_client=False)
+    if not isinstance(path, Path) or not path.exists():
+        return None
+    manifest = Manifest(path)
+    try:
+        expected = {entry.doc_id: entry.sentences for entry in manifest}
+        unfinished = len(manifest.unfinished())
+    finally:
+        manifest.close()
+    there = {info.doc_id: info.sentences for info in found}
+    return unfinished + sum(expected.get(key) != there.get(key) for key in expected.keys() | there.keys())
+
+
+def folder_size(client: Any, name: str) -> int | None:
+    """Bytes on this machine's disk; None for a server."""
+    root = getattr(client, "root", None)
+    if not isinstance(root, Path):
+        return None
+    # Blocks, not lengths: the engine's memory maps are sparse files.
+    return sum(file.stat().st_blocks * 512 for file in (root / name).rglob("*") if file.is_file())
+
+
+def show(row: dict[str, Any]) -> None:
+    if row["problem"]:
+        data(f"{row['name']}: {row['problem']}")
+        return
+    encoder = row["encoder"] or {"model": "not recorded", "dim": "?", "sparse": "?"}
+    size = "" if row["size_bytes"] is None else f", {megabytes(row['size_bytes'])}"
+    sparse = str(encoder["sparse"]).partition(":")[0]
+    data(
+        f"{row['name']}: {row['documents']} documents, {row['sentences']} sentences, "
+        f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
+    )
+    if row.get("differs"):
+        words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
+    for older in row["older"]:
+        what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
+        words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
+    for document in row.get("list", []):
+        data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")

@@ -1,3 +1,0 @@
-from encoder_fixtures import fake_server, m3_folder, one_torch_thread
-
-__all__ = ["fake_server", "m3_folder", "one_torch_thread"]

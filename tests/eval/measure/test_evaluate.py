@@ -1,0 +1,206 @@
+"""evaluate() over every kind of pipeline, the embedding cache, and the gold span in a window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+from eval import evaluate, index_dataset, load_dataset
+from eval.datasets import Dataset, Passage
+from eval.gold import first_window, holds, normal
+from eval.measure.embedding_cache import CachedPaired, cache_encoder
+from eval.measure.exact_search import EncoderReranker
+from eval.measure.runs import save_run
+from indexes.encoders import as_embedding, build_encoder
+from indexes.encoders.base import Encoded
+from indexes.encoders.paired import PairedEncoder
+from indexes.errors import SettingsError, SourceError
+from rag import Settings, build_query_engine, build_retriever, load_settings
+
+MEASURES = ["R@3", "RR@3"]
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load_settings(
+        **{
+            "encoder.provider": "minilm",
+            "encoder.model": "minilm",
+            "rerank.provider": "none",
+            "llm.provider": "none",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(lighthouse: Path) -> Dataset:
+    return load_dataset(lighthouse)
+
+
+@pytest.fixture(scope="module")
+def index(dataset: Dataset, settings: Settings, eval_cache: Path) -> Iterator[Any]:
+    with index_dataset(dataset, settings, cache=eval_cache) as opened:
+        yield opened
+
+
+def test_our_retriever_and_the_stock_one(dataset: Dataset, index: Any, settings: Settings) -> None:
+    ours = evaluate(build_retriever(index, settings=settings), dataset, MEASURES, name="ours")
+    stock = evaluate(index.retriever(top_k=10), dataset, MEASURES)
+    for result in (ours, stock):
+        assert result["R@3"] == 0.75
+        assert {d for ranked in result.run.results.values() for d, _ in ranked} <= dataset.corpus.keys()
+    assert ours.run.name == "ours"
+    assert ours.run.details["1"]["gold"]["lamp"]["dense"] == 1
+    assert "forty minutes" in ours.run.details["1"]["found"][0]["text"]
+    assert set(stock.run.timings_ms["1"]) == {"search"}
+
+
+def test_a_query_engine_keeps_its_answers(dataset: Dataset, index: Any, settings: Settings) -> None:
+    engine = build_query_engine(index, settings=settings)
+    retriever = engine.retriever
+    result = evaluate(engine, dataset, MEASURES)
+    assert engine.retriever is retriever
+    assert result["R@3"] == 0.75
+    details = result.run.details["1"]
+    assert details["status"] == "extractive"
+    assert "forty minutes before sunset" in details["answer"]
+    assert "lamp" in details["prompt"]
+    assert {"encode", "search", "cite"} <= result.run.timings_ms["1"].keys()
+
+
+def test_a_foreign_retriever_counts_by_any_id_it_knows(dataset: Dataset) -> None:
+    class OtherRetriever(BaseRetriever):
+        def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+            nodes = [
+                TextNode(id_="chunk-1", text="lit", metadata={"doc_id": "lamp"}),
+                TextNode(id_="chunk-2", text="turns", metadata={"doc_id": "lamp"}),
+                TextNode(id_="water", text="tanks"),
+            ]
+            return [NodeWithScore(node=node) for node in nodes]
+
+    run = evaluate(OtherRetriever(), dataset, MEASURES).run
+    assert [document for document, _ in run.results["1"]] == ["lamp", "water"]
+
+
+def test_embedders_functions_and_runs(dataset: Dataset, settings: Settings, eval_cache: Path, tmp_path: Path) -> None:
+    encoder = build_encoder(settings)
+    ours = evaluate(encoder, dataset, MEASURES, cache=eval_cache)
+    theirs = evaluate(as_embedding(encoder), dataset, MEASURES, cache=eval_cache)
+    assert ours["RR@3"] == theirs["RR@3"] == 0.75
+    assert "whole documents" in ours.run.notes[0]
+    function = evaluate(lambda question: [("boat", 1), ("lamp", 2)], dataset, ["RR"])
+    assert function["RR"] == pytest.approx((1 + 1 + 0.5) / 4)
+    with pytest.raises(SourceError, match="twice"):
+        evaluate(lambda question: [("boat", 1), ("boat", 2)], dataset, ["RR"])
+    again = evaluate(save_run(function.run, tmp_path / "f"), dataset, ["RR"])
+    assert again["RR"] == function["RR"]
+    other = Dataset("other", {}, {"1": "?"}, {"1": {"lamp": 1}})
+    with pytest.raises(SourceError, match="another dataset"):
+        evaluate(tmp_path / "f", other, ["RR"])
+    with pytest.raises(SettingsError, match="cannot be measured"):
+        evaluate(3, dataset)
+
+
+def test_a_reranker_reorders_lists_and_adds_nothing(dataset: Dataset, settings: Settings, eval_cache: Path) -> None:
+    encoder = cache_encoder(build_encoder(settings), eval_cache)
+    lists = {"1": ["fog", "lamp"], "2": ["birds"], "3": ["boat", "water"]}
+    listed = Dataset("l", dataset.corpus, dataset.queries, dataset.qrels, candidates=lists)
+    result = evaluate(EncoderReranker(encoder), listed, ["RR"])
+    assert [d for d, _ in result.run.results["1"]] == ["lamp", "fog"]
+    assert [d for d, _ in result.run.results["2"]] == ["birds"]
+    assert "2 relevant documents are in no list" in result.run.notes[0]
+
+
+def test_an_index_is_built_once_and_vectors_are_encoded_once(
+    dataset: Dataset, settings: Settings, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    inner = build_encoder(settings)
+    assert isinstance(inner, PairedEncoder)
+
+    class FakeCounting:
+        """The real model; only counts what it is asked."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner.dense, name)
+
+        def embed(self, texts: list[str], *, query: bool) -> Encoded:
+            asked.extend(texts)
+            return inner.dense.embed(texts, query=query)
+
+    counting = PairedEncoder(FakeCounting(), inner.lexical)  # type: ignore[arg-type]
+    with index_dataset(dataset, settings, cache=tmp_path, encoder=counting) as first:
+        count = first.count
+    encoded = len(asked)
+    assert encoded >= count - 1
+    with index_dataset(dataset, settings, cache=tmp_path, encoder=counting) as second:
+        assert second.count == count
+        assert second.report is None  # opened, not built
+    changed = settings.model_copy(update={"sparse": settings.sparse.model_copy(update={"window": 0})})
+    with index_dataset(dataset, changed, cache=tmp_path, encoder=counting) as third:
+        assert third.report is not None
+    assert len(asked) == encoded
+    with pytest.raises(SourceError, match="no documents"):
+        index_dataset(Dataset("own", {}, {"1": "?"}, {"1": {"d": 1}}), settings, cache=tmp_path, encoder=counting)
+
+
+def test_cached_vectors_are_the_models_own(settings: Settings, tmp_path: Path) -> None:
+    plain = build_encoder(settings)
+    cached = cache_encoder(plain, tmp_path)
+    assert isinstance(cached, CachedPaired)
+    assert cached.fingerprint.digest == plain.fingerprint.digest
+    texts = ["One sentence.", "Another one.", "One sentence."]
+    for _ in range(2):
+        encoded = cached.encode_documents(texts)
+        np.testing.assert_allclose(encoded.dense, plain.encode_documents(texts).dense, atol=1e-5)
+        assert encoded.sparse is not None
+    cached.encode_queries(["One sentence."])
+    first = cached.last_query_ms
+    cached.encode_queries(["One sentence."])
+    assert cached.last_query_ms >= 0.5 * first  # the first encoding's time is told again
+    cached.close()
+
+
+def test_titles_stand_before_their_texts() -> None:
+    assert Passage("1", "Title", "Text.").content == "Title\n\nText."
+    assert Passage("1", "", "Text.").content == "Text."
+    assert Passage("1", "Title", "").content == "Title"
+
+
+def test_a_window_holds_what_was_asked_for() -> None:
+    assert normal("Ｆｕｌｌ　width\n 中 文") == "full width中文"
+    assert holds("In 1942 there were 4 boats.", [["4", "four"]])
+    assert not holds("In 1942 there were boats.", [["4", "four"]])
+    assert holds("共有70个议席", [["70"]])
+    assert holds("Red and BLUE", [["red"], ["green", "blue"]])
+    assert not holds("Red", [["red"], ["green", "blue"]])
+    assert not holds("Red", [])
+    assert first_window(["no", "yes it is"], [["yes"]]) == 2
+    assert first_window(["no"], [["yes"]]) is None
+
+
+def test_answers_flat_and_nested(tmp_path: Path) -> None:
+    def answers(value: Any) -> list[list[str]]:
+        return Dataset("x", {}, {"1": "?"}, {}, {"1": json.loads(json.dumps({"answers": value}))}).answers("1")
+
+    assert answers(["a", "b"]) == [["a", "b"]]
+    assert answers([["a", "b"], "c"]) == [["a", "b"], ["c"]]
+    assert answers("a") == [["a"]]
+    assert answers([]) == []
+
+
+def test_the_face_of_the_package_holds_functions() -> None:
+    import importlib
+
+    import eval as package
+
+    for name in package.__all__:
+        importlib.import_module(package._HOMES[name])
+        assert callable(getattr(package, name))

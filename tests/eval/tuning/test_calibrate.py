@@ -1,0 +1,81 @@
+"""The threshold: its guarantee on made-up scores, the fit on a real index, and the engine that refuses strangers."""
+
+import tomllib
+
+import numpy as np
+import pytest
+
+from eval.measure.session import Session
+from eval.tuning.calibrate import calibrate, fit, fit_threshold, to_toml
+from indexes.errors import SettingsError, SourceError
+from rag import build_query_engine
+from rag.settings import load_settings
+
+
+def offline(**sections):
+    sections.setdefault("retrieval", {"fusion": "dense"})
+    none = {"provider": "none"}
+    return load_settings(profile="offline", encoder={"provider": "minilm"}, rerank=none, llm=none, **sections)
+
+
+def test_threshold_keeps_the_rate_on_the_scores_it_was_fitted_on():
+    scores = np.random.default_rng(0).normal(size=199)
+    for rate in (0.01, 0.05, 0.3):
+        limit = fit_threshold(scores, rate)
+        assert (scores >= limit).mean() <= rate
+        assert (scores >= limit).mean() > rate - 0.02
+
+
+def test_threshold_keeps_the_rate_on_average_over_new_scores():
+    rng = np.random.default_rng(1)
+    rates = [(rng.normal(size=400) >= fit_threshold(rng.normal(size=60), 0.1)).mean() for _ in range(400)]
+    assert 0.08 < np.mean(rates) <= 0.102
+
+
+def test_a_score_equal_to_a_wrong_one_is_not_answered():
+    assert fit_threshold([0.5] * 40, 0.05) > 0.5
+
+
+def test_what_cannot_be_fitted():
+    with pytest.raises(SettingsError, match="too few"):
+        fit_threshold([0.1] * 18, 0.05)
+    assert fit_threshold([0.1] * 19, 0.05) > 0.1
+    with pytest.raises(SettingsError, match="cannot be fitted"):
+        fit_threshold([0.1], 1.5)
+    with pytest.raises(SourceError, match="no question leaves"):
+        fit([(0.3, None)], 0.05)
+
+
+def test_held_out_figures_are_near_the_wanted_rate():
+    rng = np.random.default_rng(2)
+    found = fit(
+        [(float(a), float(b)) for a, b in zip(rng.normal(2, 1, 2000), rng.normal(0, 1, 2000), strict=True)], 0.05
+    )
+    assert found.false_answers == pytest.approx(0.05, abs=0.015)
+    assert found.answered == pytest.approx(0.64, abs=0.05)
+
+
+def test_fit_on_a_real_index_and_refusal_under_another_fusion(made_up_dataset, cache, tmp_path):
+    settings = offline()
+    with Session(made_up_dataset, cache=cache) as session:
+        found = calibrate(session.retriever(settings), made_up_dataset, rate=0.1)
+        assert 0 < found.below < 1 and found.unanswerable == 36 and "fusion=dense" in found.fingerprint
+        (tmp_path / "rag.toml").write_text(to_toml(found))
+        stored = tomllib.loads((tmp_path / "rag.toml").read_text())["answer"]
+        assert stored == {"abstain_below": found.below, "abstain_fingerprint": found.fingerprint}
+        index = session.index(settings)
+        engine = build_query_engine(index, settings=offline(answer=stored), rerank=False)
+        assert engine.query("How are submarines painted in Peru?").metadata["status"] == "not_found"
+        assert engine.query("Who is the lighthouse keeper of Brassmoor?").metadata["status"] == "extractive"
+        other = offline(answer=stored, retrieval={"fusion": "minmax"})
+        with pytest.raises(SettingsError, match="was calibrated for"):
+            build_query_engine(index, settings=other, rerank=False)
+        own = offline(answer={"abstain_below": 0.1}, retrieval={"fusion": "minmax"})
+        build_query_engine(index, settings=own, rerank=False)  # no fingerprint: the user's own threshold
+
+
+def test_relative_scores_are_refused(made_up_dataset, cache):
+    with Session(made_up_dataset, cache=cache) as session:
+        retriever = session.retriever(offline(retrieval={"fusion": "minmax"}))
+        with pytest.raises(SettingsError, match="relative"):
+            calibrate(retriever, made_up_dataset)

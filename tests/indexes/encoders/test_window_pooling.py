@@ -1,0 +1,100 @@
+"""Window pooling: each sentence sees its neighbours, never another section's or document's."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexes.encoders.base import Encoded, SparseVector
+from indexes.encoders.window_pooling import WindowPooler
+from indexes.nodes.record import SentenceRecord
+
+
+class Union:
+    """A lexical side whose pooled vector is the set of the window's terms: shows which sentences were seen."""
+
+    name = "learned"
+    idf = False
+
+    def pool(self, window: list[SparseVector]) -> SparseVector:
+        terms = np.unique(np.concatenate([vector.indices for vector in window]))
+        return SparseVector(terms.astype(np.uint32), np.ones(terms.size, np.float32))
+
+
+def encoded(numbers: list[int]) -> Encoded:
+    one = np.ones(1, np.float32)
+    sparse = [SparseVector(np.array([number], np.uint32), one) for number in numbers]
+    return Encoded(np.array([[float(number)] for number in numbers], np.float32), sparse)
+
+
+def run(layout: list[tuple[str, int]], width: int, cuts: list[int]) -> dict[int, set[int]]:
+    """Pool sentences 0..n with these (document, section), in pieces cut at ``cuts``: number -> numbers it saw."""
+    records = [SentenceRecord(doc, number, f"s{number}", section=sec) for number, (doc, sec) in enumerate(layout)]
+    pooler = WindowPooler(Union(), width)
+    edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(records)}), len(records)]
+    seen: dict[int, set[int]] = {}
+    points = []
+    for low, high in itertools.pairwise(edges):
+        points += pooler.push(records[low:high], encoded(list(range(low, high))))
+    points += pooler.finish()
+    for point in points:
+        assert point.dense[0] == point.record.position
+        seen[point.record.position] = set(point.sparse.indices.tolist())
+    assert [point.record.position for point in points] == list(range(len(records)))
+    return seen
+
+
+def expected(layout: list[tuple[str, int]], width: int) -> dict[int, set[int]]:
+    return {
+        i: {j for j in range(max(0, i - width), min(len(layout), i + width + 1)) if _connected(layout, i, j)}
+        for i in range(len(layout))
+    }
+
+
+def _connected(layout: list[tuple[str, int]], i: int, j: int) -> bool:
+    return len(set(layout[min(i, j) : max(i, j) + 1])) == 1
+
+
+def test_a_sentence_sees_its_neighbours_on_both_sides() -> None:
+    seen = run([("a", 0)] * 6, width=2, cuts=[])
+    assert seen[0] == {0, 1, 2}
+    assert seen[3] == {1, 2, 3, 4, 5}
+    assert seen[5] == {3, 4, 5}
+
+
+def test_windows_stop_at_sections_and_documents() -> None:
+    seen = run([("a", 0), ("a", 0), ("a", 1), ("b", 1)], width=3, cuts=[])
+    assert seen == {0: {0, 1}, 1: {0, 1}, 2: {2}, 3: {3}}
+
+
+def test_width_zero_leaves_each_sentence_alone() -> None:
+    assert run([("a", 0)] * 3, width=0, cuts=[]) == {0: {0}, 1: {1}, 2: {2}}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2)), max_size=25),
+    st.integers(0, 4),
+    st.lists(st.integers(0, 25), max_size=6),
+)
+def test_pieces_make_no_difference(layout: list[tuple[str, int]], width: int, cuts: list[int]) -> None:
+    assert run(layout, width, cuts) == expected(layout, width)
+
+
+@pytest.mark.parametrize("length", [1_000])
+def test_it_holds_back_only_a_window(length: int) -> None:
+    pooler = WindowPooler(Union(), 3)
+    records = [SentenceRecord("a", number, "s") for number in range(length)]
+    released = sum(1 for _ in pooler.push(records, encoded(list(range(length)))))
+    assert released == length - 3
+    assert len(pooler._left) + len(pooler._waiting) <= 6
+
+
+def test_without_a_lexical_side_nothing_waits() -> None:
+    pooler = WindowPooler(None, 3)
+    dense = Encoded(np.ones((2, 1), np.float32))
+    points = list(pooler.push([SentenceRecord("a", 0, "x"), SentenceRecord("a", 1, "y")], dense))
+    assert [point.sparse for point in points] == [None, None]

@@ -1,0 +1,86 @@
+"""The reader's process: what a file may do to it, and that it comes back."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from llama_index.core.schema import Document
+
+from indexes.errors import ReaderError
+from indexes.ingest.reader_process import ReaderWorker
+from indexes.ingest.walk_files import Found
+from indexes.settings.sections import IngestSettings, ReadSettings
+
+
+def found(path: Path) -> Found:
+    status = path.stat()
+    return Found(str(path), str(path), status.st_size, status.st_mtime_ns)
+
+
+def documents(worker: ReaderWorker, path: Path) -> list[Document]:
+    return [stream.document() for stream in worker.streams(found(path))]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name in ("good", "hangs", "eats", "crashes"):
+        (tmp_path / f"{name}.txt").write_text("One sentence. Another one.", encoding="utf-8")
+    return tmp_path
+
+
+def test_a_hostile_file_costs_itself_only(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = IngestSettings(file_timeout=1.0, file_memory_mb=256)
+    with ReaderWorker(ReadSettings(), settings, reader="tests.indexes.ingest.hostile_readers:read_file") as worker:
+        for name, reason in (
+            ("hangs", r"took longer than 1 s.*ingest\.file_timeout"),
+            ("eats", r"more than 256 MB.*ingest\.file_memory_mb"),
+            ("crashes", "crashed its reader .*SIGSEGV"),
+        ):
+            with pytest.raises(ReaderError, match=reason):
+                documents(worker, files / f"{name}.txt")
+            (document,) = documents(worker, files / "good.txt")
+            assert document.text == "One sentence. Another one."
+        assert worker.restarts == 3  # the one that ran out of memory lives on
+
+
+def test_texts_of_any_kind_come_through_unchanged(tmp_path: Path) -> None:
+    text = "# 标题\n\n第一句。🙂 second.\n" + "长文本。" * 300_000
+    path = tmp_path / "a.md"
+    path.write_text(text, encoding="utf-8")
+    from indexes.readers import read_file
+
+    (expected,) = read_file(path)
+    with ReaderWorker(ReadSettings(), IngestSettings()) as worker:
+        (document,) = documents(worker, path)
+    assert document.text == expected.text
+    assert document.metadata == expected.metadata
+    assert document.doc_id == expected.doc_id
+    assert document.excluded_llm_metadata_keys == expected.excluded_llm_metadata_keys
+
+
+def test_it_ends_with_the_process_that_started_it(files: Path) -> None:
+    worker = ReaderWorker(ReadSettings(), IngestSettings())
+    documents(worker, files / "good.txt")
+    process = worker._process
+    assert process is not None
+    worker.close()
+    assert process.poll() is not None
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        other = ReaderWorker(ReadSettings(), IngestSettings())
+        documents(other, files / "good.txt")
+        assert other._process is not None
+        os.write(write, str(other._process.pid).encode())
+        os._exit(0)  # as abrupt as a kill: nobody closes the worker
+    os.waitpid(child, 0)
+    pid = int(os.read(read, 20))
+    for _ in range(100):
+        state = Path(f"/proc/{pid}/stat")
+        if not state.exists() or state.read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("the worker outlived its parent")

@@ -1,0 +1,153 @@
+"""PDF: columns, running heads, hyphens, scanned pages, passwords."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpdf import FPDF
+from PIL import Image
+
+from indexes.errors import ReaderError, SettingsError
+from indexes.readers import read_file
+from indexes.readers.outline import notes_of
+from indexes.settings.sections import ReadSettings
+from tests.indexes.readers.reader_files import pdf_of, read_one, sections
+
+LEFT = [
+    "Owls are birds of the night and they",
+    "hunt for mice in the open fields and",
+    "at the edges of the old dark woods.",
+    "Their ears hear a mouse under snow.",
+    "They sleep by day in hollow trees or",
+    "in old barns until the sun has set.",
+]
+RIGHT = [
+    "Mice live in holes under the ground",
+    "and eat the seeds of many plants and",
+    "whatever falls from a farmer's cart.",
+    "They have many young ones each year",
+    "so that the owls have much to eat in",
+    "good years and much less in the bad.",
+]
+HEAD = "A title that runs over the whole of the page and over both of the columns below"
+
+
+def lines(x: float, texts: list[str]) -> list[tuple[float, float, str]]:
+    return [(x, 60 + 6 * index, text) for index, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("order", ["columns", "rows", "backwards"])
+def test_columns_are_read_one_after_the_other(tmp_path: Path, order: str) -> None:
+    left, right = lines(15, LEFT), lines(110, RIGHT)
+    items = {
+        "columns": [(15.0, 40.0, HEAD), *left, *right],
+        "rows": [(15.0, 40.0, HEAD), *(item for pair in zip(left, right, strict=True) for item in pair)],
+        "backwards": [*right, *left, (15.0, 40.0, HEAD)],
+    }[order]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [items])).text
+    assert " ".join(text.split()) == " ".join([HEAD, *LEFT, *RIGHT])
+
+
+def test_rows_of_a_table_stay_rows(tmp_path: Path) -> None:
+    cells = [("tea", "3.00"), ("cup", "2.50"), ("pot", "9.00"), ("can", "1.20"), ("jar", "4.00"), ("mug", "5.00")]
+    items = [item for i, (a, b) in enumerate(cells) for item in ((20.0, 50.0 + 7 * i, a), (120.0, 50.0 + 7 * i, b))]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [items])).text
+    assert "tea 3.00" in text and "mug 5.00" in text
+
+
+def test_running_heads_of_chapters_and_page_numbers_go(tmp_path: Path) -> None:
+    pages = []
+    for number in range(12):
+        head = "Chapter one: owls" if number < 6 else "Chapter two: mice"
+        page = [
+            (20.0, 12.0, head),
+            (20.0, 60.0, f"The words of page {'abcdefghijkl'[number]} are these."),
+            (100.0, 288.0, f"- {number + 1} -"),
+        ]
+        if number == 4:
+            page.append((20.0, 80.0, "Chapter one: owls"))  # in the text it stays
+        pages.append(page)
+    text = read_one(pdf_of(tmp_path / "a.pdf", pages)).text
+    assert text.count("Chapter one: owls") == 1 and "Chapter two" not in text and "- 3 -" not in text
+    assert text.count("The words of page") == 12
+
+
+def test_hyphens_at_line_ends(tmp_path: Path) -> None:
+    texts = [
+        "The well-known owl can hear-",
+        "ing nothing else find a well-",
+        "known mouse, and self-",
+        "made nests of Anglo-",
+        "Saxon age. The owl is in the Covid-",
+        "19 lists. The hearing is good.",
+    ]
+    text = " ".join(read_one(pdf_of(tmp_path / "a.pdf", [lines(20, texts)])).text.split())
+    for words in ("can hearing nothing", "a well-known mouse", "self-made", "Anglo-Saxon", "Covid-19 lists"):
+        assert words in text, text
+
+
+def scanned(path: Path) -> Path:
+    picture = io.BytesIO()
+    Image.new("RGB", (200, 100), "white").save(picture, "PNG")
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=11)
+    for kind in ("text", "scan", "scan", "blank", "scan"):
+        pdf.add_page()
+        if kind == "text":
+            pdf.text(20, 20, "Typed words.")
+        elif kind == "scan":
+            pdf.image(picture, x=10, y=10, w=100)
+    pdf.output(str(path))
+    return path
+
+
+def test_scanned_pages_are_reported_by_number(tmp_path: Path) -> None:
+    document = read_one(scanned(tmp_path / "a.pdf"))
+    assert document.text == "Typed words."
+    assert notes_of(document) == ["pages 2-3, 5 have no text (scanned)"]
+
+
+def test_ocr_hook(tmp_path: Path) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def ocr(image: Any) -> str:
+        sizes.append(image.size)
+        return "Seen words.\n" if len(sizes) < 3 else ""
+
+    document = read_file(scanned(tmp_path / "a.pdf"), ocr=ocr)[0]
+    assert [(s.page, document.text[s.start : s.end].strip()) for s in sections(document)] == [
+        (1, "Typed words."),
+        (2, "Seen words."),
+        (3, "Seen words."),
+    ]
+    assert notes_of(document) == ["page 5 has no text (scanned)", "the text of pages 2-3 is by OCR"]
+    assert sizes[0][0] > 1500  # 200 dots an inch
+    for name, reason in (("no_module:x", "cannot be loaded"), ("os:sep", "is no function"), ("os", "cannot be loaded")):
+        with pytest.raises(SettingsError, match=reason):
+            read_file(tmp_path / "a.pdf", settings=ReadSettings(ocr=name))
+
+
+def test_only_scanned_pages(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 10), "white").save(picture, "PNG")
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.image(picture, x=10, y=10)
+    pdf.output(str(tmp_path / "a.pdf"))
+    with pytest.raises(ReaderError, match="no text in its 1 pages, it seems scanned"):
+        read_file(tmp_path / "a.pdf")
+
+
+def test_passwords_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pdf_of(tmp_path / "a.pdf", [[(20, 20, "Secret words.")]], password="open-sesame")
+    with pytest.raises(ReaderError, match=r"locked by a password; put its password into .* RAG_FILE_PASSWORD"):
+        read_file(path)
+    monkeypatch.setenv("MY_PASSWORD", "wrong-word")
+    with pytest.raises(ReaderError, match="the one in MY_PASSWORD does not open it") as caught:
+        read_file(path, settings=ReadSettings(password_env="MY_PASSWORD"))
+    assert "wrong-word" not in str(caught.value)
+    monkeypatch.setenv("MY_PASSWORD", "open-sesame")
+    assert read_one(path, password_env="MY_PASSWORD").text == "Secret words."

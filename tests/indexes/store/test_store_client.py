@@ -1,0 +1,257 @@
+"""open_client: which engine, which server, what it says when it cannot."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
+from qdrant_client import QdrantClient
+
+from indexes.errors import (
+    CollectionLockedError,
+    FingerprintMismatchError,
+    MissingExtraError,
+    SettingsError,
+    StoreError,
+    StoreUnreachableError,
+)
+from indexes.settings.sections import StoreSettings
+from indexes.store import points
+from indexes.store.client import engine_of, is_loopback, open_client
+from indexes.store.collection import (
+    check_fingerprint,
+    drop_collection,
+    ensure_collection,
+    list_collections,
+    read_fingerprint,
+)
+from indexes.store.edge.client import EdgeClient
+from indexes.store.filters import to_qdrant_filter
+from indexes.store.neighbours import fetch_windows
+from indexes.store.search import search_legs
+from tests.indexes.store.rest_server import RestServer
+from tests.indexes.store.store_fixtures import DIM, fingerprint, make_records, sparse_rows, unit
+
+
+def test_the_embedded_engine_is_the_default(tmp_path: Path) -> None:
+    client = open_client(StoreSettings(path=tmp_path / "store"))
+    assert isinstance(client, EdgeClient)
+    assert engine_of(client) == "edge"
+    assert not (tmp_path / "store").exists(), "opening makes nothing"
+    client.close()
+
+
+def test_memory() -> None:
+    client = open_client(StoreSettings(url=":memory:"))
+    assert isinstance(client, QdrantClient)
+    assert engine_of(client) == "memory"
+
+
+@pytest.fixture
+def without_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("qdrant_edge"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.delitem(sys.modules, "qdrant_edge", raising=False)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+@pytest.mark.usefixtures("without_edge")
+def test_without_the_wheel_local_mode_takes_its_place_with_a_notice(tmp_path: Path) -> None:
+    settings = StoreSettings(path=tmp_path)
+    with pytest.warns(RuntimeWarning, match="Qdrant Edge has no wheel installed here"):
+        client = open_client(settings)
+    assert engine_of(client) == "local"
+    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings)
+    rng = np.random.default_rng(0)
+    points.upsert_records(client, "notes", make_records("a", ["one", "two"]), unit(rng, 2), sparse_rows(rng, 2))
+    points.flush(client, "notes")
+    client.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # asked for by name, it gives no notice
+        client = open_client(StoreSettings(path=tmp_path, engine="local"))
+    assert read_fingerprint(client, "notes")["model"] == "tiny"  # type: ignore[index]
+    assert points.count(client, "notes") == 2
+    with pytest.raises(CollectionLockedError, match="held open by another"):
+        open_client(StoreSettings(path=tmp_path, engine="local"))
+    client.close()
+
+
+@pytest.mark.usefixtures("without_edge")
+def test_edge_by_name_needs_the_wheel(tmp_path: Path) -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'qdrant-edge-py==0.9"):
+        open_client(StoreSettings(path=tmp_path, engine="edge"))
+
+
+@pytest.mark.parametrize("url", ["localhost:6333", "qdrant", "ftp://host", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"store.url is .* no http:// or https:// address"):
+        open_client(StoreSettings(url=url))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("grpc", [False, True])
+def test_a_server_that_is_not_there(grpc: bool) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(StoreUnreachableError) as caught:
+        open_client(StoreSettings(url=url, grpc=grpc, timeout=2))
+    message = str(caught.value)
+    assert url in message and "docker run" in message and "\n" not in message
+
+
+class FakeWebServer(BaseHTTPRequestHandler):
+    """A web server that is no Qdrant."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def test_another_web_server_and_a_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A proxy that nobody runs: with trust_env it would be asked instead of the loopback address.
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    server = HTTPServer(("127.0.0.1", 0), FakeWebServer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(StoreUnreachableError, match="answered with status 404, which no Qdrant server does"):
+            open_client(StoreSettings(url=f"http://127.0.0.1:{server.server_port}"))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_loopback() -> None:
+    loopback = ["http://localhost:6333", "http://127.0.0.1", "http://[::1]:6333", "127.0.0.5:1", "http://a.localhost"]
+    assert all(map(is_loopback, loopback))
+    assert not any(map(is_loopback, ["http://192.168.1.2:6333", "https://x.cloud.qdrant.io", "http://localhosts"]))
+
+
+URL = "http://qdrant.example:6333"
+
+
+def connect(server: RestServer, **settings: Any) -> Any:
+    return open_client(StoreSettings(url=URL, **settings), transport=httpx.MockTransport(server))
+
+
+def test_the_key_comes_from_the_environment(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = RestServer(edge, api_key="secret")
+    monkeypatch.delenv("QDRANT_API_KEY", raising=False)
+    with pytest.raises(StoreUnreachableError, match=r"refused a request without key; .*QDRANT_API_KEY"):
+        connect(server)
+    monkeypatch.setenv("MY_KEY", "wrong")
+    with pytest.warns(UserWarning, match="insecure"), pytest.raises(StoreUnreachableError, match="the key in MY_KEY"):
+        connect(server, api_key_env="MY_KEY")
+    monkeypatch.setenv("MY_KEY", "secret")
+    with pytest.warns(UserWarning, match="insecure"):
+        client = connect(server, api_key_env="MY_KEY")
+    assert engine_of(client) == "server"
+
+
+def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
+    """Our own calls, through the real REST client, into an engine."""
+    server = RestServer(edge)
+    settings = StoreSettings(url=URL, shard_number=6, replication_factor=2, quantization="int8", on_disk=True)
+    client = connect(server)
+    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings, extra={"note": "hi"})
+    asked = server.created["notes"]
+    assert (asked.shard_number, asked.replication_factor, asked.on_disk_payload) == (6, 2, True)
+    assert asked.vectors["dense"].on_disk is True and asked.vectors["dense"].datatype is None
+    assert asked.sparse_vectors["sparse"].modifier.value == "idf"
+    assert asked.sparse_vectors["sparse"].index.on_disk is True
+    assert asked.quantization_config.scalar.type.value == "int8"
+    assert ("PUT", "/collections/notes/index") in {(method, path) for method, path, _ in server.requests}
+
+    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings)
+    check_fingerprint(client, "notes", fingerprint(model="moved"))
+    with pytest.raises(FingerprintMismatchError):
+        check_fingerprint(client, "notes", fingerprint(weights="else"))
+
+    rng = np.random.default_rng(0)
+    records = [record for d in range(3) for record in make_records(f"d{d}", [f"text {i}" for i in range(200)])]
+    dense, sparse = unit(rng, 600), sparse_rows(rng, 600)
+    points.upsert_records(client, "notes", records, dense, sparse)
+    points.flush(client, "notes")
+    assert points.count(client, "notes") == 600
+
+    chosen = to_qdrant_filter(MetadataFilters(filters=[MetadataFilter(key="doc_id", value="d1")]))
+    over_wire = search_legs(client, "notes", dense=dense[210], sparse=sparse[210], limit=20, filters=chosen)
+    direct = search_legs(edge, "notes", dense=dense[210], sparse=sparse[210], limit=20, filters=chosen)
+    assert over_wire == direct
+    assert over_wire.dense[0].id == records[210].id and over_wire.dense[0].payload["doc_id"] == "d1"
+    assert [path for _, path, _ in server.requests][-1] == "/collections/notes/points/query/batch"
+    before = len(server.requests)
+    windows = fetch_windows(client, "notes", [records[210], records[5]], 2)
+    assert [record.position for record in windows[records[210].id]] == [8, 9, 10, 11, 12]
+    assert len(server.requests) == before + 1
+
+    assert [row.sentences for row in points.iter_documents(client, "notes")] == [200, 200, 200]
+    assert points.delete_document(client, "notes", "d1") == 200
+    assert points.delete_document(client, "notes", "nobody") == 0
+    points.delete_points(client, "notes", [records[0].id])
+    assert points.count(client, "notes") == 399
+    assert list_collections(client) == ["notes"]
+    drop_collection(client, "notes")
+    assert list_collections(client) == []
+
+
+@pytest.mark.parametrize(("url", "quantization"), [(None, "int8"), (":memory:", "int8"), (":memory:", "turbo8")])
+def test_quantization_of_the_other_engine_is_refused(tmp_path: Path, url: str | None, quantization: Any) -> None:
+    settings = StoreSettings(path=tmp_path, url=url, quantization=quantization, min_free_mb=1)
+    client = open_client(settings)
+    with pytest.raises(StoreError, match=f"'{quantization}' is not to be had from this engine"):
+        ensure_collection(client, "notes", fingerprint=fingerprint(), idf=False, settings=settings)
+    client.close()
+
+
+def test_a_server_that_goes_away_later_raises_its_own_error(edge: EdgeClient) -> None:
+    server = RestServer(edge)
+    client = connect(server)
+
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused", request=request)
+
+    server._route = lambda *_: gone(httpx.Request("GET", URL))  # type: ignore[method-assign]
+    with pytest.raises(StoreUnreachableError, match=r"qdrant.example:6333 does not answer .connection refused."):
+        client.collection_exists("notes")
+
+
+def test_importing_the_store_is_cheap() -> None:
+    code = (
+        "import sys, indexes.store, indexes.store.client, indexes.store.collection, indexes.store.edge.client\n"
+        "heavy = {'torch', 'transformers', 'qdrant_edge', 'llama_index.core', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_vectors_of_the_wrong_length_are_refused_by_name(edge: EdgeClient) -> None:
+    client = connect(RestServer(edge))
+    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=False, settings=StoreSettings(url=URL))
+    rng = np.random.default_rng(0)
+    with pytest.raises(StoreError, match=r"server at http://qdrant.example:6333 refused PUT .*8 dimensions, and a"):
+        points.upsert_records(client, "notes", make_records("a", ["x"]), unit(rng, 1, 5), sparse_rows(rng, 1))
+    assert unit(rng, 1).shape == (1, DIM)

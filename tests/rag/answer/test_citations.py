@@ -1,0 +1,191 @@
+"""Answers checked against their passages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexes.nodes.record import SentenceRecord
+from rag.answer.check.citations import CitationStream, CitedAnswer, cite
+from rag.retrieval.candidate import Passage
+
+
+def statuses(answer: CitedAnswer) -> list[tuple[str, tuple[int, ...]]]:
+    return [(sentence.status, sentence.numbers) for sentence in answer.sentences]
+
+
+def test_cited_sentence_gets_its_best_passage_sentence(guide: list[Passage]) -> None:
+    answer = cite("The server uses port 6333 [1].", guide)
+    assert statuses(answer) == [("cited", (1,))]
+    (citation,) = answer.citations
+    assert citation.text == "A Qdrant server listens on port 6333."
+    assert (citation.number, citation.source, citation.heading) == (1, "store.md", "Store > Engines")
+    assert (citation.start, citation.end, citation.matched) == (200, 237, False)
+    assert citation.sentence_id == guide[0].sentences[2].id
+    assert citation.as_dict() == {
+        "number": 1,
+        "source": "store.md",
+        "heading": "Store > Engines",
+        "page": None,
+        "text": "A Qdrant server listens on port 6333.",
+        "matched": False,
+    }
+
+
+def test_page_is_carried(guide: list[Passage]) -> None:
+    assert cite("Anna Berg bakes bread [3].", guide).citations[0].page == 4
+
+
+def test_uncited_sentences_are_matched_or_unsupported(guide: list[Passage]) -> None:
+    answer = cite("Qdrant Edge is the default engine. The moon is made of cheese.", guide)
+    assert statuses(answer) == [("matched", (1,)), ("unsupported", ())]
+    assert [c.matched for c in answer.citations] == [True]
+    assert answer.annotated == "Qdrant Edge is the default engine. [1] The moon is made of cheese."
+    assert answer.text == "Qdrant Edge is the default engine. The moon is made of cheese."
+
+
+def test_chinese_sentences_are_matched(guide: list[Passage]) -> None:
+    answer = cite("默认窗口为左右各3句话。查询时可以改变窗口大小。猪八戒住在高老庄。", guide)
+    assert statuses(answer) == [("matched", (2,)), ("matched", (2,)), ("unsupported", ())]
+    assert [c.text for c in answer.citations] == ["默认的窗口是左右各三句话。", guide[1].sentences[1].text]
+    assert answer.annotated == "默认窗口为左右各3句话。[2]查询时可以改变窗口大小。[2]猪八戒住在高老庄。"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("A Qdrant server listens on port 6333.", True),
+        ("A Qdrant server listens on port 6334.", False),
+        ("Anna Berg bakes 1200 loaves of bread a day.", True),
+        ("Anna Berg bakes 1,300 loaves of bread a day.", False),
+        ("The bakery in Lyon opens at 7 o'clock.", True),
+        ("The bakery in Paris opens at seven o'clock.", False),
+        ("孙悟空被压在五行山下500年。", True),
+        ("孙悟空被压在五行山下三百年。", False),
+        ("The embedded engine is the default.", True),
+        ("The embedded engine supports clusters of many machines in several regions.", False),
+    ],
+)
+def test_a_wrong_number_or_name_is_not_supported(guide: list[Passage], sentence: str, supported: bool) -> None:
+    assert [s.status for s in cite(sentence, guide).sentences] == ["matched" if supported else "unsupported"]
+
+
+def test_threshold(guide: list[Passage]) -> None:
+    sentence = "The embedded engine is quick and friendly."
+    assert statuses(cite(sentence, guide, support_threshold=0.9)) == [("unsupported", ())]
+    assert statuses(cite(sentence, guide, support_threshold=0.3)) == [("matched", (1,))]
+    # nothing in common is never a match, whatever the threshold
+    assert statuses(cite("Giraffes sleep standing.", guide, support_threshold=0.0)) == [("unsupported", ())]
+
+
+def test_invented_numbers_are_removed_and_reported(guide: list[Passage]) -> None:
+    answer = cite("Qdrant Edge is the default [7]. It needs no server [1][8].", guide)
+    assert answer.text == "Qdrant Edge is the default. It needs no server [1]."
+    assert answer.removed == ["[7]", "[8]"]
+    assert statuses(answer) == [("matched", (1,)), ("cited", (1,))]
+
+
+def test_numbers_are_those_of_the_passages_given_not_their_order(guide: list[Passage]) -> None:
+    answer = cite("Bread is baked in Lyon [3]. Edge is embedded [1].", [guide[2]])
+    assert answer.removed == ["[1]"]
+    assert [c.number for c in answer.citations] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Edge is embedded [1]. 窗口是三句 [2].", [(1,), (2,)]),
+        ("Edge is embedded. [1] 窗口是三句。[2]", [(1,), (2,)]),
+        ("Edge is embedded.[1] The window is three.[2]", [(1,), (2,)]),
+        ("[1] says Edge is embedded. [2] says the window is three.", [(1,), (2,)]),
+        ("According to [1], Edge is embedded.", [(1,)]),
+        ("Edge is embedded [1][2].", [(1, 2)]),
+        ("Edge is embedded [1]. [2] The bread is baked.", [(1,), (2,)]),
+        ("- Edge is embedded [1]\n- The window is three [2]", [(1,), (2,)]),
+        ("1. Edge is embedded [1]\n2. The window is three [2]", [(1,), (2,)]),
+        ("Edge is embedded.\n\n[1]", [(1,)]),
+        ("“窗口是三句。”[2]", [(2,)]),
+        ("窗口是三句[2]，Edge 是默认引擎[1]。", [(2, 1)]),
+    ],
+)
+def test_which_sentence_a_marker_belongs_to(guide: list[Passage], text: str, expected: list[tuple[int, ...]]) -> None:
+    cited = [s.numbers for s in cite(text, guide).sentences if s.status == "cited"]
+    assert cited == expected
+
+
+def test_what_claims_nothing_is_not_judged(guide: list[Passage]) -> None:
+    text = "# Answer\n\nHere are the steps you should follow:\n\n```\nrun x[9] giraffe\n```\n---\nYes."
+    answer = cite(text, guide)
+    assert answer.sentences == []
+    assert answer.text == text
+
+
+def test_sentence_places(guide: list[Passage]) -> None:
+    answer = cite("Hm! **Edge** is the default engine. [1] 窗口是左右各三句话。", guide)
+    places = [answer.text[s.start : s.end] for s in answer.sentences]
+    assert places == ["Hm!", "**Edge** is the default engine. [1]", "窗口是左右各三句话。"]
+
+
+def test_the_same_sentence_is_cited_once_and_the_model_wins(guide: list[Passage]) -> None:
+    answer = cite("Qdrant Edge is the default engine. The default engine is Qdrant Edge [1].", guide)
+    assert len(answer.citations) == 1
+    assert not answer.citations[0].matched
+
+
+def test_an_answer_in_another_language_falls_back_on_the_hit(guide: list[Passage]) -> None:
+    answer = cite("Die Fenstergröße ist frei [2].", guide)
+    assert answer.sentences[0].support == 0.0
+    assert answer.citations[0].text == guide[1].sentences[1].text  # the passage's hit
+
+
+def test_headings_are_not_cited(make_passage) -> None:  # type: ignore[no-untyped-def]
+    passage = make_passage(1, "Installation of Edge", "Run make demo.", hits=[0], kinds=["heading", "text"])
+    assert cite("Installation of Edge: run make demo [1].", [passage]).citations[0].text == "Run make demo."
+
+
+def test_the_heading_lends_its_words(make_passage) -> None:  # type: ignore[no-untyped-def]
+    passage = make_passage(1, "It listens on 6333.", heading="Qdrant server")
+    assert statuses(cite("The Qdrant server listens on 6333.", [passage])) == [("matched", (1,))]
+
+
+def test_no_passages() -> None:
+    answer = cite("Edge is the default [1].", [])
+    assert (answer.text, answer.removed) == ("Edge is the default.", ["[1]"])
+    assert statuses(answer) == [("unsupported", ())]
+    assert cite("", []) == CitedAnswer("")
+
+
+PIECES = st.sampled_from(
+    ("Qdrant Edge is the default engine", "默认的窗口是左右各三句话", "port 6333", "port 6334", ". ", "。", "\n",
+     "\n\n- ", " [1]", "[2]", "[9]", "【1, 9】", "`", "```\n", " ", "the moon", "a[1]", ": ", "[", "「[9]」",
+     "Dr. Who", "1. ", "!")
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PIECES, max_size=14).map("".join), st.data())
+def test_streaming_equals_the_whole(text: str, data: st.DataObject) -> None:
+    guide = [
+        Passage(1, [SentenceRecord("a", 0, "Qdrant Edge is the default engine on port 6333.")], [], 1.0),
+        Passage(2, [SentenceRecord("b", 0, "默认的窗口是左右各三句话。")], [], 0.5),
+    ]
+    whole = cite(text, guide, support_threshold=0.5)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    stream = CitationStream(guide, support_threshold=0.5)
+    shown = "".join(stream.feed(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True))
+    shown += stream.finish()
+    assert shown == whole.text
+    assert stream.result() == whole
+    for sentence in whole.sentences:
+        assert 0 <= sentence.start < sentence.end <= len(whole.text)
+        assert set(sentence.numbers) <= {1, 2}
+        assert (sentence.status == "unsupported") == (not sentence.numbers)
+    assert {c.number for c in whole.citations} == {n for s in whole.sentences for n in s.numbers}
+
+
+def test_plain_text_streams_without_delay(guide: list[Passage]) -> None:
+    stream = CitationStream(guide)
+    assert [stream.feed(token) for token in ("Edge", " is", " the", " default", " [", "1", "].")] == [
+        "Edge", " is", " the", " default", "", "", " [1].",
+    ]  # fmt: skip

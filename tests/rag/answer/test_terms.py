@@ -1,0 +1,61 @@
+"""What sentences are about, and whether a text holds it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answer.check.terms import Evidence, share_held, terms_of
+
+
+def keys(text: str) -> set[str]:
+    return {term.key for term in terms_of(text)}
+
+
+def share(claim: str, text: str) -> float:
+    return share_held(terms_of(claim), [Evidence(text)])
+
+
+def test_stop_words_and_question_words_are_no_terms() -> None:
+    assert keys("What is the port of the server?") == {"port", "server"}
+    assert keys("服务器的端口是什么？") == {"服务器", "端口"}
+
+
+def test_names_and_numbers_weigh_more() -> None:
+    weights = {term.key: (term.kind, term.weight) for term in terms_of("The baker Anna sells BGE-M3 for 5 coins")}
+    assert weights["anna"] == ("name", 2.0)
+    assert weights["bge-m3"] == ("name", 2.0)
+    assert weights["5"] == ("number", 2.0)
+    assert weights["coin"] == ("word", 1.0)
+    assert weights["baker"] == ("word", 1.0)
+
+
+def test_inflections_hold() -> None:
+    assert share("configured windows", "The configuration of a window") == 1.0
+
+
+def test_joined_words_hold_in_parts() -> None:
+    assert share("re-ranking sentence-window", "ranking again: re and sentence, window") == 1.0
+    assert share("window", "sentence-window retrieval") == 1.0
+
+
+def test_chinese_words_hold_however_they_are_cut() -> None:
+    assert share("默认窗口", "默认的窗口是三句") == 1.0
+    assert share("重新建立索引", "不需要重新建立 索引") == 1.0  # a blank inside running Chinese is no border
+    assert share("猪八戒", "孙悟空") == 0.0
+
+
+def test_full_width_forms_are_the_same() -> None:
+    assert share("ＢＧＥ－Ｍ３", "BGE-M3") == 1.0
+
+
+def test_numbers_by_value() -> None:
+    assert share("3 句", "三句") == 1.0
+    assert share("1200 loaves", "1,200 loaves") == 1.0
+    assert share("five pages", "5 pages") == 1.0
+
+
+@given(st.text(max_size=80))
+def test_a_text_holds_all_of_itself(text: str) -> None:
+    terms = terms_of(text)
+    assert share_held(terms, [Evidence(text)]) == (1.0 if terms else 0.0) or share_held(terms, [Evidence(text)]) > 0.99
