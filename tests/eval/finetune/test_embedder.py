@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_continues_to_the_same_figures(place: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    code = f"from pathlib import Path; from tests.eval.finetune.test_embedder import *; "
+    code = "from pathlib import Path; from tests.eval.finetune.test_embedder import *; "
     code += f"run_training(Path({str(place)!r}), "
     code += f"Path({str(tmp_path / 'killed')!r}), kill_at={KILLED_AT})"
     paths = os.pathsep.join([*filter(None, sys.path)])
