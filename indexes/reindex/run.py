@@ -2,8 +2,8 @@
 
 Every sentence is stored with its text, so the files are not needed: the stored sentences are encoded again, with the
 model of the settings, into a new generation (``indexes.store.collection_generations``). The old one answers
-all the while; then the name is switched in one step. Documents are acknowledged one by one in the new generation's own manifest, so that a
-run that was killed goes on where it was.
+all the while; then the name is switched in one step. Documents are acknowledged one by one in the new generation's
+own manifest, so that a run that was killed goes on where it was.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
-from eval.cli.commands.finetune.group import COMMANDS as TUNING_COMMANDS
+from eval.cli.commands.finetune import COMMANDS as TUNING_COMMANDS
 from eval.cli.commands.run import command as run_command
 from eval.cli.commands.sweep import command as sweep_command
 from eval.cli.commands.sweep import plan

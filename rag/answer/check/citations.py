@@ -115,9 +115,10 @@ class CitedAnswer:
 def cite(answer: str, passages: Sequence[Passage], *, support_threshold: float = 0.5) -> CitedAnswer:
     """Check an answer's citations and find those it left out.
 
-    Markers follow the rules of ``markers``. A sentence with a valid marker, inside it or right behind it, is "cited". Any other claim is "matched" to the passage whose neighbouring sentences hold the largest share of
-    its terms (names and numbers count double), provided the share reaches ``support_threshold`` and no number of it is
-    missing there; else it is "unsupported". Overlap sees words, not logic: a negation passes.
+    Markers follow the rules of ``markers``. A sentence with a valid marker, inside it or right behind it, is "cited".
+    Any other claim is "matched" to the passage whose neighbouring sentences hold the largest share of its terms (names
+    and numbers count double), provided the share reaches ``support_threshold`` and no number of it is missing there;
+    else it is "unsupported". Overlap sees words, not logic: a negation passes.
 
     Args:
         answer: the model's text.
