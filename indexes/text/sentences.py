@@ -1,6 +1,6 @@
 """Sentence splitter for Chinese, English and text that mixes both, with character offsets.
 
-What ends a sentence, in short (``tests/indexes/test_sentences.py`` holds the cases):
+What ends a sentence, in short (``tests/indexes/text/test_sentences.py`` holds the cases):
 
 - 。！？；…… and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket in
   the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays with

@@ -10,7 +10,7 @@ from typing import Any
 from rag.settings import LLMSettings
 
 # Classes of characters by what a byte-pair vocabulary spends on them. With the margin, 500-character pieces of English
-# Markdown come out at 1.09 to 1.27 times SmolLM2's own count, Python at 1.06 to 1.5 (tests/llms/test_tokens.py).
+# Markdown come out at 1.09 to 1.27 times SmolLM2's own count, Python at 1.06 to 1.5 (tests/rag/llms/test_tokens.py).
 _CLASSES: tuple[tuple[re.Pattern[str], Callable[[int], float]], ...] = (
     (re.compile(r"[A-Za-z]+"), lambda length: max(1.0, length / 5)),
     (re.compile(r"[0-9]"), lambda length: length),

@@ -23,8 +23,8 @@ from indexes.settings.loader import known_keys, load, sections
 from rag.cli.commands.config import toml_value
 from rag.cli.main import COMMANDS, main
 from rag.settings import Settings
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 EN, ZH = ROOT / "docs" / "en", ROOT / "docs" / "zh"
 READMES = [ROOT / "README.md", ZH / "README.md"]
 PAGES = sorted([ROOT / "README.md", *EN.glob("*.md"), *ZH.glob("*.md")])

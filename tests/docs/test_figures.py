@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs"
+from tests import ROOT
+
+GUIDE = ROOT / "docs"
 CLAIM = {
     "en": r"writes (\d+) bytes of payload.*?RagWright writes ([\d.]+)",
     "zh": r"每个字符写 (\d+) 字节，而 RagWright 写 (\d+) 字节",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.eval.eval_corpus import rag_eval, write_beir
-from tests.eval.verdict_fixtures import cache, made_up_dataset
+from tests.eval.lighthouse import rag_eval, write_beir
+from tests.eval.made_up_places import cache, made_up_dataset
 
 __all__ = ["cache", "made_up_dataset"]
 

@@ -1,7 +1,8 @@
 """Qdrant Edge (the embedded engine) behind the ``qdrant_client`` call surface.
 
-What is not overridden here raises NotImplementedError, as ``QdrantBase`` says. ``tests/store/test_edge_parity.py``
-compares it with ``QdrantClient(":memory:")``. The engine is a beta: pinned to 0.9, and touched nowhere else.
+What is not overridden here raises NotImplementedError, as ``QdrantBase`` says.
+``tests/indexes/store/edge/test_parity.py`` compares it with ``QdrantClient(":memory:")``. The engine is a beta: pinned
+to 0.9, and touched nowhere else.
 """
 
 from __future__ import annotations

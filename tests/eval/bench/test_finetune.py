@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval.bench.__main__ import main
-from tests.eval.finetune.reranker_fixtures import tiny_bert, write_harbour
+from tests.eval.finetune.harbour import tiny_bert, write_harbour
 
 
 def test_the_race_runs_and_both_learn_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

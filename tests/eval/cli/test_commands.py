@@ -13,7 +13,7 @@ from click.testing import Result
 
 from eval.datasets import load_dataset
 from eval.measure.runs import load_run
-from tests.eval.eval_corpus import write_beir
+from tests.eval.lighthouse import write_beir
 
 Call = Callable[..., Result]
 

@@ -15,7 +15,7 @@ from eval.measure.metrics import score
 from eval.measure.runs import Run
 from eval.report import FORMS
 from indexes.errors import SettingsError, SourceError
-from tests.eval.verdict_runs import QRELS, QUERIES, made_up
+from tests.eval.made_up_runs import QRELS, QUERIES, made_up
 
 MEASURES = ["nDCG@10", "RR@10", "R@5"]
 

@@ -11,7 +11,7 @@ from eval.cli.commands.gate import command as gate_command
 from eval.comparing.gate import GateError, gate
 from eval.measure.runs import save_run
 from indexes.errors import SettingsError
-from tests.eval.verdict_runs import QRELS, QUERIES, made_up
+from tests.eval.made_up_runs import QRELS, QUERIES, made_up
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from eval.finetune.lessons.mining import MiningOptions
 from indexes import build_index
 from indexes.errors import LLMError, SettingsError, SourceError
 from rag import Settings, load_settings
-from tests.eval.finetune.reranker_fixtures import documents, tiny_bert
+from tests.eval.finetune.harbour import documents, tiny_bert
 
 QUICK = EmbedderOptions(
     training=TrainingOptions(epochs=2, batch=8, lr=2e-3, dtype="float32", device="cpu", patience=0),

@@ -16,6 +16,7 @@ from indexes import build_index, open_index
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
+from tests import ROOT
 from tests.indexes.ingest.kill_scenario import text_of
 
 FILES = 30
@@ -81,7 +82,7 @@ def test_ctrl_c(
     process = subprocess.Popen(
         [*RAG, str(docs), "--report", str(report)],
         env=environ,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

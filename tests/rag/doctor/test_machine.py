@@ -19,8 +19,8 @@ from indexes.settings.loader import load
 from rag.doctor import machine, models, run, store
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIG = b"{}"
 
 

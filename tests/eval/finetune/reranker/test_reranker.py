@@ -20,8 +20,8 @@ from indexes.errors import RerankerError, SettingsError
 from rag import load_settings
 from rag.rerankers import build_reranker
 from rag.settings import RerankSettings, Settings
-from tests.eval.finetune.reranker_fixtures import documents, tiny_bert, write_harbour
-from tests.eval.finetune.stopping_fixtures import Stop, stopping
+from tests.eval.finetune.harbour import documents, tiny_bert, write_harbour
+from tests.eval.finetune.stopping import Stop, stopping
 
 TRAINING = RerankerTraining(epochs=3, batch=4, negatives=7, lr=3e-3, evaluations=3, patience=0, dtype="float32")
 OPTIONS = RerankerOptions(training=TRAINING, warm_up=40, warm_lr=1e-3)

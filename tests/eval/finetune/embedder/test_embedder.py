@@ -19,8 +19,8 @@ from eval.finetune.embedder.rows import columns, dev_pool
 from eval.finetune.embedder.train import TrainingOptions, train
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.training.loss_curve import DEV, exhausted, never_better
-from tests.eval.finetune.embedder_fixtures import tiny_encoder, write_harbour
-from tests.eval.finetune.stopping_fixtures import Stop, stopping
+from tests.eval.finetune.embedder.harbour import tiny_encoder, write_harbour
+from tests.eval.finetune.stopping import Stop, stopping
 
 QUICK = TrainingOptions(epochs=3, batch=8, lr=2e-3, dtype="float32", device="cpu", evaluations=2, patience=0)
 KILLED_AT = 5  # of 9 steps; checkpoints are made after 2, 4, ...
@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_continues_to_the_same_figures(place: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    code = "from pathlib import Path; from tests.eval.finetune.test_embedder import *; "
+    code = "from pathlib import Path; from tests.eval.finetune.embedder.test_embedder import *; "
     code += f"run_training(Path({str(place)!r}), "
     code += f"Path({str(tmp_path / 'killed')!r}), kill_at={KILLED_AT})"
     paths = os.pathsep.join([*filter(None, sys.path)])

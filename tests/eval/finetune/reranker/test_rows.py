@@ -18,7 +18,7 @@ from eval.finetune.reranker.rows import (
 )
 from eval.finetune.reranker.warm_up import document_questions
 from indexes.errors import SourceError
-from tests.eval.finetune.reranker_fixtures import candidate_lists, write_harbour
+from tests.eval.finetune.harbour import candidate_lists, write_harbour
 
 TEXTS = {"p1": "long enough", "p2": "short", "n1": "a", "n2": "bb", "n3": "ccc", "n4": "dddd"}
 TRAINING = TrainingSet(

@@ -10,7 +10,7 @@ import pytest
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.reranker.rows import CandidateList, training_rows
 from eval.finetune.reranker.train import RerankerTraining, start_model, train_reranker
-from tests.eval.finetune.reranker_fixtures import ANSWER, KINDS, documents, questions, tiny_bert
+from tests.eval.finetune.harbour import ANSWER, KINDS, documents, questions, tiny_bert
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from eval.finetune.weights.average import weight_files
 from eval.finetune.weights.curve import Curve, Point, choose_weight, merge_curve, merge_folders, sample
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
-from tests.eval.finetune.reranker_fixtures import tiny_bert, write_harbour
+from tests.eval.finetune.harbour import tiny_bert, write_harbour
 
 
 @pytest.fixture(scope="module")

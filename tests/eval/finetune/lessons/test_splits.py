@@ -13,7 +13,7 @@ from eval.datasets import Dataset, Passage, convert, splits_of
 from eval.datasets.questions import wording
 from eval.finetune.lessons.splits import Splits, divide, make_splits, shared_documents
 from indexes.errors import SettingsError, SourceError
-from tests.eval.finetune.reranker_fixtures import write_harbour
+from tests.eval.finetune.harbour import write_harbour
 
 
 def world(pairs: dict[str, list[str]], name: str = "world", texts: dict[str, str] | None = None) -> Dataset:

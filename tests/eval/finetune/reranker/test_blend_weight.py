@@ -6,7 +6,7 @@ import pytest
 
 from eval.finetune.reranker.blend_weight import SHARES, Share, best_share, blended, steady_share, summed_share
 from eval.finetune.reranker.rows import CandidateList
-from tests.eval.finetune.reranker_fixtures import candidate_lists as lists
+from tests.eval.finetune.harbour import candidate_lists as lists
 
 
 def test_the_share_is_the_best_on_dev() -> None:

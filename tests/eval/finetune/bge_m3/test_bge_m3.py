@@ -25,7 +25,7 @@ from indexes.encoders.bge_m3 import BgeM3
 from indexes.errors import EncoderError, SettingsError, SourceError
 from indexes.settings.sections import EncoderSettings
 from rag import load_settings
-from tests.eval.finetune.reranker_fixtures import documents, questions, write_harbour
+from tests.eval.finetune.harbour import documents, questions, write_harbour
 
 QUICK = FlagOptions(epochs=2, batch=8, lr=1e-3, text_tokens=64, device="cpu")  # 2 steps an epoch
 

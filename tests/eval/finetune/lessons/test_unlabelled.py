@@ -16,7 +16,7 @@ from eval.finetune.reranker.run import RerankerOptions, finetune_reranker
 from eval.finetune.reranker.train import RerankerTraining
 from indexes.errors import SettingsError, SourceError
 from rag import load_settings
-from tests.eval.finetune.reranker_fixtures import questions, tiny_bert, write_harbour
+from tests.eval.finetune.harbour import questions, tiny_bert, write_harbour
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from eval.finetune.lessons.training_set import Example, TrainingSet
 from indexes.errors import EncoderError, RerankerError, SettingsError, SourceError
 from rag import load_settings
 from rag.settings import Settings
-from tests.eval.finetune.reranker_fixtures import documents, questions, tiny_bert, write_harbour
+from tests.eval.finetune.harbour import documents, questions, tiny_bert, write_harbour
 
 
 class Words:

@@ -24,6 +24,7 @@ from indexes.store.collection import ensure_collection, list_collections, read_f
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge.client import EdgeClient
 from indexes.store.points import count, delete_document, flush, upsert_records
+from tests import ROOT
 from tests.indexes.store.store_fixtures import DIM, fill, fingerprint, make_records, point_struct, sparse_rows, unit
 
 
@@ -106,7 +107,7 @@ def test_kill_9_after_flush_loses_nothing(tmp_path: Path) -> None:
             print(number, flush=True)
         """,
         tmp_path,
-        Path(__file__).parents[3],
+        ROOT,
     )
     assert writer.stdout is not None
     acknowledged = [int(writer.stdout.readline()) for _ in range(12)]
