@@ -1,9 +1,50 @@
-"""Success of the window: does what the answer reads hold the gold answer?"""
+"""Is the gold text in here? What makes two texts the same, and whether one holds another.
+
+Gold answers are groups of alternatives of which each group is needed (``Dataset.answers``). An answer that a model
+wrote is read loosely (``contains``: punctuation, articles and markers do not count), a window of the documents as it
+stands (``holds``).
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+
+Gold = Sequence[Sequence[str]]
+
+_MARKERS = re.compile(r"\s*[\[［【][\d\s,，、^–-]+[\]］】]")
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+# One Han character, or a run of other letters and digits.
+_TOKEN = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+
+
+def normalise(text: str) -> str:
+    """Lower case, full-width forms folded, markers, punctuation and articles dropped, blanks single.
+
+    >>> normalise("The Answer: Ｔampa, Florida [1]")
+    'answer tampa florida'
+    """
+    plain = unicodedata.normalize("NFKC", _MARKERS.sub(" ", text)).lower()
+    kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in plain)
+    return " ".join(_ARTICLES.sub(" ", kept).split())
+
+
+def tokens(text: str) -> list[str]:
+    """Words of normalised text; every Chinese character is a token of its own.
+
+    >>> tokens("光荣和ω-force")
+    ['光', '荣', '和', 'ω', 'force']
+    """
+    return _TOKEN.findall(normalise(text))
+
+
+def contains(answer: str, gold: Gold) -> float:
+    """1 where each needed gold answer stands in the answer, in any of its alternatives, as whole words."""
+    text = f" {' '.join(tokens(answer))} "
+    return float(bool(gold) and all(any(f" {' '.join(tokens(one))} " in text for one in any_of) for any_of in gold))
 
 
 def normal(text: str) -> str:
@@ -20,13 +61,13 @@ def normal(text: str) -> str:
     return "".join(kept)
 
 
-def holds(text: str, answers: Sequence[Sequence[str]]) -> bool:
+def holds(text: str, answers: Gold) -> bool:
     """True where ``text`` holds, of every group of alternatives, at least one (``Dataset.answers``)."""
     there = normal(text)
     return bool(answers) and all(any(_inside(normal(answer), there) for answer in group) for group in answers)
 
 
-def first_window(windows: Iterable[str], answers: Sequence[Sequence[str]]) -> int | None:
+def first_window(windows: Iterable[str], answers: Gold) -> int | None:
     """1-based rank of the first window that holds the answers."""
     return next((rank for rank, window in enumerate(windows, start=1) if holds(window, answers)), None)
 

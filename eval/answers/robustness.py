@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eval.answers.scores import Answered, AnswerScores, cited_documents, contains, means, score_answer
+from eval.answers.scores import Answered, AnswerScores, cited_documents, means, score_answer
 from eval.datasets.dataset import Dataset
+from eval.gold import contains
 from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
 

@@ -12,46 +12,17 @@ Citations are judged against the relevant documents, abstention against the ques
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from eval.datasets.dataset import Dataset
+from eval.gold import Gold, contains, tokens
 from eval.measure.runs import Run
 from indexes.errors import SourceError
 
-Gold = Sequence[Sequence[str]]
-
 STRINGS = ("exact", "f1", "contains")
-_MARKERS = re.compile(r"\s*[\[［【][\d\s,，、^–-]+[\]］】]")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-# One Han character, or a run of other letters and digits.
-_TOKEN = re.compile(
-    r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
-)
-
-
-def normalise(text: str) -> str:
-    """Lower case, full-width forms folded, markers, punctuation and articles dropped, blanks single.
-
-    >>> normalise("The Answer: Ｔampa, Florida [1]")
-    'answer tampa florida'
-    """
-    plain = unicodedata.normalize("NFKC", _MARKERS.sub(" ", text)).lower()
-    kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in plain)
-    return " ".join(_ARTICLES.sub(" ", kept).split())
-
-
-def tokens(text: str) -> list[str]:
-    """Words of normalised text; every Chinese character is a token of its own.
-
-    >>> tokens("光荣和ω-force")
-    ['光', '荣', '和', 'ω', 'force']
-    """
-    return _TOKEN.findall(normalise(text))
 
 
 def exact_match(answer: str, gold: Gold) -> float:
@@ -66,12 +37,6 @@ def f1(answer: str, gold: Gold) -> float:
     """Token F1 with the best gold answer: words in English, characters in Chinese; several needed ones are joined."""
     mine = Counter(tokens(answer))
     return max((_overlap(mine, Counter(tokens(" ".join(choice)))) for choice in _choices(gold)), default=0.0)
-
-
-def contains(answer: str, gold: Gold) -> float:
-    """1 where each needed gold answer stands in the answer, in any of its alternatives, as whole words."""
-    text = f" {' '.join(tokens(answer))} "
-    return float(bool(gold) and all(any(f" {' '.join(tokens(one))} " in text for one in any_of) for any_of in gold))
 
 
 @dataclass(slots=True)

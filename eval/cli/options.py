@@ -1,11 +1,10 @@
-"""Options, tables and progress that the commands share."""
+"""Options and progress that the commands share."""
 
 from __future__ import annotations
 
 import sys
 import time
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -123,35 +122,7 @@ def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
             bar.close()
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A plain table: the first column to the left, numbers to the right, floats with four places."""
-    texts = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(head, *texts, strict=True)]
-    lines = []
-    for row in (list(head), *texts):
-        cells = [
-            _pad(text, width, left=place == 0) for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def milliseconds(timings: Mapping[str, Mapping[str, float]], share: float = 0.5) -> float:
     """A quantile over the queries of the milliseconds a question took in all its stages; 0 without timings."""
     totals = sorted(sum(stages.values()) for stages in timings.values())
     return totals[min(len(totals) - 1, int(share * len(totals)))] if totals else 0.0
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return "-" if value is None else str(value)
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _pad(text: str, width: int, *, left: bool) -> str:
-    blanks = " " * (width - _width(text))
-    return text + blanks if left else blanks + text

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.cli.options import milliseconds, settings_loader, table, ticker
+from eval.cli.options import milliseconds, settings_loader, ticker
 from eval.measure.session import Session, Spec, with_changes
+from eval.report.table import table
 from rag.cli.output import data, data_json, words
 from rag.cli.progress import progress_bar
 

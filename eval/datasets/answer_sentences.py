@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eval.answers.scores import contains
-from eval.datasets.dataset import Dataset, Passage
-from eval.measure.to_documents import passage_id
+from eval.datasets.dataset import Dataset, Passage, passage_id
+from eval.gold import contains
 from indexes.errors import SourceError
 from indexes.text.sentences import split_sentences
 

@@ -85,6 +85,11 @@ class Dataset:
         return [[str(item) for item in raw]] if raw else []
 
 
+def passage_id(doc_id: str, first: int, last: int) -> str:
+    """The id of the sentences ``first`` to ``last`` of a document."""
+    return f"{doc_id}#{first}-{last}"
+
+
 def text_id(text: str) -> str:
     """The id of a document whose format gives none: a hash of its text, so that equal texts are one document."""
     return "p" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

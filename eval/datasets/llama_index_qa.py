@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset, Passage
-from eval.datasets.rows import read_text
-from eval.measure.runs import bad_rows
+from eval.datasets.rows import bad_rows, read_text
 from indexes.errors import SourceError
 
 KEYS = ("queries", "corpus", "relevant_docs")

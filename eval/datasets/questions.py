@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from eval.answers.scores import normalise
 from eval.datasets.dataset import Dataset
+from eval.gold import normalise
 
 
 def wording(text: str) -> str:

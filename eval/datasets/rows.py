@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from eval.measure.runs import bad_rows
 from indexes.errors import SourceError
+
+MAX_SHOWN = 20  # bad rows named in one error
 
 
 class BadRows:
@@ -29,6 +30,12 @@ class BadRows:
         if self._found:
             files = "; ".join(f"{path} has {bad_rows(rows)}" for path, rows in self._found.items())
             raise SourceError(files, remedy="mend these rows, or take them out")
+
+
+def bad_rows(bad: list[str]) -> str:
+    """ "2 bad rows (line 3: ...; line 9: ...)": every one, up to a screenful."""
+    more = f"; and {len(bad) - MAX_SHOWN} more" if len(bad) > MAX_SHOWN else ""
+    return f"{len(bad)} bad row{'s' if len(bad) > 1 else ''} ({'; '.join(bad[:MAX_SHOWN])}{more})"
 
 
 def read_text(path: Path) -> str:

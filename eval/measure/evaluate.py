@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.finders import Found, finder
+from eval.measure.finder import Found
+from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
 from indexes.errors import SourceError

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
 from eval.measure.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder
-from eval.measure.finders import SHOWN, SHOWN_CHARS, Finder, Found, _name_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
 from indexes.errors import SourceError
 
@@ -59,7 +59,7 @@ class RerankFinder(Finder):
     def __init__(self, reranker: Any, dataset: Dataset) -> None:
         super().__init__(dataset)
         self._reranker = reranker
-        self.fingerprint = {"reranker": _name_of(reranker)}
+        self.fingerprint = {"reranker": name_of(reranker)}
         self._lists = dataset.lists()
         missing = sorted({d for listed in self._lists.values() for d in listed if d not in dataset.corpus})
         if missing:

@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
 from eval.measure.embedding_cache import Cached
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
 from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import SearchResult
-
-SHOWN = 3  # documents whose text is kept beside a run, for `rag-eval failures`
-SHOWN_CHARS = 300
-
-
-@dataclass(slots=True)
-class Found:
-    """One question's result: (document id, score) best first, milliseconds a stage, and what the stages did."""
-
-    ranked: list[tuple[str, float]]
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-class Finder:
-    """Base: what a run records of its pipeline."""
-
-    def __init__(self, dataset: Dataset, lifter: Lifter | None = None) -> None:
-        self.dataset = dataset
-        self.lifter = lifter or Lifter(dataset)
-        self.settings: dict[str, Any] = {}
-        self.fingerprint: dict[str, Any] = {}
-        self.notes: list[str] = list(self.lifter.notes)
-
-    def __call__(self, query: str, text: str) -> Found:
-        raise NotImplementedError
 
 
 def finder(pipeline: Any, dataset: Dataset, *, cache: str | Path | None = None) -> Finder:
@@ -87,7 +61,7 @@ class HybridFinder(Finder):
         self.settings = retriever.settings.model_dump(mode="json")
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
-            self.fingerprint["reranker"] = _name_of(retriever.reranker)
+            self.fingerprint["reranker"] = name_of(retriever.reranker)
         if isinstance(self._encoder, Cached):
             self.notes.append("encode times are those of each question's first encoding")
 
@@ -230,7 +204,3 @@ def _answer(response: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     if "citations" in metadata:
         found["citations"] = metadata["citations"]
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _name_of(model: Any) -> str:
-    return str(getattr(model, "fingerprint", None) or getattr(model, "model", None) or type(model).__name__)

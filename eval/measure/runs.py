@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
+from eval.datasets.rows import bad_rows
 from indexes.errors import SourceError
 
 RUN_FILE, META_FILE, QUERIES_FILE = "run.trec", "run.json", "queries.jsonl"
-MAX_SHOWN = 20  # bad rows named in one error
 
 
 @dataclass(slots=True)
@@ -167,12 +167,6 @@ def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]
     if bad:
         raise SourceError(f"{path} has {bad_rows(bad)}", remedy="write rows as: qid Q0 docid rank score tag")
     return {query: sorted(found.items(), key=lambda item: -item[1]) for query, found in results.items()}
-
-
-def bad_rows(bad: list[str]) -> str:
-    """ "2 bad rows (line 3: ...; line 9: ...)": every one, up to a screenful."""
-    more = f"; and {len(bad) - MAX_SHOWN} more" if len(bad) > MAX_SHOWN else ""
-    return f"{len(bad)} bad row{'s' if len(bad) > 1 else ''} ({'; '.join(bad[:MAX_SHOWN])}{more})"
 
 
 def escape_id(identity: str) -> str:

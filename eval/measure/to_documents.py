@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from eval.datasets.dataset import Dataset
+from eval.datasets.dataset import Dataset, passage_id
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 Level = Literal["document", "passage", "sentence"]
 _PASSAGE = re.compile(r"^(?P<document>.+)#(?P<first>\d+)-(?P<last>\d+)$", re.DOTALL)
 _LOOKUP = 500
-
-
-def passage_id(doc_id: str, first: int, last: int) -> str:
-    """The id of the sentences ``first`` to ``last`` of a document."""
-    return f"{doc_id}#{first}-{last}"
 
 
 class Lifter:

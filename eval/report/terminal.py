@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from eval.comparing.compare import Comparison
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
+from eval.report.table import table
 
 
 def terminal(comparison: Comparison) -> str:
     """Verdicts, means, differences, latencies, warnings and notes, as plain text."""
-    from eval.cli.options import table
-
     parts = [comparison.title] if comparison.title else []
     parts.append("\n".join(f"{v.run} over {v.against}: {v.sentence}" for v in comparison.verdicts))
     means: list[Sequence[object]] = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.datasets.dataset import Passage as Row
-from eval.measure.to_documents import passage_id
+from eval.datasets.dataset import passage_id
 from indexes.errors import SourceError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.points import document_filter

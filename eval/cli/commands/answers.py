@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from eval.cli.commands.compare import judgements, load_runs
-from eval.cli.options import table, ticker
+from eval.cli.options import ticker
+from eval.report.table import table
 from rag.cli.options import Shared, setting, shared_options
 
 

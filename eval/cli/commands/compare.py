@@ -80,7 +80,7 @@ def command(
       rag-eval compare labels=a/tuned,b/tuned student=c/tuned,d/tuned --margin 0.025
     """
     from eval.comparing.compare import Against, compare
-    from eval.report import FORMS
+    from eval.report.forms import FORMS
     from indexes.errors import SettingsError
     from rag.cli.output import data, words
 

@@ -13,9 +13,9 @@ from eval.cli.options import (
     queries_option,
     settings_loader,
     split_option,
-    table,
     ticker,
 )
+from eval.report.table import table
 from rag.cli.options import Shared, setting, shared_options
 from rag.cli.progress import progress_bar
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.commands.convert import FORMATS
-from eval.cli.options import cache_option, split_option, table, ticker
+from eval.cli.options import cache_option, split_option, ticker
+from eval.report.table import table
 from rag.cli.options import Shared, setting, shared_options
 from rag.cli.progress import progress_bar
 

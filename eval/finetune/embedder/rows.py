@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eval.answers.scores import normalise
 from eval.datasets.dataset import Dataset
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.gold import normalise
 
 QUESTION, POSITIVE, NEGATIVE = "question", "positive", "negative_{}"
 LEAST_CHARS = 40  # of a document's part that stands for a question, or for its answer

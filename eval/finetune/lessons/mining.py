@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Literal
 
-from eval.answers.scores import normalise
-from eval.datasets.dataset import Dataset
+from eval.datasets.dataset import Dataset, passage_id
 from eval.finetune.lessons.training_set import Example, TrainingSet
-from eval.measure.to_documents import Lifter, passage_id
+from eval.gold import normalise
+from eval.measure.to_documents import Lifter
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class MiningReport:
 
     def to_text(self) -> str:
         """The statistics as a table."""
-        from eval.cli.options import table
+        from eval.report.table import table
 
         return table(("mining", ""), self.rows())
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from eval.finetune.lessons.splits import Splits
-from eval.finetune.proof.proof import Proof, pipes, plain
+from eval.finetune.proof.proof import Proof
+from eval.report.table import pipes, plain
 
 if TYPE_CHECKING:
     from eval.finetune.weights.curve import Curve

@@ -90,7 +90,7 @@ class Loss:
 
 def probes() -> list[Dataset]:
     """The packaged collections, one English and one Chinese: what is asked of every tuned model."""
-    return [load_dataset(Path(__file__).parent / "probes" / name) for name in PROBES]
+    return [load_dataset(Path(__file__).parents[1] / "probes" / name) for name in PROBES]
 
 
 def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> list[Dataset]:

@@ -23,6 +23,7 @@ from eval.finetune.proof.forgetting import MAX_LOSS, MEASURES, Loss, losses, oth
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
 from eval.report.rows import p_text
+from eval.report.table import pipes, plain, table
 from indexes.errors import RagWrightError
 
 __all__ = ["MAX_LOSS", "MEASURES", "NotBetterError", "Proof", "others", "prove", "run_key", "score_all"]
@@ -80,8 +81,6 @@ class Proof:
 
     def to_text(self) -> str:
         """Verdict, both tables, warnings and notes, for a terminal."""
-        from eval.cli.options import table
-
         parts = [self.verdict]
         parts.append(f"Held-out questions of {self.in_domain.title}\n" + table(IN_DOMAIN_HEAD, in_domain_rows(self)))
         if self.forgetting:
@@ -164,17 +163,6 @@ def _flag(loss: Loss) -> str:
     if loss.too_much or loss.significant:
         return "too much" if loss.too_much else "significant loss"
     return "base too weak" if loss.weak else "ok"
-
-
-def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
-    """A Markdown table: the first column to the left, the others to the right unless ``left``."""
-    lines = (head, ["---", *["---" if left else "---:"] * (len(head) - 1)], *rows)
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
 
 def score_all(

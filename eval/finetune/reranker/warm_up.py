@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.answers.scores import normalise
 from eval.datasets.dataset import Dataset
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, Rows
 from eval.finetune.training.run_folder import write_atomic
+from eval.gold import normalise
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever

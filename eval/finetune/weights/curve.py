@@ -17,9 +17,10 @@ import numpy as np
 from eval.datasets import Dataset
 from eval.datasets.questions import subset
 from eval.finetune.proof.forgetting import MAX_LOSS, MEASURES, WEAK, WEAK_NOTE, run_key
-from eval.finetune.proof.proof import Measure, pipes, plain, score_all
+from eval.finetune.proof.proof import Measure, score_all
 from eval.finetune.weights.average import average_folders as merge_folders
 from eval.measure.metrics import score
+from eval.report.table import pipes, plain, table
 from indexes.errors import SettingsError
 
 __all__ = ["WEIGHTS", "Curve", "MeasureOf", "Point", "choose_weight", "merge_curve", "merge_folders"]
@@ -60,8 +61,6 @@ class Curve:
 
     def to_text(self) -> str:
         """A table with a bar for each weight, for a terminal."""
-        from eval.cli.options import table
-
         rows = [[*row, bar] for row, bar in zip(self._rows(), self._bars(), strict=True)]
         notes = "\n".join(f"note: {note}" for note in self.notes)
         return f"{self.reason}\n\n{table([*self._head(), 'gain on dev'], rows)}\n\n{notes}".rstrip()

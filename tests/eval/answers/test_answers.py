@@ -4,19 +4,10 @@ import pytest
 from llama_index.core.llms import MockLLM
 
 from eval.answers.judge import judge, read_verdict
-from eval.answers.scores import (
-    Answered,
-    agreement,
-    contains,
-    exact_match,
-    f1,
-    means,
-    score_answer,
-    score_answers,
-    tokens,
-)
+from eval.answers.scores import Answered, agreement, exact_match, f1, means, score_answer, score_answers
 from eval.datasets import Dataset
 from eval.datasets.dataset import Passage
+from eval.gold import contains, tokens
 from eval.measure.runs import Run
 from indexes.errors import SourceError
 

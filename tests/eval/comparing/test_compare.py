@@ -13,7 +13,7 @@ from eval.comparing.latency import latency, slower
 from eval.comparing.mean_of_seeds import Repeats
 from eval.measure.metrics import score
 from eval.measure.runs import Run
-from eval.report import FORMS
+from eval.report.forms import FORMS
 from indexes.errors import SettingsError, SourceError
 from tests.eval.made_up_runs import QRELS, QUERIES, made_up
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from eval.cli.options import table
+from eval.report.table import table
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_ROWS = 12

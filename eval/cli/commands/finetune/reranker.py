@@ -14,7 +14,8 @@ from eval.cli.commands.finetune.options import (
     soup_option,
     teacher_option,
 )
-from eval.cli.options import dataset_argument, table
+from eval.cli.options import dataset_argument
+from eval.report.table import table
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 
