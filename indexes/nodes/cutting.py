@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from indexes.errors import SettingsError
-from indexes.text.sentence_rules import after_space
+from indexes.text.lines import after_space
 from indexes.text.sentences import MAX_CHARS, Span, cut_place
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens, prompt and special tokens included

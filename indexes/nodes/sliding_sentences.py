@@ -11,7 +11,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sliding_text import LOOK_AHEAD, Run, TextWindow
 from indexes.readers.outline import HIDDEN_KEYS, Section
 from indexes.readers.stream import DocumentStream, stream_of
-from indexes.text.sentence_rules import Paragraph, after_space
+from indexes.text.lines import Paragraph, after_space
 from indexes.text.sentences import LONGEST, Span, walk_cuts, walk_sentences
 
 AT_ONCE = 2 * LONGEST  # characters that are looked at together: the longest sentence, and room for what follows

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from indexes.readers.outline import Section
 from indexes.readers.stream import Part
 
-LOOK_AHEAD = 1024  # characters behind a sentence's end that the rules may look at, with room to spare
+LOOK_AHEAD = 2560  # characters behind a sentence's end that the rules may look at (``RECORD_CHARS``), and some more
 LOOK_BACK = 512  # characters before a run that stay: a table's caption stands there
 _SPACE = re.compile(r"\s*+")
 

@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import re
 
-from indexes.text.sentence_words import BEFORE_NUMBER, LABELS, LONG_ABBREVIATIONS, MAY_END, STARTERS, TITLES
-
-_CJK = (
-    "\u2e80-\u2fff\u3001-\u30ff\u3100-\u312f\u31a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
-    "\U00020000-\U0003ffff"
+from indexes.text.lines import BREAKS, IS_CJK, Paragraph, after_space
+from indexes.text.sentence_words import (
+    AFTER_ORDINAL,
+    BEFORE_NUMBER,
+    I_AFTER,
+    LABELS,
+    LETTER_NOUNS,
+    LETTER_NOUNS_CHINESE,
+    LONG_ABBREVIATIONS,
+    MAY_END,
+    STARTERS,
+    TITLES,
 )
+
 _CLOSERS = "」』”’）》】〕〗〉］｝"
 STRONG = "。！？；｡．…‥‼⁇⁈⁉"
-BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 # First characters of everything that matters; a single character class is the regex engine's fast path.
-CANDIDATE = re.compile(f"[{STRONG}.!?;《（(`{BREAKS}]")
+# Arabic, Urdu, Devanagari (two), Ethiopic, Armenian, Khmer, Burmese, and the Greek question mark.
+FOREIGN = "؟۔।॥።։។။\u037e"
+CANDIDATE = re.compile(f"[{STRONG}{FOREIGN}.!?;《（(`{BREAKS}]")
+_FOREIGN_RUN = re.compile(f"[{FOREIGN}!?.;]++[\"'”’»›)\\]}}]*+")
 _STRONG_RUN = re.compile(f"[{STRONG}][{STRONG}!?.{_CLOSERS}]*+")
-_WEAK_RUN = re.compile(f"[.!?]++[{STRONG}.!?{_CLOSERS})\\]}}\"'*_]*+")
+_WEAK_RUN = re.compile(f"[.!?]++[{STRONG}.!?{_CLOSERS}»›)\\]}}\"'*_]*+")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 SKIP = {
     "《": re.compile("《[^《》\n]{1,60}+》"),
     "（": re.compile("（[^（）\n]{1,80}+）"),
@@ -30,77 +41,21 @@ SKIP = {
     "`": re.compile(r"`++(?:[^`\n]{1,200}+`++)?"),
 }
 _NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks go with the sentence before
-_SPACE = re.compile(r"\s*+")
-_IS_CJK = re.compile(f"[{_CJK}]")
 _ATTRIBUTION = re.compile(
     "(?![没无不])[\u4e00-\u9fff]{0,8}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )
 _INTRODUCED = re.compile('[：:][“「『"]')  # 她问：“几点了？” has its attribution already
+_JAPANESE_QUOTED = re.compile(
+    "と(?!ころ|ても|にかく|もかく|つぜん|りあえず|き|く)|って|を|の(?!ち)|が|など|だと|だっ|かと|から|は(?![いじやた])|に(?![ほちわ])"
+)  # particles that go on with the clause in which something was quoted
 _OPENER_OF = {"”": "“", "’": "‘", "」": "「", "』": "『"}
 _CONTINUES = frozenset("，,、：:；;的")
-_LINE_STARTS_BLOCK = re.compile(
-    r"[-*+•·●○■□◆▪‣–—]\s|\d{1,3}[.)、．）](?!\d)|[(（][一二三四五六七八九十百\da-zA-Z]{1,3}[)）]|[一二三四五六七八九十百]{1,3}[、.．]"
-    r"|第[一二三四五六七八九十百千零〇两\d]{1,8}[章节回卷部篇条]|#{1,6}\s|\||```|~~~|[①-⑳]|[a-zA-Z][.)]\s|[ivxIVX]{1,4}[.)]\s"
-    r"|\[?\d{4}[-/]\d\d|\[?\d\d:\d\d|　"
-)
 _NO_WORD = LONG_ABBREVIATIONS | TITLES | MAY_END
 _LIST_NUMBER = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){0,4}|[a-zA-Z]|[ivxlcIVXLC]{1,5})\Z")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]{1,2}\Z")
 _WORD = re.compile(r"[A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _OPENERS = "\"'“‘«([{（「『【《*_"
-
-
-class Paragraph:
-    """Straight quotes and line starts of the paragraph so far, counted as far as they were asked for."""
-
-    __slots__ = ("counted", "hashed", "line", "quotes", "width")
-
-    def __init__(self, at: int) -> None:
-        self.hashed = False  # does the line begin with "#"? Asked where its beginning is out of sight
-        self.reset(at)
-
-    def reset(self, at: int) -> None:
-        self.counted, self.quotes, self.line, self.width = at, 0, at, 0
-
-    def gap(self, text: str, start: int, end: int) -> None:
-        """Note the white space ``text[start:end]`` that followed a sentence."""
-        breaks = text.count("\n", start, end)
-        if breaks > 1:
-            self.reset(end)
-        elif breaks:
-            self.line = end
-
-    def copy(self) -> Paragraph:
-        other = Paragraph(self.line)
-        other.counted, other.hashed, other.quotes, other.width = self.counted, self.hashed, self.quotes, self.width
-        return other
-
-    def settle(self, text: str, at: int) -> None:
-        """Reading goes on at ``at``, and what lies before it may be out of sight then."""
-        self.open_quote(text, at)
-        self.hashed = self.hash_line(text)
-
-    def shift(self, by: int) -> None:
-        """The text has lost its first ``by`` characters."""
-        self.line -= by
-        self.counted -= by
-
-    def hash_line(self, text: str) -> bool:
-        """Does the present line begin with "#"?"""
-        return text.startswith("#", self.line) if self.line >= 0 else self.hashed
-
-    def open_quote(self, text: str, at: int) -> bool:
-        """Is a straight double quote open before ``at``? Counts each character once."""
-        self.quotes += text.count('"', self.counted, at)
-        self.counted = max(self.counted, at)
-        return self.quotes % 2 == 1
-
-
-def after_space(text: str, at: int, stop: int) -> int:
-    if at < stop and text[at].isspace():
-        match = _SPACE.match(text, at, stop)
-        return match.end() if match else at
-    return at
 
 
 def skip(text: str, i: int, begin: int, stop: int, char: str) -> tuple[int, int]:
@@ -140,12 +95,21 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
     if at >= stop:
         return at, at
     following = text[at]
-    if following in _CONTINUES:
+    if following in _CONTINUES or (run[0] == "；" and state.in_item(text)):
         return at, -1
     if following.isspace():
-        return at, at if run[0] not in "…‥" or not _next_letter(text, at, stop).islower() else -1
+        after = after_space(text, at, stop)
+        while after < stop and text[after] in "」』”’）】》" and text.count("\n", at, after) < 2:
+            at, after = after + 1, after_space(text, after + 1, stop)  # no line begins with a closing mark
+        if at >= stop or after >= stop or text[at].isspace():
+            spaced = after < stop and text[after] in "!?»›"  # « Alors… ! »
+            goes_on = run[0] in "…‥" and (spaced or _next_letter(text, at, stop).islower())
+            return at, -1 if goes_on else at
+        following = text[at]
     if not run.strip("…‥"):  # "我……我不知道" and "苹果、香蕉……等" go on; "天黑了，人都走了……他还在等" does not
-        goes_on = at - begin < 8 or before == following or following in "等到和与及" or not _IS_CJK.match(following)
+        goes_on = at - begin < 8 or before == following or following in "等到和与及" or not IS_CJK.match(following)
+    elif _JAPANESE_QUOTED.match(text, at, stop) and (text[at - 1] in "」』" or following == "と"):
+        goes_on = True  # 「…？」と彼は聞いた
     elif text[at - 1] in "」』”’\"'":
         introduced = _INTRODUCED.search(text, max(begin, i - 200), i) is not None
         told = not introduced and _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
@@ -166,10 +130,25 @@ def _quoted_word(text: str, at: int, begin: int) -> bool:
     return "\u4e00" <= before <= "\u9fff" and before not in "说道问答喊叫想曰云"
 
 
-def semicolon(text: str, i: int, begin: int, stop: int) -> tuple[int, int]:
-    """A half-width semicolon counts between Chinese characters only (elsewhere it is code or an English clause)."""
+def foreign(text: str, i: int, stop: int) -> tuple[int, int]:
+    """The full stops and question marks of scripts that have their own; no abbreviation is written with one."""
+    match = _FOREIGN_RUN.match(text, i, stop)
+    at = match.end() if match else i + 1
+    after = after_space(text, at, stop)
+    while after < stop and text[after] in "»›":  # with a blank before it
+        at, after = after + 1, after_space(text, after + 1, stop)
+    return at, -1 if after < stop and text[after] in "،,؛" else at
+
+
+def semicolon(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
+    """A half-width semicolon counts between Chinese characters (elsewhere it is code or an English clause), but not in
+    a list item; behind Greek it is a question mark."""
     at = i + 1
-    between = i > begin and at < stop and _IS_CJK.match(text[i - 1]) and _IS_CJK.match(text[at])
+    if i > begin and _GREEK.match(text[i - 1]) and (at == stop or text[at].isspace() or text[at] in '»"”'):
+        return foreign(text, i, stop)
+    if state.in_item(text):
+        return at, -1
+    between = i > begin and at < stop and IS_CJK.match(text[i - 1]) and IS_CJK.match(text[at])
     return at, at if between else -1
 
 
@@ -190,13 +169,19 @@ def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[in
     run = text[i : note.start() if note else at]
     dots = len(run) - len(run.lstrip("."))
     after = after_space(text, at, stop)
+    while after < stop and text[after] in "»›" and text.count("\n", at, after) < 2:  # « Bonjour ! »
+        at, after, run = after + 1, after_space(text, after + 1, stop), run + "»"
     if after >= stop:
         return at, at
+    if after == at:
+        return at, -1  # « Bonjour ! », dit-il
     if text[after] in ".!?,":
         return at, -1  # ". . ." and spaced punctuation
     if dots > 1 and i > begin and text[i - 1].isspace():
         return at, -1  # "cd .. && ls", "a ... b"
     letter = _next_letter(text, after, stop)
+    if run[-1] in "»›”" and text[after] in "—–-":  # «Да!» — сказал он
+        letter = _next_letter(text, after + 1, stop)
     lower = letter.islower()
     if dots != 1:  # ! ? or an ellipsis
         if not lower:
@@ -204,7 +189,7 @@ def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[in
         token = _token(text, i, begin)
         quoted = run[-1] in "\"'”’)]}»"
         return at, -1 if dots or quoted or token[:1].isupper() else at
-    if run[-1] in "\"'”’)]}*_":
+    if run[-1] in "\"'”’)]}*_»›":
         return at, -1 if lower else at
     return at, at if _full_stop_ends(text, i, begin, after, stop, lower) else -1
 
@@ -212,7 +197,7 @@ def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[in
 def _weak_before_cjk(text: str, i: int, at: int, begin: int, state: Paragraph) -> bool:
     """Does a . ! ? directly before Chinese end a sentence? Before anything else it never does."""
     following = text[at]
-    if not _IS_CJK.match(following) or following in _CONTINUES or following in "）」』》】〉～":
+    if not IS_CJK.match(following) or following in _CONTINUES or following in "）」』》】〉～":
         return False
     token = _token(text, i, begin)
     if "://" in token or "@" in token:
@@ -223,7 +208,9 @@ def _weak_before_cjk(text: str, i: int, at: int, begin: int, state: Paragraph) -
         return True
     if text[i + 1 : at].strip("\"'*_.)]}"):
         return True
-    return not (_starts(text, i, begin, token) and _LIST_NUMBER.match(token)) and not _abbreviates(token)
+    if _starts(text, i, begin, token) and _LIST_NUMBER.match(token):
+        return False
+    return not _abbreviates(token) or (len(token) == 1 and _is_letter_label(text, i, begin))
 
 
 def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower: bool) -> bool:
@@ -241,9 +228,15 @@ def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower:
         return False
     if word in BEFORE_NUMBER and (text[after].isdigit() or text[after] in "([#§"):
         return False
-    if token.isdigit() and _labelled(text, i - len(token), begin):
-        return False
+    if token.isdigit():
+        if _labelled(text, i - len(token), begin):
+            return False
+        match = _LETTERS.match(text, after, stop)
+        if len(token) < 3 and match and match.group().lower() in AFTER_ORDINAL:
+            return False  # Am 3. Mai
     initial = len(token) == 1 and token.isupper()
+    if initial and _is_letter_label(text, i, begin):
+        return True
     if initial or word in MAY_END or word in BEFORE_NUMBER or _DOTTED.match(token):
         if word in BEFORE_NUMBER and word not in MAY_END and not initial:
             return True
@@ -252,6 +245,15 @@ def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower:
             return not initial and word != "al" and text[after] not in "(["
         return match.group().lower() in STARTERS
     return True
+
+
+def _is_letter_label(text: str, i: int, begin: int) -> bool:
+    """Is the single capital before ``i`` no initial but the name of a thing, as in "vitamin C." or 维生素C."""
+    before = text[max(begin, i - 24) : i - 1]
+    if not before or not before[-1].isspace():
+        return before.endswith(LETTER_NOUNS_CHINESE)
+    word = before.split()[-1] if before.split() else ""
+    return word.lower().strip(_OPENERS) in (I_AFTER if text[i - 1] == "I" else LETTER_NOUNS)
 
 
 def _abbreviates(token: str) -> bool:
@@ -267,7 +269,7 @@ def _token(text: str, i: int, begin: int) -> str:
     token = chunk[-1]
     if not token.isascii():
         for at in range(len(token) - 1, -1, -1):
-            if _IS_CJK.match(token[at]) or token[at] in "“‘—–…":
+            if IS_CJK.match(token[at]) or token[at] in "“‘—–…":
                 token = token[at + 1 :]
                 break
     return token.lstrip(_OPENERS)
@@ -297,36 +299,3 @@ def _next_letter(text: str, at: int, stop: int) -> str:
     """The character that begins the next word, quotes and white space skipped; "" at the end."""
     at = _skip_openers(text, after_space(text, at, stop), stop)
     return text[at] if at < stop else ""
-
-
-def line_ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph) -> bool:
-    """Does the line break at ``i`` (white space up to ``after``) end a sentence?"""
-    gap = text[i:after]
-    if gap.count("\n") > 1 or gap.count("\r") > 1 or "\u2029" in gap or "\x0c" in gap:
-        state.reset(after)
-        return True
-    length = i - state.line
-    hashed, width = state.hash_line(text), state.width
-    state.line, state.width = after, max(width, length)
-    if _LINE_STARTS_BLOCK.match(text, after, stop) or "　" in gap or hashed:
-        return True
-    last = i - 1
-    while last > begin and text[last].isspace():
-        last -= 1
-    if text[last] in "，、,":
-        return False
-    if _IS_CJK.match(text[last]):
-        return True
-    following = text[after]
-    if following.islower() or following in ",.;:!?)]}":
-        return False
-    if _IS_CJK.match(following):
-        return length < 35
-    if not (following.isupper() or following.isdigit()):
-        return False
-    # A wrapped line is full: a next word that would have fitted means that somebody ended the line on purpose.
-    line_end = text.find("\n", after, min(stop, after + 200))
-    next_length = (line_end if line_end >= 0 else min(stop, after + 200)) - after
-    word_end = text.find(" ", after, after + 40)
-    word = (word_end if word_end >= 0 else after + 40) - after
-    return length < 35 or length + 1 + word <= max(width, next_length if next_length < 120 else 0)

@@ -51,3 +51,31 @@ STARTERS = _words(
     "according between under over through about against among despite unlike let please see note use do does did is "
     "are was were can could should would will may might must have has had"
 )
+
+# A number with a full stop before one of these is an ordinal: "am 3. Mai", "im 19. Jahrhundert".
+AFTER_ORDINAL = _words(
+    "january february march april may june july august september october november december jan feb mar apr jun jul aug "
+    "sep sept oct nov dec januar jänner februar feber märz mai juni juli oktober dezember mär okt dez marts maj "
+    "januari februari mars augusti tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta "
+    "elokuuta syyskuuta lokakuuta marraskuuta joulukuuta ledna února března dubna května června července srpna září "
+    "října listopadu prosince január február marec apríl máj jún júl október siječnja veljače ožujka travnja svibnja "
+    "lipnja srpnja kolovoza rujna listopada studenoga prosinca ocak şubat mart nisan mayıs haziran temmuz ağustos "
+    "eylül ekim kasım aralık jahrhundert jahrhunderts jahrtausend quartal semester auflage klasse stock kapitel "
+    "weltkrieg weltkriegs geburtstag bundesliga"
+)
+
+# A single capital after one of these names a thing, and is no initial: "vitamin C. Eat it."
+LETTER_NOUNS = _words(
+    "vitamin vitamins plan option type class grade group section part appendix annex exhibit figure table column row "
+    "series set team level category schedule item model version variant phase stage zone area block building "
+    "hall room gate terminal platform track line route channel drive disk port pin point node vertex angle curve "
+    "hepatitis influenza factor protein receptor strain sample batch lot test method scenario case scheme form format "
+    "size key note string major minor company country city product answer choice letter matrix event process server "
+    "panel chart tier band axis wing unit district region sector division league side blood axiom theorem equation "
+    "hormone enzyme language"
+)
+LETTER_NOUNS_CHINESE = (
+    "维生素", "维他命", "方案", "计划", "选项", "类型", "等级", "附录", "图", "表", "组", "班", "区", "栋", "座",
+    "答案", "级", "类", "型",
+)  # fmt: skip
+I_AFTER = _words("do did am than was have had can could would will should may might as nor neither not")

@@ -2,13 +2,16 @@
 
 What ends a sentence, in short (``tests/indexes/text/test_sentences.py`` holds the cases):
 
-- 。！？；…… and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket in
-  the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays with
-  its quotation); every other closing quote after a terminator ends one. Sentences inside a quotation are split.
+- A list item, or a line, of two or more "key: value" pairs is one (``records.py``). ； ends none within a list item.
+- 。！？；…… ؟ ۔ । ॥ and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket
+  in the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays
+  with its quotation, and so does a Japanese 」と); every other closing quote after a terminator ends one. Sentences inside
+  a quotation are split.
 - . ! ? followed by white space, by the end or by Chinese; not after abbreviations, initials and list numbers, not
   before a lower-case word. So decimals, versions, URLs, file names and method calls stay whole.
 - A blank line, always. A single line break where the line ends in Chinese (but for a comma), where a list item, heading
-  or table row follows, or where the next word would have fitted on the line; not in a hard-wrapped English paragraph.
+  or table row follows, or where the next word would have fitted on the line; not in a hard-wrapped paragraph, Chinese
+  or English (``lines.py``). No sentence begins with a closing mark.
 - A sentence longer than ``max_chars`` is cut at a line break, a comma or a blank where there is one.
 
 Only white space lies between sentences, so ``join`` gives back the text exactly. One pass: each terminator is looked at
@@ -21,14 +24,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexes.errors import SettingsError
+from indexes.text.lines import BREAKS, Paragraph, after_space, line_ends
+from indexes.text.records import record_end
 from indexes.text.sentence_rules import (
-    BREAKS,
     CANDIDATE,
+    FOREIGN,
     SKIP,
     STRONG,
-    Paragraph,
-    after_space,
-    line_ends,
+    foreign,
     semicolon,
     skip,
     strong,
@@ -117,6 +120,15 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
     state = state or Paragraph(begin)
     at = begin
     while at < stop:
+        if at == begin and state.fresh:
+            state.fresh = False
+            finish = record_end(text, begin, stop)
+            if finish > begin:
+                begin, before = after_space(text, finish, stop), begin
+                at = begin
+                state.gap(text, finish, begin)
+                yield before, finish, begin
+                continue
         limit = begin + LONGEST
         found = search(text, at, min(stop, limit)) if at < limit else None
         if found is None:
@@ -143,7 +155,9 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
         elif char in STRONG:
             at, boundary = strong(text, i, begin, stop, state)
         elif char == ";":
-            at, boundary = semicolon(text, i, begin, stop)
+            at, boundary = semicolon(text, i, begin, stop, state)
+        elif char in FOREIGN:
+            at, boundary = foreign(text, i, stop)
         else:
             at, boundary = weak(text, i, begin, stop, state)
         if boundary > begin:

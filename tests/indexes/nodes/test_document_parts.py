@@ -18,11 +18,28 @@ from indexes.readers.builder import OutlineBuilder
 from indexes.readers.outline import OUTLINE_KEY, make_document, outline_of
 from indexes.readers.stream import DocumentStream, Part, parts_of, stream_of
 from indexes.settings.sections import SplitSettings
-from indexes.text import sentences
+from indexes.text import records, sentences
 
 SAYING = "The owl hunts at night. 猫头鹰夜里捕猎。它在白天睡觉！ e.g. the barn owl, Dr. Hu says “so”: 3.5 m etc."
 WORDS = list(SAYING.split(" "))
-MARKS = ["\n", "\n\n", " ", "", "\n# x\n", '"', "”", "…", "; ", "\t\n \n", "。。。", "Fig. 3 says", "\n- item", "`a`"]
+MARKS = [
+    "\n",
+    "\n\n",
+    " ",
+    "",
+    "\n# x\n",
+    '"',
+    "”",
+    "…",
+    "; ",
+    "\t\n \n",
+    "。。。",
+    "Fig. 3 says",
+    "\n- item",
+    "`a`",
+    "；",
+    "\n- 品名：螺丝；数量：5 盒；\n  日期：1 月。好\n",
+]
 
 
 def take_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +48,7 @@ def take_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "LONGEST", 150)
     monkeypatch.setattr(sections, "AT_ONCE", 300)
     monkeypatch.setattr(sections, "LOOK_AHEAD", 260)
+    monkeypatch.setattr(records, "RECORD_CHARS", 200)
 
 
 def made_up(draw: random.Random, length: int) -> Document:

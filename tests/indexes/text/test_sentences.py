@@ -199,8 +199,65 @@ MIXED = [
     "见第 3.2 节。¦See Sec. 3.2.",
 ]
 
+RECORDS = [
+    "- 品名：冷却液；数量：8 桶；入库：2023-11-02\n¦- 品名：火花塞；数量：40 只；入库：2023-11-09",
+    "- 姓名：孟晓；备注：已付款。尚未发货；日期：2024-05-06",
+    "· 型号：TX-9；功率：45 W；产地：宁波。",
+    "1. 房号：302；面积：88 平方米；租金：4300 元\n¦2. 房号：303；面积：91 平方米；租金：4500 元",
+    "品名：砂纸；规格：400 目；单价：2.5 元\n¦品名：胶带；规格：20 米；单价：6 元",
+    "航班：MU5137；起飞：8:30；到达：10:45；餐食：有",
+    "- 品名：传动带；\n  数量：3 条；\n  入库：2024-02-14\n¦- 品名：皮碗；数量：60 个；入库：2024-02-15",
+    "- 设备：空压机；状态：停用。待修；责任人：\n魏东\n¦正文从这里开始。",
+    "仓库乙\n¦- 品名：拖把；数量：15 把；入库：2024-01-20\n¦  - 品名：拖把头；数量：30 个；入库：2024-01-21",
+    "- Item: fan belt; Qty: 12; Since: 18 March. Checked twice\n¦- Item: oil filter; Qty: 7; Since: 2 May",
+    "Name: Ida Roth; Phone: 555-0148; Office: 3.12\n¦Name: Bo Lindt; Phone: 555-0171; Office: 2.07",
+    "- 先关总阀；再拆滤网；最后清洗。¦装回时对准卡口。",
+    "- 打开电源。¦等待三秒；不要按键。\n¦- 按下开关。",
+    "会议决定：甲组负责设计；¦乙组负责测试；¦丙组负责验收。",
+    "他说：走吧。¦我说：好；¦她没有说话。",
+]
+WRAPPED = [
+    "阅览室的座位可以提前三天在网上预约，每人每天最多预约四个小时，开始\n后十五分钟没有到场的，预约自动取消，当月累计三次的，停止预约一个星\n期。¦请各位读者互相转告。",
+    "本站列车运行图将于下月十日零时起调整，届时部分车次的到发时刻、停靠站\n台都会变化，请以车站公告为准。",
+    "报名截止以后，组委会将在七个工作日内完成材料初审，并以短信告知\n。¦未收到短信的考生请来电查询。",
+    "参观者须在入口处领取导览器，归还时押金如数退还；¦导览器每台收取租金\n二十元，遗失的按原价赔偿，损坏的按维修费用赔偿，具体标准见入口处公\n告栏。",
+    "他低声说：“明天不要来。\n”¦说完就走了。",
+    "关于调整工作时间的通知\n¦各位同事：\n¦自下周一起，上班时间改为九点。",
+    "春江潮水连海平\n¦海上明月共潮生",
+]
+FOREIGN = [
+    "هل وصلت الرسالة؟ ¦نعم وصلت أمس.",
+    "کیا آپ تیار ہیں؟ ¦ہم کل صبح روانہ ہوں گے۔ ¦موسم اچھا ہے۔",
+    "यह किताब नई है। ¦वह मेज़ पर रखी है।",
+    "धर्म की रक्षा करो॥ ¦आगे बढ़ो।",
+    "Πού είναι ο σταθμός; ¦Είναι δίπλα.",
+    "Τι ώρα είναι\u037e ¦Είναι νωρίς.",
+    "« Bonsoir ! » ¦Elle entra sans bruit.",
+    "« Où vas-tu ? » demanda le gardien. ¦Personne ne répondit.",
+    "« Alors… ! » ¦Il se tut.",
+    "Il a crié : « Attention ! » ¦Trop tard.",
+    "«Пора!» — сказал сторож. ¦Все встали.",
+    "「寒くないですか？」と母が尋ねた。¦私は首を振った。",
+    "「もう帰ろう。」と弟は言った。",
+    "どこへ行くのか？と彼女は思った。",
+    "「はい。」¦ところが誰も来なかった。",
+    "Die Sitzung am 3. Mai fällt aus. ¦Die nächste ist am 12. Juni.",
+    "Im 19. Jahrhundert wuchs die Stadt. ¦Danach nicht mehr.",
+    "Mødet er den 4. Juni. ¦Kom til tiden.",
+    "Oranges hold vitamin C. ¦Eat them fresh.",
+    "We chose plan B. ¦Nobody complained.",
+    "Blood of type A. ¦Store it cold.",
+    "So do I. ¦Nobody asked.",
+    "The letter from J. Smith came late.",
+    "Ask A. Novak and B. Kral about it.",
+    "橙子含有维生素C. ¦多吃有益。",
+    "The match ended 2 : 1 ! ¦Great.",
+]
 
-@pytest.mark.parametrize("case", [*CHINESE, *ENGLISH, *MIXED])
+CASES = [*CHINESE, *ENGLISH, *MIXED, *RECORDS, *WRAPPED, *FOREIGN]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_golden(case: str) -> None:
     text = case.replace("¦", "")
     expected = [piece.strip() for piece in case.split("¦") if piece.strip()]
@@ -210,10 +267,10 @@ def test_golden(case: str) -> None:
 
 
 def test_number_of_golden_cases() -> None:
-    assert len({*CHINESE, *ENGLISH, *MIXED}) >= 140
+    assert len(set(CASES)) >= 185
 
 
-MARKS = "。！？；…．.!?;:,，、\n\r\t 　“”\"'「」（）()《》[]`*-#|1一aA中éß\u2029\x0c"
+MARKS = "：；؟।。！？；…．.!?;:,，、\n\r\t 　“”\"'「」（）()《》[]`*-#|1一aA中éß\u2029\x0c"
 TEXTS = st.text(st.sampled_from(MARKS) | st.characters(codec="utf-8"), max_size=300)
 
 
@@ -282,3 +339,11 @@ def test_max_chars_below_one_is_refused() -> None:
 
 def test_empty_and_blank_texts_have_no_sentences() -> None:
     assert split_sentences("") == [] == split_sentences(" \n\t ")
+
+
+def test_a_long_record_is_one_and_time_stays_linear() -> None:
+    record = "- " + "；".join(f"项目{number}：值。值" for number in range(120))
+    text = f"{record}\n正文。"
+    assert [text[s.start : s.end] for s in split_sentences(text)] == [record, "正文。"]
+    endless = "- " + "；".join(f"项目{number}：值" for number in range(20_000))
+    assert join(endless, split_sentences(endless)) == endless

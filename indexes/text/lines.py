@@ -1,0 +1,203 @@
+"""Lines and paragraphs as the sentence splitter sees them: does a line break end a sentence, or was a line wrapped?
+
+A wrapped line is as wide as its neighbours, so that the first word of the next line would not have fitted on it. Widths
+are counted in columns: a Chinese character takes two.
+"""
+
+from __future__ import annotations
+
+import re
+
+CJK = (
+    "\u2e80-\u2fff\u3001-\u30ff\u3100-\u312f\u31a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
+    "\U00020000-\U0003ffff"
+)
+BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+IS_CJK = re.compile(f"[{CJK}]")
+WRAP_COLUMNS = 36  # nobody wraps lines that are narrower
+WIDEST = 200  # characters; a longer line was not wrapped
+
+_SPACE = re.compile(r"\s*+")
+_ENUMERATED = (
+    r"\d{1,3}[.)、．）](?!\d)|[(（][一二三四五六七八九十百\da-zA-Z]{1,3}[)）]|[一二三四五六七八九十百]{1,3}[、.．]"
+    r"|[①-⑳]|[a-zA-Z][.)]\s|[ivxIVX]{1,4}[.)]\s"
+)
+LIST_MARK = re.compile(rf"(?:[-*+•·●○■□◆▪‣–—]\s|{_ENUMERATED})")
+BLOCK_START = re.compile(
+    rf"[-*+•·●○■□◆▪‣–—]\s|{_ENUMERATED}"
+    r"|第[一二三四五六七八九十百千零〇两\d]{1,8}[章节回卷部篇条]|#{1,6}\s|\||```|~~~|\[?\d{4}[-/]\d\d|\[?\d\d:\d\d|　"
+)
+_BEGINS_NO_LINE = frozenset("，。、；：！？）」』】》〉〕”’…％,.;:!?)]}")
+_CLOSES_LINE = frozenset("。！？；：…．‼⁇⁈⁉.!?;:")  # somebody ended the line here on purpose
+_CLOSERS = frozenset("」』”’）》】)\"'")
+_WIDE = re.compile(f"[{CJK}　“”‘’…—]")
+_PAUSE = re.compile("[，、；。]")
+
+
+class Paragraph:
+    """What the walk knows of the paragraph so far: straight quotes, where lines begin and how wide they are.
+
+    Quotes are counted as far as they were asked for. ``fresh`` is True where the present sentence begins a line.
+    """
+
+    __slots__ = ("columns", "counted", "fresh", "hashed", "indent", "item", "line", "quotes", "width", "wrap")
+
+    def __init__(self, at: int) -> None:
+        self.hashed = False  # does the line begin with "#"? Asked where its beginning is out of sight
+        self.item: bool | None = None  # is the line one of a list item? None: not asked yet
+        self.wrap = 0  # columns at which lines of this text were seen to be wrapped
+        self.indent = 0  # columns of white space before the present line
+        self.fresh = True
+        self.reset(at)
+
+    def reset(self, at: int) -> None:
+        self.counted, self.quotes, self.line, self.width, self.columns = at, 0, at, 0, 0
+        self.item = None
+
+    def gap(self, text: str, start: int, end: int) -> None:
+        """Note the white space ``text[start:end]`` that followed a sentence."""
+        breaks = text.count("\n", start, end)
+        self.fresh = breaks > 0
+        if breaks > 1:
+            self.reset(end)
+        elif breaks:
+            indent = _indent(text, start, end)
+            self.item = True if indent > 1 and self.in_item(text) and not LIST_MARK.match(text, end) else None
+            self.line = end
+        if breaks:
+            self.indent = _indent(text, start, end)
+
+    def copy(self) -> Paragraph:
+        other = Paragraph.__new__(Paragraph)
+        other.columns, other.counted, other.fresh, other.hashed = self.columns, self.counted, self.fresh, self.hashed
+        other.indent, other.item, other.line, other.quotes = self.indent, self.item, self.line, self.quotes
+        other.width, other.wrap = self.width, self.wrap
+        return other
+
+    def settle(self, text: str, at: int) -> None:
+        """Reading goes on at ``at``, and what lies before it may be out of sight then."""
+        self.open_quote(text, at)
+        self.hashed = self.hash_line(text)
+        self.in_item(text)
+
+    def shift(self, by: int) -> None:
+        """The text has lost its first ``by`` characters."""
+        self.line -= by
+        self.counted -= by
+
+    def hash_line(self, text: str) -> bool:
+        """Does the present line begin with "#"?"""
+        return text.startswith("#", self.line) if self.line >= 0 else self.hashed
+
+    def in_item(self, text: str) -> bool:
+        """Is the present line one of a list item?"""
+        if self.item is None:
+            self.item = self.line >= 0 and LIST_MARK.match(text, self.line) is not None
+        return self.item
+
+    def open_quote(self, text: str, at: int) -> bool:
+        """Is a straight double quote open before ``at``? Counts each character once."""
+        self.quotes += text.count('"', self.counted, at)
+        self.counted = max(self.counted, at)
+        return self.quotes % 2 == 1
+
+
+def after_space(text: str, at: int, stop: int) -> int:
+    if at < stop and text[at].isspace():
+        match = _SPACE.match(text, at, stop)
+        return match.end() if match else at
+    return at
+
+
+def line_ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph) -> bool:
+    """Does the line break at ``i`` (white space up to ``after``) end a sentence?"""
+    gap = text[i:after]
+    if gap.count("\n") > 1 or gap.count("\r") > 1 or "\u2029" in gap or "\x0c" in gap:
+        state.reset(after)
+        return True
+    item = state.in_item(text)
+    ends = _ends(text, i, after, begin, stop, state)
+    state.item = None if ends else item
+    return ends
+
+
+def _ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph) -> bool:
+    gap = text[i:after]
+    length = i - state.line
+    hashed, width, above = state.hash_line(text), state.width, state.columns
+    columns = state.indent + columns_of(text, state.line, i) if state.line >= 0 and length <= WIDEST else 0
+    state.line, state.width, state.columns = after, max(width, length), columns
+    state.indent = _indent(text, i, after)
+    if BLOCK_START.match(text, after, stop) or "　" in gap or hashed:
+        return True
+    last = i - 1
+    while last > begin and text[last].isspace():
+        last -= 1
+    following = text[after]
+    if text[last] in "，、," or following in _BEGINS_NO_LINE:
+        return False
+    chinese = IS_CJK.match(text[last]) is not None
+    if (chinese or IS_CJK.match(following)) and _is_wrapped(text, i - length, last, after, stop, columns, above, state):
+        return False
+    if chinese:
+        return True
+    if following.islower():
+        return False
+    if IS_CJK.match(following):
+        return length < 35
+    if not (following.isupper() or following.isdigit()):
+        return False
+    # A wrapped line is full: a next word that would have fitted means that somebody ended the line on purpose.
+    line_end = text.find("\n", after, min(stop, after + 200))
+    next_length = (line_end if line_end >= 0 else min(stop, after + 200)) - after
+    word_end = text.find(" ", after, after + 40)
+    word = (word_end if word_end >= 0 else after + 40) - after
+    return length < 35 or length + 1 + word <= max(width, next_length if next_length < 120 else 0)
+
+
+def _is_wrapped(
+    text: str, start: int, last: int, after: int, stop: int, columns: int, above: int, state: Paragraph
+) -> bool:
+    """Is the line that ends at ``last`` a full one, of a text whose lines somebody wrapped?
+
+    Args:
+        columns, above: width of this line and of the one above it in its paragraph (0: unknown, or none).
+    """
+    if columns < WRAP_COLUMNS or _is_closed(text, start, last):
+        return False
+    end = text.find("\n", after, min(stop, after + WIDEST))
+    end = end if end >= 0 else min(stop, after + WIDEST)
+    below = state.indent + columns_of(text, after, end)
+    widest = max(above, below, state.wrap)
+    if widest - _first_word(text, after, end) - 2 < columns <= widest + 2:
+        state.wrap = widest
+        return True
+    # A paragraph of two lines has no other full line; a line with a pause in it is no title.
+    return below <= columns + 2 and _is_closed(text, after, end - 1) and _PAUSE.search(text, start, last) is not None
+
+
+def _is_closed(text: str, start: int, last: int) -> bool:
+    """Does the line end as a sentence does, closing quotes aside?"""
+    while last > start and (text[last] in _CLOSERS or text[last].isspace()):
+        last -= 1
+    return text[last] in _CLOSES_LINE
+
+
+def columns_of(text: str, start: int, end: int) -> int:
+    """Width of ``text[start:end]``: a Chinese character takes two columns."""
+    return end - start + len(_WIDE.findall(text, start, end))
+
+
+def _first_word(text: str, at: int, end: int) -> int:
+    """Columns of what would have had to fit on the line before: a character with the mark behind it, or a word."""
+    if IS_CJK.match(text[at]):
+        return 4 if at + 1 < end and text[at + 1] in _BEGINS_NO_LINE else 2
+    stop = at
+    while stop < min(end, at + 30) and not text[stop].isspace() and not IS_CJK.match(text[stop]):
+        stop += 1
+    return stop - at + 2  # a blank may stand before it
+
+
+def _indent(text: str, start: int, end: int) -> int:
+    """Columns of the white space behind the last line break in ``text[start:end]``."""
+    return columns_of(text, max(text.rfind("\n", start, end) + 1, start), end)
