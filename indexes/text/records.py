@@ -18,7 +18,9 @@ _PAIR = re.compile(
     r"\s*+(?=[^：:\n]*[^\W\d_])"
     r"[^\s；;：:。！？!?，,、|\n][^；;：:。！？!?，,、|\n]{0,23}?\s?(?<![说问道答喊想叫曰])(?:：|:(?!//))\s*+[^\s；;]"
 )
-_ENDS_INSIDE = re.compile(r"[.!?]\s+[A-Z]")
+_ENDS_INSIDE = re.compile(r"[.!?]\s+[A-Z]|[。！？](?=.)")
+_OPENING, _CLOSING = re.compile("[（(〈《【\\[「]"), re.compile("[）)〉》】\\]」]")
+PART_CHARS = 80  # of a line without a mark: what is longer is running text
 _GOES_ON = frozenset("；;，,、：:")
 
 
@@ -42,13 +44,18 @@ def record_end(text: str, at: int, stop: int) -> int:
     while end > start and text[end - 1].isspace():
         end -= 1
     parts = [part for part in _SEPARATOR.split(text[start:end]) if part.strip(" \t\r\n。.")]
-    pairs = sum(_PAIR.match(part) is not None for part in parts)
+    pairs = sum(map(_is_pair, parts))
     if pairs < 2:
         return -1
     if mark is not None:
         return end if pairs * 2 > len(parts) else -1
-    torn = any(_ENDS_INSIDE.search(part) for part in parts)
-    return end if pairs == len(parts) and not torn else -1
+    ends = sum(len(_ENDS_INSIDE.findall(part)) for part in parts)
+    return end if pairs == len(parts) and ends < 2 and max(map(len, parts)) <= PART_CHARS else -1
+
+
+def _is_pair(part: str) -> bool:
+    """A pair does not begin or end within brackets, as in 亚马逊（西语：Amazonia；法语：Amazonie）是一片雨林。"""
+    return _PAIR.match(part) is not None and len(_OPENING.findall(part)) == len(_CLOSING.findall(part))
 
 
 def _holds(text: str, marks: str, start: int, end: int) -> bool:

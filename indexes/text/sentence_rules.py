@@ -100,7 +100,9 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
     if following.isspace():
         after = after_space(text, at, stop)
         while after < stop and text[after] in "」』”’）】》" and text.count("\n", at, after) < 2:
-            at, after = after + 1, after_space(text, after + 1, stop)  # no line begins with a closing mark
+            closed = _STRONG_RUN.match(text, after + 1, stop)  # no sentence begins with a closing mark
+            at = closed.end() if closed else after + 1
+            after = after_space(text, at, stop)
         if at >= stop or after >= stop or text[at].isspace():
             spaced = after < stop and text[after] in "!?»›"  # « Alors… ! »
             goes_on = run[0] in "…‥" and (spaced or _next_letter(text, at, stop).islower())

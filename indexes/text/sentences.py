@@ -5,7 +5,7 @@ What ends a sentence, in short (``tests/indexes/text/test_sentences.py`` holds t
 - A list item, or a line, of two or more "key: value" pairs is one (``records.py``). ； ends none within a list item.
 - 。！？；…… ؟ ۔ । ॥ and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket
   in the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays
-  with its quotation, and so does a Japanese 」と); every other closing quote after a terminator ends one. Sentences inside
+  with its quotation); so does a Japanese 」と. Every other closing quote after a terminator ends one. Sentences inside
   a quotation are split.
 - . ! ? followed by white space, by the end or by Chinese; not after abbreviations, initials and list numbers, not
   before a lower-case word. So decimals, versions, URLs, file names and method calls stay whole.
