@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexes.api import DocumentInfo, Index, build_index, open_index, plan_index
-    from indexes.reindex.run import reindex
+    from indexes.reindexing.run import reindex
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index", "reindex"]
 
@@ -17,7 +17,7 @@ __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index", "
 def __getattr__(name: str) -> Any:
     # Lazy: `rag --help` imports indexes.settings.sections, and must not pull in llama_index for it.
     if name == "reindex":
-        from indexes.reindex.run import reindex
+        from indexes.reindexing.run import reindex
 
         return reindex
     if name in __all__:

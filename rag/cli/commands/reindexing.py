@@ -9,7 +9,7 @@ from rag.cli.output import data, data_json, words
 from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from indexes.reindex.report import ReindexReport
+    from indexes.reindexing.report import ReindexReport
 
 
 def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:

@@ -57,7 +57,7 @@ def command(shared: Shared, list_documents: bool) -> None:
 def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
     """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
     from indexes import open_index
-    from indexes.reindex.report import model_of
+    from indexes.reindexing.report import model_of
     from indexes.store import collection_generations as generations
     from indexes.store.collection import read_fingerprint
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-import indexes.reindex.run as reindexing
+import indexes.reindexing.run as reindexing
 from indexes import build_index, open_index, reindex
 from indexes.encoders.base import Encoded, Encoder
 from indexes.encoders.bm25 import Bm25
 from indexes.encoders.paired import PairedEncoder
 from indexes.errors import FingerprintMismatchError
 from indexes.manifest.manifest import Manifest
-from indexes.reindex.snapshot import StoredSentences
+from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
 from indexes.store.edge.client import EdgeClient
 from tests.indexes.ingest.kill_scenario import child

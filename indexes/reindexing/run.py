@@ -29,8 +29,8 @@ from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import READ_AGAIN, Entry, Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
 from indexes.near_duplicates.passages import copy_passages
-from indexes.reindex.report import ReindexReport, model_of
-from indexes.reindex.snapshot import StoredSentences
+from indexes.reindexing.report import ReindexReport, model_of
+from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
 from indexes.store import collection_generations as generations

@@ -25,8 +25,8 @@ from indexes.store import collection_generations as generations
 from indexes.store.collection import list_collections
 from indexes.store.edge.client import EdgeClient
 from rag.cli.main import main
-from tests.indexes.reindex import reindex_kill
-from tests.indexes.reindex.reindex_kill import settings_for, words_model
+from tests.indexes.reindexing import reindex_kill
+from tests.indexes.reindexing.reindex_kill import settings_for, words_model
 
 TEXTS = {
     "hen.txt": "The hen lays an egg each morning. The hen eats barley and snails. At night she sleeps on the beam.",
