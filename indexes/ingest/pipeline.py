@@ -22,6 +22,7 @@ from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
 from indexes.nodes.record import dense_text
 from indexes.settings.sections import IndexSettings
+from indexes.text.invisible import searched
 
 CHUNK_CHARS = 400_000  # never more text than this is encoded at once
 EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, beside the chunk being collected
@@ -160,10 +161,10 @@ def run(
 
 
 def _encode(model: EncodingCache, chunk: Chunk, contextual: str) -> Any:
-    plain = [record.text for _, record in chunk.pairs]
+    plain = [searched(record.text) for _, record in chunk.pairs]
     if contextual == "none":
         return model.encode(plain)
-    return model.encode([dense_text(record, contextual) for _, record in chunk.pairs], plain)
+    return model.encode([searched(dense_text(record, contextual)) for _, record in chunk.pairs], plain)
 
 
 def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +18,7 @@ from indexes.readers.outline import NOTES_KEY, make_document
 from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
+from indexes.text.invisible import Removed, without_invisible
 
 __all__ = ["SUFFIXES", "iter_files", "read_file"]
 
@@ -139,7 +141,7 @@ def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:
-    extract = _extract(file, module, file_type)
+    extract = _visible(_extract(file, module, file_type))
     if not extract.text.strip():
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
     metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
@@ -147,6 +149,28 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
     if file.notes:
         metadata[NOTES_KEY] = list(file.notes)
     return make_document(source, extract.text, extract.sections, metadata)
+
+
+def _visible(extract: Extract) -> Extract:
+    """Without soft hyphens and the like, whatever the format."""
+    removed = Removed(extract.text)
+    headings = any(without_invisible(title) != title for section in extract.sections for title in section.heading)
+    if removed.text == extract.text and not headings:
+        return extract
+    sections = [
+        replace(
+            section,
+            start=removed.offset(section.start),
+            end=removed.offset(section.end),
+            heading=tuple(map(without_invisible, section.heading)),
+            caption=without_invisible(section.caption),
+        )
+        for section in extract.sections
+    ]
+    metadata = {
+        key: without_invisible(value) if isinstance(value, str) else value for key, value in extract.metadata.items()
+    }
+    return Extract(removed.text, sections, metadata)
 
 
 def _extract(file: SourceFile, module: str, file_type: str) -> Extract:

@@ -21,6 +21,7 @@ from indexes.readers.plain.text import Mark, chapters, sections_of
 from indexes.readers.source_file import printable
 from indexes.readers.stream import DocumentStream, Part
 from indexes.settings.sections import ReadSettings
+from indexes.text.invisible import safe_cut, without_invisible
 
 LONG_BYTES = 4 << 20  # a shorter file is read whole
 BLOCK_BYTES = 1 << 18
@@ -77,17 +78,21 @@ def _parts(path: Path, sections: list[Section]) -> Iterator[Part]:
 
 
 def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
-    """The file's text a block at a time, without its byte order mark.
+    """The file's text a block at a time, without its byte order mark and what is invisible.
 
     Raises:
         UnicodeDecodeError: it is not UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    kept = ""
     while block := read(BLOCK_BYTES):
-        if text := decoder.decode(block):
+        text = kept + decoder.decode(block)
+        cut = safe_cut(text)
+        kept = text[cut:]
+        if text := without_invisible(text[:cut]):
             yield text
-    if text := decoder.decode(b"", final=True):
-        yield text
+    if text := kept + decoder.decode(b"", final=True):
+        yield without_invisible(text)
 
 
 @dataclass(slots=True)
