@@ -15,6 +15,7 @@ from indexes.readers.outline import Section
 from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.text.headings import heading_of
+from indexes.text.invisible import without_invisible
 
 _MAYBE_HEADING = re.compile(r"^[ \t　]*+((?:第|[1-9]\d{0,2}[.．]\d)[^\r\n]{0,80})\r?$", re.MULTILINE)
 _CHAPTER_EN = re.compile(
@@ -30,6 +31,7 @@ Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
 
 def read(file: SourceFile) -> Extract:
     text, encoding = decode(file, file.read_bytes())
+    text = without_invisible(text)  # first: a heading may hide behind one
     suffix = file.suffix
     marks: list[Mark] = []
     if suffix != ".log":
