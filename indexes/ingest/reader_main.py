@@ -14,6 +14,7 @@ import signal
 import sys
 from dataclasses import astuple
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - libraries that print
+    _import_schema_alone()
     from indexes.settings.sections import ReadSettings
 
     module, _, name = reader.partition(":")
@@ -43,6 +45,16 @@ def main(descriptor: int, reader: str, settings_json: str, memory_mb: int, paren
             _send(pipe, {"end": True, "full": full})
             if full:
                 return
+
+
+def _import_schema_alone() -> None:
+    """Let ``llama_index.core.schema`` be imported without the 800 modules that ``llama_index.core`` imports.
+
+    Readers need ``Document`` only. A worker's start costs 0.7 s of CPU time this way, and 2.5 s otherwise.
+    """
+    spec = find_spec("llama_index.core")
+    if spec is not None and spec.name not in sys.modules:
+        sys.modules[spec.name] = module_from_spec(spec)  # not executed: its submodules are found, and nothing is run
 
 
 def _serve(pipe: Connection, read_file: Any, settings: Any, request: dict[str, Any], memory_mb: int) -> None:

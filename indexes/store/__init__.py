@@ -1,1 +1,1 @@
-"""TODO: the helper of this room writes the face."""
+"""Qdrant, embedded or a server: open it, put sentences in, find them by both legs, fetch their neighbours."""

