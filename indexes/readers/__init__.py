@@ -146,8 +146,8 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
     metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
     metadata |= {key: value for key, value in extract.metadata.items() if value}
-    if file.notes:
-        metadata[NOTES_KEY] = list(file.notes)
+    if notes := file.all_notes():
+        metadata[NOTES_KEY] = notes
     return make_document(source, extract.text, extract.sections, metadata)
 
 

@@ -8,6 +8,7 @@ time, under the limits of ``package.check_zip`` and one on the ratio of a single
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -41,7 +42,7 @@ def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
             if seen[label] > 1:  # the same name twice: both are kept apart
                 stem, dot, suffix = name.rpartition(".")
                 name = f"{stem} ({seen[label]}){dot}{suffix}" if dot else f"{name} ({seen[label]})"
-            member = replace(file, name=name, path=None, depth=file.depth + 1, notes=[])
+            member = replace(file, name=name, path=None, depth=file.depth + 1, notes=[], left_out=Counter())
             fault = _suspect(info)
             if fault is None:
                 try:

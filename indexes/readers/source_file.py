@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -29,6 +30,7 @@ class SourceFile:
         depth: how many archives it lies in.
         notes: sentences about the reading, for the report; readers add theirs.
         unpacked: bytes unpacked so far, one count for an archive and all archives in it.
+        left_out: how often each kind of text was left out on purpose, for one note.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SourceFile:
     depth: int = 0
     notes: list[str] = field(default_factory=list)
     unpacked: list[int] = field(default_factory=lambda: [0])
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         return self.name
@@ -66,6 +69,15 @@ class SourceFile:
         """Remember something for the report; the same sentence once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def leave_out(self, kind: str, count: int = 1) -> None:
+        """Count text that is left out on purpose ("struck-through passage"); ``all_notes`` reports the counts."""
+        self.left_out[kind] += count
+
+    def all_notes(self) -> list[str]:
+        """The notes, and one on what was left out."""
+        counts = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(self.left_out.items()) if count]
+        return [*self.notes, f"left out: {', '.join(counts)}"] if counts else list(self.notes)
 
 
 def printable(path: Path) -> str:

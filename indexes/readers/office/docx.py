@@ -1,38 +1,36 @@
 """Word (.docx): paragraphs, lists, tables, text boxes and notes in document order, heading styles as heading path.
 
-Read through: content controls, insertions under review, hyperlinks, text boxes (after the paragraph they hang on),
-equations as their characters, footnotes and endnotes (after the paragraph that refers to them, "[1]" in both places).
-Left out: deletions under review, comments, pictures, and headers and footers unless ``read.headers_footers`` is set.
-Parts that the file names but does not hold do not stop the text, see ``package``.
+Read through: automatic numbers of headings and lists, content controls, insertions under review, hyperlinks, text boxes
+and SmartArt (after the paragraph they hang on), equations as their characters, footnotes and endnotes (after the
+paragraph that refers to them, "[1]" in both places). Left out: deletions under review, comments, pictures, readings of
+characters, and headers and footers unless ``read.headers_footers`` is set; hidden and struck-through text, counted in a
+note. Parts that the file names but does not hold do not stop the text, see ``zip_container``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from docx import Document as open_docx
 from docx.document import Document as DocxDocument
 from docx.oxml.ns import qn
-from docx.text.paragraph import Paragraph
 from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
+from indexes.readers.office.docx_styles import Style, Styles, outline_level
+from indexes.readers.office.docx_table import TBL, TC, number_of, table_rows
+from indexes.readers.office.docx_words import Words
+from indexes.readers.office.drawings import diagram_lines
+from indexes.readers.office.numbering import LEVELS, Numbering
 from indexes.readers.office.zip_container import office_stream, xml
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.grid import Place, add_table
 
-_HEADING = re.compile(r"(?:heading|标题|標題|überschrift|titre)\s*([1-9])", re.IGNORECASE)
-_TITLES = ("title", "标题", "標題")
 _CAPTIONS = ("caption", "题注", "標號")
 _REMEDY = "open it in Word or LibreOffice and save it again, or leave it out"
-_MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_BREAKS = {qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:tab"): "\t", qn("w:noBreakHyphen"): "-"}
-_SKIPPED = frozenset((qn("w:del"), qn("w:moveFrom"), qn("w:pPr"), qn("w:rPr"), qn("w:tblPr"), _FALLBACK))
 _OPENED = frozenset(map(qn, ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:smartTag", "w:customXml")))
-_NOTE_KINDS = {qn("w:footnoteReference"): "footnotes", qn("w:endnoteReference"): "endnotes"}
-_P, _TBL, _TR, _TC, _TXBX = map(qn, ("w:p", "w:tbl", "w:tr", "w:tc", "w:txbxContent"))
+_P = qn("w:p")
 
 
 def read(file: SourceFile) -> Extract:
@@ -40,7 +38,7 @@ def read(file: SourceFile) -> Extract:
         with office_stream(file, "a Word document", "word/") as stream:
             document = open_docx(stream)
             builder = OutlineBuilder()
-            walk = _Walk(builder, document)
+            walk = _Walk(builder, document, file)
             if file.settings.headers_footers:
                 walk.margins("header")
             walk.run(document.element.body)
@@ -54,18 +52,20 @@ def read(file: SourceFile) -> Extract:
 
 
 class _Walk:
-    def __init__(self, builder: OutlineBuilder, document: DocxDocument) -> None:
+    def __init__(self, builder: OutlineBuilder, document: DocxDocument, file: SourceFile) -> None:
         self.builder = builder
         self.document = document
+        self.file = file
         self.title: str | None = None
         self.caption = ""
         self.numbers: dict[tuple[str, str], int] = {}  # notes in the order in which they are referred to
-        self.notes = {kind: _notes(document, kind) for kind in ("footnotes", "endnotes")}
-        self.levels: dict[str | None, int | None] = {}  # of the paragraph styles met so far
+        self.styles = Styles(_part(document, "styles"))
+        self.numbering = Numbering(_part(document, "numbering"))
+        self.notes = {kind: self._notes(kind) for kind in ("footnotes", "endnotes")}
 
     def run(self, body: Iterable[etree._Element]) -> None:
         for element in _blocks(body):
-            if element.tag == _TBL:
+            if element.tag == TBL:
                 self._table(element)
             else:
                 self._paragraph(element)
@@ -75,26 +75,34 @@ class _Walk:
         seen = set()
         for section in self.document.sections:
             for margin in (getattr(section, name) for name in (place, f"first_page_{place}", f"even_page_{place}")):
-                words = "" if margin.is_linked_to_previous else _Gathered(margin._element).text
+                words = "" if margin.is_linked_to_previous else self._words(margin._element).text
                 if words and words not in seen:
                     seen.add(words)
                     self.builder.paragraph(words)
 
+    def _words(self, element: etree._Element) -> Words:
+        return Words(element, self.styles, self.numbers, self.file)
+
+    def _cell(self, element: etree._Element) -> Words:
+        """A cell's words with the automatic numbers of its paragraphs."""
+        return Words(element, self.styles, self.numbers, self.file, label=lambda paragraph: self._label(paragraph)[1])
+
     def _paragraph(self, element: etree._Element) -> None:
-        found = _Gathered(element, self.numbers)
+        found = self._words(element)
         words = collapse_lines(found.text)
         caption, self.caption = self.caption, ""
+        depth, label = self._label(element)
         if words:
-            self.caption = ""
-            style = Paragraph(element, self.document._body).style  # type: ignore[arg-type]
-            name = ((style.name if style is not None else None) or "").lower()
-            level = self._level(element, style)
+            style = self._style(element)
+            own = outline_level(element)
+            level = own if own is not None else style.level
             if level is not None:
-                self.builder.heading(level, words)
+                self.builder.heading(level, (label or "") + words)
                 self.title = self.title or " ".join(words.split())
-            elif (depth := _list_depth(element, name)) is not None:
-                self.builder.paragraph(f"{'  ' * depth}- {words}".lstrip(), glue="\n" + "  " * depth)
-            elif name in _CAPTIONS:
+            elif depth is not None:
+                indent = "  " * depth
+                self.builder.paragraph(f"{label or '- '}{words}", glue=f"\n{indent}")
+            elif style.name in _CAPTIONS:
                 self.caption = words
                 self.builder.paragraph(words)
             else:
@@ -103,76 +111,83 @@ class _Walk:
             self.caption = caption  # an empty line between a caption and its table
         self._attached(found)
 
-    def _attached(self, found: _Gathered) -> None:
-        """What hangs on a paragraph or cell: text boxes, then the notes it refers to."""
+    def _attached(self, found: Words) -> None:
+        """What hangs on a paragraph or cell: text boxes, diagrams, then the notes it refers to."""
         for box in found.boxes:
             self.run(box)
+        for relation in found.diagrams:
+            part = self.document.part.rels.get(relation)
+            lines = diagram_lines(xml(part.target_part.blob)) if part is not None and not part.is_external else []
+            for depth, words in lines:
+                self.builder.paragraph(f"- {' '.join(words.split())}", glue="\n" + "  " * depth)
         for kind, note_id in found.references:
-            words = self.notes[kind].get(note_id)
-            if words:
-                self.builder.paragraph(f"[{self.numbers[kind, note_id]}] {words}")
+            if note := self.notes[kind].get(note_id):
+                self.builder.paragraph(f"[{self.numbers[kind, note_id]}] {note}")
 
     def _table(self, element: etree._Element) -> None:
-        rows: list[list[str]] = []
-        found: list[_Gathered] = []
-        for row in element.iter(_TR):
-            if next(row.iterancestors(_TBL)) is not element:
-                continue  # of a table within a cell, whose words stand in the cell
-            cells, gathered = _cells(row, rows[-1] if rows else [], self.numbers)
-            rows.append(cells)
-            found += gathered
-        if len(rows) == 1 and len(rows[0]) == 1:  # a frame around text
-            self.run(cell for cell in element.iter(_TC) if next(cell.iterancestors(_TBL)) is element)
+        cells = [cell for cell in element.iter(TC) if next(cell.iterancestors(TBL)) is element]
+        if len(cells) == 1:  # a frame around text
+            self.run(cells)
             return
-        self.builder.table(rows, caption=self.caption, told=True)
+        rows, found = table_rows(element, self.styles, self._cell)
+        add_table(self.builder, rows, Place(caption=self.caption, told=True))
         self.caption = ""
         for item in found:
             self._attached(item)
 
-    def _level(self, element: etree._Element, style: object) -> int | None:
-        """0 for the title, 1 for Heading 1 and so on; None for body text."""
-        own = _outline_level(element)
-        if own is not None:
-            return own
-        key = getattr(style, "style_id", None)
-        if key not in self.levels:
-            self.levels[key] = _style_level(style)
-        return self.levels[key]
+    def _style(self, element: etree._Element) -> Style:
+        named = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
+        key = named.get(qn("w:val")) if named is not None else None
+        return self.styles.get(key or self.styles.default)
+
+    def _label(self, element: etree._Element) -> tuple[int | None, str | None]:
+        """(depth of the list item, its number): None for what is no item, and for bullets."""
+        properties = element.find(qn("w:pPr"))
+        if properties is None and not self.styles.get(self.styles.default).list_id:
+            return None, None
+        style = self._style(element)
+        own = properties.find(qn("w:numPr")) if properties is not None else None
+        named = own.find(qn("w:numId")) if own is not None else None
+        list_id = named.get(qn("w:val")) if named is not None else style.list_id
+        if not list_id or list_id == "0":
+            return (self._bullet_depth(style), None) if own is None or list_id != "0" else (None, None)
+        level = number_of(own.find(qn("w:ilvl")) if own is not None else None, -1)
+        if level < 0:
+            level = self._style_depth(element, style, list_id)
+        level = min(level, LEVELS - 1)
+        return max(level, self._bullet_depth(style) or 0), self.numbering.next(list_id, level)
+
+    def _style_depth(self, element: etree._Element, style: Style, list_id: str) -> int:
+        """The level that the style stands on: named by itself, or by the list."""
+        named = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
+        place = self.numbering.place_of_style(named.get(qn("w:val")) or "") if named is not None else None
+        if place is not None and (style.list_level is None or place[0] == list_id):
+            return place[1]
+        return style.list_level or 0
+
+    def _bullet_depth(self, style: Style) -> int | None:
+        """Of a list style without automatic numbers ("List Bullet 2")."""
+        if style.name.startswith("list ") and not style.name.startswith("list paragraph"):
+            last = style.name[-1]
+            return int(last) - 1 if last.isdecimal() and last != "0" else 0
+        return None
+
+    def _notes(self, kind: str) -> dict[str, str]:
+        """Footnotes or endnotes by id."""
+        root = _part(self.document, kind)
+        return {
+            note.get(qn("w:id")) or "": " ".join(Words(note, self.styles).text.split())
+            for note in (root if root is not None else ())
+            if note.get(qn("w:type")) in (None, "normal")
+        }
 
 
-class _Gathered:
-    """The words of an element, its text boxes, and the notes that it refers to."""
-
-    def __init__(self, element: etree._Element, numbers: dict[tuple[str, str], int] | None = None) -> None:
-        self.boxes: list[etree._Element] = []
-        self.references: list[tuple[str, str]] = []
-        self._numbers = {} if numbers is None else numbers
-        self._parts: list[str] = []
-        self._walk(element)
-        self.text = "".join(self._parts).strip()
-
-    def _walk(self, element: etree._Element) -> None:
-        waiting = list(reversed(element))
-        while waiting:
-            node = waiting.pop()
-            tag = node.tag
-            if tag == qn("w:t") or tag == _MATH:
-                self._parts.append(node.text or "")
-            elif tag in _BREAKS:
-                self._parts.append(_BREAKS[tag])
-            elif tag == _TXBX:
-                self.boxes.append(node)
-            elif tag in _NOTE_KINDS:
-                key = (_NOTE_KINDS[tag], node.get(qn("w:id")) or "")
-                number = self._numbers.setdefault(key, len(self._numbers) + 1)
-                self._parts.append(f"[{number}]")
-                self.references.append(key)
-            elif tag not in _SKIPPED:
-                if tag == _P:
-                    self._parts.append("\n")
-                elif tag == _TC:
-                    self._parts.append(" ")
-                waiting.extend(reversed(node))
+def _part(document: DocxDocument, kind: str) -> etree._Element | None:
+    """The root of a part that the document refers to by kind ("styles"); None without one."""
+    for relation in document.part.rels.values():
+        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
+            return xml(relation.target_part.blob)
+    return None
 
 
 def _blocks(body: Iterable[etree._Element]) -> Iterator[etree._Element]:
@@ -180,84 +195,7 @@ def _blocks(body: Iterable[etree._Element]) -> Iterator[etree._Element]:
     waiting = list(reversed(list(body)))
     while waiting:
         element = waiting.pop()
-        if element.tag in (_P, _TBL):
+        if element.tag in (_P, TBL):
             yield element
-        elif element.tag in _OPENED or element.tag == _TC:
+        elif element.tag in _OPENED or element.tag == TC:
             waiting.extend(reversed(element))
-
-
-def _cells(
-    row: etree._Element, above: list[str], numbers: dict[tuple[str, str], int]
-) -> tuple[list[str], list[_Gathered]]:
-    """A row's cells; one that is merged over rows repeats its words, one over columns is followed by empty cells."""
-    cells: list[str] = []
-    found = []
-    skipped = row.find(f"{qn('w:trPr')}/{qn('w:gridBefore')}")
-    cells += [""] * _number(skipped, 0)
-    for cell in row.iter(_TC):
-        if next(cell.iterancestors(_TR)) is not row:
-            continue
-        properties = cell.find(qn("w:tcPr"))
-        merge = properties.find(qn("w:vMerge")) if properties is not None else None
-        if merge is not None and merge.get(qn("w:val")) != "restart" and len(above) > len(cells):
-            cells.append(above[len(cells)])
-        else:
-            gathered = _Gathered(cell, numbers)
-            found.append(gathered)
-            cells.append(" ".join(gathered.text.split()))
-        span = properties.find(qn("w:gridSpan")) if properties is not None else None
-        cells += [""] * (min(_number(span, 1), 64) - 1)
-    return cells, found
-
-
-def _number(element: etree._Element | None, default: int) -> int:
-    value = element.get(qn("w:val")) if element is not None else None
-    return int(value) if value is not None and value.isdecimal() else default
-
-
-def _notes(document: DocxDocument, kind: str) -> dict[str, str]:
-    """Footnotes or endnotes by id."""
-    for relation in document.part.rels.values():
-        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
-            root = xml(relation.target_part.blob)
-            return {
-                note.get(qn("w:id")) or "": " ".join(_Gathered(note).text.split())
-                for note in (root if root is not None else ())
-                if note.get(qn("w:type")) in (None, "normal")
-            }
-    return {}
-
-
-def _style_level(style: object) -> int | None:
-    """Own styles count by what they are based on."""
-    for _ in range(10):  # a circle of styles must not hang us
-        if style is None:
-            return None
-        name = getattr(style, "name", None) or ""
-        match = _HEADING.match(name)
-        if match:
-            return int(match.group(1))
-        if name.lower() in _TITLES:
-            return 0
-        level = _outline_level(style.element)  # type: ignore[attr-defined]
-        if level is not None:
-            return level
-        style = style.base_style  # type: ignore[attr-defined]
-    return None
-
-
-def _outline_level(element: etree._Element) -> int | None:
-    value = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
-    number = _number(value, 9)
-    return number + 1 if number < 9 else None
-
-
-def _list_depth(element: etree._Element, style_name: str) -> int | None:
-    """0 for an item of an outermost list; None for what is no item."""
-    numbering = element.find(f"{qn('w:pPr')}/{qn('w:numPr')}")
-    if numbering is not None and _number(numbering.find(qn("w:numId")), 1) != 0:
-        return min(_number(numbering.find(qn("w:ilvl")), 0), 8)
-    if style_name.startswith("list "):
-        last = style_name[-1]
-        return int(last) - 1 if last.isdecimal() and last != "0" else 0
-    return None

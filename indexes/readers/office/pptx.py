@@ -1,6 +1,6 @@
-"""PowerPoint (.pptx): each slide is a page, its title the heading; text from top to bottom, tables, charts, notes.
+"""PowerPoint (.pptx): each slide is a page, its title the heading; text from top to bottom, tables, SmartArt, charts, notes.
 
-Left out: hidden slides (noted), slide numbers, dates and footers, pictures. Speaker notes follow the slide under
+Left out: hidden slides and struck-through text (noted), slide numbers, dates and footers, pictures. Speaker notes follow the slide under
 their own heading "Notes".
 """
 
@@ -13,10 +13,23 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
-from indexes.readers.office.zip_container import office_stream
+from indexes.readers.inline import in_symbol_font, is_symbol_font, lowered, raised
+from indexes.readers.numerals import office_number
+from indexes.readers.office.drawings import diagram_lines
+from indexes.readers.office.zip_container import office_stream, xml
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.cells import Cell, spread
+from indexes.readers.tables.grid import Place, add_table
 
 _REMEDY = "open it in PowerPoint or LibreOffice and save it again, or leave it out"
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}relIds"
+_DATA = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}dm"
+_AUTO = {
+    "arabicDb": "decimalFullWidth", "arabic": "decimal", "alphaLc": "lowerLetter", "alphaUc": "upperLetter",
+    "romanLc": "lowerRoman", "romanUc": "upperRoman", "circleNum": "decimalEnclosedCircle",
+    "ea1Chs": "chineseCounting", "ea1Cht": "chineseCounting", "ea1JpnKor": "chineseCounting",
+}  # fmt: skip
 _MARGINS = ("SLIDE_NUMBER", "DATE", "FOOTER", "HEADER")
 
 
@@ -32,7 +45,7 @@ def read(file: SourceFile) -> Extract:
                 if slide._element.get("show") in ("0", "false"):
                     hidden.append(number)
                 else:
-                    _add_slide(builder, slide, number)
+                    _add_slide(file, builder, slide, number)
         except (KeyError, ValueError, AttributeError, etree.XMLSyntaxError) as error:
             raise ReaderError(f"'{file}' is damaged or no PowerPoint presentation ({error})", remedy=_REMEDY) from error
         if hidden:
@@ -40,47 +53,107 @@ def read(file: SourceFile) -> Extract:
         return builder.build({"title": (presentation.core_properties.title or "").strip()})
 
 
-def _add_slide(builder: OutlineBuilder, slide: Any, page: int) -> None:
+def _add_slide(file: SourceFile, builder: OutlineBuilder, slide: Any, page: int) -> None:
     builder.leave()
     title = slide.shapes.title
     if title is not None:
-        builder.heading(1, title.text_frame.text.replace("\v", " "), page)
+        builder.heading(1, " ".join(words for _, words in _paragraphs(file, title.text_frame)), page)
     for shape in _in_order(slide.shapes):
         if title is not None and shape.shape_id == title.shape_id:
             continue
-        _add_shape(builder, shape, page)
+        _add_shape(file, builder, slide, shape, page)
     if slide.has_notes_slide:
         frame = slide.notes_slide.notes_text_frame
-        words = collapse_lines(frame.text.replace("\v", "\n")) if frame is not None else ""
+        words = "\n".join(words for _, words in _paragraphs(file, frame)) if frame is not None else ""
         if words:
             builder.heading(6, "Notes", page)
             builder.paragraph(words, page)
 
 
-def _add_shape(builder: OutlineBuilder, shape: Any, page: int) -> None:
+def _add_shape(file: SourceFile, builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> None:
     if shape.is_placeholder and shape.placeholder_format.type.name in _MARGINS:
         return
     if getattr(shape, "has_table", False) and shape.has_table:
-        builder.table(_table(shape.table), page)
+        add_table(builder, spread(_table(file, shape.table)), Place(page=page))
     elif getattr(shape, "has_chart", False) and shape.has_chart:
         _add_chart(builder, shape.chart, page)
     elif shape.has_text_frame:
         glue = "\n\n"
-        for paragraph in shape.text_frame.paragraphs:
-            words = collapse_lines("".join(_runs(paragraph)))
-            if words:
-                builder.paragraph(words if glue == "\n\n" else "  " * paragraph.level + words, page, glue=glue)
-                glue = "\n"
+        for level, words in _paragraphs(file, shape.text_frame):
+            builder.paragraph(words if glue == "\n\n" else "  " * level + words, page, glue=glue)
+            glue = "\n"
+    else:
+        _add_diagram(builder, slide, shape, page)
 
 
-def _runs(paragraph: Any) -> Iterator[str]:
+def _add_diagram(builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> None:
+    """The texts of a SmartArt diagram, as a list."""
+    relations = next(iter(shape._element.iter(_DIAGRAM)), None)
+    if relations is None:
+        return
+    part = slide.part.rels.get(relations.get(_DATA) or "")
+    if part is None or part.is_external:
+        return
+    glue = "\n\n"
+    for depth, words in diagram_lines(xml(part.target_part.blob)):
+        builder.paragraph(f"- {' '.join(words.split())}", page, glue=glue + "  " * depth)
+        glue = "\n"
+
+
+def _paragraphs(file: SourceFile, frame: Any) -> Iterator[tuple[int, str]]:
+    """(level, words) of the paragraphs of a text frame that have words, with their automatic numbers."""
+    numbers: dict[int, tuple[str, int]] = {}  # level: kind of number, next one
+    for paragraph in frame.paragraphs:
+        words = collapse_lines(_words(file, paragraph._p))
+        if not words:
+            continue
+        properties = paragraph._p.find(f"{_A}pPr")
+        auto = properties.find(f"{_A}buAutoNum") if properties is not None else None
+        level = paragraph.level
+        numbers = {at: kept for at, kept in numbers.items() if at <= level}
+        if auto is None:
+            numbers.pop(level, None)
+        else:
+            form, start = auto.get("type") or "arabicPeriod", auto.get("startAt") or "1"
+            kept = numbers.get(level)
+            number = kept[1] if kept is not None and kept[0] == form else int(start) if start.isdecimal() else 1
+            numbers[level] = (form, number + 1)
+            words = _numbered(number, form) + words
+        yield level, words
+
+
+def _numbered(number: int, form: str) -> str:
+    """The number of an item: "a) " for alphaLcParenR."""
+    for begin, known in _AUTO.items():
+        if form.startswith(begin):
+            words = office_number(number, known)
+            ending = form[len(begin) :]
+            return {"ParenBoth": f"({words}) ", "ParenR": f"{words}) ", "Plain": f"{words} "}.get(ending, f"{words}. ")
+    return f"{number}. "
+
+
+def _words(file: SourceFile, paragraph: Any) -> str:
     """Words of a paragraph with its fields and line breaks (``paragraph.text`` leaves fields out)."""
-    for node in paragraph._p.iter():
-        name = etree.QName(node).localname if isinstance(node.tag, str) else ""
-        if name == "t":
-            yield node.text or ""
-        elif name == "br":
-            yield "\n"
+    parts: list[str] = []
+    for node in paragraph.iter(f"{_A}t", f"{_A}br"):
+        if node.tag == f"{_A}br":
+            parts.append("\n")
+            continue
+        words = node.text or ""
+        above = node.getparent()
+        properties = above.find(f"{_A}rPr") if above is not None else None
+        if properties is not None:
+            if properties.get("strike") in ("sngStrike", "dblStrike"):
+                file.leave_out("struck-through passage")
+                continue
+            font = next((item.get("typeface") for item in properties.iter(f"{_A}sym", f"{_A}latin")), None)
+            if is_symbol_font(font):
+                words = in_symbol_font(font or "", words)
+            baseline = properties.get("baseline") or "0"
+            if baseline.lstrip("-").isdecimal() and int(baseline):
+                words = (raised if int(baseline) > 0 else lowered)("".join(parts[-3:]), words)
+        parts.append(words)
+    return "".join(parts)
 
 
 def _in_order(shapes: Iterable[Any]) -> Iterator[Any]:
@@ -96,19 +169,23 @@ def _in_order(shapes: Iterable[Any]) -> Iterator[Any]:
     return iter(sorted(flat, key=lambda shape: ((shape.top or 0) // 228_600, shape.left or 0)))
 
 
-def _table(table: Any) -> list[list[str]]:
-    """A cell that is merged over rows repeats its words in each, one over columns is followed by empty cells."""
-    rows: list[list[str]] = []
-    for row in table.rows:
-        cells: list[str] = []
+def _table(file: SourceFile, table: Any) -> Iterator[tuple[int, list[Cell], bool]]:
+    looks = bool(table.first_row)
+    for number, row in enumerate(table.rows):
+        cells: list[Cell] = []
         for cell in row.cells:
-            above = rows[-1][len(cells)] if rows and len(rows[-1]) > len(cells) else ""
-            if not cell.is_spanned:
-                cells.append(" ".join(cell.text_frame.text.split()))
-            else:
-                cells.append(above if cell._tc.vMerge else "")
-        rows.append(cells)
-    return rows
+            if cell.is_spanned:
+                continue
+            words = " ".join(" ".join(words for _, words in _paragraphs(file, cell.text_frame)).split())
+            across, down = (cell.span_width, cell.span_height) if cell.is_merge_origin else (1, 1)
+            cells.append(Cell(words, across, down, bold=(looks and number == 0) or _is_bold(cell)))
+        yield number, cells, False
+
+
+def _is_bold(cell: Any) -> bool:
+    runs = [run for run in cell._tc.iter(f"{_A}r") if (run.findtext(f"{_A}t") or "").strip()]
+    properties = [run.find(f"{_A}rPr") for run in runs]
+    return bool(runs) and all(item is not None and item.get("b") in ("1", "true") for item in properties)
 
 
 def _add_chart(builder: OutlineBuilder, chart: Any, page: int) -> None:

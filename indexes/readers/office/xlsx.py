@@ -1,30 +1,36 @@
-"""Excel (.xlsx): each sheet's tables with the values that Excel computed last, streamed row by row.
+"""Excel (.xlsx): each sheet's tables with the values that Excel computed last, as Excel shows them, row by row.
 
 Blank rows part a sheet into blocks, blank columns part a block into tables beside each other. A block of single cells
-is text (a title over a table). The place of a section is the sheet with its rows: "Prices!2-41".
+is text (a title over a table). The place of a section is the sheet with its rows: "Prices!2-41". Merged cells repeat
+their words; hidden sheets, rows and columns and struck-through cells are left out, with a note; comments and text boxes
+follow the sheet. Every sheet is streamed, however large it is.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.office.grid import Row, add_table, trimmed
+from indexes.readers.inline import visible
+from indexes.readers.office.number_format import shown
+from indexes.readers.office.sheet_parts import SheetParts, column_name, sheet_parts
 from indexes.readers.office.zip_container import office_stream
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.cells import MAX_COLUMNS, Row
+from indexes.readers.tables.grid import Place, add_table
 
 _REMEDY = "open it in Excel or LibreOffice and save it again, or leave it out"
-_UNCOMPUTED = re.compile(rb"(?:</f>|<f\b[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*\Z")
 _BLOCK_ROWS = 400  # longer blocks are one table and are streamed; shorter ones are looked at whole
+_SPACES = re.compile(r"\s+")
 
 
 def read(file: SourceFile) -> Extract:
@@ -38,73 +44,179 @@ def read(file: SourceFile) -> Extract:
             book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         except (KeyError, ValueError, TypeError, etree.XMLSyntaxError, InvalidFileException) as error:
             raise ReaderError(f"'{file}' is damaged or no Excel workbook ({error})", remedy=_REMEDY) from error
-        _note_uncomputed(file, stream)
+        uncomputed = 0
         try:
-            for sheet in book.worksheets:
-                if sheet.sheet_state != "visible":
-                    file.note(f"its hidden sheet '{sheet.title}' was left out")
-                    continue
-                builder.leave()
-                builder.enter(1, sheet.title)
-                sheet.reset_dimensions()  # what the file says of its size is often wrong
-                _add_sheet(builder, sheet.title, _rows(sheet))
+            with zipfile.ZipFile(stream) as archive:
+                for sheet in book.worksheets:
+                    if sheet.sheet_state != "visible":
+                        file.note(f"its hidden sheet '{sheet.title}' was left out")
+                        continue
+                    builder.leave()
+                    builder.enter(1, sheet.title)
+                    sheet.reset_dimensions()  # what the file says of its size is often wrong
+                    parts = sheet_parts(archive, sheet._worksheet_path)
+                    uncomputed += parts.uncomputed
+                    _Sheet(file, builder, sheet, parts).read()
         except (ValueError, TypeError, KeyError, SyntaxError) as error:
             raise ReaderError(f"'{file}' is damaged ({error})", remedy=_REMEDY) from error
+        if uncomputed:  # they are empty cells to us: that must be said
+            file.note(f"{uncomputed} of its formulas hold no computed value and were left empty; save it once in Excel")
         title = (book.properties.title or "").strip()
         book.close()
     return builder.build({"title": title})
 
 
-def _note_uncomputed(file: SourceFile, stream: BinaryIO) -> None:
-    """Formulas whose value no program has stored are empty cells to us: that must be said."""
-    count = 0
-    with zipfile.ZipFile(stream) as archive:
-        for name in archive.namelist():
-            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                with archive.open(name) as part:
-                    tail = b""
-                    while piece := part.read(1 << 20):
-                        cells = (tail + piece).split(b"</c>")
-                        tail = cells.pop()[-4096:]
-                        count += sum(_UNCOMPUTED.search(cell) is not None for cell in cells)
-    if count:
-        file.note(f"{count} of its formulas hold no computed value and were left empty; save it once in Excel")
+class _Sheet:
+    """One sheet: its rows as Excel shows them, then its comments and text boxes."""
 
+    def __init__(self, file: SourceFile, builder: OutlineBuilder, sheet: Any, parts: SheetParts) -> None:
+        self.file, self.builder, self.sheet, self.parts = file, builder, sheet, parts
+        self.where = f"{sheet.title}!"
+        self._looks: dict[int, tuple[str, bool, bool]] = {}  # style: number format, bold, struck
+        self._commented: dict[tuple[int, int], list[str]] = {(row, column): [] for row, column, _ in parts.comments}
 
-def _rows(sheet: Any) -> Iterator[Row]:
-    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-        yield Row(number, trimmed(map(_shown, values)))
-
-
-def _shown(value: object) -> object:
-    """A cell's value as Excel would show it: whole numbers without a point, dates without a midnight."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    if isinstance(value, datetime.datetime):
-        return value.strftime("%Y-%m-%d") if value.time() == datetime.time() else value.strftime("%Y-%m-%d %H:%M:%S")
-    return value
-
-
-def _add_sheet(builder: OutlineBuilder, name: str, rows: Iterator[Row]) -> None:
-    where = f"{name}!"
-    title = ""  # a line of text over a table
-    block: list[Row] = []
-    for row in chain(rows, [Row(0)]):
-        if row.cells:
-            block.append(row)
-            if len(block) < _BLOCK_ROWS:
+    def read(self) -> None:
+        self._blocks(self._rows())
+        for row, column, words in self.parts.comments:
+            if row in self.parts.hidden_rows or column in self.parts.hidden_columns:
+                self.file.leave_out("comment on a hidden cell")
                 continue
-            # A long block: the rest of it is streamed up to the next blank row.
-            add_table(builder, chain(block, _until_blank(rows)), where=where, caption=title, told=True)
-        elif block:
-            title = _add_block(builder, block, where, title)
-            block = []
-            continue
-        else:
-            continue  # several blank rows
-        block, title = [], ""
+            self.builder.place = f"{self.where}{row}"
+            about = ", ".join(self._commented[row, column])
+            name = f"{column_name(column)}{row}" + (f" ({about})" if about else "")
+            self.builder.paragraph(f"Comment on {name}: {words}")
+        for row, _, words in self.parts.boxes:
+            self.builder.place = f"{self.where}{row}"
+            self.builder.paragraph(words)
+
+    def _rows(self) -> Iterator[Row]:
+        merged: list[tuple[int, int, int, str]] = []  # last row, first and last column, words of those still open
+        hidden_columns = self.parts.hidden_columns
+        commented = {row for row, _ in self._commented}
+        lost_columns: set[int] = set()
+        for number, cells in enumerate(self.sheet.iter_rows(), start=1):
+            row = self._row(number, cells)
+            merged = [item for item in merged if item[0] >= number]
+            fresh = self.parts.merges.get(number, ())
+            if merged or fresh:
+                row = self._merged(row, merged, fresh)
+            if number in commented:
+                self._remember(row)
+            if number in self.parts.hidden_rows:
+                if any(row.cells):
+                    self.file.leave_out("hidden row")
+                continue
+            if hidden_columns:
+                lost_columns |= {at + 1 for at, cell in enumerate(row.cells) if cell and at + 1 in hidden_columns}
+                row = _without(row, hidden_columns)
+            while row.cells and not row.cells[-1]:
+                row.cells.pop()
+            yield row
+        if lost_columns:
+            self.file.leave_out("hidden column", len(lost_columns))
+
+    def _row(self, number: int, cells: tuple[Any, ...]) -> Row:
+        words: list[str] = []
+        bold = worded = 0
+        first = False
+        for cell in cells[:MAX_COLUMNS]:
+            value = cell.value
+            if value is None:
+                words.append("")
+                continue
+            look = self._looks.get(cell._style_id)
+            if look is None:
+                font = cell.font
+                look = self._looks[cell._style_id] = cell.number_format, bool(font.b), bool(font.strike)
+            if look[2]:
+                self.file.leave_out("struck-through passage")
+                words.append("")
+                continue
+            text = value if type(value) is str and "@" not in look[0] else shown(value, look[0])
+            text = _SPACES.sub(" ", visible(text)).strip()
+            words.append(text)
+            if text:
+                worded += 1
+                bold += look[1]
+                first = first or (worded == 1 and look[1] and len(words) == 1)
+        return Row(number, words, bold=0 < worded == bold, side=first and bold == 1 and worded > 1)
+
+    def _merged(
+        self, row: Row, merged: list[tuple[int, int, int, str]], fresh: Sequence[tuple[int, int, int]]
+    ) -> Row:
+        """The row with the words of merged cells in all of their places; ``merged`` grows by those that begin here."""
+        across: set[int] = set()
+        down: set[int] = set()
+        for left, right, bottom in fresh:
+            words = row.cells[left - 1] if left <= len(row.cells) else ""
+            merged.append((bottom, left, right, words))
+        new = len(merged) - len(fresh)
+        for index, (_, left, right, words) in enumerate(merged):
+            right = min(right, MAX_COLUMNS)
+            row.cells += [""] * (right - len(row.cells))
+            for at in range(left - 1, right):
+                beside = at > left - 1
+                row.cells[at] = words if not beside or left > 1 else ""
+                if beside:
+                    across.add(at)
+                if index < new:
+                    down.add(at)
+        return replace(row, across=frozenset(across), down=frozenset(down))
+
+    def _remember(self, row: Row) -> None:
+        """What a commented cell holds, behind the name of its row."""
+        for (number, column), about in self._commented.items():
+            if number == row.number:
+                cell = row.cells[column - 1] if column <= len(row.cells) else ""
+                name = next((words for words in row.cells[: column - 1] if words), "")
+                about += [words for words in (name, cell) if words]
+
+    def _blocks(self, rows: Iterator[Row]) -> None:
+        title = ""  # a line of text over a table
+        block: list[Row] = []
+        for row in chain(rows, [Row(0)]):
+            if row.cells:
+                block.append(row)
+                if len(block) < _BLOCK_ROWS:
+                    continue
+                # A long block: the rest of it is streamed up to the next blank row.
+                place = Place(self.where, caption=title, told=True)
+                add_table(self.builder, chain(block, _until_blank(rows)), place, usual=True)
+            elif block:
+                title = self._block(block, title)
+                block = []
+                continue
+            else:
+                continue  # several blank rows
+            block, title = [], ""
+
+    def _block(self, block: list[Row], title: str) -> str:
+        """One block; returns its text if it is a title that may belong to the next."""
+        while block and block[0].filled == 1 and not block[0].down and max(row.filled for row in block) > 1:
+            self.builder.place = f"{self.where}{block[0].number}"
+            title = next(cell for cell in block[0].cells if cell)
+            self.builder.paragraph(title)
+            block = block[1:]
+        for table in _side_by_side(block):
+            if all(row.filled <= 1 for row in table):
+                self.builder.place = f"{self.where}{table[0].number}"
+                words = "\n".join(next((cell for cell in row.cells if cell), "") for row in table)
+                self.builder.paragraph(words)
+                title = words if len(table) == 1 and len(words) < 100 else ""
+            else:
+                add_table(self.builder, table, Place(self.where, caption=title, told=True), usual=True)
+                title = ""
+        return title
+
+
+def _without(row: Row, columns: set[int]) -> Row:
+    """The row without hidden columns (numbers from 1)."""
+    kept = [at for at in range(len(row.cells)) if at + 1 not in columns]
+    if len(kept) == len(row.cells):
+        return row
+    across = frozenset(new for new, old in enumerate(kept) if old in row.across and old - 1 in kept)
+    down = frozenset(new for new, old in enumerate(kept) if old in row.down)
+    return replace(row, cells=[row.cells[at] for at in kept], across=across, down=down)
 
 
 def _until_blank(rows: Iterator[Row]) -> Iterator[Row]:
@@ -114,35 +226,30 @@ def _until_blank(rows: Iterator[Row]) -> Iterator[Row]:
         yield row
 
 
-def _add_block(builder: OutlineBuilder, block: list[Row], where: str, title: str) -> str:
-    """One block; returns its text if it is a title that may belong to the next."""
-    while block and sum(map(bool, block[0].cells)) == 1 and max(sum(map(bool, row.cells)) for row in block) > 1:
-        builder.place = f"{where}{block[0].number}"
-        title = next(cell for cell in block[0].cells if cell)
-        builder.paragraph(title)
-        block = block[1:]
-    tables = list(_side_by_side(block))
-    for table in tables:
-        if all(sum(map(bool, row.cells)) <= 1 for row in table):
-            builder.place = f"{where}{table[0].number}"
-            words = "\n".join(next((cell for cell in row.cells if cell), "") for row in table)
-            builder.paragraph(words)
-            title = words if len(table) == 1 and len(words) < 100 else ""
-        else:
-            add_table(builder, iter(table), where=where, caption=title, told=True)
-            title = ""
-    return title
-
-
 def _side_by_side(block: list[Row]) -> Iterator[list[Row]]:
     """The tables of a block, parted at columns that are empty in all of its rows."""
     width = max(len(row.cells) for row in block)
-    filled = [any(column < len(row.cells) and row.cells[column] for row in block) for column in range(width)]
+    filled = [
+        any(column < len(row.cells) and (row.cells[column] or column in row.across) for row in block)
+        for column in range(width)
+    ]
     start = None
     for column, used in enumerate([*filled, False]):
         if used and start is None:
             start = column
         elif not used and start is not None:
-            part = [Row(row.number, trimmed(row.cells[start:column])) for row in block]
-            yield [row for row in part if row.cells]
+            if (start, column) == (0, width):
+                yield block
+            else:
+                yield [row for row in (_slice(row, start, column) for row in block) if row.cells]
             start = None
+
+
+def _slice(row: Row, start: int, end: int) -> Row:
+    cells = row.cells[start:end]
+    while cells and not cells[-1]:
+        cells.pop()
+    across = frozenset(at - start for at in row.across if start <= at < end)
+    down = frozenset(at - start for at in row.down if start <= at < end)
+    return replace(row, cells=cells, across=across, down=down)
+

@@ -13,7 +13,7 @@ from typing import Any
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.office.grid import PIECE_ROWS
+from indexes.readers.tables.grid import PIECE_ROWS
 from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 from selectolax.lexbor import LexborNode
 
 from indexes.readers.builder import collapse, image_link
+from indexes.readers.inline import lowered, raised
+from indexes.readers.tables.cells import Cell, Row, spread
 
 
 def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_SMALL = 1000  # characters of a table that holds others and is data all the same
+STRUCK = "struck-through passage"
 NEVER = words(
     "script style noscript template svg canvas iframe object select button datalist head title math audio video"
 )
@@ -25,73 +31,103 @@ _NOISE = re.compile(
 )
 
 
-def is_hidden(node: LexborNode) -> bool:
+def is_noise(node: LexborNode) -> bool:
+    """Links that are there for the mouse only: to the heading itself, to the content, to edit."""
+    return _NOISE.search(node.attributes.get("class") or "") is not None
+
+
+def hidden_as(node: LexborNode) -> str:
+    """What a part that no reader sees is called in the note ("hidden passage"); "" for parts that are seen."""
     attributes = node.attributes
     if not attributes:
-        return False
+        return ""
     style = (attributes.get("style") or "").replace(" ", "").lower()
-    return (
+    if "line-through" in style:
+        return STRUCK
+    if (
         "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
-        or attributes.get("role") == "navigation"
         or "display:none" in style
-        or _NOISE.search(attributes.get("class") or "") is not None
-    )
+        or "visibility:hidden" in style
+    ):
+        return "hidden passage"
+    return "navigation block" if attributes.get("role") == "navigation" else ""
+
+
+def left_out_as(node: LexborNode, tag: str) -> str:
+    """The same for tags whose words are not the text: struck-through, readings of characters."""
+    if tag in ("s", "strike", "del"):
+        return STRUCK
+    if tag in ("rt", "rp", "rtc"):
+        return "" if tag == "rp" else "reading of characters"
+    return hidden_as(node)
+
+
+def raised_or_lowered(node: LexborNode, before: str) -> str:
+    """What stands for a ``sup`` or ``sub`` behind the words ``before``."""
+    words = collapse(deep_text(node))
+    if node.tag == "sub":
+        return lowered(before, words)
+    link = node.css_first("a[href]")
+    note = link is not None or "footnote" in (node.attributes.get("class") or "")
+    return raised(before, words, note=note)
 
 
 def is_data(table: LexborNode) -> bool:
-    """A table of data, not one that lays out a page: no headings, code blocks or tables in it."""
-    return table.css_first("table table, h1, h2, h3, h4, h5, h6, pre") is None
+    """A table of data, not one that lays out a page: no headings or code blocks in it, and only small tables."""
+    if table.css_first("h1, h2, h3, h4, h5, h6, pre") is not None:
+        return False
+    inner = table.css("table table")
+    if not inner:
+        return True
+    return len(table.text()) < _SMALL and any(_columns(row) > 1 for row in table.css("tr") if _owner(row) == table.mem_id)
 
 
-def rows_of(table: LexborNode, image_base: str | None) -> list[list[str]]:
-    """Cells of each row; one that spans rows repeats its words in each, one that spans columns is followed by empty."""
-    rows: list[list[str]] = []
-    below: dict[int, tuple[int, str]] = {}  # column: rows still to fill, words
+def _columns(row: LexborNode) -> int:
+    return sum(1 for cell in row.iter() if cell.tag in ("td", "th"))
+
+
+def _owner(row: LexborNode) -> int:
+    """The table that a row belongs to."""
+    above = row.parent
+    while above is not None and above.tag != "table":
+        above = above.parent
+    return above.mem_id if above is not None else 0
+
+
+def rows_of(table: LexborNode, image_base: str | None, left_out: Counter[str] | None = None) -> Iterator[Row]:
+    """The rows of a table, with the spans of their cells; a row of ``th`` alone, or in ``thead``, is a head."""
+    yield from spread(_rows(table, image_base, left_out))
+
+
+def _rows(
+    table: LexborNode, image_base: str | None, left_out: Counter[str] | None
+) -> Iterator[tuple[int, list[Cell], bool]]:
+    nested = table.css_first("table table") is not None
     for row in table.css("tr"):
-        cells: list[str] = []
-        cell = row.child
-        while cell is not None or len(cells) in below:
-            if len(cells) in below:
-                left, words = below.pop(len(cells))
-                if left > 1:
-                    below[len(cells)] = (left - 1, words)
-                cells.append(words)
-                continue
-            if cell is None:
-                break
+        if nested and _owner(row) != table.mem_id:
+            continue  # of a table within a cell, whose words stand in the cell
+        cells: list[Cell] = []
+        heads = 0
+        for cell in row.iter():
             if cell.tag in ("td", "th"):
-                words = collapse(deep_text(cell, image_base))
-                down, across = _span(cell, "rowspan"), _span(cell, "colspan")
-                for step in range(across):
-                    if down > 1:
-                        below[len(cells)] = (down - 1, "" if step else words)
-                    cells.append("" if step else words)
-            cell = cell.next
-        rows.append(cells)
-    return rows
+                words = collapse(deep_text(cell, image_base, left_out))
+                bold = cell.tag == "th" or _is_bold(cell, words)
+                heads += cell.tag == "th"
+                cells.append(Cell(words, _span(cell, "colspan"), _span(cell, "rowspan"), cell.tag == "th", bold))
+        above = row.parent
+        yield 0, cells, bool(cells) and (heads == len(cells) or (above is not None and above.tag == "thead"))
 
 
-def has_side_heads(table: LexborNode) -> bool:
-    """Does each row begin with its own head (name: value), so that the first row is none?"""
-    pairs = 0
-    for row in table.css("tr"):
-        tags = []
-        cell = row.child
-        while cell is not None:
-            if cell.tag in ("td", "th"):
-                tags.append(cell.tag)
-            cell = cell.next
-        if len(tags) > 1:
-            if tags[0] != "th" or tags[1] != "td":
-                return False
-            pairs += 1
-    return pairs > 1
+def _is_bold(cell: LexborNode, words: str) -> bool:
+    if not words:
+        return False
+    return any(collapse(node.text()) == words for node in cell.css("b, strong"))
 
 
 def _span(cell: LexborNode, name: str) -> int:
-    value = cell.attributes.get(name) or "1"
-    return max(1, min(int(value), 50)) if value.isdecimal() else 1
+    value = (cell.attributes.get(name) or "1").strip()
+    return max(1, int(value[:6])) if value.isdecimal() else 1
 
 
 def source_of(node: LexborNode) -> str:
@@ -101,19 +137,31 @@ def source_of(node: LexborNode) -> str:
     return source if source and not source.startswith("data:") else attributes.get("data-src") or ""
 
 
-def deep_text(node: LexborNode, image_base: str | None = None) -> str:
-    """All words below a node, without hidden parts; blocks and <br> end lines."""
+def deep_text(node: LexborNode, image_base: str | None = None, left_out: Counter[str] | None = None) -> str:
+    """All words below a node, without hidden and struck-through parts; blocks and <br> end lines.
+
+    Args:
+        left_out: counts what is left out.
+    """
     parts: list[str] = []
     below = node.child
     while below is not None:
         tag = below.tag or ""
+        skip = tag in NEVER
         if tag == "-text":
             parts.append(below.text_content or "")
         elif tag == "br":
             parts.append("\n")
         elif tag == "img":
             parts.append(image_link(source_of(below), image_base))
-        skip = tag in NEVER or (not tag.startswith("-") and is_hidden(below))
+        elif tag in ("sup", "sub"):
+            parts.append(raised_or_lowered(below, "".join(parts[-3:])))
+            skip = True
+        elif not skip and not tag.startswith("-"):
+            kind = left_out_as(below, tag)
+            skip = bool(kind) or tag == "rp" or is_noise(below)
+            if kind and left_out is not None and below.text(strip=True):
+                left_out[kind] += 1
         if not skip and below.child is not None:
             below = below.child
             continue

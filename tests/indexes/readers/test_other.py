@@ -164,7 +164,8 @@ def test_pictures_become_links_below_the_base(tmp_path: Path) -> None:
     md = "See ![an owl](../p/o(1).png) and <img src='x.png'>.\n\n| a | b |\n|---|---|\n| 1 | ![x](y.png) |\n"
     document = read_one(put(tmp_path, "a.html", html), image_base_url=base)
     assert document.text == (
-        "See ![image](https://example.com/files/p/a%20b.png) and\n\n| k | ![image](https://example.com/files/c.png) |"
+        "See ![image](https://example.com/files/p/a%20b.png) and\n\n"
+        "|  |  |\n| --- | --- |\n| k | ![image](https://example.com/files/c.png) |"
     )
     document = read_one(put(tmp_path, "a.md", md), image_base_url=base)
     assert document.text.startswith(

@@ -11,7 +11,7 @@ from llama_index.core import Document
 from indexes.errors import ReaderError, SourceError
 from indexes.nodes import SentenceRecord, iter_records
 from indexes.readers import SUFFIXES, iter_files, read_file
-from indexes.readers.outline import outline_of
+from indexes.readers.outline import notes_of, outline_of
 from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.text import Hyphens, unwrap
 from indexes.readers.plain.decode import decode
@@ -197,6 +197,7 @@ def test_html_keeps_the_content_and_drops_what_is_around(tmp_path: Path) -> None
     )
     assert read(path).metadata["title"] == "The page"
     assert [(record.kind, record.heading, record.text) for record in records(path)] == [
+        ("text", "Guide", "byline"),
         ("text", "Guide", "First bold line."),
         ("text", "Guide", "中文换行。"),
         ("text", "Guide", "- one"),
@@ -205,7 +206,9 @@ def test_html_keeps_the_content_and_drops_what_is_around(tmp_path: Path) -> None
         ("code", "Guide > Data", "if x:\n  y"),
         ("text", "Guide > Data", "Line one"),
         ("text", "Guide > Data", "Line two uses `a.b()`."),
+        ("text", "Guide > Data", "ad"),
     ]
+    assert notes_of(read(path)) == ["12 characters around its main content were left out", "left out: 1 hidden passage"]
 
 
 def test_html_layout_table_form_page_and_charset(tmp_path: Path) -> None:
@@ -327,7 +330,7 @@ def test_docx_in_document_order(tmp_path: Path) -> None:
         ("text", "Manual > 安装", "先下载。"),
         ("text", "Manual > 安装", "然后运行。"),
         ("text", "Manual > 安装", "- one"),
-        ("text", "Manual > 安装", "- two"),
+        ("text", "Manual > 安装", "1. two"),
         ("table", "Manual > 安装", "安装 — a: 1; b: 2 | 3"),
         ("text", "Manual > 安装 > Details", "Last words."),
     ]

@@ -1,0 +1,111 @@
+"""What the styles of a Word document say of a paragraph or run: heading level, list, hidden, struck, bold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from docx.oxml.ns import qn
+from lxml import etree  # type: ignore[import-untyped]
+
+_HEADING = re.compile(r"(?:heading|标题|標題|überschrift|titre)\s*([1-9])", re.IGNORECASE)
+_TITLES = ("title", "标题", "標題")
+_DEEPEST = 12  # styles that a style is based on; a circle of styles must not hang us
+
+
+@dataclass(slots=True)
+class Style:
+    """One style with what it has from those it is based on.
+
+    Args:
+        level: of a heading: 0 the title, 1 the outermost heading; None: body text.
+        list_id, list_level: of its automatic numbers.
+        head: of a table style: its first row looks otherwise than the rest.
+    """
+
+    name: str = ""
+    level: int | None = None
+    list_id: str | None = None
+    list_level: int | None = None
+    vanish: bool = False
+    strike: bool = False
+    bold: bool = False
+    head: bool = False
+
+
+class Styles:
+    """The styles of a document by id.
+
+    Args:
+        root: ``word/styles.xml``; None: the document has none.
+    """
+
+    def __init__(self, root: etree._Element | None) -> None:
+        self._elements: dict[str, etree._Element] = {}
+        self._known: dict[str, Style] = {}
+        self.default = ""
+        for element in root.iter(qn("w:style")) if root is not None else ():
+            key = element.get(qn("w:styleId")) or ""
+            self._elements[key] = element
+            if element.get(qn("w:type")) == "paragraph" and element.get(qn("w:default")) in ("1", "true"):
+                self.default = key
+
+    def get(self, style_id: str | None) -> Style:
+        key = style_id or ""
+        if key not in self._known:
+            self._known[key] = self._read(key)
+        return self._known[key]
+
+    def _read(self, key: str) -> Style:
+        style = Style()
+        level: int | None = None
+        settled: dict[str, bool] = {}
+        for depth in range(_DEEPEST):
+            element = self._elements.get(key)
+            if element is None:
+                break
+            name = _value(element, "w:name") or ""
+            style.name = style.name or name.lower()
+            if level is None:
+                match = _HEADING.match(name)
+                level = int(match.group(1)) if match else 0 if name.lower() in _TITLES else outline_level(element)
+            numbers = element.find(f"{qn('w:pPr')}/{qn('w:numPr')}")
+            if numbers is not None:
+                if style.list_id is None:
+                    style.list_id = _value(numbers, "w:numId")
+                at = _value(numbers, "w:ilvl")
+                if style.list_level is None and at is not None and at.isdecimal():
+                    style.list_level = int(at)
+            properties = element.find(qn("w:rPr"))
+            for field_name in ("vanish", "strike", "bold"):
+                if field_name not in settled and properties is not None:
+                    on = switched(properties, {"bold": "w:b"}.get(field_name, f"w:{field_name}"))
+                    if on is not None:
+                        settled[field_name] = on
+            if depth == 0:
+                style.head = any(
+                    part.get(qn("w:type")) == "firstRow" and len(part) for part in element.findall(qn("w:tblStylePr"))
+                )
+            key = _value(element, "w:basedOn") or ""
+        style.level = level
+        style.vanish, style.strike = settled.get("vanish", False), settled.get("strike", False)
+        style.bold = settled.get("bold", False)
+        return style
+
+
+def outline_level(element: etree._Element) -> int | None:
+    """The level that a paragraph or style names by number, from 1."""
+    value = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
+    text = value.get(qn("w:val")) if value is not None else None
+    return int(text) + 1 if text is not None and text.isdecimal() and int(text) < 9 else None
+
+
+def switched(properties: etree._Element, name: str) -> bool | None:
+    """An on/off property of a run: None where it is not named."""
+    found = properties.find(qn(name))
+    return None if found is None else found.get(qn("w:val")) not in ("0", "false", "off")
+
+
+def _value(element: etree._Element, name: str) -> str | None:
+    found = element.find(qn(name))
+    return found.get(qn("w:val")) if found is not None else None

@@ -1,0 +1,72 @@
+"""Texts of drawings in Office files: SmartArt, text boxes on sheets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from lxml import etree  # type: ignore[import-untyped]
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
+_XDR = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
+_NO_TEXT = frozenset(("pres", "parTrans", "sibTrans"))  # points of a diagram that are drawn, not written
+
+
+def diagram_lines(root: etree._Element | None) -> list[tuple[int, str]]:
+    """(depth from 0, words) of the points of a SmartArt diagram, those below a point behind it."""
+    if root is None:
+        return []
+    words: dict[str, str] = {}
+    for point in root.iter(f"{_DGM}pt"):
+        if point.get("type") not in _NO_TEXT:
+            words[point.get("modelId") or ""] = "\n".join(paragraphs(point))
+    below: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    children = set()
+    for link in root.iter(f"{_DGM}cxn"):
+        if link.get("type", "parOf") == "parOf" and link.get("destId") in words:
+            order = link.get("srcOrd") or "0"
+            below[link.get("srcId") or ""].append((int(order) if order.isdecimal() else 0, link.get("destId") or ""))
+            children.add(link.get("destId"))
+    found: list[tuple[int, str]] = []
+    seen: set[str] = set()
+    waiting = [(0, key) for key in reversed(list(words)) if key not in children]
+    while waiting:
+        depth, key = waiting.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        if words[key].strip():
+            found.append((depth, words[key]))
+        deeper = depth + 1 if words[key].strip() else depth
+        waiting += [(deeper, child) for _, child in sorted(below[key], reverse=True)]
+    return found
+
+
+def paragraphs(element: etree._Element) -> Iterator[str]:
+    """The words of each DrawingML paragraph below an element."""
+    for paragraph in element.iter(f"{_A}p"):
+        parts = []
+        for node in paragraph.iter(f"{_A}t", f"{_A}br"):
+            parts.append(node.text or "" if node.tag == f"{_A}t" else "\n")
+        words = "".join(parts).strip()
+        if words:
+            yield words
+
+
+def sheet_boxes(root: etree._Element | None) -> list[tuple[int, int, str]]:
+    """(row, column, words) of the text boxes and shapes that hang over a sheet, from 1, by place."""
+    found = []
+    for anchor in root if root is not None else ():
+        start = anchor.find(f"{_XDR}from")
+        row = start.findtext(f"{_XDR}row") if start is not None else None
+        column = start.findtext(f"{_XDR}col") if start is not None else None
+        for shape in anchor.iter(f"{_XDR}sp"):
+            words = "\n".join(paragraphs(shape))
+            if words:
+                found.append((_number(row), _number(column), words))
+    return sorted(found)
+
+
+def _number(text: str | None) -> int:
+    return int(text) + 1 if text is not None and text.strip().isdecimal() else 1

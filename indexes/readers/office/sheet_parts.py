@@ -1,0 +1,125 @@
+"""What stands beside the cells of a sheet, read from its XML in one pass: merged ranges, hidden rows and columns,
+formulas without a value; and from the parts that it refers to: comments, text boxes.
+
+openpyxl gives these only where it holds the whole workbook in memory. The pass here holds a piece of 1 MB.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from dataclasses import dataclass, field
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from indexes.readers.office.drawings import sheet_boxes
+from indexes.readers.office.zip_container import joined_name, xml
+
+_UNCOMPUTED = re.compile(rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\b[^>]*/>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*\Z")
+_MERGE = re.compile(rb"<(?:\w+:)?mergeCell\b[^>]*?\bref=\"([A-Z]{1,3})(\d+):([A-Z]{1,3})(\d+)\"")
+_ROW = re.compile(rb"<(?:\w+:)?row\b[^>]*>")
+_COL = re.compile(rb"<(?:\w+:)?col\b[^>]*>")
+_HIDDEN = re.compile(rb"\bhidden=\"(?:1|true)\"")
+_NUMBER = re.compile(rb"\br=\"(\d+)\"")
+_MIN, _MAX = re.compile(rb"\bmin=\"(\d+)\""), re.compile(rb"\bmax=\"(\d+)\"")
+_PIECE = 1 << 20
+_MOST_COLUMNS = 16384
+_REF = re.compile(r"([A-Z]{1,3})(\d+)")
+
+
+@dataclass(slots=True)
+class SheetParts:
+    """Merges by first row: (first column, last column, last row); all numbers from 1."""
+
+    merges: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+    uncomputed: int = 0
+    comments: list[tuple[int, int, str]] = field(default_factory=list)
+    boxes: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+def sheet_parts(archive: zipfile.ZipFile, name: str) -> SheetParts:
+    """Read the part ``name`` (``xl/worksheets/sheet1.xml``) and what it refers to."""
+    parts = SheetParts()
+    with archive.open(name) as stream:
+        tail = b""
+        while piece := stream.read(_PIECE):
+            data = tail + piece
+            cut = data.rfind(b"</c>") + 4
+            if cut < 4:
+                cut = data.rfind(b"<")
+            tail = data[cut:]
+            _scan(parts, data[:cut])
+        _scan(parts, tail)
+    for kind, target in _related(archive, name):
+        root = _part(archive, target)
+        if kind == "comments":
+            parts.comments += _comments(root)
+        elif kind == "drawing":
+            parts.boxes += sheet_boxes(root)
+    return parts
+
+
+def _scan(parts: SheetParts, data: bytes) -> None:
+    if b"<f" in data or b":f" in data:
+        parts.uncomputed += sum(_UNCOMPUTED.search(cell[-4096:]) is not None for cell in data.split(b"</c>"))
+    if b"hidden=" in data:
+        for row in _ROW.findall(data):
+            number = _NUMBER.search(row)
+            if number and _HIDDEN.search(row):
+                parts.hidden_rows.add(int(number.group(1)))
+        for column in _COL.findall(data):
+            first, last = _MIN.search(column), _MAX.search(column)
+            if first and last and _HIDDEN.search(column):
+                parts.hidden_columns |= set(range(int(first.group(1)), min(int(last.group(1)), _MOST_COLUMNS) + 1))
+    if b"mergeCell " in data:
+        for left, top, right, bottom in _MERGE.findall(data):
+            parts.merges.setdefault(int(top), []).append((column_of(left), column_of(right), int(bottom)))
+
+
+def column_of(letters: bytes) -> int:
+    number = 0
+    for char in letters:
+        number = number * 26 + char - 64
+    return number
+
+
+def column_name(number: int) -> str:
+    name = ""
+    while number > 0:
+        number, rest = divmod(number - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def _related(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str]]:
+    """(kind, part) of what a part refers to."""
+    folder, base = posixpath.split(name)
+    root = _part(archive, f"{folder}/_rels/{base}.rels")
+    found = []
+    for relation in root if root is not None else ():
+        kind = (relation.get("Type") or "").rpartition("/")[2]
+        target = relation.get("Target") or ""
+        if relation.get("TargetMode") != "External":
+            found.append((kind, target.lstrip("/") if target.startswith("/") else joined_name(folder, target)))
+    return found
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> etree._Element | None:
+    try:
+        return xml(archive.read(name))
+    except (KeyError, zipfile.BadZipFile, etree.XMLSyntaxError):
+        return None  # a lost or damaged part beside the cells does not stop them
+
+
+def _comments(root: etree._Element | None) -> list[tuple[int, int, str]]:
+    """(row, column, words) of the comments of a sheet, by place."""
+    found = []
+    for comment in root.iter("{*}comment") if root is not None else ():
+        match = _REF.fullmatch(comment.get("ref") or "")
+        words = " ".join("".join(node.text or "" for node in comment.iter("{*}t")).split())
+        if match and words:
+            found.append((int(match.group(2)), column_of(match.group(1).encode()), words))
+    return sorted(found)

@@ -1,0 +1,142 @@
+"""Tables of all formats into the outline: title, head, pieces of a long table, records of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from indexes.readers.builder import OutlineBuilder
+from indexes.readers.tables.cells import Row
+from indexes.readers.tables.head import form_pairs, head_names, head_rows
+
+PIECE_ROWS = 40  # rows of one table section; a longer table goes on in the next, under the same head
+_AHEAD = 60  # rows that are looked at to find out whether there is a head
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a table stands.
+
+    Args:
+        where: put before the row numbers in the sections' place ("Prices!", "rows "); "" where rows have no number.
+        page: of the table.
+        caption: its title; every piece carries it.
+        told: the title stands in the text already.
+    """
+
+    where: str = ""
+    page: int | None = None
+    caption: str = ""
+    told: bool = False
+
+
+def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None = None, *, usual: bool = False) -> bool:
+    """Put a table into ``builder``, in pieces of at most ``PIECE_ROWS``; returns whether it has a head or is a form.
+
+    A line over all columns above the head is its title, one further down the title of the rows that follow it.
+
+    Args:
+        usual: as ``head_rows``.
+    """
+    place = place or Place()
+    iterator = iter(rows)
+    ahead = [row for row in islice(iterator, _AHEAD) if any(row.cells)]
+    if not ahead:
+        return True
+    whole = len(ahead) < _AHEAD
+    ahead, place = _titles(builder, ahead, place)
+    width = max(len(row.cells) for row in ahead)
+    if whole and _is_text(ahead, width):
+        for row in ahead:
+            _stand(builder, place, row, row)
+            builder.paragraph(next(cell for cell in row.cells if cell), place.page, glue="\n")
+        return True
+    pairs = form_pairs(ahead, usual=usual) if whole else None
+    if pairs is not None:
+        _stand(builder, place, ahead[0], ahead[-1])
+        builder.table([["", ""], *map(list, pairs)], place.page, caption=place.caption, told=place.told)
+        return True
+    depth = head_rows(ahead, usual=usual)
+    head, body = ahead[:depth], ahead[depth:]
+    names = head_names(head) if head else [""] * width
+    names += [""] * (width - len(names))
+    if head and not body and whole:
+        _stand(builder, place, head[0], head[-1])
+        builder.table([names], place.page, caption=place.caption, told=place.told)
+        return True
+    _pieces(builder, place, names, chain(body, iterator), headless=not head)
+    return bool(head)
+
+
+def _titles(builder: OutlineBuilder, rows: list[Row], place: Place) -> tuple[list[Row], Place]:
+    """Without the lines above the head that are one cell wide: they become paragraphs, the last of them the caption."""
+    while len(rows) > 1 and not rows[0].head and _is_one(rows[0]) and any(row.filled > 1 for row in rows[1:]):
+        words = next(cell for cell in rows[0].cells if cell)
+        if rows[0].down or (len(rows[0].cells) > 1 and not rows[0].across and rows[1].filled == 1 and not place.where):
+            break
+        _stand(builder, place, rows[0], rows[0])
+        builder.paragraph(words, place.page)
+        place = replace(place, caption=words, told=True)
+        rows = rows[1:]
+    return rows, place
+
+
+def _is_one(row: Row) -> bool:
+    return row.filled == 1
+
+
+def _is_text(rows: list[Row], width: int) -> bool:
+    """A few lines of one cell are text, not a table."""
+    return len(rows) < 6 and all(row.filled <= 1 for row in rows) and not (width > 1 and rows[0].head)
+
+
+def _pieces(
+    builder: OutlineBuilder, place: Place, names: list[str], rows: Iterator[Row], *, headless: bool
+) -> None:
+    piece: list[Row] = []
+    caption = place.caption
+    for row in rows:
+        if not any(row.cells) or (not headless and row.cells == names):
+            continue  # the head again, as on every page
+        if len(row.cells) > len(names):
+            names += [""] * (len(row.cells) - len(names))
+        if len(names) > 2 and len(row.across) >= len(names) - 1 and row.cells[0] and not row.down:
+            place = _flush(builder, place, names, piece, headless)
+            words = row.cells[0]  # a line over all columns: the title of what follows
+            _stand(builder, place, row, row)
+            builder.paragraph(words, place.page)
+            place = replace(place, caption=f"{caption}, {words}" if caption else words, told=True)
+            piece = []
+            continue
+        piece.append(row)
+        if len(piece) == PIECE_ROWS:
+            place = _flush(builder, place, names, piece, headless)
+            piece = []
+    _flush(builder, place, names, piece, headless)
+
+
+def _flush(builder: OutlineBuilder, place: Place, names: list[str], rows: list[Row], headless: bool) -> Place:
+    if not rows:
+        return place
+    lines = rows
+    if headless:  # nothing says what a merged cell's columns are: its words stand once
+        lines = [
+            replace(row, cells=["" if at in row.across else cell for at, cell in enumerate(row.cells)])
+            if row.across
+            else row
+            for row in rows
+        ]
+    _piece(builder, place, names, lines)
+    return replace(place, told=True)
+
+
+def _piece(builder: OutlineBuilder, place: Place, names: list[str], rows: list[Row]) -> None:
+    _stand(builder, place, rows[0], rows[-1])
+    builder.table([names, *(row.cells for row in rows)], place.page, caption=place.caption, told=place.told)
+
+
+def _stand(builder: OutlineBuilder, place: Place, first: Row, last: Row) -> None:
+    if place.where:
+        numbers = f"{first.number}" if first.number == last.number else f"{first.number}-{last.number}"
+        builder.place = f"{place.where}{numbers}"

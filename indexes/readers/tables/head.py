@@ -1,0 +1,218 @@
+"""Does a table have a head, and of how many rows? Is it a form of names and values?
+
+What the file says itself counts first (``th``, header rows, bold). Then the kinds of the cells: numbers below a word
+tell a head; a number in the first row tells that there is none, unless numbers stand there in sequence as years do.
+Where it cannot be told there is none: a false head makes a false statement of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from indexes.readers.tables.cells import Row
+from indexes.readers.tables.kinds import DATE, EMPTY, LONG, MEASURE, TYPED, WORD, in_sequence, is_label, kind_of, unit_of
+
+_MOST_HEADS = 4
+_LABEL = 40  # characters of a form's name
+
+
+def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
+    """How many of the first rows are the head; 0: there is none, or it cannot be told.
+
+    Args:
+        rows: the first rows of the table, enough to know its columns.
+        usual: files of this kind have a head as a rule (sheets, csv), so that words alone are enough.
+    """
+    declared = 0
+    while declared < min(len(rows), _MOST_HEADS) and rows[declared].head:
+        declared += 1
+    if declared:
+        return min(_depth(rows, declared, usual), len(rows))
+    if not rows or sum(row.side for row in rows) * 2 > len(rows) > 1 and rows[0].side:
+        return 0
+    depth = _depth(rows, 1, usual)
+    body = rows[depth:]
+    names = head_names(rows[:depth])
+    if not body:
+        return depth if usual and all(kind_of(name) == WORD for name in names if name) and any(names) else 0
+    bold = all(row.bold for row in rows[:depth]) and not all(row.bold for row in body)
+    if _cannot_be(names, rows[:depth], body, bold):
+        return 0
+    typed = sum(_told_by_type(name, column, body) for column, name in enumerate(names))
+    worded = [name for name in names if name]
+    if bold or (typed and usual):
+        return depth
+    if len(set(worded)) < len(worded) and not typed:
+        return 0
+    if usual:
+        return depth
+    return depth if typed and _is_certain(names, body, typed) else 0
+
+
+def head_names(rows: Sequence[Row]) -> list[str]:
+    """The name of each column: the words of all head rows in it, each once ("2023 H1")."""
+    width = max((len(row.cells) for row in rows), default=0)
+    names = []
+    for column in range(width):
+        parts: list[str] = []
+        for row in rows:
+            words = _head_cell(row, column)
+            if words and words not in parts:
+                parts.append(words)
+        names.append(" ".join(parts))
+    return names
+
+
+def _head_cell(row: Row, column: int) -> str:
+    """The words over a column; a cell merged over columns stands over each, also from the first one on."""
+    while column in row.across and column and not (column < len(row.cells) and row.cells[column]):
+        column -= 1
+    return row.cells[column] if column < len(row.cells) else ""
+
+
+def form_pairs(rows: Sequence[Row], *, usual: bool = False) -> list[tuple[str, str]] | None:
+    """Names and values of a table that is a form (name, value, name, value, ...); None for any other table."""
+    if not rows or any(row.head for row in rows):
+        return None
+    lines = [row.own() for row in rows]
+    lines = [line for line in lines if line]
+    even = [line for line in lines if len(line) % 2 == 0]
+    if not even or any(len(line) % 2 for line in lines) or max(map(len, even)) > 8:
+        return None
+    labels = [line[at] for line in even for at in range(0, len(line), 2)]
+    values = [line[at] for line in even for at in range(1, len(line), 2)]
+    if any(not label or len(label) > _LABEL or kind_of(label) != WORD for label in labels):
+        return None
+    if _is_form(rows, even, labels, values, usual):
+        return [(label.rstrip(":： "), value) for label, value in zip(labels, values, strict=True)]
+    return None
+
+
+def _is_form(
+    rows: Sequence[Row], lines: Sequence[Sequence[str]], labels: Sequence[str], values: Sequence[str], usual: bool
+) -> bool:
+    known = sum(map(is_label, labels))
+    if known >= 2 or (known and len(labels) <= 2):
+        return not any(map(is_label, values))
+    if len(set(labels)) < len(labels):
+        return False
+    if any(row.bold for row in rows[:1]):
+        return False
+    if rows[0].side:
+        return True
+    if max(map(len, lines)) < 4:
+        return False  # name and value in two columns read the same without a head
+    first = [kind_of(cell) for cell in lines[0][1::2]]
+    if any(kind in TYPED for kind in first) and not in_sequence([cell for cell in lines[0] if kind_of(cell) in TYPED]):
+        return True
+    return not usual and any(_is_mixed([line[at] for line in lines if at < len(line)]) for at in (1, 3))
+
+
+def _is_mixed(cells: Sequence[str]) -> bool:
+    """Cells that no column of a table would hold: words and numbers, or measures of several units."""
+    kinds = {kind_of(cell) for cell in cells[1:]} - {EMPTY}
+    if kinds & TYPED and kinds & {WORD, LONG}:
+        return True
+    return kinds == {MEASURE} and len({unit_of(cell) for cell in cells if kind_of(cell) == MEASURE}) > 1
+
+
+def _depth(rows: Sequence[Row], known: int, usual: bool) -> int:
+    """Rows of the head if the first ``known`` belong to it: more where a cell of the head spans columns or rows."""
+    depth = known
+    while depth < min(len(rows) - 1, _MOST_HEADS):
+        above, row = rows[depth - 1], rows[depth]
+        if not (_opens(above, row) or (usual and _opens_unmerged(above, row, rows[depth + 1 :]))):
+            break
+        depth += 1
+    return depth
+
+
+def _opens(above: Row, row: Row) -> bool:
+    """Does a head row go on in the next: a cell over several columns, under which stand words or years?"""
+    spans = above.across or (row.down and len(row.down) < len(row.cells))
+    if not spans or len(above.across) + 1 >= len(above.cells) or not above.filled:
+        return False
+    if above.across and 0 in {column - 1 for column in above.across} and not above.cells[1:2]:
+        return False
+    fresh = [
+        (column, cell) for column, cell in enumerate(row.cells) if cell and column not in row.down and column not in row.across
+    ]
+    below = [cell for _, cell in fresh]
+    if not below or any(kind_of(cell) in (LONG, EMPTY) for cell in below):
+        return False
+    typed = [cell for cell in below if kind_of(cell) in TYPED]
+    if typed and not (all(kind_of(cell) == DATE for cell in typed) and len(typed) == len(below)):
+        return False
+    # The words stand under the merged cells; a row whose first cell has words of its own is data.
+    return 0 in row.down or not row.cells[0] or 0 in above.across or 1 in above.across or not above.cells[0]
+
+
+def _opens_unmerged(above: Row, row: Row, body: Sequence[Row]) -> bool:
+    """The same without merged cells, as csv has it: gaps in the first row over words that recur."""
+    if above.across or row.down or not body or not row.cells or row.cells[0] or not above.cells or not above.cells[0]:
+        return False
+    under = [cell for cell in row.cells[1:] if cell]
+    gaps = [column for column in range(1, len(row.cells)) if column >= len(above.cells) or not above.cells[column]]
+    if not gaps or any(kind_of(cell) != WORD for cell in under) or len(set(under)) == len(under):
+        return False
+    last = ""
+    for column in range(len(row.cells)):  # gaps belong to the name to their left
+        if column < len(above.cells):
+            last = above.cells[column] or last
+            above.cells[column] = last
+        else:
+            above.cells.append(last)
+    return True
+
+
+def _cannot_be(names: Sequence[str], head: Sequence[Row], body: Sequence[Row], bold: bool) -> bool:
+    worded = [name for name in names if name]
+    kinds = [kind_of(name) for name in worded]
+    if not worded or LONG in kinds or any(name.endswith(("。", "！", "；")) for name in worded):
+        return True
+    if len(worded) * 2 < max(row.filled for row in body):
+        return True
+    typed = [name for name, kind in zip(worded, kinds, strict=True) if kind in TYPED]
+    if typed:
+        row = [_head_cell(head[-1], column) for column in range(len(names))]
+        figures = [cell for cell in row if kind_of(cell) in TYPED]
+        leads = kind_of(names[0]) not in TYPED
+        if not in_sequence(figures) or not (leads or bold) or not _goes_other_ways(names, body):
+            return True
+    if bold:
+        return False
+    for column, name in enumerate(names):
+        if name and kind_of(name) == WORD and any(row.cells[column : column + 1] == [name] for row in body):
+            return not any(row.cells == head[-1].cells for row in body)  # a head that is repeated, as on each page
+    return False
+
+
+def _goes_other_ways(names: Sequence[str], body: Sequence[Row]) -> bool:
+    """Are the cells below the sequence of another kind, such as amounts below years?"""
+    columns = [column for column, name in enumerate(names) if kind_of(name) in TYPED]
+    for row in body:
+        cells = [row.cells[column] for column in columns if column < len(row.cells) and row.cells[column]]
+        if len(cells) > 1 and in_sequence(cells) and kind_of(cells[0]) == kind_of(names[columns[0]]) == DATE:
+            return False
+    return True
+
+
+def _told_by_type(name: str, column: int, body: Sequence[Row]) -> bool:
+    """Do numbers, measures or dates, and nothing else, stand below a word (or below a year)?"""
+    cells = [row.cells[column] for row in body if column < len(row.cells) and column not in row.across]
+    kinds = {kind_of(cell) for cell in cells} - {EMPTY}
+    if not kinds or not kinds <= TYPED or not name:
+        return False
+    return kind_of(name) == WORD or (kind_of(name) in TYPED and kinds != {DATE})
+
+
+def _is_certain(names: Sequence[str], body: Sequence[Row], typed: int) -> bool:
+    """Kinds alone tell a head, but in tables that could as well be pairs of names and values."""
+    if len(names) not in (2, 4):
+        return True
+    if any(_told_by_type(names[column], column, body) for column in range(0, len(names), 2)):
+        return True  # numbers where a form has its names
+    labels = [row.cells[column] for row in body for column in range(0, len(names), 2) if column < len(row.cells)]
+    if len(set(labels)) < len(labels):
+        return True
+    return len(names) == 2 and len(body) >= 6

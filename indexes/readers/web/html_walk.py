@@ -1,0 +1,244 @@
+"""The walk over an HTML tree: a loop, not a recursion, since pages nest deeper than Python's stack."""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborNode
+
+from indexes.readers.builder import OutlineBuilder, collapse, image_link
+from indexes.readers.numerals import html_mark
+from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.web.html_nodes import (
+    BLOCKS,
+    NEVER,
+    deep_text,
+    is_data,
+    is_noise,
+    left_out_as,
+    raised_or_lowered,
+    rows_of,
+    source_of,
+    words,
+)
+
+_AROUND = {"nav": "navigation block", "aside": "side bar", "form": "form", "footer": "footer", "header": "header"}
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_SURROUNDING_TAGS = words("div section ul ol table p span")
+_SURROUNDING = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|navbox|menu|breadcrumbs?|sidebar|footer|cookies?|consent|advert\w*|social|share|"
+    r"sharing|pagination|pager|newsletter|subscribe|popup|catlinks|toolbar|topbar)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)")
+_WEIGHED = 500  # blocks that are looked at: to weigh one takes time for all that is in it
+_TERM = 60  # characters of a term that stands before its definition
+
+
+def mostly_links(node: LexborNode) -> bool:
+    """Are more than half of the words below the node links?"""
+    length = len("".join(node.text().split()))
+    links = sum(len("".join(link.text().split())) for link in node.css("a"))
+    return links * 2 > length
+
+
+class Walk:
+    """Depth-first over a tree; words gather until a block begins or ends.
+
+    Args:
+        named: the page names its content (``main``), so that what stands in it belongs to it.
+        lenient: read what surrounds the content too.
+    """
+
+    def __init__(self, builder: OutlineBuilder, file: SourceFile, *, named: bool = False, lenient: bool = False) -> None:
+        self.builder = builder
+        self.file = file
+        self.image_base = file.settings.image_base_url
+        self.weighed = 0  # blocks that were looked at as surroundings
+        self.named = named
+        self.lenient = lenient
+        self.words: list[str] = []
+        self.lists: list[_List] = []
+        self.mark = ""  # of the list item whose words come next
+        self.term = ""  # of a definition list, waiting for its definition
+        self.title: str | None = None
+        self.done: set[int] = set()  # parts that were read before their turn
+        self._root = 0
+
+    def run(self, root: LexborNode | None) -> None:
+        """Read everything below ``root``."""
+        node = root
+        end = self._root = root.mem_id if root is not None else 0
+        while node is not None:
+            down = self._enter(node)
+            if down and node.child is not None:
+                node = node.child
+                continue
+            while node is not None:
+                self._leave(node)
+                if node.mem_id == end:
+                    node = None
+                    break
+                if node.next is not None:
+                    node = node.next
+                    break
+                node = node.parent
+        self._flush()
+
+    def _enter(self, node: LexborNode) -> bool:
+        """Take what the node gives; True: its children are to be read too."""
+        tag = node.tag or ""
+        if tag == "-text":
+            self.words.append(node.text_content or "")
+            return False
+        if tag in NEVER or tag.startswith("-") or tag == "rp" or is_noise(node) or node.mem_id in self.done:
+            return False
+        kind = left_out_as(node, tag) or ("" if self.lenient else self._surrounds(node, tag))
+        if kind:
+            if node.text(strip=True):
+                self.file.leave_out(kind)
+            return False
+        if tag in BLOCKS:
+            self._flush()
+        if tag in ("ol", "ul", "menu"):
+            self.lists.append(_List(node))
+        elif tag == "li":
+            self.mark = self.lists[-1].next(node) if self.lists else "- "
+        elif tag == "br":
+            self.words.append("\0")
+        else:
+            return self._content(node, tag)
+        return True
+
+    def _content(self, node: LexborNode, tag: str) -> bool:
+        if tag in _HEADINGS:
+            self._heading(node)
+        elif tag == "img":
+            self.words.append(image_link(source_of(node), self.image_base))
+        elif tag in ("sup", "sub"):
+            self.words.append(raised_or_lowered(node, "".join(self.words[-3:])))
+        elif tag == "pre":
+            self._flush()
+            self.builder.code(deep_text(node))
+        elif tag == "code":
+            text = deep_text(node)
+            self.words.append(f"`{text}`" if text.strip() and "`" not in text and "\n" not in text else text)
+        elif tag == "table" and is_data(node):
+            self._flush()
+            caption = node.css_first("caption")
+            words = collapse(deep_text(caption, self.image_base)) if caption is not None else ""
+            add_table(self.builder, rows_of(node, self.image_base, self.file.left_out), Place(caption=words))
+        elif tag == "dt":
+            self._flush()
+            words = collapse(deep_text(node, self.image_base, self.file.left_out))
+            if len(words) > _TERM or self.term or _has_more_terms(node):
+                return True
+            self.term = words.rstrip(":： ")
+        else:
+            return True
+        return False
+
+    def _surrounds(self, node: LexborNode, tag: str) -> str:
+        """What a block around the content is called in the note; "" for content.
+
+        Inside the content header, footer, aside and form are content unless they are mostly links. A block whose class
+        says menu or the like is left out only if it is mostly links.
+        """
+        if node.mem_id == self._root:
+            return ""
+        if tag in _AROUND:
+            if tag == "nav":
+                return _AROUND[tag]
+            inside = self.named or tag in ("aside", "form") or _within_content(node)
+            self.weighed += 1
+            return "" if inside and (self.weighed >= _WEIGHED or not mostly_links(node)) else _AROUND[tag]
+        attributes = node.attributes
+        if tag not in _SURROUNDING_TAGS or not attributes or self.weighed >= _WEIGHED:
+            return ""
+        if not _SURROUNDING.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"):
+            return ""
+        self.weighed += 1
+        return "navigation block" if mostly_links(node) else ""
+
+    def _heading(self, node: LexborNode) -> None:
+        self._flush()
+        words = collapse(deep_text(node, self.image_base, self.file.left_out))
+        self.builder.heading(int((node.tag or "h6")[1]), words)
+        self.title = self.title or words or None
+
+    def _leave(self, node: LexborNode) -> None:
+        if node.tag in BLOCKS:
+            self._flush()
+        if node.tag == "li":
+            self.mark = ""
+        elif node.tag in ("ol", "ul", "menu") and self.lists:
+            self.lists.pop()
+        elif node.tag == "dl" and self.term:
+            self.builder.paragraph(self.term)
+            self.term = ""
+
+    def _flush(self) -> None:
+        if not self.words:
+            return
+        lines = (collapse(line) for line in "".join(self.words).split("\0"))
+        text = "\n".join(line for line in lines if line)
+        self.words.clear()
+        if text:
+            if self.term:
+                text, self.term = f"{self.term}: {text}", ""
+            self.builder.paragraph(self.mark + text, glue="\n" if self.mark else "\n\n")
+            self.mark = ""
+
+
+class _List:
+    """An open list and the number of its next item."""
+
+    def __init__(self, node: LexborNode) -> None:
+        attributes = node.attributes
+        self.form = ""
+        self.step = 1
+        self.number = 1
+        if node.tag != "ol":
+            return
+        style = _LIST_STYLE.search(attributes.get("style") or "")
+        self.form = style.group(1) if style else (attributes.get("type") or "1")
+        if "reversed" in attributes:
+            self.step = -1
+            self.number = sum(1 for item in node.iter() if item.tag == "li")
+        self.number = _integer(attributes.get("start"), self.number)
+
+    def next(self, item: LexborNode) -> str:
+        """The mark of the next item."""
+        if self.form in ("", "none", "disc", "circle", "square"):
+            return "- "
+        self.number = _integer(item.attributes.get("value"), self.number)
+        mark = html_mark(self.number, self.form)
+        self.number += self.step
+        return mark
+
+
+def _integer(value: str | None, default: int) -> int:
+    try:
+        return int(value) if value else default
+    except ValueError:
+        return default
+
+
+def _has_more_terms(node: LexborNode) -> bool:
+    """Do several terms share a definition, or has it blocks inside, so that no line can hold both?"""
+    following = node.next
+    while following is not None and (following.tag or "").startswith("-"):
+        following = following.next
+    if following is None or following.tag != "dd":
+        return True
+    return following.css_first("p, div, ul, ol, dl, table, pre") is not None
+
+
+def _within_content(node: LexborNode) -> bool:
+    above = node.parent
+    while above is not None:
+        if above.tag in ("article", "main"):
+            return True
+        above = above.parent
+    return False
