@@ -76,7 +76,9 @@ class SourceFile:
 
     def all_notes(self) -> list[str]:
         """The notes, and one on what was left out."""
-        counts = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(self.left_out.items()) if count]
+        counts = [
+            f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(self.left_out.items()) if count
+        ]
         return [*self.notes, f"left out: {', '.join(counts)}"] if counts else list(self.notes)
 
 

@@ -68,7 +68,7 @@ class Words:
                 kept = self._run(node)
                 if kept:
                     waiting.extend(reversed(node))
-            elif tag == _T or tag == _MATH_T:
+            elif tag in (_T, _MATH_T):
                 self._parts.append(node.text or "")
             elif tag in _BREAKS:
                 self._parts.append(_BREAKS[tag])

@@ -22,8 +22,11 @@ _TOKEN = re.compile(
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[\d.]+)")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _EPOCH = datetime.datetime(1899, 12, 30)
 _LOCAL_DATES = {"mm-dd-yy": "yyyy-mm-dd", "m/d/yy h:mm": "yyyy-mm-dd h:mm", "m/d/yyyy": "yyyy-mm-dd"}  # Excel's own
 Token = tuple[str, str]  # kind, text
@@ -60,7 +63,7 @@ def _shown(value: object, form: str) -> str:
         text = next((section for section in sections if section.is_text), None)
         if text is None or (len(sections) < 4 and text is not sections[-1]):
             return value
-        return "".join(value if kind == "char" and token == "@" else _literal(kind, token) for kind, token in text.tokens)
+        return "".join(value if (kind, name) == ("char", "@") else _literal(kind, name) for kind, name in text.tokens)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)):
         section = next((item for item in sections if item.is_date), None)
         return _date(value, section) if section is not None else _general(value)
@@ -152,7 +155,9 @@ def _number(value: float, section: _Section) -> str:
             _general(value) if kind == "general" else _literal(kind, text) for kind, text in tokens if kind != "fill"
         )
     if ("char", "@") in tokens and not any(kind == "digit" for kind, _ in tokens):
-        return "".join(_general(value) if (kind, text) == ("char", "@") else _literal(kind, text) for kind, text in tokens)
+        return "".join(
+            _general(value) if (kind, text) == ("char", "@") else _literal(kind, text) for kind, text in tokens
+        )
     places = [at for at, (kind, _) in enumerate(tokens) if kind == "digit"]
     if not places:
         return ("-" if value < 0 else "") + "".join(_literal(kind, text) for kind, text in tokens)
@@ -201,7 +206,7 @@ def _filled(
         joined = "".join(shown[at] for at in before).strip()
         pad = f"{int(joined):,}" if joined.isdecimal() else joined
         pad = pad if len(pad.replace(",", "")) >= len(joined) else joined
-        shown = {at: "" for at in before} | {before[0]: pad}
+        shown = dict.fromkeys(before, "") | {before[0]: pad}
     out: list[str] = []
     for at, (kind, text) in enumerate(tokens):
         if kind == "digit":
@@ -318,5 +323,3 @@ def _date_part(moment: datetime.datetime, text: str, minute: bool, half: bool) -
     if sign == "s":
         return f"{moment.second:0{min(width, 2)}d}"
     return ""
-
-

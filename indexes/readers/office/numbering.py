@@ -80,7 +80,7 @@ class Numbering:
         counts[level] = (rule.start if start is None else start) if before is None else before + 1
         for deeper in range(level + 1, LEVELS):
             below = item.levels.get(deeper)
-            if below is None or below.restart is None or (0 < below.restart and level < below.restart):
+            if below is None or below.restart is None or (below.restart > 0 and level < below.restart):
                 counts[deeper] = None
         if rule.form in ("bullet", "none") and not _PLACE.search(rule.text):
             return None
@@ -109,7 +109,7 @@ class Numbering:
         of_style: dict[str, str] = {}  # style -> abstract list
         for item in root.findall(qn("w:abstractNum")):
             key = item.get(qn("w:abstractNumId")) or ""
-            abstracts[key] = {number: level for number, level in map(_read_level, item.findall(qn("w:lvl")))}
+            abstracts[key] = dict(map(_read_level, item.findall(qn("w:lvl"))))
             if (link := _value(item, "w:numStyleLink")) is not None:
                 links[key] = link
             if (name := _value(item, "w:styleLink")) is not None:
@@ -164,5 +164,3 @@ def _integer(value: str | None, default: int) -> int:
         return int(value) if value else default
     except ValueError:
         return default
-
-

@@ -1,7 +1,7 @@
-"""PowerPoint (.pptx): each slide is a page, its title the heading; text from top to bottom, tables, SmartArt, charts, notes.
+"""PowerPoint (.pptx): each slide is a page, its title the heading; text from top to bottom, tables, SmartArt, charts.
 
-Left out: hidden slides and struck-through text (noted), slide numbers, dates and footers, pictures. Speaker notes follow the slide under
-their own heading "Notes".
+Left out: hidden slides and struck-through text (noted), slide numbers, dates and footers, pictures. Speaker notes
+follow the slide under their own heading "Notes".
 """
 
 from __future__ import annotations

@@ -141,9 +141,7 @@ class _Sheet:
                 first = first or (worded == 1 and look[1] and len(words) == 1)
         return Row(number, words, bold=0 < worded == bold, side=first and bold == 1 and worded > 1)
 
-    def _merged(
-        self, row: Row, merged: list[tuple[int, int, int, str]], fresh: Sequence[tuple[int, int, int]]
-    ) -> Row:
+    def _merged(self, row: Row, merged: list[tuple[int, int, int, str]], fresh: Sequence[tuple[int, int, int]]) -> Row:
         """The row with the words of merged cells in all of their places; ``merged`` grows by those that begin here."""
         across: set[int] = set()
         down: set[int] = set()
@@ -252,4 +250,3 @@ def _slice(row: Row, start: int, end: int) -> Row:
     across = frozenset(at - start for at in row.across if start <= at < end)
     down = frozenset(at - start for at in row.down if start <= at < end)
     return replace(row, cells=cells, across=across, down=down)
-

@@ -59,16 +59,15 @@ def sniff(sample: str, *, tabs: bool = False) -> str:
     """
     if tabs and "\t" in sample.partition("\n")[0]:
         return "\t"
-    from clevercsv.detect import Detector
-
     lines = sample.split("\n")
     few = "\n".join(line[:_SNIFF_LINE] for line in lines[:_SNIFF_LINES])
     delimiters = [mark for mark in _DELIMITERS if mark in few]
-    if not delimiters:
-        return _most_regular(sample, tabs=tabs)
-    dialect = Detector().detect(few, delimiters=delimiters) if len(delimiters) > 1 else None
-    if dialect is not None and dialect.delimiter:
-        return str(dialect.delimiter)
+    if len(delimiters) > 1:  # its import alone takes a second: only where there is a choice
+        from clevercsv.detect import Detector
+
+        dialect = Detector().detect(few, delimiters=delimiters)
+        if dialect is not None and dialect.delimiter:
+            return str(dialect.delimiter)
     return _most_regular(sample, tabs=tabs)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.tables.grid import PIECE_ROWS
 from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.grid import PIECE_ROWS
 
 _SHORT = 200  # characters of a value that fits a table's cell
 _MAX_COLUMNS = 40

@@ -91,9 +91,7 @@ def _is_text(rows: list[Row], width: int) -> bool:
     return len(rows) < 6 and all(row.filled <= 1 for row in rows) and not (width > 1 and rows[0].head)
 
 
-def _pieces(
-    builder: OutlineBuilder, place: Place, names: list[str], rows: Iterator[Row], *, headless: bool
-) -> None:
+def _pieces(builder: OutlineBuilder, place: Place, names: list[str], rows: Iterator[Row], *, headless: bool) -> None:
     piece: list[Row] = []
     caption = place.caption
     for row in rows:

@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexes.readers.tables.cells import Row
-from indexes.readers.tables.kinds import DATE, EMPTY, LONG, MEASURE, TYPED, WORD, in_sequence, is_label, kind_of, unit_of
+from indexes.readers.tables.kinds import (
+    DATE,
+    EMPTY,
+    LONG,
+    MEASURE,
+    TYPED,
+    WORD,
+    in_sequence,
+    is_label,
+    kind_of,
+    unit_of,
+)
 
 _MOST_HEADS = 4
 _LABEL = 40  # characters of a form's name
@@ -28,7 +39,7 @@ def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
         declared += 1
     if declared:
         return min(_depth(rows, declared, usual), len(rows))
-    if not rows or sum(row.side for row in rows) * 2 > len(rows) > 1 and rows[0].side:
+    if not rows or (sum(row.side for row in rows) * 2 > len(rows) > 1 and rows[0].side):
         return 0
     depth = _depth(rows, 1, usual)
     body = rows[depth:]
@@ -134,10 +145,8 @@ def _opens(above: Row, row: Row) -> bool:
         return False
     if above.across and 0 in {column - 1 for column in above.across} and not above.cells[1:2]:
         return False
-    fresh = [
-        (column, cell) for column, cell in enumerate(row.cells) if cell and column not in row.down and column not in row.across
-    ]
-    below = [cell for _, cell in fresh]
+    begun = (cell for at, cell in enumerate(row.cells) if at not in row.down and at not in row.across)
+    below = [cell for cell in begun if cell]
     if not below or any(kind_of(cell) in (LONG, EMPTY) for cell in below):
         return False
     typed = [cell for cell in below if kind_of(cell) in TYPED]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
+
+from indexes.readers.tables.labels import LABELS
 
 NUMBER, MEASURE, DATE, WORD, LONG, EMPTY = "number", "measure", "date", "word", "long", ""
 TYPED = frozenset((NUMBER, MEASURE, DATE))
@@ -15,13 +18,16 @@ _NUMBER = re.compile(
     rf"\s*(?:[%‰)]|[{_CURRENCY}]|(?:EUR|USD|GBP|CNY|RMB|JPY|CHF)\b)?\)?"
 )
 _CODE = re.compile(r"[+(]?\d[\d\s()./-]{4,}\d")  # a telephone number, an article's number
-_MEASURE = re.compile(rf"[-+−±~≈<>≤≥]?\s*{_FIGURES}\s*(?:[-–~x×*]\s*{_FIGURES}\s*)*([^\W\d_°µμΩ]{{1,8}}\.?|[°µμΩ]\w{{0,3}}|[^\W\d_]{{1,4}}[/·²³]\S{{0,4}})")
+_MEASURE = re.compile(
+    rf"[-+−±~≈<>≤≥]?\s*{_FIGURES}\s*(?:[-–~x×*]\s*{_FIGURES}\s*)*"
+    r"([^\W\d_°µμΩ]{1,8}\.?|[°µμΩ]\w{0,3}|[^\W\d_]{1,4}[/·²³]\S{0,4})"
+)
 _MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june|july|august|september|"
     r"october|november|december)\.?"
 )
 _DATE = re.compile(
-    rf"\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?(?:[T ][\d:.]+Z?)?|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}})(?:[T ][\d:.]+)?"
+    r"\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?(?:[T ][\d:.]+Z?)?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?:[T ][\d:.]+)?"
     rf"|\d{{2,4}}\s*年(?:\s*\d{{1,2}}\s*月(?:\s*\d{{1,2}}\s*日)?)?|\d{{1,2}}\s*月(?:\s*\d{{1,2}}\s*日)?"
     rf"|\d{{1,2}}\.?\s+{_MONTH}(?:,?\s+\d{{2,4}})?|{_MONTH}\s+\d{{1,2}}(?:,\s*\d{{4}})?|{_MONTH}\s+\d{{4}}"
     r"|\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?|(?:fy\s?)?(?:19|20)\d{2}(?:[/-]\d{2})?[ae]?",
@@ -83,7 +89,7 @@ def in_sequence(names: Sequence[str]) -> bool:
         numbers = [float(re.sub(r"[^\d.]", "", name)) for name in names]
     except ValueError:
         return False
-    steps = {round(after - before, 6) for before, after in zip(numbers, numbers[1:], strict=False)}
+    steps = {round(after - before, 6) for before, after in pairwise(numbers)}
     if len(names) > 2:
         return len(steps) == 1 and 0 not in steps
     return steps in ({1.0}, {-1.0})
@@ -94,23 +100,7 @@ def _steady(values: Sequence[float]) -> bool:
     return list(values) in (ordered, ordered[::-1])
 
 
-_HAN_LABELS = """姓名 性别 年龄 民族 籍贯 出生日期 出生年月 出生地 身份证号 身份证号码 证件号码 学历 学位 专业 毕业院校 政治面貌 婚姻状况 国籍
-    部门 所属部门 职位 职务 职称 岗位 工号 员工编号 电话 手机 手机号 联系电话 联系方式 传真 邮箱 电子邮箱 邮件 地址 住址 通讯地址
-    邮编 入职日期 入职时间 单位 工作单位 公司 公司名称 名称 编号 日期 时间 型号 规格 品牌 产地 颜色 重量 净重 尺寸 材质 价格 单价
-    数量 金额 备注 状态 负责人 联系人 项目名称 产品名称 电压 功率 容量 保质期 有效期 生产日期 开户行 账号 税号 法定代表人 注册资本
-    氏名 住所 電話 電話番号 生年月日 性別 所属 職業 備考"""
-_LATIN_LABELS = """name|first name|last name|surname|full name|sex|gender|age|born|date of birth|place of birth|nationality|address|street|city
-    |marital status|town|country|state|zip|postcode|postal code|phone|telephone|tel|tel.|mobile|fax|e-mail|email|website|web|model
-    |department|position|job title|employee no|employee no.|employee id|id|id no|passport no|company|employer|occupation|manager
-    |date|time|place|subject|title|author|make|brand|type|colour|color|weight|size|height|width|length|depth|dimensions|voltage
-    |power|material|capacity|price|currency|quantity|status|contact|remarks|notes|manufacturer|version|warranty|serial number
-    |serial no.|founded|headquarters|industry|founder|founders|owner|language|population|area|capital|started|ended|anschrift
-    |vorname|nachname|geburtsdatum|telefon|größe|gewicht|farbe|spannung|leistung|preis|nom|prénom|adresse|téléphone|poids|couleur
-    |taille|prix|nombre|apellidos|dirección|teléfono|peso|precio|fecha"""
-_LABELS = frozenset((*_HAN_LABELS.split(), *(words.strip() for words in _LATIN_LABELS.split("|"))))
-
-
 def is_label(text: str) -> bool:
     """Is it a name that forms are made of (Name, Phone, 姓名), or does it end in a colon?"""
     words = " ".join(text.split()).casefold()
-    return words.endswith((":", "：")) or words in _LABELS or words.replace(" ", "") in _LABELS
+    return words.endswith((":", "：")) or words in LABELS or words.replace(" ", "") in LABELS

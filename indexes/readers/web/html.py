@@ -1,9 +1,9 @@
 """HTML (.html .htm .xhtml): headings, paragraphs, lists, tables and code of the page's main content.
 
 The content is what ``main`` or a sole ``article`` holds, else the body. Inside it everything is read but scripts,
-styles, hidden and struck-through parts, navigation, and blocks that are mostly links. What surrounds it is left out: nav,
-footer, header (but one that holds the page's only h1), and in pages with a named content all else. A note counts what
-was left out. Where nothing would be left, the surroundings are read too.
+styles, hidden and struck-through parts, navigation, and blocks that are mostly links. What surrounds it is left out:
+nav, footer, header (but one that holds the page's only h1), and in pages with a named content all else. A note counts
+what was left out. Where nothing would be left, the surroundings are read too.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def is_data(table: LexborNode) -> bool:
     inner = table.css("table table")
     if not inner:
         return True
-    return len(table.text()) < _SMALL and any(_columns(row) > 1 for row in table.css("tr") if _owner(row) == table.mem_id)
+    return len(table.text()) < _SMALL and any(
+        _columns(row) > 1 for row in table.css("tr") if _owner(row) == table.mem_id
+    )
 
 
 def _columns(row: LexborNode) -> int:

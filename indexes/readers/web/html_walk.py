@@ -51,7 +51,9 @@ class Walk:
         lenient: read what surrounds the content too.
     """
 
-    def __init__(self, builder: OutlineBuilder, file: SourceFile, *, named: bool = False, lenient: bool = False) -> None:
+    def __init__(
+        self, builder: OutlineBuilder, file: SourceFile, *, named: bool = False, lenient: bool = False
+    ) -> None:
         self.builder = builder
         self.file = file
         self.image_base = file.settings.image_base_url
