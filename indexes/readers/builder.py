@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from indexes.readers.inline import visible
+from indexes.readers.inline import plain
 from indexes.readers.outline import Section
 
 CJK = "\u2e80-\u2fff\u3001-\u30ff\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u2018-\u201d\U00020000-\U0003ffff"
@@ -44,11 +44,11 @@ class OutlineBuilder:
         """Stand under a heading from here on, without putting its words into the text."""
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
-        self._path.append((level, visible(title)))
+        self._path.append((level, plain(title)))
 
     def heading(self, level: int, title: str, page: int | None = None) -> None:
         """A heading of level 0 (outermost, a document's title) and deeper. Without words it is ignored."""
-        title = " ".join(visible(title).split())
+        title = " ".join(plain(title).split())
         if title:
             self.enter(level, title)
             self._add(title, "heading", page)
@@ -91,7 +91,7 @@ class OutlineBuilder:
 
     def _add(self, text: str, kind: str, page: int | None, glue: str = "\n\n", caption: str = "") -> None:
         if kind != "code":
-            text = visible(text)
+            text = plain(text)
         if not text.strip():
             return
         heading = tuple(title for _, title in self._path)
@@ -115,7 +115,7 @@ class OutlineBuilder:
 
 def collapse(text: str) -> str:
     """White space as a browser shows it: one blank, and none where a line break stands between Chinese characters."""
-    return " ".join(_CJK_BREAK.sub("", visible(text)).split())
+    return " ".join(_CJK_BREAK.sub("", plain(text).replace("\u200b", "")).split())
 
 
 def collapse_lines(text: str) -> str:

@@ -1,14 +1,12 @@
 """What stands inside a line, one way for all formats: raised and lowered text, symbol fonts, blanks that do not break.
 
-Raised digits become Unicode's own behind letters (m²), "^"
-behind numbers (10^6), and "[12]" where they are the number of a note.
+Raised digits become Unicode's own behind letters (m²), "^" behind numbers (10^6), and "[12]" where they are the number
+of a note.
 """
 
 from __future__ import annotations
 
 import re
-
-from indexes.text.invisible import without_invisible
 
 _CHANGED = {"\u00a0": " ", "\u2007": " ", "\u202f": " ", "\u2028": "\n", "\u2029": "\n\n"}
 # Marks of Wingdings and Symbol that files leave in the private area without naming the font.
@@ -17,7 +15,7 @@ _PRIVATE = {
     "\uf076": "❖", "\uf0e0": "→", "\uf0a8": "◻", "\uf0fe": "☑", "\uf0b0": "°", "\uf0b1": "±", "\uf0b4": "×",
     "\uf0a3": "≤", "\uf0b3": "≥",
 }  # fmt: skip
-_VISIBLE = str.maketrans({**_CHANGED, **_PRIVATE})
+_PLAIN = str.maketrans({**_CHANGED, **_PRIVATE})
 _ANY = (*_CHANGED, *_PRIVATE)
 
 _SUPER = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
@@ -56,16 +54,17 @@ _FONTS: dict[str, dict[int, str]] = {
 }  # fmt: skip
 
 
-def visible(text: str) -> str:
-    """The text without invisible characters; blanks that do not break and hyphens that do not are plain ones.
+def plain(text: str) -> str:
+    """The text with plain blanks for those that do not break, and with the signs of symbol fonts as they look.
 
-    >>> visible("down\u00adstream 40\u00a0dollars")
-    'downstream 40 dollars'
+    Invisible characters go later, for all formats at once (``indexes.text.invisible``).
+
+    >>> plain("40\u00a0dollars")
+    '40 dollars'
     """
-    if text.isascii():
+    if text.isascii() or not any(char in text for char in _ANY):
         return text
-    text = without_invisible(text)
-    return text.translate(_VISIBLE) if any(char in text for char in _ANY) else text
+    return text.translate(_PLAIN)
 
 
 def symbol(font: str | None, code: int) -> str:

@@ -20,7 +20,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.inline import visible
+from indexes.readers.inline import plain
 from indexes.readers.office.number_format import shown
 from indexes.readers.office.sheet_parts import SheetParts, column_name, sheet_parts
 from indexes.readers.office.zip_container import office_stream
@@ -133,7 +133,7 @@ class _Sheet:
                 words.append("")
                 continue
             text = value if type(value) is str and "@" not in look[0] else shown(value, look[0])
-            text = _SPACES.sub(" ", visible(text)).strip()
+            text = _SPACES.sub(" ", plain(text)).strip()
             words.append(text)
             if text:
                 worded += 1
