@@ -20,11 +20,9 @@ from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
-from indexes.store import collection_generations as generations
-from indexes.store import points
-from indexes.store.client import open_client
-from indexes.store.collection import check_collection, ensure_collection, read_fingerprint
-from indexes.store.points import DocumentInfo
+from indexes.store.client import as_engine, open_engine
+from indexes.store.collection import Collection, DocumentInfo
+from indexes.store.generations import Generations
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
 
@@ -66,32 +64,26 @@ def build_index(
     """
     settings = settings or load(IndexSettings).settings
     owns_client = client is None
-    client = client if client is not None else open_client(settings.store)
+    engine = open_engine(settings.store) if owns_client else as_engine(client)
     index: Index | None = None
     manifest: Manifest | None = None
     try:
-        name, collection = collection, generations.current(client, collection)
-        path = manifest_path(settings.store, collection, shared_client=not owns_client)
-        if not client.collection_exists(collection) or encoder is not None:
+        store = Collection(engine, Generations(engine, collection).current())
+        path = manifest_path(settings.store, store.name, shared_client=not owns_client)
+        if not store.exists() or encoder is not None:
             encoder = encoder or build_encoder(settings)
-            ensure_collection(
-                client,
-                collection,
-                fingerprint=encoder.fingerprint,
-                idf=encoder.lexical is not None and encoder.lexical.idf,
-                settings=settings.store,
-            )
+            idf = encoder.lexical is not None and encoder.lexical.idf
+            store.ensure(encoder.fingerprint, idf=idf, settings=settings.store)
         manifest = Manifest(path)
         index = Index(
-            collection,
+            store,
             settings=settings,
-            client=client,
             manifest=manifest,
             encoder=encoder,
             owns_client=owns_client,
-            name=name,
+            name=collection,
         )
-        if points.is_empty(client, collection):
+        if store.is_empty():
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
         if encoder is not None:
             manifest.remember(ENCODER_FACT, encoder_identity(settings))
@@ -101,7 +93,7 @@ def build_index(
             if index is not None:
                 index.close()
             elif owns_client:
-                client.close()
+                engine.client.close()
         raise
     return index
 
@@ -127,26 +119,25 @@ def open_index(
     """
     settings = settings or load(IndexSettings).settings
     owns_client = client is None
-    client = client if client is not None else open_client(settings.store)
+    engine = open_engine(settings.store) if owns_client else as_engine(client)
     try:
-        name, collection = collection, generations.current(client, collection)
-        check_collection(client, collection)
-        manifest = Manifest(manifest_path(settings.store, collection, shared_client=not owns_client))
+        store = Collection(engine, Generations(engine, collection).current())
+        store.check()
+        manifest = Manifest(manifest_path(settings.store, store.name, shared_client=not owns_client))
         index = Index(
-            collection,
+            store,
             settings=settings,
-            client=client,
             manifest=manifest,
             encoder=encoder,
             owns_client=owns_client,
-            name=name,
+            name=collection,
         )
         _finish_what_died(index, manifest)
         if encoder is not None or check_model:
             index.check_model()
     except BaseException:
         if owns_client:
-            client.close()
+            engine.client.close()
         raise
     return index
 
@@ -163,15 +154,15 @@ def plan_index(
         SourceError: a path does not exist or is of no kind we read; or the source is no path.
     """
     settings = settings or load(IndexSettings).settings
-    client = open_client(settings.store)
+    engine = open_engine(settings.store)
     try:
-        collection = generations.current(client, collection)
-        path = manifest_path(settings.store, collection, shared_client=False)
-        digest, there = "", client.collection_exists(collection)
+        store = Collection(engine, Generations(engine, collection).current())
+        path = manifest_path(settings.store, store.name, shared_client=False)
+        digest, there = "", store.exists()
         if there:
-            digest = str((read_fingerprint(client, collection) or {}).get("digest", ""))
+            digest = str((store.fingerprint() or {}).get("digest", ""))
     finally:
-        client.close()
+        engine.client.close()
     manifest = Manifest(path if there and isinstance(path, Path) and path.exists() else ":memory:")
     try:
         return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
@@ -187,7 +178,7 @@ def _finish_what_died(index: Index, manifest: Manifest) -> None:
     if manifest.unfinished() and manifest.lock():
         try:
             journal = Journal(manifest.path)
-            recover(index.client, index.collection, manifest, journal)
+            recover(index.store, manifest, journal)
             journal.close()
         finally:
             manifest.unlock()

@@ -18,10 +18,8 @@ from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
 from indexes.manifest.verify import Verification, verify
 from indexes.settings.sections import IndexSettings
-from indexes.store import collection_generations as generations
-from indexes.store import points
-from indexes.store.collection import check_fingerprint, read_fingerprint
-from indexes.store.points import DocumentInfo
+from indexes.store.collection import Collection, DocumentInfo
+from indexes.store.generations import Generations
 
 if TYPE_CHECKING:
     from llama_index.core import VectorStoreIndex
@@ -37,29 +35,37 @@ class Index:
     """A collection of sentences, open for searching and writing. Use it as a context manager, or call ``close()``.
 
     Built by ``build_index`` and ``open_index``; ``report`` tells what the build did (None after ``open_index``).
-    ``name`` is the name it was asked for; ``collection`` the one behind it, another after a reindex.
+    ``name`` is the name it was asked for; ``store`` the collection behind it, another after a reindex.
     """
 
     def __init__(
         self,
-        collection: str,
+        store: Collection,
         *,
         settings: IndexSettings,
-        client: Any,
         manifest: Manifest,
         encoder: Encoder | None = None,
         owns_client: bool = True,
         name: str | None = None,
     ) -> None:
-        self.collection = collection
-        self.name = name or collection
+        self.store = store
+        self.name = name or store.name
         self.settings = settings
-        self.client = client
         self.report: IngestReport | None = None
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client
         self._loading = threading.Lock()
+
+    @property
+    def collection(self) -> str:
+        """The name of the collection behind it."""
+        return self.store.name
+
+    @property
+    def client(self) -> Any:
+        """The Qdrant client; LlamaIndex's own Qdrant store runs on it too."""
+        return self.store.engine.client
 
     @property
     def encoder(self) -> Encoder:
@@ -75,15 +81,16 @@ class Index:
     def _find_vectors_of(self, encoder: Encoder) -> None:
         """Turn to what this model filled: the collection, or an older generation that a reindex has kept."""
         try:
-            check_fingerprint(self.client, self.collection, encoder.fingerprint)
+            self.store.check_fingerprint(encoder.fingerprint)
         except FingerprintMismatchError:
-            kept = generations.of_model(self.client, self.name, encoder.fingerprint.digest)
+            generations = Generations(self.store.engine, self.name)
+            kept = generations.of_model(encoder.fingerprint.digest)
             if kept is None:
                 raise
             self._manifest.close()
             shared = not self._owns_client
             self._manifest = Manifest(manifest_path(self.settings.store, kept, shared_client=shared))
-            self.collection = kept
+            self.store = generations.of(kept)
 
     def check_model(self) -> None:
         """Load the model, if it is not there yet, and compare it with the one that built the collection.
@@ -98,7 +105,7 @@ class Index:
 
     def _refuse_if_moved(self) -> None:
         """What is written into an older generation would be lost with it."""
-        now = generations.current(self.client, self.name)
+        now = Generations(self.store.engine, self.name).current()
         if now != self.collection:
             raise StoreError(
                 f"collection {self.name!r} has moved to another model ({now}), and this is an older one of it "
@@ -121,8 +128,7 @@ class Index:
         self._refuse_if_moved()
         self.report = ingest(
             source,
-            client=self.client,
-            collection=self.collection,
+            store=self.store,
             encoder=lambda: self.encoder,
             encoder_digest=self._digest(),
             manifest=self._manifest,
@@ -140,12 +146,12 @@ class Index:
             StoreError: ``repair``, and the manifest remembers nothing at all of a collection that holds points.
             CollectionLockedError: ``repair`` while another process is writing.
         """
-        return verify(self.client, self.collection, self._manifest, repair=repair)
+        return verify(self.store, self._manifest, repair=repair)
 
     def _digest(self) -> str:
         """Of the model that filled the collection; the model itself is loaded when there is something to encode,
         or where its settings are others than when it was loaded last."""
-        recorded = read_fingerprint(self.client, self.collection)
+        recorded = self.store.fingerprint()
         known = self._manifest.fact(ENCODER_FACT) == encoder_identity(self.settings)
         if self._encoder is None and recorded is not None and known:
             return str(recorded["digest"])
@@ -154,17 +160,17 @@ class Index:
     @property
     def count(self) -> int:
         """Number of stored sentences."""
-        return points.count(self.client, self.collection)
+        return self.store.count()
 
     def documents(self) -> list[DocumentInfo]:
         """Every indexed document, by id."""
-        return list(points.iter_documents(self.client, self.collection))
+        return list(self.store.documents())
 
     def delete(self, doc_id: str) -> int:
         """Remove one document and return how many sentences went with it (0: there was no such document)."""
         self._refuse_if_moved()
         with self._manifest.writer():
-            return remove_documents(self.client, self.collection, self._manifest, [doc_id])
+            return remove_documents(self.store, self._manifest, [doc_id])
 
     @property
     def vector_store(self) -> SentenceVectorStore:

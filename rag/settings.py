@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from indexes.settings.sections import IndexSettings, SectionModel
+
+
+_FUSING = {"dense_weight", "sparse_weight", "score_both", "rrf_k"}
 
 
 class RetrievalSettings(SectionModel):
@@ -23,6 +26,11 @@ class RetrievalSettings(SectionModel):
         True, description="minmax: what one leg found is scored by the other leg too, in a second search over it alone"
     )
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+
+    @property
+    def fusing(self) -> dict[str, Any]:
+        """How ``Collection.hybrid_search`` is to join the legs."""
+        return {"method": self.fusion, **self.model_dump(include=_FUSING)}
 
 
 class HydeSettings(SectionModel):

@@ -21,13 +21,13 @@ from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
-from indexes.manifest.documents import recover, remove_documents, set_sources
+from indexes.manifest.documents import recover, remove_documents
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Manifest
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter
 from indexes.settings.sections import IndexSettings
-from indexes.store import points
+from indexes.store.collection import Collection
 
 ROUNDS = 5  # a copy of a copy of a file that changed: each round reads files whose owner is no more
 
@@ -35,8 +35,7 @@ ROUNDS = 5  # a copy of a copy of a file that changed: each round reads files wh
 def ingest(
     source: Source,
     *,
-    client: Any,
-    collection: str,
+    store: Collection,
     encoder: Callable[[], Encoder],
     encoder_digest: str,
     manifest: Manifest,
@@ -63,7 +62,7 @@ def ingest(
     """
     if not isinstance(source, (str, Path)):
         source = list(source)  # type: ignore[assignment]
-    run = _Run(client, collection, encoder, encoder_digest, manifest, settings, cache_folder, progress)
+    run = _Run(store, encoder, encoder_digest, manifest, settings, cache_folder, progress)
     with manifest.writer():
         return run.all(source, prune)
 
@@ -92,8 +91,7 @@ def plan(
 class _Run:
     def __init__(
         self,
-        client: Any,
-        collection: str,
+        store: Collection,
         encoder: Callable[[], Encoder],
         encoder_digest: str,
         manifest: Manifest,
@@ -101,7 +99,7 @@ class _Run:
         cache_folder: Path | None,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self._client, self._collection, self._encoder = client, collection, encoder
+        self._store, self._encoder = store, encoder
         self._manifest, self._settings, self._cache_folder = manifest, settings, cache_folder
         self._progress = progress
         self._recipe = recipe_hash(settings, encoder_digest)
@@ -116,7 +114,7 @@ class _Run:
 
     def all(self, source: Source, prune: bool) -> IngestReport:
         report = self._report
-        recover(self._client, self._collection, self._manifest, self._journal)
+        recover(self._store, self._manifest, self._journal)
         worker = ReaderWorker(self._settings.read, self._settings.ingest)
         try:
             with self._stop:
@@ -125,7 +123,7 @@ class _Run:
             # Half a document must not be found by who goes on in this process; where the reason for the failure
             # stands in the way of that, the next run does it.
             with contextlib.suppress(RagWrightError):
-                recover(self._client, self._collection, self._manifest, self._journal)
+                recover(self._store, self._manifest, self._journal)
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted(report) from error
             raise
@@ -153,7 +151,7 @@ class _Run:
     def _pipeline(self, events: Iterator[Event]) -> None:
         if self._stop.asked:
             return
-        writer = Writer(self._client, self._collection, self._manifest, self._journal, self._report, self._pooler)
+        writer = Writer(self._store, self._manifest, self._journal, self._report, self._pooler)
         pipeline.run(
             events,
             cache=self._cached,
@@ -174,7 +172,7 @@ class _Run:
             return []
         gone = [doc_id for doc_ids in planner.gone.values() for doc_id in doc_ids]
         if gone:
-            remove_documents(self._client, self._collection, self._manifest, gone)
+            remove_documents(self._store, self._manifest, gone)
             for source in planner.gone:
                 planner.forget_owner(source)
         new, planner.copies = planner.copies, []
@@ -203,14 +201,14 @@ class _Run:
             if stored.get(copy.source) == {copy.content}:
                 kept[copy.path] = copy
                 if copy.path in ids:  # it had content of its own before
-                    remove_documents(self._client, self._collection, self._manifest, ids[copy.path])
+                    remove_documents(self._store, self._manifest, ids[copy.path])
             else:
                 again.append(copy.path)
         for owner in sorted(changed & ids.keys()):
             sources = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
             for doc_id in ids[owner]:
-                set_sources(self._client, self._collection, doc_id, sources)
-        points.flush(self._client, self._collection)
+                self._store.set_metadata(doc_id, {"sources": sources})
+        self._store.flush()
         self._manifest.forget_copies(lost)
         self._manifest.add_copies(copy for copy in new if copy.path in kept)
         planner.gone.clear()

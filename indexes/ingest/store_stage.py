@@ -6,17 +6,16 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from indexes.encoders.base import Encoded
 from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
 from indexes.ingest.events import End, Task, Writing
 from indexes.ingest.report import IngestReport
-from indexes.manifest.documents import replace_document, upsert
+from indexes.manifest.documents import put, replace_document
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.nodes.record import SentenceRecord
-from indexes.store import points
+from indexes.store.collection import Collection
 
 
 @dataclass(slots=True)
@@ -36,18 +35,16 @@ class Writer:
 
     def __init__(
         self,
-        client: Any,
-        collection: str,
+        store: Collection,
         manifest: Manifest,
         journal: Journal,
         report: IngestReport,
         pooler: Callable[[], WindowPooler],
     ) -> None:
-        self._client, self._collection = client, collection
-        self._manifest, self._journal, self._report = manifest, journal, report
+        self._store, self._manifest, self._journal, self._report = store, manifest, journal, report
         self._make_pooler = pooler
         self._open: dict[str, Writing] = {}
-        self._had_points = not points.is_empty(client, collection)
+        self._had_points = not store.is_empty()
 
     @cached_property
     def _pooler(self) -> WindowPooler:
@@ -115,14 +112,14 @@ class Writer:
         if written or stale:
             faults = {task.report.path: task.faults for task in tasks}
             self._manifest.begin([writing.entry for writing in written], stale, faults)
-            upsert(self._client, self._collection, [point for writing in fresh for point in writing.staged])
+            put(self._store, [point for writing in fresh for point in writing.staged])
             for writing in journaled:
                 doc_id = writing.entry.doc_id
                 parts = self._journal.parts(doc_id) if writing.spilled else iter([writing.staged])
-                replace_document(self._client, self._collection, doc_id, parts)
+                replace_document(self._store, doc_id, parts)
             for doc_id in stale:
-                points.delete_document(self._client, self._collection, doc_id)
-            points.flush(self._client, self._collection)
+                self._store.delete_document(doc_id)
+            self._store.flush()
             self._manifest.finish_many([_row(writing) for writing in written], removed=stale)
             self._journal.drop([writing.entry.doc_id for writing in journaled])
         for task in tasks:
@@ -130,7 +127,7 @@ class Writer:
 
     def _is_there(self, writing: Writing) -> bool:
         """Points of a document that the manifest does not know: it was lost, or another program stored them."""
-        return self._had_points and points.count(self._client, self._collection, writing.entry.doc_id) > 0
+        return self._had_points and self._store.count(writing.entry.doc_id) > 0
 
     def _acknowledge(self, task: Task) -> None:
         writings = task.documents.values()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from indexes.errors import StoreError
@@ -12,7 +12,7 @@ from indexes.manifest.documents import ids_digest, recover
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.nodes.record import point_id
-from indexes.store import points
+from indexes.store.collection import Collection
 
 PAGE = 2000  # points in one call
 SHOWN = 20  # ids in one difference
@@ -76,7 +76,7 @@ class _Seen(NamedTuple):
     odd: tuple[str, ...]
 
 
-def verify(client: Any, collection: str, manifest: Manifest, *, repair: bool = False) -> Verification:
+def verify(store: Collection, manifest: Manifest, *, repair: bool = False) -> Verification:
     """Compare; with ``repair`` remove what is too much or incomplete, and forget it, so that the next ingest reads it
     again (from the encoding cache, where the sentences are the same).
 
@@ -85,38 +85,38 @@ def verify(client: Any, collection: str, manifest: Manifest, *, repair: bool = F
         CollectionLockedError: ``repair`` while another process is writing.
     """
     if not repair:
-        return _compare(client, collection, manifest)
+        return _compare(store, manifest)
     with manifest.writer():
         journal = Journal(manifest.path)
-        unfinished = _unfinished(client, collection, manifest)
-        recover(client, collection, manifest, journal)
+        unfinished = _unfinished(store, manifest)
+        recover(store, manifest, journal)
         journal.close()
-        result = _compare(client, collection, manifest)
+        result = _compare(store, manifest)
         if result.points and not result.documents:
             raise StoreError(
-                f"the manifest of collection {collection!r} remembers no document, and the collection holds "
+                f"the manifest of collection {store.name!r} remembers no document, and the collection holds "
                 f"{result.points} points",
                 remedy="run 'rag ingest PATH' to take its files up again, or 'rag delete --all' to start anew",
             )
         for difference in result.differences:
-            _mend(client, collection, manifest, difference, result)
-        points.flush(client, collection)
+            _mend(store, manifest, difference, result)
+        store.flush()
         result.differences[:0] = unfinished
         result.repaired += len(unfinished)
     return result
 
 
-def _unfinished(client: Any, collection: str, manifest: Manifest) -> list[Difference]:
+def _unfinished(store: Collection, manifest: Manifest) -> list[Difference]:
     return [
-        Difference(doc_id, "unfinished", None, points.count(client, collection, doc_id))
+        Difference(doc_id, "unfinished", None, store.count(doc_id))
         for doc_id in manifest.unfinished()
     ]
 
 
-def _compare(client: Any, collection: str, manifest: Manifest) -> Verification:
-    seen = _collected(client, collection)
+def _compare(store: Collection, manifest: Manifest) -> Verification:
+    seen = _collected(store)
     result = Verification(points=sum(document.size for document in seen.values()))
-    unfinished = _unfinished(client, collection, manifest)
+    unfinished = _unfinished(store, manifest)
     result.differences += unfinished
     for difference in unfinished:
         seen.pop(difference.doc_id, None)
@@ -131,17 +131,17 @@ def _compare(client: Any, collection: str, manifest: Manifest) -> Verification:
         )
         ids = list(there.odd[:SHOWN])
         if not ids and problem == "missing" and _runs_through(entry.doc_id, entry.sentences, entry.points):
-            ids = _missing(client, collection, entry.doc_id, entry.sentences)
+            ids = _missing(store, entry.doc_id, entry.sentences)
         result.differences.append(Difference(entry.doc_id, problem, entry.sentences, there.size, ids))
     for doc_id, there in sorted(seen.items()):
         result.differences.append(Difference(doc_id, "unknown", None, there.size, list(there.odd[:SHOWN])))
     return result
 
 
-def _collected(client: Any, collection: str) -> dict[str, _Seen]:
+def _collected(store: Collection) -> dict[str, _Seen]:
     """Every point of the collection, by document."""
     found: dict[str, _Seen] = {}
-    for identity, payload in _points(client, collection):
+    for identity, payload in chain.from_iterable(store.pages(PAGE, payload=["doc_id", "position"])):
         doc_id, position = str(payload.get("doc_id", "")), payload.get("position", -1)
         before = found.get(doc_id, _Seen(0, 0, ()))
         odd = before.odd
@@ -152,41 +152,29 @@ def _collected(client: Any, collection: str) -> dict[str, _Seen]:
     return found
 
 
-def _points(client: Any, collection: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    offset = None
-    while True:
-        records, offset = client.scroll(
-            collection, limit=PAGE, offset=offset, with_payload=["doc_id", "position"], with_vectors=False
-        )
-        for record in records:
-            yield str(record.id), record.payload or {}
-        if offset is None:
-            return
-
-
 def _runs_through(doc_id: str, sentences: int, digest: str) -> bool:
     """True where the positions are 0, 1, 2 ..., as they are for files."""
     return ids_digest(point_id(doc_id, position) for position in range(sentences)) == digest
 
 
-def _missing(client: Any, collection: str, doc_id: str, sentences: int) -> list[str]:
+def _missing(store: Collection, doc_id: str, sentences: int) -> list[str]:
     missing: list[str] = []
     for start in range(0, sentences, PAGE):
         wanted = [point_id(doc_id, position) for position in range(start, min(start + PAGE, sentences))]
-        there = {str(record.id) for record in client.retrieve(collection, ids=wanted, with_payload=False)}
+        there = store.payloads(wanted)
         missing += [identity for identity in wanted if identity not in there]
         if len(missing) >= SHOWN:
             break
     return missing[:SHOWN]
 
 
-def _mend(client: Any, collection: str, manifest: Manifest, difference: Difference, result: Verification) -> None:
+def _mend(store: Collection, manifest: Manifest, difference: Difference, result: Verification) -> None:
     doc_id = difference.doc_id
     manifest.begin([], removing=[doc_id])
     if doc_id:
-        points.delete_document(client, collection, doc_id)
+        store.delete_document(doc_id)
     else:  # points without a document: not ours, and nothing can be told of them
-        points.delete_points(client, collection, difference.ids)
+        store.delete_points(difference.ids)
     manifest.forget(doc_id)
     if difference.expected is not None:
         result.read_again.append(doc_id)

@@ -1,7 +1,7 @@
 """Parent-child chunks as records of an index: the store holds the children, and each knows where its parent lies.
 
 ``section`` is the parent's number, so no window leaves the parent, and ``parent`` the positions of its first and last
-child: ``indexes.store.neighbours`` fetches them all, and that is what the answer reads.
+child: ``Collection.windows`` fetches them all, and that is what the answer reads.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """Reindex: a collection moves to another model beside the one in use, and switches when it is done.
 
 Every sentence is stored with its text, so the files are not needed: the stored sentences are encoded again, with the
-model of the settings, into a new generation (``indexes.store.collection_generations``). The old one answers
+model of the settings, into a new generation (``indexes.store.generations``). The old one answers
 all the while; then the name is switched in one step. Documents are acknowledged one by one in the new generation's
 own manifest, so that a run that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,11 @@ from indexes.reindexing.report import ReindexReport, model_of
 from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
-from indexes.store import collection_generations as generations
-from indexes.store import points
 from indexes.store.checks import check_disk
-from indexes.store.client import open_client
-from indexes.store.collection import check_collection, ensure_collection
-from indexes.store.collection_generations import READY, Generation
+from indexes.store.client import as_engine, open_engine
+from indexes.store.collection import Collection
+from indexes.store.engine import Engine
+from indexes.store.generations import READY, Generation, Generations, base_name
 
 FRESH_BYTES = 64 << 20  # disk that an empty embedded collection takes
 
@@ -76,34 +75,36 @@ def reindex(
     """
     settings = settings or load(IndexSettings).settings
     owns_client = client is None
-    client = client if client is not None else open_client(settings.store)
+    engine = open_engine(settings.store) if owns_client else as_engine(client)
     try:
-        return _Reindex(client, collection, settings, not owns_client, progress).run(encoder, keep_old, dry_run)
+        return _Reindex(engine, collection, settings, not owns_client, progress).run(encoder, keep_old, dry_run)
     finally:
         if owns_client:
-            client.close()
+            engine.client.close()
 
 
 class _Reindex:
     def __init__(
         self,
-        client: Any,
+        engine: Engine,
         name: str,
         settings: IndexSettings,
         shared: bool,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self._client, self._settings, self._shared, self._progress = client, settings, shared, progress
-        check_collection(client, generations.current(client, name))
-        self._name = generations.base_name(client, name) if client.collection_exists(name) else name
-        self._old = generations.current(client, self._name)
+        self._settings, self._shared, self._progress = settings, shared, progress
+        Collection(engine, Generations(engine, name).current()).check()
+        self._name = base_name(engine, name) if Collection(engine, name).exists() else name
+        self._generations = Generations(engine, self._name)
+        self._store = Collection(engine, self._generations.current())
+        self._old = self._store.name
         self._started = time.monotonic()
         self._report = IngestReport()  # of the pipeline
         self._total, self._before, self._current = 0, 0, ""
         self._stop = pipeline.Stop(lambda: self._notify(stopping=True))
 
     def run(self, encoder: Encoder | None, keep_old: bool, dry_run: bool) -> ReindexReport:
-        there = {found.collection: found for found in generations.generations(self._client, self._name)}
+        there = {found.collection: found for found in self._generations.all()}
         old = there[self._old]
         if not old.digest:
             raise StoreError(
@@ -115,15 +116,15 @@ class _Reindex:
         report.needed = old.digest != encoder.fingerprint.digest
         if dry_run:
             report.dry_run = True
-            with self._briefly(self._old):
-                report.sentences = points.count(self._client, self._old)
-                report.documents = sum(1 for _ in points.iter_documents(self._client, self._old))
-            report.kept = [found.collection for found in generations.superseded(self._client, self._name)]
+            with self._briefly(self._store):
+                report.sentences = self._store.count()
+                report.documents = sum(1 for _ in self._store.documents())
+            report.kept = [found.collection for found in self._generations.superseded()]
             return self._timed(report)
         manifest = Manifest(self._manifest_path(self._old))
         try:
             with manifest.writer(), self._stop:
-                if generations.current(self._client, self._name) != self._old:
+                if self._generations.current() != self._old:
                     raise CollectionLockedError(
                         f"another process has just moved collection {self._name!r}", remedy="run it again"
                     )
@@ -132,7 +133,7 @@ class _Reindex:
                 self._clear(report, keep_old)
         finally:
             manifest.close()
-        report.kept = [found.collection for found in generations.superseded(self._client, self._name)]
+        report.kept = [found.collection for found in self._generations.superseded()]
         return self._timed(report)
 
     # ---- the move ----
@@ -143,23 +144,22 @@ class _Reindex:
         digest = encoder.fingerprint.digest
         new = self._begun(there, digest)
         report.resumed = new is not None
-        new = new or generations.next_name(self._client, self._name)
+        new = new or self._generations.next_name()
+        target = self._generations.of(new)
         stored = StoredSentences(self._beside(new, ".sentences"))
         try:
-            with self._briefly(self._old):
+            with self._briefly(self._store):
                 journal = Journal(before.path)
-                recover(self._client, self._old, before, journal)
+                recover(self._store, before, journal)
                 journal.close()
                 self._check_disk(old, encoder)
-                report.sentences = stored.take(self._client, self._old, self._copied)
+                report.sentences = stored.take(self._store, self._copied)
             report.documents = self._total = len(stored.documents)
-            ensure_collection(
-                self._client,
-                new,
-                fingerprint=encoder.fingerprint,
+            target.ensure(
+                encoder.fingerprint,
                 idf=encoder.lexical is not None and encoder.lexical.idf,
                 settings=self._settings.store,
-                extra=generations.birth_record(self._name, new),
+                extra=self._generations.birth_record(new),
             )
             report.new = new
             # Likenesses of texts hold for any model.
@@ -167,18 +167,18 @@ class _Reindex:
             manifest = Manifest(self._manifest_path(new))
             try:
                 with manifest.writer():
-                    self._fill(encoder, new, manifest, before, stored, old.digest, report)
+                    self._fill(encoder, target, manifest, before, stored, old.digest, report)
                 manifest.remember(ENCODER_FACT, encoder_identity(self._settings))
             finally:
                 manifest.close()
-            there_now = points.count(self._client, new)
+            there_now = target.count()
             if there_now != report.sentences:
                 raise StoreError(
                     f"{there_now} of {report.sentences} sentences of collection {self._name!r} are in {new!r}",
                     remedy=f"run 'rag verify -c {self._old} --repair', then 'rag ingest --reindex' again",
                 )
-            points.flush(self._client, new)
-            generations.switch(self._client, self._name, new)
+            target.flush()
+            self._generations.switch(new)
         finally:
             stored.close()
 
@@ -190,7 +190,7 @@ class _Reindex:
     def _fill(
         self,
         encoder: Encoder,
-        new: str,
+        target: Collection,
         manifest: Manifest,
         before: Manifest,
         stored: StoredSentences,
@@ -199,21 +199,20 @@ class _Reindex:
     ) -> None:
         settings, split = self._settings, self._settings.split
         journal = Journal(manifest.path)
-        recover(self._client, new, manifest, journal)
+        recover(target, manifest, journal)
         limit = settings.ingest.cache_mb
         cache = EncodingCache(encoder, None if self._shared else cache_folder(settings.store), limit_mb=limit)
         recipes = recipe_hash(settings, old_digest), recipe_hash(settings, encoder.fingerprint.digest)
         try:
             gone = {entry.doc_id for entry in manifest} - stored.documents.keys()
-            remove_documents(self._client, new, manifest, sorted(gone))
+            remove_documents(target, manifest, sorted(gone))
             todo = _todo(before, manifest, stored, recipes)
             report.documents_done = self._before = len(stored.documents) - len(todo)
             pipeline.run(
                 self._events(todo, manifest, stored),
                 cache=lambda: cache,
                 writer=Writer(
-                    self._client,
-                    new,
+                    target,
                     manifest,
                     journal,
                     self._report,
@@ -252,41 +251,35 @@ class _Reindex:
 
     def _clear(self, report: ReindexReport, keep_old: bool) -> None:
         """Away with the generations that the name does not stand for; the first one last, whose name it is."""
-        for found in reversed(generations.superseded(self._client, self._name)):
+        for found in reversed(self._generations.superseded()):
             if keep_old and found.state == READY:
                 continue
             try:
-                with self._briefly(found.collection):
-                    generations.drop_generation(self._client, self._name, found.collection)
+                with self._briefly(self._generations.of(found.collection)):
+                    self._generations.drop(found.collection)
                 remove_manifest(self._manifest_path(found.collection))
                 report.removed.append(found.collection)
             except CollectionLockedError as error:
                 report.notes.append(f"{error.what}: its old vectors are removed by the next 'rag ingest --reindex'")
         # What a run left that was killed between two of these steps.
-        generations.keep_name(self._client, self._name)
-        for collection in generations.former_names(self._client, self._name):
+        self._generations.keep_name()
+        for collection in self._generations.former_names():
             remove_manifest(self._manifest_path(collection))
 
     # ---- the old collection, for a moment ----
 
-    @contextlib.contextmanager
-    def _briefly(self, collection: str) -> Iterator[None]:
-        """Embedded engine: wait for another process's short search, and let it wait meanwhile. A server needs none."""
-        if self._shared or not hasattr(self._client, "briefly"):
-            yield
-            return
-        with self._client.briefly(collection):
-            yield
+    def _briefly(self, store: Collection) -> AbstractContextManager[None]:
+        """Wait for another process's short search, and let it wait meanwhile; a client handed in stays open."""
+        return nullcontext() if self._shared else store.briefly()
 
     def _check_disk(self, old: Generation, encoder: Encoder) -> None:
-        root = getattr(self._client, "root", None)
-        if not isinstance(root, Path):
+        size, folder = self._store.disk_bytes(), self._store.engine.folder(self._old)
+        if size is None or folder is None:
             return
-        size = sum(file.stat().st_blocks * 512 for file in (root / self._old).rglob("*") if file.is_file())
         ratio = max(1.0, encoder.dim / int((old.record.get("fingerprint") or {}).get("dim") or encoder.dim))
         # The new generation, a copy of the sentences, and the encoding cache.
-        needed = FRESH_BYTES + int(2 * size * ratio) + points.count(self._client, self._old) * 4 * encoder.dim
-        check_disk(root, min_free_mb=self._settings.store.min_free_mb, needed_bytes=needed)
+        needed = FRESH_BYTES + int(2 * size * ratio) + self._store.count() * 4 * encoder.dim
+        check_disk(folder.parent, min_free_mb=self._settings.store.min_free_mb, needed_bytes=needed)
 
     # ---- small things ----
 

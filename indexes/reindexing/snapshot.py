@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from indexes.manifest.manifest import sqlite_errors
 from indexes.nodes.record import SentenceRecord
+from indexes.store.collection import Collection
 
 _SCHEMA = """
 DROP TABLE IF EXISTS sentences;
@@ -48,23 +48,19 @@ class StoredSentences:
             self._db.execute("PRAGMA synchronous=OFF")
             self._db.executescript(_SCHEMA)
 
-    def take(self, client: Any, collection: str, notify: Callable[[int], None] = lambda count: None) -> int:
+    def take(self, store: Collection, notify: Callable[[int], None] = lambda count: None) -> int:
         """Copy everything and return the number of sentences; ``notify`` is called with the number so far."""
-        offset, count = None, 0
-        while True:
-            records, offset = client.scroll(
-                collection, limit=PAGE, offset=offset, with_payload=True, with_vectors=False
-            )
+        count = 0
+        for page in store.pages(PAGE):
             rows = []
-            for record in records:
-                payload = record.payload or {}
+            for identity, payload in page:
                 if not payload.get("doc_id"):
                     continue  # no sentence of ours; 'rag verify' tells of it
                 doc_id = str(payload["doc_id"])
                 source = str((payload.get("metadata") or {}).get("source", doc_id))
                 document = self.documents.setdefault(doc_id, StoredDocument(source))
                 document.sentences += 1
-                document.ids += uuid.UUID(str(record.id)).int
+                document.ids += uuid.UUID(identity).int
                 rows.append((doc_id, payload.get("position", 0), json.dumps(payload)))
             with self._mutex, sqlite_errors(self.path):
                 self._db.execute("BEGIN")
@@ -72,8 +68,6 @@ class StoredSentences:
                 self._db.execute("COMMIT")
             count += len(rows)
             notify(count)
-            if offset is None:
-                break
         with self._mutex, sqlite_errors(self.path):
             self._db.execute("CREATE INDEX in_order ON sentences (doc_id, position)")
         return count

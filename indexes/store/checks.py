@@ -61,6 +61,11 @@ def check_room_to_open(folder: Path) -> None:
         )
 
 
+def disk_bytes(*folders: Path) -> int:
+    """Bytes on the disk below folders: blocks, not lengths, for the engine's memory maps are sparse files."""
+    return sum(f.stat().st_blocks * 512 for folder in folders for f in folder.rglob("*") if f.is_file())
+
+
 def holes_of(folder: Path) -> int:
     """Bytes that the files below ``folder`` have in their lengths and not on the disk."""
     found = (file.stat() for file in folder.rglob("*") if file.is_file())

@@ -1,23 +1,23 @@
-"""One function that gives the Qdrant client the settings ask for; everything above it speaks ``qdrant_client``."""
+"""Open the engine that the settings ask for: embedded, a server, or qdrant-client's own local mode."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
 from indexes.http import is_loopback
 from indexes.settings.sections import StoreSettings
+from indexes.store.engine import ClientEngine, Engine
 
-Engine = Literal["edge", "local", "memory", "server"]
 EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
 
 
-def open_client(settings: StoreSettings, **options: Any) -> Any:
-    """A ``QdrantBase``-shaped client.
+def open_engine(settings: StoreSettings, **options: Any) -> Engine:
+    """Open the store of the settings; ``engine.client`` is its Qdrant client.
 
     No url: the embedded engine in ``settings.path`` (Qdrant Edge; where it has no wheel, qdrant-client's local mode
     with a warning). A url: a server or cluster, asked once whether it answers. ":memory:": for tests.
@@ -32,9 +32,9 @@ def open_client(settings: StoreSettings, **options: Any) -> Any:
     if settings.url == ":memory:":
         from qdrant_client import QdrantClient
 
-        return QdrantClient(":memory:")
+        return ClientEngine(QdrantClient(":memory:"))
     if settings.url:
-        return _open_server(settings, settings.url, options)
+        return ClientEngine(_open_server(settings, settings.url, options))
     if settings.engine != "local":
         if edge_is_installed():
             from indexes.store.edge.client import EdgeClient
@@ -48,7 +48,14 @@ def open_client(settings: StoreSettings, **options: Any) -> Any:
             RuntimeWarning,
             stacklevel=2,
         )
-    return _open_local(settings)
+    return ClientEngine(_open_local(settings))
+
+
+def as_engine(client: Any) -> Engine:
+    """Return the engine behind a client that was handed in: the embedded one is one itself."""
+    from indexes.store.edge.client import EdgeClient
+
+    return client if isinstance(client, EdgeClient) else ClientEngine(client)
 
 
 def edge_is_installed() -> bool:
@@ -57,19 +64,6 @@ def edge_is_installed() -> bool:
     except ImportError:
         return False
     return True
-
-
-def engine_of(client: Any) -> Engine:
-    """Which engine stands behind a client (the notice of ``rag status`` and ``rag doctor``)."""
-    from qdrant_client import QdrantClient
-    from qdrant_client.local.qdrant_local import QdrantLocal
-
-    if isinstance(client, QdrantClient):
-        inner = client._client
-        if isinstance(inner, QdrantLocal):
-            return "memory" if inner.location == ":memory:" else "local"
-        return "server"
-    return "edge"
 
 
 def _open_local(settings: StoreSettings) -> Any:

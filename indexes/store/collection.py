@@ -1,186 +1,340 @@
-"""The schema of a collection, and the fingerprint of the model that filled it.
-
-Named vectors ``dense`` (cosine) and ``sparse`` (with Qdrant's IDF where the encoder's lexical side wants it), one
-payload index on ``doc_id``: without it deleting or filtering by document takes 100 times longer. Positions need no
-index: neighbours are fetched by their computed ids. The fingerprint is kept in the collection's own metadata.
-"""
+"""Collection: the sentences of one name in one engine. Everything above the store speaks to this."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from qdrant_client.http import models
 
-from indexes.encoders.base import Fingerprint
-from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, StoreError
+from indexes.encoders.base import Fingerprint, SparseVector
+from indexes.errors import CollectionNotFoundError, StoreError
+from indexes.nodes.record import SentenceRecord, point_id
 from indexes.settings.sections import StoreSettings
-from indexes.store.checks import check_name
-from indexes.store.client import engine_of
+from indexes.store import schema, search
+from indexes.store.checks import check_name, disk_bytes
+from indexes.store.engine import DENSE, SPARSE, Engine, Leg
+from indexes.store.fusion import Method, fuse
+from indexes.store.neighbours import missing_ids, window_of
+from indexes.store.search import HybridHit
 
-DENSE = "dense"
-SPARSE = "sparse"
-METADATA_KEY = "ragwright"
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from llama_index.core.vector_stores.types import MetadataFilters
+
+LOOKUP = 512  # documents whose first sentence is fetched in one call
+OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
 
 
-# float16 keeps four digits of a cosine, as many as a model that computes in bfloat16 has to give.
-_DATATYPES = {"float16": models.Datatype.FLOAT16, "turbo8": models.Datatype.TURBO8}
+class DocumentInfo(NamedTuple):
+    """One document of a collection. ``title`` is "" where the reader found none."""
+
+    doc_id: str
+    source: str
+    title: str
+    sentences: int
 
 
-def ensure_collection(
-    client: Any,
-    name: str,
-    *,
-    fingerprint: Fingerprint,
-    idf: bool,
-    settings: StoreSettings,
-    extra: dict[str, Any] | None = None,
-) -> None:
-    """Create the collection, or check that the one there was built with the same model.
+def document_filter(doc_id: str) -> models.Filter:
+    """Return the filter that chooses a document's points."""
+    return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchValue(value=doc_id))])
+
+
+def collection_names(engine: Engine) -> list[str]:
+    """Return the collections' names, sorted. Opens and locks nothing."""
+    return sorted(item.name for item in engine.client.get_collections().collections)
+
+
+def _translated(filters: MetadataFilters | None) -> models.Filter | None:
+    if filters is None:
+        return None
+    from indexes.store.filters import to_qdrant_filter
+
+    return to_qdrant_filter(filters)
+
+
+class Collection:
+    """One collection of an engine, which need not exist yet (``ensure`` makes it).
 
     Args:
-        idf: the sparse vector carries Modifier.IDF (``encoder.lexical.idf``).
-        extra: JSON values to record beside the fingerprint of a new collection (``read_record`` gives them back).
-
-    Raises:
-        FingerprintMismatchError: it is there, of another model.
-        StoreError: a bad name, or settings that this engine cannot meet.
+        engine: from ``open_engine`` or ``as_engine``.
+        name: of the collection itself; ``Generations`` finds the one that a name stands for.
     """
-    check_name(name)
-    if client.collection_exists(name):
-        check_fingerprint(client, name, fingerprint)
-        return
-    engine = engine_of(client)
-    has_sparse = fingerprint.sparse != "none"
-    options: dict[str, Any] = {}
-    if engine == "server":
-        options["shard_number"] = settings.shard_number
-        options["replication_factor"] = settings.replication_factor
-        options["on_disk_payload"] = True
-        if settings.quantization == "int8":
-            options["quantization_config"] = models.ScalarQuantization(
-                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+        self._client = engine.client
+
+    # ---- what it is ----
+
+    def exists(self) -> bool:
+        return self._client.collection_exists(self.name)
+
+    def check(self) -> None:
+        """Raises CollectionNotFoundError, with the names that exist."""
+        check_name(self.name)
+        if not self.exists():
+            there = ", ".join(collection_names(self.engine)) or "none"
+            raise CollectionNotFoundError(
+                f"there is no collection {self.name!r} (there: {there})",
+                remedy=f"build it first: rag ingest PATH --collection {self.name}",
             )
-    _check_quantization(engine, settings)
-    client.create_collection(
-        name,
-        vectors_config={
-            DENSE: models.VectorParams(
-                size=fingerprint.dim,
-                distance=models.Distance.COSINE,
-                on_disk=settings.on_disk or None,
-                datatype=_DATATYPES.get(settings.quantization),
+
+    def ensure(
+        self, fingerprint: Fingerprint, *, idf: bool, settings: StoreSettings, extra: dict[str, Any] | None = None
+    ) -> None:
+        """Create it, or check that what is there was built with the same model.
+
+        Args:
+            idf: the sparse vector carries Modifier.IDF (``encoder.lexical.idf``).
+            extra: JSON values to record beside the fingerprint of a new collection (``record`` gives them back).
+
+        Raises:
+            FingerprintMismatchError: it is there, of another model.
+            StoreError: a bad name, or settings that this engine cannot meet.
+        """
+        check_name(self.name)
+        if self.exists():
+            self.check_fingerprint(fingerprint)
+        else:
+            schema.create(self.engine, self.name, fingerprint=fingerprint, idf=idf, settings=settings, extra=extra)
+
+    def record(self) -> dict[str, Any]:
+        """Return all that RagWright recorded when it created the collection; {} where another program did.
+
+        On the embedded engine this opens and locks nothing.
+
+        Raises:
+            CollectionNotFoundError: there is none of that name.
+        """
+        self.check()
+        return dict(self.engine.collection_metadata(self.name).get(schema.METADATA_KEY) or {})
+
+    def set_record(self, **values: Any) -> None:
+        """Change values of the record; one step for who reads it."""
+        self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        """Return the recorded fingerprint (its fields and "digest"), or None where the collection has none."""
+        return self.record().get("fingerprint")
+
+    def check_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Refuse what another model filled: its vectors mean something else.
+
+        Raises:
+            CollectionNotFoundError, FingerprintMismatchError.
+        """
+        schema.check_record(self.name, self.record(), fingerprint)
+
+    def has_sparse(self) -> bool:
+        """True when the collection stores the lexical leg."""
+        recorded = self.fingerprint()
+        if recorded is not None:
+            return recorded.get("sparse", "none") != "none"
+        return SPARSE in (self._client.get_collection(self.name).config.params.sparse_vectors or {})
+
+    def disk_bytes(self) -> int | None:
+        """Bytes on this machine's disk; None for a server."""
+        folder = self.engine.folder(self.name)
+        return None if folder is None else disk_bytes(folder)
+
+    def briefly(self) -> AbstractContextManager[None]:
+        """Hold it for a moment (embedded engine): another process that wants it waits instead of failing."""
+        return self.engine.briefly(self.name)
+
+    # ---- writing ----
+
+    def put(
+        self, records: Sequence[SentenceRecord], dense: NDArray[np.float32], sparse: Sequence[SparseVector] | None
+    ) -> None:
+        """Write n sentences; one already there (same document and position) is replaced.
+
+        Args:
+            dense: float32 (n, dim).
+            sparse: n sorted sparse vectors (the window's, pooled), or None for a collection without the lexical leg.
+
+        Raises:
+            StoreError: counts that disagree, wrong dimension, NaN, bad sparse indices. Nothing of it is written.
+            DiskSpaceError: embedded engine, too little disk.
+        """
+        if len(records) != len(dense) or (sparse is not None and len(sparse) != len(records)):
+            raise StoreError(
+                f"{len(records)} sentences came with {len(dense)} dense and "
+                f"{'no' if sparse is None else len(sparse)} sparse vectors",
+                remedy="encode every sentence once",
             )
-        },
-        sparse_vectors_config={
-            SPARSE: models.SparseVectorParams(
-                modifier=models.Modifier.IDF if idf else None,
-                index=models.SparseIndexParams(on_disk=True) if settings.on_disk else None,
+        if records:
+            ids, payloads = [record.id for record in records], [record.to_payload() for record in records]
+            self.engine.upsert_arrays(self.name, ids, dense, sparse, payloads)
+
+    def delete_document(self, doc_id: str) -> int:
+        """Delete a document's sentences and return how many there were. 0 for an unknown document."""
+        there = self.count(doc_id)
+        if there:
+            self.delete_where(document_filter(doc_id))
+        return there
+
+    def delete_points(self, ids: Sequence[str]) -> None:
+        """Delete sentences by id; unknown ids are no error."""
+        if ids:
+            self._client.delete(self.name, points_selector=models.PointIdsList(points=list(ids)))
+
+    def delete_where(self, chosen: models.Filter) -> None:
+        """Delete what a filter chooses; an empty one chooses everything."""
+        self._client.delete(self.name, points_selector=models.FilterSelector(filter=chosen))
+
+    def set_metadata(self, doc_id: str, values: dict[str, Any]) -> None:
+        """Set values in the metadata of all sentences of a document."""
+        selector = models.FilterSelector(filter=document_filter(doc_id))
+        self._client.set_payload(self.name, values, points=selector, key="metadata")
+
+    def flush(self) -> None:
+        """Bring what was written onto the disk. A server has done so when the write returned.
+
+        The embedded engine now and then puts what it keeps in memory into files at this moment, so that memory does
+        not grow with the collection.
+        """
+        self.engine.flush(self.name)
+        self.engine.pack(self.name)
+
+    def optimize(self, *, force: bool = False, timeout: float = 3600.0) -> bool:
+        """Let the embedded engine build its index and vacuum, where that pays; a server does so by itself.
+
+        Runs in a process of its own, with the collection closed meanwhile: minutes at 100,000 points. Without ``force``
+        nothing is done below ``OPTIMISE_FROM`` points. Beyond it dense search becomes approximate (HNSW) and about
+        four times faster.
+
+        Returns:
+            True if anything changed.
+
+        Raises:
+            StoreError: it failed or took longer than ``timeout`` seconds; the collection stays as it was.
+        """
+        return (force or self.count() >= OPTIMISE_FROM) and self.engine.optimize(self.name, timeout=timeout)
+
+    # ---- reading ----
+
+    def count(self, doc_id: str | None = None) -> int:
+        """Sentences of the collection, or of one document; exact."""
+        chosen = None if doc_id is None else document_filter(doc_id)
+        return self._client.count(self.name, count_filter=chosen, exact=True).count
+
+    def is_empty(self) -> bool:
+        """True when the collection holds no sentence; at any size faster than counting."""
+        return not next(self.pages(1, payload=False))
+
+    def pages(
+        self, size: int, filters: models.Filter | None = None, *, payload: bool | list[str] = True
+    ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        """Yield (id, payload) of all points, or of those that a filter chooses, ``size`` at a time, by id.
+
+        Args:
+            payload: all of it, none of it, or these fields.
+        """
+        offset: Any = None
+        while True:
+            records, offset = self._client.scroll(
+                self.name, scroll_filter=filters, limit=size, offset=offset, with_payload=payload, with_vectors=False
             )
-        }
-        if has_sparse
-        else None,
-        metadata={
-            METADATA_KEY: {
-                "schema": SCHEMA_VERSION,
-                "fingerprint": {**fingerprint.as_dict(), "digest": fingerprint.digest},
-                **(extra or {}),
-            }
-        },
-        **options,
-    )
-    if engine in ("edge", "server"):  # the local mode has no payload indexes and warns about it
-        client.create_payload_index(name, field_name="doc_id", field_schema=models.PayloadSchemaType.KEYWORD)
+            yield [(str(record.id), record.payload or {}) for record in records]
+            if offset is None:
+                return
 
+    def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return id -> payload; unknown ids are left out."""
+        return self.engine.payloads(self.name, ids)
 
-def _check_quantization(engine: str, settings: StoreSettings) -> None:
-    fits = {"int8": ("server",), "turbo8": ("edge",)}
-    if settings.quantization in fits and engine not in fits[settings.quantization]:
-        other = "turbo8" if engine == "edge" else "int8" if engine == "server" else "float16"
-        raise StoreError(
-            f"store.quantization = '{settings.quantization}' is not to be had from this engine ({engine})",
-            remedy=f"set store.quantization to '{other}' or 'float16'",
-        )
+    def documents(self) -> Iterator[DocumentInfo]:
+        """Yield the collection's documents in the order of their ids.
 
+        One facet over the indexed ``doc_id``, then the first sentence of each document, fetched by its computed id.
+        """
+        self.check()
+        total = self.count()
+        if not total:
+            return
+        facets = self._client.facet(self.name, key="doc_id", limit=total, exact=True).hits
+        found = sorted((str(hit.value), hit.count) for hit in facets)
+        for start in range(0, len(found), LOOKUP):
+            chunk = found[start : start + LOOKUP]
+            heads = self.payloads([point_id(doc_id, 0) for doc_id, _ in chunk])
+            for doc_id, sentences in chunk:
+                payload = heads.get(point_id(doc_id, 0)) or self._any_payload(doc_id)
+                metadata = payload.get("metadata") or {}
+                source, title = str(metadata.get("source", doc_id)), str(metadata.get("title") or "")
+                yield DocumentInfo(doc_id, source, title, sentences)
 
-def read_record(client: Any, name: str) -> dict[str, Any]:
-    """All that RagWright recorded when it created the collection; {} where another program did.
+    def _any_payload(self, doc_id: str) -> dict[str, Any]:
+        """A document whose first sentence is missing (deleted by hand) is described by another one."""
+        return next((payload for _, payload in next(self.pages(1, document_filter(doc_id)))), {})
 
-    On the embedded engine this opens and locks nothing.
+    def windows(self, records: Sequence[SentenceRecord], window: int) -> dict[str, list[SentenceRecord]]:
+        """Fetch windows of up to ``window`` sentences on each side of every record, the record itself included.
 
-    Raises:
-        CollectionNotFoundError: there is none of that name.
-    """
-    check_collection(client, name)
-    if hasattr(client, "collection_metadata"):
-        metadata = client.collection_metadata(name)
-    else:
-        metadata = client.get_collection(name).config.metadata or {}
-    return dict(metadata.get(METADATA_KEY) or {})
+        A window ends at its section's border, at the document's end, and at a hole (a sentence deleted by hand). The
+        window of a child (``record.parent``) is its whole parent, whatever ``window`` says.
 
+        Returns:
+            record id -> consecutive sentences in document order. One call for all records; none for window 0.
+        """
+        known = {record.id: record for record in records}
+        missing = missing_ids(records, window)
+        if missing:
+            fetched = self.payloads(missing)
+            known.update((key, SentenceRecord.from_payload(payload)) for key, payload in fetched.items())
+        return {record.id: window_of(record, window, known) for record in records}
 
-def read_fingerprint(client: Any, name: str) -> dict[str, Any] | None:
-    """The recorded fingerprint (its fields and "digest"), or None where the collection has none."""
-    return read_record(client, name).get("fingerprint")
+    def hybrid_search(
+        self,
+        dense: NDArray[np.float32] | None,
+        sparse: SparseVector | None,
+        *,
+        limit: int,
+        sparse_limit: int | None = None,
+        filters: MetadataFilters | models.Filter | None = None,
+        method: Method = "minmax",
+        dense_weight: float = 1.0,
+        sparse_weight: float = 1.0,
+        rrf_k: int = 60,
+        score_both: bool = True,
+        stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+    ) -> list[HybridHit]:
+        """Search the dense leg, the sparse leg, or both, and fuse them.
 
+        Args:
+            dense: float32 (dim,); None: the sparse leg alone is searched, and its own scores count.
+            sparse: the question's term weights; None: likewise with the dense leg.
+            limit, sparse_limit: hits a leg; of the sparse leg where it is another number.
+            filters: LlamaIndex's or Qdrant's, applied to both legs.
+            method, dense_weight, sparse_weight, rrf_k: as ``fusion.fuse`` takes them.
+            score_both: "minmax" of both legs: what one leg found is scored by the other leg too, in a second search
+                over it alone.
+            stage: entered with "search" and then with "fuse", to take the time of each.
 
-def check_fingerprint(client: Any, name: str, fingerprint: Fingerprint) -> None:
-    """Refuse a collection that another model filled: its vectors mean something else.
+        Returns:
+            Every hit of either leg (of the one searched), best first, equal scores by id.
 
-    Raises:
-        CollectionNotFoundError, FingerprintMismatchError.
-    """
-    record = read_record(client, name)
-    there = record.get("fingerprint")
-    if there is None:
-        raise FingerprintMismatchError(
-            f"collection {name!r} does not say which model filled it, so it was not built by RagWright",
-            remedy="choose another collection name, or delete this one and ingest again",
-        )
-    if there.get("digest") == fingerprint.digest:
-        return
-    here = fingerprint.as_dict()
-    differing = [
-        f"{key} {there.get(key)!r} against {value!r}" for key, value in here.items() if there.get(key) != value
-    ]
-    raise FingerprintMismatchError(
-        f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
-        f"({', '.join(differing) or 'other weights'})",
-        remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or set the "
-        f"encoder (provider and model) back to {there.get('model')!r}, or choose another collection",
-    )
-
-
-def check_collection(client: Any, name: str) -> None:
-    """Raises CollectionNotFoundError, with the names that exist."""
-    check_name(name)
-    if client.collection_exists(name):
-        return
-    there = ", ".join(list_collections(client)) or "none"
-    raise CollectionNotFoundError(
-        f"there is no collection {name!r} (there: {there})",
-        remedy=f"build it first: rag ingest PATH --collection {name}",
-    )
-
-
-def list_collections(client: Any) -> list[str]:
-    """Names, sorted. Opens and locks nothing."""
-    return sorted(item.name for item in client.get_collections().collections)
-
-
-def drop_collection(client: Any, name: str) -> None:
-    """Delete the collection and its points.
-
-    Raises:
-        CollectionNotFoundError: there is none of that name.
-    """
-    check_collection(client, name)
-    client.delete_collection(name)
-
-
-def has_sparse(client: Any, name: str) -> bool:
-    """True when the collection stores the lexical leg."""
-    recorded = read_fingerprint(client, name)
-    if recorded is not None:
-        return recorded.get("sparse", "none") != "none"
-    return SPARSE in (client.get_collection(name).config.params.sparse_vectors or {})
+        Raises:
+            CollectionNotFoundError, StoreError (wrong dimension, NaN, no such vector), SettingsError (weights).
+        """
+        if dense is None or sparse is None:
+            method = "sparse" if dense is None else "dense"
+        with stage("search"):
+            if not isinstance(filters, models.Filter):
+                filters = _translated(filters)
+            legs: list[Leg] = []
+            if dense is not None and method != "sparse":
+                legs.append(Leg(DENSE, dense, limit, filters))
+            if sparse is not None and len(sparse) and method != "dense":
+                legs.append(Leg(SPARSE, sparse, limit if sparse_limit is None else sparse_limit, filters))
+            found = search.search_legs(self.engine, self.name, legs)
+            hits = found.get(DENSE, []), found.get(SPARSE, [])
+            scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]
+            if score_both and method == "minmax" and len(legs) == 2:
+                scores = search.scored_by_both(self.engine, self.name, scores, legs)
+        with stage("fuse"):
+            weights = {"dense_weight": dense_weight, "sparse_weight": sparse_weight}
+            return search.ranking(*hits, scores, fuse(*scores, method=method, rrf_k=rrf_k, **weights))

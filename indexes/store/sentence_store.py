@@ -25,20 +25,19 @@ from qdrant_client.http import models
 from indexes.encoders.base import Encoder, SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord
-from indexes.store import points
-from indexes.store.collection import check_collection, has_sparse
+from indexes.store.client import as_engine
+from indexes.store.collection import Collection
 from indexes.store.filters import both, to_qdrant_filter
-from indexes.store.fusion import Method, fuse
-from indexes.store.search import Legs, fusable_scores, search_legs
+from indexes.store.fusion import Method
 
 PAGE = 1000  # points a scroll
 
 
 class SentenceVectorStore(BasePydanticVectorStore):
-    """A collection made by ``ensure_collection``, for LlamaIndex.
+    """A collection made by ``build_index`` (or ``Collection.ensure``), for LlamaIndex.
 
     Args:
-        client: what ``open_client`` gave.
+        client: a Qdrant client, or the embedded engine (``index.client``).
         collection_name: an existing collection.
         encoder: gives the sparse vector of ``query_str``, and of nodes that are added; only dense queries work
             without it.
@@ -56,14 +55,14 @@ class SentenceVectorStore(BasePydanticVectorStore):
     score_both: bool = True
     rrf_k: int = 60
     sparse_window: int = 3
-    _client: Any = PrivateAttr()
+    _collection: Collection = PrivateAttr()
     _encoder: Encoder | None = PrivateAttr()
 
     def __init__(self, *, client: Any, collection_name: str, encoder: Encoder | None = None, **options: Any) -> None:
         super().__init__(collection_name=collection_name, **options)
-        self._client = client
+        self._collection = Collection(as_engine(client), collection_name)
         self._encoder = encoder
-        check_collection(client, collection_name)
+        self._collection.check()
 
     @classmethod
     def class_name(cls) -> str:
@@ -71,7 +70,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
 
     @property
     def client(self) -> Any:
-        return self._client
+        return self._collection.engine.client
 
     # ---- reading ----
 
@@ -94,42 +93,28 @@ class SentenceVectorStore(BasePydanticVectorStore):
         sparse_k = (query.sparse_top_k or top_k) if sparse_wanted else 0
         dense = self._dense(query) if dense_wanted else None
         sparse = self._sparse(query) if sparse_wanted else None
-        legs = search_legs(
-            self._client,
-            self.collection_name,
-            dense=dense,
-            sparse=sparse,
-            limit=max(top_k if dense_wanted else 0, sparse_k),
-            filters=self._filter(query),
-        )
-        legs = Legs(dense=legs.dense[:top_k], sparse=legs.sparse[:sparse_k])
-        alpha = query.alpha if query.alpha is not None else 0.5
         method: Method = "dense" if not sparse_wanted else "sparse" if not dense_wanted else self.fusion
+        alpha = query.alpha if query.alpha is not None else 0.5
         if method in ("minmax", "rrf") and not 0 <= alpha <= 1:
             raise StoreError(f"alpha is {alpha}", remedy="give the dense leg's weight, 0 to 1")
-        scores = fusable_scores(
-            self._client,
-            self.collection_name,
-            legs,
-            dense=dense,
-            sparse=sparse,
-            method=method,
-            score_both=self.score_both,
-        )
-        ranked = fuse(
-            *scores,
+        found = self._collection.hybrid_search(
+            dense,
+            sparse,
+            limit=top_k,
+            sparse_limit=sparse_k,
+            filters=self._filter(query),
             method=method,
             dense_weight=alpha,
             sparse_weight=1 - alpha,
             rrf_k=self.rrf_k,
+            score_both=self.score_both,
         )
         kept = {"dense": top_k, "sparse": sparse_k}.get(method, query.hybrid_top_k or top_k)
-        payloads = legs.payloads()
-        best = ranked[:kept]
+        best = found[:kept]
         return VectorStoreQueryResult(
-            nodes=[SentenceRecord.from_payload(payloads[key]).to_node() for key, _ in best],
-            similarities=[score for _, score in best],
-            ids=[key for key, _ in best],
+            nodes=[SentenceRecord.from_payload(hit.payload).to_node() for hit in best],
+            similarities=[hit.score for hit in best],
+            ids=[hit.id for hit in best],
         )
 
     def _dense(self, query: VectorStoreQuery) -> np.ndarray[Any, Any]:
@@ -149,7 +134,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
                 remedy="set query_str, and build the store with SentenceVectorStore(..., encoder=encoder)",
             )
         encoded = self._encoder.encode_queries([query.query_str])
-        if encoded.sparse is None or not has_sparse(self._client, self.collection_name):
+        if encoded.sparse is None or not self._collection.has_sparse():
             raise StoreError(
                 f"collection {self.collection_name!r} has no lexical leg, so a {query.mode.value} query cannot run",
                 remedy="query in mode default, or ingest again with sparse.kind = 'auto'",
@@ -168,15 +153,8 @@ class SentenceVectorStore(BasePydanticVectorStore):
         chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
         if node_ids is not None and not node_ids:
             return []
-        records: list[SentenceRecord] = []
-        offset: Any = None
-        while True:
-            page, offset = self._client.scroll(
-                self.collection_name, scroll_filter=chosen, limit=PAGE, offset=offset, with_payload=True
-            )
-            records.extend(SentenceRecord.from_payload(point.payload) for point in page)
-            if offset is None:
-                break
+        pages = self._collection.pages(PAGE, chosen)
+        records = [SentenceRecord.from_payload(payload) for page in pages for _, payload in page]
         records.sort(key=lambda record: (record.doc_id, record.position))
         return [record.to_node() for record in records]
 
@@ -193,7 +171,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         records = self._records(nodes)
         dense = np.asarray([node.get_embedding() for node in nodes], dtype=np.float32)
         sparse: list[SparseVector] | None = None
-        if has_sparse(self._client, self.collection_name):
+        if self._collection.has_sparse():
             if self._encoder is None or self._encoder.lexical is None:
                 raise StoreError(
                     f"collection {self.collection_name!r} stores a lexical leg, and no encoder is here to make it",
@@ -201,8 +179,8 @@ class SentenceVectorStore(BasePydanticVectorStore):
                 )
             encoded = self._encoder.encode_documents([record.text for record in records])
             sparse = self._pooled(records, encoded.sparse or [])
-        points.upsert_records(self._client, self.collection_name, records, dense, sparse)
-        points.flush(self._client, self.collection_name)
+        self._collection.put(records, dense, sparse)
+        self._collection.flush()
         return [record.id for record in records]
 
     def _records(self, nodes: Sequence[BaseNode]) -> list[SentenceRecord]:
@@ -217,7 +195,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
             if "position" not in node.metadata:
                 doc_id = node.ref_doc_id or node.node_id
                 if doc_id not in free:
-                    free[doc_id] = points.count(self._client, self.collection_name, doc_id)
+                    free[doc_id] = self._collection.count(doc_id)
                 position = free[doc_id]
                 free[doc_id] += 1
                 records.append(SentenceRecord.from_node(node, position))
@@ -240,8 +218,8 @@ class SentenceVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete a document's sentences."""
-        points.delete_document(self._client, self.collection_name, ref_doc_id)
-        points.flush(self._client, self.collection_name)
+        self._collection.delete_document(ref_doc_id)
+        self._collection.flush()
 
     def delete_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
@@ -250,13 +228,13 @@ class SentenceVectorStore(BasePydanticVectorStore):
         chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
         if chosen is None or node_ids == []:
             return
-        self._client.delete(self.collection_name, points_selector=models.FilterSelector(filter=chosen))
-        points.flush(self._client, self.collection_name)
+        self._collection.delete_where(chosen)
+        self._collection.flush()
 
     def clear(self) -> None:
         """Delete every sentence; the collection and its fingerprint stay."""
-        self._client.delete(self.collection_name, points_selector=models.FilterSelector(filter=models.Filter()))
-        points.flush(self._client, self.collection_name)
+        self._collection.delete_where(models.Filter())
+        self._collection.flush()
 
     # ---- the same, off the event loop ----
 

@@ -16,9 +16,8 @@ GB = 1_000_000_000
 
 def check_store(probe: Probe) -> list[Check]:
     """The store, its lock, and the collection's fingerprint."""
-    from indexes.store.client import engine_of, open_client
-    from indexes.store.collection import read_fingerprint
-    from indexes.store.collection_generations import current
+    from indexes.store.client import open_engine
+    from indexes.store.generations import Generations
 
     settings = probe.settings
     store = settings.store.model_copy(update={"timeout": probe.timeout})
@@ -26,22 +25,22 @@ def check_store(probe: Probe) -> list[Check]:
     if any(check.status == "fail" for check in checks):
         return checks
     try:
-        client = open_client(store)
+        engine = open_engine(store)
     except RagWrightError as error:
         return [*checks, Check("store", "fail", error.what, error.remedy)]
     try:
-        engine = engine_of(client)
-        checks.insert(0, Check("store", "ok", f"{engine} store at {store.url or store.path.expanduser()}"))
-        if engine == "server" and store.url:
+        checks.insert(0, Check("store", "ok", f"{engine.kind} store at {store.url or store.path.expanduser()}"))
+        if engine.kind == "server" and store.url:
             checks += server_version(probe, store.url)
-        if engine == "local":
+        if engine.kind == "local":
             found = "qdrant-client's local mode is used, some hundred times slower than the embedded engine"
             checks.append(Check("store engine", "warn", found, "pip install 'qdrant-edge-py==0.9.*'"))
-        collection = current(client, settings.collection)
-        recorded = read_fingerprint(client, collection)
-        root = getattr(client, "root", None)
-        if isinstance(root, Path):
-            checks += check_lock(root / collection, settings.collection)
+        generations = Generations(engine, settings.collection)
+        collection = generations.of(generations.current())
+        recorded = collection.fingerprint()
+        folder = engine.folder(collection.name)
+        if folder is not None:
+            checks += check_lock(folder, settings.collection)
         checks.append(check_recorded(settings, recorded))
     except CollectionNotFoundError:
         found = f"collection '{settings.collection}' is not built yet"
@@ -49,7 +48,7 @@ def check_store(probe: Probe) -> list[Check]:
     except RagWrightError as error:
         checks.append(Check("collection", "fail", error.what, error.remedy))
     finally:
-        client.close()
+        engine.client.close()
     return checks
 
 

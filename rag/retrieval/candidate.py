@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from llama_index.core.schema import NodeWithScore
 
 from indexes.nodes.record import SentenceRecord, join_records
+from indexes.store.search import HybridHit
 from rag.trace import CandidateTrace
 
 
@@ -30,6 +31,19 @@ class Candidate:
     rerank_raw: float | None = None
     blended_score: float | None = None
     window: str | None = None
+
+    @classmethod
+    def of_hit(cls, hit: HybridHit) -> Candidate:
+        """Return the candidate that a search found."""
+        return cls(
+            SentenceRecord.from_payload(hit.payload),
+            score=hit.score,
+            fused_score=hit.score,
+            dense_rank=hit.dense_rank,
+            dense_score=hit.dense_score,
+            sparse_rank=hit.sparse_rank,
+            sparse_score=hit.sparse_score,
+        )
 
     @property
     def id(self) -> str:

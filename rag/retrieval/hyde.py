@@ -6,15 +6,45 @@ words would search for what the model imagined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoder
 from rag.retrieval.candidate import Candidate
+from rag.settings import HydeSettings
+from rag.trace import Trace
 
+HypothesisWriter = Callable[[str, int], list[str]]  # (question, how many) -> hypothetical documents
 AGREEMENT_DEPTH = 10
+
+
+def widen(
+    question: str,
+    dense: NDArray[np.float32],
+    *,
+    encoder: Encoder,
+    write: HypothesisWriter | None,
+    settings: HydeSettings,
+    trace: Trace,
+) -> NDArray[np.float32]:
+    """Return the question's dense vector with HyDE's help; unchanged, and noted, where the LLM fails or is missing."""
+    if write is None:
+        trace.note("HyDE is on, but no LLM is configured, so the search went on without it")
+        return dense
+    try:
+        with trace.stage("hyde"):
+            texts = [text for text in write(question, settings.documents) if text.strip()]
+    except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
+        trace.note(f"HyDE failed and the search went on without it: {error}")
+        return dense
+    if not texts:
+        trace.note("HyDE's LLM wrote nothing, so the search went on without it")
+        return dense
+    trace.hypothetical.extend(texts)
+    with trace.stage("encode"):
+        return widened_vector(encoder, dense, texts, keep_question=settings.keep_question)
 
 
 def widened_vector(

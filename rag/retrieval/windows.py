@@ -40,7 +40,7 @@ def merge_windows(
 
     Args:
         candidates: ranked, best first; the order also decides between equal scores.
-        windows: candidate id -> the sentences of its window (``indexes.store.neighbours.fetch_windows``). A
+        windows: candidate id -> the sentences of its window (``Collection.windows``). A
             candidate without one stands alone.
         limit: passages wanted, at least 1.
     """

@@ -30,10 +30,6 @@ class EdgeAliases(QdrantBase):
         ]
         return models.CollectionsAliasesResponse(aliases=found)
 
-    def get_collection_aliases(self, collection_name: str, **kwargs: Any) -> models.CollectionsAliasesResponse:
-        found = [item for item in self.get_aliases().aliases if item.collection_name == collection_name]
-        return models.CollectionsAliasesResponse(aliases=found)
-
     def update_collection_aliases(self, change_aliases_operations: Sequence[Any], **kwargs: Any) -> bool:
         """All of the operations in one step, or none."""
         aliases = self._aliases()

@@ -22,6 +22,7 @@ from indexes.store.edge import query as edge_query
 from indexes.store.edge.collections import DONE, EdgeCollections
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id
+from indexes.store.engine import DENSE, SPARSE, Hit, Leg
 
 WRITE_BATCH = 500  # points a call: the engine holds the GIL during one, about 40 ms
 
@@ -64,9 +65,6 @@ class EdgeClient(EdgeCollections):
         dense: NDArray[np.float32],
         sparse: Sequence[Any] | None,
         payloads: Sequence[dict[str, Any]],
-        *,
-        dense_name: str = "dense",
-        sparse_name: str = "sparse",
     ) -> None:
         """The fast path: native points straight from arrays, without a pydantic model for each.
 
@@ -79,7 +77,7 @@ class EdgeClient(EdgeCollections):
         import qdrant_edge as qe
 
         dims, sparse_names = self._schema(collection_name)
-        for name, there in ((dense_name, dims), (sparse_name if sparse is not None else None, sparse_names)):
+        for name, there in ((DENSE, dims), (SPARSE if sparse is not None else None, sparse_names)):
             if name is not None and name not in there:
                 raise edge_query.unknown_vector(name, [*dims, *sparse_names])
         if not len(ids) == len(dense) == len(payloads) == (len(ids) if sparse is None else len(sparse)):
@@ -90,14 +88,14 @@ class EdgeClient(EdgeCollections):
             )
         if not len(ids):
             return
-        check_dense(dense, dim=dims[dense_name], name=dense_name)
+        check_dense(dense, dim=dims[DENSE], name=DENSE)
         rows = dense.tolist()
         if sparse is None:
-            vectors: list[Any] = [{dense_name: row} for row in rows]
+            vectors: list[Any] = [{DENSE: row} for row in rows]
         else:
-            check_sparse(sparse, name=sparse_name)
+            check_sparse(sparse, name=SPARSE)
             vectors = [
-                {dense_name: row, sparse_name: qe.SparseVector(item.indices.tolist(), item.values.tolist())}
+                {DENSE: row, SPARSE: qe.SparseVector(item.indices.tolist(), item.values.tolist())}
                 for row, item in zip(rows, sparse, strict=True)
             ]
         self._write(collection_name, ids, vectors, payloads)
@@ -257,22 +255,12 @@ class EdgeClient(EdgeCollections):
         with self._folder(collection_name).opened() as shard:
             return edge_query.run_batch(shard, requests, self._schema(collection_name))
 
-    def query_arrays(
-        self,
-        collection_name: str,
-        legs: Sequence[tuple[str, Any]],
-        *,
-        limit: int,
-        query_filter: models.Filter | None = None,
-    ) -> list[list[tuple[str | int, float]]]:
-        """The fast path of search: native queries from arrays, plain (id, score) back.
-
-        Args:
-            legs: (vector name, dense float32 array or an object with ``indices`` and ``values``).
-        """
+    def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
+        """The fast path of search: native queries from arrays. Payloads are left out: ``payloads`` reads those of the
+        hits that are kept."""
         schema = self._schema(collection_name)
         with self._folder(collection_name).opened() as shard:
-            return edge_query.run_arrays(shard, legs, schema, limit=limit, query_filter=query_filter)
+            return edge_query.run_arrays(shard, legs, schema)
 
     def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
         """id (as text) -> payload; unknown ids are left out."""

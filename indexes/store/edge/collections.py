@@ -16,6 +16,7 @@ from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
 from indexes.store.edge.aliases import EdgeAliases
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder, engine_errors
+from indexes.store.engine import Kind
 
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
@@ -34,6 +35,18 @@ class EdgeCollections(EdgeAliases):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # ---- as an ``Engine`` ----
+
+    kind: Kind = "edge"
+
+    @property
+    def client(self) -> Self:
+        return self
+
+    def folder(self, collection_name: str) -> Path:
+        """Where the collection lies."""
+        return self._folder(collection_name, must_exist=False).folder
 
     # ---- collections ----
 
@@ -103,10 +116,6 @@ class EdgeCollections(EdgeAliases):
         folder.create(convert.edge_config(vectors, sparse), description)
         return True
 
-    def recreate_collection(self, collection_name: str, *args: Any, **kwargs: Any) -> bool:
-        self.delete_collection(collection_name)
-        return self.create_collection(collection_name, *args, **kwargs)
-
     def update_collection(self, collection_name: str, metadata: dict[str, Any] | None = None, **kwargs: Any) -> bool:
         """Only ``metadata`` can be updated; it is merged into what is there."""
         if any(value is not None for value in kwargs.values()):
@@ -144,11 +153,6 @@ class EdgeCollections(EdgeAliases):
 
         schema = convert.field_schema(field_schema or field_type or "keyword")
         return self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
-
-    def delete_payload_index(self, collection_name: str, field_name: str, **kwargs: Any) -> models.UpdateResult:
-        import qdrant_edge as qe
-
-        return self._update(collection_name, qe.UpdateOperation.delete_field_index(field_name))
 
     # ---- what every write goes through ----
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from indexes.errors import DiskSpaceError, StoreError
 from indexes.memory import give_back
-from indexes.store.checks import check_disk, check_room_to_open
+from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge.convert import INDEX_FROM_POINTS, described_config
 from indexes.store.edge.lock import FolderLock
@@ -194,7 +194,7 @@ class EdgeFolder:
         """Close, let a fresh process optimise the files, and open again at the next use. True if it changed any."""
         with self.opened() as shard:
             graph = shard.info().points_count >= INDEX_FROM_POINTS
-            size = edge_packing.disk_bytes([self.shard_path])
+            size = disk_bytes(self.shard_path)
             check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size)
             changed = self._optimized(graph=graph, segments=1, timeout=timeout, brief=False)
             self.write_description({**self.read_description(), "graph": graph})  # packing keeps it
@@ -212,7 +212,7 @@ class EdgeFolder:
                 return False
             if edge_packing.points_in_memory(self.shard_path) < edge_packing.PACK_POINTS:
                 return False
-            size = edge_packing.disk_bytes(edge_packing.in_memory(self.shard_path))
+            size = disk_bytes(*edge_packing.in_memory(self.shard_path))
             try:
                 check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size + FRESH_SEGMENT_BYTES)
                 graph = bool(self.read_description().get("graph"))

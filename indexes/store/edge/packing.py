@@ -33,10 +33,6 @@ def points_in_memory(shard: Path) -> int:
     return sum(file.stat().st_size for file in files) // _MAPPING_BYTES
 
 
-def disk_bytes(folders: list[Path]) -> int:
-    return sum(f.stat().st_blocks * 512 for folder in folders for f in folder.rglob("*") if f.is_file())
-
-
 def run_optimizer(shard: Path, lock: FolderLock, *, timeout: float, brief: bool) -> bool:
     """Optimise a closed shard as its configuration says; True if anything changed.
 

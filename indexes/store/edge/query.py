@@ -12,10 +12,9 @@ from indexes.errors import StoreError
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge import convert
 from indexes.store.edge.filters import filter_
-from indexes.store.edge.ids import from_edge_id
+from indexes.store.engine import Hit, Leg
 
 Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; sparse names
-Row = tuple[str | int, float]
 
 
 def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
@@ -172,33 +171,24 @@ def _both(one: models.Filter | None, other: models.Filter | None) -> models.Filt
     return models.Filter(must=[one, other]) if one is not None and other is not None else one or other
 
 
-def run_arrays(
-    shard: Any,
-    legs: Sequence[tuple[str, Any]],
-    schema: Schema,
-    *,
-    limit: int,
-    query_filter: models.Filter | None,
-) -> list[list[Row]]:
+def run_arrays(shard: Any, legs: Sequence[Leg], schema: Schema) -> list[list[Hit]]:
+    """Legs as one batch, without payloads."""
     import qdrant_edge as qe
 
-    chosen = filter_(query_filter)
     native = []
-    for name, vector in legs:
-        _check_query(vector, name, schema)
+    for leg in legs:
+        _check_query(leg.vector, leg.name, schema)
         native.append(
             qe.QueryRequest(
-                limit=limit,
-                query=convert.query(vector, name),
+                limit=leg.limit,
+                query=convert.query(leg.vector, leg.name),
                 with_payload=False,
                 with_vector=False,
-                filter=chosen,
+                filter=filter_(leg.filters),
             )
         )
-    return [
-        [(from_edge_id(point.id), point.score) for point in points]
-        for points in shard.query_batch(qe.QueryBatchRequest(native))
-    ]
+    answers = shard.query_batch(qe.QueryBatchRequest(native))
+    return [[Hit(str(point.id), point.score) for point in points] for points in answers]
 
 
 def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:

@@ -90,7 +90,7 @@ def agree(shared: Shared, count: int, yes: bool) -> None:
 def drop(index: Index) -> None:
     """The collection in all its generations, and what the manifests remember of it."""
     from indexes.manifest.paths import manifest_path, remove_manifest
-    from indexes.store.collection_generations import drop_name
+    from indexes.store.generations import Generations
 
-    for collection in drop_name(index.client, index.name):
+    for collection in Generations(index.store.engine, index.name).drop_all():
         remove_manifest(manifest_path(index.settings.store, collection, shared_client=False))

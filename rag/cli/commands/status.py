@@ -13,6 +13,7 @@ from rag.cli.output import data, data_json, megabytes, shown_path, words
 
 if TYPE_CHECKING:
     from indexes import DocumentInfo
+    from indexes.store.engine import Engine
     from rag.settings import Settings
 
 EPILOG = """\b
@@ -27,57 +28,56 @@ Examples:
 @shared_options
 def command(shared: Shared, list_documents: bool) -> None:
     """Show collections with their documents, sentences, encoder and size. No model is loaded."""
-    from indexes.store import collection_generations as generations
-    from indexes.store.client import engine_of, open_client
-    from indexes.store.collection import read_fingerprint
+    from indexes.store.client import open_engine
+    from indexes.store.collection import Collection
+    from indexes.store.generations import base_names
 
     store = shared.settings.store
-    client = open_client(store)
+    engine = open_engine(store)
     try:
-        engine = engine_of(client)
         where = store.url or str(store.path.expanduser())
         if "collection" in shared.arguments:
-            read_fingerprint(client, shared.collection)  # raises where there is none of that name
+            Collection(engine, shared.collection).check()  # raises where there is none of that name
             names = [shared.collection]
         else:
-            names = generations.names(client)
-        rows = [describe(client, name, shared.settings, documents=list_documents) for name in names]
+            names = base_names(engine)
+        rows = [describe(engine, name, shared.settings, documents=list_documents) for name in names]
     finally:
-        client.close()
+        engine.client.close()
     if shared.json:
-        data_json({"store": where, "engine": engine, "collections": rows})
+        data_json({"store": where, "engine": engine.kind, "collections": rows})
         return
-    words(f"{engine} store: {where}")
+    words(f"{engine.kind} store: {where}")
     if not rows:
         words("no collections yet; run: rag ingest PATH")
     for row in rows:
         show(row)
 
 
-def describe(client: Any, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
+def describe(engine: Engine, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
     """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
     from indexes import open_index
     from indexes.reindexing.report import model_of
-    from indexes.store import collection_generations as generations
-    from indexes.store.collection import read_fingerprint
+    from indexes.store.generations import Generations
 
     row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
     row["problem"] = row["differs"] = None
     row["older"] = []
     try:
-        now = generations.current(client, name)
-        row["size_bytes"] = folder_size(client, now)
+        generations = Generations(engine, name)
+        now = generations.of(generations.current())
+        row["size_bytes"] = now.disk_bytes()
         row["older"] = [
             {"collection": found.collection, "state": found.state, "model": model_of(found.record)}
-            for found in generations.superseded(client, name)
+            for found in generations.superseded()
         ]
-        recorded = read_fingerprint(client, now)
+        recorded = now.fingerprint()
         if recorded is not None:
             row["encoder"] = {key: recorded.get(key) for key in ("model", "dim", "sparse")}
-        with open_index(name, settings=settings, client=client, check_model=False) as index:
+        with open_index(name, settings=settings, client=engine.client, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
-        row["differs"] = differing(found, settings, now)
+        row["differs"] = differing(found, settings, now.name)
     except StoreError as error:
         row["problem"] = str(error)
         return row
@@ -105,15 +105,6 @@ def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int |
         manifest.close()
     there = {info.doc_id: info.sentences for info in found}
     return unfinished + sum(expected.get(key) != there.get(key) for key in expected.keys() | there.keys())
-
-
-def folder_size(client: Any, name: str) -> int | None:
-    """Bytes on this machine's disk; None for a server."""
-    root = getattr(client, "root", None)
-    if not isinstance(root, Path):
-        return None
-    # Blocks, not lengths: the engine's memory maps are sparse files.
-    return sum(file.stat().st_blocks * 512 for file in (root / name).rglob("*") if file.is_file())
 
 
 def show(row: dict[str, Any]) -> None:

@@ -1,0 +1,170 @@
+"""Engine: what a collection asks of Qdrant beside the calls that every Qdrant client has.
+
+The embedded engine (``indexes.store.edge``) is one itself; ``ClientEngine`` makes one of a ``QdrantClient``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client.client_base import QdrantBase
+from qdrant_client.http import models
+
+from indexes.encoders.base import SparseVector
+from indexes.store.checks import check_dense, check_sparse
+from indexes.store.payload import plain_json
+
+DENSE = "dense"
+SPARSE = "sparse"
+REQUEST_POINTS = 256  # points in one request to a server
+
+Kind = Literal["edge", "local", "memory", "server"]
+
+
+@dataclass(slots=True)
+class Hit:
+    """One point found. ``payload`` is None until it has been read."""
+
+    id: str
+    score: float
+    payload: dict[str, Any] | None = None
+
+
+class Leg(NamedTuple):
+    """One nearest-neighbour question: in which named vector, for what, how many, among which points."""
+
+    name: str
+    vector: Any  # float32 (dim,), or a SparseVector
+    limit: int
+    filters: models.Filter | None = None
+
+
+class Engine(Protocol):
+    """One Qdrant, embedded or not. ``client`` has the calls of ``qdrant_client``, for everything not named here."""
+
+    @property
+    def kind(self) -> Kind:
+        """Return which engine it is."""
+
+    @property
+    def client(self) -> QdrantBase:
+        """Return the client; LlamaIndex's own Qdrant store runs on it too."""
+
+    def collection_metadata(self, collection_name: str) -> dict[str, Any]:
+        """Return the metadata of a collection; the embedded engine opens and locks nothing for it."""
+
+    def upsert_arrays(
+        self,
+        collection_name: str,
+        ids: Sequence[str | int],
+        dense: NDArray[np.float32],
+        sparse: Sequence[Any] | None,
+        payloads: Sequence[dict[str, Any]],
+    ) -> None:
+        """Write n points; everything is checked before anything is written."""
+
+    def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
+        """Answer all legs in one round trip, best hit first; payloads only where they cost no second one."""
+
+    def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
+        """Return id (as text) -> payload; unknown ids are left out."""
+
+    def flush(self, collection_name: str) -> None:
+        """Bring what was written onto the disk."""
+
+    def pack(self, collection_name: str) -> bool:
+        """Put points kept in memory into files, where there are many."""
+
+    def optimize(self, collection_name: str, *, timeout: float) -> bool:
+        """Index and vacuum; True if anything changed."""
+
+    def briefly(self, collection_name: str) -> AbstractContextManager[None]:
+        """Hold the collection for a moment: another process that wants it waits instead of failing."""
+
+    def folder(self, collection_name: str) -> Path | None:
+        """Return where the collection lies on this machine; None if it does not."""
+
+
+class ClientEngine:
+    """A ``QdrantClient`` as an ``Engine``: a server, or the client's own local mode."""
+
+    def __init__(self, client: Any) -> None:
+        from qdrant_client.local.qdrant_local import QdrantLocal
+
+        self.client: QdrantBase = client
+        self.kind: Kind = "server"
+        inner = getattr(client, "_client", client)
+        if isinstance(inner, QdrantLocal):
+            self.kind = "memory" if inner.location == ":memory:" else "local"
+
+    def collection_metadata(self, collection_name: str) -> dict[str, Any]:
+        return dict(self.client.get_collection(collection_name).config.metadata or {})
+
+    def upsert_arrays(
+        self,
+        collection_name: str,
+        ids: Sequence[str | int],
+        dense: NDArray[np.float32],
+        sparse: Sequence[Any] | None,
+        payloads: Sequence[dict[str, Any]],
+    ) -> None:
+        plain = [plain_json(payload) for payload in payloads]
+        check_dense(dense, dim=dense.shape[1], name=DENSE)  # the server itself refuses a wrong dimension
+        check_sparse(sparse or [], name=SPARSE)
+        vectors: list[dict[str, Any]] = [{DENSE: row} for row in dense.tolist()]
+        for vector, terms in zip(vectors, sparse or [], strict=bool(sparse)):
+            vector[SPARSE] = _asked(terms)
+        made = [
+            models.PointStruct(id=identity, vector=vector, payload=payload)
+            for identity, vector, payload in zip(ids, vectors, plain, strict=True)
+        ]
+        for start in range(0, len(made), REQUEST_POINTS):
+            self.client.upsert(collection_name, points=made[start : start + REQUEST_POINTS])
+
+    def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
+        requests = [
+            models.QueryRequest(
+                query=_asked(leg.vector),
+                using=leg.name,
+                limit=leg.limit,
+                filter=leg.filters,
+                with_payload=with_payload,
+            )
+            for leg in legs
+        ]
+        answers = self.client.query_batch_points(collection_name, requests=requests)
+        return [
+            [Hit(str(point.id), point.score, (point.payload or {}) if with_payload else None) for point in answer.points]
+            for answer in answers
+        ]
+
+    def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
+        found = self.client.retrieve(collection_name, ids=list(ids), with_payload=True, with_vectors=False)
+        return {str(record.id): record.payload or {} for record in found}
+
+    def flush(self, collection_name: str) -> None:
+        """Do nothing: a server has written when the call returned."""
+
+    def pack(self, collection_name: str) -> bool:
+        return False
+
+    def optimize(self, collection_name: str, *, timeout: float) -> bool:
+        return False  # a server does so by itself
+
+    def briefly(self, collection_name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def folder(self, collection_name: str) -> Path | None:
+        return None
+
+
+def _asked(vector: Any) -> Any:
+    if isinstance(vector, SparseVector):
+        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+    return np.asarray(vector, dtype=np.float32).tolist()

@@ -1,0 +1,112 @@
+"""The schema of a collection, and the fingerprint of the model that filled it.
+
+Named vectors ``dense`` (cosine) and ``sparse`` (with Qdrant's IDF where the encoder's lexical side wants it), one
+payload index on ``doc_id``: without it deleting or filtering by document takes 100 times longer. Positions need no
+index: neighbours are fetched by their computed ids. The fingerprint is kept in the collection's own metadata.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qdrant_client.http import models
+
+from indexes.encoders.base import Fingerprint
+from indexes.errors import FingerprintMismatchError, StoreError
+from indexes.settings.sections import StoreSettings
+from indexes.store.engine import DENSE, SPARSE, Engine, Kind
+
+METADATA_KEY = "ragwright"
+SCHEMA_VERSION = 1
+
+# float16 keeps four digits of a cosine, as many as a model that computes in bfloat16 has to give.
+_DATATYPES = {"float16": models.Datatype.FLOAT16, "turbo8": models.Datatype.TURBO8}
+
+
+def create(
+    engine: Engine,
+    name: str,
+    *,
+    fingerprint: Fingerprint,
+    idf: bool,
+    settings: StoreSettings,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Make a collection for a model's vectors.
+
+    Raises:
+        StoreError: settings that this engine cannot meet.
+    """
+    _check_quantization(engine.kind, settings)
+    server: dict[str, Any] = {}
+    if engine.kind == "server":
+        server["shard_number"] = settings.shard_number
+        server["replication_factor"] = settings.replication_factor
+        server["on_disk_payload"] = True
+        if settings.quantization == "int8":
+            server["quantization_config"] = models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+            )
+    dense = models.VectorParams(
+        size=fingerprint.dim,
+        distance=models.Distance.COSINE,
+        on_disk=settings.on_disk or None,
+        datatype=_DATATYPES.get(settings.quantization),
+    )
+    sparse = models.SparseVectorParams(
+        modifier=models.Modifier.IDF if idf else None,
+        index=models.SparseIndexParams(on_disk=True) if settings.on_disk else None,
+    )
+    record = {
+        "schema": SCHEMA_VERSION,
+        "fingerprint": {**fingerprint.as_dict(), "digest": fingerprint.digest},
+        **(extra or {}),
+    }
+    engine.client.create_collection(
+        name,
+        vectors_config={DENSE: dense},
+        sparse_vectors_config={SPARSE: sparse} if fingerprint.sparse != "none" else None,
+        metadata={METADATA_KEY: record},
+        **server,
+    )
+    if engine.kind in ("edge", "server"):  # the local mode has no payload indexes and warns about it
+        engine.client.create_payload_index(name, field_name="doc_id", field_schema=models.PayloadSchemaType.KEYWORD)
+
+
+def _check_quantization(engine: Kind, settings: StoreSettings) -> None:
+    fits = {"int8": ("server",), "turbo8": ("edge",)}
+    if settings.quantization in fits and engine not in fits[settings.quantization]:
+        other = "turbo8" if engine == "edge" else "int8" if engine == "server" else "float16"
+        raise StoreError(
+            f"store.quantization = '{settings.quantization}' is not to be had from this engine ({engine})",
+            remedy=f"set store.quantization to '{other}' or 'float16'",
+        )
+
+
+def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) -> None:
+    """Refuse what another model filled: its vectors mean something else.
+
+    Args:
+        record: what the collection says of itself (``Collection.record``).
+
+    Raises:
+        FingerprintMismatchError: with both models and the way out.
+    """
+    there = record.get("fingerprint")
+    if there is None:
+        raise FingerprintMismatchError(
+            f"collection {name!r} does not say which model filled it, so it was not built by RagWright",
+            remedy="choose another collection name, or delete this one and ingest again",
+        )
+    if there.get("digest") == fingerprint.digest:
+        return
+    here = fingerprint.as_dict()
+    differing = [
+        f"{key} {there.get(key)!r} against {value!r}" for key, value in here.items() if there.get(key) != value
+    ]
+    raise FingerprintMismatchError(
+        f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
+        f"({', '.join(differing) or 'other weights'})",
+        remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or set the "
+        f"encoder (provider and model) back to {there.get('model')!r}, or choose another collection",
+    )

@@ -1,0 +1,81 @@
+"""Rerank candidates by any LlamaIndex node postprocessor, and blend its scores with the fused ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+from indexes.store.fusion import fuse
+from rag.retrieval.candidate import Candidate
+from rag.settings import RerankSettings
+from rag.trace import Trace
+
+
+def rerank(
+    reranker: Any, question: str, candidates: list[Candidate], settings: RerankSettings, trace: Trace
+) -> list[Candidate]:
+    """Return the candidates in the reranker's order; one of ours (with ``score``) also leaves its raw scores."""
+    read_window = settings.read == "window"
+    if hasattr(reranker, "score"):
+        texts = [(c.window if read_window else None) or c.record.text for c in candidates]
+        scores = reranker.score(question, texts)
+        if scores.truncated:
+            trace.note(f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads")
+        for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
+            candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
+            candidate.score = candidate.rerank_score
+        _blend(candidates, settings, trace)
+        return sorted(candidates, key=lambda c: (-c.order, c.id))
+    by_id = {candidate.id: candidate for candidate in candidates}
+    nodes = [_as_node(candidate, read_window) for candidate in candidates]
+    kept = []
+    for node in reranker.postprocess_nodes(nodes, query_bundle=QueryBundle(question)):
+        candidate = by_id[node.node.node_id]
+        candidate.rerank_score = candidate.score = float(node.score or 0.0)
+        kept.append(candidate)
+    if _blend(kept, settings, trace):
+        kept.sort(key=lambda c: (-c.order, c.id))
+    return kept
+
+
+def _blend(candidates: list[Candidate], settings: RerankSettings, trace: Trace) -> bool:
+    """Where ``rerank.weight`` is below 1: the weighted mean of both scores is the score (``blend``).
+
+    ``rerank_score`` stays what the model said of each candidate by itself, so that thresholds keep their meaning.
+    """
+    weight = settings.weight
+    if weight >= 1 or not candidates:
+        return False
+    model = [(c.id, float(c.rerank_score or 0.0) if c.rerank_raw is None else c.rerank_raw) for c in candidates]
+    first = [(c.id, float(c.fused_score or 0.0)) for c in candidates]
+    blended = blend(model, first, weight=weight, scale=settings.scale)
+    for candidate in candidates:
+        candidate.blended_score = candidate.score = blended[candidate.id]
+    trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one")
+    return True
+
+
+def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:
+    """For a foreign postprocessor, which reads a node's text: the window takes the sentence's place."""
+    node = candidate.to_node()
+    if read_window and candidate.window and isinstance(node.node, TextNode):
+        node.node.set_content(candidate.window)
+    return node
+
+
+def blend(
+    model: Sequence[tuple[str, float]], first: Sequence[tuple[str, float]], *, weight: float, scale: float | None
+) -> dict[str, float]:
+    """id -> ``weight`` of the reranker's score and the rest of the fused one.
+
+    Args:
+        model, first: (id, score) of the same candidates: the reranker's raw scores and the fused ones. The fused scores
+            are stretched to [0, 1] over them.
+        scale: the raw scores are divided by it; None: they are stretched as well, however little they differ.
+    """
+    if scale is None:
+        return dict(fuse(model, first, method="minmax", dense_weight=weight, sparse_weight=1 - weight))
+    stretched = dict(fuse([], first, method="minmax", dense_weight=0, sparse_weight=1))
+    return {name: weight * raw / scale + (1 - weight) * stretched[name] for name, raw in model}
