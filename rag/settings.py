@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field
 
 from indexes.settings.sections import IndexSettings, SectionModel
 
-
 _FUSING = {"dense_weight", "sparse_weight", "score_both", "rrf_k"}
 
 

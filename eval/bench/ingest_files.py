@@ -229,14 +229,14 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
 
 def _opened(store: str) -> dict[str, object]:
     """The engine's own memory for a collection that is only opened."""
-    from indexes.store import points
-    from indexes.store.client import open_client
+    from indexes.store.client import open_engine
+    from indexes.store.collection import Collection
 
-    client = open_client(_settings(Path(store)).store)
+    engine = open_engine(_settings(Path(store)).store)
     before = _resident("self", "RssAnon")
-    points.count(client, "default")
+    Collection(engine, "default").count()
     taken = _resident("self", "RssAnon") - before
-    client.close()
+    engine.client.close()
     return {"engine_mib": taken}
 
 

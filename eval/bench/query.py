@@ -2,8 +2,8 @@
 
 Contestants, on the same random collection (dense unit vectors; about 60 Zipf-distributed terms a node out of 30,000):
 
-- ``ragwright``: the default path on the embedded engine: both legs with payloads, the second search in which each leg
-  scores what the other found (``retrieval.score_both``), and ``fuse`` with the default weights.
+- ``ragwright``: the default path on the embedded engine, ``Collection.hybrid_search`` with the default settings: both
+  legs with payloads, the second search in which each leg scores what the other found, and the fusion.
 - ``ragwright, one search``: the same without the second search.
 - ``local mode``: the two legs as the stock LlamaIndex store asks them of ``QdrantClient(path=)``, which has no second
   search, and the same fusion.
@@ -32,11 +32,9 @@ from eval.bench.timing import alternate, circumstances, ratio, report
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import StoreSettings
-from indexes.store.client import open_client
-from indexes.store.collection import ensure_collection
+from indexes.store.client import open_engine
+from indexes.store.collection import OPTIMISE_FROM, Collection
 from indexes.store.fusion import fuse
-from indexes.store.points import OPTIMISE_FROM, flush, optimize, upsert_records
-from indexes.store.search import fusable_scores, search_legs
 from rag.settings import RetrievalSettings
 
 VOCABULARY = 30_000
@@ -80,15 +78,15 @@ def _record(i: int) -> SentenceRecord:
     return SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, text, metadata=metadata)
 
 
-def build(client: Any, corpus: Corpus, settings: StoreSettings, name: str) -> None:
+def build(store: Collection, corpus: Corpus, settings: StoreSettings, name: str) -> None:
     """The corpus through our own write path (local mode takes PointStructs from it, the engine arrays)."""
     fingerprint = Fingerprint("random", "0", corpus.dense.shape[1], "cls", {}, "learned")
-    ensure_collection(client, NAME, fingerprint=fingerprint, idf=False, settings=settings)
+    store.ensure(fingerprint, idf=False, settings=settings)
     # disable=None: no bar where stderr is no terminal
     for start in tqdm(range(0, len(corpus.records), CHUNK), desc=f"building {name}", unit_scale=CHUNK, disable=None):
         part = slice(start, start + CHUNK)
-        upsert_records(client, NAME, corpus.records[part], corpus.dense[part], corpus.sparse[part])
-        flush(client, NAME)
+        store.put(corpus.records[part], corpus.dense[part], corpus.sparse[part])
+        store.flush()
 
 
 def joined(dense: Ranking, sparse: Ranking) -> Ranking:
@@ -97,24 +95,23 @@ def joined(dense: Ranking, sparse: Ranking) -> Ranking:
 
 
 def searcher(
-    client: Any, corpus: Corpus, top_k: int, score_both: bool = True
+    store: Collection, corpus: Corpus, top_k: int, score_both: bool = True
 ) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
     def search(i: int) -> tuple[Ranking, dict[str, Any]]:
-        dense, sparse = corpus.questions[i], corpus.terms[i]
-        legs = search_legs(client, NAME, dense=dense, sparse=sparse, limit=top_k)
-        scores = fusable_scores(client, NAME, legs, dense=dense, sparse=sparse, method="minmax", score_both=score_both)
-        return joined(*scores)[:top_k], legs.payloads()
+        fusing = {**RETRIEVAL.fusing, "score_both": score_both}
+        hits = store.hybrid_search(corpus.questions[i], corpus.terms[i], limit=top_k, **fusing)
+        return [(hit.id, hit.score) for hit in hits[:top_k]], {hit.id: hit.payload for hit in hits}
 
     return search
 
 
-def stock_searcher(client: Any, corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+def stock_searcher(store: Collection, corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
     """The two requests of LlamaIndex's QdrantVectorStore in hybrid mode, in one batch."""
     from qdrant_client.http import models
 
     def search(i: int) -> tuple[Ranking, dict[str, Any]]:
         terms = corpus.terms[i]
-        answers = client.query_batch_points(
+        answers = store.engine.client.query_batch_points(
             NAME,
             requests=[
                 models.QueryRequest(query=corpus.questions[i].tolist(), using="dense", limit=top_k, with_payload=True),
@@ -201,22 +198,22 @@ def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, obje
         engines.append(("ragwright, optimised", StoreSettings(path=folder / "optimised", engine="edge")))
     if not options.no_local:
         engines.append(("local mode", StoreSettings(path=folder / "local", engine="local")))
-    clients: list[Any] = []
+    stores: list[Collection] = []
     searches: dict[str, Callable[[int], Any]] = {}
     built: dict[str, float] = {}
     for name, settings in engines:
-        client = open_client(settings)
-        clients.append(client)
+        store = Collection(open_engine(settings), NAME)
+        stores.append(store)
         start = time.process_time()
-        build(client, corpus, settings, name)
+        build(store, corpus, settings, name)
         built[name] = options.points / (time.process_time() - start)
         if "optimised" in name:
             sys.stderr.write("optimising: minutes\n" if options.points >= OPTIMISE_FROM else "too small to index\n")
-            optimize(client, NAME, force=True)
+            store.optimize(force=True)
         make = stock_searcher if name == "local mode" else searcher
-        searches[name] = make(client, corpus, options.top_k)
+        searches[name] = make(store, corpus, options.top_k)
         if name == "ragwright":
-            searches["ragwright, one search"] = searcher(client, corpus, options.top_k, score_both=False)
+            searches["ragwright, one search"] = searcher(store, corpus, options.top_k, score_both=False)
     searches["numpy + scipy"] = exact_searcher(corpus, options.top_k)
     per_turn = {name: 1 if name == "local mode" else QUERIES for name in searches}
     wall: dict[str, list[float]] = {name: [] for name in searches}
@@ -244,7 +241,7 @@ def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, obje
         if name in built:
             row["points_per_cpu_second_in"] = round(built[name])
         rows.append(row)
-    for client in clients:
-        client.close()
+    for store in stores:
+        store.engine.client.close()
     facts = circumstances(points=options.points, dim=options.dim, top_k=options.top_k, rounds=options.rounds)
     return rows, facts

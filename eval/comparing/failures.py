@@ -118,33 +118,27 @@ def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) 
     """Rank of each relevant document's best sentence in each leg (DEEP hits) and in the fusion of both legs' top_k."""
     from eval.measure.to_documents import Lifter
     from indexes.nodes.record import SentenceRecord
-    from indexes.store.search import Legs, search_legs
-    from rag.retrieval.hybrid import fuse_scores, leg_scores
 
     index, retrieval = retriever.index, retriever.settings.retrieval
     lifter = Lifter(dataset, index)
     encoded = index.encoder.encode_queries([question])
-    sparse = encoded.sparse[0] if encoded.sparse is not None else None
-    deep = search_legs(index.client, index.collection, dense=encoded.dense[0], sparse=sparse, limit=DEEP)
-    names: dict[str, str] = {}
+    legs = encoded.dense[0], encoded.sparse[0] if encoded.sparse is not None else None
     found: dict[str, dict[str, Any]] = {}
-    for leg, hits in (("dense", deep.dense), ("sparse", deep.sparse)):
-        for rank, hit in enumerate(hits, start=1):
+    deep = index.store.hybrid_search(*legs, limit=DEEP, method="rrf")
+    for leg in ("dense", "sparse"):
+        ranked = sorted((rank, hit.id, hit) for hit in deep if (rank := getattr(hit, f"{leg}_rank")) is not None)
+        for rank, _, hit in ranked:
             record = SentenceRecord.from_payload(hit.payload)
-            name = names[hit.id] = lifter.of_record(record)
+            name = lifter.of_record(record)
             if name in relevant and leg not in (entry := found.setdefault(name, {"text": record.text})):
                 entry[leg] = rank
-    kept = Legs(dense=deep.dense[: retrieval.top_k], sparse=deep.sparse[: retrieval.top_k])
-    scores = leg_scores(index, kept, encoded.dense[0], sparse, retrieval)
-    fused = fuse_scores(scores, retrieval, both=sparse is not None)
-    for rank, (identity, _) in enumerate(fused, start=1):
-        name = names[identity]
+    fused = index.store.hybrid_search(*legs, limit=retrieval.top_k, **retrieval.fusing)
+    for rank, hit in enumerate(fused, start=1):
+        name = lifter.of_record(SentenceRecord.from_payload(hit.payload))
         if name in found:
             found[name].setdefault("fused", rank)
     missing = [name for name in relevant if name not in found]
     if missing and lifter.level == "document" and dataset.corpus:
-        from indexes.store.points import count
-
         for name in missing:
-            found[name] = {"absent": count(index.client, index.collection, name) == 0}
+            found[name] = {"absent": index.store.count(name) == 0}
     return found

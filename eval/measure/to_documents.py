@@ -151,5 +151,5 @@ def _sentences(index: Any, names: list[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(wanted), _LOOKUP):
         part = wanted[start : start + _LOOKUP]
-        found.update(str(r.id) for r in index.client.retrieve(index.collection, ids=part, with_payload=False))
+        found.update(index.store.payloads(part))
     return found

@@ -12,7 +12,7 @@ from eval.datasets.dataset import Passage as Row
 from eval.datasets.dataset import passage_id
 from indexes.errors import SourceError
 from indexes.nodes.record import SentenceRecord, join_records
-from indexes.store.points import document_filter
+from indexes.store.collection import document_filter
 from rag.answer.check.terms import terms_of
 from rag.retrieval.candidate import Passage
 
@@ -132,10 +132,8 @@ def _window(records: Sequence[SentenceRecord]) -> Window:
 
 
 def _sentences(index: Any, doc_id: str, count: int) -> list[SentenceRecord]:
-    points, _ = index.client.scroll(
-        index.collection, scroll_filter=document_filter(doc_id), limit=count, with_payload=True, with_vectors=False
-    )
-    return sorted((SentenceRecord.from_payload(point.payload) for point in points), key=lambda r: r.position)
+    page = next(index.store.pages(count, document_filter(doc_id)))
+    return sorted((SentenceRecord.from_payload(payload) for _, payload in page), key=lambda r: r.position)
 
 
 def _hash(text: str) -> float:

@@ -107,10 +107,7 @@ def verify(store: Collection, manifest: Manifest, *, repair: bool = False) -> Ve
 
 
 def _unfinished(store: Collection, manifest: Manifest) -> list[Difference]:
-    return [
-        Difference(doc_id, "unfinished", None, store.count(doc_id))
-        for doc_id in manifest.unfinished()
-    ]
+    return [Difference(doc_id, "unfinished", None, store.count(doc_id)) for doc_id in manifest.unfinished()]
 
 
 def _compare(store: Collection, manifest: Manifest) -> Verification:

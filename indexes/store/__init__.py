@@ -1,1 +1,3 @@
-"""Qdrant, embedded or a server: open it, put sentences in, find them by both legs, fetch their neighbours."""
+"""The store: a ``Collection`` of sentences (put, count, delete, windows, hybrid search) over an ``Engine``, the
+embedded Qdrant in ``edge/`` or any Qdrant client. Its generations, and its points as a LlamaIndex vector store.
+"""

@@ -1,4 +1,7 @@
-"""Collection: the sentences of one name in one engine. Everything above the store speaks to this."""
+"""Collection: the sentences of one name in one engine. Everything above the store speaks to this.
+
+LlamaIndex is imported where it is needed: looking at a collection's record takes no second.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.errors import CollectionNotFoundError, StoreError
-from indexes.nodes.record import SentenceRecord, point_id
 from indexes.settings.sections import StoreSettings
 from indexes.store import schema, search
 from indexes.store.checks import check_name, disk_bytes
 from indexes.store.engine import DENSE, SPARSE, Engine, Leg
 from indexes.store.fusion import Method, fuse
-from indexes.store.neighbours import missing_ids, window_of
 from indexes.store.search import HybridHit
 
 if TYPE_CHECKING:
     from llama_index.core.vector_stores.types import MetadataFilters
+
+    from indexes.nodes.record import SentenceRecord
 
 LOOKUP = 512  # documents whose first sentence is fetched in one call
 OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
@@ -252,6 +255,8 @@ class Collection:
 
         One facet over the indexed ``doc_id``, then the first sentence of each document, fetched by its computed id.
         """
+        from indexes.nodes.record import point_id
+
         self.check()
         total = self.count()
         if not total:
@@ -280,6 +285,9 @@ class Collection:
         Returns:
             record id -> consecutive sentences in document order. One call for all records; none for window 0.
         """
+        from indexes.nodes.record import SentenceRecord
+        from indexes.store.neighbours import missing_ids, window_of
+
         known = {record.id: record for record in records}
         missing = missing_ids(records, window)
         if missing:
@@ -336,5 +344,5 @@ class Collection:
             if score_both and method == "minmax" and len(legs) == 2:
                 scores = search.scored_by_both(self.engine, self.name, scores, legs)
         with stage("fuse"):
-            weights = {"dense_weight": dense_weight, "sparse_weight": sparse_weight}
-            return search.ranking(*hits, scores, fuse(*scores, method=method, rrf_k=rrf_k, **weights))
+            fused = fuse(*scores, method=method, dense_weight=dense_weight, sparse_weight=sparse_weight, rrf_k=rrf_k)
+            return search.ranking(*hits, scores, fused)

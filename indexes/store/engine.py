@@ -140,7 +140,10 @@ class ClientEngine:
         ]
         answers = self.client.query_batch_points(collection_name, requests=requests)
         return [
-            [Hit(str(point.id), point.score, (point.payload or {}) if with_payload else None) for point in answer.points]
+            [
+                Hit(str(point.id), point.score, (point.payload or {}) if with_payload else None)
+                for point in answer.points
+            ]
             for answer in answers
         ]
 

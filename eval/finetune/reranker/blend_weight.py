@@ -50,7 +50,7 @@ def blended_each(
 ) -> dict[str, float]:
     """Question -> a measure when its list's order is ``share`` of the raw scores and the rest of the fused ones, as
     ``rerank.weight`` and ``rerank.scale`` do it; 1 is the raw scores alone."""
-    from rag.retrieval.hybrid import blend
+    from rag.retrieval.rerank import blend
 
     results: dict[str, list[tuple[str, float]]] = {}
     for one, scores in zip(lists, raw, strict=True):

@@ -1,1 +1,1 @@
-"""One file a command of ``rag``."""
+"""The commands of ``rag``, one file each; ``rag.cli.main`` loads the one that is called."""

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 from eval.comparing.gate import gate
 from eval.measure.evaluate import Evaluation, evaluate
 from eval.measure.session import Session
-from rag.retrieval import hybrid
+from indexes.store.collection import Collection
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import load_settings
 
@@ -89,12 +89,12 @@ def test_a_reranker_with_its_sign_flipped_is_caught(session, made_up_dataset):
 def test_windows_off_by_one_are_caught(session, made_up_dataset, monkeypatch):
     measures = ["Window@1"]
     right = measured(session, configured(window=0), "windows", measures=measures)
-    fetch = hybrid.fetch_windows
+    fetch = Collection.windows
 
-    def off_by_one(client, name, records, window):
-        wide = fetch(client, name, records, window + 1)
+    def off_by_one(store, records, window):
+        wide = fetch(store, records, window + 1)
         return {record.id: wide[record.id][-1:] for record in records}
 
-    monkeypatch.setattr(hybrid, "fetch_windows", off_by_one)
+    monkeypatch.setattr(Collection, "windows", off_by_one)
     wrong = measured(session, configured(window=0), "off by one", measures=measures)
     assert failed(right, wrong, made_up_dataset, measures), (right.scores.mean, wrong.scores.mean)

@@ -15,7 +15,6 @@ from eval.measure.embedding_cache import CachedEncoder, cache_encoder
 from indexes.encoders import build_encoder
 from indexes.encoders.base import CountsTokens
 from indexes.nodes import build_splitter
-from indexes.store.search import search_legs
 from rag import Settings, load_settings
 
 TITLE = "Harbour"
@@ -61,7 +60,7 @@ def test_a_title_before_each_sentence_and_the_lexical_side(
         )
         with index_dataset(dataset, tree, cache=tmp_path) as index:
             asked = index.encoder.encode_queries([TITLE]).sparse
-            hits = search_legs(index.client, index.collection, dense=None, sparse=asked[0], limit=10).sparse
+            hits = index.store.hybrid_search(None, asked[0], limit=10)
             assert index.count == 3  # the title itself is the first sentence
             return sorted(hit.payload["position"] for hit in hits)
 

@@ -24,7 +24,6 @@ from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.paths import manifest_path
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
-from indexes.store import points
 
 HEN = "The hen lays an egg each morning. She eats barley and snails. At night she sleeps on the beam."
 
@@ -174,13 +173,13 @@ def test_an_update_that_was_cut_off_is_finished_when_it_is_opened(
         journal.append(doc_id, new)
         journal.complete({doc_id: 0})
         manifest.begin(Entry(doc_id, doc_id, "new", old.recipe))
-        points.upsert_records(index.client, "default", [record], vector.dense, [sparse] if sparse else None)
+        index.store.put([record], vector.dense, [sparse] if sparse else None)
         journal._connection.close()  # type: ignore[union-attr] - the process dies: half new, half old
     with open_index(settings=settings, encoder=encoder) as index:
         assert index.client.count("default").count == 3
-        assert points.count(index.client, "default", doc_id) == 1
+        assert index.store.count(doc_id) == 1
         assert index.verify().sound
-        replace_document(index.client, "default", doc_id, [new])  # again changes nothing
+        replace_document(index.store, doc_id, [new])  # again changes nothing
         assert index.verify().sound
 
 
@@ -188,10 +187,10 @@ def test_verify_tells_and_mends(docs: Path, settings: IndexSettings, encoder: En
     with build_index(docs, settings=settings, encoder=encoder) as index:
         hen = next(info.doc_id for info in index.documents() if info.doc_id.endswith("hen.txt"))
         lost = SentenceRecord(hen, 1, "").id
-        points.delete_points(index.client, "default", [lost])
+        index.store.delete_points([lost])
         stray = SentenceRecord("stray", 0, "A stray sentence.")
         vector = encoder.encode_documents([stray.text])
-        points.upsert_records(index.client, "default", [stray], vector.dense, vector.sparse)
+        index.store.put([stray], vector.dense, vector.sparse)
         found = index.verify()
         assert not found.sound
         assert {(d.doc_id, d.problem, d.expected, d.found) for d in found.differences} == {

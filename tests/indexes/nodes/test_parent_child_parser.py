@@ -13,7 +13,6 @@ from indexes.nodes.parent_child_parser import iter_children
 from indexes.nodes.record import join_records
 from indexes.nodes.topic_pass import ask_llm
 from indexes.readers import read_file
-from indexes.store.neighbours import fetch_windows
 from rag import build_retriever, load_settings
 from rag.settings import Settings
 
@@ -97,7 +96,7 @@ def test_children_of_one_document_tile_it_and_name_their_parents(tmp_path: Path)
 
 def test_a_parent_is_fetched_in_one_call(index: Index) -> None:
     nodes = build_retriever(index, settings=load_settings(profile="offline")).search("浇水").candidates
-    windows = fetch_windows(index.client, index.collection, [c.record for c in nodes], 0)
+    windows = index.store.windows([c.record for c in nodes], 0)
     assert all(len(windows[c.id]) == c.record.parent[1] - c.record.parent[0] + 1 for c in nodes if c.record.parent)
 
 

@@ -21,9 +21,9 @@ from indexes.ingest import pipeline
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import manifest_path
 from indexes.settings.sections import IndexSettings
-from indexes.store import collection_generations as generations
-from indexes.store.collection import list_collections
+from indexes.store.collection import collection_names
 from indexes.store.edge.client import EdgeClient
+from indexes.store.generations import Generations, base_names
 from rag.cli.main import main
 from tests.indexes.reindexing import reindex_kill
 from tests.indexes.reindexing.reindex_kill import settings_for, words_model
@@ -113,7 +113,7 @@ def test_it_ends_as_a_fresh_build_would_and_the_files_are_not_read(
     back = reindex(settings=old, encoder=old_model)
     assert (back.new, back.removed, back.encoded) == ("default.3", ["default.2"], 1)  # the cache has the others
     with open_index(settings=old, encoder=old_model) as index:
-        assert list_collections(index.client) == ["default.3"]
+        assert collection_names(index.store.engine) == ["default.3"]
         assert index.count == 6
 
 
@@ -196,7 +196,7 @@ def test_killed_at_each_of_its_steps(docs: Path, tmp_path: Path, new_model: Enco
     with open_index(settings=settings_for(store, "note: "), encoder=new_model) as index:
         same_points(vectors(index), expected)
         assert index.verify().sound
-        assert list_collections(index.client) == ["default.2"]
+        assert collection_names(index.store.engine) == ["default.2"]
         assert index.client.count("default").count == len(expected)
         left = {path.name for path in (store / "manifests").iterdir()}
     assert not {name for name in left if not name.startswith("default.2.")}, left
@@ -276,8 +276,8 @@ def test_too_little_disk_and_a_model_that_fails_leave_the_old_in_use(
         reindex(settings=new, encoder=new_model)
     with open_index(settings=old, encoder=old_model) as index:
         assert best(index) == ANSWER
-        assert generations.names(index.client) == ["default"]
-        assert [item.state for item in generations.superseded(index.client, "default")] == ["building"]
+        assert base_names(index.store.engine) == ["default"]
+        assert [item.state for item in Generations(index.store.engine, "default").superseded()] == ["building"]
     report = reindex(settings=new, encoder=new_model)
     assert report.resumed
     assert report.encoded == 5  # the first three sentences were encoded before

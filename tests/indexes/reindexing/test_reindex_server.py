@@ -9,8 +9,8 @@ import httpx
 from indexes import build_index, open_index, reindex
 from indexes.encoders import build_encoder
 from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
-from indexes.store.client import open_client
-from indexes.store.collection import list_collections
+from indexes.store.client import open_engine
+from indexes.store.collection import collection_names
 from indexes.store.edge.client import EdgeClient
 from tests.indexes.store.rest_server import RestServer
 
@@ -26,7 +26,7 @@ def test_aliases_are_switched_in_one_request(tmp_path: Path) -> None:
     edge = EdgeClient(tmp_path / "server", min_free_mb=0)
     server = RestServer(edge)
     store = StoreSettings(url="http://server:6333", quantization="none")
-    client = open_client(store, transport=httpx.MockTransport(server))
+    client = open_engine(store, transport=httpx.MockTransport(server)).client
     old, new = settings_for(), settings_for("note: ")
     old_model, new_model = build_encoder(old), build_encoder(new)
     build_index(tmp_path / "hen.txt", settings=old, encoder=old_model, client=client).close()
@@ -45,7 +45,7 @@ def test_aliases_are_switched_in_one_request(tmp_path: Path) -> None:
     delete = {"delete_alias": {"alias_name": "default"}}
     create = {"create_alias": {"collection_name": "default.3", "alias_name": "default"}}
     assert aliases == [{"actions": [delete, create]}]  # in one request: no moment without the name
-    assert list_collections(edge) == ["default.3"]
+    assert collection_names(edge) == ["default.3"]
     assert edge.count("default").count == 3
     client.close()
     edge.close()

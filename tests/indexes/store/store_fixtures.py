@@ -13,8 +13,9 @@ from qdrant_client.http import models
 from indexes.encoders.base import Encoded, Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import StoreSettings
-from indexes.store.collection import ensure_collection
-from indexes.store.points import upsert_records
+from indexes.store.client import as_engine
+from indexes.store.collection import Collection
+from indexes.store.search import HybridHit
 
 DIM = 8
 
@@ -98,11 +99,29 @@ def make_records(
     ]
 
 
+def on(client: Any, name: str) -> Collection:
+    """The collection of a client or engine."""
+    return Collection(as_engine(client), name)
+
+
+def legs(
+    store: Collection, dense: Any, sparse: Any, limit: int = 10, **options: Any
+) -> tuple[list[HybridHit], list[HybridHit]]:
+    """What each leg found, best first."""
+    hits = store.hybrid_search(dense, sparse, limit=limit, method="rrf", **options)
+    of_dense = [hit for hit in hits if hit.dense_rank is not None]
+    of_sparse = [hit for hit in hits if hit.sparse_rank is not None]
+    return sorted(of_dense, key=lambda hit: hit.dense_rank or 0), sorted(
+        of_sparse, key=lambda hit: hit.sparse_rank or 0
+    )
+
+
 def fill(client: Any, name: str, records: Sequence[SentenceRecord], *, seed: int = 0, idf: bool = False) -> None:
     """Create the collection if need be and store the records with random vectors."""
     rng = np.random.default_rng(seed)
-    ensure_collection(client, name, fingerprint=fingerprint(), idf=idf, settings=StoreSettings(min_free_mb=1))
-    upsert_records(client, name, records, unit(rng, len(records)), sparse_rows(rng, len(records)))
+    store = on(client, name)
+    store.ensure(fingerprint(), idf=idf, settings=StoreSettings(min_free_mb=1))
+    store.put(records, unit(rng, len(records)), sparse_rows(rng, len(records)))
 
 
 def point_struct(identity: Any, dense: Sequence[float], payload: dict[str, Any] | None = None) -> models.PointStruct:

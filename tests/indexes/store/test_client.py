@@ -1,4 +1,4 @@
-"""open_client: which engine, which server, what it says when it cannot."""
+"""open_engine: which engine, which server, what it says when it cannot."""
 
 from __future__ import annotations
 
@@ -27,35 +27,25 @@ from indexes.errors import (
     StoreUnreachableError,
 )
 from indexes.settings.sections import StoreSettings
-from indexes.store import points
-from indexes.store.client import engine_of, is_loopback, open_client
-from indexes.store.collection import (
-    check_fingerprint,
-    drop_collection,
-    ensure_collection,
-    list_collections,
-    read_fingerprint,
-)
+from indexes.store.client import as_engine, is_loopback, open_engine
+from indexes.store.collection import collection_names
 from indexes.store.edge.client import EdgeClient
-from indexes.store.filters import to_qdrant_filter
-from indexes.store.neighbours import fetch_windows
-from indexes.store.search import search_legs
 from tests.indexes.store.rest_server import RestServer
-from tests.indexes.store.store_fixtures import DIM, fingerprint, make_records, sparse_rows, unit
+from tests.indexes.store.store_fixtures import DIM, fingerprint, legs, make_records, on, sparse_rows, unit
 
 
 def test_the_embedded_engine_is_the_default(tmp_path: Path) -> None:
-    client = open_client(StoreSettings(path=tmp_path / "store"))
+    client = open_engine(StoreSettings(path=tmp_path / "store"))
     assert isinstance(client, EdgeClient)
-    assert engine_of(client) == "edge"
+    assert client.kind == "edge"
     assert not (tmp_path / "store").exists(), "opening makes nothing"
     client.close()
 
 
 def test_memory() -> None:
-    client = open_client(StoreSettings(url=":memory:"))
-    assert isinstance(client, QdrantClient)
-    assert engine_of(client) == "memory"
+    engine = open_engine(StoreSettings(url=":memory:"))
+    assert isinstance(engine.client, QdrantClient)
+    assert engine.kind == "memory"
 
 
 @pytest.fixture
@@ -75,33 +65,34 @@ def without_edge(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_wheel_local_mode_takes_its_place_with_a_notice(tmp_path: Path) -> None:
     settings = StoreSettings(path=tmp_path)
     with pytest.warns(RuntimeWarning, match="Qdrant Edge has no wheel installed here"):
-        client = open_client(settings)
-    assert engine_of(client) == "local"
-    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings)
+        engine = open_engine(settings)
+    assert engine.kind == "local"
+    client = engine.client
+    on(client, "notes").ensure(fingerprint(), idf=True, settings=settings)
     rng = np.random.default_rng(0)
-    points.upsert_records(client, "notes", make_records("a", ["one", "two"]), unit(rng, 2), sparse_rows(rng, 2))
-    points.flush(client, "notes")
+    on(client, "notes").put(make_records("a", ["one", "two"]), unit(rng, 2), sparse_rows(rng, 2))
+    on(client, "notes").flush()
     client.close()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # asked for by name, it gives no notice
-        client = open_client(StoreSettings(path=tmp_path, engine="local"))
-    assert read_fingerprint(client, "notes")["model"] == "tiny"  # type: ignore[index]
-    assert points.count(client, "notes") == 2
+        client = open_engine(StoreSettings(path=tmp_path, engine="local")).client
+    assert on(client, "notes").fingerprint()["model"] == "tiny"  # type: ignore[index]
+    assert on(client, "notes").count() == 2
     with pytest.raises(CollectionLockedError, match="held open by another"):
-        open_client(StoreSettings(path=tmp_path, engine="local"))
+        open_engine(StoreSettings(path=tmp_path, engine="local"))
     client.close()
 
 
 @pytest.mark.usefixtures("without_edge")
 def test_edge_by_name_needs_the_wheel(tmp_path: Path) -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'qdrant-edge-py==0.9"):
-        open_client(StoreSettings(path=tmp_path, engine="edge"))
+        open_engine(StoreSettings(path=tmp_path, engine="edge"))
 
 
 @pytest.mark.parametrize("url", ["localhost:6333", "qdrant", "ftp://host", "http://"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"store.url is .* no http:// or https:// address"):
-        open_client(StoreSettings(url=url))
+        open_engine(StoreSettings(url=url))
 
 
 def free_port() -> int:
@@ -114,7 +105,7 @@ def free_port() -> int:
 def test_a_server_that_is_not_there(grpc: bool) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(StoreUnreachableError) as caught:
-        open_client(StoreSettings(url=url, grpc=grpc, timeout=2))
+        open_engine(StoreSettings(url=url, grpc=grpc, timeout=2))
     message = str(caught.value)
     assert url in message and "docker run" in message and "\n" not in message
 
@@ -137,7 +128,7 @@ def test_another_web_server_and_a_proxy_in_the_environment(monkeypatch: pytest.M
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with pytest.raises(StoreUnreachableError, match="answered with status 404, which no Qdrant server does"):
-            open_client(StoreSettings(url=f"http://127.0.0.1:{server.server_port}"))
+            open_engine(StoreSettings(url=f"http://127.0.0.1:{server.server_port}"))
     finally:
         server.shutdown()
         server.server_close()
@@ -153,7 +144,9 @@ URL = "http://qdrant.example:6333"
 
 
 def connect(server: RestServer, **settings: Any) -> Any:
-    return open_client(StoreSettings(url=URL, **settings), transport=httpx.MockTransport(server))
+    engine = open_engine(StoreSettings(url=URL, **settings), transport=httpx.MockTransport(server))
+    assert engine.kind == "server"
+    return engine.client
 
 
 def test_the_key_comes_from_the_environment(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +160,7 @@ def test_the_key_comes_from_the_environment(edge: EdgeClient, monkeypatch: pytes
     monkeypatch.setenv("MY_KEY", "secret")
     with pytest.warns(UserWarning, match="insecure"):
         client = connect(server, api_key_env="MY_KEY")
-    assert engine_of(client) == "server"
+    assert client.get_collections().collections == []
 
 
 def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
@@ -175,7 +168,7 @@ def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
     server = RestServer(edge)
     settings = StoreSettings(url=URL, shard_number=6, replication_factor=2, quantization="int8", on_disk=True)
     client = connect(server)
-    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings, extra={"note": "hi"})
+    on(client, "notes").ensure(fingerprint(), idf=True, settings=settings, extra={"note": "hi"})
     asked = server.created["notes"]
     assert (asked.shard_number, asked.replication_factor, asked.on_disk_payload) == (6, 2, True)
     assert asked.vectors["dense"].on_disk is True and asked.vectors["dense"].datatype is None
@@ -184,45 +177,48 @@ def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
     assert asked.quantization_config.scalar.type.value == "int8"
     assert ("PUT", "/collections/notes/index") in {(method, path) for method, path, _ in server.requests}
 
-    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=True, settings=settings)
-    check_fingerprint(client, "notes", fingerprint(model="moved"))
+    on(client, "notes").ensure(fingerprint(), idf=True, settings=settings)
+    on(client, "notes").check_fingerprint(fingerprint(model="moved"))
     with pytest.raises(FingerprintMismatchError):
-        check_fingerprint(client, "notes", fingerprint(weights="else"))
+        on(client, "notes").check_fingerprint(fingerprint(weights="else"))
 
     rng = np.random.default_rng(0)
     records = [record for d in range(3) for record in make_records(f"d{d}", [f"text {i}" for i in range(200)])]
     dense, sparse = unit(rng, 600), sparse_rows(rng, 600)
-    points.upsert_records(client, "notes", records, dense, sparse)
-    points.flush(client, "notes")
-    assert points.count(client, "notes") == 600
+    on(client, "notes").put(records, dense, sparse)
+    on(client, "notes").flush()
+    assert on(client, "notes").count() == 600
 
-    chosen = to_qdrant_filter(MetadataFilters(filters=[MetadataFilter(key="doc_id", value="d1")]))
-    over_wire = search_legs(client, "notes", dense=dense[210], sparse=sparse[210], limit=20, filters=chosen)
-    direct = search_legs(edge, "notes", dense=dense[210], sparse=sparse[210], limit=20, filters=chosen)
-    assert over_wire == direct
-    assert over_wire.dense[0].id == records[210].id and over_wire.dense[0].payload["doc_id"] == "d1"
-    assert [path for _, path, _ in server.requests][-1] == "/collections/notes/points/query/batch"
+    chosen = MetadataFilters(filters=[MetadataFilter(key="doc_id", value="d1")])
     before = len(server.requests)
-    windows = fetch_windows(client, "notes", [records[210], records[5]], 2)
+    over_wire = legs(on(client, "notes"), dense[210], sparse[210], limit=20, filters=chosen)
+    assert over_wire == legs(on(edge, "notes"), dense[210], sparse[210], limit=20, filters=chosen)
+    assert over_wire[0][0].id == records[210].id and over_wire[0][0].payload["doc_id"] == "d1"
+    assert [path for _, path, _ in server.requests[before:]] == ["/collections/notes/points/query/batch"]
+    scored = [on(one, "notes").hybrid_search(dense[210], sparse[210], limit=20) for one in (client, edge)]
+    assert scored[0] == scored[1] and len(scored[0]) > 20
+    assert len(server.requests) == before + 2 + 1  # the second search scores what one leg alone found
+    before = len(server.requests)
+    windows = on(client, "notes").windows([records[210], records[5]], 2)
     assert [record.position for record in windows[records[210].id]] == [8, 9, 10, 11, 12]
     assert len(server.requests) == before + 1
 
-    assert [row.sentences for row in points.iter_documents(client, "notes")] == [200, 200, 200]
-    assert points.delete_document(client, "notes", "d1") == 200
-    assert points.delete_document(client, "notes", "nobody") == 0
-    points.delete_points(client, "notes", [records[0].id])
-    assert points.count(client, "notes") == 399
-    assert list_collections(client) == ["notes"]
-    drop_collection(client, "notes")
-    assert list_collections(client) == []
+    assert [row.sentences for row in on(client, "notes").documents()] == [200, 200, 200]
+    assert on(client, "notes").delete_document("d1") == 200
+    assert on(client, "notes").delete_document("nobody") == 0
+    on(client, "notes").delete_points([records[0].id])
+    assert on(client, "notes").count() == 399
+    assert collection_names(as_engine(client)) == ["notes"]
+    client.delete_collection("notes")
+    assert collection_names(as_engine(client)) == []
 
 
 @pytest.mark.parametrize(("url", "quantization"), [(None, "int8"), (":memory:", "int8"), (":memory:", "turbo8")])
 def test_quantization_of_the_other_engine_is_refused(tmp_path: Path, url: str | None, quantization: Any) -> None:
     settings = StoreSettings(path=tmp_path, url=url, quantization=quantization, min_free_mb=1)
-    client = open_client(settings)
+    client = open_engine(settings).client
     with pytest.raises(StoreError, match=f"'{quantization}' is not to be had from this engine"):
-        ensure_collection(client, "notes", fingerprint=fingerprint(), idf=False, settings=settings)
+        on(client, "notes").ensure(fingerprint(), idf=False, settings=settings)
     client.close()
 
 
@@ -250,8 +246,8 @@ def test_importing_the_store_is_cheap() -> None:
 
 def test_vectors_of_the_wrong_length_are_refused_by_name(edge: EdgeClient) -> None:
     client = connect(RestServer(edge))
-    ensure_collection(client, "notes", fingerprint=fingerprint(), idf=False, settings=StoreSettings(url=URL))
+    on(client, "notes").ensure(fingerprint(), idf=False, settings=StoreSettings(url=URL))
     rng = np.random.default_rng(0)
     with pytest.raises(StoreError, match=r"server at http://qdrant.example:6333 refused PUT .*8 dimensions, and a"):
-        points.upsert_records(client, "notes", make_records("a", ["x"]), unit(rng, 1, 5), sparse_rows(rng, 1))
+        on(client, "notes").put(make_records("a", ["x"]), unit(rng, 1, 5), sparse_rows(rng, 1))
     assert unit(rng, 1).shape == (1, DIM)

@@ -14,8 +14,7 @@ from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord
 from indexes.store.filters import both, field_key, to_qdrant_filter
-from indexes.store.search import search_legs
-from tests.indexes.store.store_fixtures import DIM, fill, sparse_rows
+from tests.indexes.store.store_fixtures import DIM, fill, legs, on, sparse_rows
 
 RECORDS = [
     SentenceRecord(
@@ -121,19 +120,13 @@ CASES: dict[str, tuple[list[Any], Callable[[SentenceRecord], bool]]] = {
 def test_filters_on_both_legs(engine_filled: Any, label: str) -> None:
     filters, meaning = CASES[label]
     chosen = to_qdrant_filter(MetadataFilters(filters=filters))
-    legs = search_legs(
-        engine_filled,
-        "notes",
-        dense=np.ones(DIM, np.float32),
-        sparse=SparseVector(np.arange(40, dtype=np.uint32), np.ones(40, np.float32)),
-        limit=100,
-        filters=chosen,
-    )
+    terms = SparseVector(np.arange(40, dtype=np.uint32), np.ones(40, np.float32))
+    dense, sparse = legs(on(engine_filled, "notes"), np.ones(DIM, np.float32), terms, limit=100, filters=chosen)
     expected = {record.id for record in RECORDS if meaning(record)}
     assert 0 < len(expected) < len(RECORDS), "the case distinguishes nothing"
-    assert {hit.id for hit in legs.dense} == expected
-    assert {hit.id for hit in legs.sparse} == expected
-    assert all(SentenceRecord.from_payload(hit.payload).id == hit.id for hit in legs.dense)
+    assert {hit.id for hit in dense} == expected
+    assert {hit.id for hit in sparse} == expected
+    assert all(SentenceRecord.from_payload(hit.payload).id == hit.id for hit in dense)
 
 
 @pytest.fixture(scope="module", params=["edge", "memory"])

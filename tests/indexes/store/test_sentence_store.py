@@ -25,13 +25,9 @@ from llama_index.core.vector_stores.types import (
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.settings.sections import StoreSettings
-from indexes.store import points
-from indexes.store.collection import ensure_collection
 from indexes.store.edge.client import EdgeClient
-from indexes.store.fusion import fuse
-from indexes.store.search import Legs, complete_legs, search_legs
 from indexes.store.sentence_store import SentenceVectorStore
-from tests.indexes.store.store_fixtures import FakeEncoder
+from tests.indexes.store.store_fixtures import FakeEncoder, on
 
 TEXTS = {
     "rain": ["Rain fell on the harbour all night.", "The boats stayed in.", "In the morning the sky cleared."],
@@ -52,10 +48,8 @@ def all_records() -> list[SentenceRecord]:
 def store(engine: Any, encoder: FakeEncoder) -> SentenceVectorStore:
     records = all_records()
     encoded = encoder.encode_documents([record.text for record in records])
-    ensure_collection(
-        engine, "notes", fingerprint=encoder.fingerprint, idf=False, settings=StoreSettings(min_free_mb=1)
-    )
-    points.upsert_records(engine, "notes", records, encoded.dense, encoded.sparse)
+    on(engine, "notes").ensure(encoder.fingerprint, idf=False, settings=StoreSettings(min_free_mb=1))
+    on(engine, "notes").put(records, encoded.dense, encoded.sparse)
     return SentenceVectorStore(client=engine, collection_name="notes", encoder=encoder)
 
 
@@ -105,10 +99,11 @@ def test_hybrid_scores_every_candidate_by_both_legs(store: SentenceVectorStore) 
     assert set(both.ids) == set(alone.ids)
     assert both.similarities != alone.similarities
     encoded = FakeEncoder().encode_queries(["the rain"])
-    legs = search_legs(store.client, "notes", dense=encoded.dense[0], sparse=encoded.sparse[0], limit=3)
-    legs = Legs(legs.dense[:1], legs.sparse)
-    scores = complete_legs(store.client, "notes", legs, dense=encoded.dense[0], sparse=encoded.sparse[0])
-    assert list(zip(both.ids, both.similarities, strict=True)) == fuse(*scores, dense_weight=0.5, sparse_weight=0.5)
+    fused = on(store.client, "notes").hybrid_search(
+        encoded.dense[0], encoded.sparse[0], limit=1, sparse_limit=3, dense_weight=0.5, sparse_weight=0.5
+    )
+    assert list(zip(both.ids, both.similarities, strict=True)) == [(hit.id, hit.score) for hit in fused]
+    assert all(hit.dense_score is not None for hit in fused)
 
 
 def test_filters_doc_ids_node_ids(store: SentenceVectorStore) -> None:
@@ -172,7 +167,7 @@ def test_adding_nodes(store: SentenceVectorStore, engine: Any) -> None:
     placed = SentenceRecord("rain", 1, "The boats sailed.").to_node()
     placed.embedding = nodes[0].embedding
     assert store.add([placed]) == [point_id("rain", 1)]
-    assert points.count(engine, "notes", "rain") == 3
+    assert on(engine, "notes").count("rain") == 3
     assert store.get_nodes(node_ids=[point_id("rain", 1)])[0].text == "The boats sailed."
     with pytest.raises(StoreError, match="no encoder is here"):
         SentenceVectorStore(client=engine, collection_name="notes").add(nodes)

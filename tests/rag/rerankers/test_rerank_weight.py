@@ -93,7 +93,7 @@ def test_a_blend_is_the_weighted_mean_and_the_probability_stays(index: Index) ->
 
 
 def test_with_a_scale_raw_scores_are_not_stretched() -> None:
-    from rag.retrieval.hybrid import blend
+    from rag.retrieval.rerank import blend
 
     model, first = [("a", 2.0), ("b", -1.0), ("c", 0.0)], [("a", 3.0), ("b", 5.0), ("c", 4.0)]
     assert blend(model, first, weight=0.5, scale=10.0) == pytest.approx({"a": 0.1, "b": 0.45, "c": 0.25})

@@ -19,11 +19,11 @@ import pytest
 from qdrant_client.http import models
 
 from indexes.errors import CollectionLockedError
+from indexes.store.collection import document_filter
 from indexes.store.edge import folder as edge_folder
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge.client import EdgeClient
-from indexes.store.points import count, delete_document, document_filter, flush, is_empty
-from tests.indexes.store.store_fixtures import DIM, fill, make_records
+from tests.indexes.store.store_fixtures import DIM, fill, make_records, on
 
 NAME = "notes"
 WRITER = """
@@ -31,7 +31,7 @@ WRITER = """
     from pathlib import Path
     import numpy as np
     from tests.indexes.store import store_fixtures
-    from indexes.store import points
+    from tests.indexes.store.store_fixtures import on
     from indexes.store.edge import packing as edge_packing
     from indexes.store.edge.client import EdgeClient
 
@@ -45,10 +45,10 @@ WRITER = """
     for part in range(10):
         records = store_fixtures.make_records(f"d{part}", ["text"] * 1000)
         sparse = store_fixtures.sparse_rows(rng, 1000, terms=40, vocabulary=2000)
-        points.upsert_records(client, "notes", records, store_fixtures.unit(rng, 1000), sparse)
-        points.flush(client, "notes")
+        on(client, "notes").put(records, store_fixtures.unit(rng, 1000), sparse)
+        on(client, "notes").flush()
         held.append(own())
-    print(held[-1] - held[1], points.count(client, "notes"))
+    print(held[-1] - held[1], on(client, "notes").count())
 """
 
 
@@ -90,12 +90,12 @@ def test_memory_stays_flat_while_a_collection_grows(tmp_path: Path) -> None:
 
 def test_packing_waits_for_many_points(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(edge, NAME, make_records("a", ["text"] * 100))
-    flush(edge, NAME)
+    on(edge, NAME).flush()
     assert edge_packing.points_in_memory(edge.root / NAME / "shard") == 100
     monkeypatch.setattr(edge_packing, "PACK_POINTS", 150)
     fill(edge, NAME, make_records("b", ["text"] * 100), seed=1)
     before = nearest(edge)
-    flush(edge, NAME)
+    on(edge, NAME).flush()
     assert edge_packing.points_in_memory(edge.root / NAME / "shard") == 0
     assert nearest(edge) == before
     assert edge.count(NAME).count == 200
@@ -111,13 +111,13 @@ def test_documents_are_replaced_and_deleted_in_packed_segments(
     monkeypatch.setattr(edge_packing, "SEGMENTS", 1)  # the second packing merges
     for number in range(5):
         fill(edge, NAME, make_records(f"d{number}", ["text"] * 100), seed=number)
-        flush(edge, NAME)
+        on(edge, NAME).flush()
     fill(edge, NAME, make_records("d1", ["other text"] * 100), seed=9)
     edge.set_payload(NAME, {"seen": True}, points=models.FilterSelector(filter=document_filter("d2")))
-    assert delete_document(edge, NAME, "d3") == 100
-    flush(edge, NAME)
+    assert on(edge, NAME).delete_document("d3") == 100
+    on(edge, NAME).flush()
     edge.close()
-    assert [count(edge, NAME, f"d{number}") for number in range(5)] == [100, 100, 100, 0, 100]
+    assert [on(edge, NAME).count(f"d{number}") for number in range(5)] == [100, 100, 100, 0, 100]
     records, _ = edge.scroll(NAME, limit=1000)
     assert len(records) == len({record.id for record in records}) == 400
     for record in records:
@@ -125,8 +125,8 @@ def test_documents_are_replaced_and_deleted_in_packed_segments(
         assert payload["text"] == ("other text" if payload["doc_id"] == "d1" else "text")
         assert payload.get("seen", False) is (payload["doc_id"] == "d2")
     for number in (0, 1, 2, 4):
-        delete_document(edge, NAME, f"d{number}")
-    assert is_empty(edge, NAME)
+        on(edge, NAME).delete_document(f"d{number}")
+    assert on(edge, NAME).is_empty()
 
 
 def test_an_optimiser_killed_at_any_moment_loses_nothing(edge: EdgeClient, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_an_optimiser_killed_at_any_moment_loses_nothing(edge: EdgeClient, tmp_p
     edge.optimize(NAME)
     fill(edge, NAME, make_records("d1", ["other text"] * 500), seed=8)
     fill(edge, NAME, make_records("d3", ["text"] * 500), seed=9)
-    delete_document(edge, NAME, "d0")
+    on(edge, NAME).delete_document("d0")
     there, best = set(ids_of(edge)), nearest(edge)
     edge.close()
     draw, longest = random.Random(5), 0.5
@@ -159,10 +159,10 @@ def test_an_optimiser_killed_at_any_moment_loses_nothing(edge: EdgeClient, tmp_p
             assert len(found) == len(there) == client.count(NAME).count
             assert set(found) == there
             assert nearest(client) == best
-            assert delete_document(client, NAME, "d1") == 500  # also where it lies in an old and a new segment
-            assert count(client, NAME) == 1000
+            assert on(client, NAME).delete_document("d1") == 500  # also where it lies in an old and a new segment
+            assert on(client, NAME).count() == 1000
             client.optimize(NAME)
-            assert count(client, NAME) == 1000 == len(ids_of(client))
+            assert on(client, NAME).count() == 1000 == len(ids_of(client))
             assert [path.name for path in (copy / NAME / "shard").glob("temp_segments/*")] == []
 
 
@@ -197,7 +197,7 @@ def test_the_optimiser_keeps_the_lock_when_its_parent_is_killed(edge: EdgeClient
     optimiser = int(lock.read_text().split()[0])
     assert optimiser != parent.pid
     assert not (tmp_path / "done").exists()
-    assert count(edge, NAME) == 50  # who holds the lock briefly is waited for
+    assert on(edge, NAME).count() == 50  # who holds the lock briefly is waited for
     assert (tmp_path / "done").exists()
 
 
@@ -205,7 +205,7 @@ def test_the_lock_is_kept_while_the_optimiser_runs(
     edge: EdgeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(edge, NAME, make_records("a", ["text"] * 50))
-    flush(edge, NAME)
+    on(edge, NAME).flush()
     peek = tmp_path / "peek.py"
     peek.write_text(
         f"import sys; sys.path[:] = {sys.path!r}\n"
@@ -216,7 +216,7 @@ def test_the_lock_is_kept_while_the_optimiser_runs(
     monkeypatch.setattr(edge_packing, "SCRIPT", peek)
     with pytest.raises(Exception, match=r"optimising .* failed: .*is (held open by|already open in this) process"):
         edge.optimize(NAME)
-    assert count(edge, NAME) == 50
+    assert on(edge, NAME).count() == 50
     other = EdgeClient(edge.root, min_free_mb=1)
     with pytest.raises(CollectionLockedError, match="already open in this process"):
         other.count(NAME)
@@ -228,18 +228,18 @@ def test_packing_that_fails_costs_memory_only(
     fill(edge, NAME, make_records("a", ["text"] * 50))
     monkeypatch.setattr(edge_packing, "PACK_POINTS", 10)
     edge.min_free_mb = 1 << 40
-    flush(edge, NAME)  # no room on the disk: nothing is said, it is tried again
+    on(edge, NAME).flush()  # no room on the disk: nothing is said, it is tried again
     edge.min_free_mb = 1
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit('out of luck')")
     with monkeypatch.context() as patch:
         patch.setattr(edge_packing, "SCRIPT", broken)
         with pytest.warns(UserWarning, match="points stay in memory: .*out of luck"):
-            flush(edge, NAME)
+            on(edge, NAME).flush()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            flush(edge, NAME)
-    assert count(edge, NAME) == 50
+            on(edge, NAME).flush()
+    assert on(edge, NAME).count() == 50
     edge.close()
     assert edge.optimize(NAME) is True
 
@@ -262,6 +262,6 @@ def test_what_got_a_graph_keeps_it(edge: EdgeClient, monkeypatch: pytest.MonkeyP
     assert graphs() == [16]
     monkeypatch.setattr(edge_packing, "PACK_POINTS", 100)
     fill(edge, NAME, make_records("b", ["text"] * 200), seed=1)
-    flush(edge, NAME)
+    on(edge, NAME).flush()
     assert graphs() == [16, 16]
-    assert count(edge, NAME) == 500
+    assert on(edge, NAME).count() == 500

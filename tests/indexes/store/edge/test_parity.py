@@ -356,8 +356,6 @@ def test_collection_surface(tmp_path: Path) -> None:
         edge.update_collection("one", metadata={"more": 2})
         assert edge.collection_metadata("one") == {"made": "here", "more": 2}
         assert edge.query_points("one", query=[2.0, 0.0, 0.0], with_vectors=True).points[0].score == pytest.approx(2.0)
-        edge.recreate_collection("one", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
-        assert edge.count("one").count == 0
         for unsupported in (edge.create_snapshot, edge.query_points_groups):
             with pytest.raises(NotImplementedError):
                 unsupported("one", **({"group_by": "a"} if "groups" in unsupported.__name__ else {}))
@@ -391,7 +389,7 @@ def test_aliases(tmp_path: Path) -> None:
         assert names(client) == {"a": "two"}
         assert {item.name for item in client.get_collections().collections} == {"one", "two"}
         client.update_collection_aliases([rename])
-        assert [item.alias_name for item in client.get_collection_aliases("two").aliases] == ["b"]
+        assert names(client) == {"b": "two"}
         assert not client.delete_collection("b")
         assert client.delete_collection("two")
         assert names(client) == {}

@@ -20,12 +20,11 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import SparseVector
 from indexes.errors import CollectionLockedError, CollectionNotFoundError, DiskSpaceError, StoreError
-from indexes.store.collection import ensure_collection, list_collections, read_fingerprint
+from indexes.store.collection import collection_names
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge.client import EdgeClient
-from indexes.store.points import count, delete_document, flush, upsert_records
 from tests import ROOT
-from tests.indexes.store.store_fixtures import DIM, fill, fingerprint, make_records, point_struct, sparse_rows, unit
+from tests.indexes.store.store_fixtures import DIM, fill, fingerprint, make_records, on, point_struct, sparse_rows, unit
 
 
 def spawn(code: str, *arguments: object) -> subprocess.Popen[str]:
@@ -59,8 +58,8 @@ def test_a_second_process_is_told_who_holds_the_collection(edge: EdgeClient) -> 
         message = str(caught.value)
         assert f"process {holder.pid}" in message and str(edge.root / "held") in message and "\n" not in message
         # What needs no lock goes on: names, fingerprints, other collections.
-        assert list_collections(edge) == ["free", "held"]
-        assert read_fingerprint(edge, "held")["model"] == "tiny"  # type: ignore[index]
+        assert collection_names(edge) == ["free", "held"]
+        assert on(edge, "held").fingerprint()["model"] == "tiny"  # type: ignore[index]
         assert edge.count("free").count == 1
         with pytest.raises(CollectionLockedError):
             edge.delete_collection("held")
@@ -98,12 +97,11 @@ def test_kill_9_after_flush_loses_nothing(tmp_path: Path) -> None:
         sys.path.insert(0, sys.argv[2])
         from tests.indexes.store import store_fixtures
         from indexes.store.edge.client import EdgeClient
-        from indexes.store.points import flush
         client = EdgeClient(sys.argv[1], min_free_mb=1)
         for number in range(1000):
             records = store_fixtures.make_records(f"doc{number}", ["text"] * 7)
             store_fixtures.fill(client, "durable", records, seed=number)
-            flush(client, "durable")
+            store_fixtures.on(client, "durable").flush()
             print(number, flush=True)
         """,
         tmp_path,
@@ -116,7 +114,7 @@ def test_kill_9_after_flush_loses_nothing(tmp_path: Path) -> None:
     writer.wait()
     with EdgeClient(tmp_path) as client:
         for number in acknowledged:
-            assert count(client, "durable", f"doc{number}") == 7
+            assert on(client, "durable").count(f"doc{number}") == 7
         answer = client.query_points("durable", query=[1.0] * DIM, using="dense", limit=5)
         assert len(answer.points) == 5
 
@@ -189,7 +187,7 @@ def test_optimise_in_a_spawned_process_and_reload(edge: EdgeClient) -> None:
     records = [record for d in range(30) for record in make_records(f"d{d}", [f"text {i}" for i in range(100)])]
     fill(edge, "notes", records)
     for d in range(20):
-        assert delete_document(edge, "notes", f"d{d}") == 100
+        assert on(edge, "notes").delete_document(f"d{d}") == 100
     query = {"query": [1.0] * DIM, "using": "dense", "limit": 10}
     before = [point.id for point in edge.query_points("notes", **query).points]
     assert edge.optimize("notes", timeout=120) is True
@@ -228,7 +226,7 @@ def test_threads_share_a_client(edge: EdgeClient) -> None:
 
 
 def bare(edge: EdgeClient) -> None:
-    ensure_collection(edge, "notes", fingerprint=fingerprint(), idf=False, settings=_settings())
+    on(edge, "notes").ensure(fingerprint(), idf=False, settings=_settings())
 
 
 def _settings() -> Any:
@@ -287,7 +285,7 @@ def test_unsorted_sparse_indices_are_sorted_on_the_client_surface_and_refused_on
     for wrong in ([9, 2], [2, 2]):
         bad = SparseVector(np.array(wrong, np.uint32), np.array([1, 1], np.float32))
         with pytest.raises(StoreError, match="number 1 of the batch holds indices that repeat or are not ascending"):
-            upsert_records(edge, "notes", records, unit(rng, 2), [*sparse_rows(rng, 1), bad])
+            on(edge, "notes").put(records, unit(rng, 2), [*sparse_rows(rng, 1), bad])
     assert edge.count("notes").count == 1
 
 
@@ -299,11 +297,11 @@ def test_the_fast_path_refuses_nan_and_wrong_shapes(edge: EdgeClient, value: flo
     dense = unit(rng, 2)
     dense[1, 3] = value
     with pytest.raises(StoreError, match="number 1 of the batch holds NaN or infinity"):
-        upsert_records(edge, "notes", records, dense, sparse_rows(rng, 2))
+        on(edge, "notes").put(records, dense, sparse_rows(rng, 2))
     with pytest.raises(StoreError, match="8 dimensions, and a vector of 9"):
-        upsert_records(edge, "notes", records, unit(rng, 2, 9), sparse_rows(rng, 2))
+        on(edge, "notes").put(records, unit(rng, 2, 9), sparse_rows(rng, 2))
     with pytest.raises(StoreError, match="2 sentences came with 1 dense"):
-        upsert_records(edge, "notes", records, unit(rng, 1), sparse_rows(rng, 2))
+        on(edge, "notes").put(records, unit(rng, 1), sparse_rows(rng, 2))
     assert edge.count("notes").count == 0
 
 
@@ -341,7 +339,7 @@ def test_names_that_would_leave_the_folder_are_refused(edge: EdgeClient, name: A
 def test_chinese_names_work(edge: EdgeClient) -> None:
     fill(edge, "西游记-1.0", make_records("a", ["石猴"]))
     edge.close()
-    assert list_collections(edge) == ["西游记-1.0"]
+    assert collection_names(edge) == ["西游记-1.0"]
     assert edge.count("西游记-1.0").count == 1
 
 
@@ -349,7 +347,7 @@ def test_a_creation_that_broke_off_leaves_no_half_collection(edge: EdgeClient) -
     fill(edge, "notes", make_records("a", ["one"]))
     edge.close()
     (edge.root / "notes" / "collection.json").unlink()  # it is written last
-    assert list_collections(edge) == []
+    assert collection_names(edge) == []
     with pytest.raises(CollectionNotFoundError, match=r"no collection 'notes' .*there: none"):
         edge.count("notes")
     fill(edge, "notes", make_records("a", ["one"]))
@@ -367,9 +365,9 @@ def test_damaged_files_give_one_sentence(edge: EdgeClient) -> None:
 
 def test_flush_touches_nothing_that_is_not_open(edge: EdgeClient) -> None:
     fill(edge, "notes", make_records("a", ["one"]))
-    flush(edge, "notes")
+    on(edge, "notes").flush()
     edge.close()
-    flush(edge, "notes")
+    on(edge, "notes").flush()
     edge.flush()
     with EdgeClient(edge.root) as other:
         assert other.count("notes").count == 1
