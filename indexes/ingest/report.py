@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from indexes.near_duplicates.passages import Repeated
+
 Status = Literal["added", "updated", "unchanged", "duplicate", "removed", "skipped"]
 STATUSES: tuple[Status, ...] = ("added", "updated", "unchanged", "duplicate", "removed", "skipped")
 
@@ -50,20 +52,6 @@ class FileReport:
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(slots=True)
-class Repeated:
-    """Passages of three sentences and more that were met again, word for word or nearly, in this run or before it.
-
-    Args:
-        passages: how many.
-        examples: the first of them: {"text", "similarity", "source", "at", "first_source", "first_at"}; the places are
-            {"heading", "place", "page", "start", "end"} as far as there are, ``start`` and ``end`` in characters.
-    """
-
-    passages: int = 0
-    examples: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -12,14 +12,13 @@ import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.ingest.report import Repeated
 from indexes.manifest.manifest import sqlite_errors
 from indexes.near_duplicates.minhash import alike, normalised, packed, signatures
 from indexes.nodes.record import SentenceRecord
@@ -47,6 +46,20 @@ _LOOKUP = 500
 COMMIT_RECORDS = 4096  # bands lie at random: a commit writes nearly every page of them, however few are new
 _NOTHING = np.zeros(0, np.uint8)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Passages of three sentences and more that were met again, word for word or nearly, in this run or before it.
+
+    Args:
+        passages: how many.
+        examples: the first of them: {"text", "similarity", "source", "at", "first_source", "first_at"}; the places are
+            {"heading", "place", "page", "start", "end"} as far as there are, ``start`` and ``end`` in characters.
+    """
+
+    passages: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

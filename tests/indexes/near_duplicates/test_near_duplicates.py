@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexes.ingest.report import Repeated
 from indexes.near_duplicates.minhash import alike, normalised, packed, signatures
-from indexes.near_duplicates.passages import RepeatedPassages
+from indexes.near_duplicates.passages import Repeated, RepeatedPassages
 from indexes.nodes import iter_records
 from indexes.readers.outline import Section, make_document
 
