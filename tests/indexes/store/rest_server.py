@@ -17,15 +17,19 @@ from indexes.errors import StoreError
 
 
 class RestServer:
-    """Call it with a request. ``requests`` keeps (method, path, JSON body) of each; ``api_key`` asks for one."""
+    """Call it with a request. ``requests`` keeps (method, path, JSON body) of each; ``api_key`` asks for one; ``gone``
+    refuses every connection."""
 
     def __init__(self, client: Any, *, api_key: str | None = None) -> None:
         self.client = client
         self.api_key = api_key
         self.requests: list[tuple[str, str, Any]] = []
         self.created: dict[str, Any] = {}
+        self.gone = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.gone:
+            raise httpx.ConnectError("connection refused", request=request)
         body = json.loads(request.content) if request.content else None
         self.requests.append((request.method, request.url.path, body))
         if self.api_key is not None and request.headers.get("api-key") != self.api_key:
