@@ -25,6 +25,7 @@ from rag.answer.check.calibration import check_calibration
 from rag.answer.check.citations import CitationStream
 from rag.answer.check.repetition import RepetitionGuard
 from rag.answer_steps import AnswerSteps, passage_node
+from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 
@@ -130,6 +131,11 @@ class AnswerStream:
     def source_nodes(self) -> list[NodeWithScore]:
         """The passages the answer may draw on, best first."""
         return [passage_node(passage) for passage in self._prepared.passages]
+
+    @property
+    def passages(self) -> list[Passage]:
+        """The passages that the answer may draw on, numbered as in its citations."""
+        return list(self._prepared.passages)
 
     def tokens(self) -> Iterator[str]:
         """The answer's text in pieces; invented citations never appear in it.

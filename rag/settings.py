@@ -126,6 +126,32 @@ class AnswerSettings(SectionModel):
     memory_tokens: int = Field(3000, ge=256, description="tokens of conversation a chat keeps")
 
 
+class ServeSettings(SectionModel):
+    """``rag serve``: where it listens, who may come, what it shows. Keys are never kept here: see ``rag key``."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; another than this machine needs a key")
+    port: int = Field(8321, ge=0, le=65535, description="port to listen on")
+    collections: tuple[str, ...] = Field((), description="collections that are served; empty: all of the store")
+    hosts: tuple[str, ...] = Field((), description="further names that the Host header may hold on a loopback address")
+    origins: tuple[str, ...] = Field((), description="web origins that a browser may call the API from (CORS)")
+    metrics_open: bool = Field(False, description="let /metrics be read without a key")
+    trace_content: bool = Field(False, description="write questions, passages and answers into OpenTelemetry spans")
+    sources_in_text: bool = Field(
+        False, description="append the cited sources to a chat completion, for clients that show no sources"
+    )
+    downloads: bool = Field(False, description="let the page offer the original files")
+    feedback: bool = Field(False, description="keep what users say of answers, beside the store")
+    dify_seconds: float = Field(4.5, gt=0, description="deadline of Dify's /retrieval, whose client gives up after 5 s")
+    search_seconds: float = Field(10.0, gt=0, description="deadline of a search")
+    first_word_seconds: float = Field(120.0, gt=0, description="deadline of an answer's first word")
+    answer_seconds: float = Field(300.0, gt=0, description="deadline of a whole answer")
+    drain_seconds: float = Field(30.0, ge=0, description="time for running requests when the server is stopped")
+    upload_mb: int = Field(64, ge=1, description="largest uploaded file")
+    mcp_search_description: str | None = Field(
+        None, description="what the MCP tool search says of itself; it steers when a model calls it"
+    )
+
+
 class Settings(IndexSettings):
     """The whole tree. ``rag config`` prints it with the origin of each value."""
 
@@ -138,6 +164,7 @@ class Settings(IndexSettings):
     rerank: RerankSettings = RerankSettings()
     llm: LLMSettings = LLMSettings()
     answer: AnswerSettings = AnswerSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 def load_settings(path: Path | str | None = None, profile: str | None = None, **arguments: object) -> Settings:

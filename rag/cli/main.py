@@ -28,6 +28,9 @@ COMMANDS = {
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
     "doctor": "Find what is wrong here, and what mends it.",
+    "serve": "Serve a page, Dify, OpenAI clients and MCP.",
+    "key": "Make, list and remove keys of the server.",
+    "mcp": "Speak MCP on standard input and output.",
 }
 TAKE_A_VALUE = ("--collection", "-c", "--profile", "-p", "--config", "--set")
 INTERRUPTED = 130

@@ -1,0 +1,54 @@
+"""``rag key new | list | remove``: the keys of ``rag serve``."""
+
+from __future__ import annotations
+
+import click
+
+from rag.cli.options import Shared, shared_options
+from rag.cli.output import data, data_json, words
+
+EPILOG = """\b
+Examples:
+  rag key new dify --scope read --only handbook
+  rag key new chat --scope read,ask
+  rag key list
+  rag key remove dify
+"""
+
+
+@click.command("key", epilog=EPILOG, short_help="Make, list and remove keys of the server.")
+@click.argument("action", type=click.Choice(["new", "list", "remove"]))
+@click.argument("name", required=False)
+@click.option("--scope", default="read,ask", metavar="LIST", help="What it may do: read, ask, write, admin.")
+@click.option("--only", multiple=True, metavar="NAME", help="Collections it may see; repeatable; all by default.")
+@shared_options
+def command(shared: Shared, action: str, name: str | None, scope: str, only: tuple[str, ...]) -> None:
+    """Make, list and remove the keys of 'rag serve'. A key is shown once; only its hash is kept."""
+    from indexes.errors import SettingsError
+    from rag.serve.keys import ALL, KeyRing, keys_path
+
+    ring = KeyRing(keys_path(shared.settings.store))
+    if action == "list":
+        rows = [key.as_dict() for key in ring]
+        if shared.json:
+            data_json({"keys": rows})
+            return
+        for row in rows:
+            data(f"{row['name']}  {','.join(row['scopes'])}  {','.join(row['collections'])}  {row['created']}")
+        if not rows:
+            words("there is no key; make one with 'rag key new NAME'")
+        return
+    if not name:
+        raise SettingsError(f"rag key {action} needs a name", remedy=f"write 'rag key {action} NAME'")
+    if action == "remove":
+        ring.remove(name)
+        words(f"removed the key {name}; a running server knows it until it is started anew")
+        return
+    chosen = only or ((shared.collection,) if "collection" in shared.arguments else (ALL,))
+    scopes = [part.strip() for part in scope.split(",") if part.strip()]
+    text = ring.new(name, scopes=scopes, collections=chosen)
+    if shared.json:
+        data_json({"name": name, "key": text, "scopes": scopes, "collections": list(chosen)})
+        return
+    words(f"the key {name}, shown this once ({', '.join(scopes)}; {', '.join(chosen)}):")
+    data(text)

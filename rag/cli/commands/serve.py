@@ -1,0 +1,65 @@
+"""``rag serve``"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from indexes.errors import MissingExtraError
+from rag.cli.options import Shared, setting, shared_options
+from rag.cli.output import data, data_json, words
+
+EPILOG = """\b
+Examples:
+  rag serve
+  rag serve --port 9000 --collection handbook
+  rag serve --watch docs/
+  rag serve --check dify
+"""
+
+
+@click.command("serve", epilog=EPILOG, short_help="Serve a page, Dify, OpenAI clients and MCP.")
+@setting("--host", "serve.host", "Address to listen on.", metavar="ADDRESS")
+@setting("--port", "serve.port", "Port to listen on; 0 takes a free one.", type=int)
+@click.option("--watch", "folders", multiple=True, metavar="FOLDER", help="Keep a folder in step; repeatable.")
+@click.option(
+    "--check",
+    type=click.Choice(["dify"]),
+    help="Ask the running server what this client would ask, and print a line a case.",
+)
+@shared_options
+def command(shared: Shared, folders: tuple[str, ...], check: str | None) -> None:
+    """Serve the store: a web page, Dify's external knowledge, an OpenAI-compatible API and MCP.
+
+    Listens on this machine only, unless --host says otherwise and a key was made ('rag key new').
+    """
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+
+        from rag.serve.run import run_server
+    except ImportError as error:
+        raise MissingExtraError.of(
+            error.name or "fastapi", needed_for="rag serve", install="pip install 'ragwright[serve]'"
+        ) from error
+    if check is not None:
+        from rag.serve.dify.check import check_dify
+
+        sys.exit(check_dify(shared.settings, as_json=shared.json))
+
+    def started(addresses: dict[str, str]) -> None:
+        if shared.json:
+            data_json(addresses, line=True)
+            return
+        labels = {"page": "Page", "dify": "Dify endpoint", "openai": "OpenAI base URL", "mcp": "MCP", "api": "JSON API"}
+        for name, label in labels.items():
+            if name in addresses:
+                data(f"{label + ':':<17} {addresses[name]}")
+        if "mcp" not in addresses:
+            words("MCP is off: pip install 'ragwright[mcp]' turns it on")
+        words("loading the models; stop with Ctrl-C")
+
+    options: dict[str, Any] = {"watch": folders} if folders else {}
+    sys.exit(run_server(shared.settings, on_start=started, **options))

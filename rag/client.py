@@ -1,0 +1,140 @@
+"""Client: a small Python client of a running ``rag serve``.
+
+>>> from rag.client import Client  # doctest: +SKIP
+>>> print(Client().ask("How long is the notice period?")["answer"])  # doctest: +SKIP
+Notice is three months. [1]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from indexes.errors import RagWrightError
+
+DEFAULT = "http://127.0.0.1:8321"
+
+
+class ServerError(RagWrightError):
+    """The server refused a request or failed; ``code`` is its fixed word."""
+
+    def __init__(self, what: str, *, remedy: str = "", code: str = "internal", status: int = 500) -> None:
+        super().__init__(what, remedy=remedy)
+        self.code, self.status = code, status
+
+
+class Client:
+    """Ask a running server.
+
+    Args:
+        url: the address that ``rag serve`` printed.
+        key: a key made by ``rag key new``; None for an open server.
+        timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, url: str = DEFAULT, *, key: str | None = None, timeout: float = 310.0) -> None:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=timeout)
+
+    def collections(self) -> list[dict[str, Any]]:
+        """The collections that the key may see, with their counts."""
+        return list(self._call("GET", "/collections")["collections"])
+
+    def documents(
+        self, collection: str, *, name: str = "", offset: int = 0, limit: int = 50
+    ) -> dict[str, Any]:
+        """Documents whose name contains ``name``: {"documents", "total", "offset"}."""
+        params = {"name": name, "offset": offset, "limit": limit}
+        return self._call("GET", f"/collections/{quote(collection, safe='')}/documents", params=params)
+
+    def search(self, question: str, collection: str | None = None, **options: Any) -> dict[str, Any]:
+        """Passages for a question. Options: filters, top_k, window, rerank, hyde, fusion, trace."""
+        return self._call("POST", "/search", json=_body(question, collection, options))
+
+    def ask(self, question: str, collection: str | None = None, **options: Any) -> dict[str, Any]:
+        """The whole answer: {"answer", "status", "citations", "notes", "passages", ...}."""
+        return self._call("POST", "/ask", json=_body(question, collection, options))
+
+    def stream(
+        self, question: str, collection: str | None = None, **options: Any
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The answer as (event, data): "status", "sources", "token", "done".
+
+        Raises:
+            ServerError: refused, or failed on the way.
+        """
+        headers = {"accept": "text/event-stream"}
+        body = _body(question, collection, options)
+        with self._http.stream("POST", "/ask", json=body, headers=headers) as response:
+            if response.status_code >= 400:
+                response.read()
+                raise _error(response)
+            event = ""
+            for line in response.iter_lines():
+                if line.startswith("event: "):
+                    event = line[7:]
+                elif line.startswith("data: "):
+                    data = json.loads(line[6:])
+                    if event == "error":
+                        error = data.get("error", {})
+                        raise ServerError(
+                            str(error.get("message")), remedy=str(error.get("remedy")), code=str(error.get("code"))
+                        )
+                    yield event, data
+
+    def upload(self, collection: str, files: dict[str, bytes]) -> str:
+        """Send files (name -> content) to be read in; returns the job's id, for ``job``."""
+        parts = [("files", (name, content)) for name, content in files.items()]
+        return str(self._call("POST", f"/collections/{quote(collection, safe='')}/documents", files=parts)["job"])
+
+    def job(self, identity: str) -> dict[str, Any]:
+        """State, counts and files of a job."""
+        return self._call("GET", f"/jobs/{quote(identity, safe='')}")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise ServerError(
+                f"the server at {self._http.base_url.host}:{self._http.base_url.port} did not answer: {error}",
+                remedy="start 'rag serve'",
+                code="unreachable",
+            ) from error
+        if response.status_code >= 400:
+            raise _error(response)
+        found: dict[str, Any] = response.json()
+        return found
+
+
+def _body(question: str, collection: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    return {"question": question, **({"collection": collection} if collection else {}), **options}
+
+
+def _error(response: httpx.Response) -> ServerError:
+    try:
+        error = response.json()["error"]
+        return ServerError(
+            str(error["message"]),
+            remedy=str(error.get("remedy") or "look into the server's log"),
+            code=str(error["code"]),
+            status=response.status_code,
+        )
+    except (ValueError, KeyError, TypeError):
+        return ServerError(f"the server answered {response.status_code}", remedy="look into its log")

@@ -1,0 +1,112 @@
+"""Documents of a collection, read back for a page: lists, sentences in order, windows, outlines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexes.index import Index
+from indexes.nodes.record import SentenceRecord, point_id
+from indexes.store.collection import DocumentInfo
+from rag.serve.errors import Problem
+from rag.serve.wire import display_name, document_id, public_metadata
+
+PAGE = 50
+MAX_PAGE = 500
+
+
+def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int = PAGE) -> dict[str, Any]:
+    """Documents whose shown name contains ``name``, by name: {"documents", "total", "offset"}."""
+    rows = [_row(info) for info in index.store.documents()]
+    wanted = name.casefold()
+    rows = [row for row in rows if wanted in row["name"].casefold() or wanted in row["title"].casefold()]
+    rows.sort(key=lambda row: (row["name"].casefold(), row["id"]))
+    return {"documents": rows[offset : offset + limit], "total": len(rows), "offset": offset}
+
+
+def find_document(index: Index, identity: str) -> DocumentInfo:
+    """The document with this wire id.
+
+    Raises:
+        Problem: "not_found".
+    """
+    for info in index.store.documents():
+        if document_id(info.doc_id) == identity:
+            return info
+    raise Problem("not_found", f"there is no document {identity[:40]!r} in this collection")
+
+
+def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, Any]:
+    """A document's row, the metadata of its first sentence, and its outline."""
+    info = find_document(index, identity)
+    records = sentences_of(index, info.doc_id, 0, info.sentences)
+    outline: list[dict[str, Any]] = []
+    last = None
+    for record in records:
+        if record.heading and record.heading != last:
+            last = record.heading
+            outline.append({"heading": record.heading, "position": record.position, "page": record.page})
+    metadata = public_metadata(records[0].metadata, info.doc_id, admin=admin) if records else {}
+    return {**_row(info), "metadata": metadata, "outline": outline}
+
+
+def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[SentenceRecord]:
+    """The sentences at positions ``first`` to ``last`` (inclusive), in order, by their computed ids."""
+    ids = [point_id(doc_id, position) for position in range(max(0, first), last + 1)]
+    found: list[SentenceRecord] = []
+    for start in range(0, len(ids), MAX_PAGE):
+        payloads = index.store.payloads(ids[start : start + MAX_PAGE])
+        found += [SentenceRecord.from_payload(payload) for payload in payloads.values()]
+    return sorted(found, key=lambda record: record.position)
+
+
+def sentence_row(record: SentenceRecord) -> dict[str, Any]:
+    """One sentence with all that is needed to show it in its document and to mark it."""
+    return {
+        "id": record.id,
+        "position": record.position,
+        "text": record.text,
+        "raw": record.raw,
+        "head": record.head,
+        "start": record.start,
+        "end": record.end,
+        "after": record.after,
+        "section": record.section,
+        "kind": record.kind,
+        "page": record.page,
+        "heading": record.heading,
+    }
+
+
+def find_sentence(index: Index, identity: str) -> SentenceRecord:
+    """A sentence by its id.
+
+    Raises:
+        Problem: "not_found".
+    """
+    try:
+        payloads = index.store.payloads([identity])
+    except Exception:  # noqa: BLE001 - not an id at all: the engine says so in its own words
+        payloads = {}
+    if not payloads:
+        raise Problem("not_found", f"there is no sentence {identity[:40]!r} in this collection")
+    return SentenceRecord.from_payload(next(iter(payloads.values())))
+
+
+def collection_row(index: Index, name: str) -> dict[str, Any]:
+    """A collection with its size and model."""
+    documents = sum(1 for _ in index.store.documents())
+    return {
+        "name": name,
+        "documents": documents,
+        "sentences": index.store.count(),
+        "model": index.settings.encoder.model,
+    }
+
+
+def _row(info: DocumentInfo) -> dict[str, Any]:
+    return {
+        "id": document_id(info.doc_id),
+        "name": display_name(info.source or info.doc_id),
+        "title": info.title,
+        "sentences": info.sentences,
+    }

@@ -1,0 +1,408 @@
+"""Routes of ``/api/v1``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, UploadFile
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from rag.cli.filters import parse_filters
+from rag.serve.api import documents as docs
+from rag.serve.disconnect import until_disconnected
+from rag.serve.errors import Problem, problem_of
+from rag.serve.feedback import keep_feedback
+from rag.serve.gate import same_origin
+from rag.serve.incoming import json_body, key_of, require, service_of
+from rag.serve.jobs import Job, Jobs, clean_name
+from rag.serve.keys import Key
+from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
+from rag.serve.openai.sources import public_citation, source_of
+from rag.serve.requests import Question, choice, flag, text_of, whole
+from rag.serve.service import Service
+from rag.serve.wire import document_id, public_metadata
+
+router = APIRouter(prefix="/api/v1", tags=["api"])
+MAX_FILES = 20
+UPLOAD_CHUNK = 1 << 20
+
+
+def _jobs(request: Request) -> Jobs:
+    return request.app.state.jobs  # type: ignore[no-any-return]
+
+
+async def _index(request: Request, collection: str) -> tuple[Service, Key, Any]:
+    key, service = require(request, "read"), service_of(request)
+    service.check_ready()
+    await asyncio.to_thread(service.check_collection, key, collection)
+    request.state.collection = collection
+    return service, key, await asyncio.to_thread(service.library.index, collection)
+
+
+@router.get("/collections")
+async def collections(request: Request) -> JSONResponse:
+    """The collections this key may see."""
+    key, service = require(request, "read"), service_of(request)
+    names = await asyncio.to_thread(service.collections, key)
+    rows = []
+    for name in names:
+        try:
+            index = await asyncio.to_thread(service.library.index, name)
+            rows.append(await asyncio.to_thread(docs.collection_row, index, name))
+        except Exception as error:  # noqa: BLE001 - a collection of another model must not hide the others
+            rows.append({"name": name, "problem": str(problem_of(error))})
+    return JSONResponse({"collections": rows})
+
+
+@router.get("/collections/{collection}")
+async def one_collection(request: Request, collection: str) -> JSONResponse:
+    """One collection with its counts."""
+    _, _, index = await _index(request, collection)
+    return JSONResponse(await asyncio.to_thread(docs.collection_row, index, collection))
+
+
+@router.get("/collections/{collection}/documents")
+async def documents(request: Request, collection: str, name: str = "", offset: int = 0, limit: int = 50) -> Response:
+    """Documents by name, a page at a time."""
+    _, _, index = await _index(request, collection)
+    limit, offset = max(1, min(limit, docs.MAX_PAGE)), max(0, offset)
+    found = await asyncio.to_thread(lambda: docs.document_rows(index, name=name, offset=offset, limit=limit))
+    return JSONResponse(found)
+
+
+@router.get("/collections/{collection}/documents/{document}")
+async def one_document(request: Request, collection: str, document: str) -> JSONResponse:
+    """A document's metadata and outline."""
+    _, key, index = await _index(request, collection)
+    found = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
+    return JSONResponse(_plain(found))
+
+
+@router.get("/collections/{collection}/documents/{document}/sentences")
+async def sentences(request: Request, collection: str, document: str) -> JSONResponse:
+    """Sentences ``from`` to ``to`` (positions, inclusive) of a document, in order."""
+    _, _, index = await _index(request, collection)
+    first = _number(request, "from", 0)
+    last = _number(request, "to", first + docs.PAGE - 1)
+    if last - first >= docs.MAX_PAGE:
+        raise Problem("bad_request", f"{last - first + 1} sentences", f"at most {docs.MAX_PAGE} a request")
+    info = await asyncio.to_thread(docs.find_document, index, document)
+    rows = await asyncio.to_thread(docs.sentences_of, index, info.doc_id, first, last)
+    return JSONResponse({"document": document, "sentences": [docs.sentence_row(record) for record in rows]})
+
+
+@router.get("/collections/{collection}/sentences/{sentence}/window")
+async def window(request: Request, collection: str, sentence: str) -> JSONResponse:
+    """A sentence with its neighbours."""
+    service, _, index = await _index(request, collection)
+    size = min(50, max(0, _number(request, "window", service.settings.retrieval.window)))
+    record = await asyncio.to_thread(docs.find_sentence, index, sentence)
+    rows = await asyncio.to_thread(
+        docs.sentences_of, index, record.doc_id, record.position - size, record.position + size
+    )
+    return JSONResponse(
+        {
+            "sentence": sentence,
+            "document": document_id(record.doc_id),
+            "sentences": [docs.sentence_row(row) for row in rows if row.section == record.section],
+        }
+    )
+
+
+@router.post("/search")
+async def search(request: Request) -> JSONResponse:
+    """Passages for a question."""
+    request.state.route = "api"
+    key, service = require(request, "read"), service_of(request)
+    question = _question(await json_body(request), service)
+    request.state.collection = question.collection
+    found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="search")
+    body: dict[str, Any] = {
+        "question": question.text,
+        "passages": [_passage(passage, question.collection) for passage in found.passages],
+        "notes": found.notes,
+        "timings_ms": dict(found.result.trace.timings_ms),
+    }
+    if question.trace:
+        body["trace"] = public_trace(found.result.trace.as_dict())
+    return JSONResponse(_plain(body))
+
+
+@router.post("/ask")
+async def ask(request: Request) -> Response:
+    """An answer: JSON, or events where the client accepts ``text/event-stream``."""
+    key, service = require(request, "ask"), service_of(request)
+    question = _question(await json_body(request), service)
+    request.state.collection = question.collection
+    serve = service.settings.serve
+    events = service.ask(key, question, first=serve.first_word_seconds, whole=serve.answer_seconds)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        first = await anext(events)
+        return StreamingResponse(
+            _events(request, service, question, events, first), media_type=EVENT_STREAM, headers=STREAM_HEADERS
+        )
+    return await until_disconnected(request, _answer(request, question, events), service.metrics, "api")
+
+
+@router.post("/collections/{collection}/documents", status_code=202)
+async def upload(request: Request, collection: str, files: list[UploadFile]) -> JSONResponse:
+    """Read uploaded files in; answers at once with a job."""
+    key, service = require(request, "write"), service_of(request)
+    _check_origin(request)
+    service.check_ready()
+    await asyncio.to_thread(service.check_collection, key, collection)
+    if len(files) > MAX_FILES:
+        raise Problem("too_large", f"{len(files)} files", f"at most {MAX_FILES} a request")
+    jobs = _jobs(request)
+    kept = [await _keep(file, jobs, collection, service.settings.serve.upload_mb) for file in files]
+    job = jobs.add(Job("upload", collection, files=kept, total=len(kept)))
+    return JSONResponse({"job": job.id}, 202)
+
+
+@router.delete("/collections/{collection}/documents/{document}", status_code=202)
+async def delete(request: Request, collection: str, document: str) -> JSONResponse:
+    """Remove a document; answers at once with a job."""
+    require(request, "write")
+    _check_origin(request)
+    _, _, index = await _index(request, collection)
+    info = await asyncio.to_thread(docs.find_document, index, document)
+    job = _jobs(request).add(Job("delete", collection, doc_ids=[info.doc_id], total=1))
+    return JSONResponse({"job": job.id}, 202)
+
+
+@router.post("/collections/{collection}/ingest", status_code=202)
+async def ingest(request: Request, collection: str) -> JSONResponse:
+    """Bring folders of this machine up to date. Only the account that started the server may name paths."""
+    key = require(request, "admin")
+    body = await json_body(request)
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
+        raise Problem("bad_request", "paths is missing", "send a list of files and folders", param="paths")
+    if key.name != "owner":
+        raise Problem("forbidden", "only the account that started the server may name paths of its machine")
+    job = _jobs(request).add(Job("folder", collection, files=[Path(path) for path in paths]))
+    return JSONResponse({"job": job.id}, 202)
+
+
+@router.post("/feedback")
+async def feedback(request: Request) -> JSONResponse:
+    """Keep what a user says of an answer, where ``serve.feedback`` is on."""
+    require(request, "ask")
+    _check_origin(request)
+    service = service_of(request)
+    if not service.settings.serve.feedback:
+        raise Problem("not_found", "feedback is off", "set serve.feedback = true")
+    body = await json_body(request)
+    await asyncio.to_thread(keep_feedback, service.settings.store, body)
+    return JSONResponse({"kept": True})
+
+
+@router.get("/jobs")
+async def jobs(request: Request) -> JSONResponse:
+    """Jobs, newest first."""
+    key = require(request, "read")
+    return JSONResponse({"jobs": [job.as_dict() for job in _jobs(request).all() if key.sees(job.collection)]})
+
+
+@router.get("/jobs/{job}")
+async def one_job(request: Request, job: str) -> JSONResponse:
+    """State, counts and files of a job."""
+    return JSONResponse(_seen(request, job).as_dict())
+
+
+@router.delete("/jobs/{job}")
+async def cancel_job(request: Request, job: str) -> JSONResponse:
+    """Stop a job at a document's border."""
+    require(request, "write")
+    _check_origin(request)
+    _seen(request, job)
+    return JSONResponse(_jobs(request).cancel(job).as_dict())
+
+
+def _seen(request: Request, identity: str) -> Job:
+    key = require(request, "read")
+    job = _jobs(request).get(identity)
+    if not key.sees(job.collection):
+        raise Problem("not_found", f"there is no job {identity[:40]!r}", "GET /api/v1/jobs lists them")
+    return job
+
+
+async def _keep(file: UploadFile, jobs: Jobs, collection: str, limit_mb: int) -> Path:
+    """Write an upload beside the store, counted while it comes, then put it in its place in one step."""
+    from indexes.readers import SUFFIXES
+
+    name = clean_name(file.filename or "")
+    if Path(name).suffix.lower() not in SUFFIXES:
+        raise Problem("bad_request", f"{name!r} is of a format that is not read", "send text, PDF, Office, HTML, ...")
+    place = jobs.place(collection, name)
+    await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
+    half = place.with_name(f".{place.name}.{job_suffix()}.part")
+    size = 0
+    try:
+        with half.open("wb") as target:
+            while chunk := await file.read(UPLOAD_CHUNK):
+                size += len(chunk)
+                if size > limit_mb * 1_000_000:
+                    raise Problem("too_large", f"{name!r} is larger than {limit_mb} MB", "split it")
+                await asyncio.to_thread(target.write, chunk)
+        half.replace(place)
+    finally:
+        half.unlink(missing_ok=True)
+    return place
+
+
+def job_suffix() -> str:
+    import secrets
+
+    return secrets.token_hex(4)
+
+
+def _check_origin(request: Request) -> None:
+    """A browser's cookie is sent by other sites' pages too: what changes something must come from our own."""
+    if "authorization" in request.headers or key_of(request).name == "owner":
+        return
+    if "cookie" in request.headers and not same_origin(dict(request.headers)):
+        raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
+    if "origin" in request.headers and not same_origin(dict(request.headers)):
+        raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
+
+
+def _question(body: dict[str, Any], service: Service) -> Question:
+    names = service.library.names()
+    collection = body.get("collection") or service.settings.collection
+    if not isinstance(collection, str):
+        raise Problem("bad_request", f"collection is {collection!r}, not a name", f"use one of {', '.join(names)}")
+    text = text_of(body.get("question"), "question").strip()
+    if not text:
+        raise Problem("bad_request", "the question is empty", "ask something", param="question")
+    filters = body.get("filters") or []
+    if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
+        raise Problem("bad_request", "filters is not a list of texts", "send ['lang=en', 'page>=3']", param="filters")
+    return Question(
+        collection,
+        text,
+        filters=parse_filters(tuple(filters)),
+        top_k=whole(body.get("top_k"), "top_k", 1, 100, None),
+        window=whole(body.get("window"), "window", 0, 50, None),
+        rerank=flag(body.get("rerank"), "rerank", None),
+        hyde=choice(body.get("hyde"), "hyde", ("off", "on", "auto")),
+        fusion=choice(body.get("fusion"), "fusion", ("minmax", "rrf", "dense", "sparse")),
+        history=_history(body.get("history")),
+        trace=bool(flag(body.get("trace"), "trace")),
+    )
+
+
+def _history(value: Any) -> tuple[tuple[str, str], ...]:
+    rows = value or []
+    if not isinstance(rows, list) or len(rows) > 100:
+        raise Problem("bad_request", "history is not a list of at most 100 messages", param="history")
+    found = []
+    for row in rows:
+        if not isinstance(row, dict) or row.get("role") not in ("user", "assistant"):
+            raise Problem("bad_request", "a message of history has no role", "use user or assistant", param="history")
+        found.append((str(row["role"]), text_of(row.get("content") or "", "history")))
+    return tuple(found)
+
+
+def answer_body(request: Request, question: Question, response: Any) -> dict[str, Any]:
+    """A whole answer as JSON."""
+    metadata = dict(response.metadata or {})
+    body = {
+        "question": question.text,
+        "answer": str(response.response or ""),
+        "status": metadata.get("status"),
+        "notes": list(metadata.get("notes") or []),
+        "note_kinds": list(metadata.get("note_kinds") or []),
+        "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
+        "sentences": list(metadata.get("sentences") or []),
+        "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    if question.trace:
+        body["trace"] = public_trace(metadata.get("trace") or {})
+    return _plain(body)
+
+
+async def _answer(request: Request, question: Question, events: AsyncIterator[Any]) -> JSONResponse:
+    passages: list[Any] = []
+    try:
+        async for event in events:
+            if event.kind == "sources":
+                passages = event.passages
+            elif event.kind == "done":
+                body = answer_body(request, question, event.response)
+                request.state.answer_status = body["status"]
+                body["passages"] = _plain([_passage(passage, question.collection) for passage in passages])
+                return JSONResponse(body)
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+    raise Problem("internal", "the answer ended without a result")
+
+
+async def _events(
+    request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
+) -> AsyncIterator[str]:
+    ended = False
+    try:
+        yield _event("status", {"status": first.text})
+        async for event in events:
+            if event.kind == "status":
+                yield _event("status", {"status": event.text})
+            elif event.kind == "sources":
+                rows = [_passage(passage, question.collection) for passage in event.passages]
+                yield _event("sources", {"passages": rows})
+            elif event.kind == "text" and event.text:
+                yield _event("token", {"text": event.text})
+            elif event.kind == "done":
+                body = answer_body(request, question, event.response)
+                request.state.answer_status = body["status"]
+                ended = True
+                yield _event("done", body)
+    except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
+        ended = True
+        yield _event("error", problem_of(error).body("api"))
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+        if not ended:
+            service.metrics.cancelled.labels("api").inc()
+
+
+def _event(name: str, value: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(_plain(value), ensure_ascii=False)}\n\n"
+
+
+def _passage(passage: Any, collection: str) -> dict[str, Any]:
+    best = passage.hits[0] if passage.hits else ""
+    first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
+    shown = source_of(passage, collection)
+    return {
+        "number": passage.number,
+        "score": float(passage.score),
+        "text": passage.text,
+        "name": shown["source"]["name"],
+        "document_id": document_id(first.doc_id),
+        "sentence_id": first.id,
+        "heading": passage.heading,
+        "page": passage.page,
+        "sentences": [docs.sentence_row(record) for record in passage.sentences],
+        "hits": list(passage.hits),
+        "metadata": public_metadata(first.metadata, first.doc_id),
+    }
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    value = request.query_params.get(name)
+    if value is None:
+        return default
+    if not value.lstrip("-").isdigit() or len(value) > 9:
+        raise Problem("bad_request", f"{name} is {value[:20]!r}, not a whole number", param=name)
+    return max(0, int(value))
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON knows: dates and paths of metadata become texts."""
+    return json.loads(json.dumps(value, ensure_ascii=False, default=str))

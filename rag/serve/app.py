@@ -1,0 +1,215 @@
+"""build_app: the doors on one application, its life from loading to draining, and what is common to all routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from indexes.errors import RagWrightError
+from rag.serve.errors import Door, Problem, door_of, problem_of
+from rag.serve.gate import Gate
+from rag.serve.incoming import require, service_of
+from rag.serve.jobs import Jobs
+from rag.serve.keys import KeyRing, keys_path
+from rag.serve.library import Library
+from rag.serve.metrics import Metrics, package_version
+from rag.serve.service import Service
+from rag.settings import Settings
+
+log = logging.getLogger("ragwright.serve")
+ROUTES = {"dify": "dify", "openai": "chat", "mcp": "mcp", "api": "api", "page": "page"}
+
+
+def build_app(
+    settings: Settings,
+    *,
+    library: Library | None = None,
+    keys: KeyRing | None = None,
+    owner_token: str = "",
+    load: bool = True,
+) -> FastAPI:
+    """The application with every door.
+
+    Args:
+        settings: the whole tree; ``serve`` says how.
+        library: an open store, for tests; default: opened from the settings when the server starts.
+        keys: default: those beside the store.
+        owner_token: accepted as a key with every right (the command line of the same account).
+        load: load the models when the server starts; False where a test has done it.
+
+    Raises:
+        SettingsError: ``serve.origins`` is "*" while keys are configured.
+    """
+    from indexes.errors import SettingsError
+
+    keys = keys if keys is not None else KeyRing(keys_path(settings.store))
+    if "*" in settings.serve.origins and len(keys):
+        raise SettingsError("serve.origins is '*' while keys are configured", remedy="name the origins")
+    metrics = Metrics()
+    library = library or Library(settings, only=settings.serve.collections)
+    service = Service(library, metrics)
+    jobs = Jobs(library, metrics)
+    stack = AsyncExitStack()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.ensure_future(_load(service, load))
+        async with stack:
+            for enter in app.state.lifespans:
+                await stack.enter_async_context(enter())
+            yield
+            service.state = "draining"
+            jobs.stop()
+            loading.cancel()
+        await asyncio.to_thread(jobs.close)
+        service.close()
+
+    app = FastAPI(
+        title="RagWright",
+        version=package_version(),
+        description="Search and cited answers from your own documents.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.jobs, app.state.metrics = service, jobs, metrics
+    app.state.keys, app.state.settings, app.state.lifespans = keys, settings, []
+    _common(app)
+    _health(app)
+    from rag.serve.api.routes import router as api_router
+    from rag.serve.dify.route import router as dify_router
+    from rag.serve.openai.routes import router as openai_router
+    from rag.serve.pages.routes import mount_pages
+
+    for router in (dify_router, openai_router, api_router):
+        app.include_router(router)
+    mount_pages(app)
+    for point in entry_points(group="ragwright.pages"):
+        app.include_router(point.load()())
+    from rag.serve.mcp.mount import mount_mcp
+
+    mount_mcp(app)
+    if settings.serve.origins:
+        from starlette.middleware.cors import CORSMiddleware
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.serve.origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type"],
+        )
+    app.add_middleware(
+        Gate,
+        keys=keys,
+        loopback=is_loopback_host(settings.serve.host),
+        hosts=settings.serve.hosts,
+        owner_token=owner_token,
+        upload_bytes=settings.serve.upload_mb * 1_000_000,
+        metrics_open=settings.serve.metrics_open,
+        on_reject=lambda problem: metrics.rejected.labels(_reason(problem)).inc(),
+        on_done=_counter(metrics),
+    )
+    return app
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a bind address is reached from this machine only."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+async def _load(service: Service, load: bool) -> None:
+    if not load:
+        service.state = "ready"
+        return
+    try:
+        await asyncio.to_thread(service.warm)
+    except Exception as error:
+        log.exception("the server cannot answer: %s", problem_of(error))
+
+
+def _common(app: FastAPI) -> None:
+    """Every exception becomes the form of its door; nothing shows a traceback, a path or a key."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        door = door_of(request.url.path)
+        if isinstance(error, RequestValidationError):
+            first = error.errors()[0] if error.errors() else {}
+            place = ".".join(str(part) for part in first.get("loc", ())[1:])
+            problem = Problem("bad_request", f"{place or 'the request'}: {first.get('msg', 'cannot be read')}")
+        elif isinstance(error, HTTPException):
+            code: Any = "not_found" if error.status_code in (404, 405) else "bad_request"
+            problem = Problem(code, f"there is nothing at {request.method} {request.url.path}")
+        else:
+            problem = problem_of(error)
+            if problem.code == "internal":
+                log.exception("request %s failed", getattr(request.state, "request_id", "?"), exc_info=error)
+        if door == "page":
+            from rag.serve.pages.refusal import refusal_page
+
+            return Response(refusal_page(problem, request.scope), problem.status(door), media_type="text/html")
+        return JSONResponse(problem.body(door), problem.status(door), headers=problem.headers(door))
+
+    for kind in (Problem, RagWrightError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, handle)
+
+
+def _health(app: FastAPI) -> None:
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """Liveness: the loop runs."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    async def readyz(request: Request) -> JSONResponse:
+        """Readiness: models are loaded and the store answers."""
+        service = service_of(request)
+        checks: dict[str, Any] = {"models": service.state == "ready"}
+        if service.failure:
+            checks["failure"] = service.failure
+        if service.state == "ready":
+            try:
+                checks["collections"] = len(await asyncio.to_thread(service.library.names))
+            except Exception as error:  # noqa: BLE001 - told in the answer
+                checks["store"] = str(problem_of(error))
+                return JSONResponse({"status": "failing", "checks": checks}, 503)
+            return JSONResponse({"status": "ready", "checks": checks})
+        return JSONResponse({"status": service.state, "checks": checks}, 503, headers={"Retry-After": "2"})
+
+    @app.get("/metrics", tags=["health"])
+    async def metrics_page(request: Request) -> Response:
+        """Metrics for Prometheus."""
+        if not request.app.state.settings.serve.metrics_open:
+            require(request, "read")
+        service = service_of(request)
+        await asyncio.to_thread(service.refresh_gauges)
+        body, kind = request.app.state.metrics.page(request.headers.get("accept"))
+        return Response(body, media_type=kind)
+
+
+def _counter(metrics: Metrics) -> Any:
+    """What the gate calls after each response."""
+
+    def count(door: Door, state: dict[str, Any], status: int, seconds: float) -> None:
+        collection = metrics.label(state.get("collection"))
+        answered = state.get("answer_status", "error" if status >= 400 else "passages")
+        metrics.requests.labels(state.get("route", ROUTES[door]), collection, answered, str(status)).inc()
+        metrics.duration.labels(state.get("route", ROUTES[door]), collection).observe(seconds)
+
+    return count
+
+
+def _reason(problem: Problem) -> str:
+    words = {"busy": "queue_full", "too_large": "too_large", "deadline": "deadline", "draining": "draining"}
+    if problem.code in ("no_key", "bad_key", "forbidden"):
+        return "unauthorized"
+    return words.get(problem.code, "other")

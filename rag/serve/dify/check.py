@@ -1,0 +1,89 @@
+"""``rag serve --check dify``: play Dify's client against the running server, a line a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from indexes.errors import StoreError
+from rag.cli.output import data, data_json
+from rag.serve.run import read_address
+from rag.settings import Settings
+
+SECONDS = 5.0  # Dify's own client waits no longer
+PROBE = {"knowledge_id": "", "query": "", "retrieval_setting": {"top_k": 1, "score_threshold": 0.0}}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request of Dify's, and what must come back."""
+
+    name: str
+    body: Any
+    status: int
+    records: bool = False
+    key: bool = True
+    path: str = "/retrieval"
+
+
+def cases(collection: str, question: str) -> list[Case]:
+    """What Dify asks: at registration, in a workflow, in its hit test."""
+    asked = {"knowledge_id": collection, "query": question, "retrieval_setting": {"top_k": 3, "score_threshold": None}}
+    rows = [{"name": "title", "comparison_operator": "\u2260", "value": "none has this title"}]
+    return [
+        Case("registration, new versions", PROBE, 200, records=True),
+        Case("registration, old versions (no body)", None, 400),
+        Case("registration, double slash", PROBE, 200, records=True, path="//retrieval"),
+        Case("a question", asked, 200, records=True),
+        Case("a question, metadata_condition null", asked | {"metadata_condition": None}, 200, records=True),
+        Case("a condition (≠)", asked | {"metadata_condition": {"conditions": rows}}, 200, records=True),
+        Case("an empty question", asked | {"query": ""}, 200, records=True),
+        Case("a threshold of 1", asked | {"retrieval_setting": {"top_k": 3, "score_threshold": 1.0}}, 200, records=True),
+        Case("an unknown knowledge base", asked | {"knowledge_id": "no-such-collection"}, 404),
+        Case("a wrong key", PROBE, 403, key=False),
+    ]
+
+
+def check_dify(settings: Settings, *, as_json: bool = False, question: str = "what is this about") -> int:
+    """Ask the running server of this store; 0 when every case came back as Dify needs it.
+
+    Raises:
+        StoreError: no server of this store runs.
+    """
+    address = read_address(settings.store)
+    if address is None:
+        raise StoreError("no server of this store runs", remedy="start 'rag serve' in another terminal")
+    results = [run_case(address.url, address.token, case) for case in cases(settings.collection, question)]
+    if as_json:
+        data_json({"url": address.url, "cases": results, "ok": all(row["ok"] for row in results)})
+    else:
+        for row in results:
+            data(f"{'ok  ' if row['ok'] else 'FAIL'} {row['case']}: {row['answer']}")
+    return 0 if all(row["ok"] for row in results) else 1
+
+
+def run_case(url: str, token: str, case: Case) -> dict[str, Any]:
+    """One case: {"case", "ok", "answer"}."""
+    headers = {"authorization": f"Bearer {token if case.key else 'wrong'}", "content-type": "application/json"}
+    try:
+        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+            if case.body is None:
+                response = client.post(f"{url}{case.path}", headers=headers)
+            else:
+                response = client.post(f"{url}{case.path}", headers=headers, json=case.body)
+        found = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        return {"case": case.name, "ok": False, "answer": f"{type(error).__name__}: {error}"}
+    ok = response.status_code == case.status
+    if not case.key and response.status_code == 200:
+        return {"case": case.name, "ok": True, "answer": "200 (the server is open: any key will do)"}
+    if case.records:
+        rows = found.get("records")
+        ok = ok and isinstance(rows, list) and all(isinstance(row.get("metadata"), dict) for row in rows)
+        answer = f"{response.status_code}, {len(rows) if isinstance(rows, list) else 'no'} records"
+    else:
+        ok = ok and set(found) == {"error_code", "error_msg"}
+        answer = f"{response.status_code}, {found.get('error_msg', found)}"
+    return {"case": case.name, "ok": ok, "answer": answer}

@@ -1,0 +1,116 @@
+"""``POST /retrieval``: what Dify's external knowledge asks, and what it must hear."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from rag.retrieval.candidate import Passage
+from rag.serve.dify.conditions import read_conditions
+from rag.serve.errors import Problem
+from rag.serve.incoming import json_body, key_of, service_of
+from rag.serve.keys import Key
+from rag.serve.requests import Question, text_of, whole
+from rag.serve.service import Found, Service
+from rag.serve.wire import document_id, public_metadata
+
+router = APIRouter(tags=["dify"])
+DEFAULT_TOP_K = 4
+RESERVED = ("score", "title", "dataset_id", "dataset_name")  # Dify overwrites these keys of a record's metadata
+
+
+@router.post("/retrieval", summary="Dify external knowledge")
+async def retrieval(request: Request) -> JSONResponse:
+    """Passages for a question, in the order and form that Dify reads."""
+    request.state.route = "dify"
+    key = key_of(request)
+    body = await json_body(request, empty="the body is empty: this address answers Dify's retrieval requests")
+    knowledge, query = body.get("knowledge_id", ""), body.get("query", "")
+    if not isinstance(knowledge, str):
+        raise Problem("bad_request", f"knowledge_id is {knowledge!r}, not a text")
+    query = text_of(query, "query")
+    top_k, threshold = read_setting(body.get("retrieval_setting"))
+    if knowledge == "":
+        return JSONResponse({"records": []})  # the probe of a registration
+    service = service_of(request)
+    service.check_ready()
+    service.check_collection(key, knowledge)
+    request.state.collection = knowledge
+    conditions = read_conditions(body.get("metadata_condition"))
+    if not query.strip():
+        return JSONResponse({"records": []})
+    filters = None
+    if conditions.items:
+        filters = await service.document_filter(knowledge, conditions.to_filter)
+    keep = conditions.holds if conditions.needs_check else None
+    question = Question(
+        knowledge,
+        query.replace('\\"', '"'),
+        filters=filters,
+        keep=None if keep is None else Keep(json.dumps(body["metadata_condition"], sort_keys=True), keep),
+        top_k=top_k,
+        hyde="off",
+    )
+    found = await service.search(key, question, deadline=service.settings.serve.dify_seconds, route="dify")
+    return JSONResponse({"records": records(found, service, key, threshold, top_k)})
+
+
+class Keep:
+    """A passage's check after the search, with a name under which equal requests are recognised."""
+
+    def __init__(self, name: str, holds: Any) -> None:
+        self._name, self._holds = name, holds
+
+    def __call__(self, record: Any) -> bool:
+        return bool(self._holds(record.metadata, record.doc_id))
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def read_setting(value: Any) -> tuple[int, float]:
+    """``top_k`` and ``score_threshold``, null and absence being their defaults.
+
+    Raises:
+        Problem: wrong types.
+    """
+    if value is None:
+        return DEFAULT_TOP_K, 0.0
+    if not isinstance(value, dict):
+        raise Problem("bad_request", "retrieval_setting is not an object")
+    top_k = whole(value.get("top_k"), "retrieval_setting.top_k", 1, 100, DEFAULT_TOP_K)
+    threshold = value.get("score_threshold")
+    if threshold is None:
+        threshold = 0.0
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not math.isfinite(threshold):
+        raise Problem("bad_request", f"score_threshold is {threshold!r}, not a number")
+    return int(top_k or DEFAULT_TOP_K), float(threshold)
+
+
+def records(found: Found, service: Service, key: Key, threshold: float, top_k: int) -> list[dict[str, Any]]:
+    """Dify's records, best first, at or above the threshold."""
+    made = [record_of(passage, found, key) for passage in found.passages]
+    return [record for record in made if record["score"] >= threshold][:top_k]
+
+
+def record_of(passage: Passage, found: Found, key: Key) -> dict[str, Any]:
+    """One record: the whole window, a number in 0..1, a title, and metadata that is always an object."""
+    best = passage.hits[0] if passage.hits else ""
+    first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
+    metadata = public_metadata(first.metadata, first.doc_id, admin=key.may("admin"))
+    title = str(first.metadata.get("title") or metadata["source"] or document_id(first.doc_id))
+    shown = {name: value for name, value in metadata.items() if name not in RESERVED}
+    shown["number"] = passage.number
+    late = [note for note in found.notes if "reranker did not finish" in note]
+    if late:
+        shown["note"] = late[0]
+    return {
+        "content": passage.text,
+        "score": min(1.0, max(0.0, float(passage.score))),
+        "title": metadata["source"] if title.startswith("/") else title,
+        "metadata": json.loads(json.dumps(shown, ensure_ascii=False, default=str)),
+    }

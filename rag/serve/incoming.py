@@ -1,0 +1,61 @@
+"""What every route needs of a request: its key, the service, its JSON body."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import Request
+
+from rag.serve.errors import Problem
+from rag.serve.keys import Key
+from rag.serve.service import Service
+
+
+def key_of(request: Request) -> Key:
+    """The key that the gate accepted.
+
+    Raises:
+        Problem: "no_key".
+    """
+    key: Key | None = getattr(request.state, "key", None)
+    if key is None:
+        raise Problem("no_key", "this server wants a key", "enter it on the page, or send it as a Bearer token")
+    return key
+
+
+def service_of(request: Request) -> Service:
+    return request.app.state.service  # type: ignore[no-any-return]
+
+
+def require(request: Request, scope: str) -> Key:
+    """The request's key, if it may do this.
+
+    Raises:
+        Problem: "forbidden".
+    """
+    key = key_of(request)
+    if not key.may(scope):
+        raise Problem("forbidden", f"this key may not {scope}", f"make one with 'rag key new NAME --scope {scope}'")
+    return key
+
+
+async def json_body(request: Request, *, empty: str | None = None) -> dict[str, Any]:
+    """The request's body as a JSON object.
+
+    Raises:
+        Problem: not JSON, not an object, or another content type.
+    """
+    raw = await request.body()
+    if not raw.strip():
+        raise Problem("bad_request", empty or "the body is empty", "send a JSON object")
+    kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+    if kind not in ("application/json", "text/json", "") and not kind.endswith("+json"):
+        raise Problem("wrong_type", f"the body is {kind}", "send application/json")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Problem("bad_request", f"the body is not JSON: {str(error)[:120]}") from None
+    if not isinstance(body, dict):
+        raise Problem("bad_request", "the body is not a JSON object", "send {...}")
+    return body

@@ -1,0 +1,232 @@
+"""Jobs: files that are read in while the server answers, one after the other, each document whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import shutil
+import threading
+import time
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from indexes.errors import RagWrightError
+from indexes.ingest.report import Progress
+from rag.serve.errors import Problem, problem_of, without_paths
+from rag.serve.library import Library
+from rag.serve.metrics import Metrics
+from rag.serve.wire import display_name, document_id
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+MAX_JOBS = 100
+KEPT = 200  # ended jobs that can still be looked at
+NAME_BYTES = 200
+DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+
+
+@dataclass
+class Job:
+    """One piece of writing: uploads, a folder to bring up to date, or documents to delete.
+
+    Args:
+        files: what is read; uploaded files lie in the store's ``uploads`` folder.
+        results: a line a file: name, status, reason, sentences.
+    """
+
+    kind: Literal["upload", "folder", "delete"]
+    collection: str
+    files: list[Path] = field(default_factory=list)
+    doc_ids: list[str] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: State = "waiting"
+    created: float = field(default_factory=time.time)
+    ended: float | None = None
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "job": self.id,
+            "kind": self.kind,
+            "collection": self.collection,
+            "state": self.state,
+            "created": round(self.created, 3),
+            "ended": self.ended,
+            "done": self.done,
+            "total": self.total,
+            "message": self.message,
+            "files": list(self.results),
+        }
+
+
+class Cancelled(BaseException):
+    """Raised out of a progress call: the run ends at the next document border."""
+
+
+class Jobs:
+    """A queue of jobs and the one thread that writes."""
+
+    def __init__(self, library: Library, metrics: Metrics) -> None:
+        self.library, self.metrics = library, metrics
+        self._queue: queue.Queue[Job | None] = queue.Queue()
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def add(self, job: Job) -> Job:
+        """Put a job at the end of the queue.
+
+        Raises:
+            Problem: "busy", too many wait.
+        """
+        with self._lock:
+            waiting = sum(other.state == "waiting" for other in self._jobs.values())
+            if self._stopping:
+                raise Problem("draining", "the server is stopping", "try again", retry_after=5)
+            if waiting >= MAX_JOBS:
+                raise Problem("busy", f"{waiting} jobs wait already", "try again later", retry_after=30)
+            self._jobs[job.id] = job
+            ended = [other.id for other in self._jobs.values() if other.ended is not None]
+            for old in ended[: max(0, len(ended) - KEPT)]:
+                del self._jobs[old]
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ragwright-ingest", daemon=True)
+                self._thread.start()
+        self._queue.put(job)
+        self._count()
+        return job
+
+    def all(self) -> list[Job]:
+        """Newest first."""
+        with self._lock:
+            return sorted(self._jobs.values(), key=lambda job: -job.created)
+
+    def get(self, identity: str) -> Job:
+        """One job.
+
+        Raises:
+            Problem: "not_found".
+        """
+        with self._lock:
+            job = self._jobs.get(identity)
+        if job is None:
+            raise Problem("not_found", f"there is no job {identity[:40]!r}", "GET /api/v1/jobs lists them")
+        return job
+
+    def cancel(self, identity: str) -> Job:
+        """Stop a job: one that waits is not begun, one that runs ends at a document's border."""
+        job = self.get(identity)
+        job.stop.set()
+        if job.state == "waiting":
+            job.state, job.ended = "cancelled", time.time()
+        return job
+
+    def stop(self) -> None:
+        """Take no more jobs; the running one ends at a document's border."""
+        self._stopping = True
+        for job in self.all():
+            job.stop.set()
+        self._queue.put(None)
+
+    def close(self) -> None:
+        """Wait for the writing thread to end."""
+        if self._thread is not None:
+            self._thread.join(timeout=60)
+
+    # -- uploads -------------------------------------------------------------------------------------------------
+
+    def uploads(self, collection: str) -> Path:
+        """The folder of a collection's uploaded files, beside the store."""
+        return self.library.settings.store.path.expanduser() / "uploads" / collection
+
+    def place(self, collection: str, name: str) -> Path:
+        """Where an uploaded file is kept; the same name again is a new version of it."""
+        return self.uploads(collection) / document_id(name) / name
+
+    def _forget_upload(self, collection: str, doc_id: str) -> None:
+        """Remove the kept file of a deleted document, if it was uploaded."""
+        name = doc_id.replace("!/", "/").rsplit("/", 1)[-1]
+        folder = self.place(collection, name).parent
+        if document_id(name) in doc_id:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            if job.state != "waiting" or job.stop.is_set():
+                continue
+            job.state = "running"
+            self._count()
+            try:
+                self._run(job)
+                job.state = "cancelled" if job.stop.is_set() else "done"
+            except (Cancelled, KeyboardInterrupt):
+                job.state = "cancelled"
+            except RagWrightError as error:
+                job.state, job.message = "failed", str(problem_of(error))
+            except Exception as error:  # noqa: BLE001 - a job that fails must not end the writing thread
+                job.state, job.message = "failed", f"{type(error).__name__}: the job failed, look into the log"
+            finally:
+                job.ended = time.time()
+                self.library.changed(job.collection)
+                self._count()
+
+    def _run(self, job: Job) -> None:
+        with contextlib.closing(self.library.writer(job.collection)) as index:
+            if job.kind == "delete":
+                for doc_id in job.doc_ids:
+                    removed = index.delete(doc_id)
+                    job.results.append({"name": display_name(doc_id), "status": "deleted", "sentences": removed})
+                    self._forget_upload(job.collection, doc_id)
+                    job.done += 1
+                return
+
+            def watch(progress: Progress) -> None:
+                job.done, job.total = progress.files_done, progress.files_total
+                if job.stop.is_set():
+                    raise Cancelled
+
+            report = index.add(list(job.files), progress=watch)
+            for file in report.files:
+                row: dict[str, Any] = {"name": display_name(file.path), "status": file.status}
+                row["sentences"] = file.sentences
+                if file.reason:
+                    row["reason"] = without_paths(file.reason)
+                if file.notes:
+                    row["notes"] = [without_paths(note) for note in file.notes]
+                job.results.append(row)
+                self.metrics.ingested.labels(file.status).inc()
+            job.done = job.total = max(job.total, len(report.files))
+
+    def _count(self) -> None:
+        jobs = self.all()
+        for state in ("waiting", "running", "done", "failed", "cancelled"):
+            self.metrics.jobs.labels(state).set(sum(job.state == state for job in jobs))
+
+
+def clean_name(name: str) -> str:
+    """A file name as a client sent it, made harmless.
+
+    The last part after slashes of both kinds, in NFC, without control characters and leading dots, at most 200 bytes.
+
+    Raises:
+        Problem: nothing is left of it, or it names a device of Windows.
+    """
+    name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
+    name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    name = name.strip().lstrip(".").strip()
+    stem, dot, suffix = name.rpartition(".")
+    while len(name.encode()) > NAME_BYTES and stem:
+        stem = stem[:-1]
+        name = f"{stem}{dot}{suffix}"
+    if not name or len(name.encode()) > NAME_BYTES:
+        raise Problem("bad_request", "the file has no usable name", "rename it")
+    if name.split(".", 1)[0].strip().lower() in DEVICES:
+        raise Problem("bad_request", f"{name!r} names a device", "rename the file")
+    return name

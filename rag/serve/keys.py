@@ -1,0 +1,196 @@
+"""Keys of the server: who may come in, to what, and where that is kept.
+
+``keys.toml`` lies beside the store, readable by its owner alone, and holds SHA-256 hashes: a lost key cannot be read
+back. It is never part of a rag.toml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import SettingsError
+from indexes.files import beside
+from indexes.settings.sections import StoreSettings
+
+SCOPES = ("read", "ask", "write", "admin")
+PREFIX = "rw-"  # so that a key is recognised where it is found by accident
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: its name, the hash of its text, what it may do, and on which collections ("*": all).
+
+    ``admin`` includes every other scope, and full paths in answers.
+    """
+
+    name: str
+    sha256: str
+    scopes: tuple[str, ...] = ("read", "ask")
+    collections: tuple[str, ...] = (ALL,)
+    created: str = ""
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def sees(self, collection: str) -> bool:
+        return ALL in self.collections or collection in self.collections
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a listing shows; never the hash."""
+        return {
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "collections": list(self.collections),
+            "created": self.created,
+        }
+
+
+OPEN = Key("open", "", scopes=("read", "ask", "write"))  # who comes in where no key is configured (loopback only)
+OWNER = Key("owner", "", scopes=SCOPES)  # the account that started the server, by its token
+
+
+class KeyRing:
+    """The keys of one store.
+
+    Args:
+        path: ``keys.toml``; need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys = _read(path)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Any:
+        return iter(self._keys.values())
+
+    def find(self, text: str) -> Key | None:
+        """The key with this text. Every stored hash is compared in constant time."""
+        digest = _digest(text)
+        found = None
+        for key in self._keys.values():
+            if hmac.compare_digest(key.sha256, digest):
+                found = key
+        return found
+
+    def new(self, name: str, *, scopes: Iterable[str] = ("read", "ask"), collections: Iterable[str] = (ALL,)) -> str:
+        """Make a key, store its hash and return its text, which is shown this once.
+
+        Raises:
+            SettingsError: the name is taken or cannot be one, or a scope is unknown.
+        """
+        scopes, collections = tuple(scopes), tuple(collections)
+        if not NAME.fullmatch(name):
+            raise SettingsError(f"{name!r} cannot name a key", remedy="use letters, digits, '-', '_' and '.'")
+        if name in self._keys:
+            raise SettingsError(f"a key named {name!r} exists", remedy=f"run 'rag key remove {name}' first")
+        if unknown := [scope for scope in scopes if scope not in SCOPES]:
+            raise SettingsError(f"unknown scope {unknown[0]!r}", remedy=f"use one of {', '.join(SCOPES)}")
+        if not scopes or not collections:
+            raise SettingsError(f"the key {name!r} would allow nothing", remedy="name a scope and a collection")
+        text = PREFIX + secrets.token_urlsafe(32)
+        made = Key(name, _digest(text), scopes, collections, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._keys = {**self._keys, name: made}
+        self._write()
+        return text
+
+    def remove(self, name: str) -> None:
+        """Forget a key.
+
+        Raises:
+            SettingsError: no key of that name.
+        """
+        if name not in self._keys:
+            known = ", ".join(sorted(self._keys)) or "none"
+            raise SettingsError(f"no key is named {name!r}", remedy=f"the keys are: {known}")
+        self._keys = {other: key for other, key in self._keys.items() if other != name}
+        self._write()
+
+    def _write(self) -> None:
+        lines = ["# Keys of rag serve, as hashes. Made by 'rag key new'; remove one with 'rag key remove NAME'."]
+        for key in self._keys.values():
+            lines += [
+                f"\n[keys.{_quoted(key.name)}]",
+                f"sha256 = {_quoted(key.sha256)}",
+                f"scopes = [{', '.join(map(_quoted, key.scopes))}]",
+                f"collections = [{', '.join(map(_quoted, key.collections))}]",
+                f"created = {_quoted(key.created)}",
+            ]
+        write_private(self.path, "\n".join(lines) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    with beside(path) as part:
+        part.touch(mode=0o600)
+        part.write_text(text, encoding="utf-8")
+
+
+def keys_path(store: StoreSettings) -> Path:
+    """Where the keys of a store lie: beside it; for a Qdrant server in a folder of its own."""
+    root = store.path.expanduser()
+    if store.url is None:
+        return root / "keys.toml"
+    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
+    return root / "servers" / server / "keys.toml"
+
+
+def bearer(header: str | None) -> str | None:
+    """The key in an Authorization header, or None where it is of another form.
+
+    The scheme is read in any case; one repeated "Bearer" is dropped, since people paste it into a field whose program
+    adds it.
+    """
+    parts = (header or "").split()
+    if len(parts) < 2 or parts[0].lower() != "bearer":
+        return None
+    if parts[1].lower() == "bearer" and len(parts) > 2:
+        parts = parts[1:]
+    return parts[1] if len(parts) == 2 else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _read(path: Path) -> dict[str, Key]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the keys in '{path}' cannot be read: {error}", remedy="mend the file, or remove it and make new keys"
+        ) from error
+    found = {}
+    for name, row in (content.get("keys") or {}).items():
+        try:
+            found[name] = Key(
+                name,
+                str(row["sha256"]),
+                tuple(map(str, row["scopes"])),
+                tuple(map(str, row["collections"])),
+                str(row.get("created", "")),
+            )
+        except (KeyError, TypeError) as error:
+            raise SettingsError(
+                f"the key {name!r} in '{path}' lacks {error}", remedy="remove it from the file and make it anew"
+            ) from error
+    return found

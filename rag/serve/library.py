@@ -1,0 +1,149 @@
+"""Library: the store of one server, its models loaded once, its collections opened at first use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llama_index.core.llms import LLM
+
+from indexes.encoders import build_encoder
+from indexes.encoders.base import Encoder
+from indexes.errors import CollectionNotFoundError
+from indexes.index import Index
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import manifest_path
+from indexes.store.client import as_engine, open_engine
+from indexes.store.collection import Collection
+from indexes.store.generations import Generations, base_names
+from rag.llms import build_llm
+from rag.rerankers import build_reranker
+from rag.serve.pools.batcher import BatchedEncoder
+from rag.settings import Settings
+
+
+class Library:
+    """Open collections of one store, for all threads of the server.
+
+    Args:
+        settings: ``store``, ``encoder``, ``rerank``, ``llm`` and the rest of the tree.
+        client: a Qdrant client instead of ``settings.store``; it stays open.
+        encoder, reranker, llm: models already loaded, for tests; default: built from the settings by ``load``.
+        only: collections to serve; () for all.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: Any = None,
+        encoder: Encoder | None = None,
+        reranker: Any = None,
+        llm: LLM | None = None,
+        only: tuple[str, ...] = (),
+    ) -> None:
+        self.settings = settings
+        self.only = only
+        self._owns_client = client is None
+        self.engine = as_engine(client) if client is not None else open_engine(settings.store)
+        self._given = encoder
+        self.encoder: BatchedEncoder | None = None
+        self.reranker = reranker
+        self.llm = llm
+        self.load_seconds: dict[str, float] = {}
+        self._open: dict[str, Index] = {}
+        self._lock = threading.RLock()
+        self._changed: list[Callable[[str], None]] = []
+
+    def load(self, on_batch: Callable[[int], None] | None = None) -> None:
+        """Load encoder, reranker and language model; seconds stand in ``load_seconds``."""
+        with self._timed("encoder"):
+            self.encoder = BatchedEncoder(self._given or build_encoder(self.settings), on_batch=on_batch)
+        if self.reranker is None and self.settings.rerank.provider != "none":
+            with self._timed("reranker"):
+                self.reranker = build_reranker(self.settings.rerank)
+        if self.llm is None and self.settings.llm.provider != "none":
+            with self._timed("llm"):
+                self.llm = build_llm(self.settings.llm)
+
+    def names(self) -> list[str]:
+        """Collections that are served."""
+        found = base_names(self.engine)
+        return [name for name in found if not self.only or name in self.only]
+
+    def has(self, name: str) -> bool:
+        return (not self.only or name in self.only) and name in self.names()
+
+    def index(self, name: str) -> Index:
+        """The open collection.
+
+        Raises:
+            CollectionNotFoundError: there is none of that name, or it is not served.
+            FingerprintMismatchError: it was built with another model.
+        """
+        with self._lock:
+            found = self._open.get(name)
+            if found is not None and self._current(name) == found.collection:
+                return found
+            if not self.has(name):
+                raise CollectionNotFoundError(
+                    f"there is no collection {name!r}",
+                    remedy=f"the collections are: {', '.join(self.names()) or 'none yet'}",
+                )
+            index = self._make(name, self._current(name))
+            index.store.check()
+            index.check_model()
+            self._open[name] = index
+            return index
+
+    def writer(self, name: str) -> Index:
+        """A fresh Index over the same client for one writing job; the caller's thread owns and closes it."""
+        return self._make(name, self._current(name))
+
+    def on_change(self, call: Callable[[str], None]) -> None:
+        """Be told the name of each collection that was written to."""
+        self._changed.append(call)
+
+    def changed(self, name: str) -> None:
+        """Tell everybody that a collection was written to."""
+        for call in self._changed:
+            call(name)
+
+    def close(self) -> None:
+        """Let go of the collections, the batching thread and the store."""
+        with self._lock:
+            for index in self._open.values():
+                index.close()
+            self._open.clear()
+            if self.encoder is not None:
+                self.encoder.close()
+            if self._owns_client:
+                self.engine.client.close()
+
+    def opened(self) -> dict[str, Index]:
+        """The collections that are open now, by name."""
+        with self._lock:
+            return dict(self._open)
+
+    def _current(self, name: str) -> str:
+        return Generations(self.engine, name).current()
+
+    def _make(self, name: str, collection: str) -> Index:
+        path = manifest_path(self.settings.store, collection, shared_client=not self._owns_client)
+        return Index(
+            Collection(self.engine, collection),
+            settings=self.settings,
+            manifest=Manifest(path),
+            encoder=self.encoder,
+            owns_client=False,
+            name=name,
+        )
+
+    @contextmanager
+    def _timed(self, role: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.load_seconds[role] = time.perf_counter() - started

@@ -1,0 +1,23 @@
+"""The MCP tools' work inside the server: its own JSON API, called in process with the caller's key."""
+
+from __future__ import annotations
+
+import httpx
+from fastapi import FastAPI
+
+from rag.serve.gate import AUTHORIZATION
+from rag.serve.mcp.remote import RemoteBackend
+
+
+class LocalBackend(RemoteBackend):
+    """Calls the application's own routes, with the key of the MCP request that is being answered."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__("http://127.0.0.1", token="")
+        self._app = app
+
+    def _client(self) -> httpx.AsyncClient:
+        given = AUTHORIZATION.get()
+        headers = {"authorization": given} if given else {}
+        transport = httpx.ASGITransport(app=self._app)
+        return httpx.AsyncClient(transport=transport, base_url=self.base, headers=headers, timeout=310)

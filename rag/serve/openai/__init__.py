@@ -1,0 +1,1 @@
+"""OpenAI-compatible doors: models, chat completions, embeddings, rerank."""

@@ -1,0 +1,190 @@
+"""A chat completion's request, read as other servers read it: model, messages, options, our own key."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from rag.serve.dify.conditions import read_conditions
+from rag.serve.errors import Problem
+from rag.serve.requests import QUESTION_CHARS, choice, flag, text_of, whole
+
+MAX_MESSAGES = 100
+IGNORED = (
+    "tools",
+    "tool_choice",
+    "functions",
+    "response_format",
+    "logprobs",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "store",
+    "metadata",
+    "modalities",
+    "reasoning_effort",
+)
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+SEARCH_ONLY = ":search"
+RAG_TEMPLATE_QUESTION = re.compile(r"</context>\s*(?P<question>.+)\Z", re.DOTALL)
+
+
+@dataclass(slots=True)
+class ChatRequest:
+    """What is read of a chat completion's body.
+
+    Args:
+        model: as sent; ``collection`` is its collection and ``search_only`` whether passages alone are wanted.
+        question: the last user message.
+        history: (role, text) of the conversation before it.
+        system: the client's own instructions.
+        task: the request is a chat program's own task (a title, tags), not a question.
+        messages: (role, text) of all messages, for a task.
+        ignored: accepted fields that do nothing here.
+    """
+
+    model: str
+    collection: str
+    search_only: bool
+    question: str
+    history: tuple[tuple[str, str], ...]
+    system: str
+    task: bool
+    messages: tuple[tuple[str, str], ...]
+    stream: bool
+    include_usage: bool
+    model_options: dict[str, Any]
+    top_k: int | None
+    window: int | None
+    rerank: bool | None
+    hyde: str | None
+    trace: bool
+    events: bool
+    conditions: Any
+    filter_texts: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+def read_chat(body: dict[str, Any]) -> ChatRequest:
+    """Check and read the body.
+
+    Raises:
+        Problem: no model, no user message, ``n`` other than 1, wrong types.
+    """
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise Problem("bad_request", "model is missing", "send the name of a collection", param="model")
+    if body.get("n") not in (None, 1):
+        raise Problem("unsupported_value", f"n is {body['n']!r}", "one answer a request", param="n")
+    rows = body.get("messages")
+    if not isinstance(rows, list) or not rows:
+        raise Problem("bad_request", "messages is missing", "send a list of messages", param="messages")
+    if len(rows) > MAX_MESSAGES:
+        raise Problem("bad_request", f"{len(rows)} messages", f"at most {MAX_MESSAGES} are read", param="messages")
+    notes: list[str] = []
+    messages = [message for row in rows if (message := _message(row, notes)) is not None]
+    place = max((i for i, (role, _) in enumerate(messages) if role == "user"), default=None)
+    if place is None or not messages[place][1].strip():
+        raise Problem("bad_request", "no user message", "the last user message is the question", param="messages")
+    last = messages[place][1]
+    task = is_task(last)
+    question = text_of(_asked(last), "messages", limit=QUESTION_CHARS if not task else 200_000)
+    own = body.get("ragwright")
+    own = own if isinstance(own, dict) else {}
+    filters = own.get("filters")
+    collection = own.get("collection")
+    if isinstance(collection, list):
+        if len(collection) != 1:
+            raise Problem("unsupported_value", "several collections", "ask one collection a request", param="ragwright")
+        collection = collection[0]
+    if collection is not None and not isinstance(collection, str):
+        raise Problem("bad_request", f"ragwright.collection is {collection!r}, not a name", param="ragwright")
+    search_only = model.endswith(SEARCH_ONLY)
+    stream_options = body.get("stream_options")
+    return ChatRequest(
+        model=model,
+        collection=collection or model.removesuffix(SEARCH_ONLY),
+        search_only=search_only,
+        question=question,
+        history=tuple((role, text) for role, text in messages[:place] if role in ("user", "assistant") and text),
+        system="\n\n".join(text for role, text in messages if role == "system" and text),
+        task=task,
+        messages=tuple(messages),
+        stream=bool(flag(body.get("stream"), "stream")),
+        include_usage=isinstance(stream_options, dict) and bool(stream_options.get("include_usage")),
+        model_options=_model_options(body),
+        top_k=whole(own.get("top_k"), "ragwright.top_k", 1, 100, None),
+        window=whole(own.get("window"), "ragwright.window", 0, 50, None),
+        rerank=flag(own.get("rerank"), "ragwright.rerank", None),
+        hyde=_hyde(own.get("hyde")),
+        trace=bool(flag(own.get("trace"), "ragwright.trace")),
+        events=flag(own.get("events"), "ragwright.events", True) is not False,
+        conditions=read_conditions(filters if isinstance(filters, dict) else None),
+        filter_texts=tuple(text_of(text, "ragwright.filters") for text in filters) if isinstance(filters, list) else (),
+        ignored=tuple(name for name in IGNORED if body.get(name) not in (None, [], {}, 0, False)),
+        notes=notes,
+    )
+
+
+def is_task(text: str) -> bool:
+    """Whether a chat program asks for a title, tags or the like rather than a user for an answer."""
+    return text.lstrip().startswith("### Task:") and "<chat_history>" in text and "<context>" not in text
+
+
+def _asked(text: str) -> str:
+    """The user's own part where a chat program has put its RAG template around it."""
+    if text.lstrip().startswith("### Task:") and "<context>" in text:
+        match = RAG_TEMPLATE_QUESTION.search(text)
+        if match:
+            return match["question"].strip()
+    return text.strip()
+
+
+def _message(row: Any, notes: list[str]) -> tuple[str, str] | None:
+    if not isinstance(row, dict) or row.get("role") not in ROLES:
+        role = row.get("role") if isinstance(row, dict) else row
+        raise Problem(
+            "bad_request", f"a message's role is {role!r}", f"use one of {', '.join(ROLES)}", param="messages"
+        )
+    role = "system" if row["role"] == "developer" else str(row["role"])
+    if role in ("tool", "function"):
+        return None
+    content = row.get("content")
+    if content is None:
+        return role, ""
+    if isinstance(content, str):
+        return role, content
+    if not isinstance(content, list):
+        raise Problem("bad_request", "a message's content is neither text nor a list of parts", param="messages")
+    parts = [part for part in content if isinstance(part, dict)]
+    texts = [str(part.get("text") or "") for part in parts if part.get("type") == "text"]
+    if len(texts) < len(content):
+        note = "images and other parts of a message that are not text were not read"
+        if note not in notes:
+            notes.append(note)
+    return role, "\n".join(texts)
+
+
+def _hyde(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return choice(value, "ragwright.hyde", ("off", "on", "auto"))
+
+
+def _model_options(body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("temperature", "top_p"):
+        value = body.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise Problem("bad_request", f"{name} is {value!r}, not a number", param=name)
+        found[name] = float(value)
+    length = body.get("max_completion_tokens", body.get("max_tokens"))
+    if length is not None:
+        found["max_tokens"] = whole(length, "max_tokens", 1, 1_000_000, None)
+    if isinstance(body.get("seed"), int):
+        found["seed"] = body["seed"]
+    return found

@@ -1,0 +1,98 @@
+"""Passages as chat programs show them: Open WebUI's source events, Perplexity's citations, our own details."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rag.retrieval.candidate import Passage
+from rag.serve.wire import display_name, document_id, is_link
+
+CITATION_KEYS = ("number", "heading", "page", "place", "text", "matched", "start", "end", "sentence_id")
+
+
+def passage_name(passage: Passage) -> str:
+    return display_name(passage.source)
+
+
+def source_of(passage: Passage, collection: str) -> dict[str, Any]:
+    """One passage in Open WebUI's form. Its id is unique a passage: ``[n]`` opens the n-th different id there."""
+    record = passage.sentences[0]
+    name = passage_name(passage)
+    identity = f"{collection}/{document_id(record.doc_id)}#{passage.number}"
+    metadata: dict[str, Any] = {
+        "source": name if is_link(name) else identity,
+        "name": f"{name} · {passage.heading}" if passage.heading else name,
+        "number": passage.number,
+    }
+    if is_link(name):
+        metadata["source"] = f"{name}#{passage.number}"
+    if passage.heading:
+        metadata["heading"] = passage.heading
+    if passage.page is not None:
+        metadata["page"] = passage.page - 1  # shown + 1 there
+    return {
+        "source": {"id": identity, "name": name},
+        "document": [passage.text],
+        "metadata": [metadata],
+        "distances": [max(-1.0, min(1.0, round(float(passage.score), 6)))],
+    }
+
+
+def citation_names(passages: Sequence[Passage], cited: Sequence[int]) -> list[str]:
+    """Names of the cited passages in number order."""
+    wanted = set(cited)
+    return [passage_name(passage) for passage in passages if passage.number in wanted]
+
+
+def public_citation(citation: Any) -> dict[str, Any]:
+    """A citation without paths.
+
+    Args:
+        citation: a ``Citation`` or its dict.
+    """
+    row = dict(citation) if isinstance(citation, dict) else {name: getattr(citation, name, None) for name in FIELDS}
+    doc_id = str(row.get("doc_id") or row.get("source") or "")
+    shown = {name: row[name] for name in CITATION_KEYS if row.get(name) is not None}
+    return {**shown, "document_id": document_id(doc_id), "source": display_name(str(row.get("source") or doc_id))}
+
+
+FIELDS = (*CITATION_KEYS, "doc_id", "source")
+
+
+def annotations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """OpenAI's url_citation for markers whose source is an address."""
+    found = []
+    for passage in passages:
+        name = passage_name(passage)
+        if not is_link(name):
+            continue
+        mark = f"[{passage.number}]"
+        start = text.find(mark)
+        while start >= 0:
+            found.append(
+                {
+                    "type": "url_citation",
+                    "url_citation": {
+                        "url": name,
+                        "title": str(passage.sentences[0].metadata.get("title") or name),
+                        "start_index": start,
+                        "end_index": start + len(mark),
+                    },
+                }
+            )
+            start = text.find(mark, start + 1)
+    return found
+
+
+def sources_text(passages: Sequence[Passage], cited: Sequence[int], language: str) -> str:
+    """A plain list of the cited sources, for clients that know no sources."""
+    wanted = set(cited)
+    rows = []
+    for passage in passages:
+        if passage.number in wanted:
+            page = f", p. {passage.page}" if passage.page is not None else ""
+            rows.append(f"[{passage.number}] {passage_name(passage)}{page}")
+    if not rows:
+        return ""
+    return ("\n\n来源：\n" if language == "zh" else "\n\nSources:\n") + "\n".join(rows)

@@ -1,0 +1,15 @@
+"""The page that says why a request was refused."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from rag.serve.errors import Problem
+from rag.serve.pages.render import render
+from rag.serve.pages.words import Words, choose_language
+
+
+def refusal_page(problem: Problem, scope: Scope) -> str:
+    """One sentence and what to do about it, as a page."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
+    return render("refusal.html", Words(choose_language(headers, None)), problem=problem, here="")

@@ -1,0 +1,62 @@
+"""Templates: every value is escaped; document text is data, never HTML."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from rag.serve.pages.words import Words
+
+FOLDER = Path(__file__).parent
+MARKER = re.compile(r"\[(\d{1,3})\]")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+
+
+@functools.cache
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["paragraphs"] = paragraphs
+    made.filters["cited"] = cited
+    return made
+
+
+def render(template: str, words: Words, **values: Any) -> str:
+    """A template with the words of a language."""
+    return environment().get_template(template).render(t=words, language=words.language, **values)
+
+
+def paragraphs(text: str) -> Markup:
+    """Text with its line ends shown."""
+    return Markup("<br>").join(escape(line) for line in text.split("\n"))
+
+
+def cited(text: str, links: dict[int, str]) -> Markup:
+    """An answer whose markers are links to what they cite."""
+    parts: list[Any] = []
+    last = 0
+    for match in MARKER.finditer(text):
+        parts.append(paragraphs(text[last : match.start()]))
+        number = int(match[1])
+        if number in links:
+            link = Markup('<a class="mark" href="{}">{}</a>').format(links[number], number)
+            parts.append(link)
+        else:
+            parts.append(escape(match[0]))
+        last = match.end()
+    parts.append(paragraphs(text[last:]))
+    return Markup("").join(parts)

@@ -1,0 +1,131 @@
+"""The words of the pages, in English and Chinese, and which of the two a reader gets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["en", "zh"]
+COOKIE = "ragwright_language"
+
+WORDS: dict[str, tuple[str, str]] = {
+    "ask": ("Ask", "提问"),
+    "search": ("Search", "检索"),
+    "documents": ("Documents", "文档"),
+    "upload": ("Upload", "上传"),
+    "evaluation": ("Evaluation", "评测"),
+    "health": ("Health", "状态"),
+    "question": ("Your question", "你的问题"),
+    "ask_placeholder": ("What would you like to know?", "想了解什么？"),
+    "collection": ("Collection", "知识库"),
+    "filters": ("Filters", "过滤条件"),
+    "filters_hint": ("one a line, such as page>=3 or lang=en", "每行一个，例如 page>=3 或 lang=zh"),
+    "settings": ("Settings", "设置"),
+    "top_k": ("Passages", "段落数"),
+    "window": ("Sentences on each side", "前后句数"),
+    "rerank": ("Rerank", "重排"),
+    "hyde": ("HyDE", "HyDE"),
+    "fusion": ("Fusion", "融合方式"),
+    "default": ("as configured", "按配置"),
+    "on": ("on", "开"),
+    "off": ("off", "关"),
+    "auto": ("auto", "自动"),
+    "stop": ("Stop", "停止"),
+    "answer": ("Answer", "回答"),
+    "cited": ("Cited", "引用"),
+    "all_passages": ("All passages", "全部段落"),
+    "copy_answer": ("Copy with sources", "复制并附来源"),
+    "copied": ("Copied", "已复制"),
+    "link": ("Link to this question", "此问题的链接"),
+    "how_found": ("How this was found", "检索过程"),
+    "notes": ("Notes", "说明"),
+    "open_document": ("Open the document", "打开文档"),
+    "page": ("page", "第"),
+    "page_after": ("", "页"),
+    "score": ("score", "得分"),
+    "stage": ("Stage", "阶段"),
+    "milliseconds": ("ms", "毫秒"),
+    "sentence": ("Sentence", "句子"),
+    "dense": ("Dense", "稠密"),
+    "sparse": ("Sparse", "稀疏"),
+    "fused": ("Fused", "融合"),
+    "reranked": ("Reranked", "重排后"),
+    "nothing_found": ("Nothing was found.", "没有找到相关内容。"),
+    "no_collection": (
+        "There is no collection yet. Make one: rag ingest FOLDER",
+        "还没有知识库。先建一个：rag ingest 文件夹",
+    ),
+    "name": ("Name", "名称"),
+    "sentences": ("Sentences", "句数"),
+    "find_document": ("Find a document", "查找文档"),
+    "outline": ("Outline", "目录"),
+    "earlier": ("Earlier", "上一页"),
+    "later": ("Later", "下一页"),
+    "delete": ("Delete", "删除"),
+    "choose_files": ("Choose files, or drop them here", "选择文件，或拖到这里"),
+    "send": ("Send", "发送"),
+    "jobs": ("Jobs", "任务"),
+    "cancel": ("Cancel", "取消"),
+    "no_jobs": ("Nothing is being read in.", "当前没有导入任务。"),
+    "models": ("Models", "模型"),
+    "encoder": ("Encoder", "向量模型"),
+    "reranker": ("Reranker", "重排模型"),
+    "llm": ("Language model", "语言模型"),
+    "none": ("none", "无"),
+    "queues": ("Queues", "队列"),
+    "running": ("running", "进行中"),
+    "waiting": ("waiting", "等待中"),
+    "store": ("Store", "向量库"),
+    "key": ("Key", "密钥"),
+    "key_hint": (
+        "This server wants a key. Make one with: rag key new NAME",
+        "此服务需要密钥。生成方法：rag key new 名称",
+    ),
+    "enter": ("Enter", "进入"),
+    "wrong_key": ("This key is not known here.", "密钥无效。"),
+    "other_language": ("中文", "English"),
+    "status_answered": ("answered", "已回答"),
+    "status_extractive": ("the documents' own sentences", "原文摘录"),
+    "status_not_found": ("not in these documents", "文档中没有"),
+    "status_direct": ("answered without documents", "未查文档直接回答"),
+    "sentence_cited": ("cited by the model", "模型引用"),
+    "sentence_matched": ("matched by RagWright", "自动匹配"),
+    "sentence_moved": ("citation corrected", "引用已更正"),
+    "sentence_unverified": ("could not be verified", "无法核实"),
+    "sentence_unsupported": ("not supported by the passages", "段落不支持"),
+    "sentence_contradicted": ("contradicts the passage", "与段落矛盾"),
+    "searching": ("Searching …", "正在检索……"),
+    "writing": ("Writing …", "正在作答……"),
+    "failed": ("This failed", "出错了"),
+    "right": ("Right", "正确"),
+    "wrong": ("Wrong", "错误"),
+    "wrong_source": ("Right, wrong source", "答案对，来源错"),
+    "thanks": ("Noted, thank you.", "已记录，谢谢。"),
+    "changed_since": (
+        "The document has changed since; the sentence as it was cited:",
+        "文档此后有改动；引用时的原句：",
+    ),
+    "two_settings": ("Compare with another setting", "与另一设置对比"),
+    "skip": ("Skip to the content", "跳到正文"),
+}
+
+
+class Words(dict[str, str]):
+    """The words of one language, by name."""
+
+    def __init__(self, language: Language) -> None:
+        place = 0 if language == "en" else 1
+        super().__init__({name: pair[place] for name, pair in WORDS.items()})
+        self.language = language
+
+
+def choose_language(headers: dict[str, str], cookie: str | None) -> Language:
+    """The language that the reader has chosen, else the browser's."""
+    if cookie in ("en", "zh"):
+        return "zh" if cookie == "zh" else "en"
+    for part in headers.get("accept-language", "").split(","):
+        tag = part.split(";")[0].strip().lower()
+        if tag.startswith("zh"):
+            return "zh"
+        if tag.startswith("en"):
+            return "en"
+    return "en"

@@ -1,0 +1,175 @@
+"""BatchedEncoder: questions of several requests go through the model together, and are remembered."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
+from rag.serve.errors import Problem
+
+WAIT_SECONDS = 0.003  # for more questions, after the first has come
+BATCH = 64
+REMEMBERED = 512  # question vectors
+QUEUE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    dense: NDArray[np.float32]
+    sparse: SparseVector | None
+    truncated: bool
+
+
+class BatchedEncoder:
+    """An ``Encoder`` whose ``encode_queries`` collects the questions of all threads into one forward pass.
+
+    Args:
+        encoder: the model.
+        wait: seconds to wait for more questions, 0 for none.
+        batch: questions in one pass.
+        on_batch: called with the size of each batch.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        wait: float = WAIT_SECONDS,
+        batch: int = BATCH,
+        remembered: int = REMEMBERED,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.inner = encoder
+        self._wait, self._batch, self._limit = wait, batch, remembered
+        self._on_batch = on_batch
+        self._known: OrderedDict[str, _Row] = OrderedDict()
+        self._lock = threading.Lock()
+        self._model = threading.Lock()  # one forward pass at a time: questions and ingested sentences share the model
+        self._queue: queue.Queue[tuple[str, Future[_Row]] | None] = queue.Queue(QUEUE)
+        self._thread: threading.Thread | None = None
+        self.passes = 0
+
+    @property
+    def dim(self) -> int:
+        return self.inner.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self.inner.max_tokens
+
+    @property
+    def lexical(self) -> Lexical | None:
+        return self.inner.lexical
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self.inner.fingerprint
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def __getattr__(self, name: str) -> Any:
+        # count_tokens and what else this model offers: present exactly where the model has it.
+        if name.startswith("__") or name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        with self._model:
+            return self.inner.encode_documents(texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        """As the model's own; any thread may call it.
+
+        Raises:
+            Problem: "busy", the queue is full.
+        """
+        if not texts:
+            return self.inner.encode_queries(texts)
+        rows = [self._row(text) for text in texts]
+        found = [row if isinstance(row, _Row) else row.result() for row in rows]
+        sparse = None if self.lexical is None else [row.sparse for row in found if row.sparse is not None]
+        cut = tuple(place for place, row in enumerate(found) if row.truncated)
+        return Encoded(np.stack([row.dense for row in found]), sparse, cut)
+
+    def close(self) -> None:
+        """End the batching thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(timeout=10)
+
+    def _row(self, text: str) -> _Row | Future[_Row]:
+        with self._lock:
+            if (row := self._known.get(text)) is not None:
+                self._known.move_to_end(text)
+                return row
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ragwright-encode", daemon=True)
+                self._thread.start()
+        future: Future[_Row] = Future()
+        try:
+            self._queue.put_nowait((text, future))
+        except queue.Full:
+            raise Problem("busy", f"{QUEUE} questions wait to be encoded", "try again", retry_after=1) from None
+        return future
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            items = [first]
+            until = time.monotonic() + self._wait
+            ended = False
+            while len(items) < self._batch:
+                left = until - time.monotonic()
+                try:
+                    item = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    ended = True
+                    break
+                items.append(item)
+            self._encode(items)
+            if ended:
+                return
+
+    def _encode(self, items: list[tuple[str, Future[_Row]]]) -> None:
+        texts = list(dict.fromkeys(text for text, _ in items))
+        if self._on_batch is not None:
+            self._on_batch(len(texts))
+        try:
+            rows = dict(zip(texts, self._pass(texts), strict=True))
+        except BaseException as error:  # noqa: BLE001 - one bad text must not take the others down
+            if len(texts) == 1:
+                for _, future in items:
+                    future.set_exception(error)
+                return
+            for item in items:
+                self._encode([item])
+            return
+        with self._lock:
+            self._known.update(rows)
+            while len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        for text, future in items:
+            future.set_result(rows[text])
+
+    def _pass(self, texts: list[str]) -> list[_Row]:
+        with self._model:
+            self.passes += 1
+            encoded = self.inner.encode_queries(texts)
+        sparse: Sequence[SparseVector | None] = encoded.sparse or [None] * len(texts)
+        cut = set(encoded.truncated)
+        return [_Row(encoded.dense[place], sparse[place], place in cut) for place in range(len(texts))]

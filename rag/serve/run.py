@@ -1,0 +1,148 @@
+"""run_server: one process on one address, with the files that tell others of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import SettingsError, StoreError
+from indexes.settings.sections import StoreSettings
+from rag.serve.app import build_app, is_loopback_host
+from rag.serve.keys import KeyRing, keys_path, write_private
+from rag.settings import Settings
+
+ADDRESS_FILE = "serve.json"
+BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server of this store is, and the secret that admits the account that started it."""
+
+    url: str
+    pid: int
+    token: str
+
+
+def address_path(store: StoreSettings) -> Path:
+    """The file that names the running server of a store, readable by its owner alone."""
+    return keys_path(store).with_name(ADDRESS_FILE)
+
+
+def read_address(store: StoreSettings) -> Address | None:
+    """The running server of a store; None where there is none, or its process is gone."""
+    try:
+        row = json.loads(address_path(store).read_text(encoding="utf-8"))
+        found = Address(str(row["url"]), int(row["pid"]), str(row["token"]))
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
+
+
+def check_bind(settings: Settings, keys: KeyRing) -> None:
+    """Refuse to be reached from elsewhere without a key.
+
+    Raises:
+        SettingsError: with the command that makes one.
+    """
+    if not is_loopback_host(settings.serve.host) and len(keys) == 0:
+        raise SettingsError(
+            f"serve.host = {settings.serve.host!r} can be reached from other machines, and no key is configured",
+            remedy="make one with 'rag key new NAME --scope read,ask', or listen on 127.0.0.1",
+        )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket, so that the address is known before the models are loaded.
+
+    Raises:
+        SettingsError: the address is taken or cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", remedy="choose another --port or --host"
+        ) from error
+    made.listen(BACKLOG)
+    made.set_inheritable(True)
+    return made
+
+
+def addresses(base: str, *, mcp: bool) -> dict[str, str]:
+    """What a person pastes into other programs."""
+    found = {"page": f"{base}/", "dify": base, "openai": f"{base}/v1", "api": f"{base}/api/v1"}
+    if mcp:
+        found["mcp"] = f"{base}/mcp"
+    return found
+
+
+@contextmanager
+def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
+    """Keep the address file while the server runs.
+
+    Raises:
+        StoreError: another server of this store runs.
+    """
+    path = address_path(settings.store)
+    other = read_address(settings.store)
+    if other is not None and other.pid != os.getpid():
+        raise StoreError(
+            f"a server of this store runs already at {other.url} (process {other.pid})",
+            remedy="use that one, or stop it first",
+        )
+    write_private(path, json.dumps(asdict(Address(base, os.getpid(), token))))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def run_server(settings: Settings, *, on_start: Any = None) -> int:
+    """Serve until SIGTERM or Ctrl-C; 0 when everything was closed in order.
+
+    Args:
+        on_start: called with the addresses (name -> URL) once the server listens.
+
+    Raises:
+        SettingsError: the address cannot be listened on, or it could be reached without a key.
+        StoreError: another server of this store runs.
+    """
+    import uvicorn
+
+    keys = KeyRing(keys_path(settings.store))
+    check_bind(settings, keys)
+    with closing(bind(settings.serve.host, settings.serve.port)) as listening:
+        host = settings.serve.host if not is_loopback_host(settings.serve.host) else "127.0.0.1"
+        shown = f"[{host}]" if ":" in host else host
+        base = f"http://{shown}:{listening.getsockname()[1]}"
+        token = secrets.token_urlsafe(32)
+        with announced(settings, base, token):
+            app = build_app(settings, keys=keys, owner_token=token)
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                timeout_graceful_shutdown=max(1, int(settings.serve.drain_seconds)),
+            )
+            server = uvicorn.Server(config)
+            if on_start is not None:
+                on_start(addresses(base, mcp=app.state.mcp))
+            logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+            server.run(sockets=[listening])
+    return 0

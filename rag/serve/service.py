@@ -1,0 +1,392 @@
+"""Service: search and answer for every door, within queues, deadlines and the rights of a key."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+from indexes.errors import LLMError
+from rag.api import build_query_engine, build_retriever
+from rag.chat import RagChatEngine
+from rag.engine import AnswerStream
+from rag.retrieval.candidate import Passage
+from rag.retrieval.hybrid import SearchResult
+from rag.retrieval.windows import merge_windows
+from rag.serve.errors import Problem, problem_of
+from rag.serve.keys import Key
+from rag.serve.library import Library
+from rag.serve.metrics import Metrics
+from rag.serve.pools.fair import FairPool
+from rag.serve.pools.shared import SharedResults
+from rag.serve.requests import Question
+from rag.serve.spans import request_span
+from rag.serve.wire import display_name, document_id
+from rag.settings import Settings
+
+SEARCH_THREADS = {"embedded": 4, "server": 16}  # they encode together; the embedded engine serialises its own calls
+SEARCH_QUEUE = 64
+RERANK_QUEUE = 16
+MODEL_QUEUE = 32
+RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
+LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search gives a door: passages, numbered, best first, and how they were found."""
+
+    passages: list[Passage]
+    result: SearchResult
+    notes: list[str] = field(default_factory=list)
+    reranked: bool = False
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that happens while an answer is written.
+
+    Args:
+        kind: "status" (a word on what is being done), "sources" (``passages``), "text", "done" (``response``).
+    """
+
+    kind: Literal["status", "sources", "text", "done"]
+    text: str = ""
+    passages: list[Passage] = field(default_factory=list)
+    response: Any = None
+
+
+class Service:
+    """One store's searches and answers, for all doors.
+
+    Args:
+        library: the open collections and models.
+        metrics: where everything is counted.
+    """
+
+    def __init__(self, library: Library, metrics: Metrics) -> None:
+        self.library, self.metrics = library, metrics
+        self.settings: Settings = library.settings
+        embedded = self.settings.store.url is None
+        self.search_pool = FairPool(
+            "search", SEARCH_THREADS["embedded" if embedded else "server"], SEARCH_QUEUE, self._waited
+        )
+        self.rerank_pool = FairPool("rerank", 1, RERANK_QUEUE, self._waited)
+        self.model_pool = FairPool("llm", model_slots(self.settings), MODEL_QUEUE, self._waited)
+        self.shared = SharedResults()
+        library.on_change(lambda _: self.shared.forget())
+        self.state: Literal["loading", "ready", "draining", "failing"] = "loading"
+        self.failure = ""
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def warm(self) -> None:
+        """Load the models and run each once, so that the first request waits for nothing. Blocking."""
+        try:
+            self.library.load(self.metrics.batch.observe)
+            encoder = self.library.encoder
+            if encoder is not None:
+                encoder.encode_queries(["warm"])
+            for name in self.library.names()[:1]:
+                with contextlib.suppress(Exception):
+                    build_retriever(self.library.index(name), settings=self.settings, rerank=False).search("warm")
+            if self.library.reranker is not None and hasattr(self.library.reranker, "score"):
+                self.library.reranker.score("warm", ["warm"])
+        except Exception as error:
+            self.state, self.failure = "failing", str(problem_of(error))
+            raise
+        for role, seconds in self.library.load_seconds.items():
+            self.metrics.model_load.labels(role).set(seconds)
+        self.metrics.built(self.settings.encoder.model, self.settings.rerank.model, self.settings.llm.model)
+        self.state = "ready"
+
+    def close(self) -> None:
+        """End the pools and let go of the store."""
+        self.state = "draining"
+        for pool in (self.search_pool, self.rerank_pool, self.model_pool):
+            pool.close()
+        self.library.close()
+
+    def check_ready(self) -> None:
+        """Refuse while loading, failing or draining.
+
+        Raises:
+            Problem: "loading" or "draining".
+        """
+        if self.state == "draining":
+            raise Problem("draining", "the server is stopping", "try again", retry_after=5)
+        if self.state == "failing":
+            raise Problem("loading", f"the server could not load its models: {self.failure}", retry_after=30)
+        if self.state == "loading":
+            raise Problem("loading", "the server is loading its models", "try again in a few seconds", retry_after=2)
+
+    # -- rights --------------------------------------------------------------------------------------------------
+
+    def collections(self, key: Key) -> list[str]:
+        """The collections that this key may see."""
+        names = self.library.names()
+        self.metrics.know(frozenset(names))
+        return [name for name in names if key.sees(name)]
+
+    def check_collection(self, key: Key, name: str) -> str:
+        """Refuse an unknown collection; one that the key may not see is unknown to it.
+
+        Raises:
+            Problem: "collection_not_found", listing those there are for this key.
+        """
+        seen = self.collections(key)
+        if name not in seen:
+            raise Problem(
+                "collection_not_found",
+                f"there is no collection {name!r}",
+                f"the collections are: {', '.join(seen) or 'none'}",
+                param="model",
+            )
+        return name
+
+    # -- search --------------------------------------------------------------------------------------------------
+
+    async def search(self, key: Key, question: Question, *, deadline: float, route: str) -> Found:
+        """Passages for a question; identical questions in flight share one computation.
+
+        Where the reranker would not finish before ``deadline`` (seconds from now), the fused order is given with a
+        note instead.
+
+        Raises:
+            Problem: no room, no such collection, the deadline passed.
+        """
+        self.check_ready()
+        self.check_collection(key, question.collection)
+        what = (key.name, route, repr(question))
+        with request_span(route, question, self.settings) as span:
+            found = await self.shared.get(what, lambda: self._search(key, question, deadline))
+            self.metrics.stages(found.result.trace.timings_ms, question.collection)
+            span.found(found.passages)
+        return found
+
+    async def _search(self, key: Key, question: Question, deadline: float) -> Found:
+        until = time.monotonic() + deadline
+        reranker = None if question.rerank is False else self.library.reranker
+        if reranker is not None:
+            self.rerank_pool.check_room()
+        result = await self._within(
+            until, self.search_pool.run(key.name, lambda: self._retrieve(question, False), deadline=deadline)
+        )
+        notes: list[str] = list(result.trace.notes)
+        reranked = False
+        if reranker is not None and result.candidates:
+            left = until - time.monotonic() - RERANK_MARGIN
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                result = await asyncio.wait_for(
+                    self.rerank_pool.run(key.name, lambda: self._retrieve(question, True), deadline=left), left
+                )
+                notes, reranked = list(result.trace.notes), True
+            except (TimeoutError, Problem) as error:
+                if isinstance(error, Problem) and error.code not in ("deadline", "busy"):
+                    raise
+                notes.append(LATE_RERANK)
+        limit = question.top_k or self.settings.retrieval.top_n
+        candidates = result.candidates
+        if question.keep is not None:
+            candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
+        passages = merge_windows(candidates, result.windows, limit=limit)
+        return Found(passages, result, notes, reranked)
+
+    def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
+        """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
+        index = self.library.index(question.collection)
+        retriever = build_retriever(
+            index,
+            settings=self.settings,
+            llm=self.library.llm,
+            hyde=question.hyde,
+            rerank=self.library.reranker if rerank else False,
+            **question.options(),
+        )
+        return retriever.search(question.text, filters=question.filters)
+
+    async def _within(self, until: float, work: Any) -> Any:
+        try:
+            return await asyncio.wait_for(work, max(0.01, until - time.monotonic()))
+        except TimeoutError:
+            raise Problem("deadline", "the search did not finish in time", "try again", retry_after=1) from None
+
+    async def document_filter(self, collection: str, make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
+        """A filter that may name documents by their wire id or shown source.
+
+        Args:
+            make: gets a function from a predicate of (wire id, shown source) to the stored document ids.
+        """
+
+        def chosen(holds: Callable[[str, str], bool]) -> list[str]:
+            index = self.library.index(collection)
+            return [
+                info.doc_id
+                for info in index.store.documents()
+                if holds(document_id(info.doc_id), display_name(info.source or info.doc_id))
+            ]
+
+        return await asyncio.to_thread(make, chosen)
+
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    async def ask(self, key: Key, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
+        """The answer to a question as events: "status", "sources", "text" pieces, "done".
+
+        Closing the iterator (the client left) stops the language model between two tokens.
+
+        Args:
+            first: seconds until the first word.
+            whole: seconds in all.
+
+        Raises:
+            Problem: refused, failed or late.
+        """
+        self.check_ready()
+        self.check_collection(key, question.collection)
+        self.search_pool.check_room()
+        pool = self.model_pool if self.library.llm is not None else self.search_pool
+        pool.check_room(first)
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        stop = threading.Event()
+
+        def send(event: Event | BaseException) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens any more
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        started = time.monotonic()
+        yield Event("status", "searching")
+        task = asyncio.ensure_future(pool.run(key.name, lambda: self._answer(question, send, stop), deadline=first))
+        task.add_done_callback(lambda done: _report(done, events))
+        spoken = False
+        try:
+            while True:
+                limit = whole if spoken else first
+                left = started + limit - time.monotonic()
+                try:
+                    event = await asyncio.wait_for(events.get(), max(0.01, left))
+                except TimeoutError:
+                    raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
+                if isinstance(event, BaseException):
+                    raise problem_of(event) from event
+                if event.kind == "text" and not spoken:
+                    spoken = True
+                    self.metrics.first_token.labels(self.metrics.label(question.collection)).observe(
+                        time.monotonic() - started
+                    )
+                yield event
+                if event.kind == "done":
+                    self._count(event.response, question.collection)
+                    return
+        finally:
+            stop.set()
+            task.cancel()
+
+    def _answer(self, question: Question, send: Callable[[Event | BaseException], None], stop: threading.Event) -> None:
+        """Retrieve and write in a thread; the model's generator is closed by the thread that runs it."""
+        if stop.is_set():
+            return
+        stream = self._stream(question)
+        send(Event("sources", passages=list(stream.passages)))
+        pieces = stream.tokens()
+        try:
+            for piece in pieces:
+                if stop.is_set():
+                    return
+                send(Event("text", piece))
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        send(Event("done", response=stream.response))
+
+    def _stream(self, question: Question) -> AnswerStream:
+        index = self.library.index(question.collection)
+        engine = build_query_engine(
+            index,
+            llm=_tuned(self.library.llm, question.model_options),
+            settings=self.settings,
+            hyde=question.hyde,
+            rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
+            filters=question.filters,
+            **question.options(),
+        )
+        if question.history:
+            history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
+            return RagChatEngine(engine).stream(question.text, chat_history=history)
+        return engine.stream(question.text)
+
+    async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> str:
+        """A chat program's own task (a title, tags) straight from the language model, "" without one."""
+        self.check_ready()
+        llm = self.library.llm
+        if llm is None:
+            return ""
+        try:
+            reply = await self.model_pool.run(key.name, lambda: llm.chat(messages), deadline=deadline)
+        except Problem:
+            raise
+        except Exception as error:
+            from rag.llms import explain_llm_error
+
+            self.metrics.llm_errors.labels("other").inc()
+            raise problem_of(LLMError(str(explain_llm_error(error, self.settings.llm)), remedy="")) from error
+        return str(reply.message.content or "")
+
+    # -- counting ------------------------------------------------------------------------------------------------
+
+    def refresh_gauges(self) -> None:
+        """Read queue lengths and collection sizes at scrape time."""
+        for pool in (self.search_pool, self.rerank_pool, self.model_pool):
+            self.metrics.running.labels(pool.name).set(pool.running)
+            self.metrics.waiting.labels(pool.name).set(pool.waiting)
+        if self.library.encoder is not None:
+            self.metrics.waiting.labels("encode").set(self.library.encoder.waiting)
+        for name, index in self.library.opened().items():
+            self.metrics.stored.labels(name).set(index.store.count())
+            self.metrics.documents.labels(name).set(sum(1 for _ in index.store.documents()))
+
+    def _waited(self, pool: str, seconds: float) -> None:
+        self.metrics.stage.labels("queue", "other").observe(seconds)
+
+    def _count(self, response: Any, collection: str) -> None:
+        metadata = dict(getattr(response, "metadata", None) or {})
+        self.metrics.answer(metadata, self.settings.llm.model)
+        self.metrics.stages((metadata.get("trace") or {}).get("timings_ms", {}), collection)
+
+
+def model_slots(settings: Settings) -> int:
+    """Answers that the language model writes at once: what its server takes side by side."""
+    if settings.llm.provider == "openai":
+        return 32
+    if settings.llm.provider == "ollama":
+        with contextlib.suppress(ValueError):
+            return max(1, int(os.environ.get("OLLAMA_NUM_PARALLEL", "1")))
+    return 1
+
+
+def _tuned(llm: Any, options: dict[str, Any]) -> Any:
+    """The model with a request's own temperature and length, where it has such fields."""
+    if llm is None or not options:
+        return llm
+    from rag.llms import with_max_tokens
+
+    fields = type(llm).model_fields
+    changes = {name: value for name, value in options.items() if name in fields and name != "max_tokens"}
+    tuned = llm.model_copy(update=changes) if changes else llm
+    return with_max_tokens(tuned, options["max_tokens"]) if "max_tokens" in options else tuned
+
+
+def _report(task: asyncio.Future[Any], events: asyncio.Queue[Event | BaseException]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        events.put_nowait(error)

@@ -1,0 +1,167 @@
+"""The JSON API and the pages: documents, windows, answers as events, uploads while serving."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from indexes import build_index
+from rag.serve.app import build_app
+from rag.serve.keys import KeyRing
+from rag.serve.library import Library
+from tests.rag.serve.conftest import settings_at
+
+ASK = {"question": "Who approves business class?", "collection": "handbook"}
+
+
+def test_a_document_is_read_back_in_order(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    found = client.get("/api/v1/collections/handbook/documents", params={"name": "HAND"}).json()
+    assert found["total"] == 1 and found["documents"][0]["name"] == "handbook.md"
+    document = found["documents"][0]["id"]
+    base = f"/api/v1/collections/handbook/documents/{document}"
+    details = client.get(base).json()
+    assert [row["heading"] for row in details["outline"]] == ["Handbook > Notice", "Handbook > Travel"]
+    rows = client.get(f"{base}/sentences", params={"from": 1, "to": 2}).json()["sentences"]
+    assert [row["position"] for row in rows] == [1, 2]
+    window = client.get(f"/api/v1/collections/handbook/sentences/{rows[0]['id']}/window", params={"window": 9}).json()
+    assert rows[0]["id"] in [row["id"] for row in window["sentences"]]
+    for wrong in (f"{base}x", "/api/v1/collections/handbook/sentences/none/window"):
+        assert client.get(wrong).status_code == 404
+
+
+def test_search_and_ask(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    found = client.post("/api/v1/search", json=ASK | {"trace": True, "filters": ["title=Handbook"]}).json()
+    assert found["passages"][0]["name"] == "handbook.md" and found["trace"]["candidates"]
+    answer = client.post("/api/v1/ask", json=ASK).json()
+    assert answer["status"] == "extractive" and answer["citations"] and answer["passages"]
+    for wrong in ({"question": ""}, ASK | {"top_k": 0}, ASK | {"filters": ["a ? b"]}, ASK | {"fusion": "magic"}):
+        refused = client.post("/api/v1/search", json=wrong)
+        assert refused.status_code == 400 and refused.json()["error"]["message"]
+
+
+def test_an_answer_as_events(serve: Callable[..., TestClient]) -> None:
+    names = []
+    with serve().stream("POST", "/api/v1/ask", json=ASK, headers={"accept": "text/event-stream"}) as response:
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                names.append(line[7:])
+            elif line.startswith("data: "):
+                last = json.loads(line[6:])
+    assert names[0] == "status" and names[1] == "sources" and names[-1] == "done" and "token" in names
+    assert last["answer"].startswith("Business class")
+
+
+def test_pages_work_without_script_and_in_both_languages(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    page = client.post("/", data={"question": ASK["question"], "collection": "handbook"})
+    assert "head of the department" in page.text and 'class="mark"' in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    link = page.text.split('class="mark" href="')[1].split('"')[0].replace("&amp;", "&")
+    document = client.get(link.split("#")[0])
+    assert '<mark id="marked"' in document.text and "Business class" in document.text
+    assert "提问" in client.get("/", headers={"accept-language": "zh-CN,zh;q=0.9"}).text
+    for path in ("/search?question=notice&collection=handbook", "/docs", "/upload", "/status"):
+        assert client.get(path).status_code == 200
+    assert client.get("/docs/handbook/none").status_code == 404
+    foreign = client.post("/", data={"question": "x"}, headers={"origin": "https://evil.example"})
+    assert foreign.status_code == 403
+
+
+def test_a_key_is_asked_for_and_kept_in_a_cookie(serve: Callable[..., TestClient]) -> None:
+    client = serve({"me": (("read", "ask"), ("*",))})
+    assert 'type="password"' in client.get("/").text
+    assert client.post("/login", data={"key": "wrong"}).status_code == 401
+    done = client.post("/login", data={"key": client.keys["me"], "next": "//evil"}, follow_redirects=False)  # type: ignore[attr-defined]
+    assert done.headers["location"] == "/" and "HttpOnly" in done.headers["set-cookie"]
+    assert "SameSite=strict" in done.headers["set-cookie"]
+    assert 'name="question"' in client.get("/").text
+
+
+def test_metrics_parse_and_count(serve: Callable[..., TestClient]) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    client = serve(metrics_open=True)
+    client.post("/api/v1/ask", json=ASK)
+    page = client.get("/metrics", headers={"accept": "text/plain"})
+    families = {family.name: family for family in text_string_to_metric_families(page.text)}
+    samples = families["ragwright_requests"].samples
+    assert any(
+        s.labels == {"route": "api", "collection": "handbook", "status": "extractive", "code": "200"} for s in samples
+    )
+    assert "_created" not in page.text and "business class" not in page.text
+    assert families["ragwright_stage_duration_seconds"].samples
+
+
+def test_feedback_is_kept_only_where_it_is_switched_on(serve: Callable[..., TestClient], served_store: Path) -> None:
+    row = {"verdict": "wrong_source", "question": "Who?", "answer": "Me. [1]", "collection": "handbook", "citations": []}
+    assert serve().post("/api/v1/feedback", json=row).status_code == 404
+    client = serve(feedback=True)
+    assert client.post("/api/v1/feedback", json=row | {"verdict": "great"}).status_code == 400
+    assert client.post("/api/v1/feedback", json=row).json() == {"kept": True}
+    file = served_store / "feedback.jsonl"
+    assert json.loads(file.read_text())["verdict"] == "wrong_source" and file.stat().st_mode & 0o777 == 0o600
+    assert 'data-verdict="right"' in client.get("/").text
+
+
+def test_ready_only_when_models_are_loaded(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    assert client.get("/readyz").json()["status"] == "ready"
+    client.app.state.service.state = "loading"  # type: ignore[attr-defined]
+    assert client.get("/readyz").status_code == 503 and client.get("/healthz").status_code == 200
+    refused = client.post("/api/v1/search", json=ASK)
+    assert refused.status_code == 503 and refused.headers["retry-after"]
+
+
+@pytest.fixture
+def own(library: Library, tmp_path: Path) -> Any:
+    """A store of its own, to write into while serving."""
+    settings = settings_at(tmp_path / "store")
+    (tmp_path / "a.md").write_text("# A\n\nThe kettle is blue.\n", encoding="utf-8")
+    encoder = library.encoder
+    assert encoder is not None
+    build_index(tmp_path / "a.md", collection="notes", settings=settings, encoder=encoder.inner).close()
+    made = Library(settings, encoder=encoder.inner)
+    made.load()
+    app = build_app(settings, library=made, keys=KeyRing(tmp_path / "keys.toml"), load=False)
+    with TestClient(app, base_url="http://127.0.0.1:8321") as client:
+        app.state.service.state = "ready"
+        yield client
+
+
+def finished(client: TestClient, job: str) -> dict[str, Any]:
+    for _ in range(600):
+        found = client.get(f"/api/v1/jobs/{job}").json()
+        if found["state"] in ("done", "failed", "cancelled"):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
+
+
+def test_upload_search_and_delete_while_serving(own: TestClient) -> None:
+    files = [("files", ("../tea.md", b"# Tea\n\nThe teapot is green.\n")), ("files", ("empty.txt", b""))]
+    sent = own.post("/api/v1/collections/notes/documents", files=files)
+    assert sent.status_code == 202
+    done = finished(own, sent.json()["job"])
+    assert done["state"] == "done", done
+    assert {row["name"].split("/")[-1]: row["status"] for row in done["files"]} == {
+        "tea.md": "added",
+        "empty.txt": "skipped",
+    }
+    found = own.post("/api/v1/search", json={"question": "teapot", "collection": "notes"}).json()
+    assert "green" in found["passages"][0]["text"]
+    rows = own.get("/api/v1/collections/notes/documents", params={"name": "tea"}).json()["documents"]
+    gone = own.delete(f"/api/v1/collections/notes/documents/{rows[0]['id']}")
+    assert finished(own, gone.json()["job"])["state"] == "done"
+    assert own.get("/api/v1/collections/notes/documents").json()["total"] == 1
+    refused = own.post("/api/v1/collections/notes/documents", files=[("files", ("x.exe", b"MZ"))])
+    assert refused.status_code == 400 and "format" in refused.json()["error"]["message"]
+    foreign = own.post("/api/v1/collections/notes/documents", files=files, headers={"origin": "https://evil.example"})
+    assert foreign.status_code == 403

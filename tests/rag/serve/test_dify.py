@@ -1,0 +1,125 @@
+"""``POST /retrieval`` as Dify's client sends it: probes, keys, shapes, deadlines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+ASKED = {"knowledge_id": "handbook", "query": "How long is the notice?", "retrieval_setting": {"top_k": 2}}
+PROBE = {"knowledge_id": "", "query": "", "retrieval_setting": {"top_k": 1, "score_threshold": 0.0}}
+KEYS = {"dify": (("read",), ("handbook",))}
+
+
+def post(client: TestClient, body: Any, *, key: str | None = None, path: str = "/retrieval") -> Any:
+    headers = {"authorization": key} if key else {}
+    return client.post(f"http://127.0.0.1:8321{path}", json=body, headers=headers)
+
+
+def test_the_probes_of_old_and_new_versions(serve: Callable[..., TestClient]) -> None:
+    client = serve(KEYS)
+    key = f"Bearer {client.keys['dify']}"  # type: ignore[attr-defined]
+    old = client.post("/retrieval", headers={"authorization": key})
+    assert old.status_code == 400 and set(old.json()) == {"error_code", "error_msg"}
+    assert post(client, PROBE, key=key).json() == {"records": []}
+    none, wrong, other = post(client, PROBE), post(client, PROBE, key="Bearer rw-x"), post(client, PROBE, key="Basic x")
+    assert [(one.status_code, one.json()["error_code"]) for one in (none, wrong, other)] == [
+        (403, 1001),
+        (403, 1002),
+        (403, 1001),
+    ]
+
+
+def test_records_have_what_dify_reads(serve: Callable[..., TestClient]) -> None:
+    client = serve(KEYS)
+    key = f"bearer  Bearer {client.keys['dify']}"  # type: ignore[attr-defined]
+    for path in ("/retrieval", "//retrieval", "/retrieval/"):
+        found = post(client, ASKED, key=key, path=path)
+        assert found.status_code == 200, found.text
+        records = found.json()["records"]
+        assert 1 <= len(records) <= 2
+        assert "three months" in records[0]["content"]
+        assert [record["score"] for record in records] == sorted((r["score"] for r in records), reverse=True)
+        for record in records:
+            assert 0 <= record["score"] <= 1 and record["title"]
+            assert record["metadata"]["document_id"] and record["metadata"]["source"] == "handbook.md"
+            assert not {"score", "title", "dataset_id", "dataset_name"} & set(record["metadata"])
+    assert "/tmp" not in found.text
+
+
+@pytest.mark.parametrize("condition", [None, {}, {"conditions": None}, {"logical_operator": None, "conditions": []}])
+def test_no_condition_in_every_form(serve: Callable[..., TestClient], condition: Any) -> None:
+    assert post(serve(), ASKED | {"metadata_condition": condition}).json()["records"]
+
+
+def test_conditions_reach_the_search(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+
+    def titles(operator: str, value: Any, name: str = "title") -> set[str]:
+        rows = [{"name": name, "comparison_operator": operator, "value": value}]
+        found = post(client, ASKED | {"metadata_condition": {"conditions": rows}, "retrieval_setting": {"top_k": 9}})
+        assert found.status_code == 200, found.text
+        return {record["title"] for record in found.json()["records"]}
+
+    assert titles("is", "请假制度") == {"请假制度"}
+    assert titles("is not", "请假制度") == {"Handbook"}
+    assert titles("start with", "Hand") == {"Handbook"}
+    assert titles("end with", "book") == {"Handbook"}
+    assert titles("is", "handbook.md", name="source") == {"Handbook"}
+    assert titles("contains", "nothing has this") == set()
+
+
+def test_refusals_are_sentences_at_the_top_level(serve: Callable[..., TestClient]) -> None:
+    client = serve(KEYS)
+    key = f"Bearer {client.keys['dify']}"  # type: ignore[attr-defined]
+    unknown = post(client, ASKED | {"knowledge_id": "nowhere"}, key=key)
+    hidden = post(client, ASKED | {"knowledge_id": "garden"}, key=key)
+    assert unknown.status_code == hidden.status_code == 404
+    assert unknown.json()["error_code"] == hidden.json()["error_code"] == 2001
+    assert unknown.json()["error_msg"].replace("nowhere", "garden") == hidden.json()["error_msg"]
+    for body in (ASKED | {"query": 3}, ASKED | {"retrieval_setting": {"top_k": "two"}}, [1]):
+        refused = post(client, body, key=key)
+        assert refused.status_code == 400 and refused.json()["error_code"] == 1003
+    like = {"conditions": [{"name": "year", "comparison_operator": "like", "value": 1}]}
+    assert "known are" in post(client, ASKED | {"metadata_condition": like}, key=key).json()["error_msg"]
+
+
+def test_a_blank_question_and_a_high_threshold_give_no_records(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    assert post(client, ASKED | {"query": " "}).json() == {"records": []}
+    high = post(client, ASKED | {"retrieval_setting": {"top_k": 100, "score_threshold": 1.0}}).json()["records"]
+    assert all(record["score"] == 1.0 for record in high)
+
+
+def test_identical_requests_share_one_search(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    service = client.app.state.service  # type: ignore[attr-defined]
+    calls = []
+    inner = service._retrieve
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        time.sleep(0.3)
+        return inner(*arguments)
+
+    service._retrieve = counted
+    answers: list[int] = []
+    asked = ASKED | {"query": "When must I give notice, then?"}
+    threads = [threading.Thread(target=lambda: answers.append(post(client, asked).status_code)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 5 and len(calls) == 1
+
+
+def test_a_search_that_hangs_ends_at_the_deadline(serve: Callable[..., TestClient]) -> None:
+    client = serve(dify_seconds=0.4)
+    client.app.state.service._retrieve = lambda *_: time.sleep(1.5)  # type: ignore[attr-defined]
+    started = time.monotonic()
+    late = post(client, ASKED | {"query": "late"})
+    assert late.status_code == 504 and time.monotonic() - started < 1.4

@@ -1,0 +1,90 @@
+"""The MCP tools, in memory and over HTTP, with the official client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+pytest.importorskip("mcp")
+
+from mcp import Client
+
+from rag.serve.mcp.local import LocalBackend
+from rag.serve.mcp.server import build_mcp
+
+
+def call(client: TestClient, name: str, **arguments: Any) -> Any:
+    async def main() -> Any:
+        server = build_mcp(LocalBackend(client.app), default_collection="handbook", write=True)  # type: ignore[arg-type]
+        async with Client(server) as tools:
+            return await tools.call_tool(name, arguments)
+
+    return asyncio.run(main())
+
+
+def test_tools_say_what_they_are(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+
+    async def main(write: bool) -> dict[str, Any]:
+        server = build_mcp(LocalBackend(client.app), default_collection="handbook", write=write)  # type: ignore[arg-type]
+        async with Client(server) as tools:
+            return {tool.name: tool for tool in (await tools.list_tools()).tools}
+
+    reading = asyncio.run(main(False))
+    assert set(reading) == {"search", "ask", "read", "list_collections", "list_documents"}
+    for tool in reading.values():
+        assert tool.annotations.read_only_hint is True and tool.annotations.open_world_hint is False
+        assert "anyOf" not in str(tool.input_schema)
+    writing = asyncio.run(main(True))
+    assert writing["delete_document"].annotations.destructive_hint is True
+    assert writing["add_text"].annotations.destructive_hint is False
+
+
+def test_search_read_and_ask(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    found = call(client, "search", query="How long is the notice?", top_k=2)
+    text = found.content[0].text
+    assert not found.is_error and text.startswith("[1] handbook.md · Handbook > Notice · score")
+    identity = text.split("id ")[1].split()[0]
+    assert "two weeks" in call(client, "read", id=identity).content[0].text
+    answer = call(client, "ask", question="Who approves business class?").content[0].text
+    assert "Status: extractive" in answer and "Sources:" in answer
+    assert "handbook: 2 documents" in call(client, "list_collections").content[0].text
+    assert "请假.md" in call(client, "list_documents").content[0].text
+
+
+def test_a_wrong_collection_is_an_error_with_its_remedy(serve: Callable[..., TestClient]) -> None:
+    found = call(serve(), "search", query="x", collection="nowhere")
+    assert found.is_error and "the collections are" in found.content[0].text
+
+
+def test_http_behind_the_servers_keys(serve: Callable[..., TestClient]) -> None:
+    client = serve({"host": (("read", "ask"), ("handbook",))})
+    first = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    accept = {"accept": "application/json, text/event-stream"}
+    refused = client.post("/mcp", json=first, headers=accept)
+    assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer"
+    key = {"authorization": f"Bearer {client.keys['host']}"}  # type: ignore[attr-defined]
+    assert client.post("/mcp", json=first, headers=accept | key).json()["result"]["serverInfo"]["name"] == "ragwright"
+    tool = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": "list_collections", "arguments": {}},
+    }
+    found = client.post("/mcp", json=tool, headers=accept | key | {"mcp-protocol-version": "2025-11-25"})
+    assert "handbook" in found.text and "garden" not in found.text
+    assert client.post("/mcp", json=first, headers=accept | key | {"host": "evil.example"}).status_code == 421

@@ -1,0 +1,148 @@
+"""Queues take turns, refuse what has no room, and forget who left; batches hold several questions."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexes.encoders.base import Encoded, Fingerprint
+from rag.serve.errors import Problem
+from rag.serve.pools.batcher import BatchedEncoder
+from rag.serve.pools.fair import FairPool
+from rag.serve.pools.shared import SharedResults
+
+
+def test_callers_take_turns() -> None:
+    order: list[str] = []
+
+    async def main() -> None:
+        pool = FairPool("search", 1, 50)
+        first = asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.1)))
+        await asyncio.sleep(0.01)
+        work = [pool.run("batch", lambda i=i: order.append(f"batch{i}")) for i in range(4)]  # type: ignore[misc]
+        work.append(pool.run("user", lambda: order.append("user")))
+        await asyncio.gather(first, *work)
+        pool.close()
+
+    asyncio.run(main())
+    assert order.index("user") == 1 and len(order) == 5
+
+
+def test_a_full_queue_and_a_hopeless_wait_are_refused_at_once() -> None:
+    async def main() -> tuple[Problem, Problem]:
+        pool = FairPool("llm", 1, 1)
+        await pool.run("a", lambda: time.sleep(0.1))  # a measurement
+        running = asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.3)))
+        await asyncio.sleep(0.01)
+        waiting = asyncio.ensure_future(pool.run("a", lambda: None))
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as full:
+            pool.check_room()
+        waiting.cancel()
+        with pytest.raises(Problem) as hopeless:
+            pool.check_room(deadline=0.001)
+        await running
+        pool.close()
+        return full.value, hopeless.value
+
+    for problem in asyncio.run(main()):
+        assert problem.code == "busy" and 1 <= int(problem.headers("api")["Retry-After"]) <= 30
+
+
+def test_who_left_is_not_computed_and_who_waited_too_long_is_told() -> None:
+    ran: list[str] = []
+
+    async def main() -> None:
+        pool = FairPool("search", 1, 9)
+        running = asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.2)))
+        await asyncio.sleep(0.01)
+        left = asyncio.ensure_future(pool.run("b", lambda: ran.append("left")))
+        late = asyncio.ensure_future(pool.run("c", lambda: ran.append("late"), deadline=0.05))
+        await asyncio.sleep(0.01)
+        left.cancel()
+        await running
+        with pytest.raises(Problem) as caught:
+            await late
+        assert caught.value.code == "deadline"
+        pool.close()
+
+    asyncio.run(main())
+    assert ran == []
+
+
+def test_shared_results_survive_one_caller_and_faults_are_not_kept() -> None:
+    calls: list[int] = []
+
+    async def main() -> None:
+        shared = SharedResults(seconds=5)
+
+        async def compute() -> int:
+            calls.append(1)
+            await asyncio.sleep(0.05)
+            return 7
+
+        first = asyncio.ensure_future(shared.get("x", compute))
+        second = asyncio.ensure_future(shared.get("x", compute))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        assert await second == 7 and await shared.get("x", compute) == 7 and len(calls) == 1
+        shared.forget()
+        assert await shared.get("x", compute) == 7 and len(calls) == 2
+
+        async def fail() -> int:
+            calls.append(1)
+            raise ValueError("no")
+
+        for _ in range(2):
+            with pytest.raises(ValueError, match="no"):
+                await shared.get("y", fail)
+
+    asyncio.run(main())
+    assert len(calls) == 4
+
+
+class Slow:
+    """A named fake encoder: counts its passes, and refuses one text."""
+
+    dim, max_tokens, lexical = 2, 100, None
+    fingerprint = Fingerprint("fake", "", 2, "mean")
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        self.batches.append(len(texts))
+        if "bad" in texts:
+            raise ValueError("bad")
+        return Encoded(np.array([[len(text), 1.0] for text in texts], np.float32))
+
+    encode_documents = encode_queries
+
+
+def test_questions_of_several_threads_go_together_and_one_bad_text_fails_alone() -> None:
+    inner = Slow()
+    batched = BatchedEncoder(inner, wait=0.2)  # type: ignore[arg-type]
+    results: dict[str, Any] = {}
+
+    def ask(text: str) -> None:
+        try:
+            results[text] = batched.encode_queries([text]).dense[0][0]
+        except ValueError as error:
+            results[text] = str(error)
+
+    threads = [threading.Thread(target=ask, args=(text,)) for text in ("a", "bb", "ccc", "bad")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert inner.batches[0] == 4
+    assert results == {"a": 1, "bb": 2, "ccc": 3, "bad": "bad"}
+    passes = batched.passes
+    assert batched.encode_queries(["bb"]).dense[0][0] == 2 and batched.passes == passes  # remembered
+    batched.close()
