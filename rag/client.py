@@ -45,9 +45,7 @@ class Client:
         """The collections that the key may see, with their counts."""
         return list(self._call("GET", "/collections")["collections"])
 
-    def documents(
-        self, collection: str, *, name: str = "", offset: int = 0, limit: int = 50
-    ) -> dict[str, Any]:
+    def documents(self, collection: str, *, name: str = "", offset: int = 0, limit: int = 50) -> dict[str, Any]:
         """Documents whose name contains ``name``: {"documents", "total", "offset"}."""
         params = {"name": name, "offset": offset, "limit": limit}
         return self._call("GET", f"/collections/{quote(collection, safe='')}/documents", params=params)

@@ -40,7 +40,9 @@ def cases(collection: str, question: str) -> list[Case]:
         Case("a question, metadata_condition null", asked | {"metadata_condition": None}, 200, records=True),
         Case("a condition (≠)", asked | {"metadata_condition": {"conditions": rows}}, 200, records=True),
         Case("an empty question", asked | {"query": ""}, 200, records=True),
-        Case("a threshold of 1", asked | {"retrieval_setting": {"top_k": 3, "score_threshold": 1.0}}, 200, records=True),
+        Case(
+            "a threshold of 1", asked | {"retrieval_setting": {"top_k": 3, "score_threshold": 1.0}}, 200, records=True
+        ),
         Case("an unknown knowledge base", asked | {"knowledge_id": "no-such-collection"}, 404),
         Case("a wrong key", PROBE, 403, key=False),
     ]

@@ -101,7 +101,13 @@ def test_metrics_parse_and_count(serve: Callable[..., TestClient]) -> None:
 
 
 def test_feedback_is_kept_only_where_it_is_switched_on(serve: Callable[..., TestClient], served_store: Path) -> None:
-    row = {"verdict": "wrong_source", "question": "Who?", "answer": "Me. [1]", "collection": "handbook", "citations": []}
+    row = {
+        "verdict": "wrong_source",
+        "question": "Who?",
+        "answer": "Me. [1]",
+        "collection": "handbook",
+        "citations": [],
+    }
     assert serve().post("/api/v1/feedback", json=row).status_code == 404
     client = serve(feedback=True)
     assert client.post("/api/v1/feedback", json=row | {"verdict": "great"}).status_code == 400
