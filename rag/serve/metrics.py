@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -24,7 +25,7 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry()
-        made = {"registry": self.registry}
+        made: Any = {"registry": self.registry}
         self.build_info = Gauge(
             "ragwright_build_info", "Version and models.", ["version", "encoder", "reranker", "llm"], **made
         )

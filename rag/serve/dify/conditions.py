@@ -42,8 +42,10 @@ OPERATORS = (
     *RANGES,
     *TIMES,
 )
-KNOWN = ("contains", "not contains", "start with", "end with", "is", "is not", "in", "not in", "empty", "not empty")
-KNOWN += ("=", "≠", "<", ">", "≤", "≥", "before", "after")
+KNOWN = (
+    *("contains", "not contains", "start with", "end with", "is", "is not", "in", "not in", "empty", "not empty"),
+    *("=", "≠", "<", ">", "≤", "≥", "before", "after"),
+)
 ALIASES = {"document_name": "title", "title": "title"}
 DAY = timedelta(days=1)
 FIRST_TIME = 86_400.0 * 365  # a smaller number is no date in Unix seconds

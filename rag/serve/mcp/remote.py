@@ -76,9 +76,9 @@ class RemoteBackend:
             ) from None
         body: Any = response.json() if response.content else {}
         if response.status_code >= 400:
-            error = body.get("error", {}) if isinstance(body, dict) else {}
-            code = error.get("code", "internal")
-            raise Problem(code, str(error.get("message", response.status_code)), str(error.get("remedy", "")))
+            fault = body.get("error", {}) if isinstance(body, dict) else {}
+            message = str(fault.get("message", response.status_code))
+            raise Problem(fault.get("code", "internal"), message, str(fault.get("remedy", "")))
         return body  # type: ignore[no-any-return]
 
 

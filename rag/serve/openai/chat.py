@@ -20,11 +20,11 @@ from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.openai.messages import ChatRequest, read_chat
 from rag.serve.openai.sources import (
-    annotations,
     citation_names,
     public_citation,
     source_of,
     sources_text,
+    url_citations,
 )
 from rag.serve.requests import Question
 from rag.serve.service import Service
@@ -171,7 +171,7 @@ async def _whole(
     if service.settings.serve.sources_in_text:
         text += sources_text(passages, _cited(details), detect_language(chat.question))
     message: dict[str, Any] = {"role": "assistant", "content": text}
-    if links := annotations(text, passages):
+    if links := url_citations(text, passages):
         message["annotations"] = links
     return JSONResponse(
         head.whole(

@@ -60,7 +60,7 @@ def public_citation(citation: Any) -> dict[str, Any]:
 FIELDS = (*CITATION_KEYS, "doc_id", "source")
 
 
-def annotations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
+def url_citations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
     """OpenAI's url_citation for markers whose source is an address."""
     found = []
     for passage in passages:

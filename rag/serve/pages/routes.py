@@ -166,7 +166,7 @@ async def documents_page(request: Request) -> Response:
         await asyncio.to_thread(service.check_collection, key, chosen)
         index = await asyncio.to_thread(service.library.index, chosen)
         found = await asyncio.to_thread(lambda: docs.document_rows(index, name=wanted, offset=first))
-    values = {"names": names, "chosen": chosen, "wanted": wanted, "found": found, "step": docs.PAGE}
+    values: dict[str, Any] = {"names": names, "chosen": chosen, "wanted": wanted, "found": found, "step": docs.PAGE}
     return page(request, "documents.html", may_write=key.may("write"), **values)
 
 

@@ -6,6 +6,7 @@ Everything but the work itself happens on the event loop, so there is nothing to
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 from collections import OrderedDict, deque
@@ -111,7 +112,7 @@ class FairPool:
                 self._on_wait(self.name, waited)
             started = time.monotonic()
             task = loop.run_in_executor(self._threads, item.work)
-            task.add_done_callback(lambda done, item=item, started=started: self._ended(done, item, started))
+            task.add_done_callback(functools.partial(self._ended, item, started))
 
     def _next(self) -> _Item | None:
         while self._queues:
@@ -130,7 +131,7 @@ class FairPool:
             return item
         return None
 
-    def _ended(self, done: asyncio.Future[Any], item: _Item, started: float) -> None:
+    def _ended(self, item: _Item, started: float, done: asyncio.Future[Any]) -> None:
         self.running -= 1
         seconds = time.monotonic() - started
         self._mean = seconds if not self._measured else (1 - MEMORY) * self._mean + MEMORY * seconds
