@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
-from rag.cli.filters import parse_filters
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data_json
+from rag.retrieval.filter_text import parse_filters
 
 EPILOG = """\b
 Examples:

@@ -10,9 +10,9 @@ import click
 
 from indexes.errors import RagWrightError
 from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
-from rag.cli.filters import parse_filters
 from rag.cli.options import Shared, asking_options, shared_options
 from rag.cli.output import data, data_json, words
+from rag.retrieval.filter_text import parse_filters
 
 COMMANDS = "/reset forgets the conversation, /quit ends"
 

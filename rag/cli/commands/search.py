@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.filters import parse_filters
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data, data_json, place, shorten, trace_text, words
+from rag.retrieval.filter_text import parse_filters
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate

@@ -47,7 +47,13 @@ def command(shared: Shared, folders: tuple[str, ...], check: str | None) -> None
     if check is not None:
         from rag.serve.dify.check import check_dify
 
-        sys.exit(check_dify(shared.settings, as_json=shared.json))
+        found = check_dify(shared.settings)
+        if shared.json:
+            data_json(found)
+        else:
+            for row in found["cases"]:
+                data(f"{'ok  ' if row['ok'] else 'FAIL'} {row['case']}: {row['answer']}")
+        sys.exit(0 if found["ok"] else 1)
 
     def started(addresses: dict[str, str]) -> None:
         if shared.json:

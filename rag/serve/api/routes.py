@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from rag.cli.filters import parse_filters
+from rag.retrieval.filter_text import parse_filters
 from rag.serve.api import documents as docs
 from rag.serve.disconnect import until_disconnected
 from rag.serve.errors import Problem, problem_of

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from indexes.errors import StoreError
-from rag.cli.output import data, data_json
 from rag.serve.run import read_address
 from rag.settings import Settings
 
@@ -48,8 +47,8 @@ def cases(collection: str, question: str) -> list[Case]:
     ]
 
 
-def check_dify(settings: Settings, *, as_json: bool = False, question: str = "what is this about") -> int:
-    """Ask the running server of this store; 0 when every case came back as Dify needs it.
+def check_dify(settings: Settings, *, question: str = "what is this about") -> dict[str, Any]:
+    """Ask the running server of this store: {"url", "cases", "ok"}, a case being {"case", "ok", "answer"}.
 
     Raises:
         StoreError: no server of this store runs.
@@ -58,12 +57,7 @@ def check_dify(settings: Settings, *, as_json: bool = False, question: str = "wh
     if address is None:
         raise StoreError("no server of this store runs", remedy="start 'rag serve' in another terminal")
     results = [run_case(address.url, address.token, case) for case in cases(settings.collection, question)]
-    if as_json:
-        data_json({"url": address.url, "cases": results, "ok": all(row["ok"] for row in results)})
-    else:
-        for row in results:
-            data(f"{'ok  ' if row['ok'] else 'FAIL'} {row['case']}: {row['answer']}")
-    return 0 if all(row["ok"] for row in results) else 1
+    return {"url": address.url, "cases": results, "ok": all(row["ok"] for row in results)}
 
 
 def run_case(url: str, token: str, case: Case) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag.answer.prompt.language import detect_language
-from rag.cli.filters import parse_filters
 from rag.retrieval.candidate import Passage
+from rag.retrieval.filter_text import parse_filters
 from rag.serve.disconnect import until_disconnected
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key

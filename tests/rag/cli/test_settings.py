@@ -11,7 +11,7 @@ import pytest
 from indexes.errors import SettingsError
 from indexes.settings.loader import known_keys, load
 from rag.cli.commands.config import example, mask_url
-from rag.cli.filters import parse_filters
+from rag.retrieval.filter_text import parse_filters
 from rag.settings import Settings
 from tests.rag.cli.cli_runner import Rag
 
