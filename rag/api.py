@@ -16,7 +16,7 @@ from rag.answer.prompt.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
-from rag.llms import build_llm, explain_llm_error, with_max_tokens
+from rag.llms import build_llm, explain_llm_error, guarded, with_max_tokens
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import Settings, load_settings
@@ -75,7 +75,7 @@ def build_query_engine(
         >>> print(build_query_engine(open_index()).query("How do I start?"))  # doctest: +SKIP
     """
     settings = _effective(index, settings, hyde, options)
-    llm = llm if llm is not None else build_llm(settings.llm)
+    llm = guarded(llm) if llm is not None else build_llm(settings.llm)
     retriever = build_retriever(index, settings=settings, llm=llm, rerank=rerank, filters=filters)
     return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming)
 
@@ -98,7 +98,7 @@ def build_retriever(
     reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
     writer = None
     if settings.hyde.mode != "off":
-        llm = llm if llm is not None else build_llm(settings.llm)
+        llm = guarded(llm) if llm is not None else build_llm(settings.llm)
         writer = _hypothesis_writer(llm, settings) if llm is not None else None
     return HybridRetriever(index, settings=settings, reranker=reranker, write_hypothesis=writer, filters=filters)
 

@@ -25,6 +25,7 @@ from rag.answer.check.calibration import check_calibration
 from rag.answer.check.citations import CitationStream
 from rag.answer.check.repetition import RepetitionGuard
 from rag.answer_steps import AnswerSteps, passage_node
+from rag.llms import guarded
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
@@ -54,7 +55,7 @@ class RagQueryEngine(BaseQueryEngine):
         check_calibration(retriever.index, retriever.reranker, settings)
         self.retriever = retriever
         self.settings = settings
-        self.llm = llm
+        self.llm = llm = None if llm is None else guarded(llm)
         self.streaming = streaming
         self.steps = AnswerSteps(retriever, settings, llm)
 

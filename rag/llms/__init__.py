@@ -14,7 +14,7 @@ from rag.settings import LLMSettings
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-__all__ = ["build_llm", "explain_llm_error", "usage_of", "with_max_tokens"]
+__all__ = ["build_llm", "explain_llm_error", "guarded", "usage_of", "with_max_tokens"]
 
 
 def build_llm(settings: LLMSettings) -> LLM | None:
@@ -41,12 +41,22 @@ def build_llm(settings: LLMSettings) -> LLM | None:
             return start_llama_cpp(settings)
 
 
+def guarded(llm: LLM) -> LLM:
+    """``llm`` with no control strings going in and no thinking coming out; see ``rag.llms.guard``."""
+    from rag.llms.guard import guarded as guard
+
+    return guard(llm)
+
+
 def with_max_tokens(llm: LLM, max_tokens: int) -> LLM:
     """The same model (same connections, same weights) with another longest answer.
 
     A copy is needed because LlamaIndex's Ollama class drops per-call options and its OpenAI classes let their own
     ``max_tokens`` win over a call's. An LLM that knows neither field is given back as it is.
     """
+    inner = getattr(llm, "inner", None)  # a user's own LLM behind the guard
+    if inner is not None:
+        return llm.model_copy(update={"inner": with_max_tokens(inner, max_tokens)})
     fields = type(llm).model_fields
     if "max_tokens" in fields:
         return llm.model_copy(update={"max_tokens": max_tokens})

@@ -21,11 +21,12 @@ from llama_index.llms.ollama import Ollama
 from ollama import AsyncClient, Client
 
 from indexes.http import is_loopback, ollama_base_url
+from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
 
 
-class OllamaLLM(Ollama):
+class _WholeOllama(Ollama):
     """LlamaIndex's ``Ollama`` that knows its longest answer and notices a stream that breaks off."""
 
     @property
@@ -39,6 +40,10 @@ class OllamaLLM(Ollama):
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         return whole_async(await super().astream_chat(messages, **kwargs), _finished, self.model)
+
+
+class OllamaLLM(Guard, _WholeOllama):
+    """The same, guarded: no control strings go in, no thinking comes out."""
 
 
 def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OllamaLLM:

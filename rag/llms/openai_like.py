@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, 
 from llama_index.llms.openai_like import OpenAILike
 
 from indexes.http import is_loopback
+from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
 
@@ -23,8 +24,8 @@ NO_KEY = "none"  # servers without keys ignore it; an empty one would send OPENA
 HYBRID_THINKERS = re.compile(r"qwen-?3|glm-?4\.[5-9]|hunyuan|smollm3|deepseek-v3\.[1-9]|granite-?[34]", re.IGNORECASE)
 
 
-class OpenAILikeLLM(OpenAILike):
-    """``OpenAILike`` with a short connection time-out, that notices a stream that breaks off."""
+class OpenAILikeLLM(Guard, OpenAILike):
+    """``OpenAILike`` with a short connection time-out, that notices a stream that breaks off and is guarded."""
 
     def _get_credential_kwargs(self, is_async: bool = False) -> dict[str, Any]:
         timeout = httpx.Timeout(self.timeout, connect=min(self.timeout, 10.0))

@@ -35,7 +35,7 @@ def token_counter(llm: Any, settings: LLMSettings) -> Callable[[str], int]:
     servers differ, so for them it is ``estimate_tokens``, which errs on the safe side. For vocabularies that hold
     little Chinese (a model whose ``languages`` lack "zh") Chinese characters count three tokens each.
     """
-    exact = getattr(llm, "count_tokens", None)
+    exact = getattr(getattr(llm, "inner", llm), "count_tokens", None)
     if callable(exact):
         return exact
     han = 1.0 if "zh" in settings.languages else 3.0

@@ -32,6 +32,7 @@ _LABEL = (
 )
 _ONE = rf"{_LABEL}\d{{1,3}}(?:\s*[-–—~～至到]\s*\d{{1,3}})?(?:†[^\]］】,，]*)?"
 _MARKER = re.compile(rf"\s*{_ONE}(?:(?:\s*[,，、;；&和]\s*|\s+and\s+|\s+){_ONE})*\s*", re.IGNORECASE)
+_DOCUMENT_MARK = re.compile(rf"[\[［【]([^\[\]［］【】\n]{{1,{LONGEST_MARKER}}})[\]］】]")
 _RANGE = re.compile(r"(\d{1,3})(?:\s*[-–—~～至到]\s*(\d{1,3}))?")
 _LAST_WORD = re.compile(r"[A-Za-z0-9_.$]+$")
 _ARRAY_NAMES = frozenset({"arr", "array", "args", "argv", "nums", "vec", "buf", "dp"})
@@ -44,6 +45,23 @@ class Marker:
     start: int
     end: int
     numbers: tuple[int, ...]
+
+
+def set_marks_apart(text: str) -> str:
+    """A document's own note marks as ``⟦2⟧``, which no answer's marker looks like; indexes of code stay.
+
+    >>> set_marks_apart("opened in 1932.[2] See 【3】 and a[1].")
+    'opened in 1932.⟦2⟧ See ⟦3⟧ and a[1].'
+    """
+
+    def apart(match: re.Match[str]) -> str:
+        before = _LAST_WORD.search(text[max(0, match.start() - 80) : match.start()])
+        word = before.group() if before else ""
+        index = re.fullmatch("[a-z]", word) or word in _ARRAY_NAMES or "_" in word or "$" in word
+        index = index or re.search(r"\.[A-Za-z_]\w+$", word)
+        return match.group() if index or parse_numbers(match.group(1)) is None else f"⟦{match.group(1).strip()}⟧"
+
+    return _DOCUMENT_MARK.sub(apart, text)
 
 
 def parse_numbers(inside: str) -> list[int] | None:

@@ -11,7 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rag.answer.check.markers import set_marks_apart
 from rag.answer.prompt.language import Language
+from rag.llms.control_strings import harmless
 from rag.retrieval.candidate import Passage
 
 if TYPE_CHECKING:
@@ -55,14 +57,31 @@ _TAG = re.compile(r"<(\s*/?\s*passages\s*/?\s*)>", re.IGNORECASE)
 def passage_block(passage: Passage) -> str:
     """``[n] (source, heading, p. page) text``: one passage as the prompt shows it."""
     place = ", ".join(
-        part for part in (passage.source, passage.heading, f"p. {passage.page}" if passage.page else None) if part
+        part
+        for part in (short_name(passage.source), passage.heading, f"p. {passage.page}" if passage.page else None)
+        if part
     )
     return f"[{passage.number}] ({defuse(place)}) {defuse(passage.text)}"
 
 
 def defuse(text: str) -> str:
-    """Keep a passage from closing its own fence: ``</passages>`` in a document becomes ``‹/passages›``."""
-    return _TAG.sub(r"‹\1›", text)
+    """Make a document's words data: no tag of the fence, no control string, no mark that reads as one of ours.
+
+    ``</passages>`` becomes ``‹/passages›``, ``<|im_end|>`` becomes ``‹|im_end|›``, and a note mark ``[2]`` becomes
+    ``⟦2⟧``.
+    """
+    return set_marks_apart(harmless(_TAG.sub(r"‹\1›", text)))
+
+
+def short_name(source: str) -> str:
+    """The file's name without its folders: a model needs no absolute path, and a path names people and machines.
+
+    >>> short_name("/home/anna/files/hours.txt"), short_name("https://example.org/a/b.html")
+    ('hours.txt', 'https://example.org/a/b.html')
+    """
+    if "://" in source and not source.lower().startswith("file:"):
+        return source
+    return re.split(r"[/\\]", source.rstrip("/\\"))[-1] or source
 
 
 def context_text(passages: Sequence[Passage]) -> str:
@@ -72,7 +91,7 @@ def context_text(passages: Sequence[Passage]) -> str:
 
 def build_messages(question: str, passages: Sequence[Passage], language: Language) -> list[ChatMessage]:
     """The chat messages of one answer: rules, then passages in the order given, then the question."""
-    return qa_template(language).format_messages(context_str=context_text(passages), query_str=question)
+    return qa_template(language).format_messages(context_str=context_text(passages), query_str=harmless(question))
 
 
 def qa_template(language: Language) -> ChatPromptTemplate:

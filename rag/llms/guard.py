@@ -1,0 +1,114 @@
+"""Guard both ways of every LLM: no control strings go in, no thinking comes out.
+
+Our own classes inherit ``Guard``; a user's own LLM is wrapped (``guarded``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.llms import LLM
+
+from rag.llms.control_strings import harmless, harmless_messages
+from rag.llms.thinking import (
+    spoken_chat,
+    spoken_completion,
+    spoken_stream,
+    spoken_stream_async,
+)
+
+
+class Guard(LLM):
+    """Mixin for our own LLM classes, to stand before LlamaIndex's class."""
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return spoken_chat(super().chat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return spoken_chat(await super().achat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return spoken_completion(super().complete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return spoken_completion(await super().acomplete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return spoken_stream(super().stream_chat(harmless_messages(messages), **kwargs), _name(self))  # type: ignore[safe-super,return-value]
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        stream = await super().astream_chat(harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        stream = super().stream_complete(_plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        return spoken_stream(stream, _name(self))  # type: ignore[return-value]
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        stream = await super().astream_complete(_plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
+
+
+class GuardedLLM(LLM):
+    """A user's own LLM behind the guard. ``inner`` is the LLM itself."""
+
+    inner: LLM
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "GuardedLLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return self.inner.metadata
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return spoken_chat(self.inner.chat(harmless_messages(messages), **kwargs))
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return spoken_chat(await self.inner.achat(harmless_messages(messages), **kwargs))
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return spoken_completion(self.inner.complete(_plain(prompt, formatted), formatted, **kwargs))
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return spoken_completion(await self.inner.acomplete(_plain(prompt, formatted), formatted, **kwargs))
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        return spoken_stream(self.inner.stream_chat(harmless_messages(messages), **kwargs), _name(self))  # type: ignore[return-value]
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        stream = await self.inner.astream_chat(harmless_messages(messages), **kwargs)
+        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        return spoken_stream(self.inner.stream_complete(_plain(prompt, formatted), formatted, **kwargs), _name(self))  # type: ignore[return-value]
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        stream = await self.inner.astream_complete(_plain(prompt, formatted), formatted, **kwargs)
+        return spoken_stream_async(stream, _name(self))  # type: ignore[return-value]
+
+
+def guarded(llm: LLM) -> LLM:
+    """``llm`` with the guard: itself where it has one, else in a wrapper. Safe to call twice."""
+    return llm if isinstance(llm, Guard | GuardedLLM) else GuardedLLM(inner=llm)
+
+
+def _name(llm: LLM) -> str:
+    return str(llm.metadata.model_name or "")
+
+
+def _plain(prompt: str, formatted: bool) -> str:
+    """A formatted prompt holds the control strings of its own template."""
+    return prompt if formatted else harmless(prompt)
