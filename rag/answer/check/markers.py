@@ -57,8 +57,8 @@ def set_marks_apart(text: str) -> str:
     def apart(match: re.Match[str]) -> str:
         before = _LAST_WORD.search(text[max(0, match.start() - 80) : match.start()])
         word = before.group() if before else ""
-        index = re.fullmatch("[a-z]", word) or word in _ARRAY_NAMES or "_" in word or "$" in word
-        index = index or re.search(r"\.[A-Za-z_]\w+$", word)
+        index = bool(re.fullmatch("[a-z]", word)) or word in _ARRAY_NAMES or "_" in word or "$" in word
+        index = index or bool(re.search(r"\.[A-Za-z_]\w+$", word))
         return match.group() if index or parse_numbers(match.group(1)) is None else f"⟦{match.group(1).strip()}⟧"
 
     return _DOCUMENT_MARK.sub(apart, text)

@@ -17,10 +17,10 @@ from rag.answer.prompt.prompts import (
     direct_messages,
     hyde_messages,
     passage_block,
-    short_name,
     qa_template,
     refine_template,
     routing_messages,
+    short_name,
 )
 from rag.answer.prompt.routing import needs_retrieval
 from rag.retrieval.candidate import Passage
