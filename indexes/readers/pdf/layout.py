@@ -1,9 +1,9 @@
-"""Lines of a PDF page in reading order.
+"""Lines of a PDF page with their places, in reading order, raised and lowered text marked.
 
-pdfium gives the text in the order in which the file draws it, which is nearly always the reading order, and joins what
-stands side by side into one line. Both are mended from where the lines stand: a line is parted at a wide gap if the
-page has a gutter there, and a page whose order jumps back up more often than its columns explain is read column by
-column. Positions cost a call or two a line, those of words are asked for only in lines with a wide gap.
+pdfium gives the text in the order in which the file draws it, which is nearly always the reading order. It joins what
+stands side by side into one line and breaks a line at raised text; both are mended from where the pieces stand.
+``order`` puts columns one after the other. Positions cost a call or two a line; those of words are asked for only in
+lines with a wide gap, those of characters only in lines with raised or lowered text.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
-_BINS = 200  # the page's width in steps, to look for gutters
+from indexes.readers.inline import lowered, raised
+from indexes.readers.tables.cells import Row
+
+Box = tuple[float, float, float, float]  # left, bottom, right, top in points from the lower left
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
+_SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
+_OFF = 0.2  # of the line's height: how far it stands off the base line
 
 
 @dataclass(slots=True)
@@ -31,59 +35,177 @@ class Line:
     right: float = 0.0
     top: float = 0.0
     joined: bool = False  # the next line stands to the right of it, with nothing but a gap between
+    rows: list[Row] = field(default_factory=list)  # of a ruled table, which takes the line's place
 
     @property
     def placed(self) -> bool:
         return self.top > self.bottom
 
+    @property
+    def height(self) -> float:
+        return self.top - self.bottom
 
-def page_lines(textpage: Any, width: float) -> list[Line]:
-    """The lines of a page in reading order; empty ones are blank lines.
+
+@dataclass(slots=True)
+class _Piece:
+    """A line as pdfium gives it."""
+
+    text: str  # without surrounding blanks
+    start: int
+    boxes: list[Box]
+    spaced: bool  # a blank stands before it
+
+
+def page_lines(textpage: Any) -> list[Line]:
+    """The lines of a page in pdfium's order; empty ones are blank lines. Those parted at a wide gap are ``joined``.
 
     Args:
         textpage: pypdfium2's PdfTextPage.
-        width: of the page, in points.
     """
     text = textpage.get_text_range()
     if len(text) != textpage.count_chars():  # characters outside the basic plane: places cannot be told by index
         return [Line(" ".join(line.split())) for line in re.split(r"\r\n|\r|\n", text.replace("\0", ""))]
     lines: list[Line] = []
+    waiting: list[_Piece] = []
     ended = True
+
+    def flush() -> None:
+        if waiting:
+            lines.extend(_parts(textpage, waiting))
+            waiting.clear()
+
     for match in _LINE.finditer(text):
         if match.group()[0] in "\r\n":
             if ended:
+                flush()
                 lines.append(Line(""))
             ended = True
-        else:
-            lines += _parts(textpage, match.group(), match.start())
-            ended = False
-    return _in_order(lines, width)
+            continue
+        bare = match.group().strip()
+        if not bare:
+            continue
+        start = match.start() + match.group().index(bare[0])
+        piece = _Piece(bare, start, _boxes(textpage, start, len(bare)), match.group()[0].isspace())
+        if waiting and not _goes_on(waiting[-1].boxes, piece.boxes):
+            flush()
+        waiting.append(piece)
+        ended = False
+    flush()
+    return lines
 
 
-def _parts(textpage: Any, text: str, start: int) -> list[Line]:
+def _goes_on(before: Sequence[Box], after: Sequence[Box]) -> bool:
+    """Does pdfium's next line stand on the same line, right behind, as it does behind raised text?"""
+    if not before or not after:
+        return False
+    last, first = before[-1], after[0]
+    height = max(box[3] - box[1] for box in (*before, *after))
+    if not -0.3 * height < first[0] - last[2] < 0.5 * height:
+        return False
+    if min(last[3] - last[1], first[3] - first[1]) > _SCRIPT * height:
+        return False  # neither is raised or lowered: two lines that meet
+    bottom = max(min(box[1] for box in before), min(box[1] for box in after))
+    top = min(max(box[3] for box in before), max(box[3] for box in after))
+    return top - bottom > 0.3 * height
+
+
+def _parts(textpage: Any, pieces: Sequence[_Piece]) -> list[Line]:
     """A line, parted at its wide gaps."""
-    bare = text.strip()
-    if not bare:
-        return []
-    start += text.index(bare[0])
-    boxes = _boxes(textpage, start, len(bare))
+    boxes = [box for piece in pieces for box in piece.boxes]
     if not boxes:
-        return [_line(bare, [])]
-    boxes.sort()
-    wide = 1.2 * max(box[3] - box[1] for box in boxes)
+        return [_line(" ".join(piece.text for piece in pieces), [])]
+    height = max(box[3] - box[1] for box in boxes)
+    if len(boxes) > 1 and min(box[3] - box[1] for box in boxes) < _SCRIPT * height:
+        words = _with_scripts(textpage, pieces, height)
+        if words is not None:
+            return [_line(words, boxes)]
+    text = " ".join(piece.text for piece in pieces)
+    if len(pieces) > 1:
+        return [_line(text, boxes)]
+    boxes = sorted(boxes)
+    wide = 1.2 * height
     right = boxes[0][2]
-    gaps = []
     for box in boxes[1:]:
         if box[0] - right > wide:
-            gaps.append(right)
+            return _cut_at_gaps(textpage, pieces[0], wide)
         right = max(right, box[2])
-    if not gaps:
-        return [_line(bare, boxes)]
-    return _cut_at_gaps(textpage, bare, start, wide)
+    return [_line(text, boxes)]
 
 
-def _cut_at_gaps(textpage: Any, text: str, start: int, wide: float) -> list[Line]:
+def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str | None:
+    """The words of a line with its raised and lowered stretches marked; None where it has none, or a wide gap."""
+    boxes = [box for piece in pieces for box in piece.boxes]
+    ordered = sorted(boxes)
+    if any(after[0] - before[2] > 1.2 * height for before, after in pairwise(ordered)):
+        return None
+    main = [box for box in boxes if box[3] - box[1] > _SCRIPT * height]
+    base = max(box[1] for box in main)  # descenders reach below it
+    top = max(main, key=lambda box: box[2] - box[0])[3]
+    scripts: list[tuple[Box, bool]] = []
+    for box in boxes:
+        if box[3] - box[1] > _SCRIPT * height:
+            continue
+        if box[1] > base + _OFF * height and box[3] > top + 0.08 * height:
+            scripts.append((box, True))
+        elif box[1] < base - _OFF * height and box[3] < base + 0.6 * height:
+            scripts.append((box, False))
+    if not scripts or len(scripts) > 40:
+        return None
+    out = ""
+    right = None
+    for piece in pieces:
+        if out and (piece.spaced or (right is not None and piece.boxes and piece.boxes[0][0] - right > 0.25 * height)):
+            out = out.rstrip() + " "
+        right = piece.boxes[-1][2] if piece.boxes else None
+        run, kind = "", None
+        for offset, char in enumerate(piece.text):
+            now = _script_at(textpage, piece.start + offset, scripts) if not char.isspace() else kind
+            if now != kind:
+                out, run, kind = _closed(out, run, kind), "", now
+            run += char
+        out = _closed(out, run, kind)
+    return out.replace(" ,", ",").replace(" .", ".") if len(pieces) > 1 else out
+
+
+def _closed(out: str, run: str, kind: bool | None) -> str:
+    """``out`` with a finished run behind it: raised (True), lowered (False) or plain (None)."""
+    if kind is None or not any(char.isalnum() or char in "*†‡°" for char in run):
+        return out + run
+    marked = (raised if kind else lowered)(out, run.strip())
+    after = " " if run[-1].isspace() else ""
+    if marked.startswith("[") and marked.endswith("]"):  # the number of a note: set off, and before the full stop
+        stop = out[-1:] if out[-1:] in (".", "。") else ""
+        out = out.removesuffix(stop) if stop else out
+        gap = " " if out[-1:].isascii() and out[-1:].isalnum() else ""
+        return f"{out}{gap}{marked}{stop}{after}"
+    return out + marked + after
+
+
+def _script_at(textpage: Any, index: int, scripts: Sequence[tuple[Box, bool]]) -> bool | None:
+    box = _char_box(textpage, index)
+    if box is None:
+        return None
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    for (left, bottom, right, top), up in scripts:
+        if left - 0.5 <= x <= right + 0.5 and bottom - 0.5 <= y <= top + 0.5:
+            return up
+    return None
+
+
+def _char_box(textpage: Any, index: int) -> Box | None:
+    from pypdfium2 import raw
+
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    if not raw.FPDFText_GetCharBox(
+        textpage.raw, index, ctypes.byref(left), ctypes.byref(right), ctypes.byref(bottom), ctypes.byref(top)
+    ):
+        return None
+    return left.value, bottom.value, right.value, top.value
+
+
+def _cut_at_gaps(textpage: Any, piece: _Piece, wide: float) -> list[Line]:
     parts: list[Line] = []
+    text, start = piece.text, piece.start
     begin, before, boxes = 0, None, []
     for word in _WORD.finditer(text):
         box = _boxes(textpage, start + word.start(), word.end() - word.start())
@@ -100,7 +222,7 @@ def _cut_at_gaps(textpage: Any, text: str, start: int, wide: float) -> list[Line
     return parts
 
 
-def _line(text: str, boxes: Sequence[tuple[float, float, float, float]]) -> Line:
+def _line(text: str, boxes: Sequence[Box]) -> Line:
     words = " ".join(text.replace("\0", "").split())
     if not boxes:
         return Line(words)
@@ -108,8 +230,8 @@ def _line(text: str, boxes: Sequence[tuple[float, float, float, float]]) -> Line
     return Line(words, min(lefts), min(bottoms), max(rights), max(tops))
 
 
-def _boxes(textpage: Any, start: int, count: int) -> list[tuple[float, float, float, float]]:
-    """(left, bottom, right, top) of the stretches that pdfium makes of a range of characters."""
+def _boxes(textpage: Any, start: int, count: int) -> list[Box]:
+    """The places of the stretches that pdfium makes of a range of characters."""
     from pypdfium2 import raw
 
     left, top, right, bottom = (ctypes.c_double() for _ in range(4))
@@ -120,146 +242,3 @@ def _boxes(textpage: Any, start: int, count: int) -> list[tuple[float, float, fl
         ):
             found.append((left.value, bottom.value, right.value, top.value))
     return found
-
-
-def _in_order(lines: list[Line], width: float) -> list[Line]:
-    placed = [line for line in lines if line.text and line.placed]
-    if len(placed) < 4 or len(placed) < sum(bool(line.text) for line in lines):
-        return _rejoined(lines)
-    if _beside_each_other(placed, width):
-        return _columns(placed, 0.0, width, 0)
-    whole = _rejoined(lines)
-    upright = [line for line in whole if line.text and not _is_turned(line)]
-    if not upright:
-        return whole
-    ordered = _columns(upright, 0.0, width, 0)
-    before, after = _jumps(upright), _jumps(ordered)
-    if before < after or (before == after and not _begins_late(upright)):
-        return whole
-    return ordered + [line for line in whole if line.text and _is_turned(line)]
-
-
-def _begins_late(lines: Sequence[Line]) -> bool:
-    """Do lines that stand above the first one, more than a running head, come in the second half?"""
-    top = lines[0].top + (lines[0].top - lines[0].bottom)
-    return sum(line.bottom > top for line in lines[len(lines) // 2 :]) > 3
-
-
-def _is_turned(line: Line) -> bool:
-    """Text that runs upwards, such as a stamp in the margin."""
-    return len(line.text) > 3 and line.top - line.bottom > 2 * (line.right - line.left)
-
-
-def _beside_each_other(lines: Sequence[Line], width: float) -> bool:
-    """Were columns joined line by line? The gaps of many lines have the page's gutter in them."""
-    gaps = [(line.right, after.left) for line, after in pairwise(lines) if line.joined]
-    if len(gaps) < 4 or len(gaps) * 5 < len(lines):
-        return False
-    gutter = _gutter(lines, 0.0, width)
-    return gutter is not None and sum(left <= gutter + 1 and gutter - 1 <= right for left, right in gaps) > 0.7 * len(
-        gaps
-    )
-
-
-def _rejoined(lines: list[Line]) -> list[Line]:
-    """Parted lines whole again: a row of a table, not two columns."""
-    whole: list[Line] = []
-    joins = False
-    for line in lines:
-        if joins:
-            last = whole[-1]
-            last.text = f"{last.text} {line.text}"
-            last.right, last.top = max(last.right, line.right), max(last.top, line.top)
-            last.bottom = min(last.bottom, line.bottom)
-        else:
-            whole.append(Line(line.text, line.left, line.bottom, line.right, line.top))
-        joins = line.joined
-    return whole
-
-
-def _jumps(lines: Sequence[Line]) -> int:
-    """How often the order goes back up by more than two lines."""
-    if not lines:
-        return 0
-    height = median(line.top - line.bottom for line in lines)
-    return sum(after.bottom > before.top + 2 * height for before, after in pairwise(lines))
-
-
-def _by_height(lines: Sequence[Line]) -> list[Line]:
-    """From top to bottom; lines of one height (within half a line) from left to right."""
-    height = median(line.top - line.bottom for line in lines) if lines else 0.0
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: -line.top):
-        if rows and rows[-1][0].top - line.top < height / 2:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda line: line.left)]
-
-
-def _columns(lines: list[Line], left: float, right: float, depth: int) -> list[Line]:
-    """Column by column between the lines that run over the gutter."""
-    gutter = _gutter(lines, left, right) if depth < 4 else None
-    if gutter is None:
-        return _by_height(lines)
-    ordered: list[Line] = []
-    sides: tuple[list[Line], list[Line]] = ([], [])
-
-    def flush() -> None:
-        ordered.extend(_columns(sides[0], left, gutter or right, depth + 1))
-        ordered.extend(_columns(sides[1], gutter or left, right, depth + 1))
-        sides[0].clear()
-        sides[1].clear()
-
-    for line in _by_height(lines):
-        if line.right <= gutter + 1:
-            sides[0].append(line)
-        elif line.left >= gutter - 1:
-            sides[1].append(line)
-        else:
-            flush()
-            ordered.append(line)
-    flush()
-    return ordered
-
-
-def _gutter(lines: Sequence[Line], left: float, right: float) -> float | None:
-    """Where a blank strip parts most lines into two sides of running text; None without one."""
-    width = right - left
-    if len(lines) < 6 or width <= 0:
-        return None
-    steps = [0] * (_BINS + 1)
-    for line in lines:
-        first = int((line.left - left) / width * _BINS)
-        last = int((line.right - left) / width * _BINS)
-        steps[max(0, min(_BINS, first))] += 1
-        steps[max(0, min(_BINS, last + 1))] -= 1
-    cover, covered = 0, []
-    for step in steps[:_BINS]:
-        cover += step
-        covered.append(cover)
-    inner = range(int(0.2 * _BINS), int(0.8 * _BINS))
-    lowest = min(covered[i] for i in inner)
-    if lowest > 0.25 * len(lines):
-        return None
-    runs = [i for i in inner if covered[i] == lowest]
-    middle = _longest_run(runs)
-    gutter = left + (middle + 0.5) / _BINS * width
-    sides = [[line for line in lines if line.right <= gutter + 1], [line for line in lines if line.left >= gutter - 1]]
-    for side, begin, end in ((sides[0], left, gutter), (sides[1], gutter, right)):
-        if len(side) < 3 or len(side) * 6 < len(lines):
-            return None
-        if median(line.right - line.left for line in side) < 0.4 * (end - begin):
-            return None  # short entries: a table
-    return gutter
-
-
-def _longest_run(places: list[int]) -> int:
-    """The middle of the longest run of following numbers."""
-    best, start = (0, places[0]), 0
-    for at in range(1, len(places) + 1):
-        if at == len(places) or places[at] != places[at - 1] + 1:
-            if at - start > best[0]:
-                best = (at - start, places[(start + at - 1) // 2])
-            start = at
-    return best[1]

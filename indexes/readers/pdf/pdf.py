@@ -1,6 +1,7 @@
 """PDF (.pdf): the text of each page with its number, in reading order, joined to paragraphs; bookmarks are headings.
 
-``pdf_layout`` puts a page's lines into order, ``pdf_text`` joins them. Text that runs over a page break is not torn.
+``layout`` finds a page's lines, ``ruled`` its tables, ``fields`` what is filled in, ``order`` the reading order,
+``text`` joins the lines. Text that runs over a page break is not torn.
 pdfium mends damaged cross-reference tables itself; a page that it cannot load is left out and noted. Scanned pages are
 pictures: they go to the OCR hook if there is one, else they are noted by number.
 """
@@ -15,9 +16,13 @@ import pypdfium2
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between
+from indexes.readers.pdf.fields import add_annotations
 from indexes.readers.pdf.layout import Line, page_lines
-from indexes.readers.pdf.text import ENDS, Hyphens, goes_on, unwrap, without_margins
+from indexes.readers.pdf.order import in_order
+from indexes.readers.pdf.ruled import with_tables
+from indexes.readers.pdf.text import ENDS, Hyphens, goes_on, over_pages, unwrap, without_margins
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.grid import Place, add_table
 
 _MAX_BOOKMARK_DEPTH = 6
 _OCR_SCALE = 200 / 72  # pictures of 200 dots an inch
@@ -42,8 +47,9 @@ def read(file: SourceFile) -> Extract:
     pages = without_margins(reading.pages, reading.heights)
     builder = OutlineBuilder()
     hyphens = Hyphens(pages)
+    over_pages(pages, hyphens)
     for number, lines in enumerate(pages):
-        _add_page(builder, [line.text for line in lines], number + 1, bookmarks.get(number, []), hyphens)
+        _add_page(builder, lines, number + 1, bookmarks.get(number, []), hyphens)
     return builder.build({"title": title})
 
 
@@ -79,6 +85,8 @@ class _Reading:
         self.damaged: list[int] = []
         self.scanned: list[int] = []
         self.by_ocr: list[int] = []
+        self.reordered: list[int] = []
+        self.form = _form(pdf)
 
     def page(self, number: int) -> None:
         lines: list[Line] = []
@@ -92,10 +100,14 @@ class _Reading:
                 width, height = page.get_size()
                 textpage = page.get_textpage()
                 try:
-                    lines = page_lines(textpage, width)
+                    lines = with_tables(page_lines(textpage), page, textpage, height)
+                    lines, changed = in_order(lines, width)
+                    if changed:
+                        self.reordered.append(number + 1)
+                    lines = add_annotations(lines, page, self.form)
                 finally:
                     textpage.close()
-                if not any(line.text for line in lines):
+                if not any(line.text or line.rows for line in lines):
                     lines = self._without_text(page, number + 1)
             except pypdfium2.PdfiumError:
                 self.damaged.append(number + 1)
@@ -120,7 +132,7 @@ class _Reading:
         Raises:
             ReaderError: none gave any.
         """
-        if not any(line.text for lines in self.pages for line in lines):
+        if not any(line.text or line.rows for lines in self.pages for line in lines):
             if self.damaged and not self.scanned:
                 raise ReaderError(f"'{self.file}' is damaged: none of its pages can be loaded", remedy=_REMEDY)
             seems = ", it seems scanned" if self.scanned else ""
@@ -160,23 +172,35 @@ def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
     return found
 
 
+def _form(pdf: pypdfium2.PdfDocument) -> Any:
+    """The environment that fields are read in; None where the file has none."""
+    if pdf.get_formtype() == pypdfium2.raw.FORMTYPE_NONE:
+        return None
+    pdf.init_forms()  # before the first page is loaded
+    return pdf.formenv.raw if pdf.formenv is not None else None
+
+
 def _add_page(
-    builder: OutlineBuilder, lines: list[str], page: int, bookmarks: list[tuple[int, str]], hyphens: Hyphens
+    builder: OutlineBuilder, lines: list[Line], page: int, bookmarks: list[tuple[int, str]], hyphens: Hyphens
 ) -> None:
     waiting = list(bookmarks)
-    here = {_key(line) for line in lines}
+    here = {_key(line.text) for line in lines}
     for level, title in [mark for mark in waiting if _key(mark[1]) not in here]:
         builder.enter(level, title)  # its words stand in no line of their own: it holds from the top of the page
     waiting = [mark for mark in waiting if _key(mark[1]) in here]
     body: list[str] = []
     for line in lines:
-        if waiting and _key(line) == _key(waiting[0][1]):
+        if line.rows:
+            _add_paragraphs(builder, body, page, hyphens)
+            body = []
+            add_table(builder, line.rows, Place(page=page))
+        elif waiting and _key(line.text) == _key(waiting[0][1]):
             _add_paragraphs(builder, body, page, hyphens)
             body = []
             level, title = waiting.pop(0)
             builder.heading(level, title, page)
         else:
-            body.append(line)
+            body.append(line.text)
     _add_paragraphs(builder, body, page, hyphens)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from indexes.readers.builder import glue_between
 from indexes.readers.pdf.layout import Line
@@ -19,7 +20,11 @@ _FIRST_WORD = re.compile(r"[^\W_]+")
 _LEADERS = re.compile(r"(?:\.[ ]?){4,}|…{2,}")
 _DIGITS = re.compile(r"\d+")
 _ROMAN = re.compile(r"[-–—\s]*[ivxlc]{1,7}[-–—\s]*", re.IGNORECASE)
-_MARGIN_PAGES = 4  # fewer pages than this tell no running title from text
+_MARGIN_PAGES = 4  # fewer pages than this hardly tell a running title from text
+_SHORT_ZONE = 0.12  # of the page's height, in files of few pages
+_PAGE_NUMBER = re.compile(
+    r"(?:page|seite|p\.|第)?\s*[-–—]?\s*\d{1,4}\s*[-–—]?(?:\s*(?:of|/|von|页|頁|共)\s*\d{0,4}\s*页?)?", re.IGNORECASE
+)
 _MARGIN_ZONE = 0.1  # of the page's height
 _PREFIXES = frozenset(("self", "well", "ex", "non", "quasi", "cross", "half", "semi", "all"))  # keep their hyphen
 
@@ -50,22 +55,30 @@ def without_margins(pages: list[list[Line]], heights: list[float]) -> list[list[
     """Pages without running heads and feet: lines near the edge that recur, but for their digits.
 
     A line recurs if more than half of the pages have it, or nearly half of those from its first page to its last (the
-    running head of a chapter), three times or more.
+    running head of a chapter), three times or more. In a file of two or three pages all of them must have it, and it
+    must stand apart from the text: a gap, or a page number in it.
     """
-    if len(pages) < _MARGIN_PAGES:
+    if len(pages) < 2:
         return pages
+    short = len(pages) < _MARGIN_PAGES
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     marked: list[list[tuple[tuple[str, str], int]]] = []
     for number, (lines, height) in enumerate(zip(pages, heights, strict=True)):
         marks = list(_marginal(lines, height))
+        if short:
+            marks = [(key, index) for key, index in marks if _stands_apart(lines, index, key[0], height, number + 1)]
         marked.append(marks)
         for key in {key for key, _ in marks}:
             found[key].append(number)
-    common = {
-        key
-        for key, numbers in found.items()
-        if len(numbers) * 2 > len(pages) or (len(numbers) > 2 and len(numbers) > 0.45 * (numbers[-1] - numbers[0] + 1))
-    }
+    if short:
+        common = {key for key, numbers in found.items() if len(numbers) == len(pages)}
+    else:
+        common = {
+            key
+            for key, numbers in found.items()
+            if len(numbers) * 2 > len(pages)
+            or (len(numbers) > 2 and len(numbers) > 0.45 * (numbers[-1] - numbers[0] + 1))
+        }
     kept = []
     for lines, marks in zip(pages, marked, strict=True):
         dropped = {index for key, index in marks if key in common}
@@ -73,9 +86,44 @@ def without_margins(pages: list[list[Line]], heights: list[float]) -> list[list[
     return kept
 
 
+def _stands_apart(lines: list[Line], index: int, edge: str, height: float, number: int) -> bool:
+    line = lines[index]
+    if not line.placed or height <= 0:
+        return False
+    zone = _SHORT_ZONE * height
+    if not (line.bottom > height - zone if edge == "top" else line.top < zone):
+        return False
+    if _PAGE_NUMBER.fullmatch(line.text) or str(number) in _DIGITS.findall(line.text):
+        return True
+    others = [other for other in lines if other is not line and (other.text or other.rows) and other.placed]
+    if edge == "top":
+        gaps = [line.bottom - other.top for other in others if other.bottom < line.bottom]
+    else:
+        gaps = [other.bottom - line.top for other in others if other.top > line.top]
+    return not gaps or min(gaps) > 1.5 * line.height
+
+
+def over_pages(pages: list[list[Line]], hyphens: Hyphens) -> None:
+    """Join words that a hyphen parts over a page break: their end moves to the page where they begin."""
+    for before, after in pairwise(pages):
+        last = next((line for line in reversed(before) if line.text), None)
+        first = next((line for line in after if line.text), None)
+        if last is None or first is None or last.rows or first.rows:
+            continue
+        begun = _LINE_END_HYPHEN.search(last.text)
+        goes = _FIRST_WORD.match(first.text)
+        if not begun or not goes or not goes.group()[0].islower():
+            continue
+        rest = re.match(r"\S+\s*", first.text)
+        assert rest is not None  # noqa: S101 - a word was found there
+        kept = last.text if hyphens.keeps(begun.group(1), goes.group()) else last.text[:-1]
+        last.text = kept + rest.group().strip()
+        first.text = first.text[rest.end() :]
+
+
 def _marginal(lines: list[Line], height: float) -> list[tuple[tuple[str, str], int]]:
     """((edge, words without digits), index) of the lines that may be running heads or feet."""
-    worded = [index for index, line in enumerate(lines) if line.text]
+    worded = [index for index, line in enumerate(lines) if line.text or line.rows]
     if not worded:
         return []
     found = {(worded[0], "top"), (worded[-1], "bottom")}
@@ -86,7 +134,7 @@ def _marginal(lines: list[Line], height: float) -> list[tuple[tuple[str, str], i
                 found.add((index, "top"))
             elif line.top < _MARGIN_ZONE * height:
                 found.add((index, "bottom"))
-    return [((edge, _normal(lines[index].text)), index) for index, edge in sorted(found)]
+    return [((edge, _normal(lines[index].text)), index) for index, edge in sorted(found) if lines[index].text]
 
 
 def _normal(text: str) -> str:
