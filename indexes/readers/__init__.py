@@ -14,6 +14,7 @@ from llama_index.core.schema import Document
 
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
+from indexes.readers.inline import real_title
 from indexes.readers.outline import NOTES_KEY, make_document
 from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
@@ -146,6 +147,7 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
     metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
     metadata |= {key: value for key, value in extract.metadata.items() if value}
+    metadata["title"] = real_title(metadata["title"]) or file.stem
     if notes := file.all_notes():
         metadata[NOTES_KEY] = notes
     return make_document(source, extract.text, extract.sections, metadata)

@@ -28,6 +28,17 @@ _UNITS = re.compile(
     r"(?:^|[^^\W\d_])(?:[kcmdµμn]?m|in|ft|yd|mi|s|min|h|kg|g|sec)$|(?:[分厘毫千]?米|公里|秒)$",
     re.IGNORECASE,
 )
+_PROGRAM = re.compile(
+    r"^(?:Microsoft (?:Word|PowerPoint|Excel|Office \w+)|LibreOffice \w+|PowerPoint Presentation)\s*[-–:]\s*",
+    re.IGNORECASE,
+)
+_ENDING = re.compile(r"\.(?:docx?|pptx?|xlsx?|odt|rtf|pdf|txt|dvi|tex|indd|qxd)$", re.IGNORECASE)
+_EMPTY_TITLE = re.compile(
+    r"[(\[<]?(?:untitled(?: document)?|anonymous|unknown|unspecified|null|no title|new document|powerpoint presentation|"
+    r"slide 1|word document|无标题|未命名|无标题文档|新建文档|幻灯片 1|無題|sans titre|unbenannt|ohne titel)"
+    r"[\s-]*\d{0,3}[)\]>]?(?:\.\w{2,5})?",
+    re.IGNORECASE,
+)
 _CLOSED = ".,;:!?)]}”’\"'»。，；：！？、」』）】》"
 
 _SYMBOL_LOW = " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλµνοπθρστυϖωξψζ{|}∼"
@@ -136,3 +147,15 @@ def lowered(before: str, text: str) -> str:
     if all(char in "0123456789+-−=()" for char in words):
         return words.translate(_SUB)
     return f"_{words}" if len(words) <= 12 and " " not in words and before[-1].isalnum() else text
+
+
+def real_title(title: str) -> str:
+    """A title without what programs put there by themselves; "" for one that says nothing ("untitled").
+
+    >>> real_title("Microsoft Word - lease.doc"), real_title("untitled"), real_title("The mill")
+    ('lease', '', 'The mill')
+    """
+    words = _PROGRAM.sub("", " ".join(title.split()))
+    if words != title:
+        words = _ENDING.sub("", words)
+    return "" if _EMPTY_TITLE.fullmatch(words) else words

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
+from indexes.readers.inline import lowered, raised
 from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html import add_html
@@ -24,6 +25,7 @@ _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++
 _INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
 _DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
 _IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_INLINE_TAG = re.compile(r"<(/?)(sup|sub|s|strike|del|rt|rp)(?:\s[^>]*)?>", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -45,7 +47,7 @@ def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | 
     """Put Markdown text into ``builder``; returns its first heading."""
     tokens = (
         MarkdownIt("commonmark", {"maxNesting": 100})
-        .enable("table")
+        .enable(["table", "strikethrough"])
         .parse(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text)))
     )
     return _Walk(builder, file).run(tokens)
@@ -67,7 +69,7 @@ class _Walk:
         for token in tokens:
             kind = token.type
             if kind == "inline":
-                words = inline_text(token, self.file.settings.image_base_url)
+                words = inline_text(token, self.file)
                 if rows is not None:
                     rows[-1].append(words.replace("\n", " "))
                 elif level:
@@ -117,33 +119,63 @@ class _Walk:
         self.mark = None
 
 
-def inline_text(token: Token, image_base_url: str | None = None) -> str:
-    """The words of an inline token: no addresses, tags or emphasis marks; wrapped lines joined."""
+def inline_text(token: Token, file: SourceFile) -> str:
+    """The words of an inline token: no addresses, tags or emphasis marks; wrapped lines joined.
+
+    Raised and lowered text is marked as in all formats; struck-through text and readings of characters are left out and
+    counted.
+    """
     parts: list[str] = []
+    open_tag, held = "", 0  # of sup, sub or what is left out; where its words begin in ``parts``
     joins = False
     for child in token.children or []:
         if child.type == "softbreak":
             joins = True
             continue
-        if child.type == "code_inline":
-            piece = child.content if "`" in child.content else f"`{child.content}`"
-        elif child.type == "hardbreak" or (child.type == "html_inline" and _BREAK_TAG.fullmatch(child.content)):
-            piece = "\n"
-        elif child.type == "image":
-            piece = image_link(str(child.attrs.get("src", "")), image_base_url) or child.content
-        elif child.type == "html_inline" and (source := _IMAGE_TAG.match(child.content)):
-            piece = image_link(source.group(1), image_base_url)
-        elif child.type in ("text", "text_special"):
-            piece = child.content
+        if child.type in ("s_open", "s_close"):
+            name, closes = "s", child.type == "s_close"
+        elif child.type == "html_inline" and (tag := _INLINE_TAG.match(child.content)):
+            name, closes = tag.group(2).lower(), bool(tag.group(1))
         else:
+            name, closes = "", False
+        if name:
+            if not closes and not open_tag:
+                open_tag, held = name, len(parts)
+            elif closes and name == open_tag:
+                parts[held:] = [_closed(file, name, "".join(parts[:held]), "".join(parts[held:]))]
+                open_tag = ""
             continue
+        piece = _piece(child, file.settings.image_base_url)
         if not piece:
             continue
         if joins:
-            parts.append(glue_between(parts[-1] if parts else "", piece))
+            parts.append(glue_between(parts[-1] if parts and parts[-1] else "", piece))
             joins = False
         parts.append(piece)
     return "".join(parts).strip()
+
+
+def _closed(file: SourceFile, name: str, before: str, words: str) -> str:
+    """What stands for the words of an inline tag."""
+    if name == "sup":
+        return raised(before, words)
+    if name == "sub":
+        return lowered(before, words)
+    if words.strip():
+        file.leave_out("reading of characters" if name in ("rt", "rp") else "struck-through passage")
+    return ""
+
+
+def _piece(child: Token, image_base_url: str | None) -> str:
+    if child.type == "code_inline":
+        return child.content if "`" in child.content else f"`{child.content}`"
+    if child.type == "hardbreak" or (child.type == "html_inline" and _BREAK_TAG.fullmatch(child.content)):
+        return "\n"
+    if child.type == "image":
+        return image_link(str(child.attrs.get("src", "")), image_base_url) or child.content
+    if child.type == "html_inline" and (source := _IMAGE_TAG.match(child.content)):
+        return image_link(source.group(1), image_base_url)
+    return child.content if child.type in ("text", "text_special") else ""
 
 
 def _unindent_mkdocs(text: str) -> str:

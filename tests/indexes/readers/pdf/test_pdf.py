@@ -39,16 +39,30 @@ def lines(x: float, texts: list[str]) -> list[tuple[float, float, str]]:
     return [(x, 60 + 6 * index, text) for index, text in enumerate(texts)]
 
 
-@pytest.mark.parametrize("order", ["columns", "rows", "backwards"])
+@pytest.mark.parametrize("order", ["columns", "rows"])
 def test_columns_are_read_one_after_the_other(tmp_path: Path, order: str) -> None:
     left, right = lines(15, LEFT), lines(110, RIGHT)
     items = {
         "columns": [(15.0, 40.0, HEAD), *left, *right],
         "rows": [(15.0, 40.0, HEAD), *(item for pair in zip(left, right, strict=True) for item in pair)],
-        "backwards": [*right, *left, (15.0, 40.0, HEAD)],
     }[order]
     text = read_one(pdf_of(tmp_path / "a.pdf", [items])).text
     assert " ".join(text.split()) == " ".join([HEAD, *LEFT, *RIGHT])
+
+
+def test_an_order_that_splices_nothing_stands(tmp_path: Path) -> None:
+    """A side bar that the file draws behind the text beside it stays behind it."""
+    bar = [(15.0, 62.0 + 5 * index, words) for index, words in enumerate(("Tip: owls", "see well by", "the moon."))]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [[*lines(60, LEFT), *bar]])).text
+    assert " ".join(text.split()) == " ".join([*LEFT, "Tip: owls see well by the moon."])
+
+
+def test_terms_beside_their_meaning_are_no_columns(tmp_path: Path) -> None:
+    terms = [("owl", "a bird of the night that hunts for mice"), ("mouse", "what the owl eats"), ("barn", "where it sleeps"),
+             ("oak", "a tree that is hollow when it is old, so that owls sleep in it"), ("moon", "its light")]  # fmt: skip
+    items = [item for i, (a, b) in enumerate(terms) for item in ((20.0, 50.0 + 6 * i, a), (70.0, 50.0 + 6 * i, b))]
+    text = " ".join(read_one(pdf_of(tmp_path / "a.pdf", [items])).text.split())
+    assert "owl a bird of the night that hunts for mice mouse what the owl eats" in text
 
 
 def test_rows_of_a_table_stay_rows(tmp_path: Path) -> None:
