@@ -58,9 +58,16 @@ def test_an_order_that_splices_nothing_stands(tmp_path: Path) -> None:
 
 
 def test_terms_beside_their_meaning_are_no_columns(tmp_path: Path) -> None:
-    terms = [("owl", "a bird of the night that hunts for mice"), ("mouse", "what the owl eats"), ("barn", "where it sleeps"),
-             ("oak", "a tree that is hollow when it is old, so that owls sleep in it"), ("moon", "its light")]  # fmt: skip
-    items = [item for i, (a, b) in enumerate(terms) for item in ((20.0, 50.0 + 6 * i, a), (70.0, 50.0 + 6 * i, b))]
+    terms = {
+        "owl": "a bird of the night that hunts for mice",
+        "mouse": "what the owl eats",
+        "barn": "where it sleeps",
+        "oak": "a tree that is hollow when it is old, so that owls sleep in it",
+        "moon": "its light",
+    }
+    items = [
+        item for i, (a, b) in enumerate(terms.items()) for item in ((20.0, 50.0 + 6 * i, a), (70.0, 50.0 + 6 * i, b))
+    ]
     text = " ".join(read_one(pdf_of(tmp_path / "a.pdf", [items])).text.split())
     assert "owl a bird of the night that hunts for mice mouse what the owl eats" in text
 
