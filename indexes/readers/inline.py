@@ -35,7 +35,8 @@ _PROGRAM = re.compile(
 _ENDING = re.compile(r"\.(?:docx?|pptx?|xlsx?|odt|rtf|pdf|txt|dvi|tex|indd|qxd)$", re.IGNORECASE)
 _EMPTY_TITLE = re.compile(
     r"[(\[<]?(?:untitled(?: document)?|anonymous|unknown|unspecified|null|no title|new document|"
-    r"powerpoint presentation|slide 1|word document|无标题|未命名|无标题文档|新建文档|幻灯片 1|無題|sans titre|unbenannt|ohne titel)"
+    r"powerpoint presentation|slide 1|word document|"
+    r"无标题|未命名|无标题文档|新建文档|幻灯片 1|無題|sans titre|unbenannt|ohne titel)"
     r"[\s-]*\d{0,3}[)\]>]?(?:\.\w{2,5})?",
     re.IGNORECASE,
 )
