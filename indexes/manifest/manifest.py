@@ -111,11 +111,6 @@ class Manifest:
         rows = self._rows(f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'", (doc_id,))  # noqa: S608
         return Entry(*rows[0]) if rows else None
 
-    def of_source(self, source: str) -> list[Entry]:
-        """Finished entries that were read from one file (a file may hold several documents)."""
-        query = f"SELECT {_COLUMNS} FROM documents WHERE source = ? AND state = 'done' ORDER BY doc_id"  # noqa: S608
-        return [Entry(*row) for row in self._rows(query, (source,))]
-
     def __iter__(self) -> Iterator[Entry]:
         query = f"SELECT {_COLUMNS} FROM documents WHERE state = 'done' ORDER BY doc_id"  # noqa: S608
         return (Entry(*row) for row in self._rows(query))
@@ -183,12 +178,8 @@ class Manifest:
             )
             db.executemany("DELETE FROM documents WHERE doc_id = ?", [(i,) for i in removed])
 
-    def touch(self, doc_id: str, *, size: int, mtime_ns: int) -> None:
-        """The same content under a new stat: the next run needs the stat only."""
-        self.touch_many([(doc_id, size, mtime_ns)])
-
     def touch_many(self, rows: Iterable[tuple[str, int, int]]) -> None:
-        """``touch`` for (doc_id, size, mtime_ns) of several documents."""
+        """Record new stats of documents whose content is the same: (doc_id, size, mtime_ns) each."""
         self._many(
             "UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?",
             [(size, mtime_ns, doc_id) for doc_id, size, mtime_ns in rows],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
 from indexes.text.invisible import Removed, without_invisible
 
-__all__ = ["SUFFIXES", "iter_files", "read_file"]
+__all__ = ["SUFFIXES", "read_file"]
 
 _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its first file comes
     "plain.text": ("text", (".txt", ".text", ".log", ".rst")),
@@ -203,34 +202,6 @@ def _unreadable(file: SourceFile, error: OSError) -> ReaderError:
     return ReaderError(f"'{file}' cannot be read ({reason})", remedy="check the file and its permissions")
 
 
-def iter_files(paths: Iterable[Path], *, on_skip: Callable[[Path], object] | None = None) -> Iterator[Path]:
-    """The readable files among ``paths`` and in the folders among them, each once, sorted within a folder.
-
-    Hidden files and folders inside a folder are left out. All ``paths`` are checked before the first file is yielded.
-
-    Args:
-        paths: files and folders.
-        on_skip: called with each file of an unread format, and each folder that may not be opened.
-
-    Raises:
-        SourceError: a path does not exist, a named file is of a format that is not read, or (without ``on_skip``) a
-            folder may not be opened.
-    """
-    roots = [Path(path) for path in paths]
-    for root in roots:
-        if not root.exists():
-            raise SourceError(f"there is no file or folder '{root}'", remedy="check the path")
-        if not root.is_dir():
-            _format_of(root)
-    seen: set[Path] = set()
-    for root in roots:
-        for path in _walk(root, on_skip) if root.is_dir() else (root,):
-            resolved = path.resolve()
-            if resolved not in seen:
-                seen.add(resolved)
-                yield path
-
-
 def _format_of(path: Path) -> tuple[str, str]:
     try:
         return _BY_SUFFIX[path.suffix.lower()]
@@ -238,23 +209,3 @@ def _format_of(path: Path) -> tuple[str, str]:
         known = " ".join(sorted(SUFFIXES))
         what = f"'{printable(path)}' is of a format that is not read"
         raise SourceError(what, remedy=f"formats are: {known}") from None
-
-
-def _walk(root: Path, on_skip: Callable[[Path], object] | None) -> Iterator[Path]:
-    def closed(error: OSError) -> None:
-        folder = Path(error.filename or root)
-        if on_skip is None:
-            reason = error.strerror or str(error)
-            raise SourceError(f"the folder '{folder}' cannot be opened ({reason})", remedy="check its permissions")
-        on_skip(folder)
-
-    for folder, folders, names in os.walk(root, onerror=closed):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.startswith("."):
-                continue
-            path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                yield path
-            elif on_skip is not None:
-                on_skip(path)

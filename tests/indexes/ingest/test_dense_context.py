@@ -10,9 +10,9 @@ from llama_index.core.schema import Document
 
 from indexes import build_index
 from indexes.encoders import build_encoder
-from indexes.encoders.dense_context import add_context
 from indexes.nodes.record import point_id
 from indexes.settings.sections import EncoderSettings, IndexSettings, SplitSettings, StoreSettings
+from tests.indexes.encoders.dense_oracle import add_context
 
 TEXT = "The kiln is fired on Mondays. It holds forty bowls. They cool for two days."
 

@@ -26,7 +26,6 @@ def test_it_survives_reopening(tmp_path: Path) -> None:
     manifest.close()
     again = Manifest(tmp_path / "m.sqlite")
     assert [entry.doc_id for entry in again] == ["doc"]
-    assert [entry.doc_id for entry in again.of_source("/a/doc.md")] == ["doc"]
 
 
 def test_begin_again_makes_it_unfinished(tmp_path: Path) -> None:
@@ -41,7 +40,7 @@ def test_touch_forget_clear() -> None:
     manifest = Manifest(":memory:")
     manifest.begin(ENTRY)
     manifest.finish("doc", sentences=7, truncated=0)
-    manifest.touch("doc", size=11, mtime_ns=21)
+    manifest.touch_many([("doc", 11, 21)])
     entry = manifest.get("doc")
     assert entry is not None
     assert (entry.size, entry.mtime_ns) == (11, 21)

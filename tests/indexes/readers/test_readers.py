@@ -10,7 +10,7 @@ from llama_index.core import Document
 
 from indexes.errors import ReaderError, SourceError
 from indexes.nodes import SentenceRecord, iter_records
-from indexes.readers import SUFFIXES, iter_files, read_file
+from indexes.readers import SUFFIXES, read_file
 from indexes.readers.outline import notes_of, outline_of
 from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.text import Hyphens, unwrap
@@ -370,26 +370,6 @@ def test_zip_that_is_no_docx(tmp_path: Path) -> None:
 
 
 # ---- files and folders
-
-
-def test_iter_files_walks_sorted_and_counts_what_it_skips(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.MD", "x.png", ".hidden.txt", "sub/c.html", ".git/d.txt"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("x")
-    skipped: list[Path] = []
-    found = list(iter_files([tmp_path, tmp_path / "b.txt"], on_skip=skipped.append))
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.MD", "b.txt", "sub/c.html"]
-    assert [path.name for path in skipped] == ["x.png"]
-    assert list(iter_files([tmp_path / ".hidden.txt"])) == [tmp_path / ".hidden.txt"]
-
-
-def test_iter_files_checks_all_paths_first(tmp_path: Path) -> None:
-    good = put(tmp_path, "a.txt", "x")
-    with pytest.raises(SourceError, match="there is no file or folder"):
-        next(iter_files([good, tmp_path / "missing.txt"]))
-    with pytest.raises(SourceError, match=r"format that is not read.*\.docx"):
-        next(iter_files([good, put(tmp_path, "a.png", "x")]))
 
 
 def test_read_file_of_nothing(tmp_path: Path) -> None:

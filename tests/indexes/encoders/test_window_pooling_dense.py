@@ -1,18 +1,17 @@
-"""Dense vectors with a share of their surroundings: the pure function, and the same through the stream."""
+"""Dense vectors with a share of their surroundings: by hand, and against an oracle for whole collections."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.encoders.base import Encoded, SparseVector
 from indexes.encoders.bm25 import Bm25
-from indexes.encoders.dense_context import add_context, mix
-from indexes.encoders.window_pooling import WindowPooler
+from indexes.encoders.window_pooling import WindowPooler, mix
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import SparseSettings
+from tests.indexes.encoders.dense_oracle import add_context
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -23,41 +22,29 @@ def random_rows(count: int, seed: int = 0) -> np.ndarray:
     return unit(np.random.default_rng(seed).normal(size=(count, 6)))
 
 
-def test_no_share_leaves_the_vectors_alone() -> None:
-    rows = random_rows(4)
-    assert add_context(rows, [0, 0, 1, 1], 0.0) is rows
-    assert add_context(rows[:0], [], 0.5).shape == (0, 6)
+def pooled(rows: np.ndarray, records: list[SentenceRecord], width: int, share: float, of: str) -> np.ndarray:
+    pooler = WindowPooler(None, width, share, of)  # type: ignore[arg-type]
+    return np.stack([point.dense for point in (*pooler.push(records, Encoded(rows)), *pooler.finish())])
 
 
 def test_half_of_the_documents_mean_is_added_and_normalised() -> None:
-    rows = random_rows(5)
-    mixed = add_context(rows, [0, 0, 0, 1, 1], 0.5)
-    expected = unit(rows[1:2] + 0.5 * rows[:3].mean(axis=0))
-    np.testing.assert_allclose(mixed[1:2], expected, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(mixed, axis=1), 1, atol=1e-6)
-
-
-def test_a_window_ends_at_its_group() -> None:
-    rows = random_rows(5)
-    mixed = add_context(rows, [0, 0, 0, 1, 1], 1.0, window=1)
-    np.testing.assert_allclose(mixed[2:3], unit(rows[2:3] + rows[1:3].mean(axis=0)), atol=1e-6)
-    np.testing.assert_allclose(mixed[3:4], unit(rows[3:4] + rows[3:5].mean(axis=0)), atol=1e-6)
+    rows = random_rows(3)
+    records = [SentenceRecord("d", place, f"s{place}") for place in range(3)]
+    expected = unit(rows + 0.5 * rows.mean(axis=0))
+    np.testing.assert_allclose(pooled(rows, records, 3, 0.5, "document"), expected, atol=1e-6)
+    np.testing.assert_array_equal(pooled(rows, records, 3, 0.0, "document"), rows)
 
 
 def test_a_lone_sentence_stays_where_it_is() -> None:
     rows = random_rows(3)
-    np.testing.assert_allclose(add_context(rows, [0, 1, 2], 0.7), rows, atol=1e-6)
+    records = [SentenceRecord(f"d{number}", 0, "s") for number in range(3)]
+    for of in ("window", "document"):
+        np.testing.assert_allclose(pooled(rows, records, 2, 0.7, of), rows, atol=1e-6)
 
 
 def test_opposite_vectors_do_not_become_nothing() -> None:
     rows = np.array([[1, 0]], np.float32)
     np.testing.assert_array_equal(mix(rows, np.array([[-1.0, 0.0]]), 1.0), rows)
-
-
-@pytest.mark.parametrize(("groups", "share", "window"), [([0], 0.5, None), ([0, 0], -1.0, None), ([0, 0], 0.5, -1)])
-def test_arguments_that_do_not_fit_are_refused(groups: list[int], share: float, window: int | None) -> None:
-    with pytest.raises(ValueError, match=r"groups|negative"):
-        add_context(random_rows(2), groups, share, window)
 
 
 @settings(max_examples=40, deadline=None)
@@ -68,7 +55,7 @@ def test_arguments_that_do_not_fit_are_refused(groups: list[int], share: float, 
     chunk=st.integers(1, 5),
     lexical=st.booleans(),
 )
-def test_the_stream_gives_what_the_function_gives(
+def test_the_stream_gives_what_the_oracle_gives(
     lengths: list[int], width: int, of: str, chunk: int, lexical: bool
 ) -> None:
     records = [SentenceRecord(f"d{d}", p, f"s{p}") for d, length in enumerate(lengths) for p in range(length)]
@@ -90,7 +77,5 @@ def test_the_documents_mean_spans_its_sections_and_windows_do_not() -> None:
     records = [SentenceRecord("d", place, f"s{place}", section=place // 2) for place in range(4)]
     rows = random_rows(4)
     for of, groups, window in (("document", [0, 0, 0, 0], None), ("window", [0, 0, 1, 1], 3)):
-        pooler = WindowPooler(None, 3, 0.5, of)  # type: ignore[arg-type]
-        ready = [*pooler.push(records, Encoded(rows)), *pooler.finish()]
         expected = add_context(rows, groups, 0.5, window)
-        np.testing.assert_allclose(np.stack([point.dense for point in ready]), expected, atol=1e-6)
+        np.testing.assert_allclose(pooled(rows, records, 3, 0.5, of), expected, atol=1e-6)
