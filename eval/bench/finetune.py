@@ -26,10 +26,12 @@ import numpy as np
 from eval.bench.timing import circumstances, report
 from eval.comparing.significance import paired
 from eval.datasets.dataset import Dataset
+from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.rows import columns
-from eval.finetune.embedder.train import TrainingOptions, load_base
+from eval.finetune.embedder.train import arguments_of, datasets_of, load_base
 from eval.finetune.lessons.splits import make_splits
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.finetune.training.request import base_folder
 from eval.measure.metrics import score
 
 MEASURE = "nDCG@10"
@@ -67,8 +69,6 @@ class Turn:
 def run(options: Options) -> dict[str, Any]:
     """Train by turns, measure, report."""
     import torch
-
-    from eval.finetune.embedder.run import base_folder
 
     torch.set_num_threads(options.threads)
     splits = make_splits(options.dataset, seed=options.seed, limit=options.questions)
@@ -134,9 +134,9 @@ def _trained(
     from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import IntervalStrategy, set_seed
 
-    from eval.finetune.embedder.trainer_parts import arguments_of, datasets_of, losses_of
+    from eval.finetune.embedder.losses import losses_of
 
-    training = TrainingOptions(
+    training = EmbedderOptions(
         epochs=options.epochs,
         batch=options.batch,
         seed=options.seed,
@@ -169,7 +169,7 @@ def _trained(
     return trainer, cpu, wall
 
 
-def _recipe(model: Any, place: Path, training: TrainingOptions) -> tuple[Any, Any]:
+def _recipe(model: Any, place: Path, training: EmbedderOptions) -> tuple[Any, Any]:
     """What the sentence-transformers documentation leads to."""
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss

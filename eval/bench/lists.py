@@ -39,12 +39,13 @@ def run(options: Options) -> dict[str, Any]:
 
     from eval.finetune.embedder.run import base_folder
     from eval.finetune.reranker.losses import ByLength
-    from eval.finetune.reranker.train import WHOLE_STEP, RerankerTraining, load_cross_encoder
+    from eval.finetune.reranker.options import RerankerOptions
+    from eval.finetune.reranker.train import WHOLE_STEP, load_cross_encoder
     from indexes.encoders.torch_runtime import choose_dtype
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    training = RerankerTraining(seed=options.seed, device="cpu")
+    training = RerankerOptions(seed=options.seed, device="cpu")
     model = load_cross_encoder(base_folder(options.base), options.base, training)
     dtype = choose_dtype("auto", torch.device("cpu"))
     inputs, labels = _step(options)

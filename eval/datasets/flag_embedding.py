@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.datasets.lists import ListReader, lost, missing_text
+from eval.datasets.questions import relevant_by_wording, wording
 from eval.datasets.rows import json_rows, text_list, whole_number, write_jsonl
 from indexes.errors import SourceError
 
@@ -69,6 +71,7 @@ def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) ->
         )
     draw = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
     pool = list(dataset.corpus)
+    by_wording, content = relevant_by_wording(dataset), cache(lambda name: wording(dataset.corpus[name].content))
     used: set[str] = set()
     rows, without, drawn, poor = [], 0, 0, 0
     for query, text in dataset.queries.items():
@@ -79,8 +82,14 @@ def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) ->
         marks: list[int | None] = [judged[d] for d in wrong]
         lacking = negatives - len(wrong)
         if lacking > 0:
-            shuffled = draw.sample(pool, min(len(pool), lacking + len(judged)))
-            more = [d for d in shuffled if d not in judged][:lacking]
+            answers = {content(d) for d in by_wording[wording(text)] if d in dataset.corpus}
+
+            def fit(shuffled: list[str], judged: Any = judged, answers: set[str] = answers) -> list[str]:
+                return [d for d in shuffled if d not in judged and content(d) not in answers]
+
+            more = fit(draw.sample(pool, min(len(pool), lacking + len(judged))))[:lacking]
+            if len(more) < lacking:
+                more = fit(draw.sample(pool, len(pool)))[:lacking]
             drawn += len(more)
             wrong, marks = [*wrong, *more], [*marks, *[None] * len(more)]
         poor += not wrong

@@ -12,10 +12,19 @@ from eval.gold import normalise
 def wording(text: str) -> str:
     """What makes two questions the same: case, width, punctuation and articles do not count.
 
-    A question of signs only ("C++?" and "C#?" are not) is compared as it stands.
+    A question of signs only ("C++?" and "C#?" are not) is compared as it stands. Texts of documents are compared by it
+    too, where one must not stand for its own opposite under another id.
     """
     plain = normalise(text)
     return plain if len(plain) > 3 else " ".join(text.split())
+
+
+def relevant_by_wording(dataset: Dataset) -> dict[str, list[str]]:
+    """Wording -> ids of all documents relevant to a question of this wording, best judged first within a question."""
+    found: dict[str, list[str]] = {}
+    for query, text in dataset.queries.items():
+        found.setdefault(wording(text), []).extend(dataset.relevant(query))
+    return found
 
 
 def subset(dataset: Dataset, queries: Iterable[str]) -> Dataset:

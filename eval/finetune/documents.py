@@ -7,48 +7,64 @@ questions were written by a language model too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from eval.finetune.bge_m3.flag_embedding import HEADS
-from eval.finetune.bge_m3.run import SIDES
-from eval.finetune.embedder.options import EmbedderOptions, Stage, Tuned
+from eval.finetune.bge_m3.options import M3Options
+from eval.finetune.embedder.options import EmbedderOptions
+from eval.finetune.training.options import merge_option, option, soup_option
+from eval.finetune.training.request import Request, base_folder
 from eval.finetune.training.run_folder import RunFolder
-from eval.synthesis.maker import UNREADABLE
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
-    from eval.finetune.bge_m3.run import M3Options, TunedM3
+    from eval.finetune.proof.tuned import Tuned
     from eval.synthesis.run import Report
     from rag.settings import Settings
 
+T = TypeVar("T")
 LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
 HIT = "Hit@5"
 
 
 @dataclass(frozen=True)
 class QuestionOptions:
-    """How questions are made; see ``eval.synthesis.run``.
+    """How questions are made; see ``eval.synthesis.run``. Each field's help stands in its ``option``."""
 
-    Args:
-        limit: passages to ask about, drawn; None: all.
-        test_share: of the documents whose questions prove the model.
-        check: who says that the passage answers: "llm", "words" or "none".
-    """
-
-    limit: int | None = 400
-    per_passage: int = 3
+    limit: int | None = option(400, "Ask about N passages, drawn.", low=1, metavar="N")
+    per_passage: int = option(3, "Questions a passage.", low=1)
     window: int = 5
-    test_share: float = 0.25
-    within: int = 10
-    check: Literal["llm", "words", "none"] = "llm"
-    seed: int = 7
+    test_share: float = option(0.25, "Share of the documents whose questions prove the model.", low=0.05, high=0.9)
+    within: int = option(10, "A question's passage must be among that many passages found.", low=1)
+    check: Literal["llm", "words", "none"] = option("llm", "Who says that the passage answers the question.")
+    seed: int = option(7, "Random seed of drawing, splitting, mining and training.")
 
-    def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def values(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(QuestionOptions)}
+
+
+@dataclass(frozen=True)
+class DocumentOptions(QuestionOptions):
+    """The same, and what is asked of the training; the rest of it is as the model's own options say."""
+
+    epochs: float = option(3, "Passes over the questions; early stopping may end it sooner.", above=0)
+    batch: int | None = option(None, "Questions in a step [32, for BGE-M3 4].", low=2)
+    lr: float | None = option(None, "Learning rate [1e-4, for BGE-M3 1e-5].", above=0)
+    merge: float | str | None = merge_option()
+    soup: int = soup_option()
+    device: str = "auto"
+    dtype: str = "auto"
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+
+    def of(self, kind: type[T]) -> T:
+        """The options of a training, as far as it has them."""
+        own = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+        asked = ("seed", *(one.name for one in fields(self) if one.name not in self.values()))
+        values = {name: getattr(self, name) for name in asked if name in own}
+        return kind(**{name: value for name, value in values.items() if value is not None})
 
 
 @dataclass
@@ -64,7 +80,7 @@ class TunedOnDocuments:
 
     questions: dict[str, Any]
     dataset: Path
-    tuned: Tuned | TunedM3
+    tuned: Tuned
     hits: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,16 +98,10 @@ def finetune_documents(
     *,
     out: str | Path,
     llm: Any = None,
-    also: Sequence[str | Path] = (),
     questions: QuestionOptions | None = None,
     options: EmbedderOptions | None = None,
     m3_options: M3Options | None = None,
-    max_loss: float = 0.025,
-    settings: Settings | None = None,
-    cache: str | Path | None = None,
-    stage: Stage | None = None,
-    say: Callable[[str], None] | None = None,
-    command: str = "",
+    **request: Any,
 ) -> TunedOnDocuments:
     """Questions about a collection, training on them, proof on questions about other documents.
 
@@ -103,6 +113,7 @@ def finetune_documents(
             continues an interrupted one, and asks about no passage twice.
         llm: any LlamaIndex LLM; default: that of the settings.
         options, m3_options: of the training; the one that fits the base is used.
+        request: the other fields of ``Request``.
 
     Raises:
         SettingsError: no language model or no trainable base is configured, ``out`` holds another run, or a soup is
@@ -114,11 +125,13 @@ def finetune_documents(
         >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
         True
     """
-    from eval.finetune.embedder.run import base_folder, finetune_embedder
+    from eval.finetune.bge_m3.flag_embedding import HEADS
+    from eval.finetune.bge_m3.run import finetune_bge_m3
+    from eval.finetune.embedder.run import finetune_embedder
     from indexes.encoders.torch_runtime import weights_digest
-    from rag import load_settings
 
-    settings = settings or load_settings()
+    asked = Request("", base or "", out, **request)
+    settings = asked.settings
     wanted = questions or QuestionOptions()
     base = base or base_of(settings)
     folder = base_folder(base)
@@ -134,29 +147,17 @@ def finetune_documents(
             "collection": collection,
             "base": base,
             "base_weights": weights_digest(folder),
-            "questions": wanted.as_dict(),
+            "questions": wanted.values(),
         },
     ) as run:
-        stage = stage or (lambda _: nullcontext(None))
-        say = say or (lambda _: None)
         dataset = run.path / "questions"
-        made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, settings, stage))
+        made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, asked))
         train, test = (made["splits"].get(split, 0) for split in ("train", "test"))
-        say(f"{made['questions']} questions: {train} train, {test} test")
-        shared: dict[str, Any] = {
-            "out": run.path / "tuned",
-            "also": also,
-            "max_loss": max_loss,
-            "settings": settings,
-            "cache": cache,
-            "stage": stage,
-            "say": say,
-            "command": command,
-        }
-        tuned: Tuned | TunedM3
+        if asked.say is not None:
+            asked.say(f"{made['questions']} questions: {train} train, {test} test")
+        shared: dict[str, Any] = {**request, "out": run.path / "tuned"}
+        tuned: Tuned
         if heads:
-            from eval.finetune.bge_m3.run import finetune_bge_m3
-
             tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
         else:
             tuned = finetune_embedder(dataset, base, options=options, **shared)
@@ -190,20 +191,18 @@ def base_of(settings: Settings) -> str:
     )
 
 
-def _questions(
-    collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, settings: Settings, stage: Stage
-) -> dict[str, Any]:
+def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, asked: Request) -> dict[str, Any]:
     """Write the questions; enough of them for training and proof."""
     from eval.synthesis.run import synthesize
     from indexes import open_index
     from rag.llms import build_llm
 
-    own = llm is None
+    settings, stage, own = asked.settings, asked.stage or (lambda _: nullcontext(None)), llm is None
     with open_index(collection, settings=settings) as index:
         llm = build_llm(settings.llm) if own else llm
         try:
             with stage("questions") as tick:
-                report = synthesize(index, llm, dataset, settings=settings, progress=tick, **wanted.as_dict())
+                report = synthesize(index, llm, dataset, settings=settings, progress=tick, **wanted.values())
         finally:
             if own and hasattr(llm, "close"):
                 llm.close()
@@ -221,6 +220,8 @@ def _questions(
 
 def _remedy(report: Report) -> str:
     """More passages help where some questions stay; a model that cannot judge, or write, is helped otherwise."""
+    from eval.synthesis.maker import UNREADABLE
+
     better = "use a better language model (--llm)"
     if report.dropped.get(UNREADABLE, 0) > report.questions:
         return f"let words check the answers, not the model (--check words, with another --out), or {better}"
@@ -229,9 +230,10 @@ def _remedy(report: Report) -> str:
     return f"raise --limit and run it again (what is written stays), ingest more documents, or {better}"
 
 
-def _hits(tuned: Tuned | TunedM3) -> dict[str, float]:
+def _hits(tuned: Tuned) -> dict[str, float]:
     """The share of held-out questions whose passage is among the first five, before and after."""
-    from eval.finetune.proof.proof import run_key
+    from eval.finetune.bge_m3.steps import SIDES
+    from eval.finetune.proof.forgetting import run_key
     from eval.measure.metrics import score
     from eval.measure.runs import load_run
 

@@ -8,16 +8,15 @@ compares the checkpoints. Read with FlagEmbedding 1.4.2 and transformers 5.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.datasets import flag_embedding
 from eval.datasets.dataset import Dataset, Passage
+from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.lessons.training_set import TrainingSet
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
 from indexes.errors import EncoderError, SourceError
@@ -26,45 +25,6 @@ MODULE = "FlagEmbedding.finetune.embedder.encoder_only.m3"
 STATE = "trainer_state.json"  # the last file of a checkpoint
 WEIGHTS = "model.safetensors"
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")
-
-
-@dataclass(frozen=True)
-class FlagOptions:
-    """How FlagEmbedding trains BGE-M3.
-
-    Args:
-        batch: questions a step; the texts of the others in it are negatives too.
-        group: texts a question, its positive among them.
-        question_tokens, text_tokens: longer ones are cut in training.
-        temperature: of the similarity in the loss.
-        self_distill: the sum of the three scores teaches each of them.
-        fix_encoder: train the two heads only.
-        evaluations: checkpoints an epoch, which are compared on dev.
-    """
-
-    epochs: float = 2
-    batch: int = 4
-    group: int = 4
-    lr: float = 1e-5
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    question_tokens: int = 64
-    text_tokens: int = 256
-    temperature: float = 0.02
-    self_distill: bool = True
-    fix_encoder: bool = False
-    evaluations: int = 1
-    seed: int = 7
-    device: str = "auto"
-    dtype: str = "auto"
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def steps(self, rows: int) -> tuple[int, int]:
-        """(steps in an epoch, steps in all), as the trainer counts them."""
-        each = max(1, -(-rows // self.batch))
-        return each, max(1, math.ceil(each * self.epochs))
 
 
 def write_rows(
@@ -112,7 +72,7 @@ def write_rows(
 
 
 def arguments(
-    base: Path, rows: Path, checkpoints: Path, options: FlagOptions, *, count: int, distil: bool, resume: Path | None
+    base: Path, rows: Path, checkpoints: Path, options: M3Options, *, count: int, distil: bool, resume: Path | None
 ) -> list[str]:
     """The command; ``resume`` is a folder of ``resumable``."""
     import torch
@@ -128,14 +88,14 @@ def arguments(
         "output_dir": checkpoints,
         "train_group_size": options.group,
         "query_max_len": options.question_tokens,
-        "passage_max_len": options.text_tokens,
+        "passage_max_len": options.max_tokens,
         "unified_finetuning": True,
         "use_self_distill": options.self_distill,
         "self_distill_start_step": -1,
-        "fix_encoder": options.fix_encoder,
+        "fix_encoder": options.heads_only,
         "sentence_pooling_method": "cls",
         "normalize_embeddings": True,
-        "temperature": options.temperature,
+        "temperature": options.loss_temperature,
         "colbert_dim": colbert_dim(base),
         "learning_rate": options.lr,
         "warmup_steps": options.warmup,  # a share: transformers 5 rejects --warmup_ratio

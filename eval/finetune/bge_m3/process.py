@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.bge_m3.flag_embedding import FlagOptions, arguments, finished, resumable, step_of
+from eval.finetune.bge_m3.flag_embedding import arguments, finished, resumable, step_of
+from eval.finetune.bge_m3.options import M3Options
+from eval.finetune.training.request import Tick
 from indexes.errors import EncoderError
 
 TAIL = 400  # lines of the log that are searched for the reason of a failure
-Tick = Callable[[int, int], None]  # (steps done, steps in all)
 _LOGGED = re.compile(r"'epoch': '?([\d.]+)")
 _ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)|OSError|usage)\b.*")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
@@ -24,7 +25,7 @@ def train(
     base: Path,
     rows: Path,
     folder: Path,
-    options: FlagOptions,
+    options: M3Options,
     *,
     count: int,
     distil: bool,
@@ -111,7 +112,7 @@ def environment(command: list[str]) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-def failure(log: Path, code: int, options: FlagOptions, base: Path) -> EncoderError:
+def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderError:
     """Why the trainer ended, in one sentence."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
     reasons = [line.strip() for line in lines if _ERROR.match(line.strip())]
@@ -127,7 +128,7 @@ def failure(log: Path, code: int, options: FlagOptions, base: Path) -> EncoderEr
     return EncoderError(f"FlagEmbedding's training {how}: {reason[:300]}", remedy=f"the whole log is {log}")
 
 
-def sparse_bytes(options: FlagOptions, base: Path) -> int:
+def sparse_bytes(options: M3Options, base: Path) -> int:
     """Bytes of one copy of the sparse head's weights for the texts of a batch."""
     vocabulary = int(json.loads((base / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0))
-    return options.batch * options.group * options.text_tokens * vocabulary * 4
+    return options.batch * options.group * options.max_tokens * vocabulary * 4

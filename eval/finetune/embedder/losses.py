@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from sentence_transformers.base.losses.merged_forward import column_merging_disabled
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
+    MatryoshkaLoss,
     MultipleNegativesRankingLoss,
 )
 from torch import Tensor, nn
 
-MISSING = float("nan")  # a text of a list that the teacher did not score
+from eval.finetune.embedder.options import EmbedderOptions
+from indexes.errors import SettingsError
 
 
 class Contrastive(MultipleNegativesRankingLoss):
@@ -94,15 +95,30 @@ def kl_divergence(rows: Sequence[Tensor], labels: Tensor, *, scale: float, tempe
     return each.sum(1).mean()
 
 
-def unit_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Teacher scores less each list's best, divided by the mean standard deviation within the lists.
+def losses_of(model: Any, rows: Mapping[str, Mapping[str, Any]], options: EmbedderOptions) -> dict[str, Any]:
+    """The loss of each kind of rows.
 
-    One divisor for all lists: a question whose texts the teacher finds all alike keeps a flat list.
+    Raises:
+        SettingsError: the model has fewer dimensions than are asked for.
     """
-    spreads = [float(np.std(list(row.values()))) for row in scores.values() if len(row) > 1]
-    spread = float(np.mean(spreads)) if spreads else 0.0
-    found = {}
-    for query, row in scores.items():
-        best = max(row.values(), default=0.0)
-        found[query] = {name: (value - best) / (spread or 1.0) for name, value in row.items()}
+    found: dict[str, Any] = {}
+    for kind, table in rows.items():
+        loss: Any
+        if "label" in table:
+            loss = Distillation(
+                model, scale=options.scale, temperature=options.temperature, contrastive=options.contrastive
+            )
+        elif options.mini_batch:
+            loss = CachedContrastive(model, scale=options.scale, mini_batch_size=options.mini_batch)
+        else:
+            loss = Contrastive(model, scale=options.scale)
+        found[kind] = loss
+    if options.matryoshka:
+        full = model.get_embedding_dimension()
+        if bad := [dim for dim in options.matryoshka if not 0 < dim <= full]:
+            raise SettingsError(
+                f"the model has {full} dimensions, and {bad[0]} was asked for", remedy=f"give dimensions up to {full}"
+            )
+        dims = sorted({full, *options.matryoshka}, reverse=True)
+        found = {kind: MatryoshkaLoss(model, loss, dims) for kind, loss in found.items()}
     return found

@@ -1,102 +1,107 @@
-"""What a run of finetune_embedder is asked for, and what it gives."""
+"""What a run of finetune_embedder is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from eval.finetune.embedder.train import Trained, TrainingOptions
-from eval.finetune.lessons.mining import MiningOptions, MiningReport
+from eval.finetune.training.options import (
+    Training,
+    margin_option,
+    merge_option,
+    option,
+    skip_option,
+    soup_option,
+)
+from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
-    from eval.finetune.lessons.splits import Splits
-    from eval.finetune.proof.proof import Proof
-    from eval.finetune.weights.curve import Curve
+    from eval.finetune.lessons.mining import MiningOptions
 
 Leg = Literal["documents", "sentences", "hybrid"]
-Tick = Callable[[int, int], None]
-Stage = Callable[[str], AbstractContextManager[Tick | None]]  # a progress bar for a stage of this name
+Unit = Literal["document", "window", "sentence", "mixed"]
+TEMPERATURE = "Temperature of the teacher's scores, whose spread within a list is brought to 1."
+UNIT = "Training texts: whole documents, the best window or sentence, or documents and sentences."
+
+
+def dimensions(text: str) -> tuple[int, ...]:
+    """ "256,128" as numbers.
+
+    Raises:
+        SettingsError: they are none.
+    """
+    parts = (text or "").replace(",", " ").split()
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise SettingsError(f"--matryoshka {text!r} names no dimensions", remedy="write them as 256,128")
+    return tuple(int(part) for part in parts)
 
 
 @dataclass(frozen=True)
-class EmbedderOptions:
-    """What a run does besides training.
+class EmbedderOptions(Training):
+    """How an embedder is trained, and what is proved of it; each field's help stands in its ``option``.
 
-    Args:
-        training, mining: see there. ``negatives`` of them go into each row.
-        negatives: mined negatives in a row.
-        teacher: specifications (see ``lessons.teachers``) whose ranking is learnt too; () trains on labels alone.
-        teacher_list: texts in a distilled list, the positive included.
-        pairs: question and answer pairs made of the documents alone, added to the labelled ones.
-        pool: texts that checkpoints are measured on.
-        leg: what the proof measures: whole documents by exact search, the dense leg of the index (sentences), or the
-            hybrid pipeline.
-        merge: None, "auto", or the share of the tuned weights.
-        soup: trainings, with seeds one after the other, whose weights are averaged (Wortsman et al., arXiv 2203.05482).
+    The learning rate rises over the first ``warmup`` of the steps and falls linearly to 0. ``query_prompt`` and
+    ``document_prompt`` are settings that go before the base's own prompts, as in serving. In use a model always reads
+    as much as it can, whatever ``max_tokens`` it was trained with.
     """
 
-    training: TrainingOptions = field(default_factory=TrainingOptions)
-    mining: MiningOptions = field(default_factory=lambda: MiningOptions(unit="mixed"))
-    negatives: int = 1
-    teacher: tuple[str, ...] = ()
-    teacher_list: int = 8
-    pairs: int = 0
-    pool: int = 400
-    leg: Leg = "documents"
-    merge: float | str | None = None
-    soup: int = 1
+    epochs: float = option(2, "Passes over the questions; early stopping may end it sooner.", above=0)
+    batch: int = option(32, "Questions in a step.", low=2)
+    lr: float = option(1e-4, "Learning rate.", above=0)
+    unit: Unit = option("mixed", UNIT)
+    negatives: int = option(1, "Mined negatives in a row.", low=0, high=32)
+    margin: float | None = margin_option(0.05, " switches the guard off.")
+    skip: int = skip_option()
+    judge: str | None = option(
+        None, "A cross-encoder that must find a negative worse than the positive.", metavar="MODEL"
+    )
+    pairs: int = option(0, "Add N pairs made from the documents alone: title and text.", low=0, metavar="N")
+    temperature: float = option(1.0, TEMPERATURE, above=0)
+    contrastive: float = option(0.5, "With a teacher: share of the contrastive loss.", low=0, high=1)
+    teacher_list: int = option(8, "With a teacher: texts in a list.", flag="--list", low=2, high=64)
+    matryoshka: tuple[int, ...] = option(
+        (),
+        "Shorter vectors to train besides the full one, e.g. 256,128.",
+        metavar="DIM,...",
+        parse=dimensions,
+        shown="",
+    )
+    lora: int = option(
+        0,
+        "Train adapters of this rank instead of all weights; they are merged in the end.",
+        low=0,
+        metavar="RANK",
+    )
+    mini_batch: int = option(
+        0, "Cached loss (GradCache) with passes of N texts: big batches on little memory.", low=0, metavar="N"
+    )
+    max_tokens: int | None = option(
+        128,
+        "Longest text in training; 0: what the model reads.",
+        low=0,
+        metavar="N",
+        parse=lambda number: number or None,
+    )
+    scale: float = option(20.0, "Scale of cosines in the loss (1 / temperature).", above=0)
+    evaluations: int = option(1, "Dev measurements (and checkpoints) an epoch.", low=1)
+    patience: int = option(3, "Evaluations without a better dev nDCG@10 after which training stops; 0: never.", low=0)
+    pool: int = option(400, "Texts that dev is measured on.", low=10)
+    leg: Leg = option(
+        "documents", "What is proved: exact search over documents, the index's dense leg, or the pipeline."
+    )
+    merge: float | str | None = merge_option()
+    soup: int = soup_option()
+    query_prompt: str | None = None
+    document_prompt: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        mining = {key: getattr(self.mining, key) for key in ("depth", "skip", "negatives", "margin", "unit", "seed")}
-        judge = self.mining.cross_encoder
-        names = ("negatives", "teacher", "teacher_list", "pairs", "pool", "leg", "soup")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "merge": self.merge,
-            "training": self.training.as_dict(),
-            "mining": mining | {"cross_encoder": getattr(judge, "fingerprint", None)},
-        }
+    def listed(self, *, taught: bool) -> int:
+        """Negatives in a row; a teacher's lists are as long as they are meant to be."""
+        return self.teacher_list - 1 if taught else self.negatives
 
+    def mining(self, cross_encoder: object = None, *, taught: bool = False) -> MiningOptions:
+        from eval.finetune.lessons.mining import MiningOptions
 
-@dataclass
-class Tuned:
-    """What a fine-tuning run gave.
-
-    Args:
-        model: folder of the tuned model.
-        proof: the tables; ``proof.better`` is the verdict.
-        splits: what it was trained, stopped and proved on.
-        trained: the loss curve; of a soup, that of its first training.
-        mining: statistics of the negatives.
-        merge: the curve of weights, where there was a choice.
-        notes: what a reader must know, one sentence each.
-        settings_lines: lines for rag.toml that use the model.
-        seconds: step -> seconds.
-    """
-
-    model: Path
-    proof: Proof
-    splits: Splits
-    trained: Trained
-    mining: MiningReport
-    merge: Curve | None = None
-    notes: list[str] = field(default_factory=list)
-    settings_lines: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "model": str(self.model),
-            "proof": self.proof.as_dict(),
-            "splits": self.splits.as_dict(),
-            "mining": self.mining.as_dict(),
-            "curve": self.trained.curve,
-            "best": {"step": self.trained.best_step, "dev": self.trained.best_dev, "base": self.trained.first_dev},
-            "merge": self.merge.as_dict() if self.merge is not None else None,
-            "notes": self.notes,
-            "rag_toml": self.settings_lines,
-            "seconds": self.seconds,
-        }
+        kept = max(self.negatives, self.listed(taught=taught))
+        return MiningOptions(
+            skip=self.skip, negatives=kept, margin=self.margin, unit=self.unit, cross_encoder=cross_encoder
+        )

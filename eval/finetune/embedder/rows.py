@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from eval.datasets.dataset import Dataset
+from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
-from eval.gold import normalise
 
 QUESTION, POSITIVE, NEGATIVE = "question", "positive", "negative_{}"
 LEAST_CHARS = 40  # of a document's part that stands for a question, or for its answer
@@ -40,22 +41,27 @@ def dev_pool(
     """
     questions: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
+    by_wording: dict[str, dict[str, int]] = {}
     kept: dict[str, str] = {}
     for example in mined.examples:
         questions[example.query] = example.question
-        qrels.setdefault(example.query, {}).update(dict.fromkeys(example.positives, 1))
+        known = by_wording.setdefault(wording(example.question), {})
+        known.update(dict.fromkeys(example.positives, 1))
+        qrels[example.query] = known
         kept.update((name, mined.texts[name]) for name in example.positives)
+    contents = {wording(text) for text in kept.values()}
     # Candidates rank by rank, so that a full pool holds the hardest of every question.
     depth = max((len(example.negatives) for example in mined.examples), default=0)
     hardest = [e.negatives[place] for place in range(depth) for e in mined.examples if place < len(e.negatives)]
     for name in hardest:
         if len(kept) >= size:
             break
-        kept[name] = mined.texts[name]
+        if wording(mined.texts[name]) not in contents:  # an answer under another id would count as wrong
+            kept[name] = mined.texts[name]
     rest = [name for name in everything if name not in kept]
     random.Random(seed).shuffle(rest)  # noqa: S311 - no secret
-    drawn = rest[: max(0, size - len(kept))]
-    kept.update((name, texts[name]) for name in drawn)
+    drawn = (name for name in rest if wording(texts[name]) not in contents)
+    kept.update((name, texts[name]) for name in islice(drawn, max(0, size - len(kept))))
     note = f"checkpoints are compared on {len(questions)} dev questions over a pool of {len(kept)} texts"
     return DevPool(questions, kept, qrels, [note])
 
@@ -69,25 +75,25 @@ def columns(
 ) -> dict[str, list[Any]]:
     """Rows for the trainer: one for each positive of each example.
 
-    Every row has as many negatives: those that an example lacks are drawn from the other examples' texts (not from
-    what is relevant to it).
+    Every row has as many negatives: those that an example lacks are drawn from the other examples' texts. What answers
+    a question of the same wording is not a negative, under whatever id it stands: texts are compared by their content.
 
     Args:
         scores: query id -> text id -> teacher's score; then a column "label" is added, NaN for what was not scored.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
-    relevant: dict[str, set[str]] = {}
-    for example in training.examples:
-        relevant.setdefault(example.query, set()).update(example.positives)
+    answers, content = training.answers(), {name: wording(text) for name, text in training.texts.items()}
     pool = [name for example in training.examples for name in (*example.positives, *example.negatives)]
     rows: dict[str, list[Any]] = {QUESTION: [], POSITIVE: []}
     rows.update({NEGATIVE.format(i): [] for i in range(1, negatives + 1)})
     if scores is not None:
         rows["label"] = []
     for example in training.examples:
+        relevant = answers[wording(example.question)]
         for positive in example.positives:
-            chosen = list(example.negatives[:negatives])
-            chosen += _others(pool, {*relevant[example.query], *chosen}, negatives - len(chosen), draw)
+            chosen = [name for name in example.negatives if content[name] not in relevant][:negatives]
+            without = relevant | {content[name] for name in chosen}
+            chosen += _others(pool, content, without, negatives - len(chosen), draw)
             if len(chosen) < negatives:
                 continue  # a training set of a handful of texts
             rows[QUESTION].append(example.question)
@@ -100,15 +106,18 @@ def columns(
     return rows
 
 
-def _others(pool: Sequence[str], without: set[str], count: int, draw: random.Random) -> list[str]:
-    found: list[str] = []
+def _others(
+    pool: Sequence[str], content: Mapping[str, str], without: set[str], count: int, draw: random.Random
+) -> list[str]:
+    """``count`` texts, none of which has a content in ``without`` or that of another one."""
+    found: dict[str, str] = {}
     for _ in range(20 * count):
         if len(found) == count:
             break
         name = draw.choice(pool)
-        if name not in without and name not in found:
-            found.append(name)
-    return found
+        if content[name] not in without:
+            found.setdefault(content[name], name)
+    return list(found.values())
 
 
 def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequence[str] = ()) -> TrainingSet:
@@ -122,7 +131,7 @@ def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequenc
     from indexes.text.sentences import split_sentences
 
     draw = random.Random(seed)  # noqa: S311 - no secret
-    known = {normalise(text) for text in held_out}
+    known = {wording(text) for text in held_out}
     found = TrainingSet([], {})
     passages = list(dataset.corpus.values())
     draw.shuffle(passages)
@@ -138,7 +147,7 @@ def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequenc
                 continue
             title = spans.pop(draw.randrange(len(spans)))
             text = " ".join(spans)
-        if normalise(title) in known:
+        if wording(title) in known:
             continue
         name = f"pair:{passage.id}"
         found.texts[name] = text

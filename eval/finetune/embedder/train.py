@@ -1,86 +1,22 @@
-"""The training itself: sentence-transformers' trainer with our losses, dev measure, checkpoints and loss curve."""
+"""The training itself: sentence-transformers' trainer with our losses and dev measure."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.embedder.rows import DevPool
-from eval.finetune.embedder.trainer_parts import (
-    Rows,
-    _silence,
-    _step_of,
-    add_lora,
-    arguments_of,
-    datasets_of,
-    dev_evaluator,
-    losses_of,
-    merge_lora,
-)
-from eval.finetune.training.loss_curve import (
-    DEV,
-    Tick,
-    Trained,
-    curve_callback,
-    curve_csv,
-    curve_rows,
-    ended_state,
-    never_better,
-)
+from eval.finetune.embedder.options import EmbedderOptions
+from eval.finetune.embedder.rows import NEGATIVE, POSITIVE, QUESTION, DevPool
+from eval.finetune.training.loss_curve import DEV, Trained
+from eval.finetune.training.request import Tick
+from eval.finetune.training.trainer import UNLOADABLE, Place, Rows, fit, quiet, reason_of, trainer_arguments
 from indexes.encoders.prompts import choose_prompts
-from indexes.encoders.torch_runtime import choose_device, quiet_loading
+from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import EncoderError
 
-__all__ = ["DEV", "Tick", "Trained", "TrainingOptions", "curve_csv", "curve_rows", "load_base", "train"]
 
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How an embedder is trained.
-
-    Args:
-        epochs: at most; early stopping may end it sooner.
-        batch: questions a step; each other question's texts are negatives too.
-        lr: the highest learning rate; it rises over the first ``warmup`` of the steps and falls linearly to 0.
-        scale: of cosines in the loss (1 / temperature).
-        mini_batch: > 0 takes the cached loss (GradCache), with forward passes of so many texts.
-        matryoshka: dimensions trained besides the full one.
-        lora: rank of low-rank adapters, merged into the weights in the end; 0 trains all weights.
-        max_tokens: longest text in training; None: what the model reads. In use it always reads that much.
-        evaluations: of dev in an epoch; each makes a checkpoint.
-        patience: evaluations without a better dev nDCG@10 after which training stops; 0: never.
-        temperature, contrastive: of distillation (``eval.finetune.embedder.losses``), where there are teacher scores.
-        query_prompt, document_prompt: settings that go before the base's own prompts, as in serving.
-    """
-
-    epochs: float = 2
-    batch: int = 32
-    lr: float = 1e-4
-    warmup: float = 0.1
-    scale: float = 20.0
-    weight_decay: float = 0.01
-    mini_batch: int = 0
-    matryoshka: tuple[int, ...] = ()
-    lora: int = 0
-    max_tokens: int | None = 128
-    evaluations: int = 1
-    patience: int = 3
-    temperature: float = 1.0
-    contrastive: float = 0.5
-    seed: int = 7
-    device: str = "auto"
-    dtype: str = "auto"
-    query_prompt: str | None = None
-    document_prompt: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def load_base(folder: Path, name: str, options: TrainingOptions) -> Any:
+def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     """The base as a SentenceTransformer, with the prompts that serving will use written into it.
 
     Raises:
@@ -92,14 +28,13 @@ def load_base(folder: Path, name: str, options: TrainingOptions) -> Any:
 
     device = choose_device(options.device)
     try:
-        with quiet_loading():
+        with quiet():
             model = SentenceTransformer(str(folder), device=str(device), local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as exc:
-        reason = (str(exc).strip().splitlines() or [""])[0]
+    except UNLOADABLE as error:
         raise EncoderError(
-            f"'{name}' ({folder}) cannot be loaded as a sentence-transformers model ({type(exc).__name__}: {reason})",
+            f"'{name}' ({folder}) cannot be loaded as a sentence-transformers model ({reason_of(error)})",
             remedy="give the folder that holds modules.json or config.json, the weights and the tokenizer",
-        ) from exc
+        ) from error
     model.float()
     prompts = choose_prompts(
         [name, _remembered_name(folder)],
@@ -107,8 +42,7 @@ def load_base(folder: Path, name: str, options: TrainingOptions) -> Any:
         query=options.query_prompt,
         document=options.document_prompt,
     )
-    kept: dict[str, str | None] = dict(prompts)
-    model.prompts = kept if any(prompts.values()) else {}
+    model.prompts = dict(prompts) if any(prompts.values()) else {}
     model.default_prompt_name = None
     return model
 
@@ -118,76 +52,137 @@ def train(
     name: str,
     rows: Mapping[str, Rows],
     pool: DevPool,
-    folder: Path,
-    target: Path,
-    options: TrainingOptions,
+    place: Place,
+    options: EmbedderOptions,
     *,
-    curve_file: str = "loss.csv",
-    checkpoints: str = "checkpoints",
     progress: Tick | None = None,
 ) -> Trained:
-    """Train, keep the checkpoint that is best on dev, and save it to ``target``.
+    """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
 
     Args:
         base: folder of the base model.
         rows: kind of example -> rows for the trainer; batches hold one kind. A kind with a column "label" is distilled.
         pool: what checkpoints are measured on.
-        folder: OUT; an interrupted call is continued from its checkpoints.
-        target: folder of the model that is saved (float32, safetensors).
-        curve_file, checkpoints: names in ``folder``.
 
     Raises:
         EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
     """
     from sentence_transformers import SentenceTransformerTrainer
-    from transformers.trainer_utils import get_last_checkpoint, set_seed
+    from transformers.trainer_utils import set_seed
+
+    from eval.finetune.embedder.losses import losses_of
 
     set_seed(options.seed)
     model = load_base(base, name, options)
-    longest = model.max_seq_length
-    model.max_seq_length = min(options.max_tokens or longest, longest)
     if options.lora:
         add_lora(model, options.lora)
-    place = folder / checkpoints
-    arguments = arguments_of(model, rows, place, options)
-    evaluator = dev_evaluator(pool, bfloat16=arguments.bf16)
-    curve = curve_callback(folder / curve_file, options.patience, progress)
-
-    class Trainer(SentenceTransformerTrainer):
-        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            """None: it counts tokens and draws examples for a card that nobody reads; ours comes with the proof."""
-
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=datasets_of(rows),
-        loss=losses_of(model, rows, options),
-        evaluator=evaluator,
-        callbacks=[curve],
+    arguments = arguments_of(model, rows, place.checkpoint_folder, options)
+    return fit(
+        SentenceTransformerTrainer,
+        model,
+        arguments,
+        datasets_of(rows),
+        losses_of(model, rows, options),
+        dev_evaluator(pool, model.prompts, bfloat16=arguments.bf16),
+        place,
+        max_tokens=options.max_tokens,
+        patience=options.patience,
+        notes=pool.notes,
+        finish=merge_lora if options.lora else lambda trained: trained,
+        progress=progress,
     )
-    _silence(trainer)
-    checkpoint = get_last_checkpoint(str(place)) if place.is_dir() else None
-    ended = ended_state(checkpoint, options.patience)
-    if ended is None:
-        with quiet_loading():
-            trainer.train(resume_from_checkpoint=checkpoint)
-    else:  # killed after the last step: what is left is to take the best
-        trainer.state = ended
-        curve.rows = curve_rows(ended.log_history)
-        trainer._load_from_checkpoint(ended.best_model_checkpoint)
-    best_step = _step_of(trainer.state.best_model_checkpoint)
-    if options.lora:
-        model = merge_lora(model)
-    model.max_seq_length = longest
-    shutil.rmtree(target, ignore_errors=True)  # of a call that was killed while saving
-    with quiet_loading():
-        model.save_pretrained(str(target), create_model_card=False)
-    devs = [row["dev"] for row in curve.rows if "dev" in row]
-    return Trained(
-        curve=curve.rows,
-        best_step=best_step,
-        best_dev=float(trainer.state.best_metric or 0.0),
-        first_dev=devs[0] if devs else 0.0,
-        steps=int(trainer.state.global_step),
-        notes=[*pool.notes, *never_better(curve.rows)],
+
+
+def arguments_of(model: Any, rows: Mapping[str, Rows], checkpoints: Path, options: EmbedderOptions) -> Any:
+    from sentence_transformers import SentenceTransformerTrainingArguments
+    from sentence_transformers.base.sampler import BatchSamplers
+
+    steps = sum(-(-len(kind[QUESTION]) // options.batch) for kind in rows.values())  # in an epoch
+    columns = {QUESTION: "query", POSITIVE: "document", **{NEGATIVE.format(i): "document" for i in range(1, 65)}}
+    prompts = {column: model.prompts[kind] for column, kind in columns.items() if model.prompts.get(kind)}
+    return trainer_arguments(
+        SentenceTransformerTrainingArguments,
+        options,
+        checkpoints,
+        batch=options.batch,
+        every=max(1, -(-steps // options.evaluations)),
+        log_at_most=10,
+        error=EncoderError,
+        num_train_epochs=options.epochs,
+        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        prompts=prompts or None,
     )
+
+
+def datasets_of(rows: Mapping[str, Rows]) -> Any:
+    from datasets import Dataset, DatasetDict, disable_progress_bars
+
+    disable_progress_bars()
+    return DatasetDict({kind: Dataset.from_dict(dict(table)) for kind, table in rows.items()})
+
+
+def dev_evaluator(pool: DevPool, prompts: Mapping[str, str | None], *, bfloat16: bool) -> Any:
+    """nDCG@10 of the dev questions over the pool, as sentence-transformers measures it.
+
+    Texts are encoded in the number format of the training, and compared in float32.
+    """
+    import torch
+    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+    from sentence_transformers.util import cos_sim
+
+    class DevEvaluator(InformationRetrievalEvaluator):
+        def __call__(self, model: Any, *arguments: Any, **options: Any) -> dict[str, float]:
+            was_training = model.training
+            found = super().__call__(model, *arguments, **options)
+            model.train(was_training)
+            return {DEV: float(found["cosine_ndcg@10"])}
+
+        def embed_inputs(self, model: Any, *arguments: Any, **options: Any) -> Any:
+            with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                found: Any = super().embed_inputs(model, *arguments, **options)
+            return found.float()
+
+    found = DevEvaluator(
+        dict(pool.questions),
+        dict(pool.texts),
+        {query: set(judged) for query, judged in pool.qrels.items()},
+        accuracy_at_k=[10],
+        precision_recall_at_k=[10],
+        map_at_k=[10],
+        batch_size=16,
+        write_csv=False,
+        score_functions={"cosine": cos_sim},
+        query_prompt=prompts.get("query") or None,
+        corpus_prompt=prompts.get("document") or None,
+    )
+    found.primary_metric = DEV
+    return found
+
+
+def add_lora(model: Any, rank: int) -> None:
+    from peft import LoraConfig, TaskType
+
+    config = LoraConfig(
+        task_type=TaskType.FEATURE_EXTRACTION,
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+    )
+    model.add_adapter(config)
+
+
+def merge_lora(model: Any) -> Any:
+    """The adapters added to the weights they sit on, so that what is saved is an ordinary checkpoint."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    network = model[0].auto_model
+    for path, module in list(network.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent_path, _, leaf = path.rpartition(".")
+            setattr(network.get_submodule(parent_path) if parent_path else network, leaf, module.get_base_layer())
+    network._hf_peft_config_loaded = False
+    if hasattr(network, "peft_config"):
+        del network.peft_config
+    return model

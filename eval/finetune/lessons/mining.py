@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Literal
 
 from eval.datasets.dataset import Dataset, passage_id
+from eval.datasets.questions import relevant_by_wording, wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
-from eval.gold import normalise
 from eval.measure.to_documents import Lifter
 from indexes.errors import SourceError
 
@@ -91,8 +92,7 @@ class MiningReport:
 
     def to_json(self) -> str:
         """Everything, so that ``load`` gives an equal report."""
-        own = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return json.dumps({**self.as_dict(), "raw": own}, ensure_ascii=False) + "\n"
+        return json.dumps({**self.as_dict(), "raw": asdict(self)}, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> MiningReport:
@@ -154,13 +154,17 @@ def mine(
     deep = deeper(retriever, options.depth)
     lifter = Lifter(train, retriever.index)
     report, found = MiningReport(), TrainingSet([], {})
+    by_wording = relevant_by_wording(train)
+    content = cache(lambda name: wording(train.corpus[name].content))
     for number, (query, question) in enumerate(train.queries.items(), start=1):
         positives = [name for name in train.relevant(query) if name in train.corpus and train.corpus[name].content]
         if not positives:
             report.without_positive_text += 1
             continue
         ranked = ranked_documents(deep, lifter, question, options.depth)
-        negatives = _negatives(train, query, question, positives, ranked, options, report)
+        # Two people may ask the same, and each be content with another document.
+        relevant = {name for name in by_wording[wording(question)] if name in train.corpus}
+        negatives = _negatives(train, question, positives, relevant, content, ranked, options, report)
         report.queries += 1
         report.negatives += len(negatives)
         report.without_negatives += not negatives
@@ -169,9 +173,10 @@ def mine(
                 training_text(deep, train, question, name, ranked.get(name), unit) for name in (*positives, *negatives)
             ]
             found.texts.update(texts)
-            ids = [name for name, _ in texts]
             cut = len(positives)
-            found.examples.append(Example(query, question, tuple(ids[:cut]), tuple(ids[cut:])))
+            answers = {wording(text) for _, text in texts[:cut]}
+            kept = tuple(name for name, text in texts[cut:] if wording(text) not in answers)
+            found.examples.append(Example(query, question, tuple(name for name, _ in texts[:cut]), kept))
         if progress is not None:
             progress(number, len(train.queries))
     report.examples = len(found.examples)
@@ -211,14 +216,19 @@ def ranked_documents(retriever: HybridRetriever, lifter: Lifter, question: str, 
 
 def _negatives(
     train: Dataset,
-    query: str,
     question: str,
     positives: Sequence[str],
+    relevant: set[str],
+    content: Callable[[str], str],
     ranked: dict[str, Found],
     options: MiningOptions,
     report: MiningReport,
 ) -> list[str]:
-    """Ids of the negatives kept, hardest first; what is left out is counted."""
+    """Ids of the negatives kept, hardest first; what is left out is counted.
+
+    Args:
+        relevant: ids of all that answers the question, whoever asked it; no text equal to one of theirs is a negative.
+    """
     places = [ranked[name] for name in positives if name in ranked]
     if places:
         report.positive_ranks.append(min(place.rank for place in places))
@@ -226,7 +236,7 @@ def _negatives(
         report.positive_not_found += 1
     # The best positive is the measure: what is above a worse one may still be wrong.
     reached = max((place.score for place in places), default=None)
-    relevant, equal = set(train.relevant(query)), {normalise(train.corpus[name].content) for name in positives}
+    equal = {content(name) for name in relevant}
     kept: list[Found] = []
     for place in ranked.values():
         if place.name in relevant or place.name not in train.corpus:
@@ -235,7 +245,7 @@ def _negatives(
             report.left_out["among the first ranks"] += 1
         elif reached is not None and options.margin is not None and place.score > (1 - options.margin) * reached:
             report.left_out["too near to the positive"] += 1
-        elif normalise(train.corpus[place.name].content) in equal:
+        elif content(place.name) in equal:
             report.left_out["the positive's text again"] += 1
         else:
             kept.append(place)

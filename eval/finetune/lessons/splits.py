@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from eval.datasets import Dataset, load_dataset, splits_of
 from eval.datasets.questions import subset, without, wording
+from eval.finetune.training.request import DevBy
 from indexes.errors import SettingsError, SourceError
 
 DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
 SHARED = 0.1  # of the test's relevant documents; where training knows more of them, "auto" draws dev by question
-
-DevBy = Literal["auto", "document", "question"]
 
 
 @dataclass(frozen=True)

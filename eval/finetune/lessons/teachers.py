@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -82,6 +83,21 @@ def build_teacher(
             return _Scorer(spec, _embedder(settings, f"openai:{model}", cache, base_url=base))
         return _Scorer(spec, _reranker(settings, provider="api", model=model, base_url=url))
     raise SettingsError(f"{spec!r} names no teacher", remedy=f"write it as {SPECS}")
+
+
+def check_specs(specs: Sequence[str], settings: Settings) -> None:
+    """Refuse, before anything is measured, what ``build_teacher`` would refuse later.
+
+    Raises:
+        SettingsError: there is no such teacher.
+        SourceError: a teacher's file cannot be read.
+    """
+    for spec in specs:
+        kind = spec.strip().partition(":")[0]
+        if kind == "file":
+            build_teacher(spec, settings)
+        elif kind not in re.findall(r"(\w+):", SPECS) and spec.strip() != "pipeline":
+            raise SettingsError(f"{spec!r} names no teacher", remedy=f"write it as {SPECS}")
 
 
 def _reranker(settings: Settings, **changes: Any) -> Any:
@@ -216,6 +232,20 @@ def teacher_scores(
             f"the teacher {teacher.name!r} has no scores for both a positive and a negative of any question",
             remedy="score the texts of mined.jsonl by their ids, or name another teacher",
         )
+    return found
+
+
+def unit_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Teacher scores less each list's best, divided by the mean standard deviation within the lists.
+
+    One divisor for all lists: a question whose texts the teacher finds all alike keeps a flat list.
+    """
+    spreads = [float(np.std(list(row.values()))) for row in scores.values() if len(row) > 1]
+    spread = float(np.mean(spreads)) if spreads else 0.0
+    found = {}
+    for query, row in scores.items():
+        best = max(row.values(), default=0.0)
+        found[query] = {name: (value - best) / (spread or 1.0) for name, value in row.items()}
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eval.datasets.questions import wording
 from eval.finetune.training.run_folder import write_atomic
 from indexes.errors import SourceError
 
@@ -41,6 +42,14 @@ class TrainingSet:
     examples: list[Example]
     texts: dict[str, str]
     notes: list[str] = field(default_factory=list)
+
+    def answers(self) -> dict[str, set[str]]:
+        """Wording of a question -> contents of all texts that answer a question of this wording."""
+        found: dict[str, set[str]] = {}
+        for example in self.examples:
+            own = found.setdefault(wording(example.question), set())
+            own.update(wording(self.texts[name]) for name in example.positives)
+        return found
 
     @property
     def hash(self) -> str:

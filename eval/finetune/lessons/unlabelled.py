@@ -148,6 +148,8 @@ def best_first(found: TrainingSet, scores: Mapping[str, Mapping[str, float]]) ->
         names = [name for name in example.negatives if name in known]
         if len(names) > 1:
             best = max(names, key=lambda name: known[name])
-            rest = tuple(name for name in names if name != best)
-            examples.append(replace(example, positives=(best,), negatives=rest))
+            content = wording(found.texts[best])
+            rest = tuple(name for name in names if wording(found.texts[name]) != content)
+            if rest:
+                examples.append(replace(example, positives=(best,), negatives=rest))
     return examples

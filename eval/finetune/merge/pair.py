@@ -6,14 +6,13 @@ A reranker is used with a share of its score in the order that its training chos
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eval.datasets import Dataset
-from eval.finetune.embedder.run import base_folder
 from eval.finetune.reranker.pipeline import rerank_lines, with_reranker
+from eval.finetune.reranker.train import has_head
+from eval.finetune.training.request import base_folder
 from eval.finetune.training.run_folder import FILE
 from eval.measure.session import without_reranker
 from indexes.errors import SettingsError, SourceError
@@ -51,8 +50,6 @@ class Pair:
         Raises:
             SourceError: there is no model, or the base has no head to average with.
         """
-        from eval.finetune.reranker.train import has_head
-
         folder, trained = base_folder(base), model_of(tuned)
         kind, run = kind_of(trained), _run_of(trained)
         if kind == "reranker" and not has_head(folder):
@@ -86,19 +83,10 @@ class Pair:
                 return with_reranker(self.settings, model, chosen["weight"], None)
         return with_reranker(self.settings, model, *self.share)
 
-    def measure_of(self, cache: str | Path | None, model: Path) -> Callable[[Dataset], Any]:
-        """How a dataset is measured with a model: an embedder by exact search, a reranker in the pipeline."""
-        used = self.used(model)
-        return lambda dataset: self.measured(used, cache, dataset)
-
-    def measured(self, used: Settings, cache: str | Path | None, dataset: Dataset) -> Any:
-        from eval.finetune.proof.proof import MEASURES
-        from eval.measure.evaluate import evaluate
-        from eval.measure.session import Session
-
-        with Session(dataset, cache=cache) as session:
-            pipeline = session.retriever(used) if self.kind == "reranker" else session.encoder(used)
-            return evaluate(pipeline, dataset, MEASURES, cache=cache)
+    @property
+    def leg(self) -> str:
+        """How a model is measured: an embedder by exact search, a reranker in the pipeline."""
+        return "pipeline" if self.kind == "reranker" else "documents"
 
     def lines(self, model: Path) -> list[str]:
         """Lines for rag.toml that use a model between the two."""
@@ -161,12 +149,7 @@ def model_of(folder: Path) -> Path:
 
 def kind_of(folder: Path) -> Kind:
     """Whether a model gives one score for a pair of texts, or vectors; by the architecture in its config.json."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        names = [str(name) for name in config.get("architectures") or ()]
-    except (OSError, ValueError, AttributeError) as error:
-        raise SourceError(f"{folder / 'config.json'} cannot be read: {error}", remedy="check the folder") from error
-    return "reranker" if any(name.endswith("ForSequenceClassification") for name in names) else "embedder"
+    return "reranker" if has_head(folder) else "embedder"
 
 
 def _run_of(trained: Path) -> dict[str, Any]:

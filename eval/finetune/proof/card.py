@@ -9,16 +9,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from eval.finetune.lessons.splits import Splits
 from eval.finetune.proof.proof import Proof
+from eval.finetune.proof.scorer import Scorer
 from eval.report.table import pipes, plain
 
-if TYPE_CHECKING:
-    from eval.finetune.weights.curve import Curve
-
 Kind = Literal["embedder", "reranker", "bge-m3"]
+
+
+class Settled(Protocol):
+    """The options of any kind."""
+
+    @property
+    def seed(self) -> int: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class Shown(Protocol):
+    """The curve of a merge's weights."""
+
+    def to_markdown(self) -> str: ...
+
 
 UNKNOWN = "unknown"
 PACKAGED = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -63,33 +76,26 @@ _REINDEX = (
 
 
 def write_card(
-    folder: Path,
-    *,
+    work: Scorer,
     kind: Kind,
-    base: str,
-    base_folder: Path,
-    splits: Splits,
-    settings: Mapping[str, Any],
+    options: Settled,
     proof: Proof,
-    seed: int,
-    command: str = "",
+    *,
     data_hash: str = "",
-    curve: Curve | None = None,
+    curve: Shown | None = None,
     notes: Sequence[str] = (),
     toml: Sequence[str] = (),
 ) -> Path:
-    """Write ``folder``/README.md and return its path.
+    """Write README.md beside the run's model and return its path; keys and passwords of the command are left out.
 
     Args:
-        folder: the tuned model's, as the user named it.
-        base: what the user called the base model; base_folder: where its files are (its licence is read there).
-        settings: of the training, plain values, nested or not.
-        command: the command line that made it; keys and passwords in it are left out.
         data_hash: of the mined training set, beside the splits' own hashes.
         curve: where the model is a merge.
         toml: further lines for rag.toml, after those that load the model.
     """
-    licence = licence_of(base_folder)
+    folder, splits, base = work.model, work.splits, work.request.base
+    settings = {**options.as_dict(), "teacher": work.request.teacher}
+    licence = licence_of(work.folder)
     name = f"{folder.parent.name or folder.name}: {kind} tuned on {splits.test.name}"
     quoted = json.dumps(str(folder), ensure_ascii=False)
     parts = [
@@ -105,7 +111,13 @@ def write_card(
         proof.to_markdown(verdict=False).strip(),
         *(("## Weight of the merge", curve.to_markdown().strip()) if curve is not None else ()),
         "## How it was made",
-        "\n".join(pipes(("what", "value"), list(_facts(base, licence, splits, seed, data_hash, command)), left=True)),
+        "\n".join(
+            pipes(
+                ("what", "value"),
+                list(_facts(base, licence, splits, options.seed, data_hash, work.request.command)),
+                left=True,
+            )
+        ),
         "\n".join(pipes(("setting", "value"), list(flat(settings)), left=True)),
         "\n".join(f"- {plain(note)}" for note in dict.fromkeys([*splits.notes, *notes]) if note not in proof.notes),
     ]

@@ -15,13 +15,13 @@ import numpy as np
 
 from eval.comparing.significance import Paired, paired
 from eval.datasets import Dataset, load_dataset
+from eval.finetune.training.request import MAX_LOSS
 from eval.measure.metrics import score
 from eval.measure.runs import Run
 from eval.report.rows import p_text
 from indexes.errors import SettingsError, SourceError
 
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
-MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
 PROBES = ("probe_en", "probe_zh")
 WEAK = 0.2  # nDCG@10 of the base: below it, the collection is in a language or field that the base never knew
 WEAK_NOTE = f"the base is next to useless there (nDCG@10 below {WEAK}): only a significant loss counts"
@@ -125,7 +125,7 @@ def losses(
     max_loss: float = MAX_LOSS,
     alpha: float = 0.05,
 ) -> list[Loss]:
-    """Compare the runs of two models on other collections; the mappings are those of ``proof.score_all``.
+    """Compare the runs of two models on other collections; the mappings are those of ``scorer.score_all``.
 
     Args:
         max_loss: relative loss of the first measure that is allowed.

@@ -1,6 +1,8 @@
 """The proof: is the tuned model better on questions it never saw, and what did it lose elsewhere?
 
->>> from eval.finetune.proof.proof import others, prove, score_all  # doctest: +SKIP
+>>> from eval.finetune.proof.forgetting import others  # doctest: +SKIP
+>>> from eval.finetune.proof.proof import prove  # doctest: +SKIP
+>>> from eval.finetune.proof.scorer import score_all  # doctest: +SKIP
 >>> rest = others(also)  # doctest: +SKIP
 >>> base = score_all(measure_base, [test, *rest], out / "base", fingerprint=base_digest)  # doctest: +SKIP
 >>> tuned = score_all(measure_tuned, [test, *rest], out / "tuned", fingerprint=tuned_digest)  # doctest: +SKIP
@@ -11,26 +13,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from eval.comparing.compare import Comparison, compare
 from eval.datasets import Dataset
-from eval.finetune.proof.forgetting import MAX_LOSS, MEASURES, Loss, losses, others, run_key
-from eval.measure.evaluate import Evaluation, check_dataset
-from eval.measure.runs import META_FILE, Run, load_run, save_run
+from eval.finetune.proof.forgetting import MEASURES, Loss, losses, run_key
+from eval.finetune.training.request import MAX_LOSS
+from eval.measure.runs import Run
 from eval.report.rows import p_text
 from eval.report.table import pipes, plain, table
 from indexes.errors import RagWrightError
 
-__all__ = ["MAX_LOSS", "MEASURES", "NotBetterError", "Proof", "others", "prove", "run_key", "score_all"]
-
 NOT_BETTER = 4
-Measure = Callable[[Dataset], Evaluation | Run]
-Tick = Callable[[str, int, int], None]  # (collection, collections done, collections in all)
 
 
 class NotBetterError(RagWrightError):
@@ -163,50 +160,6 @@ def _flag(loss: Loss) -> str:
     if loss.too_much or loss.significant:
         return "too much" if loss.too_much else "significant loss"
     return "base too weak" if loss.weak else "ok"
-
-
-def score_all(
-    measure: Measure,
-    datasets: Sequence[Dataset],
-    folder: Path,
-    *,
-    fingerprint: str = "",
-    name: str = "",
-    progress: Tick | None = None,
-) -> dict[str, Run]:
-    """Measure one model on every dataset, each saved as soon as it is done: ``run_key(dataset)`` -> run.
-
-    Args:
-        measure: scores a dataset; e.g. ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
-        folder: OUT/base or OUT/tuned; runs that are there for the same dataset and fingerprint are loaded.
-        fingerprint: of what is measured (weights' digest, settings): a saved run with another one is measured again.
-        name: of the runs in tables; default: the folder's.
-    """
-    found: dict[str, Run] = {}
-    for number, dataset in enumerate(datasets):
-        key = run_key(dataset)
-        if progress is not None:
-            progress(dataset.name, number, len(datasets))
-        run = _saved(folder / key, dataset, fingerprint)
-        if run is None:
-            result = measure(dataset)
-            run = result.run if isinstance(result, Evaluation) else result
-            check_dataset(run, dataset)
-            run = replace(run, name=name or folder.name, fingerprint={**run.fingerprint, "measured": fingerprint})
-            part = folder / f"{key}.part"  # an interrupted run leaves no half file under the real name
-            shutil.rmtree(part, ignore_errors=True)
-            save_run(run, part)
-            shutil.rmtree(folder / key, ignore_errors=True)
-            part.replace(folder / key)
-        found[key] = replace(run, name=name or folder.name)
-    return found
-
-
-def _saved(folder: Path, dataset: Dataset, fingerprint: str) -> Run | None:
-    if not (folder / META_FILE).is_file():
-        return None
-    run = load_run(folder)
-    return run if run.dataset == dataset.hash and run.fingerprint.get("measured", "") == fingerprint else None
 
 
 def prove(

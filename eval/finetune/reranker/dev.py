@@ -1,16 +1,14 @@
-"""What is seen of a reranker's training: nDCG@10 of the reranked dev lists, and the loss curve."""
+"""What compares the checkpoints of a reranker: nDCG@10 of the reranked dev lists."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from eval.finetune.embedder.train import DEV, Tick, curve_csv, curve_rows
 from eval.finetune.reranker.blend_weight import best_share
 from eval.finetune.reranker.rows import CandidateList
-from eval.finetune.training.run_folder import write_atomic
+from eval.finetune.training.loss_curve import DEV
 
 
 def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, batch: int = 16) -> list[list[float]]:
@@ -50,31 +48,3 @@ def list_evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat1
             return {DEV: found.curve[found.share]}
 
     return ListEvaluator()
-
-
-def loss_curve(file: Path, epochs: int, progress: Tick | None) -> Any:
-    """Writes the loss curve whenever the trainer logs; it keeps its log in checkpoints, so it goes on after one."""
-    from transformers import TrainerCallback
-
-    class Curve(TrainerCallback):
-        def __init__(self) -> None:
-            self.rows: list[dict[str, float]] = []
-
-        def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self._write(state)
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self._write(state)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if progress is not None:
-                last = self.rows[-1] if self.rows else {}
-                shown = ", ".join(f"{key} {last[key]:.4f}" for key in ("loss", "dev") if key in last)
-                progress(state.global_step, state.max_steps, shown)
-
-        def _write(self, state: Any) -> None:
-            rows = curve_rows(state.log_history)
-            self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in rows]
-            write_atomic(file, curve_csv(self.rows))
-
-    return Curve()

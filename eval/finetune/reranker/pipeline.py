@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.comparing.significance import paired
 from eval.datasets.dataset import Dataset
-from eval.finetune.embedder.run import Stage
+from eval.finetune.proof.forgetting import MEASURES, run_key
+from eval.finetune.proof.scorer import Scorer, measured
 from eval.finetune.reranker.blend_weight import Share, best_share, steady_share
 from eval.finetune.reranker.rows import CandidateList, candidate_lists, load_lists, save_lists
-from eval.finetune.training.run_folder import RunFolder
-from eval.measure.embedding_cache import digest
+from eval.measure.metrics import score
 from eval.measure.session import without_reranker
+from eval.report.rows import p_text
 
 if TYPE_CHECKING:
-    from eval.finetune.lessons.splits import Splits
     from eval.measure.runs import Run
     from rag.settings import RerankSettings, Settings
 
@@ -49,8 +50,6 @@ def opponent(
     Args:
         first: of the base model; None where its head is new, and its order therefore random.
     """
-    from eval.finetune.proof.proof import MEASURES, run_key
-    from eval.measure.metrics import score
 
     def mean(runs: Mapping[str, Run]) -> float:
         return score(runs[run_key(test)].results, test.qrels, [MEASURES[0]]).mean[MEASURES[0]]
@@ -62,8 +61,6 @@ def opponent(
 
 def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_head: bool) -> str:
     """What the reranker's own order of the candidates gained; measure -> mean, before its training and after it."""
-    from eval.finetune.proof.proof import MEASURES
-
     before, after = start[MEASURES[0]], tuned[MEASURES[0]]
     gain = f" ({(after - before) / before:+.1%})" if before else ""
     head = "; the head of the base was new" if new_head else ""
@@ -72,11 +69,6 @@ def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_he
 
 def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dataset) -> str:
     """What the tuned reranker is worth beside none at all: said where the base was a reranker already."""
-    from eval.comparing.significance import paired
-    from eval.finetune.proof.proof import MEASURES, run_key
-    from eval.measure.metrics import score
-    from eval.report.rows import p_text
-
     measure, key = MEASURES[0], run_key(test)
     before, after = (score(runs[key].results, test.qrels, [measure]) for runs in (without, tuned))
     values = [after.per_query[measure][query] - value for query, value in before.per_query[measure].items()]
@@ -87,23 +79,19 @@ def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dat
 
 
 @dataclass
-class Measuring:
+class Measuring(Scorer):
     """What a run measures in the pipeline; nothing is measured twice."""
 
-    run: RunFolder
-    splits: Splits
-    settings: Settings
-    cache: str | Path | None
-    stage: Stage
-    say: Callable[[str], None]
-    rerankers: dict[Path, Any] = field(default_factory=dict)  # loaded, by folder
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rerankers: dict[Path, Any] = {}  # loaded, by folder
 
     @cached_property
     def pipeline(self) -> Settings:
         """The pipeline's settings without a reranker."""
         return without_reranker(self.settings)
 
-    def scored(
+    def runs(
         self,
         name: str,
         what: str,
@@ -112,47 +100,21 @@ class Measuring:
         weight: float = 1.0,
         scale: float | None = None,
     ) -> dict[str, Run]:
-        """Runs of the pipeline with a reranker (None: without), each kept in the folder ``name``.
-
-        Args:
-            what: for remarks: "the base model".
-        """
-        from eval.finetune.proof.proof import score_all
+        """Runs of the pipeline with a reranker (None: without), each kept in the folder ``name``."""
         from indexes.encoders.torch_runtime import weights_digest
 
         settings = self.pipeline if model is None else with_reranker(self.settings, model, weight, scale)
         tree = settings.model_dump(mode="json")
         tree["rerank"].pop("model")
         kept = {section: tree[section] for section in ("encoder", "split", "sparse", "retrieval", "rerank")}
-        fingerprint = digest([weights_digest(model) if model is not None else None, kept])
-        found: dict[str, Run] = {}
+        fingerprint = [weights_digest(model) if model is not None else None, kept]
 
-        def work() -> list[str]:
-            if not self.run.done(f"score {name}"):
-                self.say(f"scoring {what} on {len(datasets)} collections")
-            with self.stage(f"score {name}") as tick:
-                measure = partial(self.measured, settings, tick)
-                found.update(score_all(measure, datasets, self.run.path / name, fingerprint=fingerprint, name=name))
-            return sorted(found)
+        def measure(dataset: Dataset, tick: Any = None) -> Any:
+            """A pair of question and text is scored once in a run, whatever its share."""
+            reranker = False if model is None else self.remembered(model)
+            return measured(self.request, settings, "pipeline", dataset, reranker=reranker, tick=tick)
 
-        self.run.step(f"score {name}", work)
-        if not found:  # an earlier call's: loaded, and measured again where the weights are others
-            work()
-        return found
-
-    def measured(self, settings: Settings, tick: Any, dataset: Dataset) -> Any:
-        """One pipeline on one dataset. A pair of question and text is scored once in a run, whatever its share."""
-        from eval.finetune.proof.proof import MEASURES
-        from eval.measure.evaluate import evaluate
-        from eval.measure.session import Session
-        from rag import build_retriever
-
-        with Session(dataset, cache=self.cache) as session:
-            reranker: Any = False
-            if settings.rerank.provider != "none":
-                reranker = self.remembered(Path(settings.rerank.model))
-            retriever = build_retriever(session.index(settings), settings=settings, rerank=reranker)
-            return evaluate(retriever, dataset, MEASURES, cache=self.cache, progress=tick)
+        return self.scored(name, what, measure, fingerprint, datasets)
 
     def remembered(self, model: Path) -> Any:
         from eval.finetune.reranker.remembered_scores import Remembered
@@ -167,15 +129,12 @@ class Measuring:
 
     def dev_lists(self) -> list[CandidateList]:
         """The pipeline's candidates for the dev questions."""
-        from eval.measure.session import Session
-
         path = self.run.path / "dev.jsonl"
 
         def work() -> list[CandidateList]:
-            with Session(self.splits.dev, cache=self.cache) as session:
-                retriever = session.retriever(self.pipeline)
-                with self.stage("candidates of dev") as tick:
-                    return candidate_lists(retriever, self.splits.dev, depth=self.settings.rerank.depth, progress=tick)
+            dev, depth = self.splits.dev, self.settings.rerank.depth
+            with self.retrieving(self.pipeline, dev) as retriever, self.stage("candidates of dev") as tick:
+                return candidate_lists(retriever, dev, depth=depth, progress=tick)
 
         return self.run.step("dev", work, save=lambda found: save_lists(found, path), load=lambda: load_lists(path))
 
@@ -187,7 +146,6 @@ class Measuring:
         Args:
             scale: of a reranker trained on what the fused order lacks (``steady_share``); None: the best one is taken.
         """
-        from eval.finetune.proof.proof import MEASURES
 
         def work() -> dict[str, Any]:
             reranker = self.remembered(model)
@@ -207,7 +165,4 @@ class Measuring:
         return Share.load(found)
 
     def table(self, runs: dict[str, Run]) -> dict[str, dict[str, float]]:
-        from eval.finetune.proof.proof import MEASURES
-        from eval.measure.metrics import score
-
         return {name: score(run.results, self.splits.test.qrels, MEASURES).mean for name, run in runs.items()}

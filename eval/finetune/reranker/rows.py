@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eval.datasets.dataset import Dataset
+from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.finetune.reranker.options import Loss
 from eval.finetune.training.run_folder import write_atomic
 from eval.measure.to_documents import Lifter
 from indexes.errors import SourceError
@@ -20,7 +22,6 @@ from indexes.errors import SourceError
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
 
-Loss = Literal["bce", "listnet", "lambda", "margin_mse"]
 QUESTION, TEXT, TEXTS, LABEL = "question", "text", "texts", "label"
 SHARP = 10.0  # ListNetLoss takes a softmax over its labels: of 0 and 1 it would be nearly flat
 Rows = dict[str, list[Any]]
@@ -44,7 +45,7 @@ def training_rows(
     Lists are ordered by length, so that what is padded together is of one length; losses do not see the order.
 
     Args:
-        scores: query id -> text id -> teacher's score, with a spread of 1 (``distill.unit_scores``); texts without one
+        scores: query id -> text id -> teacher's score, with a spread of 1 (``teachers.unit_scores``); texts without one
             are left out. Without a teacher the labels are 1 and 0.
         bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
         sharpness: what a teacher's scores are multiplied with to be logits, for ListNet (``best_scale``).
@@ -56,7 +57,11 @@ def training_rows(
     draw = random.Random(seed)  # noqa: S311 - no secret
     columns = _columns(loss, negatives)
     rows: Rows = {column: [] for column in columns}
-    usable = [example for example in training.examples if example.positives and example.negatives]
+    answers = training.answers()
+    usable = [
+        _without_answers(example, training.texts, answers[wording(example.question)]) for example in training.examples
+    ]
+    usable = [example for example in usable if example.positives and example.negatives]
     unjudged = {example.query for example in unlabelled}
     for epoch in range(epochs):
         draw.shuffle(usable)
@@ -86,6 +91,11 @@ def training_rows(
             "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
         )
     return rows
+
+
+def _without_answers(example: Example, texts: Mapping[str, str], answers: set[str]) -> Example:
+    """The example without negatives that answer a question of its wording, under whatever id they stand."""
+    return replace(example, negatives=tuple(name for name in example.negatives if wording(texts[name]) not in answers))
 
 
 def _columns(loss: Loss, negatives: int) -> list[str]:

@@ -3,89 +3,88 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from eval.datasets.dataset import Dataset
-from eval.finetune.embedder.run import Stage
-from eval.finetune.embedder.train import Trained
 from eval.finetune.lessons.training_set import TrainingSet
 from eval.finetune.lessons.unlabelled import Unlabelled
+from eval.finetune.proof.forgetting import run_key
+from eval.finetune.proof.tuned import Tuned
 from eval.finetune.reranker.lists import Lessons
+from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.pipeline import Measuring, against_none, gain_alone, opponent, rerank_lines, with_reranker
 from eval.finetune.reranker.rows import QUESTION, CandidateList, Rows
-from eval.finetune.reranker.run import RerankerOptions, TunedReranker
-from eval.finetune.reranker.train import (
-    RerankerTraining,
-    has_head,
-    start_model,
-    step_rows,
-    train_reranker,
-)
-from eval.finetune.training.run_folder import RunFolder
+from eval.finetune.reranker.train import has_head, start_model, step_rows, train_reranker
+from eval.finetune.training.loss_curve import Trained
+from eval.finetune.training.trainer import Place
 from eval.finetune.weights.soup import soup_notes, souped
-
-if TYPE_CHECKING:
-    from eval.finetune.lessons.splits import Splits
-    from eval.finetune.proof.proof import Proof
-    from rag.settings import Settings
 
 TRIAL = "trial"  # the model of the training questions alone, where dev's are trained on in the end
 WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone", "tuned"
 
 
 @dataclass
-class Work:
+class TunedReranker(Tuned):
+    """What a fine-tuning run gave; ``proof`` is of the pipeline with the model against the pipeline before.
+
+    Args:
+        rows: name -> measure -> mean on the test questions, of every pipeline measured.
+        weight: share of the reranker's score that was chosen; weights: share -> MAP on dev.
+        warm_up: the curve of the warm-up, where there was one.
+    """
+
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    weight: float = 1.0
+    weights: dict[str, float] = field(default_factory=dict)
+    warm_up: Trained | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        found = super().as_dict()
+        found.pop("merge")
+        warm_up = self.warm_up.curve if self.warm_up is not None else None
+        own = {"pipelines": self.rows, "warm_up": warm_up, "weight": self.weight, "weights": self.weights}
+        return found | own
+
+
+@dataclass
+class Work(Measuring):
     """The steps of one run."""
 
-    run: RunFolder
-    base: str
-    folder: Path
-    splits: Splits
-    others: list[Dataset]
     options: RerankerOptions
-    settings: Settings
-    cache: str | Path | None
-    stage: Stage
-    say: Callable[[str], None]
     asked: Unlabelled
 
-    def done(self, max_loss: float, command: str) -> TunedReranker:
-        from eval.finetune.proof.proof import prove, run_key
+    def done(self) -> TunedReranker:
+        from eval.finetune.proof.card import write_card
+        from eval.finetune.proof.proof import prove
 
-        if self.run.continued:
-            self.say(f"continuing {self.run.path}: done are {', '.join(self.run.steps) or 'no steps'}")
-        test, everywhere, measure = self.splits.test, [self.splits.test, *self.others], self.measuring
-        without = measure.scored("base", "the pipeline without a reranker", everywhere)
-        lists = measure.dev_lists()
+        test = self.splits.test
+        without = self.runs("base", "the pipeline without a reranker", self.everywhere)
+        lists = self.dev_lists()
         start = self.start()
         kept_head = has_head(self.folder)
-        start_weight = measure.chosen("start", start, lists, None, self.options.weight).share if kept_head else 1.0
+        start_weight = self.chosen("start", start, lists, None, self.options.weight).share if kept_head else 1.0
         what = "the base model" + ("" if kept_head else " (its head is new, so it ranks at random)")
-        first = measure.scored("start", what, everywhere if kept_head else [test], start, start_weight)
+        first = self.runs("start", what, self.everywhere if kept_head else [test], start, start_weight)
         mined, report = self.lessons.mined()
         warm = self.warmed(start, lists)
         scale = self.lessons.scaled(mined)
         begin = start if warm is None else self.run.path / "warm"
         target = TRIAL if self.options.refit else "model"
         each = self.souped(target, begin, self.lessons.rows(mined, scale), lists, scale)
-        trained = each[0]
-        chosen = measure.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
-        weight, weights = chosen.share, chosen.shown()
+        chosen = self.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
+        weight = chosen.share
         on_dev = f" (MAP on dev {chosen.curve[weight]:.4f})" if weight in chosen.curve else ""
         self.say(f"the reranker's share in the order is {weight:g}{on_dev}")
         if self.options.refit:
             mined = self.refitted(mined, begin, each, scale)
-        after = measure.scored("tuned", "the tuned model", everywhere, self.model, weight, scale)
-        alone = (
-            measure.scored("alone", "the tuned model alone", [test], self.model, 1.0, scale) if weight < 1 else after
-        )
+        after = alone = self.runs("tuned", "the tuned model", self.everywhere, self.model, weight, scale)
+        if weight < 1:
+            alone = self.runs("alone", "the tuned model alone", [test], self.model, 1.0, scale)
         key = run_key(test)
-        rows = measure.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
+        rows = self.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
         notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes]
@@ -94,55 +93,34 @@ class Work:
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
         if before is first:
             notes.append(against_none(without, after, test))
+        max_loss = self.request.max_loss
         proof = prove(before, after, test, self.others, max_loss=max_loss, notes=[*self.splits.notes, *notes])
         proof.save(self.run.path)
-        self.card(proof, mined, command, notes, lines[3:])
-        for name in ("checkpoints*", "scores", f"{TRIAL}*", "model-*"):
-            for folder in self.run.path.glob(name):
-                shutil.rmtree(folder, ignore_errors=True)
+        write_card(self, "reranker", self.options, proof, data_hash=mined.hash, notes=notes, toml=lines[3:])
+        self.clear("checkpoints*", "scores", f"{TRIAL}*", "model-*")
         return TunedReranker(
             self.model,
             proof,
             self.splits,
-            trained,
+            each[0],
             report,
-            rows,
-            weight,
-            weights,
-            warm,
             notes,
             lines,
             self.run.seconds,
+            rows=rows,
+            weight=weight,
+            weights=chosen.shown(),
+            warm_up=warm,
         )
-
-    @property
-    def model(self) -> Path:
-        return self.run.path / "model"
-
-    @cached_property
-    def measuring(self) -> Measuring:
-        return Measuring(self.run, self.splits, self.settings, self.cache, self.stage, self.say)
 
     @cached_property
     def lessons(self) -> Lessons:
-        pipeline = self.measuring.pipeline
-        return Lessons(
-            self.run,
-            self.folder,
-            self.splits,
-            self.options,
-            self.settings,
-            pipeline,
-            self.cache,
-            self.stage,
-            self.say,
-            self.asked,
-        )
+        return Lessons(self, self.options, self.asked)
 
     def start(self) -> Path:
         """The base as a cross-encoder."""
         target = self.run.path / "start-model"
-        self.run.step("start", lambda: str(start_model(self.folder, self.base, target, self.options.training).name))
+        self.run.step("start", lambda: str(start_model(self.folder, self.request.base, target, self.options).name))
         return target
 
     def souped(
@@ -155,10 +133,9 @@ class Work:
         step: Literal["train", "refit"] = "train",
     ) -> list[Trained]:
         """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
-        training = self.options.training
 
         def fit(folder: Path, place: int) -> Trained:
-            own = replace(training, seed=training.seed + place)
+            own = replace(self.options, seed=self.options.seed + place)
             return self.fitted(folder.name, begin, partial(rows, own.seed), lists, own, scale, step, place)
 
         return souped(self.run, self.run.path / target, self.options.soup, fit)
@@ -181,8 +158,7 @@ class Work:
         def rows(seed: int) -> Rows:
             all_of_them = rows_of(seed)
             first = sum(question in asked for question in all_of_them[QUESTION])
-            trained = each[seed - self.options.training.seed]
-            seen = trained.best_step * step_rows(self.options.training) / first
+            seen = each[seed - self.options.seed].best_step * step_rows(self.options) / first
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
             return {column: values[:kept] for column, values in all_of_them.items()}
 
@@ -199,22 +175,19 @@ class Work:
         if not self.options.warm_up:
             return None
         from eval.finetune.reranker.warm_up import document_questions, load_rows, taught_lists
-        from eval.measure.session import Session
 
-        path, training = self.run.path / "warm-up.jsonl", self.options.training
+        path, options = self.run.path / "warm-up.jsonl", self.options
 
         def ask() -> Any:
             held_out = [*self.splits.dev.queries.values(), *self.splits.test.queries.values()]
             questions = document_questions(
-                self.splits.train, limit=self.options.warm_up, seed=training.seed, held_out=held_out
+                self.splits.train, limit=options.warm_up, seed=options.seed, held_out=held_out
             )
-            with Session(self.splits.train, cache=self.cache) as session:
-                retriever = session.retriever(self.measuring.pipeline)
-                with self.stage("questions from documents") as tick:
-                    return taught_lists(retriever, questions, path, seed=training.seed, progress=tick)
+            with self.retrieving(self.pipeline) as retriever, self.stage("questions from documents") as tick:
+                return taught_lists(retriever, questions, path, seed=options.seed, progress=tick)
 
         self.run.step("questions", ask, load=lambda: None)
-        settings = replace(training, loss="listnet", lr=self.options.warm_lr, epochs=1, patience=0)
+        settings = replace(options, loss="listnet", lr=options.warm_lr, epochs=1, patience=0)
         return self.fitted("warm", start, lambda: load_rows(path), lists, settings, None, "warm up")
 
     def fitted(
@@ -223,7 +196,7 @@ class Work:
         start: Path,
         rows: Callable[[], Rows],
         lists: list[CandidateList],
-        training: RerankerTraining,
+        training: RerankerOptions,
         scale: float | None,
         step: Literal["train", "warm up", "refit"] = "train",
         place: int = 0,
@@ -237,43 +210,22 @@ class Work:
         kind = {"train": "", "warm up": "warm-up", "refit": "refit"}[step]
         verb = "warming up" if step == "warm up" else "training"
         number = f"-{place + 1}" if place else ""
+        where = Place(
+            self.run.path,
+            self.run.path / target,
+            curve=f"{kind}-loss{number}.csv".lstrip("-"),
+            checkpoints=f"checkpoints-{kind}{number}" if kind else f"checkpoints{number}",
+        )
 
         def work() -> dict[str, Any]:
             made = rows()
             self.say(f"{verb} on {len(made['question'])} rows ({training.loss})")
             one_of_several = self.options.soup > 1 and step != "warm up"
             with self.stage(f"{step} {place + 1} of {self.options.soup}" if one_of_several else step) as tick:
+                compared = dev[: self.options.dev_questions]
                 found = train_reranker(
-                    start,
-                    self.base,
-                    made,
-                    dev[: self.options.dev_questions],
-                    self.run.path,
-                    self.run.path / target,
-                    training,
-                    curve_file=f"{kind}-loss{number}.csv".lstrip("-"),
-                    checkpoints=f"checkpoints-{kind}{number}" if kind else f"checkpoints{number}",
-                    scale=scale,
-                    progress=(lambda done, total, _: tick(done, total)) if tick is not None else None,
+                    start, self.request.base, made, compared, where, training, scale=scale, progress=tick
                 )
-            return asdict(found)
+            return found.as_dict()
 
         return Trained(**self.run.step(f"{step} {place + 1}" if place else step, work))
-
-    def card(self, proof: Proof, mined: TrainingSet, command: str, notes: list[str], lines: list[str]) -> None:
-        from eval.finetune.proof.card import write_card
-
-        write_card(
-            self.model,
-            kind="reranker",
-            base=self.base,
-            base_folder=self.folder,
-            splits=self.splits,
-            settings=self.options.as_dict(),
-            proof=proof,
-            seed=self.options.training.seed,
-            command=command,
-            data_hash=mined.hash,
-            notes=notes,
-            toml=lines,
-        )

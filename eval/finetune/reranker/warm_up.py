@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
+from eval.datasets.questions import wording
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, Rows
 from eval.finetune.training.run_folder import write_atomic
-from eval.gold import normalise
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
@@ -39,7 +39,7 @@ def document_questions(
     from indexes.text.sentences import split_sentences
 
     draw = random.Random(seed)  # noqa: S311 - no secret
-    known = {normalise(text) for text in held_out}
+    known = {wording(text) for text in held_out}
     passages = list(dataset.corpus.values())
     draw.shuffle(passages)
     found: dict[str, tuple[str, str]] = {}
@@ -50,7 +50,7 @@ def document_questions(
         title = passage.title.strip()
         source = title if title and (draw.random() < 0.5 or not sentences) else draw.choice(sentences or [""])
         question = _span(source, draw) if draw.random() < 0.5 or not title else source
-        if question and normalise(question) not in known:
+        if question and wording(question) not in known:
             found[f"self:{len(found)}:{passage.id}"] = (question, source)
     return found
 
@@ -91,7 +91,8 @@ def taught_lists(
         chosen = [candidates[place] for place in places if place < len(candidates)]
         texts = [(c.window if read_window else None) or c.record.text for c in chosen]
         scores = [float(c.fused_score or 0.0) for c in chosen]
-        others = draw.sample(strangers, min(STRANGERS, len(strangers)))
+        foreign = [text for text in strangers if text not in texts]
+        others = draw.sample(foreign, min(STRANGERS, len(foreign)))
         strangers = (strangers + texts[:3])[-600:]
         texts, scores = [*texts, *others], [*scores, *[0.0] * len(others)]
         if len(texts) > 1:

@@ -5,15 +5,14 @@ Everything is read from the log, which checkpoints keep: a continued training st
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.finetune.training.request import Tick
 from eval.finetune.training.run_folder import write_atomic
 
 DEV = "nDCG@10"
-Tick = Callable[[int, int, str], None]  # (steps done, steps in all, what is going on)
 
 
 @dataclass
@@ -31,17 +30,6 @@ class Trained:
         return asdict(self)
 
 
-def ended_state(checkpoint: str | None, patience: int) -> Any:
-    """The trainer's state where training had come to its end already, else None."""
-    from transformers.trainer_callback import TrainerState
-
-    if checkpoint is None:
-        return None
-    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
-    done = state.global_step >= state.max_steps or exhausted(state.log_history, patience)
-    return state if done and Path(state.best_model_checkpoint or "").is_dir() else None
-
-
 def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
     """Have ``patience`` evaluations passed since the best one?
 
@@ -52,8 +40,12 @@ def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
     return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
 
 
-def curve_callback(file: Path, patience: int, progress: Tick | None) -> Any:
-    """Writes the curve to ``file`` whenever the trainer logs (its log is kept in checkpoints), and stops it early."""
+def curve_callback(file: Path, patience: int, progress: Tick | None, *, epochs: float = 1) -> Any:
+    """Writes the curve to ``file`` whenever the trainer logs, and stops it early.
+
+    Args:
+        epochs: that one epoch of the trainer stands for.
+    """
     from transformers import TrainerCallback
 
     class Curve(TrainerCallback):
@@ -61,20 +53,18 @@ def curve_callback(file: Path, patience: int, progress: Tick | None) -> Any:
             self.rows: list[dict[str, float]] = []
 
         def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self._write(state)
+            self.take(state)
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self._write(state)
+            self.take(state)
             control.should_training_stop |= exhausted(state.log_history, patience)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if progress is not None:
-                last = self.rows[-1] if self.rows else {}
-                shown = ", ".join(f"{key} {last[key]:.4f}" for key in ("loss", "dev") if key in last)
-                progress(state.global_step, state.max_steps, shown)
+                progress(state.global_step, state.max_steps)
 
-        def _write(self, state: Any) -> None:
-            self.rows = curve_rows(state.log_history)
+        def take(self, state: Any) -> None:
+            self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in curve_rows(state.log_history)]
             write_atomic(file, curve_csv(self.rows))
 
     return Curve()

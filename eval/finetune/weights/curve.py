@@ -16,23 +16,20 @@ import numpy as np
 
 from eval.datasets import Dataset
 from eval.datasets.questions import subset
-from eval.finetune.proof.forgetting import MAX_LOSS, MEASURES, WEAK, WEAK_NOTE, run_key
-from eval.finetune.proof.proof import Measure, score_all
+from eval.finetune.proof.forgetting import MEASURES, WEAK, WEAK_NOTE, run_key
+from eval.finetune.proof.scorer import Measure, score_all
+from eval.finetune.training.options import DOCUMENTS, QUERIES, WEIGHTS
+from eval.finetune.training.request import MAX_LOSS, Tick
 from eval.finetune.weights.average import average_folders as merge_folders
 from eval.measure.metrics import score
 from eval.report.table import pipes, plain, table
 from indexes.errors import SettingsError
 
-__all__ = ["WEIGHTS", "Curve", "MeasureOf", "Point", "choose_weight", "merge_curve", "merge_folders"]
-
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-QUERIES, DOCUMENTS = 200, 1000  # of each sample that weights are compared on
 KEEP = 0.9  # share of the best gain that a weight must keep to be chosen for its small loss
 _SAME = 1e-4  # relative losses closer than this are equal
 _BAR = 20
 
 MeasureOf = Callable[[Path], Measure]  # a model's folder -> how it is measured
-Tick = Callable[[int, int], None]  # (weights done, weights in all)
 
 
 @dataclass(slots=True)

@@ -19,18 +19,12 @@ from eval.datasets import load_dataset
 from eval.finetune.bge_m3.flag_embedding import HEADS
 from eval.finetune.documents import QuestionOptions, base_of, finetune_documents
 from eval.finetune.embedder.options import EmbedderOptions
-from eval.finetune.embedder.train import TrainingOptions
-from eval.finetune.lessons.mining import MiningOptions
 from indexes import build_index
 from indexes.errors import LLMError, SettingsError, SourceError
 from rag import Settings, load_settings
 from tests.eval.finetune.harbour import documents, tiny_bert
 
-QUICK = EmbedderOptions(
-    training=TrainingOptions(epochs=2, batch=8, lr=2e-3, dtype="float32", device="cpu", patience=0),
-    mining=MiningOptions(unit="document", negatives=1),
-    pool=40,
-)
+QUICK = EmbedderOptions(epochs=2, batch=8, lr=2e-3, unit="document", pool=40, dtype="float32", device="cpu", patience=0)
 ASKED = QuestionOptions(limit=None, per_passage=1, test_share=0.3, check="none")
 
 

@@ -2,107 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import (
-    RunOptions,
-    batch_option,
-    epochs_option,
-    lr_option,
-    merge_option,
-    merge_weight,
-    run_options,
-    teacher_option,
-    temperature_option,
-)
-from eval.cli.options import dataset_argument
+from eval.cli.commands.finetune.options import dataset_argument, options_of
+from eval.finetune.bge_m3.options import M3Options
 from rag.cli.options import Shared, shared_options
 
 if TYPE_CHECKING:
-    from eval.finetune.bge_m3.run import TunedM3
+    from eval.finetune.bge_m3.steps import TunedM3
 
 
 @click.command(name="bge-m3", short_help="Tune BGE-M3's dense, sparse and multi-vector heads together.")
 @dataset_argument
 @click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="A folder or a hub name.")
-@run_options()
-@epochs_option(2)
-@batch_option(4)
-@lr_option(1e-5)
-@click.option(
-    "--group",
-    default=4,
-    show_default=True,
-    type=click.IntRange(2, 64),
-    help="Texts a question: its positive and mined negatives.",
-)
-@click.option(
-    "--unit",
-    default="mixed",
-    show_default=True,
-    type=click.Choice(["document", "window", "sentence", "mixed"]),
-    help="Training texts: whole documents, the best window or sentence, or documents and sentences.",
-)
-@click.option(
-    "--margin",
-    default=0.05,
-    show_default=True,
-    type=click.FloatRange(-1, 1),
-    help="A negative's fused score lies below the positive's by this share; -1 switches the guard off.",
-)
-@click.option(
-    "--skip", default=0, show_default=True, type=click.IntRange(min=0), help="Best ranks that give no negative."
-)
-@teacher_option
-@temperature_option
-@click.option("--no-self-distill", is_flag=True, help="Do not let the sum of the three scores teach each of them.")
-@click.option("--heads-only", is_flag=True, help="Train the sparse and the multi-vector head, not the network.")
-@click.option(
-    "--question-tokens",
-    default=64,
-    show_default=True,
-    type=click.IntRange(min=8),
-    help="Longest question in training.",
-)
-@click.option(
-    "--max-tokens", default=256, show_default=True, type=click.IntRange(min=8), help="Longest text in training."
-)
-@click.option(
-    "--evaluations",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Checkpoints an epoch; the one best on dev is kept.",
-)
-@click.option(
-    "--pool", default=400, show_default=True, type=click.IntRange(min=10), help="Texts that dev is measured on."
-)
-@merge_option()
 @shared_options
-def command(
-    shared: Shared,
-    run: RunOptions,
-    dataset: str,
-    base: str,
-    epochs: float,
-    batch: int,
-    lr: float,
-    group: int,
-    unit: str,
-    margin: float,
-    skip: int,
-    teacher: tuple[str, ...],
-    temperature: float,
-    no_self_distill: bool,
-    heads_only: bool,
-    question_tokens: int,
-    max_tokens: int,
-    evaluations: int,
-    pool: int,
-    merge: str,
-) -> None:
+@options_of(M3Options)
+def command(shared: Shared, dataset: str, base: str, options: M3Options, request: dict[str, Any]) -> None:
     """Train BGE-M3 on DATASET's training questions through FlagEmbedding's own module, and prove each side.
 
     The dense, sparse and multi-vector heads are trained together and teach each other. Negatives come from the hybrid
@@ -114,44 +31,9 @@ def command(
     Example:
       rag-eval finetune bge-m3 data/mine --base BAAI/bge-m3 --out tuned --teacher cross_encoder:BAAI/bge-reranker-v2-m3
     """
-    from eval.finetune.bge_m3.flag_embedding import FlagOptions
-    from eval.finetune.bge_m3.run import M3Options, finetune_bge_m3
-    from eval.finetune.lessons.mining import MiningOptions
+    from eval.finetune.bge_m3.run import finetune_bge_m3
 
-    encoder = shared.settings.encoder
-    options = M3Options(
-        training=FlagOptions(
-            epochs=epochs,
-            batch=batch,
-            group=group,
-            lr=lr,
-            question_tokens=question_tokens,
-            text_tokens=max_tokens,
-            self_distill=not no_self_distill,
-            fix_encoder=heads_only,
-            evaluations=evaluations,
-            seed=run.seed,
-            device=encoder.device,
-            dtype=encoder.dtype,
-        ),
-        mining=MiningOptions(
-            unit=unit,  # type: ignore[arg-type]
-            negatives=max(7, group - 1),
-            margin=margin if margin >= 0 else None,
-            skip=skip,
-            seed=run.seed,
-        ),
-        teacher=teacher,
-        teacher_temperature=temperature,
-        pool=pool,
-        merge=merge_weight(merge),
-    )
-    found = finetune_bge_m3(
-        dataset,
-        base,
-        options=options,
-        **run.arguments(shared),
-    )
+    found = finetune_bge_m3(dataset, base, options=options, **request)
     show(found, shared.json)
     found.proof.require_better()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import RunOptions, run_options
-from eval.cli.options import dataset_argument
-from indexes.errors import SettingsError
+from eval.cli.commands.finetune.options import dataset_argument, options_of
+from eval.finetune.merge.options import MergeOptions
 from rag.cli.options import Shared, shared_options
 
 if TYPE_CHECKING:
@@ -20,38 +19,10 @@ if TYPE_CHECKING:
 @click.argument("base", metavar="BASE")
 @click.argument("tuned", metavar="TUNED", type=click.Path(path_type=Path))
 @dataset_argument
-@run_options(train_queries=False)
-@click.option(
-    "--weights",
-    default="0,0.25,0.5,0.75,1",
-    show_default=True,
-    metavar="W,...",
-    help="Shares of the tuned weights to compare on held-out training questions.",
-)
-@click.option(
-    "--weight", type=click.FloatRange(0, 1), metavar="W", help="Take this share of the tuned weights; no comparison."
-)
-@click.option(
-    "--queries",
-    default=200,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Questions of each sample compared on.",
-)
-@click.option(
-    "--documents", default=1000, show_default=True, type=click.IntRange(min=1), help="Documents of each sample."
-)
 @shared_options
+@options_of(MergeOptions, without=("train_queries", "teacher"))
 def command(
-    shared: Shared,
-    run: RunOptions,
-    base: str,
-    tuned: Path,
-    dataset: str,
-    weights: str,
-    weight: float | None,
-    queries: int,
-    documents: int,
+    shared: Shared, base: str, tuned: Path, dataset: str, options: MergeOptions, request: dict[str, Any]
 ) -> None:
     """Average the weights of BASE and TUNED (embedders or rerankers), and prove the result on DATASET.
 
@@ -66,39 +37,9 @@ def command(
     """
     from eval.finetune.merge.run import merge_models
 
-    found = merge_models(
-        base,
-        tuned,
-        dataset,
-        weights=shares(weights),
-        weight=weight,
-        seed=run.seed,
-        queries=queries,
-        documents=documents,
-        **run.arguments(shared),
-    )
+    found = merge_models(base, tuned, dataset, options=options, **request)
     show(found, shared.json)
     found.proof.require_better()
-
-
-def shares(text: str) -> list[float]:
-    """ "0,0.5,1" as numbers.
-
-    Raises:
-        SettingsError: one is no number between 0 and 1, or there is none.
-    """
-    found = []
-    for part in text.replace(",", " ").split():
-        try:
-            value = float(part)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= 1:
-            raise SettingsError(f"--weights {text!r}: {part!r} is no share", remedy="write them as 0,0.25,0.5,1")
-        found.append(value)
-    if not any(found):
-        raise SettingsError(f"--weights {text!r} names no weight above 0", remedy="write them as 0,0.25,0.5,1")
-    return found
 
 
 def show(found: Merged, as_json: bool) -> None:

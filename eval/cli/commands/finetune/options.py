@@ -1,201 +1,116 @@
-"""Options that the fine-tuning commands share."""
+"""Command-line options made of dataclass fields: help, default and bounds stand in the field (``training.options``)."""
 
 from __future__ import annotations
 
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
 
-from eval.cli.options import cache_option, ticker
-from indexes.errors import SettingsError
+from eval.cli.options import ticker
+from eval.finetune.training.options import KEY, Option
+from eval.finetune.training.request import Request
 
 if TYPE_CHECKING:
     from rag.cli.options import Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-finetune_out_option = click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="OUT",
-    help="Folder of the run: checkpoints, model, proof. The same command continues an interrupted run.",
-)
-also_option = click.option(
-    "--also",
-    multiple=True,
-    metavar="DIR",
-    help="Another dataset to check for forgetting, besides the packaged probes; repeatable.",
-)
-train_split_option = click.option("--train-split", default="train", show_default=True, help="Split to train on.")
-test_split_option = click.option("--split", default="test", show_default=True, help="Split to prove it on.")
-dev_share_option = click.option(
-    "--dev-share",
-    default=0.15,
-    show_default=True,
-    type=click.FloatRange(0.02, 0.5),
-    metavar="SHARE",
-    help="Share of the training questions held out for early stopping and for choosing weights.",
-)
-dev_by_option = click.option(
-    "--dev-by",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "document", "question"]),
-    help="Dev's answers stand in documents that training never saw, or in any; auto: in any where at least 10 % of the "
-    "test's relevant documents are relevant in training too.",
-)
-train_queries_option = click.option(
-    "--train-queries", type=click.IntRange(min=1), metavar="N", help="Only the first N training questions."
-)
-seed_option = click.option("--seed", default=7, show_default=True, help="Of splitting, mining and training.")
-teacher_option = click.option(
-    "--teacher",
-    metavar="SPEC",
-    multiple=True,
-    help="pipeline, file:PATH, cross_encoder:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL; repeatable.",
-)
-temperature_option = click.option(
-    "--temperature",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Of the teacher's scores, whose spread within a list is brought to 1.",
-)
-soup_option = click.option(
-    "--soup",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 16),
-    metavar="N",
-    help="Train N times, with seeds one after the other, and average the weights.",
-)
-max_loss_option = click.option(
-    "--max-loss",
-    default=0.025,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    metavar="SHARE",
-    help="Relative loss elsewhere that is still good.",
-)
+NAMES = {"Settings": Any, "Stage": Any, "Dataset": Any}  # in annotations, of what only checkers import
+FROM_SETTINGS = ("device", "dtype", "query_prompt", "document_prompt")  # fields that are settings of a model's section
+SPLITS = ("train_split", "test_split", "dev_share", "dev_by", "train_queries")
+dataset_argument = click.argument("dataset", metavar="DATASET")
 
 
-def epochs_option(default: float) -> Callable[[F], F]:
-    """--epochs, with a model kind's own default."""
-    return click.option("--epochs", default=default, show_default=True, type=click.FloatRange(min=0, min_open=True))
+def shown(kind: type) -> dict[str, Field[Any]]:
+    """Name -> field of those fields that are options."""
+    return {one.name: one for one in fields(kind) if KEY in one.metadata}
 
 
-def batch_option(default: int) -> Callable[[F], F]:
-    """--batch: questions a step."""
+def click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
+    """The option of a field; ``hint`` is its type."""
+    own: Option = field.metadata[KEY]
+    default = field.default if own.shown is None else own.shown
+    flag = own.flag or f"--{field.name.replace('_', '-')}"
+    union = get_origin(hint) in (Union, UnionType)
+    kinds = [one for one in (get_args(hint) if union else [hint]) if one is not type(None)]
+    if len(kinds) == 1 and kinds[0] is bool:
+        return _switch(flag, field.name, own, default)
     return click.option(
-        "--batch", default=default, show_default=True, type=click.IntRange(min=2), help="Questions in a step."
+        flag,
+        field.name,
+        type=_type(kinds, own),
+        default=None if default in (MISSING, (), "") else default,
+        required=default is MISSING,
+        multiple=get_origin(kinds[0]) is tuple and own.parse is None,
+        metavar=own.metavar,
+        show_default=default not in (MISSING, None, (), ""),
+        help=own.help,
     )
 
 
-def lr_option(default: float) -> Callable[[F], F]:
-    """--lr: the highest learning rate."""
-    return click.option(
-        "--lr", default=default, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Learning rate."
-    )
+def _switch(flag: str, name: str, own: Option, default: Any) -> Callable[[F], F]:
+    if "/" in flag:
+        return click.option(flag, name, default=default, show_default=default is not None, help=own.help)
+    return click.option(flag, name, is_flag=True, flag_value=not default, default=default, help=own.help)
 
 
-def merge_option(default: str = "off") -> Callable[[F], F]:
-    """--merge: "off", "auto" or a weight; read with ``merge_weight``."""
-    return click.option(
-        "--merge",
-        default=default,
-        show_default=True,
-        metavar="auto|WEIGHT|off",
-        help="Average with the base's weights: share of the tuned one, or auto: chosen on held-out questions.",
-    )
+def _type(kinds: list[Any], own: Option) -> Any:
+    """What click takes for a field's type; what is parsed is text, unless it is a number."""
+    if Path in kinds:
+        return click.Path(path_type=Path, file_okay=False)
+    kind = kinds[0]
+    if get_origin(kind) is Literal:
+        return click.Choice(list(get_args(kind)))
+    if len(kinds) > 1 or isinstance(own.shown, str) or kind not in (int, float):
+        return str
+    if own.low is None and own.above is None and own.high is None:
+        return kind
+    low = own.low if own.above is None else own.above
+    ranged: Any = click.IntRange if kind is int else click.FloatRange
+    return ranged(low, own.high, min_open=own.above is not None)
 
 
-def merge_weight(text: str) -> float | str | None:
-    """None for "off", "auto", or the share of the tuned weights.
-
-    Raises:
-        SettingsError: it is none of them.
-    """
-    if text == "off":
-        return None
-    if text == "auto":
-        return text
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = -1.0
-    if not 0 < weight <= 1:
-        raise SettingsError(f"--merge {text!r} is no weight", remedy="give auto, off or a share such as 0.5")
-    return weight
-
-
-_RUN = (finetune_out_option, also_option, seed_option, max_loss_option, cache_option)
-# The parameter of an option -> what the functions behind the commands call it.
-_SPLITS = {name: name for name in ("train_split", "dev_share", "dev_by", "train_queries")} | {"split": "test_split"}
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What every fine-tuning command is asked for, and how its dataset is divided where it takes one.
+def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Add the options of a request and of ``kind``; the command gets ``options``, of that kind, and ``request``.
 
     Args:
-        splits: of ``make_splits``: train_split, test_split, dev_share, dev_by, train_queries; {} without a dataset.
+        section: of the settings, that says on which device and in which number format the model is trained.
+        without: fields of the request that this command does not take.
     """
-
-    out: Path
-    also: tuple[str, ...]
-    seed: int
-    max_loss: float
-    cache: Path | None
-    splits: dict[str, Any]
-
-    def arguments(self, shared: Shared) -> dict[str, Any]:
-        """The arguments that ``finetune_embedder`` and the others share."""
-        from rag.cli.output import words
-
-        return {
-            "out": self.out,
-            "also": self.also,
-            "max_loss": self.max_loss,
-            "cache": self.cache,
-            **self.splits,
-            "settings": shared.settings,
-            "stage": ticker,
-            "say": words,
-            "command": " ".join(["rag-eval", *sys.argv[1:]]),
-        }
-
-
-def run_options(*, splits: bool = True, train_queries: bool = True) -> Callable[[F], F]:
-    """--out, --also, --seed, --max-loss and --cache; the command gets them as ``run``, a ``RunOptions``.
-
-    Args:
-        splits: --train-split, --split, --dev-share and --dev-by too; train_queries: and --train-queries.
-    """
-    more = (train_split_option, test_split_option, dev_share_option, dev_by_option) if splits else ()
-    limit = (train_queries_option,) if splits and train_queries else ()
+    asked = {name: one for name, one in shown(Request).items() if name not in without}
+    own = shown(kind)
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
-        def wrapper(
-            *arguments: Any,
-            out: Path,
-            also: tuple[str, ...],
-            seed: int,
-            max_loss: float,
-            cache: Path | None,
-            **options: Any,
-        ) -> Any:
-            divided = {name: options.pop(option) for option, name in _SPLITS.items() if option in options}
-            return function(*arguments, run=RunOptions(out, also, seed, max_loss, cache, divided), **options)
+        def wrapper(*, shared: Shared, **values: Any) -> Any:
+            request = {name: values.pop(name) for name in asked}
+            given = {name: _parsed(own[name].metadata[KEY], values.pop(name)) for name in own}
+            kept = getattr(shared.settings, section)
+            given |= {one.name: getattr(kept, one.name) for one in fields(kind) if one.name in FROM_SETTINGS}
+            return function(shared=shared, options=kind(**given), request=request | _around(shared), **values)
 
-        for option in reversed((*_RUN[:2], *more, *limit, *_RUN[2:])):
-            wrapper = option(wrapper)
+        hints = {**get_type_hints(kind, localns=NAMES), **get_type_hints(Request, localns=NAMES)}
+        for one in reversed([*asked.values(), *own.values()]):
+            wrapper = click_option(one, hints[one.name])(wrapper)
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+def _parsed(option: Option, value: Any) -> Any:
+    if option.parse is None or value is None:
+        return option.parse("") if option.parse is not None and option.shown == "" else value
+    return option.parse(value)
+
+
+def _around(shared: Shared) -> dict[str, Any]:
+    """What a command knows besides its options."""
+    from rag.cli.output import words
+
+    command = " ".join(["rag-eval", *sys.argv[1:]])
+    return {"settings": shared.settings, "stage": ticker, "say": words, "command": command}

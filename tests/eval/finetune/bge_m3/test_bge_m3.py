@@ -16,9 +16,9 @@ from eval.bench.checkpoints import bge_m3_checkpoint
 from eval.cli.commands.finetune import bge_m3 as finetune_bge_m3_command
 from eval.finetune.bge_m3 import flag_embedding as flag_training
 from eval.finetune.bge_m3 import process as flag_process
-from eval.finetune.bge_m3.flag_embedding import FlagOptions
-from eval.finetune.bge_m3.run import SIDES, M3Options, finetune_bge_m3
-from eval.finetune.lessons.mining import MiningOptions
+from eval.finetune.bge_m3.options import M3Options
+from eval.finetune.bge_m3.run import finetune_bge_m3
+from eval.finetune.bge_m3.steps import SIDES
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.runs import load_run
 from indexes.encoders.bge_m3 import BgeM3
@@ -27,7 +27,7 @@ from indexes.settings.sections import EncoderSettings
 from rag import load_settings
 from tests.eval.finetune.harbour import documents, questions, write_harbour
 
-QUICK = FlagOptions(epochs=2, batch=8, lr=1e-3, text_tokens=64, device="cpu")  # 2 steps an epoch
+QUICK = M3Options(epochs=2, batch=8, lr=1e-3, max_tokens=64, device="cpu", unit="document", pool=40)  # 2 steps an epoch
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,6 @@ def test_interrupted_continued_and_proved_side_by_side(
 
     out = tmp_path / "out"
     remarks: list[str] = []
-    options = M3Options(training=QUICK, mining=MiningOptions(unit="document", negatives=3), pool=40)
 
     @contextmanager
     def interrupt(name: str) -> Iterator[Any]:
@@ -63,7 +62,7 @@ def test_interrupted_continued_and_proved_side_by_side(
             place / "harbour",
             str(place / base),
             out=out,
-            options=replace(options, training=replace(QUICK, lr=lr)),
+            options=replace(QUICK, lr=lr),
             settings=load_settings(profile="offline", **{"rerank.depth": 8}),
             cache=tmp_path / "cache",
             stage=stage,
@@ -118,7 +117,7 @@ def test_interrupted_continued_and_proved_side_by_side(
     again = run()  # everything is there: nothing is trained, or measured
     assert again.as_dict() == found.as_dict()
     assert len((out / "train.log").read_text(encoding="utf-8").splitlines()) > 3
-    with pytest.raises(SettingsError, match="was begun with training"):
+    with pytest.raises(SettingsError, match="was begun with lr"):
         run(lr=1e-4)
 
 

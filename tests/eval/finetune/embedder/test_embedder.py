@@ -15,14 +15,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.rows import columns, dev_pool
-from eval.finetune.embedder.train import TrainingOptions, train
+from eval.finetune.embedder.run import finetune_embedder
+from eval.finetune.embedder.train import train
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.training.loss_curve import DEV, exhausted, never_better
+from eval.finetune.training.trainer import Place
 from tests.eval.finetune.embedder.harbour import tiny_encoder, write_harbour
 from tests.eval.finetune.stopping import Stop, stopping
 
-QUICK = TrainingOptions(epochs=3, batch=8, lr=2e-3, dtype="float32", device="cpu", evaluations=2, patience=0)
+QUICK = EmbedderOptions(epochs=3, batch=8, lr=2e-3, dtype="float32", device="cpu", evaluations=2, patience=0)
 KILLED_AT = 5  # of 9 steps; checkpoints are made after 2, 4, ...
 
 
@@ -41,15 +44,15 @@ def data(folder: Path) -> tuple[dict[str, Any], Any]:
     return rows, dev_pool(TrainingSet(found[24:], texts), names, texts, size=40, seed=7)
 
 
-def run_training(place: Path, out: Path, options: TrainingOptions = QUICK, kill_at: int = 0) -> Any:
+def run_training(place: Path, out: Path, options: EmbedderOptions = QUICK, kill_at: int = 0) -> Any:
     rows, pool = data(place / "harbour")
 
-    def tick(step: int, steps: int, shown: str) -> None:
+    def tick(step: int, steps: int) -> None:
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     out.mkdir(exist_ok=True)
-    return train(place / "tiny", "tiny", rows, pool, out, out / "model", options, progress=tick)
+    return train(place / "tiny", "tiny", rows, pool, Place(out, out / "model"), options, progress=tick)
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +165,7 @@ def test_a_soup_is_the_mean_of_its_trainings(place: Path, tmp_path: Path) -> Non
     import numpy as np
     from safetensors.numpy import load_file
 
-    from eval.finetune.embedder.run import EmbedderOptions, finetune_embedder
-
-    options = EmbedderOptions(training=replace(QUICK, epochs=1, evaluations=1), pairs=20, merge=0.5, soup=3)
+    options = replace(QUICK, epochs=1, evaluations=1, pairs=20, merge=0.5, soup=3)
     same: dict[str, Any] = {"options": options, "cache": tmp_path / "cache"}
     kept: dict[str, dict[str, np.ndarray]] = {}
 

@@ -93,7 +93,7 @@ def test_kl_divergence_is_zero_for_the_teachers_own_ranking_and_skips_what_is_mi
 
 
 def test_teacher_scores_come_to_one_scale() -> None:
-    from eval.finetune.embedder.losses import unit_scores
+    from eval.finetune.lessons.teachers import unit_scores
 
     found = unit_scores({"q1": {"a": 10.0, "b": 6.0}, "q2": {"a": 3.0, "b": 3.0}})
     assert found == {"q1": {"a": 0.0, "b": -4.0}, "q2": {"a": 0.0, "b": 0.0}}  # mean spread: (2 + 0) / 2

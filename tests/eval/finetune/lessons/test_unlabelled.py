@@ -11,9 +11,9 @@ import pytest
 from eval.finetune.lessons.splits import Splits, make_splits
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.lessons.unlabelled import PREFIX, Unlabelled, best_first, read_unlabelled
+from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import training_rows
-from eval.finetune.reranker.run import RerankerOptions, finetune_reranker
-from eval.finetune.reranker.train import RerankerTraining
+from eval.finetune.reranker.run import finetune_reranker
 from indexes.errors import SettingsError, SourceError
 from rag import load_settings
 from tests.eval.finetune.harbour import questions, tiny_bert, write_harbour
@@ -112,10 +112,19 @@ def test_a_run_with_questions_that_nobody_judged(harbour: Path, tmp_path: Path) 
     )
     ships = [question.split("did the ")[1].split()[0] for question, _ in questions().values()]
     asked = written(tmp_path / "asked.txt", "\n".join(f"Who signed the ledger of the {ship}?" for ship in ships))
-    training = RerankerTraining(epochs=2, batch=4, negatives=3, lr=3e-3, evaluations=1, dtype="float32", residual=True)
-    options = RerankerOptions(training=training, teacher=("pipeline",), unlabelled=(str(asked),), refit=True)
+    options = RerankerOptions(
+        epochs=2,
+        batch=4,
+        negatives=3,
+        lr=3e-3,
+        evaluations=1,
+        dtype="float32",
+        residual=True,
+        unlabelled=(str(asked),),
+        refit=True,
+    )
     bert = tiny_bert(tmp_path / "bert")
-    same: dict[str, Any] = {"out": tmp_path / "out", "options": options, "settings": settings}
+    same: dict[str, Any] = {"out": tmp_path / "out", "options": options, "settings": settings, "teacher": ("pipeline",)}
     said: list[str] = []
     found = finetune_reranker(harbour, str(bert), cache=tmp_path / "cache", say=said.append, **same)
     held = TrainingSet.load(tmp_path / "out" / "unlabelled.jsonl")

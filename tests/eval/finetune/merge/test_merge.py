@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from eval.cli.commands.finetune.merge import command, shares
+from eval.cli.commands.finetune.merge import command
 from eval.datasets import Dataset, Passage
+from eval.finetune.merge.options import shares
 from eval.finetune.merge.pair import kind_of, model_of
 from eval.finetune.proof.card import flat, licence_of, without_secrets
 from eval.finetune.weights.average import weight_files
@@ -262,7 +263,7 @@ def test_the_command_merges_proves_and_writes_a_card(
 
 
 def test_bad_arguments_are_named(models: tuple[Path, Path], tmp_path: Path) -> None:
-    assert shares("0, 0.5 1") == [0.0, 0.5, 1.0]
+    assert shares("0, 0.5 1") == (0.0, 0.5, 1.0)
     for text in ("0,x", "2", "", "0"):
         with pytest.raises(SettingsError, match="--weights"):
             shares(text)

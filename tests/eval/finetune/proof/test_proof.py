@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from eval.datasets import Dataset, Passage, load_dataset
-from eval.finetune.proof.forgetting import PROBES, losses, others, probes
-from eval.finetune.proof.proof import Measure, NotBetterError, Proof, prove, run_key, score_all
+from eval.finetune.proof.forgetting import PROBES, losses, others, probes, run_key
+from eval.finetune.proof.proof import Measure, NotBetterError, Proof, prove
+from eval.finetune.proof.scorer import score_all
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
 

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import CandidateList, training_rows
-from eval.finetune.reranker.train import RerankerTraining, start_model, train_reranker
+from eval.finetune.reranker.train import start_model, train_reranker
+from eval.finetune.training.trainer import Place
 from tests.eval.finetune.harbour import ANSWER, KINDS, documents, questions, tiny_bert
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("losses")
-    return start_model(tiny_bert(folder / "bert"), "bert", folder / "start", RerankerTraining(dtype="float32"))
+    return start_model(tiny_bert(folder / "bert"), "bert", folder / "start", RerankerOptions(dtype="float32"))
 
 
 def notes(place: int) -> tuple[str, str, str, list[str]]:
@@ -32,14 +34,14 @@ def test_every_loss_learns(loss: Any, start: Path, tmp_path: Path) -> None:
     rows_of = [notes(place) for place in range(20)]
     mined = TrainingSet([Example(q, asked, (note,), tuple(others)) for q, asked, note, others in rows_of], texts)
     taught = {q: {note: 0.0} | dict.fromkeys(others, -2.0) for q, _, note, others in rows_of}
-    training = RerankerTraining(loss=loss, epochs=4, negatives=3, lr=3e-3, evaluations=2, patience=0, dtype="float32")
+    training = RerankerOptions(loss=loss, epochs=4, negatives=3, lr=3e-3, evaluations=2, patience=0, dtype="float32")
     rows = training_rows(mined, loss, negatives=3, epochs=4, seed=7, scores=taught if loss == "margin_mse" else None)
     dev = []
     for place in range(20, 30):
         query, asked, note, others = notes(place)
         names = [*others, note]
         dev.append(CandidateList(query, asked, names, [texts[n] for n in names], [0.5] * 4, {note: 1}))
-    found = train_reranker(start, "bert", rows, dev, tmp_path, tmp_path / "model", training)
+    found = train_reranker(start, "bert", rows, dev, Place(tmp_path, tmp_path / "model"), training)
     assert found.best_dev > found.first_dev + 0.3
     losses = [row["loss"] for row in found.curve if "loss" in row]
     assert losses[-1] < losses[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eval.datasets import Dataset
-from eval.finetune.proof.proof import run_key
+from eval.finetune.proof.forgetting import run_key
 from eval.finetune.reranker.pipeline import against_none, opponent
 from eval.measure.runs import Run
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.finetune.reranker.run import RerankerOptions, TunedReranker, finetune_reranker
-from eval.finetune.reranker.train import RerankerTraining
+from eval.finetune.reranker.options import RerankerOptions
+from eval.finetune.reranker.run import finetune_reranker
+from eval.finetune.reranker.steps import TunedReranker
 from eval.measure.runs import load_run
 from indexes.errors import RerankerError, SettingsError
 from rag import load_settings
@@ -23,8 +24,8 @@ from rag.settings import RerankSettings, Settings
 from tests.eval.finetune.harbour import documents, tiny_bert, write_harbour
 from tests.eval.finetune.stopping import Stop, stopping
 
-TRAINING = RerankerTraining(epochs=3, batch=4, negatives=7, lr=3e-3, evaluations=3, patience=0, dtype="float32")
-OPTIONS = RerankerOptions(training=TRAINING, warm_up=40, warm_lr=1e-3)
+TRAINING = RerankerOptions(epochs=3, batch=4, negatives=7, lr=3e-3, evaluations=3, patience=0, dtype="float32")
+OPTIONS = replace(TRAINING, warm_up=40, warm_lr=1e-3)
 PAIRS = [
     (question, text)
     for question in ("Where did the Alcon land her cargo?", "When?")
@@ -161,7 +162,7 @@ def test_a_finished_run_is_loaded_and_another_one_is_refused(
     assert not any(word in line for line in said for word in ("scoring", "training on", "warming up"))
     weights = tuned.model / "model.safetensors"
     assert weights.stat().st_mtime_ns == before[weights]
-    other = replace(OPTIONS, training=replace(TRAINING, lr=1e-4))
+    other = replace(OPTIONS, lr=1e-4)
     with pytest.raises(SettingsError, match="lr"):
         finetune_reranker(harbour, str(bert), out=out, options=other, settings=pipeline, cache=cache)
 
@@ -190,7 +191,7 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
     harbour: Path, bert: Path, cache: Path, pipeline: Settings, tmp_path: Path
 ) -> None:
     """The same steps a question, on all of them; interrupted or not."""
-    options = RerankerOptions(training=TRAINING, refit=True)
+    options = replace(TRAINING, refit=True)
     same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
     found = finetune_reranker(harbour, str(bert), out=tmp_path / "whole", **same)
     run = json.loads((tmp_path / "whole" / "run.json").read_text())["steps"]
@@ -219,8 +220,7 @@ def test_a_soup_is_the_mean_of_its_trainings(
     """Trainings with seeds of their own, from one start; interrupted or not."""
     from safetensors.numpy import load_file
 
-    training = replace(TRAINING, epochs=2, evaluations=1)
-    options = RerankerOptions(training=training, soup=3, weight=0.5)
+    options = replace(TRAINING, epochs=2, evaluations=1, soup=3, weight=0.5)
     same: dict[str, Any] = {"options": options, "settings": pipeline, "cache": cache}
     kept: dict[str, dict[str, np.ndarray]] = {}
 
@@ -256,8 +256,7 @@ def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
     harbour: Path, tuned: TunedReranker, cache: Path, pipeline: Settings, tmp_path: Path
 ) -> None:
     """Tuning it further with a learning rate of nothing changes nothing, and that is what the verdict says."""
-    still = replace(TRAINING, lr=1e-12, epochs=1, evaluations=1)
-    options = RerankerOptions(training=still, weight=1.0)
+    options = replace(TRAINING, lr=1e-12, epochs=1, evaluations=1, weight=1.0)
     found = finetune_reranker(
         harbour, str(tuned.model), out=tmp_path / "out", options=options, settings=pipeline, cache=cache
     )
@@ -269,14 +268,15 @@ def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"training": replace(TRAINING, loss="margin_mse")}, "name a teacher"),
-        ({"training": replace(TRAINING, loss="lambda"), "teacher": ("pipeline",)}, "no teacher's scores"),
-        ({"training": replace(TRAINING, loss="bce", residual=True)}, "cannot learn what the pipeline's order lacks"),
+        ({"loss": "margin_mse"}, "name a teacher"),
+        ({"loss": "lambda", "teacher": ("pipeline",)}, "no teacher's scores"),
+        ({"loss": "bce", "residual": True}, "cannot learn what the pipeline's order lacks"),
     ],
 )
 def test_options_that_do_not_go_together(change: dict[str, Any], said: str, harbour: Path, bert: Path) -> None:
+    teacher = change.pop("teacher", ())
     with pytest.raises(SettingsError, match=said):
-        finetune_reranker(harbour, str(bert), out="unused", options=replace(OPTIONS, **change))
+        finetune_reranker(harbour, str(bert), out="unused", teacher=teacher, options=replace(OPTIONS, **change))
     assert not Path("unused").exists()
 
 

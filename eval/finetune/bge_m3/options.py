@@ -1,0 +1,52 @@
+"""What a run of finetune_bge_m3 is asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eval.finetune.embedder.options import TEMPERATURE, UNIT, Unit
+from eval.finetune.training.options import Training, margin_option, merge_option, option, skip_option
+
+if TYPE_CHECKING:
+    from eval.finetune.lessons.mining import MiningOptions
+
+
+@dataclass(frozen=True)
+class M3Options(Training):
+    """How FlagEmbedding trains BGE-M3; each field's help stands in its ``option``.
+
+    The texts of the other questions in a step are negatives too.
+    """
+
+    epochs: float = option(2, "Passes over the questions.", above=0)
+    batch: int = option(4, "Questions in a step.", low=2)
+    lr: float = option(1e-5, "Learning rate.", above=0)
+    group: int = option(4, "Texts a question: its positive and mined negatives.", low=2, high=64)
+    unit: Unit = option("mixed", UNIT)
+    margin: float | None = margin_option(0.05, " switches the guard off.")
+    skip: int = skip_option()
+    temperature: float = option(1.0, TEMPERATURE, above=0)
+    self_distill: bool = option(
+        True, "Do not let the sum of the three scores teach each of them.", flag="--no-self-distill"
+    )
+    heads_only: bool = option(False, "Train the sparse and the multi-vector head, not the network.")
+    question_tokens: int = option(64, "Longest question in training.", low=8)
+    max_tokens: int = option(256, "Longest text in training.", low=8)
+    evaluations: int = option(1, "Checkpoints an epoch; the one best on dev is kept.", low=1)
+    pool: int = option(400, "Texts that dev is measured on.", low=10)
+    merge: float | str | None = merge_option()
+    loss_temperature: float = 0.02  # of the similarity in the loss
+
+    def mining(self, cross_encoder: object = None, *, taught: bool = False) -> MiningOptions:
+        from eval.finetune.lessons.mining import MiningOptions
+
+        return MiningOptions(
+            skip=self.skip, negatives=max(7, self.group - 1), margin=self.margin, unit=self.unit, seed=self.seed
+        )
+
+    def steps(self, rows: int) -> tuple[int, int]:
+        """(steps in an epoch, steps in all), as the trainer counts them."""
+        each = max(1, -(-rows // self.batch))
+        return each, max(1, math.ceil(each * self.epochs))

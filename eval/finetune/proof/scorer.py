@@ -1,0 +1,269 @@
+"""Scorer: measures a model on the test questions and on all other collections, and keeps every run in its folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.datasets import Dataset
+from eval.finetune.lessons.splits import Splits, make_splits
+from eval.finetune.proof.forgetting import MEASURES, others, run_key
+from eval.finetune.training.request import Request
+from eval.finetune.training.run_folder import RunFolder, write_atomic
+from eval.measure.embedding_cache import digest
+from eval.measure.evaluate import Evaluation, check_dataset
+from eval.measure.runs import META_FILE, Run, load_run, save_run
+
+if TYPE_CHECKING:
+    from eval.finetune.lessons.mining import MiningOptions, MiningReport
+    from eval.finetune.lessons.training_set import TrainingSet
+    from rag.retrieval.hybrid import HybridRetriever
+    from rag.settings import Settings
+
+Measure = Callable[[Dataset], Evaluation | Run]
+Tick = Callable[[str, int, int], None]  # (collection, collections done, collections in all)
+Runs = Mapping[str, Run]  # by ``run_key``
+LEGS = {"sentences": "dense", "dense": "dense", "sparse": "sparse"}  # of the index -> retrieval.fusion
+ENCODED_TOGETHER = 512  # documents between two steps of the bar, and what a killed call loses at most
+
+
+def score_all(
+    measure: Measure,
+    datasets: Sequence[Dataset],
+    folder: Path,
+    *,
+    fingerprint: str = "",
+    name: str = "",
+    progress: Tick | None = None,
+) -> dict[str, Run]:
+    """Measure one model on every dataset, each saved as soon as it is done: ``run_key(dataset)`` -> run.
+
+    Args:
+        measure: scores a dataset; e.g. ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
+        folder: OUT/base or OUT/tuned; runs that are there for the same dataset and fingerprint are loaded.
+        fingerprint: of what is measured (weights' digest, settings): a saved run with another one is measured again.
+        name: of the runs in tables; default: the folder's.
+    """
+    found: dict[str, Run] = {}
+    for number, dataset in enumerate(datasets):
+        key = run_key(dataset)
+        if progress is not None:
+            progress(dataset.name, number, len(datasets))
+        run = _saved(folder / key, dataset, fingerprint)
+        if run is None:
+            result = measure(dataset)
+            run = result.run if isinstance(result, Evaluation) else result
+            check_dataset(run, dataset)
+            run = replace(run, name=name or folder.name, fingerprint={**run.fingerprint, "measured": fingerprint})
+            part = folder / f"{key}.part"  # an interrupted run leaves no half file under the real name
+            shutil.rmtree(part, ignore_errors=True)
+            save_run(run, part)
+            shutil.rmtree(folder / key, ignore_errors=True)
+            part.replace(folder / key)
+        found[key] = replace(run, name=name or folder.name)
+    return found
+
+
+def _saved(folder: Path, dataset: Dataset, fingerprint: str) -> Run | None:
+    if not (folder / META_FILE).is_file():
+        return None
+    run = load_run(folder)
+    return run if run.dataset == dataset.hash and run.fingerprint.get("measured", "") == fingerprint else None
+
+
+def measured(
+    request: Request,
+    settings: Settings,
+    leg: str,
+    dataset: Dataset,
+    *,
+    cache: str | Path | None = None,
+    reranker: Any = None,
+    tick: Any = None,
+) -> Evaluation:
+    """One pipeline on one dataset.
+
+    Args:
+        leg: "documents" (exact search over whole documents), "dense" (or "sentences") or "sparse" (that leg of the
+            index), else the pipeline as it is.
+        cache: default: the request's.
+        reranker: already loaded, in the place of that of the settings.
+    """
+    from eval.measure.evaluate import evaluate
+    from eval.measure.session import Session
+    from rag import build_retriever
+
+    cache = cache or request.cache
+    with Session(dataset, cache=cache) as session:
+        if leg == "documents":
+            encoder = session.encoder(settings)
+            texts = [passage.content for passage in dataset.corpus.values() if passage.content.strip()]
+            with request.stage(f"encode {dataset.name}") as tick:  # type: ignore[misc]
+                for start in range(0, len(texts), ENCODED_TOGETHER):  # into the cache, where the search finds them
+                    encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])
+                    if tick is not None:
+                        tick(min(start + ENCODED_TOGETHER, len(texts)), len(texts))
+            return evaluate(encoder, dataset, MEASURES, cache=cache)
+        retrieval = settings.retrieval.model_copy(update={"fusion": LEGS.get(leg, settings.retrieval.fusion)})
+        used = settings.model_copy(update={"retrieval": retrieval})
+        if reranker is None:
+            retriever = session.retriever(used)
+        else:
+            retriever = build_retriever(session.index(used), settings=used, rerank=reranker)
+        return evaluate(retriever, dataset, MEASURES, cache=cache, progress=tick)
+
+
+@dataclass
+class Scorer:
+    """One run of fine-tuning: what it was asked for, what it is divided into, and what each model scored.
+
+    Args:
+        folder: of the base model.
+        others: collections on which forgetting is measured.
+    """
+
+    run: RunFolder
+    request: Request
+    folder: Path
+    splits: Splits
+    others: list[Dataset]
+
+    def __post_init__(self) -> None:
+        self.settings: Settings = self.request.settings
+        self.stage: Any = self.request.stage
+        self.say: Any = self.request.say
+
+    @property
+    def model(self) -> Path:
+        return self.run.path / "model"
+
+    @property
+    def everywhere(self) -> list[Dataset]:
+        return [self.splits.test, *self.others]
+
+    def scored(
+        self,
+        name: str,
+        what: str,
+        measure: Callable[..., Evaluation | Run],
+        fingerprint: Sequence[Any],
+        datasets: Sequence[Dataset] | None = None,
+    ) -> dict[str, Run]:
+        """Runs of one model, kept in the folder ``name``; only what is not there for the same weights is measured.
+
+        Args:
+            what: for remarks: "the base model".
+            measure: is called with a dataset and ``tick``.
+            fingerprint: of weights and settings, plain values.
+            datasets: default: the test questions and all other collections.
+        """
+        datasets = self.everywhere if datasets is None else datasets
+        step = f"score {name}"
+        if not self.run.done(step):
+            self.say(f"scoring {what} on {len(datasets)} collections")
+
+        def work() -> dict[str, Run]:
+            with self.stage(step) as tick:
+                return score_all(
+                    partial(measure, tick=tick),
+                    datasets,
+                    self.run.path / name,
+                    fingerprint=digest(list(fingerprint)),
+                    name=Path(name).parts[0],
+                )
+
+        return self.run.step(step, work, load=work)
+
+    @contextmanager
+    def retrieving(self, pipeline: Settings, of: Dataset | None = None) -> Iterator[HybridRetriever]:
+        """A pipeline over the documents, which are indexed first."""
+        from eval.measure.session import Session
+
+        with self.stage("index the documents") as tick:
+            shown = (lambda done: tick(done.files_done, done.files_total)) if tick is not None else None
+            session = Session(of or self.splits.train, cache=self.request.cache, progress=shown)
+            retriever = session.retriever(pipeline)
+        with session:
+            yield retriever
+
+    def mine(
+        self, of: str, questions: Dataset, options: MiningOptions, pipeline: Settings
+    ) -> tuple[TrainingSet, MiningReport]:
+        """What is mined for some questions, and the statistics; ``of`` ("" or "-dev") names step and files."""
+        from eval.finetune.lessons.mining import MiningReport, mine
+        from eval.finetune.lessons.training_set import TrainingSet
+
+        files = self.run.path / f"mined{of}.jsonl", self.run.path / f"mining{of}.json"
+
+        def work() -> tuple[TrainingSet, MiningReport]:
+            with self.retrieving(pipeline) as retriever, self.stage(f"mine negatives{of}") as tick:
+                return mine(retriever, questions, options, progress=tick)
+
+        def save(result: tuple[TrainingSet, MiningReport]) -> None:
+            result[0].save(files[0])
+            write_atomic(files[1], result[1].to_json())
+
+        return self.run.step(
+            f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
+        )
+
+    def taught(self, mined: TrainingSet, pipeline: Settings) -> dict[str, dict[str, float]] | None:
+        """The teacher's scores, on one scale; None where there is no teacher."""
+        specs = list(self.request.teacher)
+        if not specs:
+            return None
+        from eval.finetune.lessons.teachers import build_teacher, teacher_scores, unit_scores
+
+        retrieving = self.retrieving(pipeline) if "pipeline" in specs else nullcontext(None)
+        with retrieving as retriever, self.stage("ask the teacher") as tick:
+            teacher = build_teacher(specs, self.settings, retriever=retriever, cache=self.request.cache)
+            return unit_scores(teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick))
+
+    def clear(self, *patterns: str) -> None:
+        """Remove folders that a finished run needs no more."""
+        for pattern in patterns:
+            for folder in self.run.path.glob(pattern):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def divided(request: Request, seed: int) -> tuple[Splits, list[Dataset]]:
+    """The questions of a request, and the collections on which forgetting is measured."""
+    splits = make_splits(
+        request.dataset,
+        train_split=request.train_split,
+        test_split=request.test_split,
+        dev_share=request.dev_share,
+        dev_by=request.dev_by,
+        seed=seed,
+        limit=request.train_queries,
+    )
+    return splits, others(request.also, test=splits.test)
+
+
+def opened(
+    kind: str, request: Request, folder: Path, splits: Splits, rest: Sequence[Dataset], settings: Mapping[str, Any]
+) -> RunFolder:
+    """The run's folder, begun or continued; ``settings`` decide the result besides what every run is asked for."""
+    from indexes.encoders.torch_runtime import weights_digest
+
+    run = RunFolder(
+        request.out,
+        {
+            "kind": kind,
+            "base": request.base,
+            "base_weights": weights_digest(folder),
+            "data": splits.as_dict()["hash"],
+            "others": [other.hash for other in rest],
+            "max_loss": request.max_loss,
+            "teacher": request.teacher,
+            **settings,
+        },
+    )
+    if run.continued and request.say is not None:
+        request.say(f"continuing {run.path}: done are {', '.join(run.steps)}")
+    return run

@@ -1,0 +1,193 @@
+"""One training with a trainer of sentence-transformers: arguments, checkpoints, the best of them, the loss curve."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.training.loss_curve import DEV, Trained, curve_callback, exhausted, never_better
+from eval.finetune.training.options import Training
+from eval.finetune.training.request import Tick
+from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
+from indexes.errors import RagWrightError
+
+Rows = Mapping[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training leaves what: the run's folder, and in it the model, the loss curve and the checkpoints."""
+
+    folder: Path
+    model: Path
+    curve: str = "loss.csv"
+    checkpoints: str = "checkpoints"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return self.folder / self.checkpoints
+
+
+def trainer_arguments(
+    kind: type,
+    options: Training,
+    place: Path,
+    *,
+    batch: int,
+    every: int,
+    log_at_most: int,
+    error: type[RagWrightError],
+    measured: bool = True,
+    **more: Any,
+) -> Any:
+    """Arguments of a sentence-transformers trainer.
+
+    Args:
+        kind: class of the arguments.
+        place: folder of the checkpoints.
+        batch: rows a step.
+        every: steps between two measurements of dev, each with a checkpoint; the first one is before training.
+        log_at_most: steps between two rows of the loss curve.
+        error: what is raised where there is no such device.
+        measured: whether there are dev questions; without them the last step is what is kept.
+    """
+    import torch
+
+    device = choose_device(options.device, error=error)
+    dtype = choose_dtype(options.dtype, device, error=error)
+    dev = {
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "eval_on_start": True,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": f"eval_{DEV}",
+        "greater_is_better": True,
+    }
+    return kind(
+        output_dir=str(place),
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=batch,
+        learning_rate=options.lr,
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
+        use_cpu=device.type == "cpu",
+        seed=options.seed,
+        data_seed=options.seed,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        logging_strategy="steps",
+        logging_steps=max(1, min(log_at_most, every // 2)),
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+        **(dev if measured else {}),
+        **more,
+    )
+
+
+def fit(
+    kind: type,
+    model: Any,
+    arguments: Any,
+    rows: Any,
+    loss: Any,
+    evaluator: Any,
+    place: Place,
+    *,
+    max_tokens: int | None,
+    patience: int,
+    notes: list[str],
+    curve_epochs: float = 1,
+    finish: Callable[[Any], Any] = lambda model: model,
+    progress: Tick | None = None,
+) -> Trained:
+    """Train, keep the checkpoint that is best on dev, and save it to ``place.model`` (float32, safetensors).
+
+    An interrupted call is continued from its checkpoints.
+
+    Args:
+        kind: the trainer's class.
+        evaluator: gives ``DEV``; None: the last step is kept.
+        max_tokens: longest text in training; what is saved reads what it always read.
+        finish: what is done to the trained model before it is saved.
+    """
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.trainer_utils import get_last_checkpoint
+
+    class Trainer(kind):  # type: ignore[misc, valid-type]
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            """None: it counts tokens and draws examples for a card that nobody reads; ours comes with the proof."""
+
+    longest = model.max_seq_length
+    model.max_seq_length = min(max_tokens or longest, longest)
+    curve = curve_callback(
+        place.folder / place.curve, patience if evaluator is not None else 0, progress, epochs=curve_epochs
+    )
+    trainer = Trainer(
+        model=model, args=arguments, train_dataset=rows, loss=loss, evaluator=evaluator, callbacks=[curve]
+    )
+    trainer.remove_callback(PrinterCallback)  # our own progress speaks
+    where = place.checkpoint_folder
+    checkpoint = get_last_checkpoint(str(where)) if where.is_dir() else None
+    ended = _ended_state(checkpoint, patience) if evaluator is not None else None
+    with quiet():
+        if ended is None:
+            trainer.train(resume_from_checkpoint=checkpoint)
+        else:  # killed after the last step: what is left is to take the best
+            trainer.state = ended
+            curve.take(ended)
+            trainer._load_from_checkpoint(ended.best_model_checkpoint)
+        model = finish(model)
+        model.max_seq_length = longest
+        shutil.rmtree(place.model, ignore_errors=True)  # of a call that was killed while saving
+        model.save_pretrained(str(place.model), create_model_card=False)
+    steps, best = int(trainer.state.global_step), trainer.state.best_model_checkpoint
+    return Trained(
+        curve=curve.rows,
+        best_step=steps if evaluator is None else int(best.rpartition("-")[2]) if best else 0,
+        best_dev=float(trainer.state.best_metric or 0.0),
+        first_dev=next((row["dev"] for row in curve.rows if "dev" in row), 0.0),
+        steps=steps,
+        notes=[*notes, *never_better(curve.rows)],
+    )
+
+
+def _ended_state(checkpoint: str | None, patience: int) -> Any:
+    """The trainer's state where training had come to its end already, else None."""
+    from transformers.trainer_callback import TrainerState
+
+    if checkpoint is None:
+        return None
+    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    done = state.global_step >= state.max_steps or exhausted(state.log_history, patience)
+    return state if done and state.best_model_checkpoint and Path(state.best_model_checkpoint).is_dir() else None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' bars, and its warnings of a head that is new on purpose and of checkpoints' clocks."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with quiet_loading():
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def reason_of(error: Exception) -> str:
+    """The kind of an error and the first line of its text."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
+
+
+# What loading a folder that is not a model of its kind raises.
+UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError)
