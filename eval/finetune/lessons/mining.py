@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from statistics import fmean, median
@@ -92,7 +92,7 @@ class MiningReport:
 
     def to_json(self) -> str:
         """Everything, so that ``load`` gives an equal report."""
-        return json.dumps({**self.as_dict(), "raw": asdict(self)}, ensure_ascii=False) + "\n"
+        return json.dumps({**self.as_dict(), "raw": vars(self)}, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> MiningReport:

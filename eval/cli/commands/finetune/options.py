@@ -87,7 +87,7 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
-        def wrapper(*, shared: Shared, **values: Any) -> Any:
+        def wrapper(shared: Shared, **values: Any) -> Any:
             request = {name: values.pop(name) for name in asked}
             given = {name: _parsed(own[name].metadata[KEY], values.pop(name)) for name in own}
             kept = getattr(shared.settings, section)

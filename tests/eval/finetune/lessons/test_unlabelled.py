@@ -82,8 +82,9 @@ def test_a_file_that_is_not_there_is_told(splits: Splits, tmp_path: Path) -> Non
 
 
 def test_the_teachers_best_stands_for_the_answer_and_earns_no_bonus() -> None:
-    asked = TrainingSet([Example("u:0", "asked", (), ("a", "b", "c")), Example("u:1", "bare", (), ("a",))], {})
-    scores = {"u:0": {"a": -1.0, "b": 0.0, "c": -2.0}, "u:1": {"a": 0.0}, "q": {"a": 0.0, "b": -3.0}}
+    texts = {"a": "1", "b": "22", "c": "333", "d": "22"}  # the best text stands there twice
+    asked = TrainingSet([Example("u:0", "asked", (), ("a", "b", "c", "d")), Example("u:1", "bare", (), ("a",))], texts)
+    scores = {"u:0": {"a": -1.0, "b": 0.0, "c": -2.0, "d": -0.5}, "u:1": {"a": 0.0}, "q": {"a": 0.0, "b": -3.0}}
     more = best_first(asked, scores)
     assert more == [Example("u:0", "asked", ("b",), ("a", "c"))]
     labelled = TrainingSet([Example("q", "labelled", ("a",), ("b",))], {"a": "1", "b": "22", "c": "333"})

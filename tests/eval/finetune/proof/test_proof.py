@@ -10,8 +10,8 @@ import pytest
 
 from eval.datasets import Dataset, Passage, load_dataset
 from eval.finetune.proof.forgetting import PROBES, losses, others, probes, run_key
-from eval.finetune.proof.proof import Measure, NotBetterError, Proof, prove
-from eval.finetune.proof.scorer import score_all
+from eval.finetune.proof.proof import NotBetterError, Proof, prove
+from eval.finetune.proof.scorer import Measure, score_all
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
 
