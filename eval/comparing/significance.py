@@ -1,5 +1,9 @@
 """Is a difference real? Paired tests over queries, in plain numpy.
 
+SciPy's tests give the same p and intervals within Monte Carlo error, but at 3,219 questions ``permutation_test`` takes
+6.8 seconds of CPU time where this takes 0.13 (the same signs serve all columns), and ``bootstrap`` 1.7 for three
+measures where this takes 0.6, and it refuses a single question; so both stay.
+
 Both runs answer the same queries, so everything here works on the differences per query.
 
 - ``randomisation_test``: two-sided paired randomisation test (Smucker, Allan, Carterette, CIKM 2007). Exact where all

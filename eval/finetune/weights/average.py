@@ -1,4 +1,8 @@
-"""Averaging the weights of two checkpoints of one model, tensor by tensor: two of them are in memory at a time."""
+"""Averaging the weights of two checkpoints of one model, tensor by tensor: two of them are in memory at a time.
+
+``safetensors.torch.save_file`` wants all tensors at once: with two checkpoints of 480 MiB it peaked at 1,664 MiB where
+this peaked at 1,249 (both count the mapped files), so the file is written here, in its three lines of format.
+"""
 
 from __future__ import annotations
 

@@ -172,6 +172,17 @@ def test_flag_embedding_rows_are_fit_for_training(tmp_path: Path) -> None:
     assert (row["pos"], sorted(row["neg"])) == (["text a"], ["text b", "text c"])
     assert any("drawn at random" in note for note in notes)
     assert load_dataset(tmp_path / "train.jsonl").qrels == {"q": {"a": 1}}  # the drawn ones are no judgements
+    texts = {
+        "a": "The gate is shut at dusk.",
+        "a2": "the gate is shut at DUSK",
+        "b": "At dusk.",
+        "c": "A fence of oak.",
+    }
+    asked = {"q": "When is the gate shut?", "r": "when is the gate shut"}
+    same = Dataset("x", {n: Passage(n, "", t) for n, t in texts.items()}, asked, {"q": {"a": 1}, "r": {"b": 1}})
+    convert(same, tmp_path / "same.jsonl", "flag-embedding", negatives=2)
+    rows = [json.loads(line) for line in (tmp_path / "same.jsonl").read_text().splitlines()]
+    assert [row["neg"] for row in rows] == [[texts["c"]]] * 2  # what answers one of them is no negative of the other
     with pytest.raises(SourceError, match="no_in_batch_neg"):
         convert(dataset, tmp_path / "x_no_in_batch_neg.jsonl", "flag-embedding")
     scored = {"query": "?", "pos": ["p"], "neg": ["n", "m"], "pos_scores": [0.9], "neg_scores": [0.1]}

@@ -34,6 +34,38 @@ def test_every_row_has_as_many_negatives_and_none_is_relevant() -> None:
     assert columns(SET, negatives=2, seed=7) == rows
 
 
+SAME = TrainingSet(
+    [
+        Example("q1", "When is the library open?", ("a",), ("a again", "b")),
+        Example("q2", "when is the LIBRARY open", ("b",)),  # the same question, another answer
+        Example("q3", "Opening hours of the library", ("a again",)),
+        Example("q4", "Who lends boats?", ("c",)),
+    ],
+    {
+        "a": "It opens at nine on workdays.",
+        "a again": "It opens at NINE on workdays!",
+        "b": "From nine to five, Monday to Friday.",
+        "c": "Boats are lent at the pier.",
+        "d": "Skates are lent in winter.",
+    },
+)
+
+
+def test_no_negative_answers_the_question_under_another_id() -> None:
+    for seed in range(20):
+        rows = columns(SAME, negatives=1, seed=seed)
+        for question, negative in zip(rows["question"], rows["negative_1"], strict=True):
+            if question != "Who lends boats?":
+                assert negative == SAME.texts["c"] or (question.startswith("Opening") and negative == SAME.texts["b"])
+
+
+def test_the_pool_counts_no_answer_as_wrong() -> None:
+    pool = dev_pool(SAME, list(SAME.texts), SAME.texts, size=100, seed=1)
+    assert pool.qrels["q1"] == pool.qrels["q2"] == {"a": 1, "b": 1} and pool.qrels["q4"] == {"c": 1}
+    small = TrainingSet([Example("q4", "Who lends boats?", ("c",), ("c2",))], {**SAME.texts, "c2": SAME.texts["c"]})
+    assert set(dev_pool(small, list(small.texts), small.texts, size=100, seed=1).texts) == {*SAME.texts}
+
+
 def test_labels_are_nan_where_the_teacher_said_nothing() -> None:
     rows = columns(SET, negatives=1, seed=7, scores={"q1": {"a": 0.0, "c": -1.5}})
     assert rows["label"][0] == [0.0, -1.5]

@@ -70,6 +70,17 @@ def test_a_teachers_scores_are_brought_to_logits_for_listnet_only() -> None:
     assert rows("margin_mse", scores=scores, sharpness=4.0) == rows("margin_mse", scores=scores)
 
 
+def test_what_answers_a_question_of_this_wording_is_no_negative() -> None:
+    texts = {"p": "the tide table", "p2": "The Tide Table.", "q": "the harbour clock", "n": "a rope"}
+    examples = [
+        Example("1", "What tells the time?", ("p",), ("p2", "q", "n")),
+        Example("2", "what tells the time", ("q",), ("p", "n")),
+    ]
+    found = training_rows(TrainingSet(examples, texts), "lambda", negatives=3, epochs=2, seed=7)
+    for listed, labels in zip(found["texts"], found["label"], strict=True):
+        assert [text for text, label in zip(listed, labels, strict=True) if not label] == ["a rope"]
+
+
 def test_what_the_first_stage_adds_stands_behind_the_labels() -> None:
     first = {"q": {"p1": 4.0, "p2": 3.0, "n1": 1.0, "n2": 2.0, "n3": 0.5, "n4": 0.0}}
     by_text = {TEXTS[name]: value for name, value in first["q"].items()}
