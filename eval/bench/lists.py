@@ -37,10 +37,10 @@ def run(options: Options) -> dict[str, Any]:
     import torch
     from sentence_transformers.cross_encoder.losses import ListNetLoss
 
-    from eval.finetune.embedder.run import base_folder
     from eval.finetune.reranker.losses import ByLength
     from eval.finetune.reranker.options import RerankerOptions
     from eval.finetune.reranker.train import WHOLE_STEP, load_cross_encoder
+    from eval.finetune.training.request import base_folder
     from indexes.encoders.torch_runtime import choose_dtype
 
     torch.set_num_threads(options.threads)

@@ -41,7 +41,8 @@ def command(shared: Shared, dataset: str, base: str, options: M3Options, request
 def show(found: TunedM3, as_json: bool) -> None:
     """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
-    from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, MEASURES, forgetting_rows, in_domain_rows
+    from eval.finetune.proof.forgetting import MEASURES
+    from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
     from eval.report.table import table
     from rag.cli.output import data, data_json
 
