@@ -145,10 +145,11 @@ def test_blanks_behind_an_open_bracket_are_blanks(text: str, kept: str) -> None:
 
 @given(TEXTS)
 def test_text_without_invented_numbers_keeps_every_word(text: str) -> None:
+    text = text.replace("`", "")  # code keeps its brackets
     got, removed = clean(text, set(range(1000)))
     assert removed == []
     squeeze = str.maketrans("【】［］", "[][]")
-    assert got.translate(squeeze) == text.translate(squeeze).strip() or "`" in text
+    assert got.translate(squeeze) == text.translate(squeeze).strip()
 
 
 @given(TEXTS)
