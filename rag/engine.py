@@ -17,13 +17,15 @@ from llama_index.core.base.response.schema import (
     StreamingResponse,
 )
 from llama_index.core.llms import LLM
-from llama_index.core.prompts.mixin import PromptMixinType
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
 from rag.answer.check.calibration import check_calibration
 from rag.answer.check.citations import CitationStream
 from rag.answer.check.repetition import RepetitionGuard
+from rag.answer.prompt.templates import QA
 from rag.answer_steps import AnswerSteps, passage_node
 from rag.llms import guarded
 from rag.retrieval.candidate import Passage
@@ -42,6 +44,7 @@ class RagQueryEngine(BaseQueryEngine):
         retriever: finds the candidates.
         settings: ``retrieval``, ``answer`` and ``llm`` are read.
         llm: any LlamaIndex LLM; None answers with the documents' own sentences.
+        text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str``, for questions in both languages.
         streaming: ``query`` returns a LlamaIndex StreamingResponse.
 
     Raises:
@@ -49,7 +52,13 @@ class RagQueryEngine(BaseQueryEngine):
     """
 
     def __init__(
-        self, retriever: HybridRetriever, *, settings: Settings, llm: LLM | None = None, streaming: bool = False
+        self,
+        retriever: HybridRetriever,
+        *,
+        settings: Settings,
+        llm: LLM | None = None,
+        streaming: bool = False,
+        text_qa_template: BasePromptTemplate | None = None,
     ) -> None:
         super().__init__(callback_manager=None)
         check_calibration(retriever.index, retriever.reranker, settings)
@@ -58,6 +67,8 @@ class RagQueryEngine(BaseQueryEngine):
         self.llm = llm = None if llm is None else guarded(llm)
         self.streaming = streaming
         self.steps = AnswerSteps(retriever, settings, llm)
+        if text_qa_template is not None:
+            self.steps.prompts.update({QA: text_qa_template})
 
     # -- the public forms ----------------------------------------------------------------------------------------
 
@@ -102,6 +113,14 @@ class RagQueryEngine(BaseQueryEngine):
     ) -> Response:
         """``answer`` without blocking the event loop: encoder, engine and model work in a thread meanwhile."""
         return await asyncio.to_thread(self.answer, question, filters, searched=searched)
+
+    # -- the prompts, as LlamaIndex shows and replaces them --------------------------------------------------------
+
+    def _get_prompts(self) -> PromptDictType:
+        return self.steps.prompts.as_dict()
+
+    def _update_prompts(self, prompts: PromptDictType) -> None:
+        self.steps.prompts.update(prompts)
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}

@@ -90,7 +90,9 @@ class LLMSettings(SectionModel):
         description="ollama, openai (any OpenAI-compatible server such as vLLM), llama_cpp (in process), none",
     )
     model: str = Field(
-        "qwen3:8b", description="model name as the server lists it; for llama_cpp a GGUF file or 'smollm2'"
+        "qwen3:8b",
+        description="model name as the server lists it; for llama_cpp a GGUF file, a name that 'rag model list' shows, "
+        "or auto (the best fetched one)",
     )
     base_url: str | None = Field(None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
@@ -100,7 +102,7 @@ class LLMSettings(SectionModel):
     temperature: float = Field(0.1, ge=0, description="0 is the most repeatable")
     thinking: bool = Field(False, description="let reasoning models think first")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
-    threads: int | None = Field(None, ge=1, description="llama_cpp: processor threads")
+    threads: int | None = Field(None, ge=1, description="llama_cpp: processor threads; default: those that are free")
     languages: tuple[str, ...] = Field(("en", "zh"), description="languages the model can answer in")
 
 
@@ -111,6 +113,26 @@ class AnswerSettings(SectionModel):
     response_mode: str = Field("compact", description="LlamaIndex response mode: compact, refine, tree_summarize, ...")
     repack: Literal["forward", "reverse", "sides"] = Field(
         "reverse", description="order of passages in the prompt; reverse puts the best last"
+    )
+    layout: Literal["auto", "rules", "plain", "both"] = Field(
+        "auto",
+        description="prompt: rules (a list of rules first), plain (passages, then the question), both (the question "
+        "before and after the passages); auto: plain for models of up to 4 billion parameters",
+    )
+    prompt_file: Path | None = Field(None, description="TOML file with prompts of your own, in tables en and zh")
+    context_tokens: int | None = Field(
+        None, ge=32, description="most tokens that the passages take in the prompt; default: what the context leaves"
+    )
+    tables: Literal["markdown", "records"] = Field(
+        "records", description="rows of tables in the prompt: as Markdown, or as records of column: value"
+    )
+    refusal: Literal["auto", "signals", "model"] = Field(
+        "auto",
+        description="who decides that the passages do not answer: signals (several, combined), model (what it writes); "
+        "auto: signals for models that have fitted ones",
+    )
+    refusal_file: Path | None = Field(
+        None, description="fitted signals of your own model; 'rag-eval calibrate --answers' writes it"
     )
     abstain_below: float | None = Field(
         None, description="answer 'not in these documents' when the best score is below this"

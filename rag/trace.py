@@ -42,6 +42,7 @@ class Trace:
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
         notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
+        refusal: where signals decide: refused, decided_by, why, probability, the signals, and what the model wrote.
         llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says.
     """
 
@@ -53,6 +54,7 @@ class Trace:
     timings_ms: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     llm: dict[str, Any] = field(default_factory=dict)
+    refusal: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -77,4 +79,5 @@ class Trace:
             "timings_ms": dict(self.timings_ms),
             "notes": list(self.notes),
             "llm": dict(self.llm),
+            "refusal": dict(self.refusal),
         }

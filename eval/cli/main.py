@@ -23,6 +23,7 @@ COMMANDS = {
     "calibrate": "Fit the 'not in these documents' threshold.",
     "answers": "Score a run's answers, citations and abstentions.",
     "robustness": "Answers from noisy, irrelevant or false passages.",
+    "layouts": "Measure prompts and refusals of a small model.",
     "failures": "Show a run's worst queries, and which stage lost them.",
     "synthesize": "Make questions from your own documents.",
     "finetune": "Tune embedders and rerankers, and prove what it gained.",

@@ -159,6 +159,10 @@ class Session:
             self._llms[key] = build_llm(settings.llm)
         return self._llms[key]
 
+    def share_llm(self, settings: Settings, llm: Any) -> None:
+        """Use a language model that is loaded already, wherever ``settings.llm`` is asked for."""
+        self._llms[digest(settings.llm.model_dump(mode="json"))] = llm
+
     def close_index(self) -> None:
         if self._index is not None:
             self._index[1].close()

@@ -27,6 +27,8 @@ COMMANDS = {
     "verify": "Compare a collection with what was stored, and mend it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
+    "model": "Fetch language models, and list them.",
+    "demo": "Index documents, and show answers with citations.",
     "doctor": "Find what is wrong here, and what mends it.",
     "serve": "Serve a page, Dify, OpenAI clients and MCP.",
     "key": "Make, list and remove keys of the server.",

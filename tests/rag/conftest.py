@@ -99,3 +99,20 @@ def index(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "tea.md").write_text(TEA, encoding="utf-8")
     with build_index(folder, settings=settings) as built:
         yield built
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Iterator[Any]:
+    """A real language model in this process."""
+    pytest.importorskip("xllamacpp")
+    from rag.llms import build_llm
+    from rag.llms.llama_cpp import LlamaCpp
+    from rag.settings import LLMSettings
+
+    settings = LLMSettings(
+        provider="llama_cpp", model="smollm2", context_window=1024, max_tokens=24, temperature=0, languages=("en",)
+    )
+    llm = build_llm(settings)
+    assert isinstance(llm, LlamaCpp)
+    yield llm
+    llm.close()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
 from indexes import Index
 from indexes.errors import SettingsError
 from rag import Settings, build_query_engine, build_retriever
+from rag.answer.check.refusal import RefusalModel
+from rag.llms import with_max_tokens
 
 LENS = "When was the lens of the lamp cut?"
 
@@ -244,10 +249,41 @@ def test_unknown_options_are_refused(index: Index, settings: Settings) -> None:
         build_query_engine(index, settings=settings, fusion="sum")
 
 
-def test_the_packaged_model_answers_in_english(index: Index, settings: Settings) -> None:
-    engine = build_query_engine(index, settings=settings)
+def test_a_real_model_answers_in_english(index: Index, settings: Settings, smollm2: Any) -> None:
+    engine = build_query_engine(index, settings=settings, llm=smollm2)
     response = engine.query("How large are the fresh water tanks?")
     assert response.metadata["status"] in ("answered", "extractive", "not_found")
     trace = response.metadata["trace"]
-    assert trace["llm"]["completion_tokens"] > 0
+    assert trace["llm"]["completion_tokens"] > 0 and trace["refusal"] == {}  # nothing is fitted for this model
     assert any("900 litres" in candidate["text"] for candidate in trace["candidates"][:3])
+
+
+def test_signals_refuse_or_let_stand_and_the_trace_says_why(
+    index: Index, settings: Settings, tmp_path: Path, smollm2: Any
+) -> None:
+    """The same model and question: fitted signals that always say no, and ones that never do, streamed and whole."""
+    llm = with_max_tokens(smollm2, 8)
+    for bias, refused in ((9.0, True), (-9.0, False)):
+        file = tmp_path / f"{bias}.json"
+        fitted = RefusalModel(weights={"logprob": 0.0}, means={"logprob": -0.5}, bias=bias, bound=0.5)
+        file.write_text(json.dumps(fitted.as_dict()), encoding="utf-8")
+        answer = settings.answer.model_copy(update={"refusal_file": file, "context_tokens": 64})
+        engine = build_query_engine(index, settings=settings.model_copy(update={"answer": answer}), llm=llm, top_n=1)
+        stream = engine.stream("How large are the fresh water tanks?")
+        shown = "".join(stream.tokens())
+        trace = stream.metadata["trace"]
+        assert trace["refusal"]["refused"] is refused and trace["refusal"]["decided_by"] == "logprob"
+        assert trace["refusal"]["signals"]["logprob"] < 0
+        assert ("not in these documents" in shown) is refused
+        assert (stream.metadata["status"] == "not_found") is refused
+
+
+def test_prompts_of_an_engine_are_llama_indexs(index: Index, settings: Settings, scripted: Any) -> None:
+    llm = scripted("It holds 900 litres. [1]")
+    template = PromptTemplate("Sources: {context_str}\nAsked: {query_str}")
+    engine = build_query_engine(index, settings=settings, llm=llm, text_qa_template=template)
+    assert engine.get_prompts()["text_qa_template_zh"].get_template() == template.get_template()
+    assert "{existing_answer}" in str(engine.get_prompts()["refine_template_en"])
+    engine.update_prompts({"text_qa_template_en": PromptTemplate("MINE {context_str} {query_str}")})
+    engine.query("How large are the fresh water tanks?")
+    assert "MINE [" in llm.prompts[-1] and "Sources:" not in llm.prompts[-1]

@@ -6,14 +6,27 @@ from pathlib import Path
 
 import click
 
-from eval.cli.options import cache_option, dataset_argument, dataset_of, queries_option, split_option, ticker
+from eval.cli.options import cache_option, dataset_of, queries_option, split_option, ticker
 from rag.cli.options import Shared, shared_options
 from rag.cli.progress import progress_bar
 
 
 @click.command(name="calibrate", short_help="Fit the 'not in these documents' threshold.")
-@dataset_argument
-@click.option("--rate", default=0.05, show_default=True, type=float, help="Wanted share of wrong questions answered.")
+@click.argument("dataset", metavar="[DATASET]", required=False)
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Fit a small model's refusals instead, on the answers that 'rag-eval layouts' kept there.",
+)
+@click.option("--layout", metavar="NAME", help="With --answers: the layout to fit on [the one with most answers].")
+@click.option(
+    "--rate",
+    default=0.05,
+    show_default=True,
+    type=float,
+    help="Wanted share of errors: of wrong questions answered; with --answers, of right answers refused.",
+)
 @click.option(
     "-o",
     "--output",
@@ -27,11 +40,23 @@ from rag.cli.progress import progress_bar
 @split_option
 @shared_options
 def command(
-    shared: Shared, dataset: str, rate: float, output: Path | None, split: str, cache: Path | None, limit: int | None
+    shared: Shared,
+    dataset: str | None,
+    answers: Path | None,
+    layout: str | None,
+    rate: float,
+    output: Path | None,
+    split: str,
+    cache: Path | None,
+    limit: int | None,
 ) -> None:
     """Fit answer.abstain_below on DATASET's questions, and print the lines for rag.toml.
 
     The models in use are written beside it (answer.abstain_fingerprint): the engine refuses the threshold under others.
+
+    With --answers it fits a small model's refusals instead (answer.refusal_file), and needs no DATASET.
+
+    --rate is the share of wrong questions that may be answered; with --answers, of right answers that may be refused.
     """
     from eval.measure.session import Session
     from eval.tuning.calibrate import calibrate, check_scores, fit_threshold, to_toml
@@ -40,6 +65,11 @@ def command(
 
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+    if answers is not None:
+        fit_answers(shared, answers, layout, rate, output)
+        return
+    if dataset is None:
+        raise click.UsageError("Missing argument 'DATASET' (or --answers FILE).")
     settings = shared.settings
     check_scores(None if settings.rerank.provider == "none" else settings.rerank, settings.retrieval.fusion)
     read = dataset_of(dataset, split, limit)
@@ -57,3 +87,47 @@ def command(
     if output is not None:
         output.write_text(to_toml(found), encoding="utf-8")
         words(f"wrote {output}: put its lines into rag.toml")
+
+
+def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, output: Path | None) -> None:
+    """Fit the refusals of the one model and layout whose answers the file holds, and write the weights."""
+    import json
+    from collections import Counter
+
+    from eval.answers.layouts import read_answers
+    from eval.tuning.refusals import fit_refusals
+    from indexes.errors import SourceError
+    from rag.cli.output import data, data_json, words
+
+    kept = read_answers(answers)
+    model = shared.settings.llm.model.rsplit("/", 1)[-1]
+    mine = [row for row in kept if row.model == model]
+    names = Counter(row.layout for row in mine if layout in (None, row.layout))
+    if not names:
+        listed = ", ".join(sorted({f"{row.model} in layout {row.layout}" for row in kept})) or "none"
+        raise SourceError(
+            f"{answers} holds no answers of the model '{model}'" + (f" in layout '{layout}'" if layout else ""),
+            remedy=f"name another with --set llm.model or --layout; it holds: {listed}",
+        )
+    chosen = names.most_common(1)[0][0]
+    rows = [row for row in mine if row.layout == chosen]
+    sets = ", ".join(f"{number} of {name}" for name, number in Counter(row.dataset for row in rows).items())
+    found = fit_refusals(rows, rate=rate, fitted_on=f"{len(rows)} answers of {model} in layout {chosen} ({sets})")
+    held = found.held_out
+    if shared.json:
+        data_json(found.as_dict())
+    else:
+        data(json.dumps(found.model.as_dict(), indent=2, ensure_ascii=False))
+    words(f"fitted on {found.model.fitted_on}")
+    for name, area in found.alone.items():
+        words(f"  {name} alone: area under the curve {'-' if area is None else f'{area:.2f}'}")
+    words(
+        f"held out: {held.right or 0:.2f} of {held.answerable} answerable questions answered rightly, "
+        f"{held.false_refusals or 0:.2f} falsely refused; {held.refused or 0:.2f} of {held.unanswerable} unanswerable "
+        "ones refused"
+    )
+    for note in found.notes:
+        words(f"note: {note}")
+    if output is not None:
+        output.write_text(json.dumps(found.model.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        words(f"wrote {output}: set answer.refusal_file to it")

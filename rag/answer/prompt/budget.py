@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from indexes.errors import SettingsError
 from indexes.nodes.record import SentenceRecord
-from rag.answer.prompt.prompts import passage_block
+from rag.answer.prompt.prompts import Tables, passage_block
 from rag.retrieval.candidate import Passage
 
 
@@ -26,11 +26,12 @@ class FitResult:
     trimmed: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     prompt_tokens: int = 0
+    chosen: bool = False  # the bound was ``most``, not the context window: what is left out is meant to be
 
     @property
     def note(self) -> str | None:
         """One sentence for the trace, None when everything fitted."""
-        if not (self.trimmed or self.dropped):
+        if self.chosen or not (self.trimmed or self.dropped):
             return None
         parts = []
         if self.trimmed:
@@ -50,6 +51,8 @@ def fit_passages(
     context_window: int,
     reserved: int,
     fixed_tokens: int,
+    most: int | None = None,
+    tables: Tables = "markdown",
 ) -> FitResult:
     """Keep the best passages whole while they fit, trim the next around its hits, drop and report the rest.
 
@@ -59,16 +62,27 @@ def fit_passages(
         context_window: tokens of prompt and answer together.
         reserved: tokens kept free for the answer.
         fixed_tokens: tokens of the prompt without passages (rules, question, message overhead).
+        most: tokens that the passages may take together, where that is less than what the window leaves.
+        tables: how rows of tables are shown.
 
     Raises:
         SettingsError: not even the best hit sentence fits; names ``context_window`` and what is needed.
     """
+
+    def count(passage: Passage) -> int:
+        return count_tokens(passage_block(passage, tables))
+
     result = FitResult(prompt_tokens=fixed_tokens)
     limit = context_window - reserved
+    result.chosen = most is not None and fixed_tokens + most < limit
+    if most is not None and passages:
+        # The best sentence goes in whatever the bound: a passage without its hit answers nothing.
+        smallest = count(_only(passages[0], _anchor(passages[0])))
+        limit = min(limit, fixed_tokens + max(most, smallest))
     full = False
     for passage in passages:
         free = limit - result.prompt_tokens - (SEPARATOR_TOKENS if result.kept else 0)
-        part = None if full else _shrunk(passage, count_tokens, free)
+        part = None if full else _shrunk(passage, count, free)
         if part is None:
             full = True
             result.dropped.append(passage.number)
@@ -76,11 +90,11 @@ def fit_passages(
         if len(part.sentences) < len(passage.sentences):
             full = True
             result.trimmed.append(passage.number)
-        cost = count_tokens(passage_block(part))
+        cost = count(part)
         result.prompt_tokens += cost + (SEPARATOR_TOKENS if result.kept else 0)
         result.kept.append(part)
     if passages and not result.kept:
-        smallest = count_tokens(passage_block(_only(passages[0], _anchor(passages[0]))))
+        smallest = count(_only(passages[0], _anchor(passages[0])))
         needed = fixed_tokens + smallest + reserved
         raise SettingsError(
             f"llm.context_window is {context_window}, but the question, its best sentence and the answer "
@@ -90,13 +104,13 @@ def fit_passages(
     return result
 
 
-def _shrunk(passage: Passage, count_tokens: Callable[[str], int], free: int) -> Passage | None:
+def _shrunk(passage: Passage, count: Callable[[Passage], int], free: int) -> Passage | None:
     """The passage whole if it fits, else grown around its hit sentence as far as it fits, else None."""
-    if count_tokens(passage_block(passage)) <= free:
+    if count(passage) <= free:
         return passage
     low = high = _anchor(passage)
     best = _only(passage, low)
-    if count_tokens(passage_block(best)) > free:
+    if count(best) > free:
         return None
     while True:
         grown = False
@@ -104,7 +118,7 @@ def _shrunk(passage: Passage, count_tokens: Callable[[str], int], free: int) -> 
             if new_low < 0 or new_high >= len(passage.sentences):
                 continue
             wider = replace(passage, sentences=passage.sentences[new_low : new_high + 1])
-            if count_tokens(passage_block(wider)) <= free:
+            if count(wider) <= free:
                 low, high, best, grown = new_low, new_high, wider, True
         if not grown:
             return best

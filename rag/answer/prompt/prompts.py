@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
+from indexes.nodes.record import join_records
 from rag.answer.check.markers import set_marks_apart
 from rag.answer.prompt.language import Language
 from rag.llms.control_strings import harmless
@@ -19,6 +21,8 @@ from rag.retrieval.candidate import Passage
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.prompts import ChatPromptTemplate
+
+Tables = Literal["markdown", "records"]
 
 NOT_FOUND: dict[Language, str] = {
     "en": "The answer is not in these documents.",
@@ -54,14 +58,22 @@ _QUESTION_LABEL: dict[Language, str] = {"en": "Question: ", "zh": "问题："}
 _TAG = re.compile(r"<(\s*/?\s*passages\s*/?\s*)>", re.IGNORECASE)
 
 
-def passage_block(passage: Passage) -> str:
-    """``[n] (source, heading, p. page) text``: one passage as the prompt shows it."""
+def passage_block(passage: Passage, tables: Tables = "markdown") -> str:
+    """``[n] (source, heading, p. page) text``: one passage as the prompt shows it; ``tables``: how it shows rows."""
     place = ", ".join(
         part
         for part in (short_name(passage.source), passage.heading, f"p. {passage.page}" if passage.page else None)
         if part
     )
-    return f"[{passage.number}] ({defuse(place)}) {defuse(passage.text)}"
+    return f"[{passage.number}] ({defuse(place)}) {defuse(passage_text(passage, tables))}"
+
+
+def passage_text(passage: Passage, tables: Tables = "markdown") -> str:
+    """The passage's text; with "records" each row of a table as "caption: column: value; column: value"."""
+    if tables == "markdown" or all(record.raw is None for record in passage.sentences):
+        return passage.text
+    rows = [record if record.raw is None else replace(record, raw=None, head=None) for record in passage.sentences]
+    return join_records(rows)
 
 
 def defuse(text: str) -> str:
@@ -84,9 +96,9 @@ def short_name(source: str) -> str:
     return re.split(r"[/\\]", source.rstrip("/\\"))[-1] or source
 
 
-def context_text(passages: Sequence[Passage]) -> str:
+def context_text(passages: Sequence[Passage], tables: Tables = "markdown") -> str:
     """The passages, one block each, in the order given."""
-    return "\n\n".join(passage_block(passage) for passage in passages)
+    return "\n\n".join(passage_block(passage, tables) for passage in passages)
 
 
 def build_messages(question: str, passages: Sequence[Passage], language: Language) -> list[ChatMessage]:
@@ -96,7 +108,7 @@ def build_messages(question: str, passages: Sequence[Passage], language: Languag
 
 def qa_template(language: Language) -> ChatPromptTemplate:
     """The answer prompt as a LlamaIndex template (``context_str``, ``query_str``) for response synthesizers."""
-    return _chat(
+    return chat_template(
         ANSWER_SYSTEM[language],
         "<passages>\n{context_str}\n</passages>\n\n" + _QUESTION_LABEL[language] + "{query_str}",
     )
@@ -115,7 +127,7 @@ def refine_template(language: Language) -> ChatPromptTemplate:
             "请用这些新段落改进它，并保留已有的引用编号；如果新段落没有补充，就原样重复该答案。"
         ),
     }[language]
-    return _chat(ANSWER_SYSTEM[language], user)
+    return chat_template(ANSWER_SYSTEM[language], user)
 
 
 def hyde_messages(question: str, language: Language) -> list[ChatMessage]:
@@ -128,7 +140,7 @@ def hyde_messages(question: str, language: Language) -> list[ChatMessage]:
         "只写通顺的陈述句，不超过150字，不要开场白，不要列表。"
         "使用提问所用的语言。如果不确定，就写这样一段文字可能会怎么说。",
     }[language]
-    return _chat(system, _QUESTION_LABEL[language] + "{question}").format_messages(question=question)
+    return chat_template(system, _QUESTION_LABEL[language] + "{question}").format_messages(question=question)
 
 
 def condense_messages(history: Sequence[ChatMessage], question: str, language: Language) -> list[ChatMessage]:
@@ -150,7 +162,7 @@ def condense_messages(history: Sequence[ChatMessage], question: str, language: L
         "en": "Conversation:\n{history}\n\nLast question: {question}",
         "zh": "对话：\n{history}\n\n最后一个问题：{question}",
     }[language]
-    return _chat(system, user).format_messages(history=spoken, question=question)
+    return chat_template(system, user).format_messages(history=spoken, question=question)
 
 
 def routing_messages(question: str, language: Language) -> list[ChatMessage]:
@@ -162,7 +174,7 @@ def routing_messages(question: str, language: Language) -> list[ChatMessage]:
         "只回复一个字：是 或 否。",
     }[language]
     label = {"en": "Message: ", "zh": "消息："}[language]
-    return _chat(system, label + "{question}").format_messages(question=question)
+    return chat_template(system, label + "{question}").format_messages(question=question)
 
 
 def direct_messages(question: str, language: Language) -> list[ChatMessage]:
@@ -173,10 +185,11 @@ def direct_messages(question: str, language: Language) -> list[ChatMessage]:
         "zh": "你负责回答有关用户文档的问题。这条消息不需要查阅文档：请用消息所用的语言友好地回复一两句话，"
         "不要陈述事实，并表示可以帮忙查找资料。",
     }[language]
-    return _chat(system, "{question}").format_messages(question=question)
+    return chat_template(system, "{question}").format_messages(question=question)
 
 
-def _chat(system: str, user: str) -> ChatPromptTemplate:
+def chat_template(system: str, user: str) -> ChatPromptTemplate:
+    """Return a LlamaIndex chat template of one system and one user message."""
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
     from llama_index.core.prompts import ChatPromptTemplate
 

@@ -167,6 +167,7 @@ def test_a_real_language_model_writes_the_questions(
         "encoder.dtype": "float32",
         "store.path": str(tmp_path / "store"),
         "llm.max_tokens": 32,
+        "llm.model": "smollm2",
     }
     build_index(tmp_path / "texts", collection="texts", settings=load_settings(profile="offline", **changes)).close()
 

@@ -77,7 +77,7 @@ def test_every_built_in_profile_fits_both_trees(folder: Path) -> None:
         load(IndexSettings, profile=name, environ={})
     offline = load(Settings, profile="offline", environ={}).settings
     assert (offline.llm.provider, offline.llm.context_window, offline.llm.max_tokens) == ("llama_cpp", 2048, 192)
-    assert offline.llm.languages == ("en",)
+    assert offline.llm.languages == ("en", "zh")
     assert offline.rerank.provider == "none"
     vllm = load(Settings, profile="vllm", environ={}).settings
     assert (vllm.encoder.base_url, vllm.rerank.base_url) == ("http://127.0.0.1:8001/v1", "http://127.0.0.1:8002")
@@ -94,7 +94,7 @@ def test_own_profile_and_change_of_a_built_in_one(folder: Path) -> None:
     small = load(Settings, profile="small", environ={})
     assert (small.settings.llm.model, small.origins["llm.model"]) == ("qwen3:4b", "profile small")
     offline = load(Settings, profile="offline", environ={}).settings
-    assert (offline.llm.threads, offline.llm.model) == (2, "smollm2")
+    assert (offline.llm.threads, offline.llm.model) == (2, "auto")
 
 
 def test_file_is_found_in_order(folder: Path) -> None:

@@ -119,17 +119,26 @@ def test_a_bare_question_is_asked_of_the_packaged_model(
     rag: Rag, documents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(documents)
-    result = rag("How are overlapping windows merged?", "--trace", "--set", "llm.max_tokens=40")
+    result = rag(
+        "How are overlapping windows merged?", "--trace", "--set", "llm.max_tokens=40", "--set", "llm.model=smollm2"
+    )
     assert result.exit_code == 0, result.output
     assert "model: smollm2" in result.stdout.lower()
     assert "Candidates:" in result.stdout
 
 
-def test_a_chinese_question_in_the_offline_profile_says_why_it_is_extractive(rag: Rag) -> None:
-    result = rag("窗口的默认宽度是多少？")
-    assert result.exit_code == 0
+def test_a_question_in_a_language_that_the_model_does_not_read_is_answered_extractively(rag: Rag) -> None:
+    result = rag("窗口的默认宽度是多少？", "--set", "llm.model=smollm2", "--set", "llm.languages=en")
+    assert result.exit_code == 0, result.output
     assert "默认是左右各三句" in result.stdout
     assert "English only" in result.stderr
+
+
+def test_the_offline_profile_without_a_fetched_model_says_how_to_fetch_one(rag: Rag) -> None:
+    result = rag("How are overlapping windows merged?")
+    assert result.exit_code == 0, result.output
+    assert "merged into one passage" in result.stdout
+    assert "no language model has been fetched (run: rag model fetch qwen2.5-coder-1.5b)" in result.stderr
 
 
 def test_an_unreachable_model_is_a_note(rag: Rag) -> None:

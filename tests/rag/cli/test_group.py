@@ -45,6 +45,11 @@ def test_every_command_has_the_shared_options_help_and_an_example(name: str) -> 
     command: click.Command = importlib.import_module(f"rag.cli.commands.{name}").command
     assert command.name == name
     assert command.short_help == COMMANDS[name]
+    if isinstance(command, click.Group):
+        for part in command.commands.values():
+            assert part.short_help and any("--json" in parameter.opts for parameter in part.params)
+        assert f"  rag {name}" in CliRunner().invoke(main, [name, "--help"]).output
+        return
     flags = {flag for parameter in command.params for flag in parameter.opts}
     assert {"--json", "--collection", "--profile", "--config", "--set"} <= flags
     result = CliRunner().invoke(main, [name, "--help"])

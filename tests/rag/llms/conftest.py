@@ -5,9 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.llms import build_llm
-from rag.llms.llama_cpp import LlamaCpp
-from rag.settings import LLMSettings
 from tests.rag.llms.fake_llm_servers import FakeOllama, FakeOpenAI
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NO_PROXY", "no_proxy")
@@ -45,16 +42,3 @@ def openai() -> Iterator[FakeOpenAI]:
     server = FakeOpenAI()
     yield server
     server.close()
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Iterator[LlamaCpp]:
-    """A real language model in this process."""
-    pytest.importorskip("xllamacpp")
-    settings = LLMSettings(
-        provider="llama_cpp", model="smollm2", context_window=1024, max_tokens=24, temperature=0, languages=("en",)
-    )
-    llm = build_llm(settings)
-    assert isinstance(llm, LlamaCpp)
-    yield llm
-    llm.close()

@@ -30,6 +30,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.fake.requests.append({"path": self.path, "headers": dict(self.headers.items()), "body": None})
+        if self.path == "/api/tags" and self.fake.models is not None:
+            self.send(200, {"models": [{"name": name} for name in self.fake.models]})
+            return
         self.send(404, {"error": "not here"})
 
     def send(self, status: int, content: Any, kind: str = "application/json") -> None:
@@ -56,6 +59,7 @@ class FakeServer:
     def __init__(self, reply: Reply) -> None:
         self.requests: list[dict[str, Any]] = []
         self.reply = reply
+        self.models: list[str] | None = None  # what GET /api/tags lists
         self.released = threading.Event()
         handler = type("BoundHandler", (Handler,), {"fake": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)

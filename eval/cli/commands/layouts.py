@@ -1,0 +1,128 @@
+"""rag-eval layouts: prompts and refusals of a small model, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eval.cli.options import cache_option, dataset_of, settings_loader, split_option, ticker
+from rag.cli.options import Shared, setting, shared_options
+from rag.cli.progress import progress_bar
+
+HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s an answer"]
+
+
+@click.command(name="layouts", short_help="Measure prompts and refusals of a small model.")
+@click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
+@click.option(
+    "--pipeline",
+    "specs",
+    multiple=True,
+    metavar="NAME=KEY:VALUE,...",
+    help="A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five that ship].",
+)
+@click.option("--queries", "limit", default=30, show_default=True, type=click.IntRange(min=2), help="Questions a set.")
+@click.option("--documents", default=150, show_default=True, type=click.IntRange(min=10), help="Documents a set.")
+@click.option(
+    "--out",
+    "output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("layouts.jsonl"),
+    show_default=True,
+    metavar="FILE",
+    help="Where answers are kept; what stands in it is not asked again.",
+)
+@click.option("--rate", default=0.05, show_default=True, type=float, help="Wanted share of right answers refused.")
+@click.option("--table", "only_table", is_flag=True, help="Ask nothing; show what the file holds.")
+@setting("--llm", "llm.provider", "ollama, openai or llama_cpp.", metavar="PROVIDER")
+@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@cache_option
+@split_option
+@shared_options
+def command(
+    shared: Shared,
+    datasets: tuple[str, ...],
+    specs: tuple[str, ...],
+    limit: int,
+    documents: int,
+    output: Path,
+    rate: float,
+    only_table: bool,
+    split: str,
+    cache: Path | None,
+) -> None:
+    """Ask questions of DATASETs in several layouts, every second one without the documents that answer it.
+
+    Shows, for each layout, the share of answerable questions answered rightly, of those falsely refused, and of
+    unanswerable ones refused: as the model writes, and with the signals combined (held out). How many hours it will
+    take is printed first. Interrupt it at any time; the same line goes on.
+    """
+    from contextlib import ExitStack
+
+    from eval.answers.layouts import DEFAULTS, AnswerFile, cut_documents, hours_left, in_turn, questions_of, run
+    from eval.measure.session import Session, parse_spec, with_changes
+    from indexes.errors import SettingsError
+    from rag.cli.output import data_json, words
+    from rag.llms import build_llm
+
+    parsed = [parse_spec(text) for text in specs or DEFAULTS.values()]
+    load = settings_loader(shared)
+    trees = {spec.name: with_changes(load, spec) for spec in parsed}
+    if len(trees) < len(parsed):
+        raise SettingsError("two layouts have one name", remedy="give each --pipeline a name of its own")
+    changes = {spec.name: dict(spec.changes) for spec in parsed}
+    model = shared.settings.llm.model.rsplit("/", 1)[-1]
+    file = AnswerFile(output)
+    read = [cut_documents(dataset_of(path, split, limit), documents) for path in datasets]
+    questions = list(in_turn([questions_of(dataset) for dataset in read]))
+    keys = {
+        (q.dataset, q.query, q.answerable, model, tuple(sorted(c.items()))) for q in questions for c in changes.values()
+    }
+    if only_table:
+        rows = [row for key, row in file.rows.items() if key in keys]
+    else:
+        left = sum(key not in file.rows for key in keys)
+        hours, each = hours_left(file.rows.values(), left, model)
+        words(f"{left} of {len(keys)} answers are to be asked: about {hours:.1f} hours at {each:.0f} s an answer")
+        llm = build_llm(shared.settings.llm)
+        if llm is None:
+            raise SettingsError("there is no language model to measure", remedy="name one with --llm and llm.model")
+        engines: dict[tuple[str, str], Any] = {}
+        with progress_bar() as progress, ExitStack() as stack:
+            for dataset in read:
+                session = stack.enter_context(Session(dataset, cache=cache, progress=progress))
+                session.share_llm(shared.settings, llm)
+                for name, tree in trees.items():
+                    engine = session.engine(tree)
+                    engine.steps.weighs = True
+                    engines[dataset.name, name] = engine
+            with ticker("answers") as tick:
+                rows = run(engines, questions, changes, file, model, progress=tick)
+    _show(rows, list(trees), rate, shared.json, data_json)
+    for note in dict.fromkeys(note for dataset in read for note in dataset.notes):
+        words(f"note: {note}")
+
+
+def _show(rows: list[Any], names: list[str], rate: float, as_json: bool, data_json: Any) -> None:
+    from eval.report.table import table
+    from eval.tuning.refusals import figures, held_out
+    from rag.cli.output import data
+
+    found = []
+    for name in names:
+        mine = [row for row in rows if row.layout == name]
+        if mine:
+            found.append((name, "as the model writes", figures(mine, [row.refused for row in mine])))
+            found.append((name, "signals, held out", figures(mine, held_out(mine, rate=rate))))
+    if as_json:
+        data_json([{"layout": name, "decided": how, **shares.as_dict()} for name, how, shares in found])
+        return
+    for how in ("as the model writes", "signals, held out"):
+        lines = [
+            [name, s.answers, s.right, s.false_refusals, s.refused, s.prompt_tokens, s.first_word, s.seconds]
+            for name, decided, s in found
+            if decided == how
+        ]
+        data(f"\n{how}:\n{table(HEAD, lines)}")

@@ -1,0 +1,201 @@
+"""Fit the decision of a small model's refusals on kept answers, and say how well it does on ones it never saw.
+
+A logistic model with ridge penalty learns "the documents do not answer" from questions without their documents and
+from right answers; a wrong answer to an answerable question teaches neither. The bound is the smallest that wrongly
+refuses at most the wanted share of right answers. All figures are held out: each answer is judged by a model that was
+fitted without its question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eval.answers.layouts import Kept
+from indexes.errors import SettingsError, SourceError
+from rag.answer.check.refusal import SIGNALS, RefusalModel
+
+RIDGE = 1.0  # in units of a signal's own spread: keeps ten questions from giving weights of fifty
+FOLDS = 10
+
+
+@dataclass(slots=True)
+class Figures:
+    """Shares over one set of answers; None where there is nothing to take a share of.
+
+    Args:
+        right: answerable questions that were answered, and rightly.
+        false_refusals: answerable questions that were refused.
+        refused: unanswerable questions that were refused.
+    """
+
+    answers: int
+    answerable: int
+    unanswerable: int
+    right: float | None
+    false_refusals: float | None
+    refused: float | None
+    prompt_tokens: float | None = None
+    first_word: float | None = None
+    seconds: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Fit:
+    """The fitted model, its held-out figures, the area under the curve of each signal alone, and notes."""
+
+    model: RefusalModel
+    held_out: Figures
+    alone: dict[str, float | None]
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.as_dict(),
+            "held_out": self.held_out.as_dict(),
+            "alone": self.alone,
+            "notes": self.notes,
+        }
+
+
+def figures(rows: Sequence[Kept], refused: Sequence[bool]) -> Figures:
+    """Return the shares where ``refused`` says, answer by answer, what was decided."""
+    pairs = list(zip(rows, refused, strict=True))
+    answerable = [(row, no) for row, no in pairs if row.answerable]
+    unanswerable = [no for row, no in pairs if not row.answerable]
+    return Figures(
+        answers=len(rows),
+        answerable=len(answerable),
+        unanswerable=len(unanswerable),
+        right=_mean([row.right and not no for row, no in answerable]),
+        false_refusals=_mean([no for _, no in answerable]),
+        refused=_mean(unanswerable),
+        prompt_tokens=_mean([row.prompt_tokens for row in rows if row.prompt_tokens is not None]),
+        first_word=_mean([row.first_word for row in rows if row.first_word is not None]),
+        seconds=_mean([row.seconds for row in rows]),
+    )
+
+
+def fit_refusals(
+    rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05, fitted_on: str = ""
+) -> Fit:
+    """Fit on kept answers of one model and one layout.
+
+    Args:
+        rate: wanted share of right answers that are refused.
+
+    Raises:
+        SettingsError: ``rate`` is not between 0 and 1, or a signal is unknown.
+        SourceError: there are not both right answers and questions without documents.
+    """
+    if not 0 < rate < 1:
+        raise SettingsError(
+            f"a share of {rate} false refusals cannot be fitted", remedy="use one between 0 and 1: 0.05"
+        )
+    unknown = [name for name in signals if name not in SIGNALS]
+    if unknown or not signals:
+        raise SettingsError(f"there is no signal {unknown}", remedy=f"use some of {', '.join(SIGNALS)}")
+    usable = [row for row in rows if not row.refused]
+    right, wrong = [r for r in usable if r.right], [r for r in usable if not r.answerable]
+    if len(right) < 5 or len(wrong) < 5:
+        raise SourceError(
+            f"{len(right)} right answers and {len(wrong)} answers without documents are too few to fit refusals on",
+            remedy="ask more questions with 'rag-eval layouts --queries'",
+        )
+    model = _fit(right, wrong, signals, rate, fitted_on)
+    held = held_out(rows, signals=signals, rate=rate)
+    alone = {name: _area(right, wrong, name) for name in SIGNALS}
+    missing = [name for name in signals if all(row.signals.get(name) is None for row in usable)]
+    notes = [f"no answer has the signal {name}, so its weight is 0" for name in missing]
+    return Fit(model, figures(rows, held), alone, notes)
+
+
+def held_out(rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05) -> list[bool]:
+    """Return for each answer what a model would decide that was fitted without its question."""
+    groups = list(dict.fromkeys((row.dataset, row.query) for row in rows))
+    order = np.random.default_rng(0).permutation(len(groups))
+    fold_of = {groups[place]: number % FOLDS for number, place in enumerate(order)}
+    decided = [False] * len(rows)
+    for fold in range(FOLDS):
+        train = [row for row in rows if fold_of[row.dataset, row.query] != fold and not row.refused]
+        right, wrong = [r for r in train if r.right], [r for r in train if not r.answerable]
+        model = _fit(right, wrong, signals, rate, "") if len(right) > 1 and len(wrong) > 1 else None
+        for place, row in enumerate(rows):
+            if fold_of[row.dataset, row.query] == fold:
+                decided[place] = row.refused or (model is not None and model.weigh(row.signals).refused)
+    return decided
+
+
+def _fit(
+    right: Sequence[Kept], wrong: Sequence[Kept], signals: Sequence[str], rate: float, fitted_on: str
+) -> RefusalModel:
+    rows = [*right, *wrong]
+    values = np.array([[_value(row, name) for name in signals] for row in rows])
+    means = np.array([_nanmean(column) for column in values.T])
+    filled = np.where(np.isnan(values), means, values)
+    spread = filled.std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    labels = np.array([0.0] * len(right) + [1.0] * len(wrong))
+    # Both kinds weigh the same, whatever the share of questions without documents happened to be.
+    weights = np.array([0.5 / len(right)] * len(right) + [0.5 / len(wrong)] * len(wrong)) * len(rows)
+    slope, bias = _newton((filled - means) / spread, labels, weights)
+    model = RefusalModel(
+        weights={name: round(float(slope[i] / spread[i]), 4) for i, name in enumerate(signals)},
+        means={name: round(float(means[i]), 4) for i, name in enumerate(signals)},
+        bias=round(float(bias), 4),
+        bound=0.5,
+        fitted_on=fitted_on,
+    )
+    chances = sorted(model.weigh(row.signals).probability for row in right)
+    place = math.ceil(len(chances) * (1 - rate)) - 1
+    above = math.nextafter(chances[min(place, len(chances) - 1)], 1.0)
+    # Never below even odds: where hardly a right answer looks doubtful, few should be refused all the same.
+    bound = round(min(0.99, max(0.5, above + 0.005)), 4)
+    return RefusalModel(model.weights, model.means, model.bias, bound, fitted_on)
+
+
+def _newton(x: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weighted logistic regression with a ridge on all but the bias."""
+    design = np.hstack([x, np.ones((len(x), 1))])
+    penalty = np.diag([RIDGE] * x.shape[1] + [1e-6])
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        gradient = design.T @ (weights * (chance - labels)) + penalty @ beta
+        curve = design.T @ (design * (weights * chance * (1 - chance))[:, None]) + penalty
+        step = np.linalg.solve(curve, gradient)
+        beta = beta - step
+        if np.abs(step).max() < 1e-8:
+            break
+    return beta[:-1], float(beta[-1])
+
+
+def _area(right: Sequence[Kept], wrong: Sequence[Kept], name: str) -> float | None:
+    """Share of pairs that a signal alone puts in the right order (the larger side of it)."""
+    good = [value for row in right if (value := row.signals.get(name)) is not None]
+    bad = [value for row in wrong if (value := row.signals.get(name)) is not None]
+    if not good or not bad:
+        return None
+    won = sum((b > g) + 0.5 * (b == g) for b in bad for g in good) / (len(good) * len(bad))
+    return round(max(won, 1 - won), 4)
+
+
+def _value(row: Kept, name: str) -> float:
+    value = row.signals.get(name)
+    return float("nan") if value is None else value
+
+
+def _nanmean(column: np.ndarray) -> float:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def _mean(values: Sequence[Any]) -> float | None:
+    return float(np.mean([float(value) for value in values])) if values else None

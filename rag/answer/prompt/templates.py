@@ -1,0 +1,139 @@
+"""The answer prompts of one engine: those of its layout, a file's, or templates that the user gives.
+
+They are LlamaIndex prompts: ``engine.get_prompts()`` shows them, ``engine.update_prompts()`` and
+``build_query_engine(text_qa_template=...)`` replace them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from indexes.errors import SettingsError
+from rag.answer.prompt.language import Language
+from rag.answer.prompt.layouts import layout_of, layout_template
+from rag.answer.prompt.prompts import ANSWER_SYSTEM, Tables, chat_template, context_text, refine_template
+from rag.llms.control_strings import harmless
+from rag.retrieval.candidate import Passage
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
+    from llama_index.core.prompts import BasePromptTemplate
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+QA, REFINE = "text_qa_template", "refine_template"
+NEEDED = {QA: ("context_str", "query_str"), REFINE: ("context_msg", "query_str", "existing_answer")}
+
+
+class AnswerPrompts:
+    """Question-and-answer and refine templates by language. ``own`` is true where the user gave one.
+
+    Args:
+        settings: ``answer.layout``, ``answer.prompt_file`` and ``llm.model`` decide.
+
+    Raises:
+        SettingsError: the prompt file cannot be read, or a template lacks a needed variable.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        layout = layout_of(settings)
+        self.own = False
+        self._templates: dict[tuple[str, Language], BasePromptTemplate] = {}
+        for language in LANGUAGES:
+            self._templates[QA, language] = layout_template(layout, language)
+            self._templates[REFINE, language] = refine_template(language)
+        if settings.answer.prompt_file is not None:
+            self.update(read_prompt_file(settings.answer.prompt_file))
+
+    def qa(self, language: Language) -> BasePromptTemplate:
+        return self._templates[QA, language]
+
+    def refine(self, language: Language) -> BasePromptTemplate:
+        return self._templates[REFINE, language]
+
+    def messages(
+        self, question: str, passages: Sequence[Passage], language: Language, tables: Tables = "markdown"
+    ) -> list[ChatMessage]:
+        """Return the chat messages of one answer, passages in the order given."""
+        return self.qa(language).format_messages(
+            context_str=context_text(passages, tables), query_str=harmless(question)
+        )
+
+    def as_dict(self) -> dict[str, BasePromptTemplate]:
+        """Return the templates by name: "text_qa_template_en", "text_qa_template_zh", "refine_template_en", ..."""
+        return {f"{name}_{language}": template for (name, language), template in self._templates.items()}
+
+    def update(self, templates: Mapping[str, BasePromptTemplate]) -> None:
+        """Replace templates by name; a name without a language replaces both.
+
+        Raises:
+            SettingsError: a name is unknown, or a template lacks a needed variable.
+        """
+        for name, template in templates.items():
+            kind = next((kind for kind in (QA, REFINE) if name.startswith(kind)), None)
+            rest = name[len(kind) :].lstrip("_") if kind else ""
+            if kind is None or (rest and rest not in LANGUAGES):
+                raise SettingsError(f"there is no prompt '{name}'", remedy=f"use one of {', '.join(self.as_dict())}")
+            missing = [needed for needed in NEEDED[kind] if needed not in _variables(template)]
+            if missing:
+                raise SettingsError(
+                    f"the prompt '{name}' lacks {', '.join('{' + one + '}' for one in missing)}",
+                    remedy="put them where the passages, the question and the answer so far belong",
+                )
+            for language in [cast(Language, rest)] if rest else LANGUAGES:
+                self._templates[kind, language] = template
+            self.own = True
+
+
+def read_prompt_file(path: str | Path) -> dict[str, BasePromptTemplate]:
+    """Read a TOML file with the tables ``en`` and ``zh``, each with ``user`` and, if wanted, ``system``, ``refine``.
+
+    Raises:
+        SettingsError: the file cannot be read, or holds something else.
+    """
+    file = Path(path).expanduser()
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"answer.prompt_file = '{path}' cannot be read ({error})", remedy="correct the path, or remove the setting"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"answer.prompt_file = '{path}' is not TOML ({error})", remedy="correct the file"
+        ) from error
+    found: dict[str, BasePromptTemplate] = {}
+    for language, table in tree.items():
+        if language not in LANGUAGES or not isinstance(table, dict):
+            raise SettingsError(
+                f"answer.prompt_file = '{path}' holds '{language}'", remedy="use the tables [en] and [zh] only"
+            )
+        found |= _templates_of(str(path), cast(Language, language), table)
+    return found
+
+
+def _templates_of(path: str, language: Language, table: dict[str, Any]) -> dict[str, BasePromptTemplate]:
+    unknown = [key for key in table if key not in ("system", "user", "refine") or not isinstance(table[key], str)]
+    if unknown:
+        raise SettingsError(
+            f"answer.prompt_file = '{path}' holds '{language}.{unknown[0]}'",
+            remedy="use the texts system, user and refine",
+        )
+    system = table.get("system", ANSWER_SYSTEM[language])
+    found: dict[str, BasePromptTemplate] = {}
+    if "user" in table:
+        found[f"{QA}_{language}"] = chat_template(system, table["user"])
+    if "refine" in table:
+        found[f"{REFINE}_{language}"] = chat_template(system, table["refine"])
+    return found
+
+
+def _variables(template: BasePromptTemplate) -> set[str]:
+    """The names a template may be given: its own, mapped ones, and those that a function fills."""
+    names = set(template.template_vars)
+    for mapping in ("template_var_mappings", "function_mappings"):
+        names |= set(getattr(template, mapping, None) or {})
+    return names

@@ -1,0 +1,102 @@
+"""Asks a small model plainly, collects what tells a right answer from an invented one, and decides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.llms import LLM
+
+from rag.answer.check.abstain import says_not_found
+from rag.answer.check.refusal import RefusalModel, log_odds, share_in_passages
+from rag.answer.prompt.language import Language
+from rag.answer.prompt.layouts import REFUSAL_START, with_refusal_line
+from rag.llms import with_max_tokens
+from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs
+from rag.retrieval.candidate import Passage
+
+FEW = 8  # tokens of the second reply where the server gives no alternatives: enough to see a refusal
+NAMES = {
+    "itself": "the model wrote so itself",
+    "allowed": "the model refuses when it may",
+    "logprob": "the model was unsure of its words",
+    "support": "no passage holds what it wrote",
+    "asked": "no passage speaks of what is asked",
+}
+
+
+@dataclass(slots=True)
+class Written:
+    """What a model wrote when asked plainly, and what is known about it."""
+
+    text: str = ""
+    tokens: list[TokenLogprob] = field(default_factory=list)
+
+    def read(self, stream: Iterator[ChatResponse], each: Callable[[ChatResponse], None]) -> Iterator[str]:
+        """Pass the stream's text on, keeping it and its log-probabilities."""
+        last = None
+        for response in stream:
+            each(response)
+            if response.raw is not last:  # what a filter held back comes once more with the last piece
+                self.tokens += read_logprobs(response.raw)
+            last = response.raw
+            if response.delta:
+                self.text += response.delta
+                yield response.delta
+
+
+def signals_of(
+    llm: LLM,
+    messages: Sequence[ChatMessage],
+    written: Written,
+    question: str,
+    passages: Sequence[Passage],
+    language: Language,
+) -> dict[str, float | None]:
+    """Return the signals of ``rag.answer.check.refusal``. Asks the model once more, over the same prefix."""
+    return {
+        "allowed": _allowed(llm, messages, language),
+        "logprob": mean_logprob(written.tokens),
+        "support": share_in_passages(written.text, passages),
+        "asked": share_in_passages(question, passages),
+    }
+
+
+def decide(
+    model: RefusalModel | None, written: Written, signals: dict[str, float | None], language: Language
+) -> dict[str, Any]:
+    """Return the trace of the decision: refused, decided_by, why (in words), probability, signals, text."""
+    found: dict[str, Any] = {"text": written.text, "signals": signals, "probability": None}
+    if says_not_found(written.text, language):
+        return found | {"refused": True, "decided_by": "itself", "why": NAMES["itself"]}
+    if model is None:
+        return found | {"refused": False, "decided_by": None, "why": None}
+    verdict = model.weigh(signals)
+    found["probability"] = round(verdict.probability, 4)
+    why = NAMES[verdict.decided_by] if verdict.refused else None
+    return found | {"refused": verdict.refused, "decided_by": verdict.decided_by, "why": why}
+
+
+def _allowed(llm: LLM, messages: Sequence[ChatMessage], language: Language) -> float:
+    """Return the log-odds that the model begins a refusal when it is offered one."""
+    last = messages[-1]
+    offered = ChatMessage(role=last.role, content=with_refusal_line(str(last.content), language))
+    options = logprob_options(llm, TOP)
+    response = with_max_tokens(llm, 1 if options else FEW).chat([*messages[:-1], offered], **options)
+    tokens = read_logprobs(response.raw)
+    if tokens and tokens[0].top:
+        start = REFUSAL_START[language].lower()
+        begun = sum(math.exp(value) for token, value in tokens[0].top if _begins(token, start))
+        return log_odds(begun)
+    text = str(response.message.content or "")
+    refused = text.strip().lower().startswith(REFUSAL_START[language].lower()) or says_not_found(text, language)
+    return log_odds(0.95 if refused else 0.05)
+
+
+def _begins(token: str, start: str) -> bool:
+    """Whether a first token is the beginning of a refusal: "Not", " Not", "没有"."""
+    word = token.strip().lower()
+    return bool(word) and (start.startswith(word) or word.startswith(start))

@@ -1,0 +1,97 @@
+"""``rag demo``: documents in, questions answered, as a newcomer should see it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from rag.cli.options import Shared, shared_options
+from rag.cli.output import data, data_json, megabytes, words
+from rag.cli.progress import progress_bar
+
+SMALLEST = (
+    "qwen2.5-coder-1.5b"  # the smaller one, 0.5b, answered neither question of the demo rightly in both languages
+)
+
+
+EPILOG = """\b
+Examples:
+  rag demo docs/ -q "How are overlapping windows merged?" -q "窗口如何合并？"
+  rag demo docs/ --no-fetch -q "How are overlapping windows merged?" --json
+"""
+
+
+@click.command("demo", epilog=EPILOG, short_help="Index documents, and show answers with citations.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option("-q", "--question", "questions", multiple=True, help="Question to ask; repeatable.")
+@click.option("--fetch", default=SMALLEST, show_default=True, metavar="NAME", help="Model fetched where none is here.")
+@click.option("--no-fetch", is_flag=True, help="Fetch no model.")
+@click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]")
+@shared_options
+def command(
+    shared: Shared, paths: tuple[str, ...], questions: tuple[str, ...], fetch: str, no_fetch: bool, trace: bool
+) -> None:
+    """Index PATHs with the models of the profile, and answer the questions: answer, citations, seconds.
+
+    The language model is that of a running Ollama server, else a fetched one, else one is fetched first and its size is
+    said. Where none can be had, answers are the documents' own sentences, and it says so.
+    """
+    from indexes import build_index
+    from rag import build_query_engine
+    from rag.cli.answering import answer_json, print_answer, print_notes
+    from rag.cli.commands.model import byte_bar
+    from rag.models import CATALOGUE, auto_model
+    from rag.models.choose import choose_model
+    from rag.settings import LLMSettings, Settings
+
+    def say(sentence: str) -> None:
+        if not shared.json:
+            words(sentence)
+
+    if not no_fetch and auto_model() is None and fetch in CATALOGUE:
+        say(f"looking for a language model; {fetch} would be a download of {megabytes(CATALOGUE[fetch].size)}")
+    with byte_bar(fetch) as tick:
+        choice = choose_model(None if no_fetch else fetch, preferred=LLMSettings().model, progress=tick)
+    for sentence in choice.words:
+        say(sentence)
+    tree = shared.settings.model_dump()
+    tree["llm"].update(choice.llm)
+    settings = Settings.model_validate(tree)
+    started = time.monotonic()
+    found: list[dict[str, Any]] = []
+    with (
+        progress_bar() as progress,
+        build_index(list(paths), collection=shared.collection, settings=settings, progress=progress) as index,
+    ):
+        report = index.report
+        assert report is not None  # noqa: S101 - build_index always reports
+        say(
+            f"{index.count} sentences are indexed ({report.sentences_added} new, in {time.monotonic() - started:.0f} s)"
+        )
+        engine = build_query_engine(index, settings=settings)
+        for question in questions:
+            started = time.monotonic()
+            if not shared.json:
+                data(f"\n> {question}\n")
+            response = engine.answer(question)
+            seconds = time.monotonic() - started
+            found.append({**answer_json(question, response), "seconds": round(seconds, 1)})
+            if shared.json:
+                continue
+            print_answer(response, trace=trace)
+            print_notes(response)
+            data(f"\n({_who(response, settings)}, {seconds:.1f} seconds)")
+    if shared.json:
+        data_json({"llm": choice.llm, "notes": choice.words, "answers": found})
+    elif not questions:
+        words('now ask it: rag ask "question", or rag demo PATH -q "question"')
+
+
+def _who(response: Any, settings: Any) -> str:
+    """ "answered by qwen2.5-coder-1.5b", "the documents' own sentences", "not found"."""
+    status = (response.metadata or {}).get("status")
+    if status in ("answered", "direct"):
+        return f"answered by {settings.llm.model}"
+    return {"extractive": "the documents' own sentences", "not_found": "not found"}.get(str(status), str(status))

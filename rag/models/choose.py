@@ -1,0 +1,79 @@
+"""Which language model a demo can use here: a running Ollama's, else a fetched file, else one that is fetched now."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from indexes.errors import RagWrightError
+from indexes.http import http_client, ollama_base_url
+from rag.models.fetch import Progress, fetch_model
+from rag.models.folder import auto_model, models_folder
+
+TIMEOUT = 2.0  # seconds to wait for an Ollama server that may not be there
+_NO_CHAT = re.compile(r"embed|bge|minilm|e5-|rerank|nomic|gte-|arctic", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Choice:
+    """The settings of the ``llm`` section that use it, and what a person should know about it, a sentence each."""
+
+    llm: dict[str, object]
+    words: list[str] = field(default_factory=list)
+
+
+def choose_model(
+    fetch: str | None,
+    *,
+    preferred: str = "",
+    progress: Progress | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Choice:
+    """Return the best language model that can be had here; extractive answers where none can.
+
+    Args:
+        fetch: name of the model to fetch where there is none; None fetches nothing.
+        preferred: a model name that is taken first where Ollama has it.
+    """
+    base_url = ollama_base_url(None, environ)
+    models = ollama_models(base_url)
+    if models:
+        model = next((name for name in models if name in (preferred, f"{preferred}:latest")), models[0])
+        return Choice(
+            {"provider": "ollama", "model": model},
+            [f"an Ollama server is running at {base_url}, so its model {model} writes the answers"],
+        )
+    name = auto_model(models_folder(environ))
+    if name is not None:
+        return Choice({"provider": "llama_cpp", "model": name}, [f"the fetched model {name} writes the answers"])
+    if fetch is None:
+        return Choice({"provider": "none"}, ["no language model is here, so answers are the documents' own sentences"])
+    try:
+        found = fetch_model(fetch, progress=progress, environ=environ)
+    except RagWrightError as error:
+        return Choice(
+            {"provider": "none"},
+            [
+                f"the language model {fetch} cannot be had: {error}",
+                "answers are the documents' own sentences instead",
+            ],
+        )
+    return Choice(
+        {"provider": "llama_cpp", "model": found.name},
+        [*found.notes, f"{found.name} was fetched from {found.source}, and writes the answers"],
+    )
+
+
+def ollama_models(base_url: str, timeout: float = TIMEOUT) -> list[str]:
+    """Return the names of the chat models of an Ollama server, newest first; [] where none is running."""
+    try:
+        with http_client(base_url, timeout) as client:
+            entries = client.get("/api/tags").raise_for_status().json()["models"]
+        names = [str(entry.get("name") or entry.get("model")) for entry in entries]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [name for name in names if not _NO_CHAT.search(name)]

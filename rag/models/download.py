@@ -1,0 +1,80 @@
+"""One file over HTTP: short time-outs for connecting, and a download that goes on where it broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from indexes.errors import LLMError
+from indexes.http import is_loopback
+from rag.models.partial import BLOCK, PartialFile
+
+CONNECT = 5.0  # seconds: a hub that does not answer by then is not reached here
+READ = 60.0
+PIECE = 32 * BLOCK  # bytes that are lost at most when a download breaks off
+
+
+@dataclass(slots=True)
+class NotReachedError(Exception):
+    """The server did not answer, or does not have the file; ``why`` is for a person."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def add_download(
+    url: str, partial: PartialFile, *, size: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Append what is missing of the file at ``url``.
+
+    Args:
+        size: bytes of the whole file, where known; else the server's word counts.
+
+    Raises:
+        NotReachedError: the server cannot be reached or has no such file.
+        LLMError: the connection broke on the way; the next call goes on.
+        DiskSpaceError: the disk cannot hold it.
+    """
+    headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
+    timeout = httpx.Timeout(READ, connect=CONNECT)
+    try:
+        with (
+            httpx.Client(timeout=timeout, follow_redirects=True, trust_env=not is_loopback(url)) as client,
+            client.stream("GET", url, headers=headers) as answer,
+        ):
+            if answer.status_code == 416:  # all of it is there already
+                return
+            if answer.status_code not in (200, 206):
+                raise NotReachedError(f"it answered {answer.status_code}")
+            if partial.size and answer.status_code == 200:
+                raise LLMError(f"{url} cannot go on where the download broke off", remedy="run it again with --restart")
+            total = size or partial.size + int(answer.headers.get("content-length") or 0)
+            partial.need(total)
+            for piece in _pieces(answer.iter_bytes(BLOCK)):
+                partial.add(str(len(partial.pieces)), piece)
+                if progress is not None:
+                    progress(partial.size, total)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise NotReachedError(f"it cannot be reached ({str(error) or type(error).__name__})") from error
+    except httpx.HTTPError as error:
+        raise LLMError(
+            f"the download of {url} broke off ({str(error) or type(error).__name__})",
+            remedy="run the command again: it goes on from there",
+        ) from error
+
+
+def _pieces(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    piece: list[bytes] = []
+    held = 0
+    for block in blocks:
+        piece.append(block)
+        held += len(block)
+        if held >= PIECE:
+            yield piece
+            piece, held = [], 0
+    if piece:
+        yield piece
