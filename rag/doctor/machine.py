@@ -25,7 +25,7 @@ VERSIONS: dict[str, tuple[str | None, str | None, str]] = {
     "qdrant-edge-py": ("0.9", "0.10", "a beta whose calls change between versions"),
     "qdrant-client": ("1.20", "2", "substring filters came with 1.20"),
     "llama-index-core": ("0.14.20", "0.15", "the base classes of stores and engines changed"),
-    "transformers": ("4.51", "6", "FlagEmbedding 1.4 is not made for another one"),
+    "transformers": ("5.0", "6", "FlagEmbedding 1.4 is not made for another one"),
     "sentence-transformers": ("5.1", "7", "encode_query and encode_document came with 5.1"),
     "FlagEmbedding": ("1.4", "2", "earlier ones do not work with transformers 5"),
     "torch": ("2.5", None, "bfloat16 on processors"),
