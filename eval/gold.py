@@ -11,14 +11,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from indexes.text.characters import HAN, comparable, compatible, is_wide, visible
+
 Gold = Sequence[Sequence[str]]
 
 _MARKERS = re.compile(r"\s*[\[［【][\d\s,，、^–-]+[\]］】]")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 # One Han character, or a run of other letters and digits.
-_TOKEN = re.compile(
-    r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
-)
+_TOKEN = re.compile(rf"[{HAN}]|[^\W{HAN}]+")
 
 
 def normalise(text: str) -> str:
@@ -27,7 +27,7 @@ def normalise(text: str) -> str:
     >>> normalise("The Answer: Ｔampa, Florida [1]")
     'answer tampa florida'
     """
-    plain = unicodedata.normalize("NFKC", _MARKERS.sub(" ", text)).lower()
+    plain = compatible(visible(_MARKERS.sub(" ", text))).lower()
     kept = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in plain)
     return " ".join(_ARTICLES.sub(" ", kept).split())
 
@@ -47,24 +47,10 @@ def contains(answer: str, gold: Gold) -> float:
     return float(bool(gold) and all(any(f" {' '.join(tokens(one))} " in text for one in any_of) for any_of in gold))
 
 
-def normal(text: str) -> str:
-    """Text for comparing: width and compatibility forms joined (NFKC), case folded, white space as one blank, none
-    beside Chinese characters."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    if folded.isascii() or " " not in folded:
-        return folded
-    kept = [
-        c
-        for i, c in enumerate(folded)
-        if c != " " or not (_wide(folded[i - 1]) or _wide(folded[i + 1]))  # never first or last: split() saw to it
-    ]
-    return "".join(kept)
-
-
 def holds(text: str, answers: Gold) -> bool:
     """True where ``text`` holds, of every group of alternatives, at least one (``Dataset.answers``)."""
-    there = normal(text)
-    return bool(answers) and all(any(_inside(normal(answer), there) for answer in group) for group in answers)
+    there = comparable(text)
+    return bool(answers) and all(any(_inside(comparable(answer), there) for answer in group) for group in answers)
 
 
 def first_window(windows: Iterable[str], answers: Gold) -> int | None:
@@ -85,8 +71,4 @@ def _inside(answer: str, text: str) -> bool:
 
 
 def _word(character: str) -> bool:
-    return character.isalnum() and not _wide(character)
-
-
-def _wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF"
+    return character.isalnum() and not is_wide(character)

@@ -20,7 +20,7 @@ import numpy as np
 
 from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.encoders.paired import PairedEncoder
-from indexes.encoders.vectors import estimate_tokens
+from indexes.encoders.vectors import estimated_tokens
 from indexes.errors import SettingsError
 
 FORMAT = 1
@@ -103,7 +103,7 @@ class CachedEncoder(Cached):
         """As ``CountsTokens.count_tokens``: the splitter cuts the same sentences with the cache as without it."""
         if isinstance(self._inner, CountsTokens):
             return self._inner.count_tokens(texts)
-        return estimate_tokens(texts)
+        return estimated_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         return self.store.encode("d", texts, self._inner.encode_documents)[0]

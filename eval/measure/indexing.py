@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.measure.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest, make_folder
-from eval.measure.process_lock import ProcessLock
 from indexes.encoders.base import Encoder
 from indexes.errors import SourceError
+from indexes.files import beside
+from indexes.lock import Lock
 from indexes.settings.sections import IndexSettings
 
 COLLECTION = "eval"
@@ -69,12 +69,11 @@ def index_dataset(
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
     make_folder(place.parent)
-    lock_file = place.with_name(place.name + ".lock")
-    lock = ProcessLock(lock_file, f"the index of {dataset.name!r}", say=say or _LOG.warning)
+    lock = Lock(place.with_name(place.name + ".lock"), f"the index of {dataset.name!r}")
+    lock.take(say or _LOG.warning)
     try:
         report = None
         if not (place / DONE).is_file():
-            shutil.rmtree(place, ignore_errors=True)
             report = _build(dataset, settings, place, model, progress)
         index = open_index(COLLECTION, settings=_at(settings, place), encoder=model)
     except BaseException:
@@ -96,7 +95,7 @@ def index_dataset(
 def _build(
     dataset: Dataset, settings: IndexSettings, place: Path, model: Encoder, progress: Callable[[Any], None] | None
 ) -> Any:
-    """Build beside ``place`` and rename; what an interrupted build left there goes first. The report of the build."""
+    """Build the index whole or not at all; the report of the build."""
     from llama_index.core.schema import Document
 
     from indexes import build_index
@@ -106,14 +105,12 @@ def _build(
         for p in dataset.corpus.values()
         if p.content.strip()
     ]
-    aside = place.with_name(place.name + ".building")
-    shutil.rmtree(aside, ignore_errors=True)
-    with build_index(
-        documents, collection=COLLECTION, settings=_at(settings, aside), encoder=model, progress=progress
-    ) as index:
-        report = index.report
-    (aside / DONE).write_text("", encoding="utf-8")
-    aside.rename(place)
+    with beside(place) as aside:
+        with build_index(
+            documents, collection=COLLECTION, settings=_at(settings, aside), encoder=model, progress=progress
+        ) as index:
+            report = index.report
+        (aside / DONE).write_text("", encoding="utf-8")
     return report
 
 

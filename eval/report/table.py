@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
+
+from indexes.text.characters import columns
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A plain table: the first column to the left, numbers to the right, floats with four places."""
     texts = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(head, *texts, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(head, *texts, strict=True)]
     lines = []
     for row in (list(head), *texts):
         cells = [
@@ -36,10 +37,6 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def _pad(text: str, width: int, *, left: bool) -> str:
-    blanks = " " * (width - _width(text))
+    blanks = " " * (width - columns(text))
     return text + blanks if left else blanks + text

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import threading
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -19,13 +18,13 @@ import numpy as np
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
 from indexes.encoders.vectors import join
 from indexes.settings.sections import SparseSettings
+from indexes.text.characters import WITHOUT_BLANKS, compatible
 
 VERSION = 1  # of the tokenisation: a change makes old collections incomparable
 CACHED_WORDS = 500_000
 
 # Han (with extensions), kana: no blanks between words. Everything else: runs of letters and digits.
-_HAN = "\u2e80-\u2fdf\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_RUNS = re.compile(rf"([{_HAN}]+)|([^\W_{_HAN}]+(?:['’][^\W_{_HAN}]+)*)")
+_RUNS = re.compile(rf"([{WITHOUT_BLANKS}]+)|([^\W_{WITHOUT_BLANKS}]+(?:['’][^\W_{WITHOUT_BLANKS}]+)*)")
 
 _ACRONYM = re.compile(r"\b(?:[a-z]\.){2,}")  # u.s. is us
 
@@ -104,9 +103,7 @@ class Bm25:
         return SparseVector(np.array(terms, np.uint32), np.array([counts[term] for term in terms], np.float32))
 
     def _words(self, text: str) -> list[str]:
-        if not text.isascii() and not unicodedata.is_normalized("NFKC", text):
-            text = unicodedata.normalize("NFKC", text)
-        text = text.lower()
+        text = compatible(text).lower()
         if text.count(".") > 1:
             text = _ACRONYM.sub(lambda match: match.group().replace(".", ""), text)
         words: list[str] = []

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded, Encoder, SparseVector
 from indexes.encoders.paired import PairedEncoder
-from indexes.manifest.journal import pack_sparse, unpack_sparse
-from indexes.manifest.manifest import sqlite_errors
+from indexes.encoders.vectors import pack_sparse, unpack_sparse
+from indexes.sqlite import sqlite_errors
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint
 from indexes.encoders.bm25 import Bm25
-from indexes.encoders.vectors import estimate_tokens
+from indexes.encoders.vectors import estimated_tokens
 
 
 class PairedEncoder:
@@ -44,7 +44,7 @@ class PairedEncoder:
         """As ``CountsTokens.count_tokens``; a foreign dense model that cannot count has its tokens estimated."""
         if isinstance(self.dense, CountsTokens):
             return self.dense.count_tokens(texts)
-        return estimate_tokens(texts)
+        return estimated_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         encoded = self.dense.embed(texts, query=False)

@@ -8,18 +8,15 @@ of it is finished by ``indexes.recovery`` from what stands here, without the mod
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from indexes.encoders.base import SparseVector
+from indexes.encoders.vectors import pack_sparse, unpack_sparse
 from indexes.encoders.window_pooling import ReadyPoint
-from indexes.manifest.manifest import sqlite_errors
 from indexes.nodes.record import SentenceRecord
+from indexes.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parts (
@@ -36,19 +33,18 @@ class Journal:
 
     def __init__(self, manifest_path: Path | None) -> None:
         self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")
-        self._mutex = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        # A long document must not leave a long file.
+        self._db = Database(self.path, _SCHEMA, journal="TRUNCATE", synchronous="FULL", vacuum="FULL")
 
     @property
     def empty(self) -> bool:
         """True when there is nothing in it, without making a file."""
         if not self._there():
             return True
-        with self._db() as db:
-            return not any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("parts", "complete"))  # noqa: S608
+        return not any(self._db.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("parts", "complete"))  # noqa: S608
 
     def _there(self) -> bool:
-        return self._connection is not None or (self.path is not None and self.path.exists())
+        return self._db.is_open or (self.path is not None and self.path.exists())
 
     def append(self, doc_id: str, points: Sequence[ReadyPoint]) -> None:
         """More points of a document, in order."""
@@ -58,13 +54,11 @@ class Journal:
             payloads = json.dumps([point.record.to_payload() for point in part], default=_refuse)
             dense = np.stack([point.dense for point in part]).astype("<f4")
             rows.append((doc_id, payloads, dense.tobytes(), pack_sparse([point.sparse for point in part])))
-        with self._transaction() as db:
-            db.executemany("INSERT INTO parts (doc_id, payloads, dense, sparse) VALUES (?, ?, ?, ?)", rows)
+        self._db.many("INSERT INTO parts (doc_id, payloads, dense, sparse) VALUES (?, ?, ?, ?)", rows)
 
     def complete(self, truncated: Mapping[str, int]) -> None:
         """All points of these documents (with how many were truncated) stand here: the model is needed no more."""
-        with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO complete VALUES (?, ?)", list(truncated.items()))
+        self._db.many("INSERT OR REPLACE INTO complete VALUES (?, ?)", list(truncated.items()))
 
     def holds(self, doc_id: str) -> bool:
         """True when the document is complete here."""
@@ -77,21 +71,20 @@ class Journal:
     def _truncated(self, doc_id: str) -> int | None:
         if not self._there():
             return None
-        with self._db() as db:
-            row = db.execute("SELECT truncated FROM complete WHERE doc_id = ?", (doc_id,)).fetchone()
-        return None if row is None else int(row[0])
+        rows = self._db.rows("SELECT truncated FROM complete WHERE doc_id = ?", (doc_id,))
+        return int(rows[0][0]) if rows else None
 
     def parts(self, doc_id: str) -> Iterator[list[ReadyPoint]]:
         """The document's points as they were appended, a part at a time."""
         last = -1
         while True:
-            with self._db() as db:
-                row = db.execute(
-                    "SELECT id, payloads, dense, sparse FROM parts WHERE doc_id = ? AND id > ? ORDER BY id LIMIT 1",
-                    (doc_id, last),
-                ).fetchone()
-            if row is None:
+            rows = self._db.rows(
+                "SELECT id, payloads, dense, sparse FROM parts WHERE doc_id = ? AND id > ? ORDER BY id LIMIT 1",
+                (doc_id, last),
+            )
+            if not rows:
                 return
+            row = rows[0]
             last = row[0]
             payloads = json.loads(row[1])
             dense = np.frombuffer(row[2], "<f4").reshape(len(payloads), -1).astype(np.float32)
@@ -106,73 +99,24 @@ class Journal:
         if self.empty:
             return
         rows = [(doc_id,) for doc_id in doc_ids]
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             db.executemany("DELETE FROM parts WHERE doc_id = ?", rows)
             db.executemany("DELETE FROM complete WHERE doc_id = ?", rows)
 
     def clear(self) -> None:
         if self.empty:
             return
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             db.execute("DELETE FROM parts")
             db.execute("DELETE FROM complete")
 
     def close(self) -> None:
         """An empty journal leaves no file behind."""
-        with self._mutex:
-            if self._connection is None:
-                return
-            done = self.empty
-            self._connection.close()
-            self._connection = None
-            if done and self.path is not None:
-                self.path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _db(self) -> Iterator[sqlite3.Connection]:
-        with self._mutex, sqlite_errors(self.path):
-            if self._connection is None:
-                db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
-                db.execute("PRAGMA auto_vacuum=FULL")  # a long document must not leave a long file
-                db.execute("PRAGMA journal_mode=TRUNCATE")
-                db.execute("PRAGMA synchronous=FULL")
-                db.executescript(_SCHEMA)
-                self._connection = db
-            yield self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._db() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-
-
-def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
-    """Lengths (uint32), all indices (uint32), all values (float32), little-endian; None where there is none."""
-    there = [vector for vector in vectors if vector is not None]
-    if len(there) != len(vectors):
-        return None
-    lengths = np.array([len(vector) for vector in there], "<u4")
-    indices = [vector.indices.astype("<u4") for vector in there]
-    values = [vector.values.astype("<f4") for vector in there]
-    return b"".join(array.tobytes() for array in (lengths, *indices, *values))
-
-
-def unpack_sparse(blob: bytes | None, count: int) -> list[SparseVector | None]:
-    if blob is None:
-        return [None] * count
-    lengths = np.frombuffer(blob, "<u4", count)
-    total = int(lengths.sum())
-    indices = np.frombuffer(blob, "<u4", total, offset=4 * count).astype(np.uint32)
-    values = np.frombuffer(blob, "<f4", total, offset=4 * (count + total)).astype(np.float32)
-    ends = np.cumsum(lengths)
-    return [SparseVector(indices[end - n : end], values[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
+        if self._db.is_open:
+            if self.empty:
+                self._db.remove()
+            else:
+                self._db.close()
 
 
 def _refuse(value: object) -> object:

@@ -7,16 +7,17 @@ happens. A file with the content of another one is a *copy*: its path is kept he
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes.errors import CollectionLockedError, DiskSpaceError, StoreError
+from indexes.lock import Lock
+from indexes.sqlite import Database
 
 READ_AGAIN = "read again"  # in place of a recipe: no run's recipe is this
+
+IF_DAMAGED = "restore it from a backup, or delete it: the next 'rag ingest' reads the files again"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -90,53 +91,53 @@ class Manifest:
 
     def __init__(self, path: Path | str) -> None:
         self.path = None if path == ":memory:" else Path(path)
-        self._mutex = threading.RLock()
-        self._guard: sqlite3.Connection | None = None
+        # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
+        self._db = Database(self.path, _SCHEMA, synchronous="FULL", if_damaged=IF_DAMAGED)
+        self._lock: Lock | None = None
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._errors():
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-            if self.path is not None:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
-                self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            if "points" not in {row[1] for row in self._db.execute("PRAGMA table_info(documents)")}:
-                self._db.execute("ALTER TABLE documents ADD COLUMN points TEXT NOT NULL DEFAULT ''")
+            self._lock = Lock(
+                self.path.with_suffix(".lock"),
+                f"the collection of {self.path}",
+                close_first="let that run end first",
+                states=("being written to by", "being written to by"),
+            )
+        with self._db.connection() as db:
+            if "points" not in {row[1] for row in db.execute("PRAGMA table_info(documents)")}:
+                db.execute("ALTER TABLE documents ADD COLUMN points TEXT NOT NULL DEFAULT ''")
 
     # ---- reading ----
 
     def get(self, doc_id: str) -> Entry | None:
         """The finished entry of a document, or None."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'", (doc_id,))  # noqa: S608
+        rows = self._db.rows(f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'", (doc_id,))  # noqa: S608
         return Entry(*rows[0]) if rows else None
 
     def __iter__(self) -> Iterator[Entry]:
         query = f"SELECT {_COLUMNS} FROM documents WHERE state = 'done' ORDER BY doc_id"  # noqa: S608
-        return (Entry(*row) for row in self._rows(query))
+        return (Entry(*row) for row in self._db.rows(query))
 
     def unfinished(self) -> list[str]:
         """Ids of the documents whose points a run began to touch and did not finish."""
-        return [row[0] for row in self._rows("SELECT doc_id FROM documents WHERE state = 'writing' ORDER BY doc_id")]
+        return [row[0] for row in self._db.rows("SELECT doc_id FROM documents WHERE state = 'writing' ORDER BY doc_id")]
 
     def copies(self, source: str | None = None) -> list[Copy]:
         """Files that are stored under another one (under ``source``)."""
         query = "SELECT path, source, content, size, mtime_ns FROM copies"
         if source is None:
-            return [Copy(*row) for row in self._rows(f"{query} ORDER BY path")]
-        return [Copy(*row) for row in self._rows(f"{query} WHERE source = ? ORDER BY path", (source,))]
+            return [Copy(*row) for row in self._db.rows(f"{query} ORDER BY path")]
+        return [Copy(*row) for row in self._db.rows(f"{query} WHERE source = ? ORDER BY path", (source,))]
 
     def faults(self) -> dict[str, list[tuple[str, str]]]:
         """Archive -> (member, why it could not be read) of those archives that are stored."""
         found: dict[str, list[tuple[str, str]]] = {}
         query = "SELECT source, path, reason FROM faults WHERE source IN (SELECT source FROM documents) ORDER BY path"
-        for source, path, reason in self._rows(query):
+        for source, path, reason in self._db.rows(query):
             found.setdefault(source, []).append((path, reason))
         return found
 
     def fact(self, name: str) -> str | None:
         """A remembered value, such as the settings of the encoder."""
-        rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
+        rows = self._db.rows("SELECT value FROM facts WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     # ---- writing ----
@@ -153,7 +154,7 @@ class Manifest:
             faults: file -> what was wrong in it, as ``faults()`` gives it; replaces what was noted of that file.
         """
         entries = [entries] if isinstance(entries, Entry) else entries
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO documents "
                 "(doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points, state) "
@@ -171,7 +172,7 @@ class Manifest:
 
     def finish_many(self, rows: Iterable[tuple[str, int, int, str]], removed: Iterable[str] = ()) -> None:
         """``finish`` for (doc_id, sentences, truncated, points) of several; others are forgotten, in one step."""
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             db.executemany(
                 "UPDATE documents SET state = 'done', sentences = ?, truncated = ?, points = ? WHERE doc_id = ?",
                 [(sentences, truncated, points, doc_id) for doc_id, sentences, truncated, points in rows],
@@ -180,33 +181,33 @@ class Manifest:
 
     def touch_many(self, rows: Iterable[tuple[str, int, int]]) -> None:
         """Record new stats of documents whose content is the same: (doc_id, size, mtime_ns) each."""
-        self._many(
+        self._db.many(
             "UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?",
             [(size, mtime_ns, doc_id) for doc_id, size, mtime_ns in rows],
         )
 
     def read_again(self, doc_ids: Iterable[str]) -> None:
         """The next run that meets the files of these documents reads them, changed or not."""
-        self._many("UPDATE documents SET recipe = ? WHERE doc_id = ?", [(READ_AGAIN, doc_id) for doc_id in doc_ids])
+        self._db.many("UPDATE documents SET recipe = ? WHERE doc_id = ?", [(READ_AGAIN, doc_id) for doc_id in doc_ids])
 
     def forget(self, doc_ids: str | Iterable[str]) -> None:
         doc_ids = [doc_ids] if isinstance(doc_ids, str) else doc_ids
-        self._many("DELETE FROM documents WHERE doc_id = ?", [(doc_id,) for doc_id in doc_ids])
+        self._db.many("DELETE FROM documents WHERE doc_id = ?", [(doc_id,) for doc_id in doc_ids])
 
     def add_copies(self, copies: Iterable[Copy]) -> None:
-        self._many(
+        self._db.many(
             "INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?, ?)",
             [(copy.path, copy.source, copy.content, copy.size, copy.mtime_ns) for copy in copies],
         )
 
     def forget_copies(self, paths: Iterable[str]) -> None:
-        self._many("DELETE FROM copies WHERE path = ?", [(path,) for path in paths])
+        self._db.many("DELETE FROM copies WHERE path = ?", [(path,) for path in paths])
 
     def remember(self, name: str, value: str) -> None:
-        self._many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
+        self._db.many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
     def clear(self) -> None:
-        with self._transaction() as db:
+        with self._db.transaction() as db:
             for table in ("documents", "copies", "faults", "facts"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
@@ -219,11 +220,8 @@ class Manifest:
         Raises:
             CollectionLockedError: another process is writing into this collection.
         """
-        if not self.lock():
-            raise CollectionLockedError(
-                f"another process is writing into the collection of {self.path}",
-                remedy="wait until it has finished, or stop it",
-            )
+        if self._lock is not None:
+            self._lock.take()
         try:
             yield
         finally:
@@ -231,71 +229,12 @@ class Manifest:
 
     def lock(self) -> bool:
         """Take the writer's lock; False where another process has it. Always True for ``":memory:"``."""
-        if self.path is None or self._guard is not None:
-            return True
-        guard = sqlite3.connect(
-            self.path.with_suffix(".lock"), isolation_level=None, timeout=0, check_same_thread=False
-        )
-        try:
-            guard.execute("BEGIN EXCLUSIVE")  # the operating system's file lock: gone with its process
-        except sqlite3.OperationalError:
-            guard.close()
-            return False
-        self._guard = guard
-        return True
+        return self._lock is None or self._lock.try_take()
 
     def unlock(self) -> None:
-        if self._guard is not None:
-            self._guard.close()
-            self._guard = None
+        if self._lock is not None:
+            self._lock.release()
 
     def close(self) -> None:
         self.unlock()
-        with self._mutex:
-            self._db.close()
-
-    # ---- every statement goes through one of these ----
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
-        with self._errors():
-            return self._db.execute(query, values).fetchall()
-
-    def _many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        if rows:
-            with self._transaction() as db:
-                db.executemany(statement, rows)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        with self._mutex, sqlite_errors(self.path):
-            yield
-
-
-@contextmanager
-def sqlite_errors(path: Path | None) -> Iterator[None]:
-    """SQLite's errors in one sentence: a full disk, and a file that cannot be used."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if "full" in str(error):
-            raise DiskSpaceError(
-                f"the disk is full: {path} cannot be written",
-                remedy="free disk space and run it again; what was acknowledged is kept",
-            ) from error
-        raise StoreError(
-            f"{path or 'the manifest in memory'} cannot be used ({error})",
-            remedy="check the file and its permissions; a damaged one can be deleted: the next 'rag ingest' reads "
-            "the files again",
-        ) from error
+        self._db.close()

@@ -10,8 +10,8 @@ from indexes.errors import SettingsError
 from indexes.settings.sections import IndexSettings, StoreSettings
 
 # What lies beside a manifest, under the collection's name.
-_DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.half")
-_BESIDE = (*_DATABASES, ".journal", ".lock", ".lock-journal", ".sentences")
+_DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.part")
+_BESIDE = (*_DATABASES, ".journal", ".journal-journal", ".lock", ".lock-journal", ".sentences")
 ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
 
 

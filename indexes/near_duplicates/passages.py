@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.manifest.manifest import sqlite_errors
+from indexes.errors import StoreError
 from indexes.near_duplicates.minhash import alike, normalised, packed, signatures
 from indexes.nodes.record import SentenceRecord
+from indexes.sqlite import Database, copy_database
 
 RUN = 3  # sentences of a passage
 LEAST_CHARS = 60  # letters and digits in them: three short lines are no passage
@@ -42,7 +43,6 @@ CREATE TABLE IF NOT EXISTS passages (
 CREATE TABLE IF NOT EXISTS bands (key INTEGER PRIMARY KEY, place INTEGER);
 """
 _POSITION_BITS = 32  # a place is a document's number and the position of a passage's first sentence
-_LOOKUP = 500
 COMMIT_RECORDS = 4096  # bands lie at random: a commit writes nearly every page of them, however few are new
 _NOTHING = np.zeros(0, np.uint8)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
@@ -89,8 +89,9 @@ class RepeatedPassages:
     """
 
     def __init__(self, repeated: Repeated, path: Path | None, is_stored: Callable[[str], bool]) -> None:
-        self._repeated, self._path, self._is_stored = repeated, path, is_stored
-        self._db: sqlite3.Connection | None = None
+        self._repeated, self._is_stored = repeated, is_stored
+        # Losing it costs a comparison, never a document.
+        self._db = Database(path, _SCHEMA, synchronous="OFF", derived=True)
         self._numbers: dict[str, int] = {}  # documents of this run
         self._alive: dict[int, bool] = {}
         self._last: deque[_Sentence] = deque(maxlen=RUN)
@@ -104,8 +105,7 @@ class RepeatedPassages:
         passages = self._passages(records)
         if not passages:
             return
-        with sqlite_errors(self._path):
-            db = self._opened()
+        with self._db.connection() as db:
             try:
                 if not db.in_transaction:
                     db.execute("BEGIN IMMEDIATE")
@@ -120,12 +120,11 @@ class RepeatedPassages:
                 raise
 
     def close(self) -> None:
-        if self._db is not None:
-            with contextlib.suppress(sqlite3.Error):  # a full disk: derived
-                if self._db.in_transaction:
-                    self._db.execute("COMMIT")
+        if self._db.is_open:
+            with contextlib.suppress(StoreError), self._db.connection() as db:  # a full disk: derived
+                if db.in_transaction:
+                    db.execute("COMMIT")
             self._db.close()
-            self._db = None
 
     # ---- sentences to passages ----
 
@@ -160,9 +159,9 @@ class RepeatedPassages:
         whole = [passage for passage in passages if passage is not None]
         for one in whole:
             one.place = self._number(db, one.sentences[0]) << _POSITION_BITS | one.sentences[0].position
-        places = _fetch(db, "SELECT key, place FROM bands WHERE key IN", {key for p in whole for key in p.keys})
+        places = self._db.rows_of("SELECT key, place FROM bands WHERE key IN", {key for p in whole for key in p.keys})
         known = {key: place for key, place in places if self._lives(db, place >> _POSITION_BITS)}
-        bins = {place: row for place, *row in self._stored(db, set(known.values()))}
+        bins = {place: row for place, *row in self._stored(set(known.values()))}
         for passage in passages:
             if passage is None:
                 self._within = False
@@ -246,8 +245,8 @@ class RepeatedPassages:
             self._alive[number] = row is not None and self._is_stored(row[0])
         return self._alive[number]
 
-    def _stored(self, db: sqlite3.Connection, places: set[int]) -> Iterable[Any]:
-        return _fetch(db, "SELECT place, section, bins FROM passages WHERE place IN", places)
+    def _stored(self, places: set[int]) -> list[Any]:
+        return self._db.rows_of("SELECT place, section, bins FROM passages WHERE place IN", sorted(places))
 
     def _store(self, db: sqlite3.Connection) -> None:
         fresh, self._fresh = self._fresh, []
@@ -263,41 +262,12 @@ class RepeatedPassages:
         bands = [(key, passage.place) for passage, keys in fresh for key in keys]
         db.executemany("INSERT OR REPLACE INTO bands VALUES (?, ?)", bands)
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is None:
-            try:
-                self._db = self._connected()
-            except sqlite3.DatabaseError as error:
-                if self._path is None or isinstance(error, sqlite3.OperationalError):
-                    raise
-                self._path.unlink()  # damaged by a power cut, and derived
-                self._db = self._connected()
-        return self._db
-
-    def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path or ":memory:", isolation_level=None, check_same_thread=False, timeout=30)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=OFF")  # losing it costs a comparison, never a document
-            db.executescript(_SCHEMA)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
 
 def copy_passages(source: Path | None, target: Path | None) -> None:
-    """The database of one collection for another one of the same documents; one that is there is left alone."""
-    if source is None or target is None or target.exists() or not source.exists():
-        return
-    half = target.with_name(f"{target.name}.half")
-    try:
-        with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(half)) as new:
-            old.backup(new)
-    except sqlite3.DatabaseError:  # damaged by a power cut, and derived
-        half.unlink(missing_ok=True)
-        return
-    half.replace(target)
+    """The database of one collection for another one of the same documents; one that is there is left alone, and one
+    that a power cut damaged is not copied: it is derived."""
+    if source is not None and target is not None and source.exists() and not target.exists():
+        copy_database(source, target)
 
 
 def _keys(bins: NDArray[np.uint32]) -> list[list[int]]:
@@ -309,13 +279,6 @@ def _keys(bins: NDArray[np.uint32]) -> list[list[int]]:
         mixed ^= mixed >> np.uint64(29)
     keys: list[list[int]] = mixed.view(np.int64).tolist()
     return keys
-
-
-def _fetch(db: sqlite3.Connection, query: str, values: set[int]) -> Iterable[Any]:
-    wanted = sorted(values)
-    for start in range(0, len(wanted), _LOOKUP):
-        part = wanted[start : start + _LOOKUP]
-        yield from db.execute(f"{query} ({','.join('?' * len(part))})", part)
 
 
 def _is_same_run(one: int, section: int, other: int, other_section: int) -> bool:

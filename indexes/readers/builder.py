@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from indexes.readers.inline import plain
 from indexes.readers.outline import Section
+from indexes.text.characters import CJK, visible
 
-CJK = "\u2e80-\u2fff\u3001-\u30ff\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\u2018-\u201d\U00020000-\U0003ffff"
-_CJK_CHAR = re.compile(f"[{CJK}]")
-_CJK_BREAK = re.compile(f"(?<=[{CJK}])[ \t]*+[\r\n]\\s*+(?=[{CJK}])")
+_WITH_QUOTES = f"{CJK}\u2018-\u201d"
+_CJK_CHAR = re.compile(f"[{_WITH_QUOTES}]")
+_CJK_BREAK = re.compile(f"(?<=[{_WITH_QUOTES}])[ \t]*+[\r\n]\\s*+(?=[{_WITH_QUOTES}])")
 _LINK_BREAKERS = re.compile(r"[\s()<>|]")
 _SPACES = re.compile(r"[^\S\n]+")
 
@@ -115,7 +116,7 @@ class OutlineBuilder:
 
 def collapse(text: str) -> str:
     """White space as a browser shows it: one blank, and none where a line break stands between Chinese characters."""
-    return " ".join(_CJK_BREAK.sub("", plain(text).replace("\u200b", "")).split())
+    return " ".join(_CJK_BREAK.sub("", visible(plain(text))).split())
 
 
 def collapse_lines(text: str) -> str:

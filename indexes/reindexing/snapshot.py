@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexes.manifest.manifest import sqlite_errors
 from indexes.nodes.record import SentenceRecord
+from indexes.sqlite import Database
 from indexes.store.collection import Collection
 
 _SCHEMA = """
@@ -41,12 +38,8 @@ class StoredSentences:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.documents: dict[str, StoredDocument] = {}
-        self._mutex = threading.RLock()
-        with sqlite_errors(path):
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=OFF")  # a copy: after a crash it is taken anew
-            self._db.execute("PRAGMA synchronous=OFF")
-            self._db.executescript(_SCHEMA)
+        # A copy: after a crash it is taken anew.
+        self._db = Database(path, _SCHEMA, journal="OFF", synchronous="OFF", derived=True).open()
 
     def take(self, store: Collection, notify: Callable[[int], None] = lambda count: None) -> int:
         """Copy everything and return the number of sentences; ``notify`` is called with the number so far."""
@@ -62,26 +55,21 @@ class StoredSentences:
                 document.sentences += 1
                 document.ids += uuid.UUID(identity).int
                 rows.append((doc_id, payload.get("position", 0), json.dumps(payload)))
-            with self._mutex, sqlite_errors(self.path):
-                self._db.execute("BEGIN")
-                self._db.executemany("INSERT INTO sentences VALUES (?, ?, ?)", rows)
-                self._db.execute("COMMIT")
+            self._db.many("INSERT INTO sentences VALUES (?, ?, ?)", rows)
             count += len(rows)
             notify(count)
-        with self._mutex, sqlite_errors(self.path):
-            self._db.execute("CREATE INDEX in_order ON sentences (doc_id, position)")
+        self._db.rows("CREATE INDEX in_order ON sentences (doc_id, position)")
         return count
 
     def of(self, doc_id: str) -> Iterator[list[SentenceRecord]]:
         """A document's sentences in order, a page at a time."""
         last: tuple[int, int] = (-1, -1)
         while True:
-            with self._mutex, sqlite_errors(self.path):
-                rows = self._db.execute(
-                    "SELECT position, rowid, payload FROM sentences WHERE doc_id = ? AND (position, rowid) > (?, ?) "
-                    "ORDER BY position, rowid LIMIT ?",
-                    (doc_id, *last, PAGE),
-                ).fetchall()
+            rows = self._db.rows(
+                "SELECT position, rowid, payload FROM sentences WHERE doc_id = ? AND (position, rowid) > (?, ?) "
+                "ORDER BY position, rowid LIMIT ?",
+                (doc_id, *last, PAGE),
+            )
             if not rows:
                 return
             last = (rows[-1][0], rows[-1][1])
@@ -89,8 +77,4 @@ class StoredSentences:
 
     def close(self) -> None:
         """The file goes too."""
-        with self._mutex:
-            self._db.close()
-        if self.path is not None:
-            with suppress(FileNotFoundError):
-                self.path.unlink()
+        self._db.remove()

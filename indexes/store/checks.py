@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.errors import DiskSpaceError, StoreError
+from indexes.text.characters import HAN
 
-_NAME = re.compile(r"[A-Za-z0-9_\-一-鿿][A-Za-z0-9_.\-一-鿿]{0,79}")
+_NAME = re.compile(rf"[A-Za-z0-9_\-{HAN}][A-Za-z0-9_.\-{HAN}]{{0,79}}")
 MEGABYTE = 1 << 20
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 
-CJK = (
-    "\u2e80-\u2fff\u3001-\u30ff\u3100-\u312f\u31a0-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef"
-    "\U00020000-\U0003ffff"
-)
+from indexes.text.characters import CJK, HANGUL
+
 BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
-IS_CJK = re.compile(f"[{CJK}]")
+IS_CJK = re.compile(f"[{CJK}{HANGUL}]")
 WRAP_COLUMNS = 36  # nobody wraps lines that are narrower
 WIDEST = 200  # characters; a longer line was not wrapped
 
@@ -30,7 +28,7 @@ BLOCK_START = re.compile(
 _BEGINS_NO_LINE = frozenset("，。、；：！？）」』】》〉〕”’…％,.;:!?)]}")
 _CLOSES_LINE = frozenset("。！？；：…．‼⁇⁈⁉.!?;:")  # somebody ended the line here on purpose
 _CLOSERS = frozenset("」』”’）》】)\"'")
-_WIDE = re.compile(f"[{CJK}　“”‘’…—]")
+_WIDE = re.compile(f"[{CJK}{HANGUL}　“”‘’…—]")
 _PAUSE = re.compile("[，、；。]")
 
 

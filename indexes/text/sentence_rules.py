@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from indexes.text.characters import HAN, is_han
 from indexes.text.lines import BREAKS, IS_CJK, Paragraph, after_space
 from indexes.text.sentence_words import (
     AFTER_ORDINAL,
@@ -42,7 +43,7 @@ SKIP = {
 }
 _NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks go with the sentence before
 _ATTRIBUTION = re.compile(
-    "(?![没无不])[\u4e00-\u9fff]{0,8}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
+    f"(?![没无不])[{HAN}]{{0,8}}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )
 _INTRODUCED = re.compile('[：:][“「『"]')  # 她问：“几点了？” has its attribution already
 _JAPANESE_QUOTED = re.compile(
@@ -129,7 +130,7 @@ def _quoted_word(text: str, at: int, begin: int) -> bool:
     opener = _OPENER_OF.get(text[at - 1])
     opens = text.rfind(opener, max(begin, at - 60), at - 1) if opener else -1
     before = text[opens - 1] if opens > begin else ""
-    return "\u4e00" <= before <= "\u9fff" and before not in "说道问答喊叫想曰云"
+    return is_han(before) and before not in "说道问答喊叫想曰云"
 
 
 def foreign(text: str, i: int, stop: int) -> tuple[int, int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import httpx
 
-from indexes.http import http_client, is_loopback
+from indexes.http import Answer, ask, http_client, is_loopback, proxy_in_the_way
 from rag.settings import Settings
 
 Status = Literal["ok", "warn", "fail"]
@@ -32,7 +32,7 @@ class Check:
     remedy: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return {"name": self.name, "status": self.status, "found": self.found, "remedy": self.remedy}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -44,85 +44,13 @@ class Probe:
     timeout: float = PATIENCE
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a server said: the response, or why there is none."""
-
-    response: httpx.Response | None = None
-    problem: Literal["", "refused", "unknown host", "timeout", "proxy", "tls", "bad address", "other"] = ""
-    detail: str = ""
-
-    @property
-    def status(self) -> int:
-        return self.response.status_code if self.response is not None else 0
-
-    def json(self) -> dict[str, Any]:
-        """The body as a JSON object; {} when it is none."""
-        if self.response is None:
-            return {}
-        try:
-            body = self.response.json()
-        except ValueError:
-            return {}
-        return body if isinstance(body, dict) else {}
-
-
-def request(
-    base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None, headers: Any = None
-) -> Answer:
+def request(base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None) -> Answer:
     """GET (or POST ``body``) as the package's own clients do: proxies are bypassed for loopback hosts."""
     try:
         with http_client(base_url.rstrip("/"), timeout, api_key) as client:
-            if body is None:
-                return Answer(client.get(path, headers=headers))
-            return Answer(client.post(path, json=body, headers=headers))
-    except httpx.ProxyError as error:
-        return Answer(problem="proxy", detail=str(error))
-    except httpx.TimeoutException:
-        return Answer(problem="timeout", detail=f"no answer within {timeout:g} s")
-    except httpx.ConnectError as error:
-        text = str(error)
-        if "refused" in text:
-            return Answer(problem="refused", detail="the connection was refused: nothing listens there")
-        if any(sign in text for sign in ("Name or service", "nodename", "Temporary failure", "getaddrinfo", "No addr")):
-            return Answer(problem="unknown host", detail="the host name is not known")
-        if "CERTIFICATE" in text or "SSL" in text:
-            return Answer(problem="tls", detail=text)
-        return Answer(problem="other", detail=text or "no connection")
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            return ask(client, "GET" if body is None else "POST", path, body=body)
+    except httpx.InvalidURL as error:
         return Answer(problem="bad address", detail=str(error))
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        return Answer(problem="other", detail=f"{type(error).__name__}: {error}")
-
-
-def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
-    """ "HTTP_PROXY=http://..." when a client that honours proxies would not reach ``base_url`` directly."""
-    url = httpx.URL(base_url)
-    for name in (f"{url.scheme}_proxy", "all_proxy"):
-        for variable in (name, name.upper()):
-            proxy = environ.get(variable)
-            if proxy:
-                rules = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-                return None if _bypassed(url, rules) else f"{variable}={_without_login(proxy)}"
-    return None
-
-
-def _bypassed(url: httpx.URL, rules: str) -> bool:
-    """NO_PROXY as curl reads it: "*", hosts, domains with or without a leading dot, each with a port or not."""
-    for rule in (part.strip().lower() for part in rules.split(",")):
-        host = rule.strip("[]") if rule.count(":") != 1 else rule.partition(":")[0]
-        port = rule.partition(":")[2] if rule.count(":") == 1 else ""
-        if port and port != str(url.port or 80):
-            continue
-        domain = host.lstrip(".")
-        if rule == "*" or (domain and (url.host == domain or url.host.endswith(f".{domain}"))):
-            return True
-    return False
-
-
-def _without_login(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
 
 
 def unreachable(name: str, base_url: str, answer: Answer, environ: Mapping[str, str], remedy: str) -> Check:

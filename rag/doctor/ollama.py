@@ -6,8 +6,8 @@ import shlex
 import shutil
 from collections.abc import Mapping
 
-from indexes.http import is_loopback, ollama_base_url
-from rag.doctor.check import Answer, Check, Probe, proxy_in_the_way, request, unreachable
+from indexes.http import Answer, is_loopback, ollama_base_url, proxy_in_the_way
+from rag.doctor.check import Check, Probe, request, unreachable
 
 DEFAULT_URL = "http://127.0.0.1:11434"
 
@@ -25,9 +25,9 @@ def check_ollama(
     base_url = ollama_base_url(configured, probe.environ)
     answer = request(base_url, "/api/tags", timeout=probe.timeout)
     checks = [*_proxy(role, base_url, probe.environ)]
-    if answer.response is None:
+    if answer.problem:
         return [_why_unreachable(probe, role, base_url, configured, answer), *checks]
-    models = answer.json().get("models")
+    models = answer.object().get("models")
     if answer.status != 200 or not isinstance(models, list):
         return [_not_ollama(probe, role, base_url, answer), *checks]
     checks.insert(0, Check(f"{role} server", "ok", f"Ollama answers at {base_url}"))
@@ -53,7 +53,7 @@ def check_ollama(
 def _context(probe: Probe, role: str, base_url: str, model: str, wanted: int) -> Check:
     name = f"{role} context"
     answer = request(base_url, "/api/show", timeout=probe.timeout, body={"model": model})
-    info = answer.json().get("model_info") or {}
+    info = answer.object().get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length") and isinstance(value, int)]
     if not lengths:
         return Check(name, "warn", f"Ollama does not say how long a context '{model}' reads", "ollama show " + model)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from indexes.http import is_loopback
-from rag.doctor.check import Answer, Check, Probe, request, unreachable
+from indexes.http import Answer, is_loopback
+from rag.doctor.check import Check, Probe, request, unreachable
 
 
 def check_openai(
@@ -36,11 +36,11 @@ def check_openai(
     key = probe.environ.get(api_key_env)
     path = "/models" if base_url.rstrip("/").endswith("/v1") or not models_optional else "/v1/models"
     answer = request(base_url, path, timeout=probe.timeout, api_key=key)
-    if answer.response is None:
+    if answer.problem:
         return [unreachable(name, base_url, answer, probe.environ, _start(role, base_url, model))]
     if answer.status in (401, 403):
         return [_refused_key(name, base_url, api_key_env, key, answer.status)]
-    models = answer.json().get("data")
+    models = answer.object().get("data")
     if answer.status != 200 or not isinstance(models, list):
         if models_optional and answer.status in (404, 405):
             return [Check(name, "ok", f"a server answers at {base_url} (it lists no models)")]
@@ -98,7 +98,7 @@ def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None,
     longer = f"{base_url.rstrip('/')}/v1"
     if not base_url.rstrip("/").endswith("/v1"):
         again = request(longer, "/models", timeout=probe.timeout / 2, api_key=key)
-        if again.status == 200 and isinstance(again.json().get("data"), list):
+        if again.status == 200 and isinstance(again.object().get("data"), list):
             found = f"{base_url}/models is not there (status {answer.status}), but {longer}/models is"
             return Check(name, "fail", found, f"export RAG_{role.upper()}_BASE_URL={longer}")
     return Check(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import CollectionNotFoundError, RagWrightError
+from indexes.lock import holder_of
 from rag.doctor.check import Check, Probe, request
 from rag.settings import Settings
 
@@ -71,19 +72,11 @@ def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
 
 
 def check_lock(folder: Path, collection: str) -> list[Check]:
-    """Whether another process holds the embedded collection. A shared lock is tried, and let go at once."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no wheel of the embedded engine, hence no such lock
+    """Whether another process holds the embedded collection."""
+    if not (folder / "lock").exists():
         return []
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY)
-    except FileNotFoundError:
-        return []
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").partition(" ")[0].strip()
+    holder = holder_of(folder / "lock")
+    if holder is not None:
         who = f"process {holder}" if holder else "another process"
         mend = f"stop it (kill {holder}), or " if holder else "stop it, or "
         return [
@@ -94,8 +87,6 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
                 f"{mend}share it through a Qdrant server: export RAG_STORE_URL=http://127.0.0.1:6333",
             )
         ]
-    finally:
-        os.close(descriptor)
     return [Check("collection lock", "ok", f"nobody else holds collection '{collection}'")]
 
 
@@ -148,7 +139,7 @@ def server_version(probe: Probe, url: str) -> list[Check]:
     from rag.doctor.machine import release
 
     answer = request(url, "/", timeout=probe.timeout)
-    server = str(answer.json().get("version") or "")
+    server = str(answer.object().get("version") or "")
     client = importlib.metadata.version("qdrant-client")
     here, there = release(client)[:2], release(server)[:2]
     if len(there) < 2:

@@ -17,6 +17,7 @@ import httpx
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.errors import LLMError, LLMModelNotFoundError, MissingExtraError
+from indexes.http import http_client
 from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
 from rag.settings import LLMSettings
 
@@ -37,12 +38,7 @@ class LlamaCpp(OpenAILikeLLM):
     def __init__(self, server: Any, **fields: Any) -> None:
         super().__init__(**fields)
         self._servers = [server]
-        self._http = httpx.Client(
-            base_url=str(server.listening_address),
-            headers={"Authorization": f"Bearer {self.api_key}"},
-            timeout=30.0,
-            trust_env=False,
-        )
+        self._http = http_client(str(server.listening_address), 30.0, self.api_key)
         self.context_window = min(self.context_window, self._true_context())
         self._count = lru_cache(maxsize=4096)(self._tokenize)
 

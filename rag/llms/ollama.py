@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.llms.ollama import Ollama
 from ollama import AsyncClient, Client
 
-from indexes.http import is_loopback, ollama_base_url
+from indexes.http import client_options, ollama_base_url
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
@@ -76,10 +76,7 @@ class OllamaLLM(Guard, _WholeOllama):
 def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OllamaLLM:
     """The Ollama model that the settings name. Nothing is sent until the first question."""
     base_url = ollama_base_url(settings.base_url, environ)
-    options: dict[str, Any] = {
-        "timeout": httpx.Timeout(settings.timeout, connect=min(settings.timeout, 10.0)),
-        "trust_env": not is_loopback(base_url),
-    }
+    options = client_options(base_url, settings.timeout)
     return OllamaLLM(
         model=settings.model,
         base_url=base_url,

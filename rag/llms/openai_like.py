@@ -11,7 +11,7 @@ import httpx
 from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.llms.openai_like import OpenAILike
 
-from indexes.http import is_loopback
+from indexes.http import client_options, is_loopback
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
@@ -28,7 +28,7 @@ class OpenAILikeLLM(Guard, OpenAILike):
     """``OpenAILike`` with a short connection time-out, that notices a stream that breaks off and is guarded."""
 
     def _get_credential_kwargs(self, is_async: bool = False) -> dict[str, Any]:
-        timeout = httpx.Timeout(self.timeout, connect=min(self.timeout, 10.0))
+        timeout = client_options(self.api_base or "", self.timeout)["timeout"]
         # The SDK repeats time-outs too, so a local server is asked once; a hosted one that is busy, twice.
         retries = 0 if is_loopback(self.api_base or "") else 1
         return {**super()._get_credential_kwargs(is_async), "timeout": timeout, "max_retries": retries}
@@ -73,13 +73,11 @@ def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, A
 
 def http_clients(base_url: str, timeout: float) -> dict[str, Any]:
     """Clients for sync and async calls that no proxy diverts from this machine."""
-    trust_env = not is_loopback(base_url)
+    options = client_options(base_url, timeout)
     return {
-        "http_client": httpx.Client(timeout=timeout, trust_env=trust_env),
+        "http_client": httpx.Client(**options),
         # No connection outlives its request: a pooled one belongs to the event loop that opened it.
-        "async_http_client": httpx.AsyncClient(
-            timeout=timeout, trust_env=trust_env, limits=httpx.Limits(max_keepalive_connections=0)
-        ),
+        "async_http_client": httpx.AsyncClient(**options, limits=httpx.Limits(max_keepalive_connections=0)),
     }
 
 

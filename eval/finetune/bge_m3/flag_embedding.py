@@ -20,6 +20,7 @@ from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.lessons.training_set import TrainingSet
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
 from indexes.errors import EncoderError, SourceError
+from indexes.files import beside
 
 MODULE = "FlagEmbedding.finetune.embedder.encoder_only.m3"
 STATE = "trainer_state.json"  # the last file of a checkpoint
@@ -186,20 +187,17 @@ def colbert_dim(base: Path) -> int:
 
 def take(checkpoint: Path, base: Path, target: Path) -> None:
     """A checkpoint as a model's folder: weights and heads of it, what else the base has, nothing of the trainer's."""
-    part = target.with_name(f"{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(
-        base,
-        part,
-        ignore=lambda _, names: (
-            {n for n in names if n.endswith((".bin", ".safetensors", ".onnx", ".pt", ".msgpack"))}
-            | {"README.md", "onnx", "openvino", ".git", ".cache", "imgs"}
-        ),
-    )
-    for file in checkpoint.iterdir():
-        if file.is_file() and file.suffix in (".safetensors", ".json", ".model", ".txt") and file.name != STATE:
-            shutil.copyfile(file, part / file.name)
-    for name in HEADS:
-        shutil.copyfile(checkpoint / name, part / name)
-    shutil.rmtree(target, ignore_errors=True)
-    part.replace(target)
+    with beside(target) as part:
+        shutil.copytree(
+            base,
+            part,
+            ignore=lambda _, names: (
+                {n for n in names if n.endswith((".bin", ".safetensors", ".onnx", ".pt", ".msgpack"))}
+                | {"README.md", "onnx", "openvino", ".git", ".cache", "imgs"}
+            ),
+        )
+        for file in checkpoint.iterdir():
+            if file.is_file() and file.suffix in (".safetensors", ".json", ".model", ".txt") and file.name != STATE:
+                shutil.copyfile(file, part / file.name)
+        for name in HEADS:
+            shutil.copyfile(checkpoint / name, part / name)

@@ -14,6 +14,7 @@ from eval.finetune.bge_m3.flag_embedding import arguments, finished, resumable, 
 from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.training.request import Tick
 from indexes.errors import EncoderError
+from indexes.lock import Lock
 
 TAIL = 400  # lines of the log that are searched for the reason of a failure
 _LOGGED = re.compile(r"'epoch': '?([\d.]+)")
@@ -40,20 +41,17 @@ def train(
     Raises:
         EncoderError: it failed; the reason is in one sentence, the whole log in ``train.log``.
     """
-    import fcntl
-
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     each, steps = options.steps(count)
     log = folder / "train.log"
     # The trainer inherits the lock: one that outlives a killed call is not joined by a second.
-    with (folder / "train.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise EncoderError(
-                f"a training of an earlier call is still at work in {folder}", remedy="wait until it has ended"
-            ) from error
+    with Lock(
+        folder / "train.lock",
+        f"the training in {folder}",
+        states=("at work in", "still at work, begun by an earlier call:"),
+        error=EncoderError,
+    ) as lock:
         there = finished(checkpoints)
         if there and step_of(there[-1]) >= steps:
             return there
@@ -61,7 +59,7 @@ def train(
         command = arguments(base, rows, checkpoints, options, count=count, distil=distil, resume=resume)
         with log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(command, ensure_ascii=False) + "\n")
-            code = _run(command, stream, lock.fileno(), lambda epoch: progress and progress(int(epoch * each), steps))
+            code = _run(command, stream, lock, lambda epoch: progress and progress(int(epoch * each), steps))
     if code:
         raise failure(log, code, options, base)
     found = finished(checkpoints)
@@ -70,7 +68,7 @@ def train(
     return found
 
 
-def _run(command: list[str], log: Any, lock: int, epoch: Callable[[float], object]) -> int:
+def _run(command: list[str], log: Any, lock: Lock, epoch: Callable[[float], object]) -> int:
     """Run it, copy its output into the log, tell of each epoch it names."""
     process = subprocess.Popen(
         command,
@@ -81,8 +79,9 @@ def _run(command: list[str], log: Any, lock: int, epoch: Callable[[float], objec
         encoding="utf-8",
         errors="replace",
         env=environment(command),
-        pass_fds=(lock,),
+        pass_fds=lock.descriptors,
     )
+    lock.say(process.pid, brief=False)
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     try:
         for line in process.stdout:

@@ -20,8 +20,8 @@ from eval.finetune.proof.proof import Proof
 from eval.finetune.proof.scorer import measured
 from eval.finetune.proof.tuned import Tuned
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
-from eval.finetune.training.run_folder import write_atomic
 from eval.measure.metrics import score
+from indexes.files import write_whole
 
 if TYPE_CHECKING:
     from eval.finetune.embedder.rows import DevPool
@@ -163,7 +163,7 @@ class M3Work(Work):
         rows = [curve[step] for step in sorted(curve)]
         best = max((step for step in each if step), key=lambda step: (curve[step]["dev"], -step))
         flag_training.take(each[best], self.folder, self.trained_folder)
-        write_atomic(self.run.path / "loss.csv", curve_csv(rows))
+        write_whole(self.run.path / "loss.csv", curve_csv(rows))
         steps = flag_training.step_of(checkpoints[-1])
         return Trained(
             rows, best, curve[best]["dev"], curve[0]["dev"], steps, [*pool.notes, *notes, *never_better(rows)]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.datasets.questions import wording
-from eval.finetune.training.run_folder import write_atomic
 from indexes.errors import SourceError
+from indexes.files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class TrainingSet:
 
     def save(self, path: str | Path) -> None:
         """JSON lines: the notes, rows of {"id", "text"}, rows of {"query", "question", "positives", "negatives"}."""
-        write_atomic(Path(path), "".join(line + "\n" for line in self._lines(notes=True)))
+        write_whole(Path(path), "".join(line + "\n" for line in self._lines(notes=True)))
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingSet:

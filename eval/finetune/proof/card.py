@@ -15,6 +15,7 @@ from eval.finetune.lessons.splits import Splits
 from eval.finetune.proof.proof import Proof
 from eval.finetune.proof.scorer import Scorer
 from eval.report.table import pipes, plain
+from indexes.files import write_whole
 
 Kind = Literal["embedder", "reranker", "bge-m3"]
 
@@ -122,9 +123,7 @@ def write_card(
         "\n".join(f"- {plain(note)}" for note in dict.fromkeys([*splits.notes, *notes]) if note not in proof.notes),
     ]
     target = folder / "README.md"
-    part = folder / "README.md.part"
-    part.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
-    part.replace(target)
+    write_whole(target, "\n\n".join(part for part in parts if part) + "\n")
     return target
 
 

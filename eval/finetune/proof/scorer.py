@@ -14,10 +14,11 @@ from eval.datasets import Dataset
 from eval.finetune.lessons.splits import Splits, make_splits
 from eval.finetune.proof.forgetting import MEASURES, others, run_key
 from eval.finetune.training.request import Request
-from eval.finetune.training.run_folder import RunFolder, write_atomic
+from eval.finetune.training.run_folder import RunFolder
 from eval.measure.embedding_cache import digest
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
+from indexes.files import write_whole
 
 if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions, MiningReport
@@ -206,7 +207,7 @@ class Scorer:
 
         def save(result: tuple[TrainingSet, MiningReport]) -> None:
             result[0].save(files[0])
-            write_atomic(files[1], result[1].to_json())
+            write_whole(files[1], result[1].to_json())
 
         return self.run.step(
             f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))

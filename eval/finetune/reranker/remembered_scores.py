@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from indexes.sqlite import Database
 from rag.rerankers.base import RerankScores, empty_scores, sigmoid
 
 
@@ -24,9 +24,8 @@ class Remembered:
     def __init__(self, reranker: Any, path: Path) -> None:
         self._inner = reranker
         self.fingerprint: str = reranker.fingerprint
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("CREATE TABLE IF NOT EXISTS scores (key BLOB PRIMARY KEY, raw REAL, cut INTEGER)")
+        schema = "CREATE TABLE IF NOT EXISTS scores (key BLOB PRIMARY KEY, raw REAL, cut INTEGER)"
+        self._db = Database(path, schema, derived=True).open()
 
     @property
     def name(self) -> str:
@@ -36,22 +35,17 @@ class Remembered:
         if not texts:
             return empty_scores()
         keys = [self._key(query, text) for text in texts]
-        found = {key: row for key in keys if (row := self._get(key)) is not None}
+        rows = self._db.rows_of("SELECT key, raw, cut FROM scores WHERE key IN", keys)
+        found = {key: (raw, was_cut) for key, raw, was_cut in rows}
         missing = list({key: i for i, key in enumerate(keys) if key not in found}.items())
         if missing:
             scores = self._inner.score(query, [texts[i] for _, i in missing])
             cut = set(scores.truncated)
             rows = [(key, float(scores.raw[n]), int(n in cut)) for n, (key, _) in enumerate(missing)]
-            self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
-            self._db.execute("COMMIT")
+            self._db.many("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
             found.update({key: (raw, was_cut) for key, raw, was_cut in rows})
         raw = np.array([found[key][0] for key in keys], np.float32)
         return RerankScores(raw, sigmoid(raw), tuple(i for i, key in enumerate(keys) if found[key][1]))
-
-    def _get(self, key: bytes) -> tuple[float, int] | None:
-        row = self._db.execute("SELECT raw, cut FROM scores WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (float(row[0]), int(row[1]))
 
     def _key(self, query: str, text: str) -> bytes:
         content = f"{self.fingerprint}\0{query}\0{text}"

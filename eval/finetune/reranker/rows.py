@@ -15,9 +15,9 @@ from eval.datasets.dataset import Dataset
 from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.reranker.options import Loss
-from eval.finetune.training.run_folder import write_atomic
 from eval.measure.to_documents import Lifter
 from indexes.errors import SourceError
+from indexes.files import write_whole
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
@@ -204,7 +204,7 @@ def candidate_lists(
 
 
 def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
-    write_atomic(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
+    write_whole(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
 
 
 def load_lists(path: Path) -> list[CandidateList]:

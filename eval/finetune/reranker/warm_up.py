@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets.dataset import Dataset
 from eval.datasets.questions import wording
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, Rows
-from eval.finetune.training.run_folder import write_atomic
+from indexes.files import write_whole
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
@@ -108,7 +108,7 @@ def taught_lists(
 
 def save_rows(rows: Rows, path: Path) -> None:
     lines = (json.dumps(dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True))
-    write_atomic(path, "".join(line + "\n" for line in lines))
+    write_whole(path, "".join(line + "\n" for line in lines))
 
 
 def load_rows(path: Path) -> Rows:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.finetune.training.request import Tick
-from eval.finetune.training.run_folder import write_atomic
+from indexes.files import write_whole
 
 DEV = "nDCG@10"
 
@@ -65,7 +65,7 @@ def curve_callback(file: Path, patience: int, progress: Tick | None, *, epochs: 
 
         def take(self, state: Any) -> None:
             self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in curve_rows(state.log_history)]
-            write_atomic(file, curve_csv(self.rows))
+            write_whole(file, curve_csv(self.rows))
 
     return Curve()
 

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from eval.measure.process_lock import ProcessLock
 from indexes.errors import SettingsError, SourceError
+from indexes.files import PART, write_whole
+from indexes.lock import Lock
 
 T = TypeVar("T")
 FILE, LOCK = "run.json", "run.lock"
 VERSION = 1
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader (or a killed writer) never leaves half of it behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -64,7 +53,7 @@ class RunFolder:
             raise SettingsError(f"{self.path} is a file", remedy="name a folder for the run")
         self._refuse_other_files()
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = ProcessLock(self.path / LOCK, f"the run in {self.path}", error=SettingsError)
+        self._lock = Lock(self.path / LOCK, f"the run in {self.path}", error=SettingsError).take()
         try:
             if (self.path / FILE).is_file():
                 self._read(self.path / FILE)
@@ -129,7 +118,7 @@ class RunFolder:
     def _refuse_other_files(self) -> None:
         if not self.path.is_dir() or (self.path / FILE).is_file():
             return
-        own = {LOCK, f"{FILE}.part"}  # of a run that was killed, or is at work, before it wrote its settings
+        own = {LOCK, f"{FILE}{PART}"}  # of a run that was killed, or is at work, before it wrote its settings
         if any(found.name not in own for found in self.path.iterdir()):
             raise SettingsError(
                 f"{self.path} holds files, but no fine-tuning run", remedy="name an empty folder, or one that is new"
@@ -156,4 +145,4 @@ class RunFolder:
 
     def _write(self) -> None:
         tree = {"version": VERSION, "settings": self.settings, "steps": self.steps}
-        write_atomic(self.path / FILE, json.dumps(tree, ensure_ascii=False, indent=2, default=str) + "\n")
+        write_whole(self.path / FILE, json.dumps(tree, ensure_ascii=False, indent=2, default=str) + "\n", durable=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexes.errors import SettingsError, SourceError
+from indexes.files import beside
 
 if TYPE_CHECKING:
     import torch
@@ -53,15 +54,12 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
             f"{tuned} is no fine-tuned version of {base}: {'; '.join(problems[:3])}{more}",
             remedy="name the very model that the training began with",
         )
-    part = out.with_name(f"{out.name}.part")  # what an interruption leaves is not taken for a model
-    shutil.rmtree(part, ignore_errors=True)
-    _copy_rest(tuned, part)
-    for file in files:
-        _average_file(file, names[file], weight, part / file.relative_to(tuned))
-    for head in _heads(tuned):
-        _average_head(base / head.name, head, weight, part / head.name)
-    shutil.rmtree(out, ignore_errors=True)
-    part.replace(out)
+    with beside(out) as part:  # what an interruption leaves is not taken for a model
+        _copy_rest(tuned, part)
+        for file in files:
+            _average_file(file, names[file], weight, part / file.relative_to(tuned))
+        for head in _heads(tuned):
+            _average_head(base / head.name, head, weight, part / head.name)
     return out
 
 

@@ -1,116 +1,121 @@
-"""Posting to an embedding server: retries while it is busy, and one sentence for each way it can fail."""
+"""What embedding servers have in common: prompts, batches, too long a text found among others, and clear refusals."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-import httpx
+import numpy as np
+from numpy.typing import NDArray
 
+from indexes.encoders.base import Encoded
+from indexes.encoders.prompts import choose_prompts
+from indexes.encoders.vectors import estimated_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError
+from indexes.http import JsonServer, http_client
+from indexes.settings.sections import EncoderSettings
 
-BUSY = (429, 502, 503)
-DELAYS = (0.5, 1.0, 2.0, 4.0)
+BATCH = 64
 
 
 class InputTooLong(Exception):
     """The server refused a batch because a text is longer than the model reads (a signal, no user's error)."""
 
 
-class Server:
-    """One embedding server.
+class RemoteModel:
+    """A ``DenseModel`` behind HTTP. Nothing is sent before the first use.
 
-    Args:
-        client: where requests go; thread-safe.
-        label: how errors name it, such as "Ollama at http://127.0.0.1:11434".
-        start: what to do when it does not answer.
-        pause: waits between retries (tests pass their own).
+    Raises:
+        EncoderError: (on use) no server, wrong key, no such model, too slow, or an unusable answer.
     """
 
+    pooling = "server"
+    weights = ""
+
     def __init__(
-        self, client: httpx.Client, label: str, *, start: str, pause: Callable[[float], object] = time.sleep
+        self, settings: EncoderSettings, environ: Mapping[str, str], url: str, label: str, *, start: str
     ) -> None:
-        self.client, self.label, self.start, self.pause = client, label, start, pause
+        self.model = settings.model
+        self.max_tokens = settings.max_tokens or 0
+        self.dimensions = settings.dimensions
+        self.prompts = choose_prompts([self.model], query=settings.query_prompt, document=settings.document_prompt)
+        self.server = JsonServer(
+            http_client(url, settings.timeout, environ.get(settings.api_key_env)),
+            label,
+            section="encoder",
+            error=EncoderError,
+            start=start,
+            key_env=settings.api_key_env,
+            remedies={408: "wait until it has loaded the model, or raise encoder.timeout"},
+            explain=self._explain,
+        )
 
-    def get(self, path: str) -> Any:
-        return self._body(self._send("GET", path, None))
+    @cached_property
+    def dim(self) -> int:
+        return self.dimensions or int(self.embed(["dimension"], query=False).dense.shape[1])
 
-    def post(self, path: str, payload: dict[str, Any]) -> Any:
-        """The JSON answer.
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``, estimated: only the server has the tokenizer."""
+        return estimated_tokens(with_prompt(self.prompts["document"], texts))
 
-        Raises:
-            InputTooLong: a 400 that speaks of the context length.
-            EncoderError: everything else that is not a 200 with JSON in it.
-        """
-        for delay in (*DELAYS, None):
-            response = self._send("POST", path, payload)
-            if response.status_code not in BUSY or delay is None:
-                return self._body(response)
-            self.pause(_retry_after(response, delay))
-        raise AssertionError("unreachable")
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        prompted = with_prompt(self.prompts["query" if query else "document"], texts)
+        if not prompted:
+            return Encoded(np.empty((0, self.dim), np.float32))
+        truncated: list[int] = []
+        rows = [
+            row
+            for start in range(0, len(prompted), BATCH)
+            for row in self._batch(prompted[start : start + BATCH], start, truncated)
+        ]
+        dense = _stacked(rows, len(prompted), self.server.label)
+        return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, tuple(truncated))
 
-    def _send(self, method: str, path: str, payload: dict[str, Any] | None) -> httpx.Response:
+    def _batch(self, texts: list[str], start: int, truncated: list[int]) -> list[Any]:
+        """Vectors of one batch; a batch refused for its length is halved until the long text stands alone."""
         try:
-            return self.client.request(method, path, json=payload)
-        except httpx.ConnectError as exc:
-            raise EncoderError(f"{self.label} refused the connection ({exc})", remedy=self.start) from exc
-        except httpx.TimeoutException as exc:
-            raise EncoderError(
-                f"{self.label} did not answer within {self.client.timeout.read:g} s",
-                remedy="wait until it has loaded the model, or raise encoder.timeout",
-            ) from exc
-        except httpx.HTTPError as exc:
-            raise EncoderError(f"{self.label} broke off the request ({exc})", remedy=self.start) from exc
+            return self._ask(texts)
+        except InputTooLong as refusal:
+            if len(texts) > 1:
+                half = len(texts) // 2
+                first = self._batch(texts[:half], start, truncated)
+                return first + self._batch(texts[half:], start + half, truncated)
+            rows = self._ask_truncated(texts[0], start, refusal)
+            truncated.append(start)
+            return rows
 
-    def _body(self, response: httpx.Response) -> Any:
-        status, reason = response.status_code, error_text(response)
-        if status == 200:
-            try:
-                return response.json()
-            except ValueError as exc:
-                raise EncoderError(f"{self.label} sent no JSON: {response.text[:80]!r}", remedy=self.start) from exc
-        if status in (400, 413, 422) and _speaks_of_length(reason):
-            raise InputTooLong(reason)
-        if status in (401, 403):
-            raise EncoderError(
-                f"{self.label} wants a key ({status}: {reason})",
-                remedy="put it into the environment variable that encoder.api_key_env names",
-            )
-        if status in BUSY:
-            raise EncoderError(
-                f"{self.label} is still busy after {len(DELAYS)} retries ({status}: {reason})",
-                remedy="try again later, or let fewer clients use it",
-            )
-        raise ServerRefused(self.label, status, reason)
+    def _ask(self, texts: list[str]) -> list[Any]:
+        """The vectors of a batch, in order. Raises InputTooLong if a text of it is too long."""
+        raise NotImplementedError
 
+    def _ask_truncated(self, text: str, number: int, refusal: InputTooLong) -> list[Any]:
+        """The vector of a text that the server cuts. This server does not."""
+        raise EncoderError(
+            f"text {number} of {len(text)} characters is longer than '{self.model}' reads ({refusal})",
+            remedy="lower split.max_chars, or serve the model with a longer context",
+        ) from refusal
 
-class ServerRefused(EncoderError):
-    """An HTTP error that the provider may know more about (``status``, ``reason``)."""
+    def _no_model(self, reason: str) -> EncoderError:
+        """The error for a server that does not have the model."""
+        raise NotImplementedError
 
-    def __init__(self, label: str, status: int, reason: str) -> None:
-        self.status, self.reason = status, reason
-        super().__init__(f"{label} answered {status}: {reason}", remedy="check encoder.model and encoder.base_url")
+    def _explain(self, status: int, reason: str) -> Exception | None:
+        words = reason.lower()
+        if status in (400, 413, 422) and (
+            "context" in words or "too long" in words or ("maximum" in words and "token" in words)
+        ):
+            return InputTooLong(reason)
+        return self._no_model(reason) if status == 404 else None
 
 
-def error_text(response: httpx.Response) -> str:
-    """The sentence in {"error": "..."} (Ollama), {"error": {"message": ...}} or {"message": ...} (OpenAI's kind)."""
+def _stacked(rows: list[Any], count: int, label: str) -> NDArray[np.float32]:
+    """(count, dim) float32 of a server's rows, or an EncoderError where they are not all of one length."""
+    remedy = "check that encoder.model is an embedding model"
     try:
-        body = response.json()
-    except ValueError:
-        return response.text.strip()[:200] or response.reason_phrase
-    if isinstance(body, dict):
-        error = body.get("error", body.get("message", body.get("detail", body)))
-        return str(error.get("message", error) if isinstance(error, dict) else error)[:300]
-    return str(body)[:200]
-
-
-def _speaks_of_length(reason: str) -> bool:
-    reason = reason.lower()
-    return "context" in reason or "too long" in reason or ("maximum" in reason and "token" in reason)
-
-
-def _retry_after(response: httpx.Response, default: float) -> float:
-    """The server's Retry-After in seconds, at most 30; a date or nothing gives ``default``."""
-    value = response.headers.get("retry-after", "")
-    return min(float(value), 30.0) if value.isdigit() else default
+        dense = np.asarray(rows, dtype=np.float32)
+    except (ValueError, TypeError) as exc:
+        raise EncoderError(f"{label} sent vectors of different lengths", remedy=remedy) from exc
+    if dense.shape[0] != count or dense.ndim != 2 or not dense.shape[1]:
+        raise EncoderError(f"{label} sent vectors of shape {dense.shape}", remedy=remedy)
+    return dense

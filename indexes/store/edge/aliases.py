@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
 from indexes.errors import StoreError
+from indexes.files import write_json
 from indexes.store.checks import check_name
 
 FILE = "aliases.json"  # alias -> collection
@@ -78,9 +78,4 @@ class EdgeAliases(QdrantBase):
             self._write_aliases(kept)
 
     def _write_aliases(self, aliases: dict[str, str]) -> None:
-        temporary = self.root / f"{FILE}.tmp"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(aliases, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.root / FILE)
+        write_json(self.root / FILE, aliases, durable=True)

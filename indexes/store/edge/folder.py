@@ -1,7 +1,7 @@
 """One collection of the embedded engine on disk: its folder, its lock, its shard.
 
     root/<collection>/collection.json   schema and metadata; the collection exists when this file does
-    root/<collection>/lock              held while open (``edge_lock.py``)
+    root/<collection>/lock              held while open (``indexes.lock``)
     root/<collection>/shard/            Qdrant Edge's own files
 
 The shard is opened at first use: listing collections or reading a fingerprint locks nothing.
@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import DiskSpaceError, StoreError
+from indexes.files import write_json
+from indexes.lock import Lock
 from indexes.memory import give_back
 from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge.convert import INDEX_FROM_POINTS, described_config
-from indexes.store.edge.lock import FolderLock
 
 FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
 
@@ -58,7 +59,12 @@ class EdgeFolder:
         self.description: dict[str, Any] = {}
         self._mutex = threading.RLock()
         self._shard: Any = None
-        self.lock = FolderLock(folder)
+        self.lock = Lock(
+            folder / "lock",
+            f"the collection in {folder}",
+            remedy="stop that process, or use a Qdrant server (store.url) to share one collection",
+            close_first="close the other Index or client first, or pass the same client to both",
+        )
         self._opened_by: int | None = None
         self._packs = True
         self.dirty = False
@@ -86,12 +92,7 @@ class EdgeFolder:
 
     def write_description(self, description: dict[str, Any]) -> None:
         """Replaced in one step, after its content is on the disk."""
-        temporary = self.description_path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(description, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.description_path)
+        write_json(self.description_path, description, durable=True)
         self.description = description
 
     # ---- lifetime ----
@@ -137,7 +138,7 @@ class EdgeFolder:
         except Exception as error:
             self.lock.release()
             if "WouldBlock" in str(error):  # the engine's own lock, held by a process that is not RagWright's
-                raise self.lock.error(None) from error
+                raise self.lock.refusal() from error
             raise StoreError(
                 f"the collection in {self.folder} cannot be opened: {error}",
                 remedy="ingest again into another collection, or restore the folder from a backup",
@@ -244,7 +245,6 @@ class EdgeFolder:
         """In a forked child: keep the shard from ever being dropped there (its threads are gone, so that crashes)."""
         if self._shard is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
-        self.lock.leave_to_parent()
 
     def _refuse_after_fork(self) -> None:
         if self._opened_by is not None and self._opened_by != os.getpid():

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from indexes.errors import StoreError
-from indexes.store.edge.lock import FolderLock
+from indexes.lock import Lock
 
 PACK_POINTS = 20_000  # points that may be in memory: 3 MiB of ids, and 20 to 30 MiB of sparse postings
 SEGMENTS = 32  # packed ones before small ones are merged; a search asks each, at some 0.05 ms
@@ -33,7 +33,7 @@ def points_in_memory(shard: Path) -> int:
     return sum(file.stat().st_size for file in files) // _MAPPING_BYTES
 
 
-def run_optimizer(shard: Path, lock: FolderLock, *, timeout: float, brief: bool) -> bool:
+def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bool:
     """Optimise a closed shard as its configuration says; True if anything changed.
 
     The child holds the lock too: should this process be killed, it still ends its work undisturbed.

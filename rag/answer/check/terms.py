@@ -7,14 +7,14 @@ anywhere, however it would be cut there. Numbers compare by value: "3", "three",
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from indexes.text.characters import HAN, compatible, straight, visible, without_gaps
 from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, numbers_in
-from rag.answer.prompt.language import HAN, words_of
+from rag.answer.prompt.language import words_of
 
 Kind = Literal["word", "name", "number"]
 
@@ -41,7 +41,6 @@ _ZH_STOP_WORDS = words_of(
 )
 _TOKEN = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-_.'+#/:][A-Za-z0-9]+)*")
 _SUFFIX = re.compile(r"'s?$")
-_HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
 
 
@@ -58,7 +57,7 @@ class Term:
 
 def normal(text: str) -> str:
     """Half-width forms, one kind of apostrophe, no white space inside running Chinese. Case stays."""
-    return _HAN_GAP.sub("", unicodedata.normalize("NFKC", text).replace("’", "'"))
+    return without_gaps(straight(compatible(visible(text))))
 
 
 def terms_of(text: str) -> list[Term]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from indexes.text.characters import HAN, HANGUL, KANA
+
 Language = Literal["en", "zh"]
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _HAN = re.compile(f"[{HAN}]")
-_OTHER_CJK = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9f\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+_OTHER_CJK = re.compile(f"[{KANA}{HANGUL}]")
 _LATIN_WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z0-9]+)*")
 _QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|《[^》]*》|\"[^\"]*\"|`[^`]*`")
 

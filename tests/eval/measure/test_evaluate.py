@@ -14,7 +14,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from eval import evaluate, index_dataset, load_dataset
 from eval.datasets import Dataset, Passage
-from eval.gold import first_window, holds, normal
+from eval.gold import first_window, holds
 from eval.measure.embedding_cache import CachedPaired, cache_encoder
 from eval.measure.exact_search import EncoderReranker
 from eval.measure.runs import save_run
@@ -22,6 +22,7 @@ from indexes.encoders import as_embedding, build_encoder
 from indexes.encoders.base import Encoded
 from indexes.encoders.paired import PairedEncoder
 from indexes.errors import SettingsError, SourceError
+from indexes.text.characters import comparable
 from rag import Settings, build_query_engine, build_retriever, load_settings
 
 MEASURES = ["R@3", "RR@3"]
@@ -175,7 +176,7 @@ def test_titles_stand_before_their_texts() -> None:
 
 
 def test_a_window_holds_what_was_asked_for() -> None:
-    assert normal("Ｆｕｌｌ　width\n 中 文") == "full width中文"
+    assert comparable("Ｆｕｌｌ　width\n 中 文") == "full width中文"
     assert holds("In 1942 there were 4 boats.", [["4", "four"]])
     assert not holds("In 1942 there were boats.", [["4", "four"]])
     assert holds("共有70个议席", [["70"]])

@@ -40,7 +40,7 @@ def test_a_second_process_waits_for_the_builder_and_says_so(lighthouse: Path, tm
     killed = other(lighthouse, cache, "dies")
     killed.communicate(timeout=120)
     assert killed.returncode == -signal.SIGKILL
-    assert list((cache / "indexes").glob("*.building"))
+    assert list((cache / "indexes").glob("*.part"))
     assert not list((cache / "indexes").glob(f"*/{DONE}"))
 
     waiting: list[subprocess.Popen[str]] = []

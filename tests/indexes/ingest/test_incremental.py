@@ -174,7 +174,7 @@ def test_an_update_that_was_cut_off_is_finished_when_it_is_opened(
         journal.complete({doc_id: 0})
         manifest.begin(Entry(doc_id, doc_id, "new", old.recipe))
         index.store.put([record], vector.dense, [sparse] if sparse else None)
-        journal._connection.close()  # type: ignore[union-attr] - the process dies: half new, half old
+        journal._db.close()  # type: ignore[union-attr] - the process dies: half new, half old
     with open_index(settings=settings, encoder=encoder) as index:
         assert index.client.count("default").count == 3
         assert index.store.count(doc_id) == 1
@@ -215,7 +215,7 @@ def test_verify_tells_and_mends(docs: Path, settings: IndexSettings, encoder: En
 def test_two_runs_at_once_are_refused(docs: Path, settings: IndexSettings, encoder: Encoder) -> None:
     build_index(docs, settings=settings, encoder=encoder).close()
     other = Manifest(manifest_path(settings.store, "default", shared_client=False))
-    with other.writer(), pytest.raises(CollectionLockedError, match="another process is writing"):
+    with other.writer(), pytest.raises(CollectionLockedError, match="being written to by"):
         build_index(docs, settings=settings, encoder=encoder)
     other.close()
 

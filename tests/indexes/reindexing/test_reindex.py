@@ -213,7 +213,7 @@ def test_the_lock_of_another_process_is_respected(
         assert report.sentences == 8
         assert best(index) == ANSWER  # bound to the vectors of its own model
     manifest = Manifest(manifest_path(new.store, "default.2", shared_client=False))
-    with manifest.writer(), pytest.raises(CollectionLockedError, match="another process is writing"):
+    with manifest.writer(), pytest.raises(CollectionLockedError, match="being written to by"):
         reindex(settings=old, encoder=old_model)
     manifest.close()
 

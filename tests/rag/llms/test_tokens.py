@@ -6,9 +6,11 @@ import inspect
 
 import pytest
 
-from rag.llms import failures, llama_cpp, tokens
+from indexes.text import characters
+from indexes.text.characters import estimate_tokens
+from rag.llms import failures, llama_cpp
 from rag.llms.llama_cpp import LlamaCpp
-from rag.llms.tokens import estimate_tokens, token_counter
+from rag.llms.tokens import token_counter
 from rag.settings import LLMSettings
 
 ENGLISH = (
@@ -31,7 +33,7 @@ def test_exact_in_process(smollm2: LlamaCpp) -> None:
         ENGLISH,
         inspect.getsource(failures),
         inspect.getsource(llama_cpp),
-        inspect.getsource(tokens),
+        inspect.getsource(characters),
         "| a | b |\n|---|---|\n| 1.25 | 3,000 |\n" * 5,
         "Der Straßenbahnführer öffnete müden Fahrgästen die Tür, während es draußen regnete.",
         "🙂🚀 ∞ ≠ ☂",

@@ -1,0 +1,186 @@
+"""The one way to hold a lock between processes: a locked file that names its holder.
+
+The system lets go of it when its process ends, however that ends, and with the last child that it was lent to. The
+file holds the pid of the process that has it, and "briefly" if that will let go in a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from indexes.errors import CollectionLockedError, RagWrightError
+
+BRIEFLY = "briefly"
+BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
+LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
+NAMELESS = 0.2  # seconds in which a process that has just taken it writes its pid
+POLL = 0.02  # seconds between two tries
+
+
+class Lock:
+    """An exclusive lock, not held at first. ``with lock:`` takes and releases it.
+
+    Args:
+        path: of the file, in a folder that exists. It is never removed: that could part two waiting processes.
+        what: what is locked, for messages.
+        remedy: what to do if another process has it.
+        close_first: what to do if this very process has it, where waiting would never end.
+        states: how the message says that this process, or another, has it.
+        error: raised if it cannot be had.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        *,
+        remedy: str = "wait until it has ended, or stop it",
+        close_first: str = "close it before opening it again",
+        states: tuple[str, str] = ("already open in", "held open by"),
+        error: type[RagWrightError] = CollectionLockedError,
+    ) -> None:
+        self.path, self.what = path, what
+        self.brief = False  # written into the file: whoever finds the lock held waits a moment
+        self._remedy, self._close_first, self._states, self._error = remedy, close_first, states, error
+        self._fd: int | None = None
+        if hasattr(os, "register_at_fork"):
+            forget = weakref.WeakMethod(self._leave_to_parent)
+            os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
+
+    @property
+    def held(self) -> bool:
+        return self._fd is not None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """To pass on to a child process (``pass_fds``), which then holds the lock too."""
+        return () if self._fd is None else (self._fd,)
+
+    def take(self, wait: Callable[[str], None] | None = None) -> Lock:
+        """Take it, unless it is held already.
+
+        Args:
+            wait: gets one sentence if another process has it, which is then waited for, however long it takes. None:
+                only a process that holds it briefly, or one in the way of a brief use, is waited for.
+
+        Raises:
+            RagWrightError: of the class ``error``: it cannot be had.
+        """
+        started, told = time.monotonic(), False
+        while not self.try_take():
+            pid, brief = _written(self.path)
+            patience = BRIEF_WAIT if brief else LOCK_WAIT if self.brief else 0.0 if pid else NAMELESS
+            if pid == str(os.getpid()):
+                raise self.refusal(pid)
+            if time.monotonic() - started >= patience:
+                if wait is None:
+                    raise self.refusal(pid)
+                if not told:
+                    wait(f"waiting for {_named(pid)}, which builds or uses {self.what}")
+                    told = True
+            time.sleep(POLL)
+        return self
+
+    def try_take(self) -> bool:
+        """Whether it is held now; nobody is waited for."""
+        if self._fd is None:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                if not _lock(fd):
+                    os.close(fd)
+                    return False
+            except BaseException:
+                os.close(fd)
+                raise
+            self._fd = fd
+            self.say(os.getpid(), brief=self.brief)
+        return True
+
+    def say(self, pid: int, *, brief: bool) -> None:
+        """Write into the file which process has it."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, f"{pid} {BRIEFLY}".encode() if brief else str(pid).encode())
+
+    def release(self) -> None:
+        """Let the next one in; releasing twice does nothing."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.ftruncate(fd, 0)
+            os.close(fd)  # which unlocks it
+
+    def refusal(self, pid: str = "") -> RagWrightError:
+        """The error for a lock that process ``pid`` has; "": one that is not RagWright's."""
+        if pid == str(os.getpid()):
+            return self._error(f"{self.what} is {self._states[0]} this process ({pid})", remedy=self._close_first)
+        return self._error(f"{self.what} is {self._states[1]} {_named(pid)}", remedy=self._remedy)
+
+    def __enter__(self) -> Lock:
+        return self.take()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: the parent's lock ends with the parent, not with its last child."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+def holder_of(path: Path) -> str | None:
+    """The pid of the process that holds a lock, "" if the file does not say; None if nobody does. Takes nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _lock(fd, shared=True) else _written(path)[0]
+    finally:
+        os.close(fd)
+
+
+def _written(path: Path) -> tuple[str, bool]:
+    """(pid, whether it holds it briefly), as the file says."""
+    pid, _, how = path.read_bytes().decode("ascii", "replace").strip().partition(" ")
+    return pid, how == BRIEFLY
+
+
+def _named(pid: str) -> str:
+    return f"process {pid}" if pid else "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30  # what is locked cannot be read there, so it lies behind the pid
+
+    def _lock(fd: int, *, shared: bool = False) -> bool:
+        os.lseek(fd, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBRLCK if shared else msvcrt.LK_NBLCK, 1)
+            if shared:
+                msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(fd, 0, os.SEEK_SET)
+        return True
+else:
+    import fcntl
+
+    def _lock(fd: int, *, shared: bool = False) -> bool:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

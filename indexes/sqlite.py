@@ -1,0 +1,197 @@
+"""The one way to open a SQLite file: shared by threads, in transactions, with its errors in one sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import DiskSpaceError, RagWrightError, StoreError
+from indexes.files import beside, file_errors
+
+WAIT = 30.0  # seconds for another process to end its transaction
+TOGETHER = 500  # values in one query, below SQLite's limit of variables
+_ASIDE = ("", "-wal", "-shm", "-journal")  # the files of a database
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+
+
+class Database:
+    """A SQLite file, opened at first use (or by ``open``). Threads may share it: one is in it at a time.
+
+    Args:
+        path: the file, made with its folder if it does not exist; None: in memory.
+        schema: statements that may run each time it is opened (``CREATE TABLE IF NOT EXISTS``).
+        journal: SQLite's ``journal_mode``.
+        synchronous: "FULL": what was committed survives a power cut; "NORMAL": a power cut may cost the last
+            transactions; "OFF": it may cost the file.
+        vacuum: SQLite's ``auto_vacuum``.
+        derived: a damaged file is replaced by an empty one, since what it held can be made again.
+        if_damaged: what to do about a damaged file, for the message.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        schema: str,
+        *,
+        journal: str = "WAL",
+        synchronous: str = "NORMAL",
+        vacuum: str = "NONE",
+        derived: bool = False,
+        if_damaged: str = "delete it: what it holds is made again",
+    ) -> None:
+        self.path = path
+        self._schema, self._derived, self._if_damaged = schema, derived, if_damaged
+        self._pragmas = (f"auto_vacuum={vacuum}", f"journal_mode={journal}", f"synchronous={synchronous}")
+        self._mutex = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    def open(self) -> Database:
+        """Open it now.
+
+        Raises:
+            StoreError: the file cannot be opened, or is damaged.
+            DiskSpaceError: the disk is full.
+        """
+        with self.connection():
+            return self
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for statements outside a transaction. Other threads wait meanwhile.
+
+        Raises:
+            StoreError: the file cannot be used; the message names the reason.
+            DiskSpaceError: the disk is full; what was committed stays.
+        """
+        with self._mutex, sqlite_errors(self.path, if_damaged=self._if_damaged):
+            yield self._opened()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside, or nothing of it. Raises as ``connection`` does."""
+        with self.connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of one query."""
+        with self.connection() as db:
+            return db.execute(query, values).fetchall()
+
+    def rows_of(self, query: str, keys: Iterable[object]) -> list[Any]:
+        """The rows of a query that ends in "... IN", for any number of keys."""
+        wanted = list(dict.fromkeys(keys))
+        with self.connection() as db:
+            found: list[Any] = []
+            for start in range(0, len(wanted), TOGETHER):
+                part = wanted[start : start + TOGETHER]
+                found += db.execute(f"{query} ({','.join('?' * len(part))})", part)
+            return found
+
+    def many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Execute a statement for each of the rows, in one transaction."""
+        if rows:
+            with self.transaction() as db:
+                db.executemany(statement, rows)
+
+    def close(self) -> None:
+        """Close it; it may be opened again. Closing twice does nothing."""
+        with self._mutex:
+            db, self._connection = self._connection, None
+            if db is not None:
+                db.close()
+
+    def remove(self) -> None:
+        """Close it and delete its files."""
+        with self._mutex:
+            self.close()
+            if self.path is not None:
+                for suffix in _ASIDE:
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connected()
+            except sqlite3.DatabaseError as error:
+                if self.path is None or not self._derived or _code(error) not in _DAMAGED:
+                    raise
+                self.remove()
+                self._connection = self._connected()
+        return self._connection
+
+    def _connected(self) -> sqlite3.Connection:
+        if self.path is not None:
+            with file_errors(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=WAIT)
+        try:
+            for pragma in self._pragmas:
+                db.execute(f"PRAGMA {pragma}")
+            db.executescript(self._schema)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def copy_database(source: Path, target: Path) -> bool:
+    """Copy a database that may be open elsewhere, whole or not at all. False if it is damaged."""
+    with suppress(sqlite3.DatabaseError), beside(target) as half:
+        old, new = sqlite3.connect(source, timeout=WAIT), sqlite3.connect(half)
+        try:
+            old.backup(new)
+        finally:
+            old.close()
+            new.close()
+        return True
+    return False
+
+
+@contextmanager
+def sqlite_errors(path: Path | None, *, if_damaged: str = "delete it: what it holds is made again") -> Iterator[None]:
+    """Turn SQLite's errors into ours: what failed, the file, and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _ours(error, path or "the database in memory", if_damaged) from error
+
+
+def _ours(error: sqlite3.Error, where: object, if_damaged: str) -> RagWrightError:
+    code = _code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return DiskSpaceError(
+            f"the disk is full: {where} cannot be written",
+            remedy="free disk space and run it again; what was acknowledged is kept",
+        )
+    if code in _IN_USE:
+        return StoreError(
+            f"{where} is in use by another process, which did not let go of it within {WAIT:.0f} s",
+            remedy="wait until it has ended, or stop it",
+        )
+    if code in _NOT_WRITABLE:
+        return StoreError(f"{where} cannot be written ({error})", remedy="make the file and its folder writable")
+    if code in _DAMAGED:
+        return StoreError(f"{where} is damaged ({error})", remedy=if_damaged)
+    return StoreError(f"{where} cannot be used ({error})", remedy="check the file, its folder and their permissions")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where Python itself raised the error."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
