@@ -18,7 +18,7 @@ MOST_FILES = 16
 # What may stand beside the rooms: the faces, and the ground that every room uses.
 ON_THE_FLOOR = {
     "indexes": {"__init__", "api", "index", "errors", "http", "sqlite", "files", "lock", "memory"},
-    "rag": {"__init__", "api", "engine", "answer_steps", "chat", "trace", "settings"},
+    "rag": {"__init__", "api", "engine", "answer_steps", "chat", "client", "trace", "settings"},
     "eval": {"__init__", "gold"},
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))
@@ -26,6 +26,8 @@ DISTRIBUTIONS = {  # whose import name is not its own
     "Stemmer": "pystemmer",
     "docx": "python-docx",
     "markdown_it": "markdown-it-py",
+    "opentelemetry": "opentelemetry-api",
+    "pdfminer": "pdfminer.six",
     "pptx": "python-pptx",
     "pytrec_eval": "pytrec-eval-terrier",
     "qdrant_edge": "qdrant-edge-py",

@@ -12,7 +12,6 @@ FLOORS = ("indexes", "rag", "eval")
 KNOWN = {
     frozenset({"eval.finetune.bge_m3.run", "eval.finetune.bge_m3.steps"}),
     frozenset({"eval.finetune.reranker.lists", "eval.finetune.reranker.run", "eval.finetune.reranker.steps"}),
-    frozenset({"indexes.encoders", "indexes.manifest", "indexes.store"}),
     frozenset({"indexes.readers.plain", "indexes.readers.web"}),
 }
 
