@@ -30,16 +30,20 @@ _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its f
     "office.docx": ("docx", (".docx", ".docm")),
     "office.pptx": ("pptx", (".pptx", ".pptm")),
     "office.xlsx": ("xlsx", (".xlsx", ".xlsm")),
+    "office.legacy": ("office", (".doc", ".xls", ".ppt")),
+    "office.odt": ("odt", (".odt",)),
+    "plain.rtf": ("rtf", (".rtf",)),
     "plain.delimited": ("csv", (".csv", ".tsv")),
     "web.epub": ("epub", (".epub",)),
     "plain.notebook": ("notebook", (".ipynb",)),
     "plain.records": ("json", (".json", ".jsonl", ".ndjson")),
     "plain.code": ("code", tuple(CODE_SUFFIXES)),
+    "mail": ("mail", (".eml",)),
     "archive": ("zip", (".zip",)),
 }
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
-_UNPACKABLE = "archive"
+_WITH_MEMBERS = ("archive", "mail")  # formats that hold files of their own
 NOT_READ = "it is of a format that is not read"  # what ``on_skip`` is told of an archive's pictures and the like
 _MAX_NOTES = 20
 
@@ -109,12 +113,11 @@ def read_file(
 def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Document]:
     """The Documents of a file or member; of an archive those of its members, its faults to ``on_skip``."""
     module, file_type = _format_of(Path(file.name))
-    if module != _UNPACKABLE:
+    if module != "archive":
         yield _document(file, source, module, file_type)
+    if module not in _WITH_MEMBERS:
         return
-    from indexes.readers.archive import members
-
-    for member, fault in members(file):
+    for member, fault in import_module(f"indexes.readers.{module}").members(file):
         member_id = source + member.name.removeprefix(file.name)
         if fault is None and PurePosixPath(member.name).suffix.lower() not in SUFFIXES:
             fault = NOT_READ

@@ -88,20 +88,24 @@ def printable(path: Path) -> str:
 
 
 def load_ocr(name: str | None) -> Ocr | None:
-    """The function that ``read.ocr`` names, as "module:function".
+    """The function that ``read.ocr`` names, as "module:function"; "tesseract" is the program of that name.
 
     Raises:
         SettingsError: there is no such function.
     """
     if not name:
         return None
+    if name == "tesseract":
+        from indexes.readers.ocr import Tesseract
+
+        return Tesseract()
     module, _, function = name.partition(":")
     try:
         found = getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
             f"read.ocr names '{name}', which cannot be loaded ({error})",
-            remedy="name an installed function, such as pytesseract:image_to_string",
+            remedy="name an installed function as module:function, or tesseract for the program",
         ) from error
     if not callable(found):
         raise SettingsError(f"read.ocr names '{name}', which is no function", remedy="write it as module:function")

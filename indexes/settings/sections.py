@@ -74,7 +74,7 @@ class ReadSettings(SectionModel):
         "RAG_FILE_PASSWORD", description="environment variable that holds the password of locked PDF and zip files"
     )
     ocr: str | None = Field(
-        None, description="function for scanned PDF pages, as module:function; it takes a picture and returns text"
+        None, description="what reads scanned PDF pages: tesseract, or module:function; takes a picture, returns text"
     )
     archive_max_mb: int = Field(512, ge=1, description="refuse zip-based files that unpack to more")
     archive_max_files: int = Field(10_000, ge=1, description="refuse zip files with more files in them")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from indexes.readers import ocr
 from indexes.settings.loader import closest, known_keys, unknown_variables, variable_of
 from rag.doctor.check import Check, Probe
 from rag.doctor.models import installed, needs
@@ -71,6 +72,8 @@ def check_extras(probe: Probe) -> list[Check]:
         wanted += PACKAGED["llama_cpp"]
         if (check := _llm_file(llm.model)) is not None:
             return [check]
+    if probe.settings.read.ocr == "tesseract" and not ocr.languages():
+        return [Check("ocr", "fail", "read.ocr = 'tesseract', which is not installed or has no language", ocr.INSTALL)]
     missing = [(module, install) for module, install in wanted if not installed(module)]
     if missing:
         return [Check("extras", "fail", f"the package '{module}' is not installed", line) for module, line in missing]

@@ -176,8 +176,7 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
     if marked.startswith("[") and marked.endswith("]"):  # the number of a note: set off, and before the full stop
         stop = out[-1:] if out[-1:] in (".", "。") else ""
         out = out.removesuffix(stop) if stop else out
-        gap = " " if out[-1:].isascii() and out[-1:].isalnum() else ""
-        return f"{out}{gap}{marked}{stop}{after}"
+        return f"{out}{marked}{stop}{after}"
     return out + marked + after
 
 
