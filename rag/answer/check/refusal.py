@@ -24,6 +24,7 @@ from indexes.errors import SettingsError
 from rag.answer.check.fitted import FITTED
 from rag.answer.check.support import PassageSupport
 from rag.answer.check.terms import terms_of
+from rag.answer.prompt.language import detect_language
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 
@@ -124,8 +125,12 @@ def log_odds(probability: float) -> float:
 
 
 def share_in_passages(text: str, passages: Sequence[Passage]) -> float | None:
-    """Return the largest share of a text's terms that one passage holds; None for a text without terms."""
-    terms = terms_of(text)
-    if not terms or not passages:
-        return None
-    return max(PassageSupport(passage).support(terms) for passage in passages)
+    """Return the largest share of a text's terms that one passage of its language holds.
+
+    None for a text without terms, and where no passage is in its language: words say nothing across languages.
+    """
+    terms, language = terms_of(text), detect_language(text)
+    worded = any(char.isalpha() for char in text)  # a bare number is of every language
+    near = [one for one in passages if not worded or detect_language(one.text) == language]
+    shares = [PassageSupport(one).support(terms) for one in near]
+    return max(shares) if terms and shares else None

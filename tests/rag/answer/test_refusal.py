@@ -54,6 +54,8 @@ def test_shares() -> None:
     assert share_in_passages("The notice period is three months.", PASSAGES) == 1.0
     assert share_in_passages("Ann Lee leads finance.", PASSAGES) == 0.0
     assert share_in_passages("...", PASSAGES) is None
+    assert share_in_passages("通知期是三个月。", PASSAGES) is None  # a Chinese answer from an English passage
+    assert share_in_passages("3", PASSAGES) is not None
     assert (log_odds(0.5), log_odds(0.0), log_odds(1.0)) == (0.0, -6.0, 6.0)
 
 
