@@ -16,6 +16,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores import MetadataFilters
 
 from indexes.errors import LLMError
+from indexes.text.characters import valid
 from rag.answer.check.abstain import says_not_found, too_weak
 from rag.answer.check.citations import CitedAnswer, cite
 from rag.answer.check.refusal import refusal_model
@@ -73,6 +74,7 @@ class AnswerSteps:
     # -- before the model ----------------------------------------------------------------------------------------
 
     def prepare(self, question: str, filters: MetadataFilters | None, searched: str | None = None) -> Prepared:
+        question, searched = valid(question), valid(searched) if searched else None
         answer = self.settings.answer
         language = detect_language(question) if answer.language == "auto" else answer.language
         trace = Trace(question, searched=searched or question, language=language)

@@ -10,24 +10,12 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
 from indexes.errors import EncoderError
-from indexes.text.characters import estimate_tokens
+from indexes.text.characters import estimate_tokens, valid
 
 
 def with_prompt(prompt: str, texts: Sequence[str]) -> list[str]:
-    """Texts with ``prompt`` put before them.
-
-    Raises:
-        EncoderError: a text holds half a surrogate pair, which no tokenizer and no server accepts.
-    """
-    for position, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError as exc:
-            raise EncoderError(
-                f"text {position} holds an invalid character (U+{ord(text[exc.start]):04X}) at {exc.start}",
-                remedy="read the source again with its right encoding",
-            ) from exc
-    return [prompt + text for text in texts]
+    """Texts with ``prompt`` put before them; half characters, which no tokenizer and no server accepts, are U+FFFD."""
+    return [prompt + valid(text) for text in texts]
 
 
 def estimated_tokens(texts: Sequence[str]) -> list[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from indexes.errors import SourceError
 from indexes.ingest.report import FileReport, IngestReport
-from indexes.ingest.walk_files import Found, Walk, source_name
+from indexes.ingest.walk_files import Found, Walk, changed_at, source_name
 from indexes.manifest.manifest import Copy, Entry, Manifest
 
 
@@ -93,7 +93,7 @@ class FilePlanner:
             status = os.stat(path)
         except OSError:
             return
-        yield from self._decide(Found(path, path, status.st_size, status.st_mtime_ns))
+        yield from self._decide(Found(path, path, status.st_size, changed_at(status)))
 
     def forget_owner(self, source: str) -> None:
         """Nothing is stored under this file any more."""
@@ -143,7 +143,7 @@ class FilePlanner:
             status = os.stat(owner)
         except OSError:
             return None
-        return owner if (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns) else None
+        return owner if (status.st_size, changed_at(status)) == (entry.size, entry.mtime_ns) else None
 
     def _find_gone(self, walk: Walk, there: set[str]) -> None:
         for source, entries in self._known.items():

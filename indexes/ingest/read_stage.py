@@ -7,16 +7,18 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
 
 from llama_index.core.schema import Document, TextNode
 
-from indexes.errors import ReaderError, SourceError
+from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.ingest.changed_files import Job
 from indexes.ingest.events import End, Event, Records, Task, Writing
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport
+from indexes.ingest.walk_files import changed_at
 from indexes.manifest.manifest import Entry, Manifest
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import Splitter
@@ -24,6 +26,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.readers import NOT_READ
 from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
 from indexes.readers.stream import DocumentStream
+from indexes.text.characters import half_characters, valid
 
 BATCH = 128  # records in one event
 
@@ -84,15 +87,30 @@ class Feed:
                 task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
                 entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
                 self._claim(task, entry)
-                yield from self._records(task, self._split(stream))
+                yield from self._records(task, self._named(found.source, self._split(stream)))
+
+    def _named(self, source: str, records: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
+        """A text that no rule of splitting was made for costs its own file, not the run."""
+        try:
+            yield from records
+        except (RagWrightError, OSError):
+            raise
+        except Exception as error:
+            raise ReaderError(
+                f"'{source}' cannot be cut into sentences ({type(error).__name__}: {error})", remedy="leave it out"
+            ) from error
 
     def documents(self, documents: Sequence[Document]) -> Iterator[Event]:
         """LlamaIndex Documents, by their ids."""
         for document in documents:
-            source = str(document.metadata.get("source", document.doc_id))
+            source = valid(str(document.metadata.get("source", document.doc_id)))
             self._notify(source, len(documents))
             plain = {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
             content = _hash_text(document.text + json.dumps(plain, sort_keys=True, default=str))
+            if half_characters(document.doc_id):
+                reason = f"the id {valid(document.doc_id)!r} holds half a character (U+FFFD); give it another id"
+                self._report.skip(source, reason)
+                continue
             if not document.text.strip():
                 self._report.skip(
                     source, f"the Document {document.doc_id!r} holds no text; leave it out or give it text"
@@ -109,7 +127,11 @@ class Feed:
         for node in nodes:
             by_document.setdefault(node.ref_doc_id or node.node_id, []).append(node)
         for doc_id, group in by_document.items():
-            self._notify(doc_id, len(by_document))
+            self._notify(valid(doc_id), len(by_document))
+            if half_characters(doc_id):
+                reason = f"the id {valid(doc_id)!r} holds half a character (U+FFFD); give it another id"
+                self._report.skip(valid(doc_id), reason)
+                continue
             records = [SentenceRecord.from_node(node, position) for position, node in enumerate(group)]
             records = [record for record in records if record.text.strip()]
             if not records:
@@ -147,9 +169,16 @@ class Feed:
         return self._splitter(document)
 
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
-        while batch := list(islice(records, BATCH)):
+        while batch := [_valid(record) for record in islice(records, BATCH)]:
             self._repeated.add(batch)
             yield Records(task, batch)
+
+
+def _valid(record: SentenceRecord) -> SentenceRecord:
+    """Readers hand out whole characters; a user's own Documents and nodes may not. Metadata is mended when stored."""
+    if not half_characters(record.text + record.after):
+        return record
+    return replace(record, text=valid(record.text), after=valid(record.after))
 
 
 def _moved(job: Job) -> str | None:
@@ -159,7 +188,7 @@ def _moved(job: Job) -> str | None:
         status = os.stat(found.path)  # noqa: PTH116 - the name may be no UTF-8
     except OSError:
         return f"{found.source} vanished while it was read; run again"
-    if (status.st_size, status.st_mtime_ns) != (found.size, found.mtime_ns):
+    if (status.st_size, changed_at(status)) != (found.size, found.mtime_ns):
         return f"{found.source} was changed while it was read; run again"
     return None
 

@@ -43,6 +43,14 @@ def source_name(path: str) -> str:
     return path
 
 
+def changed_at(status: os.stat_result) -> int:
+    """Return the time of the last change in ns, as 64 bits hold it: dates after 2262 (a clock gone wrong) wrap around.
+
+    Never 0, which stands for what is not a file.
+    """
+    return (status.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63) or 1
+
+
 class Walk:
     """The readable files among ``paths`` and in the folders among them, each once, sorted within a folder.
 
@@ -74,14 +82,14 @@ class Walk:
         self.files: list[str] = []
         self.folders: list[str] = []
         for path in paths:
-            if not path.exists():
-                raise SourceError(f"there is no file or folder '{path}'", remedy="check the path")
-            resolved = str(path.resolve())
-            if path.is_dir():
+            folder, resolved = _named(path)
+            if folder:
                 self.folders.append(resolved)
             elif path.suffix.lower() not in SUFFIXES:
                 known = " ".join(sorted(SUFFIXES))
-                raise SourceError(f"'{path}' is of a format that is not read", remedy=f"formats are: {known}")
+                raise SourceError(
+                    f"'{source_name(str(path))}' is of a format that is not read", remedy=f"formats are: {known}"
+                )
             else:
                 self.files.append(resolved)
         self._seen: set[str] = set()
@@ -89,7 +97,10 @@ class Walk:
 
     def __iter__(self) -> Iterator[Found]:
         for path in self.files:
-            yield from self._file(path, os.stat(path))
+            try:
+                yield from self._file(path, os.stat(path))
+            except OSError as error:
+                self._on_skip(path, f"{path!r} cannot be looked at ({error.strerror}); check it")
         for folder in self.folders:
             yield from self._folder(folder)
 
@@ -130,7 +141,7 @@ class Walk:
             self._on_skip(path, f"{path!r} is no regular file (a pipe, socket or device); leave it out")
         elif path not in self._seen:
             self._seen.add(path)
-            yield Found(path, source_name(path), status.st_size, status.st_mtime_ns)
+            yield Found(path, source_name(path), status.st_size, changed_at(status))
 
     def _link(self, path: str) -> Iterator[Found]:
         try:
@@ -156,3 +167,19 @@ class Walk:
             self._on_ignored("links to folders read anyway")  # a circle, too, ends here
         else:
             yield from self._folder(target)
+
+
+def _named(path: Path) -> tuple[bool, str]:
+    """Whether a path that the user names is a folder, and where it leads.
+
+    Raises:
+        SourceError: nothing is there, or it may not be looked at.
+    """
+    shown = source_name(str(path))
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode), os.path.realpath(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise SourceError(f"there is no file or folder '{shown}'", remedy="check the path") from error
+    except OSError as error:
+        remedy = "check its name, its permissions and those of the folders above it"
+        raise SourceError(f"'{shown}' cannot be opened ({error.strerror})", remedy=remedy) from error

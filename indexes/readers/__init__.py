@@ -18,6 +18,7 @@ from indexes.readers.outline import NOTES_KEY, make_document
 from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
+from indexes.text.characters import half_characters, valid
 from indexes.text.invisible import Removed, without_invisible
 
 __all__ = ["SUFFIXES", "read_file"]
@@ -144,15 +145,42 @@ def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:
-    extract = _visible(_extract(file, module, file_type))
+    extract = _visible(_valid(file, _extract(file, module, file_type)))
     if not extract.text.strip():
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
     metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
     metadata |= {key: value for key, value in extract.metadata.items() if value}
     metadata["title"] = real_title(metadata["title"]) or file.stem
     if notes := file.all_notes():
-        metadata[NOTES_KEY] = notes
+        metadata[NOTES_KEY] = [valid(note) for note in notes]
     return make_document(source, extract.text, extract.sections, metadata)
+
+
+def _valid(file: SourceFile, extract: Extract) -> Extract:
+    """Without half characters, in text and outline and metadata, whatever the format."""
+    found = half_characters(extract.text)
+    if found:
+        file.note(f"half characters (such as \\ud800) were replaced by U+FFFD: {found}")
+    sections = [
+        replace(
+            section,
+            heading=tuple(map(valid, section.heading)),
+            place=valid(section.place),
+            caption=valid(section.caption),
+        )
+        for section in extract.sections
+    ]
+    return Extract(valid(extract.text), sections, _valid_value(extract.metadata))
+
+
+def _valid_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return valid(value)
+    if isinstance(value, dict):
+        return {_valid_value(key): _valid_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_valid_value(item) for item in value]
+    return value
 
 
 def _visible(extract: Extract) -> Extract:

@@ -14,13 +14,15 @@ from uuid import UUID
 import numpy as np
 
 from indexes.errors import StoreError
+from indexes.text.characters import valid
 
 
 def plain_json(value: Any, place: str = "") -> Any:
     """``value`` in dicts with text keys, lists, text, numbers, booleans and None.
 
     Dates become ISO text, paths, UUIDs and decimals text, sets sorted lists, enum members their values; half
-    characters (lone surrogates, from file names that are no UTF-8) become U+FFFD.
+    characters (lone surrogates, from file names that are no UTF-8) become U+FFFD, whole numbers of more than 64 bits
+    floats.
 
     Args:
         place: where the value stands ("metadata.day"), for the error.
@@ -28,12 +30,14 @@ def plain_json(value: Any, place: str = "") -> Any:
     Raises:
         StoreError: a value that JSON cannot hold (NaN, bytes, an object), by its place.
     """
-    if value is None or isinstance(value, (bool, int)):
-        return value if not isinstance(value, Enum) else plain_json(value.value, place)
     if isinstance(value, Enum):
         return plain_json(value.value, place)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 63 else _huge(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if _broken(value) else str(value)
+        return valid(str(value))
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, np.generic):
@@ -41,7 +45,7 @@ def plain_json(value: Any, place: str = "") -> Any:
     if isinstance(value, np.ndarray):
         return plain_json(value.tolist(), place)
     if isinstance(value, Mapping):
-        return {str(key): plain_json(item, f"{place}.{key}".lstrip(".")) for key, item in value.items()}
+        return {valid(str(key)): plain_json(item, f"{place}.{key}".lstrip(".")) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_json(item, place) for item in value]
     if isinstance(value, (set, frozenset)):
@@ -58,9 +62,9 @@ def plain_json(value: Any, place: str = "") -> Any:
     )
 
 
-def _broken(text: str) -> bool:
+def _huge(value: int) -> float | str:
+    """Numbers of a payload have 64 bits; a larger one is a float, as JSON readers take it, or text beyond that."""
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
+        return float(value)
+    except OverflowError:
+        return f"{value:#x}"

@@ -18,6 +18,7 @@ WITHOUT_BLANKS = f"\u2e80-\u2fdf{HAN}{KANA}"  # scripts that part no words, radi
 # Chinese and Japanese text with its punctuation and full-width forms, but not the ideographic space.
 CJK = "\u2e80-\u2fff\u3001-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 
+_HALF = re.compile("[\ud800-\udfff]")
 _IS_HAN = re.compile(f"[{HAN}]")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
 # Soft hyphens, zero-width blanks, byte order marks, marks of direction. The joiners (U+200C, U+200D) are letters of
@@ -25,6 +26,19 @@ _HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
 _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SELECTORS = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _QUOTES = str.maketrans("‘’‛′＇", "'''''")
+
+
+def valid(text: str) -> str:
+    """Put U+FFFD in the place of half characters (lone surrogates), which no file, store or tokenizer takes.
+
+    JSON can write them (``"\\ud800"``), and so can names of files that are not UTF-8. Offsets stay as they are.
+    """
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
+def half_characters(text: str) -> int:
+    """Count what ``valid`` replaces."""
+    return 0 if text.isascii() else len(_HALF.findall(text))
 
 
 def is_han(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
+from indexes.text.characters import valid
 from indexes.text.lines import CJK
 
 # Joiners mean something in Arabic, Indic and other scripts and within emoji; in a Latin or Chinese word they do not.
@@ -56,7 +57,8 @@ class Removed:
 
 
 def searched(text: str) -> str:
-    """What is encoded of a sentence: wrapped Chinese lines joined, so that no word is torn, and nothing invisible."""
+    """What is encoded of a sentence: wrapped Chinese lines joined, so that no word is torn, and nothing invisible or
+    half a character."""
     if "\n" in text:
         text = _WRAPPED.sub("", text)
-    return without_invisible(text)
+    return valid(without_invisible(text))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from indexes import Index
 from indexes.encoders.base import SparseVector
 from indexes.nodes.record import SentenceRecord, join_records
+from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, looks_weak, widen
 from rag.retrieval.rerank import rerank
@@ -75,6 +76,7 @@ class HybridRetriever(BaseRetriever):
             filters: LlamaIndex metadata filters, applied to both legs; default: those of the constructor.
             trace: one to write into (the engine's); default: a new one.
         """
+        question = valid(question)
         trace = trace or Trace(question)
         settings, filters = self.settings, filters or self.filters
         with trace.stage("encode"):

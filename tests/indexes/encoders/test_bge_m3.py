@@ -145,8 +145,7 @@ def test_broken_checkpoints_are_named(m3_folder: Path, tmp_path: Path, monkeypat
 
 def test_unusable_vectors_and_texts_are_named(m3_folder: Path) -> None:
     broken = encoder(m3_folder)
-    with pytest.raises(EncoderError, match=r"text 1 holds an invalid character \(U\+D800\) at 2"):
-        broken.encode_documents(["fine", "no\ud800"])
+    assert len(broken.encode_documents(["fine", "no\ud800"])) == 2  # one bad character ends no run
     with torch.no_grad():
         broken._network.embeddings.word_embeddings.weight.fill_(float("nan"))
     with pytest.raises(EncoderError, match="no usable vector for text 0"):

@@ -89,3 +89,25 @@ def test_a_missing_path_and_an_unread_kind_are_errors(root: Path) -> None:
     (root / "picture.png").write_bytes(b"x")
     with pytest.raises(SourceError, match="format"):
         Told().walk(root / "picture.png")
+
+
+def test_a_date_after_2262_fits_into_64_bits(root: Path) -> None:
+    os.utime(root / "a.txt", ns=(0, 10_413_792_000 * 10**9))  # the year 2300
+    found = Told().walk(root)[0]
+    assert -(1 << 63) <= found.mtime_ns < 1 << 63
+    os.utime(root / "a.txt", ns=(0, 10_413_792_001 * 10**9))
+    assert Told().walk(root)[0].mtime_ns == found.mtime_ns + 10**9  # a later change is still seen
+    os.utime(root / "a.txt", ns=(0, 0))
+    assert Told().walk(root)[0].mtime_ns != 0
+
+
+def test_a_name_that_the_system_refuses_is_explained(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match="cannot be opened .*check its name"):
+        Told().walk(root / ("a" * 300 + ".txt"))
+
+    def closed(path: object, *args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", closed)
+    with pytest.raises(SourceError, match=r"cannot be opened \(Permission denied\).*folders above it"):
+        Told().walk(root / "a.txt")
