@@ -102,7 +102,7 @@ def test_a_date_after_2262_fits_into_64_bits(root: Path) -> None:
 
 
 def test_a_name_that_the_system_refuses_is_explained(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SourceError, match="cannot be opened .*check its name"):
+    with pytest.raises(SourceError, match=r"cannot be opened .*check its name"):
         Told().walk(root / ("a" * 300 + ".txt"))
 
     def closed(path: object, *args: object, **options: object) -> None:
