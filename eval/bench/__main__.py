@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands")
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve")
 
 
 def main(argv: list[str]) -> int:

@@ -28,6 +28,7 @@ COMMANDS = {
     "synthesize": "Make questions from your own documents.",
     "finetune": "Tune embedders and rerankers, and prove what it gained.",
     "convert": "Write a dataset in another format.",
+    "from-feedback": "Make a dataset of what users said of answers.",
 }
 
 EPILOG = """\b
@@ -47,7 +48,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"eval.cli.commands.{cmd_name}").command
+        return importlib.import_module(f"eval.cli.commands.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import SettingsError
+from indexes.files import beside
 from indexes.settings.sections import StoreSettings
 
 SCOPES = ("read", "ask", "write", "admin")
@@ -133,12 +134,9 @@ class KeyRing:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with beside(path) as part:
+        part.touch(mode=0o600)
+        part.write_text(text, encoding="utf-8")
 
 
 def keys_path(store: StoreSettings) -> Path:

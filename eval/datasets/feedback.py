@@ -1,0 +1,103 @@
+"""A dataset out of what users said of answers (``rag serve`` with ``serve.feedback``).
+
+A question whose answer was marked right makes the cited sentences' documents relevant. One marked "wrong_source" or
+"wrong" names no relevant document: it is kept as a question to be judged, and left out of the qrels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset, Passage
+from indexes.errors import SourceError
+from indexes.index import Index
+from indexes.nodes.record import SentenceRecord, join_records
+
+
+@dataclass(slots=True)
+class Feedback:
+    """What a file of feedback gave.
+
+    Args:
+        dataset: questions with relevant documents, from answers marked right.
+        unjudged: questions of answers marked wrong, once each.
+        gone: cited sentences that the collection no longer holds.
+    """
+
+    dataset: Dataset
+    unjudged: list[str] = field(default_factory=list)
+    gone: int = 0
+
+
+def from_feedback(path: Path, index: Index, *, name: str = "feedback") -> Feedback:
+    """Read a feedback file against the collection that the answers came from.
+
+    Args:
+        path: ``feedback.jsonl`` beside the store.
+        index: the open collection; its documents become the corpus.
+
+    Raises:
+        SourceError: no such file, a bad line, or no answer of this collection was marked right.
+    """
+    relevant: dict[str, dict[str, int]] = {}
+    unjudged: list[str] = []
+    gone = 0
+    for number, row in _rows(path):
+        if row.get("collection") not in ("", index.name):
+            continue
+        question = " ".join(str(row.get("question") or "").split())
+        if not question:
+            raise SourceError(f"{path}, line {number}: it has no question", remedy="remove the line")
+        if row.get("verdict") != "right":
+            if question not in unjudged:
+                unjudged.append(question)
+            continue
+        ids = [str(one["sentence_id"]) for one in row.get("citations") or [] if one.get("sentence_id")]
+        found = index.store.payloads(ids) if ids else {}
+        gone += len(set(ids)) - len(found)
+        judged = relevant.setdefault(question, {})
+        for payload in found.values():
+            judged[str(payload["doc_id"])] = 1
+    relevant = {question: judged for question, judged in relevant.items() if judged}
+    if not relevant:
+        raise SourceError(
+            f"no answer from collection {index.name!r} was marked right in {path}",
+            remedy="set serve.feedback = true, and mark some answers on the page",
+        )
+    queries = {f"f{place}": question for place, question in enumerate(relevant, 1)}
+    qrels = {identity: relevant[question] for identity, question in queries.items()}
+    dataset = Dataset(name=name, queries=queries, corpus=dict(_corpus(index)), qrels=qrels)
+    return Feedback(dataset, [question for question in unjudged if question not in relevant], gone)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise SourceError(f"there is no feedback at {path}", remedy="set serve.feedback = true") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{path}, line {number} is not JSON: {error}", remedy="remove the line") from None
+        if isinstance(row, dict):
+            yield number, row
+
+
+def _corpus(index: Index) -> Iterator[tuple[str, Passage]]:
+    records: dict[str, list[SentenceRecord]] = {}
+    for page in index.store.pages(512):
+        for _, payload in page:
+            if payload.get("doc_id"):
+                record = SentenceRecord.from_payload(payload)
+                records.setdefault(record.doc_id, []).append(record)
+    for doc_id, own in sorted(records.items()):
+        own.sort(key=lambda record: record.position)
+        title = str(own[0].metadata.get("title") or "")
+        yield doc_id, Passage(id=doc_id, title=title, text=join_records(own))
