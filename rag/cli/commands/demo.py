@@ -11,10 +11,7 @@ from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, megabytes, words
 from rag.cli.progress import progress_bar
 
-SMALLEST = (
-    "qwen2.5-coder-1.5b"  # the smaller one, 0.5b, answered neither question of the demo rightly in both languages
-)
-
+DEFAULT = "qwen2.5-coder-1.5b"
 
 EPILOG = """\b
 Examples:
@@ -26,7 +23,7 @@ Examples:
 @click.command("demo", epilog=EPILOG, short_help="Index documents, and show answers with citations.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @click.option("-q", "--question", "questions", multiple=True, help="Question to ask; repeatable.")
-@click.option("--fetch", default=SMALLEST, show_default=True, metavar="NAME", help="Model fetched where none is here.")
+@click.option("--fetch", default=DEFAULT, show_default=True, metavar="NAME", help="Model fetched where none is here.")
 @click.option("--no-fetch", is_flag=True, help="Fetch no model.")
 @click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]")
 @shared_options
