@@ -22,9 +22,9 @@ from rag.answer.check.citations import CitedAnswer, cite
 from rag.answer.check.refusal import refusal_model
 from rag.answer.check.repetition import RepetitionGuard, cut_repetition
 from rag.answer.extractive import extract_answer
+from rag.answer.language import NOT_FOUND, Language, detect_language
 from rag.answer.prompt.budget import fit_passages
-from rag.answer.prompt.language import Language, detect_language
-from rag.answer.prompt.prompts import NOT_FOUND, direct_messages, passage_block
+from rag.answer.prompt.prompts import direct_messages, passage_block
 from rag.answer.prompt.repack import repack
 from rag.answer.prompt.routing import needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts

@@ -13,7 +13,7 @@ from llama_index.core.vector_stores import MetadataFilters
 from indexes import Index
 from indexes.errors import SettingsError
 from indexes.settings.sections import IndexSettings
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine

@@ -16,7 +16,7 @@ from llama_index.core.chat_engine.types import (
 )
 from llama_index.core.memory import ChatMemoryBuffer
 
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import condense_messages
 from rag.engine import AnswerStream, RagQueryEngine
 from rag.llms import explain_llm_error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from eval.answers.scores import Answered, AnswerScores, agreement, means
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 
 _PROMPTS = {
     "en": {

@@ -13,7 +13,7 @@ from eval.synthesis.progress_file import Asked
 from eval.synthesis.prompts import ask_messages, check_messages, names_passage, read_questions
 from rag.answer.check.support import PassageSupport
 from rag.answer.check.terms import terms_of
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 
 NO_QUESTION = "not a question"
 SURPLUS = "more than were asked for"

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.answer.prompt.prompts import defuse
 
 if TYPE_CHECKING:

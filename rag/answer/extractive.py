@@ -17,7 +17,7 @@ from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import AnswerSentence, CitedAnswer, make_citation
 from rag.answer.check.markers import MarkerScanner
 from rag.answer.check.terms import Evidence, Term, share_held, terms_of
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.retrieval.candidate import Passage
 
 # Chosen on Chinese and English reading-comprehension questions; the results are flat around these values.

@@ -12,7 +12,7 @@ from llama_index.core.llms import LLM
 
 from rag.answer.check.abstain import says_not_found
 from rag.answer.check.refusal import RefusalModel, log_odds, share_in_passages
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.answer.prompt.layouts import REFUSAL_START, with_refusal_line
 from rag.llms import with_max_tokens
 from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs

@@ -1,1 +1,1 @@
-"""Plain files: text, Markdown, source code, notebooks, records and delimited tables, and decoding."""
+"""Plain files: text, Markdown, source code, notebooks, records and delimited tables."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from indexes.readers.builder import Extract
+from indexes.readers.decode import decode
 from indexes.readers.outline import Section
-from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 
 _LANGUAGES = {

@@ -11,7 +11,7 @@ from itertools import chain, islice, pairwise
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.plain.decode import decode
+from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Row, trimmed
 from indexes.readers.tables.grid import Place, add_table

@@ -15,8 +15,8 @@ from llama_index.core.schema import Document
 
 from indexes.errors import ReaderError
 from indexes.readers import OnSkip, read_file
+from indexes.readers.decode import CONTROL, CONTROL_SHARE
 from indexes.readers.outline import Section
-from indexes.readers.plain.decode import CONTROL, CONTROL_SHARE
 from indexes.readers.plain.text import Mark, chapters, sections_of
 from indexes.readers.source_file import printable
 from indexes.readers.stream import DocumentStream, Part

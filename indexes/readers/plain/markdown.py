@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
+from indexes.readers.decode import decode
 from indexes.readers.inline import lowered, raised
-from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html import add_html
 

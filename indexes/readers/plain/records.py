@@ -13,7 +13,7 @@ from typing import Any
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
-from indexes.readers.plain.decode import decode
+from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.grid import PIECE_ROWS
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from indexes.readers.builder import Extract
+from indexes.readers.decode import decode
 from indexes.readers.outline import Section
-from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.text.headings import heading_of
 from indexes.text.invisible import without_invisible

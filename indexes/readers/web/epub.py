@@ -10,8 +10,8 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder
+from indexes.readers.decode import decode
 from indexes.readers.office.zip_container import first_text, joined_name, open_zip, read_member, xml
-from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html import add_page
 

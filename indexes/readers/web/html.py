@@ -13,7 +13,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from indexes.readers.builder import Extract, OutlineBuilder, collapse
-from indexes.readers.plain.decode import decode
+from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html_walk import Walk, mostly_links
 

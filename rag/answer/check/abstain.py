@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from indexes.text.sentences import split_sentences
-from rag.answer.prompt.language import Language, detect_language
-from rag.answer.prompt.prompts import NOT_FOUND
+from rag.answer.language import NOT_FOUND, Language, detect_language
 from rag.settings import AnswerSettings
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from indexes.text.characters import HAN, compatible, straight, visible, without_gaps
 from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, numbers_in
-from rag.answer.prompt.language import words_of
+from rag.answer.language import words_of
 
 Kind = Literal["word", "name", "number"]
 

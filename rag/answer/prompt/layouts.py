@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, get_args
 
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.settings import Settings
 
 if TYPE_CHECKING:

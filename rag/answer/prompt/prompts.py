@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from indexes.nodes.record import join_records
 from rag.answer.check.markers import set_marks_apart
-from rag.answer.prompt.language import Language
+from rag.answer.language import NOT_FOUND, Language
 from rag.llms.control_strings import harmless
 from rag.retrieval.candidate import Passage
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from llama_index.core.prompts import ChatPromptTemplate
 
 Tables = Literal["markdown", "records"]
-
-NOT_FOUND: dict[Language, str] = {
-    "en": "The answer is not in these documents.",
-    "zh": "这些文档中没有找到答案。",
-}
 
 ANSWER_SYSTEM: dict[Language, str] = {
     "en": (

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.answer.prompt.prompts import routing_messages
 
 if TYPE_CHECKING:

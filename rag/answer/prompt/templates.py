@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from indexes.errors import SettingsError
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.answer.prompt.layouts import layout_of, layout_template
 from rag.answer.prompt.prompts import ANSWER_SYSTEM, Tables, chat_template, context_text, refine_template
 from rag.llms.control_strings import harmless

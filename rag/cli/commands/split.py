@@ -80,7 +80,7 @@ def _parents(
 
 def _text_of(file: Path, settings: Settings) -> str:
     """Markdown with its marks, which the reader takes out."""
-    from indexes.readers.plain.decode import decode
+    from indexes.readers.decode import decode
     from indexes.readers.source_file import SourceFile
 
     source = SourceFile(str(file), path=file, settings=settings.read)

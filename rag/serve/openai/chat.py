@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
 from rag.serve.disconnect import until_disconnected

@@ -11,10 +11,10 @@ from llama_index.core import Document
 from indexes.errors import ReaderError, SourceError
 from indexes.nodes import SentenceRecord, iter_records
 from indexes.readers import SUFFIXES, read_file
+from indexes.readers.decode import decode
 from indexes.readers.outline import notes_of, outline_of
 from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.text import Hyphens, unwrap
-from indexes.readers.plain.decode import decode
 from indexes.readers.source_file import SourceFile
 
 

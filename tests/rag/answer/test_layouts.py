@@ -9,7 +9,7 @@ from llama_index.core.prompts import PromptTemplate
 
 from indexes.errors import SettingsError
 from indexes.nodes.record import SentenceRecord
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.answer.prompt.layouts import (
     LAYOUTS,
     REFUSAL_LINE,

@@ -9,8 +9,8 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata, MessageRole
 from llama_index.core.llms import CustomLLM
 
+from rag.answer.language import NOT_FOUND
 from rag.answer.prompt.prompts import (
-    NOT_FOUND,
     build_messages,
     condense_messages,
     context_text,

@@ -1,4 +1,4 @@
-"""Which prompt language a question gets: Chinese or English, by its characters and function words."""
+"""Languages of prompts and answers: which one a question gets, and the sentence that says "not found" in each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Literal
 from indexes.text.characters import HAN, HANGUL, KANA
 
 Language = Literal["en", "zh"]
+
+NOT_FOUND: dict[Language, str] = {
+    "en": "The answer is not in these documents.",
+    "zh": "这些文档中没有找到答案。",
+}
 
 _HAN = re.compile(f"[{HAN}]")
 _OTHER_CJK = re.compile(f"[{KANA}{HANGUL}]")

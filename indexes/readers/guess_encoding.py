@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from indexes.readers.plain.euc_tw import decode_euc_tw
+from indexes.readers.euc_tw import decode_euc_tw
 
 _SAMPLE = 48 * 1024  # bytes looked at
 _COMMON_ZH = (

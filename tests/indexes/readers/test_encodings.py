@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import ReaderError
+from indexes.readers.euc_tw import decode_euc_tw
+from indexes.readers.guess_encoding import decode_as
 from indexes.readers.outline import notes_of
-from indexes.readers.plain.euc_tw import decode_euc_tw
-from indexes.readers.plain.guess_encoding import decode_as
 from tests.indexes.readers.reader_files import put, read_one
 
 ZH = "数据库的备份每天晚上两点开始，备份失败时系统会发送邮件给管理员。请在三天之内处理。"

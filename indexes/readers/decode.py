@@ -10,7 +10,7 @@ import codecs
 import re
 
 from indexes.errors import ReaderError
-from indexes.readers.plain.guess_encoding import codec_of, decode_as, guess_legacy, guess_wide
+from indexes.readers.guess_encoding import codec_of, decode_as, guess_legacy, guess_wide
 from indexes.readers.source_file import SourceFile
 
 _BOMS = (

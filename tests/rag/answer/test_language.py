@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 
 CHINESE = [
     "BGE-M3 怎么安装？",
