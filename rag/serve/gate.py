@@ -7,23 +7,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.serve.errors import Door, Problem, door_of
-from rag.serve.keys import OPEN, OWNER, Key, KeyRing, bearer
+from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, Key, KeyRing, bearer
 
 JSON_BYTES = 1_000_000
 FORM_BYTES = 64_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN_PATHS = ("/healthz", "/readyz", "/static/", "/login")
-COOKIE = "ragwright_key"
-# The Authorization header of the request under way, for the MCP tools, which call the JSON API in its name.
-AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None)
 
 
 class Gate:
@@ -196,9 +191,3 @@ def _cookie(header: str) -> str | None:
         if name == COOKIE and value:
             return value
     return None
-
-
-def same_origin(headers: dict[str, str]) -> bool:
-    """Whether a state-changing post comes from the server's own page."""
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == headers.get("host")

@@ -1,15 +1,21 @@
-"""What every route needs of a request: its key, the service, its JSON body."""
+"""What every route needs of a request: its key, the service, its JSON body, and word that its client has gone."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import Request
+from fastapi.responses import Response
 
 from rag.serve.errors import Problem
 from rag.serve.keys import Key
+from rag.serve.metrics import Metrics
 from rag.serve.service import Service
+
+LOOK_EVERY = 0.25  # seconds
 
 
 def key_of(request: Request) -> Key:
@@ -59,3 +65,22 @@ async def json_body(request: Request, *, empty: str | None = None) -> dict[str, 
     if not isinstance(body, dict):
         raise Problem("bad_request", "the body is not a JSON object", "send {...}")
     return body
+
+
+async def until_disconnected(
+    request: Request, work: Coroutine[Any, Any, Response], metrics: Metrics, route: str
+) -> Response:
+    """The response of ``work``, cancelled when its client has gone (nobody else would notice): an empty 499."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=LOOK_EVERY)
+            if not task.done() and await request.is_disconnected():
+                task.cancel()
+                await asyncio.wait({task})
+                metrics.cancelled.labels(route).inc()
+                return Response(status_code=499)
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()

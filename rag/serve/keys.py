@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import os
 import re
 import secrets
 import tomllib
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from indexes.errors import SettingsError
 from indexes.files import beside
@@ -25,6 +29,10 @@ SCOPES = ("read", "ask", "write", "admin")
 PREFIX = "rw-"  # so that a key is recognised where it is found by accident
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ALL = "*"
+ADDRESS_FILE = "serve.json"
+COOKIE = "ragwright_key"
+# The Authorization header of the request under way, for the MCP tools, which call the JSON API in its name.
+AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +201,35 @@ def _read(path: Path) -> dict[str, Key]:
             raise SettingsError(
                 f"the key {name!r} in '{path}' lacks {error}", remedy="remove it from the file and make it anew"
             ) from error
+    return found
+
+
+def same_origin(headers: dict[str, str]) -> bool:
+    """Whether a state-changing post comes from the server's own page."""
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server of this store is, and the secret that admits the account that started it."""
+
+    url: str
+    pid: int
+    token: str
+
+
+def address_path(store: StoreSettings) -> Path:
+    """The file that names the running server of a store, readable by its owner alone."""
+    return keys_path(store).with_name(ADDRESS_FILE)
+
+
+def read_address(store: StoreSettings) -> Address | None:
+    """The running server of a store; None where there is none, or its process is gone."""
+    try:
+        row = json.loads(address_path(store).read_text(encoding="utf-8"))
+        found = Address(str(row["url"]), int(row["pid"]), str(row["token"]))
+        os.kill(found.pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
     return found

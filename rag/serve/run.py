@@ -9,43 +9,15 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from indexes.errors import SettingsError, StoreError
-from indexes.settings.sections import StoreSettings
 from rag.serve.app import build_app, is_loopback_host
-from rag.serve.keys import KeyRing, keys_path, write_private
+from rag.serve.keys import Address, KeyRing, address_path, keys_path, read_address, write_private
 from rag.settings import Settings
 
-ADDRESS_FILE = "serve.json"
 BACKLOG = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server of this store is, and the secret that admits the account that started it."""
-
-    url: str
-    pid: int
-    token: str
-
-
-def address_path(store: StoreSettings) -> Path:
-    """The file that names the running server of a store, readable by its owner alone."""
-    return keys_path(store).with_name(ADDRESS_FILE)
-
-
-def read_address(store: StoreSettings) -> Address | None:
-    """The running server of a store; None where there is none, or its process is gone."""
-    try:
-        row = json.loads(address_path(store).read_text(encoding="utf-8"))
-        found = Address(str(row["url"]), int(row["pid"]), str(row["token"]))
-        os.kill(found.pid, 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
 
 
 def check_bind(settings: Settings, keys: KeyRing) -> None:

@@ -13,13 +13,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from rag.retrieval.filter_text import parse_filters
 from rag.serve.api import documents as docs
-from rag.serve.disconnect import until_disconnected
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
-from rag.serve.gate import same_origin
-from rag.serve.incoming import json_body, key_of, require, service_of
+from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
 from rag.serve.jobs import Job, Jobs, clean_name
-from rag.serve.keys import Key
+from rag.serve.keys import Key, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.openai.sources import public_citation, source_of
 from rag.serve.requests import Question, choice, flag, text_of, whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from fastapi import FastAPI
 
-from rag.serve.gate import AUTHORIZATION
+from rag.serve.keys import AUTHORIZATION
 from rag.serve.mcp.remote import RemoteBackend
 
 

@@ -15,8 +15,8 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from rag.answer.language import detect_language
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
-from rag.serve.disconnect import until_disconnected
 from rag.serve.errors import Problem, problem_of
+from rag.serve.incoming import until_disconnected
 from rag.serve.keys import Key
 from rag.serve.openai.messages import ChatRequest, read_chat
 from rag.serve.openai.sources import (

@@ -14,9 +14,8 @@ from starlette.staticfiles import StaticFiles
 from rag.serve.api import documents as docs
 from rag.serve.api.routes import _passage, _question, answer_body
 from rag.serve.errors import Problem, problem_of
-from rag.serve.gate import COOKIE, same_origin
 from rag.serve.incoming import service_of
-from rag.serve.keys import Key
+from rag.serve.keys import COOKIE, Key, same_origin
 from rag.serve.pages.render import HEADERS, render
 from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
 from rag.serve.pages.words import Words, choose_language

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
+from rag.serve.keys import read_address
 from rag.serve.mcp.remote import RemoteBackend
 from rag.serve.mcp.server import build_mcp
-from rag.serve.run import read_address
 from rag.settings import Settings
 
 HEALTH_SECONDS = 2.0
