@@ -24,7 +24,7 @@ from indexes.errors import SettingsError
 from rag.answer.check.fitted import FITTED
 from rag.answer.check.support import PassageSupport
 from rag.answer.check.terms import terms_of
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 
