@@ -18,6 +18,8 @@ def words(text: str) -> frozenset[str]:
 
 
 _SMALL = 1000  # characters of a table that holds others and is data all the same
+_BOLD = words("b strong p div span font")  # what the words of a bold cell stand in
+Attributes = dict[str, str | None]
 STRUCK = "struck-through passage"
 NEVER = words(
     "script style noscript template svg canvas iframe object select button datalist head title math audio video"
@@ -31,14 +33,14 @@ _NOISE = re.compile(
 )
 
 
-def is_noise(node: LexborNode) -> bool:
+def is_noise(attributes: Attributes) -> bool:
     """Links that are there for the mouse only: to the heading itself, to the content, to edit."""
-    return _NOISE.search(node.attributes.get("class") or "") is not None
+    name = attributes.get("class")
+    return bool(name) and _NOISE.search(name or "") is not None
 
 
-def hidden_as(node: LexborNode) -> str:
+def hidden_as(attributes: Attributes) -> str:
     """What a part that no reader sees is called in the note ("hidden passage"); "" for parts that are seen."""
-    attributes = node.attributes
     if not attributes:
         return ""
     style = (attributes.get("style") or "").replace(" ", "").lower()
@@ -54,13 +56,13 @@ def hidden_as(node: LexborNode) -> str:
     return "navigation block" if attributes.get("role") == "navigation" else ""
 
 
-def left_out_as(node: LexborNode, tag: str) -> str:
+def left_out_as(tag: str, attributes: Attributes) -> str:
     """The same for tags whose words are not the text: struck-through, readings of characters."""
     if tag in ("s", "strike", "del"):
         return STRUCK
     if tag in ("rt", "rp", "rtc"):
         return "" if tag == "rp" else "reading of characters"
-    return hidden_as(node)
+    return hidden_as(attributes)
 
 
 def raised_or_lowered(node: LexborNode, before: str) -> str:
@@ -68,8 +70,7 @@ def raised_or_lowered(node: LexborNode, before: str) -> str:
     words = collapse(deep_text(node))
     if node.tag == "sub":
         return lowered(before, words)
-    link = node.css_first("a[href]")
-    note = link is not None or "footnote" in (node.attributes.get("class") or "")
+    note = any(child.tag == "a" for child in node.iter()) or "footnote" in (node.attributes.get("class") or "")
     return raised(before, words, note=note)
 
 
@@ -122,7 +123,8 @@ def _rows(
 
 
 def _is_bold(cell: LexborNode, words: str) -> bool:
-    if not words:
+    first = next(iter(cell.iter()), None)
+    if not words or first is None or first.tag not in _BOLD:
         return False
     return any(collapse(node.text()) == words for node in cell.css("b, strong"))
 
@@ -160,8 +162,9 @@ def deep_text(node: LexborNode, image_base: str | None = None, left_out: Counter
             parts.append(raised_or_lowered(below, "".join(parts[-3:])))
             skip = True
         elif not skip and not tag.startswith("-"):
-            kind = left_out_as(below, tag)
-            skip = bool(kind) or tag == "rp" or is_noise(below)
+            attributes = below.attributes
+            kind = left_out_as(tag, attributes)
+            skip = bool(kind) or tag == "rp" or is_noise(attributes)
             if kind and left_out is not None and below.text(strip=True):
                 left_out[kind] += 1
         if not skip and below.child is not None:

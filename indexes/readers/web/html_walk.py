@@ -13,6 +13,7 @@ from indexes.readers.tables.grid import Place, add_table
 from indexes.readers.web.html_nodes import (
     BLOCKS,
     NEVER,
+    Attributes,
     deep_text,
     is_data,
     is_noise,
@@ -94,9 +95,12 @@ class Walk:
         if tag == "-text":
             self.words.append(node.text_content or "")
             return False
-        if tag in NEVER or tag.startswith("-") or tag == "rp" or is_noise(node) or node.mem_id in self.done:
+        if tag in NEVER or tag.startswith("-") or tag == "rp" or node.mem_id in self.done:
             return False
-        kind = left_out_as(node, tag) or ("" if self.lenient else self._surrounds(node, tag))
+        attributes = node.attributes
+        if attributes and is_noise(attributes):
+            return False
+        kind = left_out_as(tag, attributes) or ("" if self.lenient else self._surrounds(node, tag, attributes))
         if kind:
             if node.text(strip=True):
                 self.file.leave_out(kind)
@@ -141,7 +145,7 @@ class Walk:
             return True
         return False
 
-    def _surrounds(self, node: LexborNode, tag: str) -> str:
+    def _surrounds(self, node: LexborNode, tag: str, attributes: Attributes) -> str:
         """What a block around the content is called in the note; "" for content.
 
         Inside the content header, footer, aside and form are content unless they are mostly links. A block whose class
@@ -155,7 +159,6 @@ class Walk:
             inside = self.named or tag in ("aside", "form") or _within_content(node)
             self.weighed += 1
             return "" if inside and (self.weighed >= _WEIGHED or not mostly_links(node)) else _AROUND[tag]
-        attributes = node.attributes
         if tag not in _SURROUNDING_TAGS or not attributes or self.weighed >= _WEIGHED:
             return ""
         if not _SURROUNDING.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"):
