@@ -22,6 +22,7 @@ from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fi
 from indexes.encoders.paired import PairedEncoder
 from indexes.encoders.vectors import estimated_tokens
 from indexes.errors import SettingsError
+from indexes.folders import user_folder
 
 FORMAT = 1
 _CHUNK = 500  # keys in one SELECT, below SQLite's limit of variables
@@ -29,12 +30,8 @@ ENCODE_TOGETHER = 2048  # texts encoded before they are written: what an interru
 
 
 def cache_folder(path: str | Path | None = None) -> Path:
-    """Where caches live: ``path``, else RAG_EVAL_CACHE, else ragwright/eval under XDG_CACHE_HOME (~/.cache)."""
-    if path is None and (named := os.environ.get("RAG_EVAL_CACHE")):
-        path = named
-    if path is None:
-        path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ragwright" / "eval"
-    return Path(path).expanduser()
+    """Return where caches live: ``path``, else RAG_EVAL_CACHE, else "eval" in the user's cache."""
+    return Path(path or os.environ.get("RAG_EVAL_CACHE") or user_folder("cache") / "eval").expanduser()
 
 
 def make_folder(folder: Path) -> Path:

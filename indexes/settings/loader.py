@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from indexes.errors import SettingsError
+from indexes.folders import user_folder
 from indexes.settings.profiles import PROFILES
 
 T = TypeVar("T", bound=BaseModel)
@@ -66,7 +67,7 @@ def load(
     """Fill ``tree`` from all layers.
 
     Args:
-        path: the file; default: ``RAG_CONFIG``, ``./rag.toml``, ``$XDG_CONFIG_HOME/ragwright/rag.toml``.
+        path: the file; default: ``RAG_CONFIG``, ``./rag.toml``, ``rag.toml`` in ``user_folder("config")``.
         profile: "default", "offline", "vllm" or a ``[profiles.NAME]`` of the file; default: ``RAG_PROFILE``, then
             the file's top-level ``profile``, then "default".
         arguments: {"section.field": value}; {"section": {"field": value}} works too. Text is read as in the
@@ -148,8 +149,7 @@ def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path
                 f"there is no settings file '{file}'{by}", remedy="give an existing file, or run 'rag config --init'"
             )
     else:
-        home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or Path.home()) / ".config")
-        candidates = (Path(FILE_NAME), home / "ragwright" / FILE_NAME)
+        candidates = (Path(FILE_NAME), user_folder("config", environ) / FILE_NAME)
         found = next((candidate for candidate in candidates if candidate.is_file()), None)
         if found is None:
             return None, {}

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from indexes.folders import below_home, user_folder
+
 
 class SectionModel(BaseModel):
     """Base of every settings section: frozen, unknown keys refused."""
@@ -131,7 +133,7 @@ class IngestSettings(SectionModel):
 class StoreSettings(SectionModel):
     """Where the points live."""
 
-    path: Path = Field(Path("~/.local/share/ragwright"), description="folder of the embedded engine")
+    path: Path = Field(below_home(user_folder("data")), description="folder of the embedded engine")
     url: str | None = Field(
         None, description="a Qdrant server or cluster instead of the embedded engine; ':memory:' for tests"
     )

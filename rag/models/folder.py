@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.folders import user_folder
 from rag.models.catalogue import CATALOGUE
 
 AUTO = "auto"  # llm.model: the best known model that is there
@@ -26,8 +27,8 @@ class StoredModel:
 
 
 def models_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of fetched models: ragwright/models under XDG_CACHE_HOME (~/.cache)."""
-    return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ragwright" / "models"
+    """Return the folder of fetched models, in the user's cache."""
+    return user_folder("cache", environ) / "models"
 
 
 def model_file(name: str, folder: Path | None = None) -> Path:
