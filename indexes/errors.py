@@ -9,16 +9,19 @@ and ``remedy`` (the next step, best of all a command)::
 
 from __future__ import annotations
 
+from indexes.display import one_line, without_secrets
+
 
 class RagWrightError(Exception):
-    """Base of all errors raised on purpose. ``str()`` gives the one sentence."""
+    """Base of all errors raised on purpose. ``str()`` gives the one sentence, which holds no secret and no control
+    character, whatever it was made of."""
 
     exit_code = 1
 
     def __init__(self, what: str, *, remedy: str) -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(f"{what}; {remedy}")
+        self.what = one_line(without_secrets(what))
+        self.remedy = one_line(without_secrets(remedy))
+        super().__init__(f"{self.what}; {self.remedy}")
 
 
 class SettingsError(RagWrightError):

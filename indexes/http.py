@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from indexes.display import without_secrets
 from indexes.errors import RagWrightError
 
 OLLAMA_PORT = 11434
@@ -230,7 +231,7 @@ def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
             proxy = environ.get(variable)
             if proxy:
                 rules = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-                return None if _bypassed(url, rules) else f"{variable}={_without_login(proxy)}"
+                return None if _bypassed(url, rules) else f"{variable}={without_secrets(proxy)}"
     return None
 
 
@@ -245,11 +246,6 @@ def _bypassed(url: httpx.URL, rules: str) -> bool:
         if rule == "*" or (domain and (url.host == domain or url.host.endswith(f".{domain}"))):
             return True
     return False
-
-
-def _without_login(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url
 
 
 def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:

@@ -138,7 +138,8 @@ def _effective(index: Index, settings: Settings | None, hyde: str | None, option
         return Settings.model_validate(tree)
     except ValueError as error:
         raise SettingsError(
-            f"these options cannot be used: {error}", remedy="see 'rag config' for what each takes"
+            f"these options cannot be used: {' '.join(str(error).split())}",
+            remedy="see 'rag config' for what each takes",
         ) from error
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from eval.comparing.compare import Comparison
 from eval.report import plots
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, p_text, stages
+from eval.report.table import escape
 
 MAX_PLOTS = 12  # per-query plots: one a comparison, each with one bar a query
 

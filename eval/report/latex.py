@@ -6,6 +6,7 @@ import string
 
 from eval.comparing.compare import Comparison
 from eval.report.rows import method
+from indexes.display import one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -59,7 +60,7 @@ def escape(text: str) -> str:
     >>> escape("top_k & 5 %")
     'top\\\\_k \\\\& 5 \\\\%'
     """
-    return "".join(_SPECIAL.get(char, char) for char in text)
+    return "".join(_SPECIAL.get(char, char) for char in one_line(text))
 
 
 def _beaten(comparison: Comparison, name: str, measure: str) -> list[str]:

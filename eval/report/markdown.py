@@ -22,12 +22,17 @@ def markdown(comparison: Comparison) -> str:
             value = f"{run.mean[measure]:.4f}"
             value = f"**{value}**" if run.mean[measure] == best[measure] else value
             cells.append(value + _SIGNS[mark(comparison, comparison.difference(run.name, measure))])
-        rows.append([run.name, *cells])
+        rows.append([plain(run.name), *cells])
     lines += pipes(["run", *comparison.measures], rows)
     lines += ["", "▲ ▼ significantly better or worse; bold: best.", ""]
-    lines += pipes(DIFFERENCE_HEAD, [difference_cells(comparison, d) for d in comparison.differences])
+    lines += pipes(DIFFERENCE_HEAD, [_named(difference_cells(comparison, d)) for d in comparison.differences])
     if names := stages(comparison):
-        timed = [[run.name, *(latency_cell(run, stage) for stage in names)] for run in comparison.runs]
+        timed = [[plain(run.name), *(latency_cell(run, stage) for stage in names)] for run in comparison.runs]
         lines += ["", *pipes(["ms, p50 / p95", *names], timed)]
     lines += ["", *(f"- {plain(note)}" for note in (*comparison.notes, method(comparison), POWER))]
     return "\n".join(lines) + "\n"
+
+
+def _named(cells: list[str]) -> list[str]:
+    """The first two are names of runs, which are whatever a user has called a folder."""
+    return [*map(plain, cells[:2]), *cells[2:]]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from eval.comparing.compare import LEVELS, Comparison
 from eval.comparing.latency import TOTAL
+from eval.report.table import escape
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 14, 44

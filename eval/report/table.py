@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 
+from indexes.display import one_line
 from indexes.text.characters import columns
+
+_MARKUP = re.compile(r"[\\`*_\[\]]")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -22,19 +27,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
     """A Markdown table: the first column to the left, the others to the right unless ``left``."""
+    head, rows = [one_line(cell) for cell in head], [[one_line(cell) for cell in row] for row in rows]
     lines = (head, ["---", *["---" if left else "---:"] * (len(head) - 1)], *rows)
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    """Text that Markdown shows as it is; controls, marks of direction and line breaks as escapes."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text)).replace("&", "&amp;").replace("<", "&lt;")
+
+
+def escape(text: str) -> str:
+    """Text that HTML and SVG show as it is."""
+    return html.escape(one_line(text))
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else one_line(str(value))
 
 
 def _pad(text: str, width: int, *, left: bool) -> str:

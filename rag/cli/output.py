@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,21 +13,22 @@ from typing import Any
 
 import click
 
-# Control characters of a document must not steer the reader's terminal; tabs and line ends may stay.
-CONTROL = {code: None for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+from indexes.display import STEERING, dropped, escaped, one_line, safe
+
+_STEERING = re.compile(f"[{STEERING}]")
 
 TRACED = 10  # candidates that a trace shows on a terminal
 
 
-def data(text: str = "", *, end: str = "\n") -> None:
-    """Text to stdout."""
-    click.echo(text + end, nl=False)
+def data(text: str = "", *, end: str = "\n", styled: bool = False) -> None:
+    """Text to stdout; what would steer a terminal appears as escapes, unless ``styled`` says that it is our own."""
+    click.echo((text if styled else escaped(text)) + end, nl=False)
 
 
 def words(text: str) -> None:
-    """A remark to stderr."""
+    """A remark to stderr, without secrets and without what would steer a terminal."""
     with contextlib.suppress(BrokenPipeError):  # nobody reads stderr: nothing left to say it to
-        click.echo(text, err=True)
+        click.echo(safe(text), err=True)
 
 
 def data_json(value: Any, *, line: bool = False) -> None:
@@ -36,7 +38,8 @@ def data_json(value: Any, *, line: bool = False) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:  # a file name that is no UTF-8: its odd bytes survive as escapes
         text = json.dumps(value, indent=None if line else 2, default=str)
-    data(text)
+    # json.dumps escapes what lies below U+0020 only.
+    click.echo(_STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text))
 
 
 def make_output_tolerant() -> None:
@@ -47,8 +50,8 @@ def make_output_tolerant() -> None:
 
 
 def clean(text: str) -> str:
-    """Text of a document, safe for a terminal."""
-    return text.translate(CONTROL)
+    """Text of a document, safe for a terminal; tabs and line ends stay."""
+    return dropped(text)
 
 
 def shown_path(source: str) -> str:
@@ -56,8 +59,8 @@ def shown_path(source: str) -> str:
     path = Path(source)
     if path.is_absolute():
         with contextlib.suppress(ValueError, OSError):
-            return clean(str(path.relative_to(Path.cwd())))
-    return clean(source)
+            return one_line(str(path.relative_to(Path.cwd())))
+    return one_line(source)
 
 
 def place(source: str, heading: str | None, page: int | None, rows: str | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import httpx
 
+from indexes.display import safe
 from indexes.http import Answer, ask, http_client, is_loopback, proxy_in_the_way
 from rag.settings import Settings
 
@@ -30,6 +31,10 @@ class Check:
     status: Status
     found: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("found", "remedy"):
+            object.__setattr__(self, name, safe(getattr(self, name)))
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)

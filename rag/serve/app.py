@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from indexes.display import safe
 from indexes.errors import RagWrightError
 from rag.serve.errors import Door, Problem, door_of, problem_of
 from rag.serve.gate import Gate
@@ -25,7 +26,19 @@ from rag.serve.metrics import Metrics, package_version
 from rag.serve.service import Service
 from rag.settings import Settings
 
+
+class _NoSecrets(logging.Filter):
+    """Errors of clients hold addresses with their logins, and what servers echo."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = safe(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = safe(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
 log = logging.getLogger("ragwright.serve")
+log.addFilter(_NoSecrets())
 ROUTES = {"dify": "dify", "openai": "chat", "mcp": "mcp", "api": "api", "page": "page"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from indexes.display import without_secrets
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
@@ -65,7 +66,7 @@ def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
 
 
 def effective(settings: Any) -> dict[str, Any]:
-    """ "section.field" -> value as JSON has it, a password inside a URL masked."""
+    """ "section.field" -> value as JSON has it, logins and keys in addresses masked."""
     from indexes.settings.loader import known_keys
 
     tree = settings.model_dump(mode="json")
@@ -73,14 +74,8 @@ def effective(settings: Any) -> dict[str, Any]:
     for key in known_keys(type(settings)):
         section, dot, field = key.partition(".")
         value = tree[section][field] if dot else tree[section]
-        values[key] = mask_url(value) if isinstance(value, str) else value
+        values[key] = without_secrets(value) if isinstance(value, str) else value
     return values
-
-
-def mask_url(value: str) -> str:
-    _, separator, rest = value.partition("://")
-    login, at, host = rest.partition("/")[0].rpartition("@")
-    return value.replace(f"{login}@{host}", f"***@{host}", 1) if separator and at else value
 
 
 def select(known: list[str], keys: tuple[str, ...]) -> list[str]:

@@ -38,7 +38,7 @@ def command(shared: Shared) -> None:
     else:
         for check in checks:
             mark = click.style(MARKS[check.status], fg=COLOURS[check.status])
-            data(f"{mark}  {check.name}: {check.found}")
+            data(f"{mark}  {check.name}: {check.found}", styled=True)
             if check.remedy:
                 data(f"      -> {check.remedy}")
         warned = sum(check.status == "warn" for check in checks)

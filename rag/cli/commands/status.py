@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexes.display import without_secrets
 from indexes.errors import StoreError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, megabytes, shown_path, words
@@ -35,7 +36,7 @@ def command(shared: Shared, list_documents: bool) -> None:
     store = shared.settings.store
     engine = open_engine(store)
     try:
-        where = store.url or str(store.path.expanduser())
+        where = without_secrets(store.url or str(store.path.expanduser()))
         if "collection" in shared.arguments:
             Collection(engine, shared.collection).check()  # raises where there is none of that name
             names = [shared.collection]

@@ -1,0 +1,77 @@
+"""What may be shown on a screen or written to a log: no secrets, and no characters that steer a terminal.
+
+Names of files, members of archives, headings, servers' errors and addresses come from elsewhere. Errors, remarks and
+findings go through ``safe``; a place that shows one address or one name uses ``without_secrets`` or ``one_line``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+HIDDEN = "***"
+# Control characters but tab and line feed, marks and overrides of direction, and Unicode's own line ends.
+STEERING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+
+_STEERING = re.compile(f"[{STEERING}]")
+_STEERING_OR_BREAK = re.compile(f"[{STEERING}\t\n]")
+_SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+_OF_A_KEY = r"[\w.-]*(?:key|token|secret|passw(?:or)?d|pwd|credential|signature|auth)"
+_LOGIN = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/?#]*@", re.IGNORECASE)
+_QUERY = re.compile(rf"([?&;]{_OF_A_KEY}=)[^&\s#'\"<>;]+", re.IGNORECASE)
+_HEADER = re.compile(
+    r"\b((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?|x?-?api[-_]?key['\"]?\s*[:=]\s*['\"]?"
+    r"|bearer\s+(?=\S*\d))[^\s'\",;&#]{4,}",
+    re.IGNORECASE,
+)
+_SERVICE_KEY = re.compile(r"\b(?:sk|pk|hf|gsk|rk|xai)[-_][\w-]{12,}")
+_VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+_LEAST = 8  # characters; a shorter value of a variable could be a word of the sentence
+
+
+def safe(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return ``text`` without secrets and without characters that steer a terminal."""
+    return escaped(without_secrets(text, environ))
+
+
+def one_line(text: str) -> str:
+    """Return a name or sentence with line breaks, controls and marks of direction as escapes (``\\n``, ``\\u202e``)."""
+    return _STEERING_OR_BREAK.sub(_escape, text)
+
+
+def escaped(text: str) -> str:
+    """As ``one_line``, but tabs and line ends stay."""
+    return _STEERING.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def dropped(text: str) -> str:
+    """Return running text of a document without the characters that ``escaped`` would show as escapes."""
+    return _STEERING.sub("", text)
+
+
+def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return ``text`` with ``***`` for logins and keys in addresses, keys in headers, and the values of environment
+    variables that hold keys (a server may echo what it was sent).
+
+    >>> without_secrets("http://me:word@host:6333/x?api_key=abc&limit=3", {})
+    'http://***@host:6333/x?api_key=***&limit=3'
+    """
+    for value in _secret_values(os.environ if environ is None else environ):
+        text = text.replace(value, HIDDEN)
+    text = _LOGIN.sub(rf"\1{HIDDEN}@", text)
+    text = _QUERY.sub(rf"\1{HIDDEN}", text)
+    text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    return _SERVICE_KEY.sub(HIDDEN, text)
+
+
+def _secret_values(environ: Mapping[str, str]) -> list[str]:
+    found = [value for name, value in environ.items() if _VARIABLE.search(name) and len(value) >= _LEAST]
+    return sorted((value for value in found if value[0] not in "/~."), key=len, reverse=True)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
