@@ -141,6 +141,19 @@ def test_the_offline_profile_without_a_fetched_model_says_how_to_fetch_one(rag: 
     assert "no language model has been fetched (run: rag model fetch qwen2.5-coder-1.5b)" in result.stderr
 
 
+def test_the_demo_says_what_it_uses_and_shows_answers_not_tables(
+    documents: Path, environ: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(documents)
+    demo = runner({**environ, "RAG_COLLECTION": "demo", "OLLAMA_HOST": "127.0.0.1:9"})
+    result = demo("demo", ".", "--no-fetch", "-q", "When does the market open?", "-q", "窗口的默认宽度是多少？")
+    assert result.exit_code == 0, result.output
+    assert "no language model is here, so answers are the documents' own sentences" in result.stderr
+    for part in ("> When does the market open?", "opens on Saturday", "默认是左右各三句", "seconds)"):
+        assert part in result.stdout
+    assert "Candidates:" not in result.stdout and "[1] " in result.stdout
+
+
 def test_an_unreachable_model_is_a_note(rag: Rag) -> None:
     result = rag(
         "ask", "How are windows merged?", "--json", "--llm", "ollama", "--set", "llm.base_url=http://127.0.0.1:9"
