@@ -13,9 +13,10 @@ from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
 from indexes.ingest.run import ingest
-from indexes.manifest.documents import remove_documents
 from indexes.manifest.manifest import Manifest
+from indexes.manifest.moves import remove_place
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
+from indexes.manifest.roots import Roots
 from indexes.manifest.verify import Verification, verify
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
@@ -166,11 +167,20 @@ class Index:
         """Every indexed document, by id."""
         return list(self.store.documents())
 
+    def places(self) -> dict[str, str]:
+        """Id -> absolute path, of every file that the manifest knows; files with equal content have each their own."""
+        known = {entry.doc_id: entry.source for entry in self._manifest if entry.mtime_ns}
+        roots = Roots(self._manifest.roots())
+        return known | {roots.place(copy.path).doc_id: copy.path for copy in self._manifest.copies()}
+
     def delete(self, doc_id: str) -> int:
-        """Remove one document and return how many sentences went with it (0: there was no such document)."""
+        """Remove one document and return how many sentences went with it.
+
+        0: there was no such document, or its text is that of another file too, under which it stays.
+        """
         self._refuse_if_moved()
         with self._manifest.writer():
-            return remove_documents(self.store, self._manifest, [doc_id])
+            return remove_place(self.store, self._manifest, doc_id)
 
     @property
     def vector_store(self) -> SentenceVectorStore:

@@ -15,6 +15,8 @@ from indexes.errors import SourceError
 from indexes.ingest.report import FileReport, IngestReport
 from indexes.ingest.walk_files import Found, Walk, changed_at, source_name
 from indexes.manifest.manifest import Copy, Entry, Manifest
+from indexes.manifest.moves import Move
+from indexes.manifest.roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class FilePlanner:
 
     Args:
         recipe: of this run; documents of another are read again.
+        by_name: a document's vectors depend on its file's name, so that a renamed file has to be read.
         report: gets the files that need no work.
         notify: called with the path before each file.
 
     After ``jobs`` has run: ``touched`` are documents whose file has a new stat and the same content, ``copies`` files
-    with the content of another one, ``gone`` documents whose file no longer exists, by file.
+    with the content of another one, ``moves`` files that were renamed, ``gone`` documents whose file no longer exists,
+    by file.
     """
 
     def __init__(
@@ -43,24 +47,31 @@ class FilePlanner:
         manifest: Manifest,
         recipe: str,
         report: IngestReport,
+        roots: Roots,
         *,
+        by_name: bool = False,
         follow_links: bool = False,
         leave_out: Path | None = None,
         notify: Callable[[str, int], None] = lambda path, total: None,
     ) -> None:
         self._recipe, self._report, self._follow, self._notify = recipe, report, follow_links, notify
-        self._leave_out = leave_out
+        self._leave_out, self._roots, self._by_name = leave_out, roots, by_name
+        self._there: set[str] = set()  # files that were found
+        self._holders: dict[str, list[str]] = {}  # content -> files that hold it, read by whatever recipe
         self._known: dict[str, list[Entry]] = {}
         self._owners: dict[tuple[str, str], str] = {}  # (content, suffix) -> file it is stored under
         self._pending: dict[str, str] = {}  # files that are read in this run -> their content
         for entry in manifest:
             self._known.setdefault(entry.source, []).append(entry)
+            if entry.mtime_ns and entry.source not in self._holders.setdefault(entry.content, []):
+                self._holders[entry.content].append(entry.source)
             if entry.recipe == recipe and entry.mtime_ns:
                 self._owners.setdefault((entry.content, _suffix(entry.source)), entry.source)
         self._copies = {copy.path: copy for copy in manifest.copies()}
         self._faults = manifest.faults()
         self.touched: list[tuple[str, int, int]] = []
         self.copies: list[Copy] = []
+        self.moves: list[Move] = []
         self.gone: dict[str, list[str]] = {}
         self.total = 0
 
@@ -79,11 +90,13 @@ class FilePlanner:
         )
         files = list(walk)
         self.total = len(files)
+        self._there = {found.source for found in files}
         if prune:
-            self._find_gone(walk, {found.source for found in files})
+            self._find_gone(walk)
         for found in files:
             self._notify(found.source, self.total)
             yield from self._decide(found)
+        self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
     def again(self, path: str) -> Iterator[Job]:
         """A file whose content was stored under another one that is no more (or has other content now)."""
@@ -107,7 +120,7 @@ class FilePlanner:
         if current and all((entry.size, entry.mtime_ns) == stat for entry in known):
             self._same(found, known)
             return
-        if copy and not known and (copy.size, copy.mtime_ns) == stat:
+        if copy and not known and (copy.size, copy.mtime_ns) == stat and not self._has_left(copy.source):
             self._duplicate(found, copy.source)
             return
         try:
@@ -127,9 +140,42 @@ class FilePlanner:
             self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
             self._duplicate(found, owner)
             return
+        left = self._left(found, content)
+        if left is not None:
+            before = self._known.pop(left)
+            self.gone.pop(left, None)
+            self._holders[content].remove(left)
+            whole = all(entry.recipe == self._recipe and entry.content == content for entry in before)
+            if whole and not known and not self._by_name and _suffix(left) == found.suffix:
+                self._move(found, left, before)
+                return
+            known = [*known, *before]
         self._owners[content, found.suffix] = found.source
         self._pending[found.source] = content
         yield Job(found, content, known)
+
+    def _move(self, found: Found, left: str, before: list[Entry]) -> None:
+        move = Move(tuple(before), found.source, found.size, found.mtime_ns, self._roots.place(found.source))
+        self.moves.append(move)
+        self._known[found.source] = move.new
+        self._owners[before[0].content, found.suffix] = found.source
+        self._holders[before[0].content].append(found.source)
+        self._copies.pop(found.source, None)
+        for path, copy in self._copies.items():
+            if copy.source == left:
+                self._copies[path] = replace(copy, source=found.source)
+        count = sum(entry.sentences for entry in before)
+        self._report.files.append(FileReport(found.source, "moved", sentences=count, reason=f"was {left}"))
+
+    def _left(self, found: Found, content: str) -> str | None:
+        """The file with this content that is no longer where it was: it has become ``found``."""
+        holders = [source for source in self._holders.get(content, ()) if source in self._known]
+        left = [source for source in holders if source != found.source and self._has_left(source)]
+        same = [source for source in left if _suffix(source) == found.suffix]
+        return next(iter(same or left), None) if found.size else None
+
+    def _has_left(self, source: str) -> bool:
+        return source not in self._there and _is_gone(source)
 
     def _owner(self, found: Found, content: str) -> str | None:
         """The file that this content is stored under, if that file still has it."""
@@ -138,6 +184,8 @@ class FilePlanner:
             return None
         if owner in self._pending:
             return owner if self._pending[owner] == content else None
+        if owner not in self._known:  # renamed, with another ending
+            return None
         entry = self._known[owner][0]
         try:
             status = os.stat(owner)
@@ -145,7 +193,8 @@ class FilePlanner:
             return None
         return owner if (status.st_size, changed_at(status)) == (entry.size, entry.mtime_ns) else None
 
-    def _find_gone(self, walk: Walk, there: set[str]) -> None:
+    def _find_gone(self, walk: Walk) -> None:
+        there = self._there
         for source, entries in self._known.items():
             if source not in there and walk.covers(source) and entries[0].mtime_ns and _is_gone(source):
                 self.gone[source] = [entry.doc_id for entry in entries]
@@ -157,7 +206,6 @@ class FilePlanner:
                 f"no file is left in {', '.join(walk.folders)}, and {len(self.gone)} files are indexed from there",
                 remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
             )
-        self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
     def _same(self, found: Found, known: list[Entry]) -> None:
         """It has not changed; but another file may have come to the same content, and both are stored."""

@@ -42,8 +42,9 @@ class Writing:
     staged: list[ReadyPoint] = field(default_factory=list)
     stored: int = 0
     truncated: int = 0
-    ids: int = 0  # sum of the point ids, as in ``apply.ids_digest``
+    ids: int = 0  # sum of the point ids, as in ``documents.ids_digest``
     spilled: bool = False  # some of its points are in the journal
+    legacy: str = ""  # its id in version 0.1.0: the absolute path
 
 
 @dataclass(slots=True)

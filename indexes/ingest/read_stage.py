@@ -20,6 +20,8 @@ from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport
 from indexes.ingest.walk_files import changed_at
 from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.moves import names_of, sources_of
+from indexes.manifest.roots import Roots
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import Splitter
 from indexes.nodes.record import SentenceRecord
@@ -47,12 +49,14 @@ class Feed:
         splitter: Callable[[], Splitter],
         worker: ReaderWorker,
         repeated: RepeatedPassages,
+        roots: Roots,
         notify: Callable[[str, int], None] = lambda path, total: None,
     ) -> None:
         self._manifest, self._recipe, self._report = manifest, recipe, report
         self._make_splitter, self._worker, self._notify = splitter, worker, notify
         self._splitter: Splitter | None = None
         self._repeated = repeated
+        self._roots = roots
         self._seen: set[str] = set()
 
     def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
@@ -62,6 +66,7 @@ class Feed:
                 self._worker.launch()
                 self._splitter = self._make_splitter()  # loads the model meanwhile
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
+            self._repeated.forget(entry.doc_id for entry in job.known)
             try:
                 yield from self._file(task, job)
                 yield End(task, _moved(job))
@@ -72,7 +77,9 @@ class Feed:
 
     def _file(self, task: Task, job: Job) -> Iterator[Event]:
         found = job.found
-        sources = [copy.path for copy in self._manifest.copies(found.source) if copy.content == job.content]
+        place = self._roots.place(found.source)
+        copies = [copy.path for copy in self._manifest.copies(found.source) if copy.content == job.content]
+        places = [place, *map(self._roots.place, copies)]
 
         def skipped(member: str, reason: str) -> None:
             if reason == NOT_READ:
@@ -82,11 +89,15 @@ class Feed:
 
         with closing(self._worker.streams(found, skipped)) as streams:
             for stream in streams:
-                if sources:
-                    stream.metadata["sources"] = [found.source, *sources]
+                legacy = stream.doc_id  # readers name documents by their absolute path
+                member = legacy.removeprefix(found.source)
+                stream.doc_id = place.doc_id + member
+                stream.metadata.update(names_of(place, member))
+                if copies:
+                    stream.metadata.update(sources_of(places))
                 task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
                 entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
-                self._claim(task, entry)
+                self._claim(task, entry).legacy = legacy
                 yield from self._records(task, self._named(found.source, self._split(stream)))
 
     def _named(self, source: str, records: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
@@ -154,14 +165,15 @@ class Feed:
         self._claim(task, Entry(doc_id, source, content, self._recipe))
         return task
 
-    def _claim(self, task: Task, entry: Entry) -> None:
+    def _claim(self, task: Task, entry: Entry) -> Writing:
         if entry.doc_id in self._seen:
             raise SourceError(
                 f"the document id {entry.doc_id!r} comes twice in one run",
                 remedy="give each Document an id of its own (Document(id_=...))",
             )
         self._seen.add(entry.doc_id)
-        task.documents[entry.doc_id] = Writing(entry)
+        writing = task.documents[entry.doc_id] = Writing(entry)
+        return writing
 
     def _split(self, document: Document | DocumentStream) -> Iterator[SentenceRecord]:
         if self._splitter is None:

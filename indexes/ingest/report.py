@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from indexes.near_duplicates.passages import Repeated
 
-Status = Literal["added", "updated", "unchanged", "duplicate", "removed", "skipped"]
-STATUSES: tuple[Status, ...] = ("added", "updated", "unchanged", "duplicate", "removed", "skipped")
+Status = Literal["added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped"]
+STATUSES: tuple[Status, ...] = ("added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class FileReport:
     """What became of one file (or Document).
 
     Args:
-        status: "added", "updated", "unchanged", "duplicate" (stored once, under another file's name), "removed"
-            (the file is gone, and so are its sentences), "skipped".
-        reason: why it was skipped, or where its duplicate is stored.
+        status: "added", "updated", "moved" (renamed: nothing was read), "unchanged", "duplicate" (stored once, under
+            another file's name), "removed" (the file is gone, and so are its sentences), "skipped".
+        reason: why it was skipped, where its duplicate is stored, or what it was called before.
         truncated: sentences longer than the encoder reads.
         notes: what its reader had to say: pages without text, a guessed encoding.
     """

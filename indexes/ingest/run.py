@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
+from indexes.ingest.walk_files import source_name
 from indexes.manifest.documents import recover, remove_documents
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Manifest
+from indexes.manifest.moves import Move, member_of, move_documents, sources_of
+from indexes.manifest.roots import Roots
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter
 from indexes.settings.sections import IndexSettings
@@ -81,11 +84,32 @@ def plan(
         raise SourceError("only files and folders can be planned", remedy="ingest Documents and nodes directly")
     started = time.monotonic()
     recipe = recipe_hash(settings, encoder_digest)
-    planner = _planner(settings, manifest, recipe, report)
-    for job in planner.jobs(paths, prune=prune):
-        report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
+    manifest = manifest.scratch()
+    try:
+        planner = _planner(settings, manifest, recipe, report, open_roots(manifest, paths))
+        for job in planner.jobs(paths, prune=prune):
+            report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
+    finally:
+        manifest.close()
     report.seconds = time.monotonic() - started
     return report
+
+
+def open_roots(manifest: Manifest, paths: Sequence[Path], taken: Mapping[str, str] | None = None) -> Roots:
+    """The roots that a run over ``paths`` works with; the manifest follows a folder that was moved.
+
+    Args:
+        taken: labels that the collection records.
+    """
+    folders = [source_name(str(path.resolve())) for path in paths if path.is_dir()]
+    for folder in folders:
+        moved = Roots(manifest.roots()).moved(folder, manifest.sizes)
+        if moved is not None:
+            manifest.move_root(moved.path, folder)
+    roots = Roots(manifest.roots(), taken, manifest.add_root)
+    for folder in folders:
+        roots.add_folder(folder)
+    return roots
 
 
 class _Run:
@@ -134,19 +158,33 @@ class _Run:
 
     def _everything(self, source: Source, prune: bool, worker: ReaderWorker) -> None:
         paths = _paths(source)
-        feed = Feed(self._manifest, self._recipe, self._report, self._splitter, worker, self._repeated, self._note)
+        taken = self._store.record().get("roots") or {}
+        self._roots = open_roots(self._manifest, paths or (), taken)
+        feed = Feed(
+            self._manifest, self._recipe, self._report, self._splitter, worker, self._repeated, self._roots, self._note
+        )
         if paths is None:
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
         else:
-            planner = _planner(self._settings, self._manifest, self._recipe, self._report, self._note)
+            self._record_roots(taken)
+            planner = _planner(self._settings, self._manifest, self._recipe, self._report, self._roots, self._note)
             self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
             for _ in range(ROUNDS):
                 again = self._settle(planner)
                 if not again:
                     break
                 self._pipeline(feed.files(_jobs_again(planner, again)))
+            self._record_roots(taken)
         if self._stop.asked:
             raise KeyboardInterrupt
+
+    def _record_roots(self, taken: dict[str, str]) -> None:
+        """Labels are the collection's: another machine, or this one without its manifest, does not give them again."""
+        record = self._roots.record()
+        if record != taken:
+            self._store.set_record(roots=record)
+            taken.clear()
+            taken.update(record)
 
     def _pipeline(self, events: Iterator[Event]) -> None:
         if self._stop.asked:
@@ -165,11 +203,14 @@ class _Run:
     # ---- after the files: what several of them have to do with each other ----
 
     def _settle(self, planner: FilePlanner) -> list[str]:
-        """Stat of touched files, files that are gone, copies; returns files that have to be read after all."""
+        """Stat of touched files, files that moved or are gone, copies; returns files that must be read after all."""
         self._manifest.touch_many(planner.touched)
         planner.touched.clear()
         if self._stop.asked:
+            self._report.files = [file for file in self._report.files if file.status not in ("moved", "removed")]
             return []
+        moves, planner.moves = planner.moves, []
+        self._move(moves)
         gone = [doc_id for doc_ids in planner.gone.values() for doc_id in doc_ids]
         if gone:
             remove_documents(self._store, self._manifest, gone)
@@ -187,7 +228,7 @@ class _Run:
             ids.setdefault(entry.source, []).append(entry.doc_id)
         again: list[str] = []
         kept: dict[str, Copy] = {copy.path: copy for copy in before}
-        changed = {copy.source for copy in new}
+        changed = {copy.source for copy in new} | {move.source for move in moves}
         lost: list[str] = []
         for copy in before:
             orphan = stored.get(copy.source) != {copy.content}
@@ -205,14 +246,26 @@ class _Run:
             else:
                 again.append(copy.path)
         for owner in sorted(changed & ids.keys()):
-            sources = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
+            paths = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
+            places = [self._roots.place(path) for path in paths]
             for doc_id in ids[owner]:
-                self._store.set_metadata(doc_id, {"sources": sources})
+                self._store.set_metadata(doc_id, sources_of(places))
         self._store.flush()
         self._manifest.forget_copies(lost)
         self._manifest.add_copies(copy for copy in new if copy.path in kept)
         planner.gone.clear()
         return sorted(set(again))
+
+    def _move(self, moves: list[Move]) -> None:
+        """Renamed files: their sentences get new names, and their vectors stay."""
+        if not moves:
+            return
+        move_documents(self._store, self._manifest, self._journal, moves)
+        self._repeated.rename(
+            (old.doc_id, new.doc_id, move.now.name + member_of(new))
+            for move in moves
+            for old, new in zip(move.old, move.new, strict=True)
+        )
 
     # ---- the model, when it is needed ----
 
@@ -261,12 +314,15 @@ def _planner(
     manifest: Manifest,
     recipe: str,
     report: IngestReport,
+    roots: Roots,
     notify: Callable[[str, int], None] = lambda path, total: None,
 ) -> FilePlanner:
     return FilePlanner(
         manifest,
         recipe,
         report,
+        roots,
+        by_name=settings.split.contextual != "none",
         follow_links=settings.ingest.follow_links,
         leave_out=settings.store.path.expanduser(),  # a store may lie in the folder that is read
         notify=notify,

@@ -107,7 +107,7 @@ class Writer:
             self._journal.append(writing.entry.doc_id, writing.staged)
         if journaled:
             self._journal.complete({writing.entry.doc_id: writing.truncated for writing in journaled})
-        stale = [doc_id for task in tasks for doc_id in task.stale]
+        stale = [doc_id for task in tasks for doc_id in [*task.stale, *self._legacy(task)]]
         written = fresh + journaled
         if written or stale:
             faults = {task.report.path: task.faults for task in tasks}
@@ -128,6 +128,13 @@ class Writer:
     def _is_there(self, writing: Writing) -> bool:
         """Points of a document that the manifest does not know: it was lost, or another program stored them."""
         return self._had_points and self._store.count(writing.entry.doc_id) > 0
+
+    def _legacy(self, task: Task) -> list[str]:
+        """Ids of version 0.1.0 under which the collection still holds a file that the manifest does not know."""
+        if not self._had_points or task.known:
+            return []
+        ids = {writing.legacy for writing in task.documents.values()} - {"", *task.documents}
+        return [doc_id for doc_id in sorted(ids) if self._store.count(doc_id)]
 
     def _acknowledge(self, task: Task) -> None:
         writings = task.documents.values()

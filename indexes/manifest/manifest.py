@@ -3,6 +3,7 @@
 A document is ``writing`` from before its points are touched until all of them are flushed, then ``done``. What is
 still ``writing`` when a run starts was cut off: ``indexes.recovery`` finishes or removes it before anything else
 happens. A file with the content of another one is a *copy*: its path is kept here, its sentences are stored once.
+Sources are absolute paths, which nothing but the manifest knows; ``roots`` says what their ids are made of.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexes.lock import Lock
+from indexes.manifest.roots import Root
 from indexes.sqlite import Database
 
 READ_AGAIN = "read again"  # in place of a recipe: no run's recipe is this
@@ -42,6 +44,7 @@ CREATE TABLE IF NOT EXISTS copies (
 );
 CREATE TABLE IF NOT EXISTS faults (path TEXT PRIMARY KEY, source TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS roots (label TEXT PRIMARY KEY, path TEXT NOT NULL, deep INTEGER NOT NULL);
 """
 
 
@@ -135,6 +138,17 @@ class Manifest:
             found.setdefault(source, []).append((path, reason))
         return found
 
+    def roots(self) -> list[Root]:
+        """The folders that were ingested."""
+        rows = self._db.rows("SELECT label, path, deep FROM roots ORDER BY label")
+        return [Root(label, path, bool(deep)) for label, path, deep in rows]
+
+    def sizes(self, folder: str) -> list[tuple[str, int]]:
+        """(source, size) of the files below ``folder``."""
+        below = folder.rstrip("/") + "/"
+        query = "SELECT DISTINCT source, size FROM documents WHERE mtime_ns != 0 AND substr(source, 1, ?) = ?"
+        return [(source, size) for source, size in self._db.rows(f"{query} ORDER BY source", (len(below), below))]
+
     def fact(self, name: str) -> str | None:
         """A remembered value, such as the settings of the encoder."""
         rows = self._db.rows("SELECT value FROM facts WHERE name = ?", (name,))
@@ -170,9 +184,22 @@ class Manifest:
         """Note that all points of this document are stored and flushed."""
         self.finish_many([(doc_id, sentences, truncated, points)])
 
-    def finish_many(self, rows: Iterable[tuple[str, int, int, str]], removed: Iterable[str] = ()) -> None:
-        """``finish`` for (doc_id, sentences, truncated, points) of several; others are forgotten, in one step."""
+    def finish_many(
+        self,
+        rows: Iterable[tuple[str, int, int, str]],
+        removed: Iterable[str] = (),
+        moved: Mapping[str, str] | None = None,
+    ) -> None:
+        """``finish`` for (doc_id, sentences, truncated, points) of several; others are forgotten, in one step.
+
+        Args:
+            moved: old source -> new one: copies go with it, and the new one is a copy no longer.
+        """
         with self._db.transaction() as db:
+            for old, new in (moved or {}).items():
+                db.execute("DELETE FROM copies WHERE path = ?", (new,))
+                db.execute("UPDATE copies SET source = ? WHERE source = ?", (new, old))
+                db.execute("DELETE FROM faults WHERE source = ?", (old,))
             db.executemany(
                 "UPDATE documents SET state = 'done', sentences = ?, truncated = ?, points = ? WHERE doc_id = ?",
                 [(sentences, truncated, points, doc_id) for doc_id, sentences, truncated, points in rows],
@@ -203,12 +230,35 @@ class Manifest:
     def forget_copies(self, paths: Iterable[str]) -> None:
         self._db.many("DELETE FROM copies WHERE path = ?", [(path,) for path in paths])
 
+    def add_root(self, root: Root) -> None:
+        self._db.many("INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", [(root.label, root.path, int(root.deep))])
+
+    def move_root(self, old: str, new: str) -> None:
+        """A folder lies elsewhere now: all paths in it follow, in one step. Nothing in the collection names them."""
+        below, skip = old.rstrip("/") + "/", len(old.rstrip("/")) + 1
+        columns = (("documents", "source"), ("copies", "path"), ("copies", "source"), ("faults", "path"))
+        with self._db.transaction() as db:
+            for table, column in (*columns, ("faults", "source"), ("roots", "path")):
+                db.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - constants
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (new.rstrip("/"), skip, len(below), below),
+                )
+            db.execute("UPDATE roots SET path = ? WHERE path = ?", (new, old))
+
+    def scratch(self) -> Manifest:
+        """A copy in memory, for a run that only says what it would do."""
+        copy = Manifest(":memory:")
+        with self._db.connection() as here, copy._db.connection() as there:
+            here.backup(there)
+        return copy
+
     def remember(self, name: str, value: str) -> None:
         self._db.many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
     def clear(self) -> None:
         with self._db.transaction() as db:
-            for table in ("documents", "copies", "faults", "facts"):
+            for table in ("documents", "copies", "faults", "facts", "roots"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
     # ---- one writer at a time ----

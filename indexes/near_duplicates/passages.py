@@ -119,6 +119,33 @@ class RepeatedPassages:
                     db.execute("ROLLBACK")
                 raise
 
+    def forget(self, doc_ids: Iterable[str]) -> None:
+        """These documents are read again, perhaps under another id: they are not compared with what they were."""
+        db = self._there()
+        if db is None:
+            return
+        with sqlite_errors(self._path):
+            for doc_id in doc_ids:
+                for (number,) in db.execute("SELECT number FROM documents WHERE doc_id = ?", (doc_id,)):
+                    self._alive[number] = False
+
+    def rename(self, names: Iterable[tuple[str, str, str]]) -> None:
+        """Documents that have moved, as (old id, new id, new source)."""
+        db = self._there()
+        if db is None:
+            return
+        with sqlite_errors(self._path):
+            for old, new, source in names:
+                db.execute("DELETE FROM documents WHERE doc_id = ?", (new,))
+                db.execute("UPDATE documents SET doc_id = ?, source = ? WHERE doc_id = ?", (new, source, old))
+
+    def _there(self) -> sqlite3.Connection | None:
+        """The database where there is one already."""
+        if self._db is None and (self._path is None or not self._path.exists()):
+            return None
+        with sqlite_errors(self._path):
+            return self._opened()
+
     def close(self) -> None:
         if self._db.is_open:
             with contextlib.suppress(StoreError), self._db.connection() as db:  # a full disk: derived

@@ -159,7 +159,7 @@ class _Reindex:
                 encoder.fingerprint,
                 idf=encoder.lexical is not None and encoder.lexical.idf,
                 settings=self._settings.store,
-                extra=self._generations.birth_record(new),
+                extra={**self._generations.birth_record(new), "roots": old.record.get("roots") or {}},
             )
             report.new = new
             # Likenesses of texts hold for any model.
@@ -320,6 +320,8 @@ def _todo(before: Manifest, manifest: Manifest, stored: StoredSentences, recipes
     moved = {copy.source for copy in set(before.copies()) ^ set(manifest.copies())}
     manifest.forget_copies([copy.path for copy in manifest.copies()])
     manifest.add_copies(before.copies())
+    for root in before.roots():
+        manifest.add_root(root)
     old = {entry.doc_id: entry for entry in before}
     there = {entry.doc_id: entry for entry in manifest}
     todo = []

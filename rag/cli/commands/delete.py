@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, shown_path, words
 
 if TYPE_CHECKING:
-    from indexes import DocumentInfo, Index
+    from indexes import Index
 
 EPILOG = """\b
 Examples:
@@ -45,35 +45,44 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, yes: b
             result: dict[str, Any] = {"collection": shared.collection, "dropped": True, "sentences": count}
             data_json(result) if shared.json else data(f"removed collection '{shared.collection}' ({count} sentences)")
             return
-        known = index.documents()
+        sources = {info.doc_id: info.source for info in index.documents()}
+        paths = index.places()
         removed, missing = [], []
         for name in documents:
-            matches = match(name, known)
+            matches = match(name, sources, paths)
             if not matches:
                 missing.append(name)
-            removed += [(info, index.delete(info.doc_id)) for info in matches]
+            removed += [(doc_id, index.delete(doc_id)) for doc_id in matches]
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
-        rows = [{"doc_id": info.doc_id, "source": info.source, "sentences": count} for info, count in removed]
+        rows = [{"doc_id": i, "source": sources.get(i, i), "sentences": count} for i, count in removed]
         data_json({"collection": shared.collection, "removed": rows, "missing": missing})
     else:
-        for info, count in removed:
-            data(f"removed {shown_path(info.source)} ({count} sentences)")
+        for doc_id, count in removed:
+            stays = "" if count else "; its text stays, another file has the same"
+            data(f"removed {shown_path(paths.get(doc_id, doc_id))} ({count} sentences{stays})")
     sys.exit(1 if missing else 0)
 
 
-def match(name: str, known: Sequence[DocumentInfo]) -> list[DocumentInfo]:
-    """Documents whose id or file is ``name``, or whose file lies below it."""
+def match(name: str, sources: Mapping[str, str], paths: Mapping[str, str]) -> list[str]:
+    """Ids of the documents whose id, source or file is ``name``, or whose file lies below it.
+
+    Args:
+        sources, paths: document id -> its source, and the absolute path of its file where one is known.
+    """
     path = Path(name).expanduser().absolute()
     places = {str(path), str(path.resolve())}
-    return [
-        info
-        for info in known
-        if name in (info.doc_id, info.source)
-        or places & {info.doc_id, info.source}
-        or any(parent in places for parent in map(str, Path(info.source).parents))
+    found = [
+        doc_id
+        for doc_id in {**sources, **paths}
+        if doc_id == name or _lies_in(places, paths.get(doc_id) or sources[doc_id]) or places & {doc_id}
     ]
+    return found or [doc_id for doc_id, source in sources.items() if source == name]
+
+
+def _lies_in(places: set[str], path: str) -> bool:
+    return path in places or any(parent in places for parent in map(str, Path(path).parents))
 
 
 def agree(shared: Shared, count: int, yes: bool) -> None:

@@ -107,6 +107,8 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         path = shown_path(file.path)
         if file.status == "skipped":
             words(f"skipped {path}: {file.reason}")
+        elif file.status == "moved":
+            words(f"moved {path}, which {file.reason}")
         elif result.dry_run and file.status != "unchanged":
             words(f"{file.status} {path}")
         if file.truncated:

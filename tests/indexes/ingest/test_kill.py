@@ -22,7 +22,7 @@ def points_of(index: Any) -> dict[tuple[tuple[str, ...], int], Any]:
     found = {}
     for record in records:
         metadata = record.payload["metadata"]
-        files = tuple(sorted(metadata.get("sources") or [metadata["source"]]))
+        files = tuple(sorted(metadata.get("sources") or [f"docs/{metadata['source']}"]))
         found[files, record.payload["position"]] = record
     assert len(found) == len(records)
     return found

@@ -1,0 +1,163 @@
+"""Files that lie elsewhere now, and equal files: names follow, the text stays, and nothing is encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from indexes.encoders.base import SparseVector
+from indexes.encoders.window_pooling import ReadyPoint
+from indexes.manifest.documents import remove_documents, replace_document
+from indexes.manifest.journal import PART_POINTS, Journal
+from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.roots import Place, Roots
+from indexes.nodes.record import SentenceRecord
+from indexes.store.collection import Collection, document_filter
+from indexes.store.schema import DENSE, SPARSE
+
+
+def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
+    """Remove a document, or one of the places of a text that several files hold: the text stays until the last one.
+
+    Returns:
+        The sentences removed.
+    """
+    roots = Roots(manifest.roots())
+    copies = manifest.copies()
+    entry = manifest.get(doc_id)
+    copy = next((copy for copy in copies if roots.place(copy.path).doc_id == doc_id), None)
+    heir = next((copy for copy in copies if entry is not None and copy.source == entry.source), None)
+    if copy is not None and entry is None:
+        manifest.forget_copies([copy.path])
+        _set_places(store, manifest, roots, copy.source)
+        return 0
+    if entry is None or heir is None or member_of(entry):
+        return remove_documents(store, manifest, [doc_id])
+    journal = Journal(manifest.path)
+    move = Move((entry,), heir.path, heir.size, heir.mtime_ns, roots.place(heir.path))
+    move_documents(store, manifest, journal, [move])
+    journal.close()
+    _set_places(store, manifest, roots, heir.path)
+    return 0
+
+
+def _set_places(store: Collection, manifest: Manifest, roots: Roots, source: str) -> None:
+    places = [roots.place(source), *(roots.place(copy.path) for copy in manifest.copies(source))]
+    for entry in manifest.of_source(source):
+        store.set_metadata(entry.doc_id, sources_of(places))
+    store.flush()
+
+
+def sources_of(places: Sequence[Place]) -> dict[str, list[str]]:
+    """``sources``: the places' ids; ``other_names``: what else a filter may call the document."""
+    names = {name for place in places[1:] for name in (place.name, place.file_name)}
+    return {"sources": [place.doc_id for place in places], "other_names": sorted(names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A file that lies elsewhere now, with the same content: its documents follow.
+
+    Args:
+        old: its documents as they are.
+        source, size, mtime_ns, now: where it is now, and its stat.
+    """
+
+    old: tuple[Entry, ...]
+    source: str
+    size: int
+    mtime_ns: int
+    now: Place
+
+    @property
+    def new(self) -> list[Entry]:
+        return [
+            replace(
+                entry,
+                doc_id=self.now.doc_id + member_of(entry),
+                source=self.source,
+                size=self.size,
+                mtime_ns=self.mtime_ns,
+            )
+            for entry in self.old
+        ]
+
+
+def member_of(entry: Entry) -> str:
+    """ "!/folder/member.txt" of an archive's document, "" of any other."""
+    archive = PurePosixPath(entry.source).name + "!/"
+    _, mark, member = entry.doc_id.partition(archive)
+    return f"!/{member}" if mark else ""
+
+
+def move_documents(store: Collection, manifest: Manifest, journal: Journal, moves: Sequence[Move]) -> None:
+    """Give documents the ids and names of their new places; their vectors go with them, no model is needed.
+
+    By way of the journal, as a document that replaces another: a kill at any moment is finished by ``recover``.
+    """
+    for move in moves:
+        pairs = list(zip(move.old, move.new, strict=True))
+        pairs = [(old, new) for old, new in pairs if old.doc_id != new.doc_id]
+        for old, new in pairs:
+            for part in _stored(store, old.doc_id):
+                journal.append(new.doc_id, [_renamed(point, old, new, move.now) for point in part])
+        journal.complete({new.doc_id: old.truncated for old, new in pairs})
+        manifest.begin([new for _, new in pairs], removing=[old.doc_id for old, _ in pairs])
+        rows = []
+        for old, new in pairs:
+            ids = replace_document(store, new.doc_id, journal.parts(new.doc_id))
+            rows.append((new.doc_id, ids.count, old.truncated, ids.digest))
+            store.delete_document(old.doc_id)
+        store.flush()
+        manifest.finish_many(rows, [old.doc_id for old, _ in pairs], {old.source: move.source for old in move.old})
+        journal.drop([new.doc_id for _, new in pairs])
+
+
+def _stored(store: Collection, doc_id: str) -> Iterable[list[ReadyPoint]]:
+    """The points of a document with their vectors, a part at a time."""
+    offset = None
+    while True:
+        records, offset = store.engine.client.scroll(
+            store.name,
+            scroll_filter=document_filter(doc_id),
+            limit=PART_POINTS,
+            offset=offset,
+            with_payload=True,
+            with_vectors=True,
+        )
+        yield [_ready(record) for record in records]
+        if offset is None:
+            return
+
+
+def _ready(record: Any) -> ReadyPoint:
+    sparse = record.vector.get(SPARSE)
+    return ReadyPoint(
+        SentenceRecord.from_payload(record.payload),
+        np.asarray(record.vector[DENSE], np.float32),
+        None
+        if sparse is None
+        else SparseVector(np.asarray(sparse.indices, np.uint32), np.asarray(sparse.values, np.float32)),
+    )
+
+
+def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: Place) -> ReadyPoint:
+    """The same sentence under its new id. A title that was the file's name is that of the new name."""
+    record, member = point.record, member_of(new)
+    metadata = {**record.metadata, **names_of(place, member)}
+    before, now = PurePosixPath(old.source), PurePosixPath(new.source)
+    if not member and metadata.get("title") == before.stem:
+        metadata["title"] = now.stem
+    for key in ("sources", "other_names"):
+        metadata.pop(key, None)
+    return ReadyPoint(replace(record, doc_id=new.doc_id, metadata=metadata), point.dense, point.sparse)
+
+
+def names_of(place: Place, member: str = "") -> dict[str, str]:
+    """What every sentence of a file says of where it is from. Nothing of it depends on where the root lies."""
+    name = place.name + member
+    return {"source": name, "file_path": name, "file_name": name.rpartition("/")[2]}
