@@ -125,16 +125,20 @@ class _Documents:
         ends: dict[str, set[str]] = {}
         for info in index.documents():
             self._ids[info.doc_id] = info.doc_id
-            self._ids.setdefault(info.source, info.doc_id)
-            parts = PurePath(info.source).parts
-            for start in range(1, len(parts)):
-                ends.setdefault("/".join(parts[start:]), set()).add(info.doc_id)
+            for named in (info.doc_id, info.source):  # two folders may both hold a README.md
+                parts = PurePath(named).parts
+                for start in range(len(parts)):
+                    ends.setdefault("/".join(parts[start:]), set()).add(info.doc_id)
         for end, found in ends.items():
             if len(found) == 1:
                 self._ids.setdefault(end, next(iter(found)))
 
     def find(self, name: str) -> str | None:
-        return self._ids.get(name)
+        if name in self._ids or not name.startswith("/"):
+            return self._ids.get(name)
+        parts = PurePath(name).parts  # an absolute path, as version 0.1.0 named documents
+        ends = ("/".join(parts[start:]) for start in range(1, len(parts)))
+        return next((self._ids[end] for end in ends if end in self._ids), None)
 
 
 def _sentences(index: Any, names: list[str]) -> set[str]:
