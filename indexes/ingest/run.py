@@ -29,6 +29,7 @@ from indexes.manifest.moves import Move, member_of, move_documents, sources_of
 from indexes.manifest.roots import Roots
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter
+from indexes.readers.properties import day_of
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection
 
@@ -204,6 +205,8 @@ class _Run:
 
     def _settle(self, planner: FilePlanner) -> list[str]:
         """Stat of touched files, files that moved or are gone, copies; returns files that must be read after all."""
+        for doc_id, _, mtime_ns in planner.touched:
+            self._date(doc_id, mtime_ns)
         self._manifest.touch_many(planner.touched)
         planner.touched.clear()
         if self._stop.asked:
@@ -266,6 +269,13 @@ class _Run:
             for move in moves
             for old, new in zip(move.old, move.new, strict=True)
         )
+
+    def _date(self, doc_id: str, mtime_ns: int) -> None:
+        """A file that was touched: its day changes, where the document has no date of its own."""
+        known = self._manifest.get(doc_id)
+        if known is not None and day_of(known.mtime_ns) != day_of(mtime_ns):
+            old, new = day_of(known.mtime_ns), day_of(mtime_ns)
+            self._store.set_metadata(doc_id, {"last_modified_date": new}, where={"last_modified_date": old})
 
     # ---- the model, when it is needed ----
 

@@ -15,6 +15,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL namespace
 STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
+FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
 CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
 
 
@@ -116,7 +117,8 @@ class SentenceRecord:
         """A LlamaIndex TextNode with the same id.
 
         All metadata is hidden from embedders: the pipeline encodes the sentence alone, and a stock index that embeds
-        the node must get the same vector. LLMs see the place (source, title, heading, page), not the structure.
+        the node must get the same vector. LLMs see the place (source, title, heading, page) and the user's own keys,
+        but neither the structure nor what else is known of the file.
         """
         return TextNode(
             id_=self.id,
@@ -130,7 +132,7 @@ class SentenceRecord:
                 **self._optional(),
             },
             excluded_embed_metadata_keys=[*self.metadata, *STRUCTURE_KEYS],
-            excluded_llm_metadata_keys=[*STRUCTURE_KEYS],
+            excluded_llm_metadata_keys=[*STRUCTURE_KEYS, *(key for key in FILE_KEYS if key in self.metadata)],
             start_char_idx=self.start,
             end_char_idx=self.end,
             relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=self.doc_id)},

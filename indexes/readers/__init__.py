@@ -16,6 +16,7 @@ from indexes.readers.builder import Extract
 from indexes.readers.inline import real_title
 from indexes.readers.outline import NOTES_KEY, make_document
 from indexes.readers.plain.code import CODE_SUFFIXES
+from indexes.readers.properties import file_metadata, properties_of
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
 from indexes.text.characters import half_characters, valid
@@ -148,7 +149,9 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
     extract = _visible(_valid(file, _extract(file, module, file_type)))
     if not extract.text.strip():
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
-    metadata: dict[str, Any] = {"source": source, "title": file.stem, "file_type": file_type}
+    properties = properties_of(file, file_type)
+    metadata: dict[str, Any] = {"source": source, "title": file.stem}
+    metadata |= file_metadata(file, source, file_type, properties) | properties
     metadata |= {key: value for key, value in extract.metadata.items() if value}
     metadata["title"] = real_title(metadata["title"]) or file.stem
     if notes := file.all_notes():

@@ -189,9 +189,12 @@ class Collection:
         """Delete what a filter chooses; an empty one chooses everything."""
         self._client.delete(self.name, points_selector=models.FilterSelector(filter=chosen))
 
-    def set_metadata(self, doc_id: str, values: dict[str, Any]) -> None:
-        """Set values in the metadata of all sentences of a document."""
-        selector = models.FilterSelector(filter=document_filter(doc_id))
+    def set_metadata(self, doc_id: str, values: dict[str, Any], *, where: dict[str, str] | None = None) -> None:
+        """Set values in the metadata of all sentences of a document, or of those whose metadata is ``where``."""
+        chosen = [models.FieldCondition(key="doc_id", match=models.MatchValue(value=doc_id))]
+        for key, value in (where or {}).items():
+            chosen.append(models.FieldCondition(key=f"metadata.{key}", match=models.MatchValue(value=value)))
+        selector = models.FilterSelector(filter=models.Filter(must=[*chosen]))
         self._client.set_payload(self.name, values, points=selector, key="metadata")
 
     def flush(self) -> None:

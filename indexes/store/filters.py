@@ -1,12 +1,14 @@
 """LlamaIndex MetadataFilters into a Qdrant filter, for both legs.
 
 A key is a payload's own field (``doc_id``, ``position``, ``section``, ``kind``, ``text``) or else one of the
-sentence's ``metadata``. A point that lacks the key matches no comparison, not even ``!=``; only ``is_empty`` finds it.
+sentence's ``metadata``. ``source`` is a file by any name that it has: within its root, its bare name, its id, and the
+names of files that are equal to it. A point that lacks the key matches no comparison, not even ``!=``; only
+``is_empty`` finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
@@ -16,6 +18,11 @@ from indexes.errors import StoreError
 
 _DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
 _TOP_LEVEL = ("doc_id", "position", "section", "kind", "text", "start", "end")
+_NAMES = {  # where the names of a file stand
+    "metadata.source": ("metadata.source", "metadata.file_name", "metadata.sources", "metadata.other_names", "doc_id"),
+    "metadata.file_name": ("metadata.file_name", "metadata.other_names"),
+    "metadata.file_path": ("metadata.file_path", "metadata.other_names"),
+}
 _RANGES = {
     FilterOperator.GT: "gt",
     FilterOperator.GTE: "gte",
@@ -68,15 +75,15 @@ def _condition(item: MetadataFilter | MetadataFilters) -> Any:
     if operator == FilterOperator.IS_EMPTY:
         return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
     if operator in (FilterOperator.EQ, FilterOperator.CONTAINS):
-        return _equal(key, value, item)
+        return _one(_equal(name, value, item) for name in _names(key))
     if operator == FilterOperator.NE:
-        return _unlike(key, [_equal(key, value, item)])
+        return _unlike(key, [_equal(name, value, item) for name in _names(key)])
     if operator in _RANGES:
         return _range(key, _RANGES[operator], value, item)
     if operator in (FilterOperator.IN, FilterOperator.ANY):
-        return _any_of(key, _items(value, item), item)
+        return _one(_any_of(name, _items(value, item), item) for name in _names(key))
     if operator == FilterOperator.NIN:
-        return _unlike(key, [_any_of(key, _items(value, item), item)])
+        return _unlike(key, [_any_of(name, _items(value, item), item) for name in _names(key)])
     if operator == FilterOperator.ALL:
         return models.Filter(must=[_equal(key, one, item) for one in _items(value, item)])
     if operator == FilterOperator.TEXT_MATCH and isinstance(value, str):
@@ -84,6 +91,16 @@ def _condition(item: MetadataFilter | MetadataFilters) -> Any:
     if operator == FilterOperator.TEXT_MATCH_INSENSITIVE and isinstance(value, str):
         return models.FieldCondition(key=key, match=models.MatchText(text=value))
     raise _unsupported(item)
+
+
+def _names(key: str) -> tuple[str, ...]:
+    return _NAMES.get(key, (key,))
+
+
+def _one(conditions: Iterable[Any]) -> Any:
+    """One of these conditions is met."""
+    found = list(conditions)
+    return found[0] if len(found) == 1 else models.Filter(should=found)
 
 
 def _unsupported(item: MetadataFilter) -> StoreError:

@@ -33,7 +33,8 @@ def parse_filters(conditions: tuple[str, ...]) -> MetadataFilters | None:
     found: list[MetadataFilter | MetadataFilters] = []
     for condition in conditions:
         key, operator, value = parse_condition(condition)
-        found.append(MetadataFilter(key=key, operator=FilterOperator(operator), value=value))  # type: ignore[arg-type]
+        # Not validated: LlamaIndex refuses true and false, which payloads hold.
+        found.append(MetadataFilter.model_construct(key=key, operator=FilterOperator(operator), value=value))  # type: ignore[arg-type]
     return MetadataFilters(filters=found, condition=FilterCondition.AND)
 
 

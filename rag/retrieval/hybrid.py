@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from indexes import Index
 from indexes.encoders.base import SparseVector
 from indexes.nodes.record import SentenceRecord, join_records
+from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, looks_weak, widen
@@ -79,6 +80,9 @@ class HybridRetriever(BaseRetriever):
         question = valid(question)
         trace = trace or Trace(question)
         settings, filters = self.settings, filters or self.filters
+        if filters is not None:
+            for note in unknown_keys(self.index.store, filters):
+                trace.note(note)
         with trace.stage("encode"):
             encoded = self.index.encoder.encode_queries([question])
         if encoded.truncated:

@@ -10,6 +10,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from llama_index.core.schema import Document
 
@@ -18,7 +19,8 @@ from indexes.readers import OnSkip, read_file
 from indexes.readers.decode import CONTROL, CONTROL_SHARE
 from indexes.readers.outline import Section
 from indexes.readers.plain.text import Mark, chapters, sections_of
-from indexes.readers.source_file import printable
+from indexes.readers.properties import file_metadata
+from indexes.readers.source_file import SourceFile, printable
 from indexes.readers.stream import DocumentStream, Part
 from indexes.settings.sections import ReadSettings
 from indexes.text.invisible import safe_cut, without_invisible
@@ -58,9 +60,11 @@ def _stream(path: Path, settings: ReadSettings) -> DocumentStream | None:
         return None
     if not survey.is_text:
         return None
-    metadata = {"source": path.resolve().as_posix(), "title": path.stem, "file_type": "text"}
+    source = path.resolve().as_posix()
+    metadata: dict[str, Any] = {"source": source, "title": path.stem}
+    metadata |= file_metadata(SourceFile(str(path), path=path), source, "text", {})
     sections = sections_of(survey.length, survey.marks)
-    return DocumentStream(metadata["source"], dict(metadata), _parts(path, sections))
+    return DocumentStream(source, metadata, _parts(path, sections))
 
 
 def _parts(path: Path, sections: list[Section]) -> Iterator[Part]:

@@ -2,8 +2,8 @@
 
 The document's text is what a reader sees, not the source: links keep their words and lose their address, pictures keep
 their description (or become links, see ``read.image_base_url``), comments and tags go, hard-wrapped lines are joined.
-Offsets are true in that text. Inline code keeps its backticks, list items their marks. Front matter is read for its
-title and left out. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, since they would pass for code.
+Offsets are true in that text. Inline code keeps its backticks, list items their marks. Front matter
+becomes metadata. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, since they would pass for code.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from markdown_it.token import Token
 
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
 from indexes.readers.decode import decode
+from indexes.readers.front_matter import split_front_matter
 from indexes.readers.inline import lowered, raised
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html import add_html
 
-_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", re.MULTILINE)
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
 _INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
 _DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
@@ -32,15 +31,12 @@ _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 def read(file: SourceFile) -> Extract:
     text, encoding = decode(file, file.read_bytes())
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    title = None
-    front = _FRONT_MATTER.match(text)
-    if front:
-        named = _FRONT_TITLE.search(front.group(2) or "")
-        title = named.group(1) if named else None
-        text = text[front.end() :]
+    text, front, fault = split_front_matter(text)
+    if fault is not None:
+        file.note(fault)
     builder = OutlineBuilder()
     first_heading = add_markdown(builder, text, file)
-    return builder.build({"title": title or first_heading, "encoding": encoding})
+    return builder.build({**front, "title": front.get("title") or first_heading, "encoding": encoding})
 
 
 def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from indexes.display import without_secrets
 from indexes.errors import StoreError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, data_json, megabytes, shown_path, words
+from rag.cli.output import clean, data, data_json, megabytes, shown_path, words
 
 if TYPE_CHECKING:
     from indexes import DocumentInfo
@@ -21,13 +22,15 @@ EPILOG = """\b
 Examples:
   rag status
   rag status --collection guide --documents --json
+  rag status --collection guide --keys
 """
 
 
 @click.command("status", epilog=EPILOG, short_help="Show collections, documents and models.")
 @click.option("--documents", "list_documents", is_flag=True, help="List the documents too.")
+@click.option("--keys", "list_keys", is_flag=True, help="List the metadata keys that --filter may ask for too.")
 @shared_options
-def command(shared: Shared, list_documents: bool) -> None:
+def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     """Show collections with their documents, sentences, encoder and size. No model is loaded."""
     from indexes.store.client import open_engine
     from indexes.store.collection import Collection
@@ -42,7 +45,7 @@ def command(shared: Shared, list_documents: bool) -> None:
             names = [shared.collection]
         else:
             names = base_names(engine)
-        rows = [describe(engine, name, shared.settings, documents=list_documents) for name in names]
+        rows = [describe(engine, name, shared.settings, list_documents, list_keys) for name in names]
     finally:
         engine.client.close()
     if shared.json:
@@ -55,11 +58,14 @@ def command(shared: Shared, list_documents: bool) -> None:
         show(row)
 
 
-def describe(engine: Engine, name: str, settings: Settings, *, documents: bool) -> dict[str, Any]:
+def describe(
+    engine: Engine, name: str, settings: Settings, documents: bool = False, keys: bool = False
+) -> dict[str, Any]:
     """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
     from indexes import open_index
     from indexes.reindexing.report import model_of
     from indexes.store.generations import Generations
+    from indexes.store.metadata_keys import metadata_keys
 
     row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
     row["problem"] = row["differs"] = None
@@ -78,6 +84,8 @@ def describe(engine: Engine, name: str, settings: Settings, *, documents: bool) 
         with open_index(name, settings=settings, client=engine.client, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
+            if keys:
+                row["keys"] = [asdict(key) for key in metadata_keys(index.store)]
         row["differs"] = differing(found, settings, now.name)
     except StoreError as error:
         row["problem"] = str(error)
@@ -124,5 +132,7 @@ def show(row: dict[str, Any]) -> None:
     for older in row["older"]:
         what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
         words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
+    for key in row.get("keys", []):
+        data(f"  {key['name']}  in {key['documents']} documents, e.g. {clean(', '.join(key['examples']))}")
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")

@@ -1,0 +1,81 @@
+"""Front matter of Markdown files, YAML between --- lines or TOML between +++ lines, as metadata.
+
+Scalars and lists stay as they are, dates become ISO text. Names that the index uses itself get ``front_`` before them.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date, time
+from typing import Any
+
+MAX_CHARS = 64_000  # of front matter; MAX_VALUE of one value: each sentence of the document carries it
+MAX_VALUE, MAX_KEYS = 500, 40
+_FRONT_MATTER = re.compile(r"\A\ufeff?(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
+RESERVED = frozenset(
+    (
+        "source", "sources", "other_names", "file_name", "file_path", "file_type", "last_modified_date",
+        "creation_date", "outline", "notes", "position", "section", "after", "kind", "raw", "head", "parent", "heading",
+        "page", "place", "doc_id", "text", "start", "end", "encoding", "document_id", "ref_doc_id",
+    )
+)  # fmt: skip
+
+
+def split_front_matter(text: str) -> tuple[str, dict[str, Any], str | None]:
+    """The text without its front matter, what that says, and what is wrong with it (None: nothing)."""
+    found = _FRONT_MATTER.match(text)
+    if found is None:
+        return text, {}, None
+    body, raw = text[found.end() :], found.group(2) or ""
+    try:
+        if len(raw) > MAX_CHARS:
+            raise ValueError(f"it is longer than {MAX_CHARS} characters")
+        values = tomllib.loads(raw) if found.group(1) == "+++" else _yaml(raw)
+    except Exception as error:  # noqa: BLE001 - two parsers with errors of their own, and the text is what matters
+        reason = " ".join(str(error).split())[:120]
+        title = re.search(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", raw, re.MULTILINE)
+        known = {"title": title.group(1)} if title else {}
+        return body, known, f"its front matter cannot be read ({reason}); the text was read without it"
+    if values is None:
+        return body, {}, None
+    if not isinstance(values, dict):
+        return text, {}, None  # two rules with text between them
+    return body, as_metadata(values), None
+
+
+def as_metadata(values: dict[str, Any]) -> dict[str, Any]:
+    """Plain values under names that the index does not use itself; what is empty or very long is left out."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = " ".join(str(key).split())
+        name = f"front_{name}" if name in RESERVED else name
+        plain = _plain(value)
+        if name and plain not in (None, "", [], {}) and len(str(plain)) <= MAX_VALUE and len(found) < MAX_KEYS:
+            found[name] = plain
+    if "title" in found and not isinstance(found["title"], str):
+        found["title"] = str(found["title"])
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value if value == value and value not in (float("inf"), float("-inf")) else str(value)
+    if isinstance(value, (date, time)):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _yaml(raw: str) -> Any:
+    import yaml  # type: ignore[import-untyped]
+
+    # An alias of an alias of an alias would unfold into gigabytes.
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=yaml.SafeLoader)):
+        raise ValueError("it refers to itself by *names")
+    return yaml.safe_load(raw)

@@ -1,0 +1,73 @@
+"""The metadata keys of a collection: which there are, and whether those of a filter are among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters
+from qdrant_client import models
+
+from indexes.store.collection import Collection
+from indexes.store.filters import field_key
+
+PAGE = 500
+EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Key:
+    """A key, the number of documents that have it, and some of its values."""
+
+    name: str
+    documents: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def metadata_keys(store: Collection) -> list[Key]:
+    """The keys that a filter may ask for, by name, told from the first sentence of every document."""
+    first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
+    found: dict[str, Key] = {}
+    for page in store.pages(PAGE, first, payload=["metadata"]):
+        for _, payload in page:
+            for name, value in (payload.get("metadata") or {}).items():
+                key = found.setdefault(name, Key(name))
+                key.documents += 1
+                for shown in _shown(value):
+                    if len(key.examples) < EXAMPLES and shown not in key.examples:
+                        key.examples.append(shown)
+    return [found[name] for name in sorted(found)]
+
+
+def unknown_keys(store: Collection, filters: MetadataFilters | None) -> list[str]:
+    """One sentence for each key of ``filters`` that no document has, with the nearest that one has."""
+    unknown = [key for key in dict.fromkeys(_asked(filters)) if not _is_there(store, key)]
+    if not unknown:
+        return []
+    names = [key.name for key in metadata_keys(store)]
+    notes = []
+    for key in unknown:
+        near = get_close_matches(key.lower(), names, n=1, cutoff=0.5)
+        there = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+        notes.append(f"no document has the key {key!r} that a filter asks for; {there} (rag status --keys)")
+    return notes
+
+
+def _asked(filters: MetadataFilters | None) -> Iterator[str]:
+    for item in filters.filters if filters else ():
+        if isinstance(item, MetadataFilters):
+            yield from _asked(item)
+        elif isinstance(item, MetadataFilter) and item.operator != FilterOperator.IS_EMPTY:
+            yield item.key
+
+
+def _is_there(store: Collection, key: str) -> bool:
+    empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=field_key(key)))
+    return bool(next(store.pages(1, models.Filter(must_not=[empty]), payload=False)))
+
+
+def _shown(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [text if len(text) <= 40 else f"{text[:39]}…" for text in map(str, values)]
