@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,30 +121,22 @@ class RepeatedPassages:
 
     def forget(self, doc_ids: Iterable[str]) -> None:
         """These documents are read again, perhaps under another id: they are not compared with what they were."""
-        db = self._there()
-        if db is None:
-            return
-        with sqlite_errors(self._path):
-            for doc_id in doc_ids:
-                for (number,) in db.execute("SELECT number FROM documents WHERE doc_id = ?", (doc_id,)):
-                    self._alive[number] = False
+        if self._is_made():
+            for (number,) in self._db.rows_of("SELECT number FROM documents WHERE doc_id IN", doc_ids):
+                self._alive[number] = False
 
     def rename(self, names: Iterable[tuple[str, str, str]]) -> None:
         """Documents that have moved, as (old id, new id, new source)."""
-        db = self._there()
-        if db is None:
+        if not self._is_made():
             return
-        with sqlite_errors(self._path):
+        with self._db.connection() as db:
             for old, new, source in names:
                 db.execute("DELETE FROM documents WHERE doc_id = ?", (new,))
                 db.execute("UPDATE documents SET doc_id = ?, source = ? WHERE doc_id = ?", (new, source, old))
 
-    def _there(self) -> sqlite3.Connection | None:
-        """The database where there is one already."""
-        if self._db is None and (self._path is None or not self._path.exists()):
-            return None
-        with sqlite_errors(self._path):
-            return self._opened()
+    def _is_made(self) -> bool:
+        """Is there a database already? Nothing to rename makes none."""
+        return self._db.is_open or (self._db.path is not None and self._db.path.exists())
 
     def close(self) -> None:
         if self._db.is_open:

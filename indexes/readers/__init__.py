@@ -152,7 +152,7 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
     properties = properties_of(file, file_type)
     metadata: dict[str, Any] = {"source": source, "title": file.stem}
     metadata |= file_metadata(file, source, file_type, properties) | properties
-    metadata |= {key: value for key, value in extract.metadata.items() if value}
+    metadata |= {key: value for key, value in extract.metadata.items() if value not in (None, "", [], {})}
     metadata["title"] = real_title(metadata["title"]) or file.stem
     if notes := file.all_notes():
         metadata[NOTES_KEY] = [valid(note) for note in notes]
