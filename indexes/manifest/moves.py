@@ -47,7 +47,7 @@ def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
 
 def _set_places(store: Collection, manifest: Manifest, roots: Roots, source: str) -> None:
     places = [roots.place(source), *(roots.place(copy.path) for copy in manifest.copies(source))]
-    for entry in manifest.of_source(source):
+    for entry in [entry for entry in manifest if entry.source == source]:
         store.set_metadata(entry.doc_id, sources_of(places))
     store.flush()
 
