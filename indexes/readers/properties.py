@@ -59,8 +59,11 @@ def file_metadata(file: SourceFile, source: str, file_type: str, properties: dic
 
 
 def day_of(mtime_ns: int) -> str:
-    """A file's time as the day that LlamaIndex's reader gives (UTC)."""
-    return datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC).strftime("%Y-%m-%d")
+    """A file's time as the day that LlamaIndex's reader gives (UTC); "" for one that no calendar holds."""
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _tidy(key: str, raw: Any) -> Any:
