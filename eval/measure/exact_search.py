@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
-from eval.measure.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder
+from eval.measure.cache import cache_encoder, cache_folder
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
+from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SourceError
 
 DEPTH = 1000

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
-from eval.measure.embedding_cache import Cached
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
 from eval.measure.to_documents import Lifter
+from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class HybridFinder(Finder):
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
             self.fingerprint["reranker"] = name_of(retriever.reranker)
-        if isinstance(self._encoder, Cached):
+        if isinstance(self._encoder, CachedEncoder | CachedPaired):
             self.notes.append("encode times are those of each question's first encoding")
 
     def __call__(self, query: str, text: str) -> Found:
@@ -73,7 +73,7 @@ class HybridFinder(Finder):
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
         values = [(names[c.id], c.order) for c in result.candidates]
         timings = dict(result.trace.timings_ms)
-        if isinstance(self._encoder, Cached) and "encode" in timings:
+        if isinstance(self._encoder, CachedEncoder | CachedPaired) and "encode" in timings:
             timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)
         return Found(self.lifter.ranking(values), timings, self._details(query, result, names))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.embedding_cache import CachedEncoder, CachedPaired, cache_encoder, cache_folder, digest, make_folder
+from eval.measure.cache import cache_encoder, cache_folder, digest, make_folder
 from indexes.encoders.base import Encoder
+from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SourceError
 from indexes.files import beside
 from indexes.lock import Lock
@@ -50,7 +51,7 @@ def index_dataset(
 
     Args:
         settings: ``settings.store`` gives the engine's options; its path and url are replaced by the cache.
-        cache: see ``embedding_cache.cache_folder``.
+        cache: see ``eval.measure.cache.cache_folder``.
         encoder: a model already loaded.
         say: gets the sentence that this process waits for another; default: a warning in the log, which Python writes
             to stderr unless told otherwise.
@@ -115,10 +116,8 @@ def _build(
 
 
 def _at(settings: IndexSettings, place: Path) -> IndexSettings:
-    """The settings with the store at ``place``. Embeddings are cached already; the pipeline's own cache would keep them
-    twice."""
-    store = settings.store.model_copy(update={"path": place, "url": None})
-    return settings.model_copy(update={"store": store, "ingest": settings.ingest.model_copy(update={"cache_mb": 0})})
+    """The settings with the store at ``place``."""
+    return settings.model_copy(update={"store": settings.store.model_copy(update={"path": place, "url": None})})
 
 
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.embedding_cache import CachedEncoder, CachedPaired, digest
+from eval.measure.cache import digest
 from eval.measure.indexing import cached_encoder, index_dataset, recipe_digest
+from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Session:
 
     Args:
         dataset: its documents are indexed; without any, ``settings.collection`` is opened in ``settings.store``.
-        cache: see ``embedding_cache.cache_folder``.
+        cache: see ``eval.measure.cache.cache_folder``.
         progress: for indexing, as ``build_index`` takes it.
     """
 

@@ -1,178 +1,247 @@
-"""Encoding cache: the vectors of texts that were encoded before, so that a changed file costs its changed sentences.
+"""Encoding cache of ingestion and evaluation: a text that a model encoded before is not encoded again.
 
-The key is a hash of the text that the encoder gets; there is one file for each encoder fingerprint, shared by the
-collections of a store. Vectors are kept as the float32 they were and come back bit for bit. The collection itself
-could not serve: it holds the vectors normalised (or quantised) by the engine, its sparse side is pooled over windows
-already, and what a killed run had encoded is not in it yet.
+The key is a hash of the text and of whether it is a question; there is one file for each model. Vectors are kept as
+the float32 they were and come back bit for bit, with the milliseconds that their encoding took, so that a run served
+from the cache still reports what a question costs. The collection itself could not serve: it holds the vectors
+normalised (or quantised) by the engine, its sparse side is pooled over windows already, and what a killed run had
+encoded is not in it yet.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-import threading
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from indexes.encoders.base import Encoded, Encoder, SparseVector
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.encoders.paired import PairedEncoder
-from indexes.encoders.vectors import pack_sparse, unpack_sparse
-from indexes.sqlite import sqlite_errors
+from indexes.encoders.vectors import estimated_tokens
+from indexes.sqlite import Database
+
+FORMAT = 1
+ENCODE_TOGETHER = 2048  # texts encoded before they are written: what an interrupted run loses at most
+KEPT = 0.8  # of the limit, after the oldest were removed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
-    key BLOB PRIMARY KEY, dense BLOB NOT NULL, sparse BLOB, truncated INTEGER NOT NULL
+    key BLOB PRIMARY KEY, dense BLOB, indices BLOB, weights BLOB, cut INTEGER, ms REAL
 )
 """
-LOOKUP = 500  # keys in one query
-KEPT = 0.8  # of the limit, after the oldest were removed
+_COLUMNS = "key, dense, indices, weights, cut, ms"
 
 
 @dataclass(slots=True)
 class CacheStats:
-    """Texts of a run that were found, and those that the model encoded."""
+    """Texts that were found in the cache, and those that the model encoded."""
 
     found: int = 0
     encoded: int = 0
 
 
-class EncodingCache:
-    """Encodes through an encoder and remembers.
+def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None) -> CachedEncoder | CachedPaired:
+    """Put the cache before an encoder; one that has it already is returned as it is.
 
     Args:
-        folder: where the file lies, named by the encoder's digest; None: nothing is kept between runs.
-        limit_mb: when the file is larger, the vectors that were stored first are removed; 0: nothing is kept.
+        folder: where the file lies, named by what makes vectors comparable; None: nothing is kept. Of a dense model
+            with BM25 beside it only the dense side is kept: BM25 costs nothing, and its parameters change no vector.
+        limit_mb: when it is closed and larger, the vectors that were stored first are removed; 0: nothing is kept;
+            None: it grows, and nothing is ever removed under an evaluation that reads it.
     """
+    if isinstance(encoder, (CachedEncoder, CachedPaired)):
+        return encoder
+    folder = None if limit_mb == 0 else folder
+    if isinstance(encoder, PairedEncoder):
+        return CachedPaired(encoder, folder, limit_mb)
+    return CachedEncoder(encoder, folder, limit_mb)
 
-    def __init__(self, encoder: Encoder, folder: Path | None, *, limit_mb: int = 4096) -> None:
-        self._encoder = encoder
-        self._paired = isinstance(encoder, PairedEncoder)
-        self._limit = limit_mb << 20
-        self._mutex = threading.Lock()
-        self.stats = CacheStats()
-        self.path: Path | None = None
-        self._db: sqlite3.Connection | None = None
-        if folder is not None and limit_mb:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.path = folder / f"{encoder.fingerprint.digest}.sqlite"
-            with sqlite_errors(self.path):
-                db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
-                db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost some of it, never a wrong vector
-                db.execute(_SCHEMA)
-                self._db = db
 
-    def encode(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
-        """As ``Encoder.encode_documents``; texts met before, or twice, are not encoded again.
+class _Cached:
+    """What both kinds of cached encoders have. ``last_query_ms`` is the time that the last question's encoding took
+    when it was first done."""
 
-        Args:
-            texts: what the dense side reads.
-            lexical_texts: what BM25 counts, where that differs (contextual headings). A learned sparse side comes from
-                the same forward pass as the dense one and reads ``texts``.
-        """
-        keys = [_key(text) for text in texts]
-        known = self._look_up(keys)
-        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        self.stats.found += len(texts) - len(fresh)
-        self.stats.encoded += len(fresh)
-        if fresh:
-            new = self._rows(list(fresh), self._model(list(fresh.values())))
-            self._store(new)
-            known |= new
-        dense = np.empty((len(texts), self._encoder.dim), np.float32)
-        sparse: list[SparseVector] = []
-        truncated = []
-        for row, key in enumerate(keys):
-            vector, terms, cut = known[key]
-            dense[row] = vector
-            if terms is not None:
-                sparse.append(terms)
-            if cut:
-                truncated.append(row)
-        counted = self._counts(lexical_texts if lexical_texts is not None else texts)
-        if counted is None and len(sparse) == len(texts) and self._encoder.lexical is not None:
-            counted = sparse
-        return Encoded(dense, counted, tuple(truncated))
+    last_query_ms = 0.0
+    vectors: Vectors
 
-    def _model(self, texts: list[str]) -> Encoded:
-        if isinstance(self._encoder, PairedEncoder):
-            return self._encoder.dense.embed(texts, query=False)
-        return self._encoder.encode_documents(texts)
-
-    def _counts(self, texts: Sequence[str]) -> list[SparseVector] | None:
-        """BM25 counts are cheaper to make than to keep."""
-        if isinstance(self._encoder, PairedEncoder) and self._encoder.lexical is not None:
-            return self._encoder.lexical.encode_documents(texts)
-        return None
-
-    def _rows(
-        self, keys: list[bytes], encoded: Encoded
-    ) -> dict[bytes, tuple[NDArray[np.float32], SparseVector | None, bool]]:
-        cut = set(encoded.truncated)
-        sparse = encoded.sparse if not self._paired else None
-        return {
-            key: (encoded.dense[row], sparse[row] if sparse is not None else None, row in cut)
-            for row, key in enumerate(keys)
-        }
-
-    def _look_up(self, keys: list[bytes]) -> dict[bytes, tuple[NDArray[np.float32], SparseVector | None, bool]]:
-        if self._db is None:
-            return {}
-        found = {}
-        wanted = list(dict.fromkeys(keys))
-        size = 4 * self._encoder.dim
-        with self._mutex, sqlite_errors(self.path):
-            for start in range(0, len(wanted), LOOKUP):
-                part = wanted[start : start + LOOKUP]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, dense, sparse, truncated FROM vectors WHERE key IN ({marks})"  # noqa: S608
-                for key, dense, sparse, cut in self._db.execute(query, part):
-                    if len(dense) == size:
-                        found[key] = (
-                            np.frombuffer(dense, "<f4"),
-                            None if sparse is None else unpack_sparse(sparse, 1)[0],
-                            bool(cut),
-                        )
-        return found
-
-    def _store(self, rows: dict[bytes, tuple[NDArray[np.float32], SparseVector | None, bool]]) -> None:
-        if self._db is None:
-            return
-        values = [
-            (key, dense.astype("<f4").tobytes(), None if sparse is None else pack_sparse([sparse]), int(cut))
-            for key, (dense, sparse, cut) in rows.items()
-        ]
-        with self._mutex, sqlite_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", values)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+    @property
+    def stats(self) -> CacheStats:
+        return self.vectors.stats
 
     def close(self) -> None:
-        """Remove the oldest where the file has grown beyond its limit, and let go of it."""
+        """Remove the oldest vectors if there are too many, and close the file; it opens again at the next use."""
+        self.vectors.close()
+
+
+class CachedEncoder(_Cached):
+    """For models whose one forward pass gives both sides, or one."""
+
+    def __init__(self, encoder: Encoder, folder: Path | None, limit_mb: int | None) -> None:
+        self._inner = encoder
+        self.fingerprint = encoder.fingerprint
+        self.vectors = Vectors(folder, self.fingerprint, limit_mb)
+
+    @property
+    def dim(self) -> int:
+        return self.fingerprint.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self._inner.max_tokens
+
+    @property
+    def lexical(self) -> Lexical | None:
+        return self._inner.lexical
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``: the splitter cuts the same sentences with the cache as without it."""
+        if isinstance(self._inner, CountsTokens):
+            return self._inner.count_tokens(texts)
+        return estimated_tokens(texts)
+
+    def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
+        """As ``Encoder.encode_documents``. The sparse side comes from the pass that reads ``texts``."""
+        return self.vectors.encode("d", texts, self._inner.encode_documents)[0]
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        encoded, self.last_query_ms = self.vectors.encode("q", texts, self._inner.encode_queries)
+        return encoded
+
+
+class CachedPaired(_Cached, PairedEncoder):
+    """A dense model from the cache with its BM25 beside it: still a ``PairedEncoder``, as the pipeline knows it."""
+
+    def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
+        dense_only = replace(encoder.fingerprint, sparse="none")
+        self.vectors = Vectors(folder, dense_only, limit_mb)
+        super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
+        if folder is not None and encoder.lexical is not None:  # where version 0.1.0 kept these vectors
+            Database(folder / f"{encoder.fingerprint.digest}.sqlite", "").remove()
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        model = self.dense
+        started = time.perf_counter()
+        encoded = super().encode_queries(texts)
+        spent = (time.perf_counter() - started) * 1000
+        # What BM25 and a first encoding took is in ``spent``; of a repeated one the model's time is missing there.
+        self.last_query_ms = max(spent, model.last_query_ms if isinstance(model, _CachedModel) else 0.0)
+        return encoded
+
+
+class _CachedModel:
+    """A ``DenseModel`` from the cache."""
+
+    def __init__(self, model: DenseModel, vectors: Vectors, fingerprint: Fingerprint) -> None:
+        self._inner, self._vectors = model, vectors
+        self.model, self.weights, self.dim = fingerprint.model, fingerprint.weights, fingerprint.dim
+        self.pooling, self.prompts = fingerprint.pooling, fingerprint.prompts
+        self.last_query_ms = 0.0
+
+    @property
+    def max_tokens(self) -> int:
+        return self._inner.max_tokens
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        encoded, spent = self._vectors.encode(
+            "q" if query else "d", texts, lambda missing: self._inner.embed(missing, query=query)
+        )
+        if query:
+            self.last_query_ms = spent
+        return encoded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # a model's own extras, such as its tokenizer
+
+
+class Vectors:
+    """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds; in a file, or nowhere."""
+
+    def __init__(self, folder: Path | None, fingerprint: Fingerprint, limit_mb: int | None) -> None:
+        self.stats = CacheStats()
+        self._dim, self._limit = fingerprint.dim, None if limit_mb is None else limit_mb << 20
+        self._db: Database | None = None
+        if folder is not None:
+            # NORMAL: a power cut may cost some of it, never a wrong vector.
+            path = folder / f"{fingerprint.digest}.sqlite"
+            self._db = Database(path, _SCHEMA, vacuum="INCREMENTAL", derived=True).open()
+            if "ms" not in {row[1] for row in self._db.rows("PRAGMA table_info(vectors)")}:  # of version 0.1.0
+                self._db.remove()
+
+    @property
+    def path(self) -> Path | None:
+        return None if self._db is None else self._db.path
+
+    def encode(self, kind: str, texts: Sequence[str], compute: Callable[[list[str]], Encoded]) -> tuple[Encoded, float]:
+        """The vectors of ``texts`` in order, and the milliseconds they took when they were made.
+
+        Args:
+            kind: "d" for documents, "q" for questions: models put different prompts before them.
+            compute: encodes the texts that are not known; none is given twice.
+        """
+        keys = [
+            hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16] for text in texts
+        ]
+        found = self._get(keys)
+        missing = list({key: text for key, text in zip(keys, texts, strict=True) if key not in found}.items())
+        self.stats.found += len(texts) - len(missing)
+        self.stats.encoded += len(missing)
+        for start in range(0, len(missing), ENCODE_TOGETHER):
+            part = missing[start : start + ENCODE_TOGETHER]
+            started = time.perf_counter()
+            encoded = compute([text for _, text in part])
+            each = (time.perf_counter() - started) * 1000 / len(part)
+            found.update(self._put([key for key, _ in part], encoded, each))
+        dense = np.empty((len(texts), self._dim), np.float32)
+        sparse: list[SparseVector] = []
+        cut, spent = [], 0.0
+        for row, key in enumerate(keys):
+            vector, indices, weights, was_cut, milliseconds = found[key]
+            dense[row] = np.frombuffer(vector, "<f4")
+            if indices is not None:
+                sparse.append(SparseVector(np.frombuffer(indices, "<u4"), np.frombuffer(weights, "<f4")))
+            if was_cut:
+                cut.append(row)
+            spent += milliseconds
+        return Encoded(dense, sparse if len(sparse) == len(texts) and sparse else None, tuple(cut)), spent
+
+    def _get(self, keys: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
         if self._db is None:
-            return
-        with self._mutex, sqlite_errors(self.path), closing(self._db) as db:
-            self._db = None
-            pages, page = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-            if pages * page > self._limit:
-                rows = db.execute("SELECT count(*) FROM vectors").fetchone()[0]
-                surplus = int(rows * (1 - KEPT * self._limit / (pages * page)))
-                db.execute(
-                    "DELETE FROM vectors WHERE rowid IN (SELECT rowid FROM vectors ORDER BY rowid LIMIT ?)", (surplus,)
+            return {}
+        size = 4 * self._dim
+        rows = self._db.rows_of(f"SELECT {_COLUMNS} FROM vectors WHERE key IN", keys)  # noqa: S608
+        return {row[0]: row[1:] for row in rows if len(row[1]) == size}
+
+    def _put(self, keys: list[bytes], encoded: Encoded, each_ms: float) -> dict[bytes, tuple[Any, ...]]:
+        cut = set(encoded.truncated)
+        rows = []
+        for row, key in enumerate(keys):
+            sparse = encoded.sparse[row] if encoded.sparse is not None else None
+            rows.append(
+                (
+                    key,
+                    encoded.dense[row].astype("<f4").tobytes(),
+                    sparse.indices.astype("<u4").tobytes() if sparse is not None else None,
+                    sparse.values.astype("<f4").tobytes() if sparse is not None else None,
+                    int(row in cut),
+                    each_ms,
                 )
-                db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
+            )
+        if self._db is not None:
+            self._db.many(f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+        return {row[0]: row[1:] for row in rows}
 
-
-def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    def close(self) -> None:
+        if self._db is None or not self._db.is_open:
+            return
+        if self._limit is not None:
+            size = self._db.rows("PRAGMA page_count")[0][0] * self._db.rows("PRAGMA page_size")[0][0]
+            if size > self._limit:
+                surplus = int(self._db.rows("SELECT count(*) FROM vectors")[0][0] * (1 - KEPT * self._limit / size))
+                with self._db.connection() as db:
+                    oldest = "SELECT rowid FROM vectors ORDER BY rowid LIMIT ?"
+                    db.execute(f"DELETE FROM vectors WHERE rowid IN ({oldest})", (surplus,))  # noqa: S608
+                    db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
+        self._db.close()

@@ -46,9 +46,11 @@ class PairedEncoder:
             return self.dense.count_tokens(texts)
         return estimated_tokens(texts)
 
-    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+    def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
+        """As ``Encoder.encode_documents``; BM25 counts ``lexical_texts`` where it is not to read the headings."""
         encoded = self.dense.embed(texts, query=False)
-        sparse = self.lexical.encode_documents(texts) if self.lexical else None
+        counted = texts if lexical_texts is None else lexical_texts
+        sparse = self.lexical.encode_documents(counted) if self.lexical else None
         return replace(encoded, sparse=sparse)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:

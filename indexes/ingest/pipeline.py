@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from indexes import memory
-from indexes.encoders.cache import EncodingCache
+from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.ingest.events import End, Event, Records
 from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
@@ -90,7 +90,7 @@ class _Side:
 def run(
     events: Iterator[Event],
     *,
-    cache: Callable[[], EncodingCache],
+    cache: Callable[[], CachedEncoder | CachedPaired],
     writer: Writer,
     settings: IndexSettings,
     report: IngestReport,
@@ -160,11 +160,11 @@ def run(
         storer.join(30)
 
 
-def _encode(model: EncodingCache, chunk: Chunk, contextual: str) -> Any:
+def _encode(model: CachedEncoder | CachedPaired, chunk: Chunk, contextual: str) -> Any:
     plain = [searched(record.text) for _, record in chunk.pairs]
     if contextual == "none":
-        return model.encode(plain)
-    return model.encode([searched(dense_text(record, contextual)) for _, record in chunk.pairs], plain)
+        return model.encode_documents(plain)
+    return model.encode_documents([searched(dense_text(record, contextual)) for _, record in chunk.pairs], plain)
 
 
 def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:

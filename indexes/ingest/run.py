@@ -11,7 +11,7 @@ from typing import Any
 from llama_index.core.schema import Document, TextNode
 
 from indexes.encoders.base import Encoder
-from indexes.encoders.cache import EncodingCache
+from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import RagWrightError, SourceError
 from indexes.ingest import pipeline
@@ -131,7 +131,8 @@ class _Run:
         self._report = IngestReport()
         self._started = time.monotonic()
         self._current, self._total = "", 0
-        self._cache: EncodingCache | None = None
+        self._cache: CachedEncoder | CachedPaired | None = None
+        self._encoded_before = 0
         self._journal = Journal(manifest.path)
         passages = None if manifest.path is None else manifest.path.with_suffix(".passages")
         self._repeated = RepeatedPassages(self._report.repeated, passages, lambda doc_id: bool(manifest.get(doc_id)))
@@ -288,10 +289,11 @@ class _Run:
             self._encoder().lexical, self._settings.sparse.window, split.dense_context, split.dense_context_of
         )
 
-    def _cached(self) -> EncodingCache:
+    def _cached(self) -> CachedEncoder | CachedPaired:
         if self._cache is None:
             limit = self._settings.ingest.cache_mb
-            self._cache = EncodingCache(self._encoder(), self._cache_folder, limit_mb=limit)
+            self._cache = cached(self._encoder(), self._cache_folder, limit_mb=limit)
+            self._encoded_before = self._cache.stats.encoded  # by other runs, of an encoder that brings its own
         return self._cache
 
     def _finish(self) -> None:
@@ -304,7 +306,7 @@ class _Run:
                 self._journal.close()
         finally:
             if self._cache is not None:
-                self._report.encoded = self._cache.stats.encoded
+                self._report.encoded = self._cache.stats.encoded - self._encoded_before
                 self._cache.close()
 
     def _note(self, current: str, total: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.encoders.cache import EncodingCache
+from indexes.encoders.cache import cached
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import CollectionLockedError, StoreError
 from indexes.ingest import pipeline
@@ -201,7 +201,8 @@ class _Reindex:
         journal = Journal(manifest.path)
         recover(target, manifest, journal)
         limit = settings.ingest.cache_mb
-        cache = EncodingCache(encoder, None if self._shared else cache_folder(settings.store), limit_mb=limit)
+        cache = cached(encoder, None if self._shared else cache_folder(settings.store), limit_mb=limit)
+        encoded_before = cache.stats.encoded
         recipes = recipe_hash(settings, old_digest), recipe_hash(settings, encoder.fingerprint.digest)
         try:
             gone = {entry.doc_id for entry in manifest} - stored.documents.keys()
@@ -226,7 +227,7 @@ class _Reindex:
                 notify=self._notify,
             )
         finally:
-            report.encoded = cache.stats.encoded
+            report.encoded = cache.stats.encoded - encoded_before
             cache.close()
             if not manifest.unfinished():
                 journal.clear()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from eval.finetune.lessons.teacher_file import FileTeacher
-from eval.measure.embedding_cache import digest
+from eval.measure.cache import digest
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from eval.datasets.questions import wording
 from eval.datasets.rows import BadRows, json_rows, lines, text_field
 from eval.finetune.lessons.mining import deeper, ranked_documents, training_text
 from eval.finetune.lessons.training_set import Example, TrainingSet
-from eval.measure.embedding_cache import digest
+from eval.measure.cache import digest
 from eval.measure.to_documents import Lifter
 from indexes.errors import SourceError
 

@@ -15,7 +15,7 @@ from eval.finetune.lessons.splits import Splits, make_splits
 from eval.finetune.proof.forgetting import MEASURES, others, run_key
 from eval.finetune.training.request import Request
 from eval.finetune.training.run_folder import RunFolder
-from eval.measure.embedding_cache import digest
+from eval.measure.cache import digest
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
 from indexes.files import write_whole

@@ -30,7 +30,7 @@ class Request:
         base: "minilm", a folder, or a hub name.
         dev_share, dev_by: see ``eval.finetune.lessons.splits.make_splits``.
         teacher: specifications (``eval.finetune.lessons.teachers``) of who is learnt from besides the labels.
-        cache: see ``eval.measure.embedding_cache.cache_folder``.
+        cache: see ``eval.measure.cache.cache_folder``.
         settings: of the pipeline; default: those of rag.toml. Its encoder, or its reranker, is replaced by the model.
         stage: gives a progress bar for a stage; say: takes remarks while it runs.
         command: the command line, for the card.

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
@@ -15,7 +14,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from eval import evaluate, index_dataset, load_dataset
 from eval.datasets import Dataset, Passage
 from eval.gold import first_window, holds
-from eval.measure.embedding_cache import CachedPaired, cache_encoder
+from eval.measure.cache import cache_encoder
 from eval.measure.exact_search import EncoderReranker
 from eval.measure.runs import save_run
 from indexes.encoders import as_embedding, build_encoder
@@ -150,23 +149,6 @@ def test_an_index_is_built_once_and_vectors_are_encoded_once(
     assert len(asked) == encoded
     with pytest.raises(SourceError, match="no documents"):
         index_dataset(Dataset("own", {}, {"1": "?"}, {"1": {"d": 1}}), settings, cache=tmp_path, encoder=counting)
-
-
-def test_cached_vectors_are_the_models_own(settings: Settings, tmp_path: Path) -> None:
-    plain = build_encoder(settings)
-    cached = cache_encoder(plain, tmp_path)
-    assert isinstance(cached, CachedPaired)
-    assert cached.fingerprint.digest == plain.fingerprint.digest
-    texts = ["One sentence.", "Another one.", "One sentence."]
-    for _ in range(2):
-        encoded = cached.encode_documents(texts)
-        np.testing.assert_allclose(encoded.dense, plain.encode_documents(texts).dense, atol=1e-5)
-        assert encoded.sparse is not None
-    cached.encode_queries(["One sentence."])
-    first = cached.last_query_ms
-    cached.encode_queries(["One sentence."])
-    assert cached.last_query_ms >= 0.5 * first  # the first encoding's time is told again
-    cached.close()
 
 
 def test_titles_stand_before_their_texts() -> None:

@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core.schema import Document
 
 from eval import index_dataset
 from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
 from eval.datasets import Dataset, Passage
-from eval.measure.embedding_cache import CachedEncoder, cache_encoder
-from indexes.encoders import build_encoder
-from indexes.encoders.base import CountsTokens
-from indexes.nodes import build_splitter
 from rag import Settings, load_settings
 
 TITLE = "Harbour"
@@ -28,20 +23,6 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load_settings(
         **{"encoder.provider": "bge_m3", "encoder.model": str(folder), "rerank.provider": "none", "sparse.window": 0}
     )
-
-
-def test_the_cache_counts_tokens_and_cuts_where_the_model_would(settings: Settings, tmp_path: Path) -> None:
-    plain = build_encoder(settings)
-    cached = cache_encoder(plain, tmp_path)
-    assert isinstance(cached, CachedEncoder)
-    assert isinstance(cached, CountsTokens)
-    long = " ".join([TEXT.replace(".", ",")] * 8)
-    assert cached.count_tokens([long, ""]) == plain.count_tokens([long, ""])  # type: ignore[attr-defined]
-    document = Document(id_="d", text=long)
-    cut = [record.text for record in build_splitter(settings.split, cached)(document)]
-    assert len(cut) > 1
-    assert cut == [record.text for record in build_splitter(settings.split, plain)(document)]
-    assert not cached.encode_documents(cut).truncated
 
 
 @pytest.mark.parametrize(("sparse", "reads_it"), [("learned", True), ("bm25", False)])

@@ -9,13 +9,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from indexes import build_index, open_index, plan_index
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.encoders.cache import EncodingCache
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.errors import CollectionLockedError, SourceError, StoreError
 from indexes.manifest.documents import replace_document
@@ -62,26 +60,6 @@ def test_changed_files_cost_their_changed_sentences(docs: Path, settings: IndexS
         assert index.report is not None
         assert index.report.encoded == 1
         assert statuses(index) == {"hen.txt": "updated", "ram.txt": "moved"}
-
-
-def test_the_cache_gives_back_the_same_vectors_and_stays_within_its_limit(tmp_path: Path, encoder: Encoder) -> None:
-    texts = ["One.", "Two two.", "One.", "三。"]
-    direct = encoder.encode_documents(texts)
-    for encoded in (2 + 1, 0):
-        cache = EncodingCache(encoder, tmp_path)
-        result = cache.encode(texts)
-        assert cache.stats.encoded == encoded
-        cache.close()
-        np.testing.assert_allclose(result.dense, direct.dense, atol=2e-2)  # bfloat16, other batches
-        assert [s.indices.tolist() for s in result.sparse or []] == [s.indices.tolist() for s in direct.sparse or []]
-        if encoded:
-            first = result
-    np.testing.assert_array_equal(first.dense, result.dense)
-    cache = EncodingCache(encoder, tmp_path, limit_mb=1)
-    cache.encode([f"Sentence {number}." for number in range(1000)])
-    cache.close()
-    assert cache.path is not None
-    assert cache.path.stat().st_size <= 1 << 20
 
 
 def test_prune_removes_what_is_gone_and_dry_run_only_says_so(
