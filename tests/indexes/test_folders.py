@@ -10,7 +10,7 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
-from eval.measure.embedding_cache import cache_folder
+from eval.measure.cache import cache_folder
 from indexes.folders import below_home, user_folder
 from rag.models.folder import models_folder
 
