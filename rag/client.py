@@ -39,7 +39,21 @@ class Client:
 
     def __init__(self, url: str = DEFAULT, *, key: str | None = None, timeout: float = 310.0) -> None:
         headers = {"authorization": f"Bearer {key}"} if key else {}
+        self.url = url.rstrip("/")
         self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=timeout)
+
+    def ready(self) -> None:
+        """Return if the server can answer now.
+
+        Raises:
+            ServerError: it does not answer, or is loading.
+        """
+        try:
+            response = self._http.get(str(self._http.base_url.copy_with(path="/readyz")), timeout=2.0)
+        except httpx.HTTPError as error:
+            raise ServerError(f"the server did not answer: {error}", remedy="start 'rag serve'") from error
+        if response.status_code != 200:
+            raise ServerError("the server is not ready", remedy="try again in a few seconds", code="loading")
 
     def collections(self) -> list[dict[str, Any]]:
         """The collections that the key may see, with their counts."""

@@ -90,6 +90,8 @@ def trace_text(trace: Mapping[str, Any]) -> str:
     lines = ["Stages (ms):"]
     lines += [f"  {stage:<10} {milliseconds:>10.1f}" for stage, milliseconds in timings.items()]
     lines.append(f"  {'total':<10} {sum(timings.values()):>10.1f}")
+    if trace.get("server"):
+        lines.append(f"Answered by the running server: {trace['server']}")
     if trace.get("searched") and trace["searched"] != trace.get("question"):
         lines.append(f"Searched: {clean(trace['searched'])}")
     for text in trace.get("hypothetical", []):

@@ -29,7 +29,6 @@ SCOPES = ("read", "ask", "write", "admin")
 PREFIX = "rw-"  # so that a key is recognised where it is found by accident
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ALL = "*"
-ADDRESS_FILE = "serve.json"
 COOKIE = "ragwright_key"
 # The Authorization header of the request under way, for the MCP tools, which call the JSON API in its name.
 AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None)

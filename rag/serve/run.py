@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict
+from contextlib import closing
 from typing import Any
 
-from indexes.errors import SettingsError, StoreError
+from indexes.errors import SettingsError
+from rag.serve.address import announced
 from rag.serve.app import build_app, is_loopback_host
-from rag.serve.keys import Address, KeyRing, address_path, keys_path, read_address, write_private
+from rag.serve.keys import KeyRing, keys_path
 from rag.settings import Settings
 
 BACKLOG = 128
@@ -60,27 +57,6 @@ def addresses(base: str, *, mcp: bool) -> dict[str, str]:
     if mcp:
         found["mcp"] = f"{base}/mcp"
     return found
-
-
-@contextmanager
-def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
-    """Keep the address file while the server runs.
-
-    Raises:
-        StoreError: another server of this store runs.
-    """
-    path = address_path(settings.store)
-    other = read_address(settings.store)
-    if other is not None and other.pid != os.getpid():
-        raise StoreError(
-            f"a server of this store runs already at {other.url} (process {other.pid})",
-            remedy="use that one, or stop it first",
-        )
-    write_private(path, json.dumps(asdict(Address(base, os.getpid(), token))))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def run_server(settings: Settings, *, on_start: Any = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from rag.serve.keys import read_address
+from rag.serve.address import read_address
 from rag.serve.mcp.remote import RemoteBackend
 from rag.serve.mcp.server import build_mcp
 from rag.settings import Settings

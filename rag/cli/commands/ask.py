@@ -10,6 +10,7 @@ import click
 from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data_json
+from rag.cli.server import as_response, options_of, running_server
 from rag.retrieval.filter_text import parse_filters
 
 EPILOG = """\b
@@ -30,10 +31,21 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
 
     Without a language model, or when it cannot be reached, the answer is made of the best sentences and says so.
     """
+    text = one_question(question)
+    server = running_server(shared)
+    if server is not None:
+        with server:
+            found = server.ask(text, shared.collection, **options_of(shared, conditions))
+            response = as_response(found, server.url)
+        print_notes(response)
+        if shared.json:
+            data_json(answer_json(text, response))
+        else:
+            print_answer(response, trace=trace)
+        return
     from indexes import open_index
     from rag import build_query_engine
 
-    text = one_question(question)
     options: dict[str, Any] = {}
     if conditions:
         options["filters"] = parse_filters(conditions)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data, data_json, place, shorten, trace_text, words
+from rag.cli.server import options_of, running_server
 from rag.retrieval.filter_text import parse_filters
-
-if TYPE_CHECKING:
-    from rag.retrieval.candidate import Candidate
+from rag.retrieval.hits import as_hit
 
 ON_SCREEN = 10  # hits printed unless --top-n says otherwise; JSON has all
 SHOWN_CHARS = 300  # of a sentence; JSON has it whole
@@ -30,22 +29,42 @@ Examples:
 @shared_options
 def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
     """Find the sentences that fit a question. No language model is needed, unless HyDE is on."""
+    asked = one_question(question)
+    filters = parse_filters(conditions)
+    server = running_server(shared)
+    if server is not None:
+        with server:
+            found = server.search(asked, shared.collection, hits=True, **options_of(shared, conditions))
+        stages = {**found["trace"], "server": server.url}
+        _show(shared, found["question"], found["hits"], found["notes"], found["timings_ms"], stages, trace)
+        return
     from indexes import open_index
     from rag import build_retriever
 
-    asked = one_question(question)
-    filters = parse_filters(conditions)
     with open_index(shared.collection, settings=shared.settings) as index:
         result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
-    for note in result.trace.notes:
-        words(f"note: {note}")
     hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
+    stages = result.trace
+    _show(shared, result.query, hits, stages.notes, dict(stages.timings_ms), stages.as_dict(), trace)
+
+
+def _show(
+    shared: Shared,
+    query: str,
+    hits: list[dict[str, Any]],
+    notes: list[str],
+    timings: dict[str, float],
+    stages: dict[str, Any],
+    trace: bool,
+) -> None:
+    for note in notes:
+        words(f"note: {note}")
     if "retrieval.top_n" in shared.arguments:
         hits = hits[: shared.settings.retrieval.top_n]
     if shared.json:
-        found: dict[str, Any] = {"query": result.query, "hits": hits, "timings_ms": dict(result.trace.timings_ms)}
+        found: dict[str, Any] = {"query": query, "hits": hits, "timings_ms": timings}
         if trace:
-            found["trace"] = result.trace.as_dict()
+            found["trace"] = stages
         data_json(found)
         return
     if not hits:
@@ -58,24 +77,4 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     if len(hits) > limit:
         words(f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all")
     if trace:
-        data("\n" + trace_text(result.trace.as_dict()))
-
-
-def as_hit(rank: int, candidate: Candidate) -> dict[str, Any]:
-    """One entry of "hits"."""
-    record = candidate.record
-    found = record.metadata.get("place")
-    return {
-        "rank": rank,
-        "id": candidate.id,
-        "score": candidate.score,
-        "text": record.text,
-        "window": candidate.window if candidate.window is not None else record.text,
-        "source": record.source,
-        "heading": record.heading,
-        "page": record.page,
-        **({"place": found} if found else {}),
-        "dense_rank": candidate.dense_rank,
-        "sparse_rank": candidate.sparse_rank,
-        "rerank_score": candidate.rerank_score,
-    }
+        data("\n" + trace_text(stages))

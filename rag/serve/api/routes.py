@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from rag.retrieval.filter_text import parse_filters
+from rag.retrieval.hits import as_hit
 from rag.serve.api import documents as docs
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
@@ -22,7 +23,7 @@ from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.openai.sources import public_citation, source_of
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
-from rag.serve.wire import document_id, public_metadata
+from rag.serve.wire import display_name, document_id, public_metadata
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 MAX_FILES = 20
@@ -116,7 +117,8 @@ async def search(request: Request) -> JSONResponse:
     """Passages for a question."""
     request.state.route = "api"
     key, service = require(request, "read"), service_of(request)
-    question = _question(await json_body(request), service)
+    asked = await json_body(request)
+    question = _question(asked, service)
     request.state.collection = question.collection
     found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="search")
     body: dict[str, Any] = {
@@ -127,6 +129,10 @@ async def search(request: Request) -> JSONResponse:
     }
     if question.trace:
         body["trace"] = public_trace(found.result.trace.as_dict())
+    if asked.get("hits") is True:
+        hits = [as_hit(rank, candidate) for rank, candidate in enumerate(found.result.candidates, 1)]
+        shown = hits if key.may("admin") else [{**hit, "source": display_name(hit["source"])} for hit in hits]
+        body["hits"] = shown
     return JSONResponse(_plain(body))
 
 

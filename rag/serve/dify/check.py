@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from indexes.errors import StoreError
-from rag.serve.keys import read_address
+from rag.serve.address import read_address
 from rag.settings import Settings
 
 SECONDS = 5.0  # Dify's own client waits no longer

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from indexes.errors import SettingsError
+from rag.serve.address import address_path, announced, difference, read_address
 from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.jobs import clean_name
 from rag.serve.keys import KeyRing, bearer
@@ -112,3 +113,20 @@ def test_names_of_uploads_are_made_harmless() -> None:
     for name in ("", "...", "CON.txt", "/", "nul"):
         with pytest.raises(Problem):
             clean_name(name)
+
+
+def test_the_command_line_knows_a_running_server_by_its_file(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path / "store")
+    assert read_address(settings.store) is None
+    with announced(settings, "http://127.0.0.1:1", "secret"):
+        path = address_path(settings.store)
+        assert path.stat().st_mode & 0o777 == 0o600
+        address = read_address(settings.store)
+        assert address is not None and address.token == "secret"
+        assert difference(address, settings) is None
+        assert difference(address, settings.model_copy(update={"collection": "other"})) is None
+        window = settings.retrieval.model_copy(update={"window": 9})
+        assert difference(address, settings.model_copy(update={"retrieval": window})) is None
+        weight = settings.retrieval.model_copy(update={"dense_weight": 0.1})
+        assert difference(address, settings.model_copy(update={"retrieval": weight})) == "retrieval.dense_weight"
+    assert read_address(settings.store) is None and not path.exists()

@@ -1,0 +1,54 @@
+"""``search`` and ``ask`` through a running ``rag serve`` of the same store: no model is loaded, no lock is met."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from rag.cli.options import Shared
+from rag.cli.output import words
+
+if TYPE_CHECKING:
+    from rag.client import Client
+
+
+def running_server(shared: Shared) -> Client | None:
+    """A client of the running server of this store, if it answers with the same settings; else None, and why not."""
+    from rag.serve.address import difference, read_address
+
+    if shared.settings.store.url == ":memory:":
+        return None
+    address = read_address(shared.settings.store)
+    if address is None:
+        return None
+    other = difference(address, shared.settings)
+    if other is not None:
+        words(f"note: the server at {address.url} has another {other}, so this question is answered without it")
+        return None
+    from rag.client import Client, ServerError
+
+    client = Client(address.url, key=address.token)
+    try:
+        client.ready()
+    except ServerError:
+        return None
+    return client
+
+
+def options_of(shared: Shared, conditions: tuple[str, ...]) -> dict[str, Any]:
+    """What of the settings goes with the question."""
+    settings = shared.settings
+    found: dict[str, Any] = {"filters": list(conditions), "trace": True}
+    found |= {"window": settings.retrieval.window, "fusion": settings.retrieval.fusion, "hyde": settings.hyde.mode}
+    found["top_k"] = min(100, settings.retrieval.top_n)
+    if settings.rerank.provider == "none":
+        found["rerank"] = False
+    return found
+
+
+def as_response(found: dict[str, Any], url: str) -> Any:
+    """A server's answer in the shape that ``answering`` prints."""
+    trace = {**(found.get("trace") or {}), "server": url}
+    notes, citations = list(found.get("notes") or []), list(found.get("citations") or [])
+    metadata = {"status": found.get("status"), "notes": notes, "citations": citations, "trace": trace}
+    return SimpleNamespace(response=found.get("answer") or "", metadata=metadata, source_nodes=[])

@@ -1,0 +1,28 @@
+"""Hits: candidates as plain values, for JSON and for the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.retrieval.candidate import Candidate
+
+
+def as_hit(rank: int, candidate: Candidate) -> dict[str, Any]:
+    """One entry of "hits"."""
+    record = candidate.record
+    found = record.metadata.get("place")
+    return {
+        "rank": rank,
+        "id": candidate.id,
+        "score": candidate.score,
+        "text": record.text,
+        "window": candidate.window if candidate.window is not None else record.text,
+        "source": record.source,
+        "heading": record.heading,
+        "page": record.page,
+        **({"place": found} if found else {}),
+        "dense_rank": candidate.dense_rank,
+        "sparse_rank": candidate.sparse_rank,
+        "rerank_score": candidate.rerank_score,
+    }
