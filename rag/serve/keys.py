@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import re
 import secrets
 import tomllib
@@ -207,28 +205,3 @@ def same_origin(headers: dict[str, str]) -> bool:
     """Whether a state-changing post comes from the server's own page."""
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc == headers.get("host")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server of this store is, and the secret that admits the account that started it."""
-
-    url: str
-    pid: int
-    token: str
-
-
-def address_path(store: StoreSettings) -> Path:
-    """The file that names the running server of a store, readable by its owner alone."""
-    return keys_path(store).with_name(ADDRESS_FILE)
-
-
-def read_address(store: StoreSettings) -> Address | None:
-    """The running server of a store; None where there is none, or its process is gone."""
-    try:
-        row = json.loads(address_path(store).read_text(encoding="utf-8"))
-        found = Address(str(row["url"]), int(row["pid"]), str(row["token"]))
-        os.kill(found.pid, 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
