@@ -44,8 +44,8 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     with open_index(shared.collection, settings=shared.settings) as index:
         result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
     hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
-    stages = result.trace
-    _show(shared, result.query, hits, stages.notes, dict(stages.timings_ms), stages.as_dict(), trace)
+    own = result.trace
+    _show(shared, result.query, hits, own.notes, dict(own.timings_ms), own.as_dict(), trace)
 
 
 def _show(
