@@ -31,25 +31,26 @@ def is_loopback(url: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def client_options(base_url: str, timeout: float) -> dict[str, Any]:
+def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> dict[str, Any]:
     """What every client of ours passes to httpx: connecting may take at most 10 of the ``timeout`` seconds, and
     HTTP_PROXY and its kind are honoured except for loopback hosts."""
     return {
-        "timeout": httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+        "timeout": httpx.Timeout(timeout, connect=min(timeout, connect)),
         "trust_env": not is_loopback(base_url),
     }
 
 
-def http_client(base_url: str, timeout: float, api_key: str | None = None) -> httpx.Client:
+def http_client(base_url: str, timeout: float, api_key: str | None = None, **options: Any) -> httpx.Client:
     """A client for one server, with ``client_options``.
 
     Args:
         base_url: what request paths are appended to.
         timeout: seconds for reading and writing.
         api_key: sent as ``Authorization: Bearer``; never logged by us.
+        options: further ones of ``httpx.Client``.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return httpx.Client(base_url=base_url, headers=headers, **client_options(base_url, timeout))
+    return httpx.Client(base_url=base_url, headers=headers, **client_options(base_url, timeout), **options)
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,35 @@ def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> An
             response.reason_phrase,
             retry_after=float(wait) if wait.isdecimal() else None,
         )
-    except httpx.ProxyError as error:
-        return Answer(problem="proxy", detail=str(error))
-    except httpx.ConnectTimeout:
-        return Answer(problem="other", detail=f"no answer within {client.timeout.connect:g} s of connecting")
-    except httpx.TimeoutException:
-        return Answer(problem="timeout", detail=f"no answer within {client.timeout.read:g} s")
-    except httpx.ConnectError as error:
-        text = str(error)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return unanswered(error, client.timeout)
+
+
+def ask_once(
+    base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None, **options: Any
+) -> Answer:
+    """GET, or POST ``body``, with a client for this one request; as ``ask``, and an unusable address is an answer too.
+
+    Args:
+        options: further ones of ``httpx.Client``.
+    """
+    try:
+        with http_client(base_url.rstrip("/"), timeout, api_key, **options) as client:
+            return ask(client, "GET" if body is None else "POST", path, body=body)
+    except httpx.InvalidURL as error:
+        return Answer(problem="bad address", detail=str(error))
+
+
+def unanswered(error: Exception, timeout: httpx.Timeout) -> Answer:
+    """Put what a client of httpx raised into words."""
+    text = str(error)
+    if isinstance(error, httpx.ProxyError):
+        return Answer(problem="proxy", detail=text)
+    if isinstance(error, httpx.ConnectTimeout):
+        return Answer(problem="other", detail=f"no answer within {timeout.connect:g} s of connecting")
+    if isinstance(error, httpx.TimeoutException):
+        return Answer(problem="timeout", detail=f"no answer within {timeout.read:g} s")
+    if isinstance(error, httpx.ConnectError):
         if "refused" in text:
             return Answer(problem="refused", detail="the connection was refused: nothing listens there")
         if any(sign in text for sign in ("Name or service", "nodename", "Temporary failure", "getaddrinfo", "No addr")):
@@ -124,10 +146,9 @@ def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> An
         if "CERTIFICATE" in text or "SSL" in text:
             return Answer(problem="tls", detail=text)
         return Answer(problem="other", detail=text or "no connection")
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        return Answer(problem="bad address", detail=str(error))
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        return Answer(problem="other", detail=f"{type(error).__name__}: {error}")
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        return Answer(problem="bad address", detail=text)
+    return Answer(problem="other", detail=f"{type(error).__name__}: {text}")
 
 
 class JsonServer:

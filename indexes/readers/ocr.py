@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 from typing import Any
 
 from indexes.errors import ReaderError, SettingsError
+from indexes.text.characters import CJK
 
 TESSERACT = "tesseract"
 INSTALL = "apt-get install tesseract-ocr tesseract-ocr-chi-sim"
 _LANGUAGES = ("chi_sim", "eng")
 _SECONDS = 100  # for one page
+_CJK = re.compile(f"[{CJK}]")
 
 
 def languages() -> list[str] | None:
@@ -68,11 +71,7 @@ def _joined(text: str) -> str:
         words = line.split()
         kept = ""
         for word in words:
-            beside = kept and word and _is_han(kept[-1]) and _is_han(word[0])
+            beside = kept and word and _CJK.match(kept[-1]) and _CJK.match(word[0])
             kept += word if not kept or beside else f" {word}"
         out.append(kept)
     return "\n".join(out)
-
-
-def _is_han(char: str) -> bool:
-    return "\u2e80" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef" or "\u3000" <= char <= "\u303f"

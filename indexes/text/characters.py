@@ -17,14 +17,20 @@ HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 WITHOUT_BLANKS = f"\u2e80-\u2fdf{HAN}{KANA}"  # scripts that part no words, radicals included
 # Chinese and Japanese text with its punctuation and full-width forms, but not the ideographic space.
 CJK = "\u2e80-\u2fff\u3001-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+# Soft hyphen, zero-width blanks, byte order mark, marks of direction: one by one, so that each can be searched for.
+INVISIBLE = (
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
+# They are letters of Persian, of Indian scripts and of emoji: ``indexes.text.invisible`` drops them elsewhere, and
+# ``comparable`` everywhere.
+JOINERS = "\u200c\u200d"
 
 _HALF = re.compile("[\ud800-\udfff]")
 _IS_HAN = re.compile(f"[{HAN}]")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
-# Soft hyphens, zero-width blanks, byte order marks, marks of direction. The joiners (U+200C, U+200D) are letters of
-# Persian, of Indian scripts and of emoji: only ``comparable`` drops them, with variation selectors.
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-_SELECTORS = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_SELECTORS = re.compile(f"[{JOINERS}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _QUOTES = str.maketrans("‘’‛′＇", "'''''")
 
 

@@ -1,4 +1,4 @@
-"""Characters that nobody sees: soft hyphens, zero-width blanks, direction marks. In this one place for all formats.
+"""Characters that nobody sees: soft hyphens, zero-width blanks, direction marks. One way out for all formats.
 
 A word that holds one is not found by its letters, so readers take them out of the text, and whatever is encoded goes
 through ``searched`` besides, for texts that no reader of ours has made.
@@ -9,19 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from indexes.text.characters import valid
-from indexes.text.lines import CJK
+from indexes.text.characters import CJK, INVISIBLE, JOINERS, valid
 
 # Joiners mean something in Arabic, Indic and other scripts and within emoji; in a Latin or Chinese word they do not.
 _JOINED = "\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
-_INVISIBLE = re.compile(
-    "\u00ad(?:[ \t]*\r?\n[ \t]*(?=[^\\W\\d_]))?|[\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
-    f"|(?<![{_JOINED}])[\u200c\u200d]"
-)
-_ANY = (
-    *"\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2011\u2060\u2061\u2062\u2063\u2064",
-    *"\u2066\u2067\u2068\u2069\ufeff",
-)
+_INVISIBLE = re.compile(f"\u00ad(?:[ \t]*\r?\n[ \t]*(?=[^\\W\\d_]))?|[{INVISIBLE}]|(?<![{_JOINED}])[{JOINERS}]")
+_ANY = (*INVISIBLE, *JOINERS, "\u2011")
 _JOINER_BEFORE = re.compile(f"[{_JOINED}]")
 _WRAPPED = re.compile(f"(?<=[{CJK}])[ \t]*\r?\n[ \t　]*(?=[{CJK}])")
 

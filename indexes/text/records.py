@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
+from indexes.text.characters import CJK
 from indexes.text.lines import BLOCK_START, IS_CJK, LIST_MARK, WRAP_COLUMNS, columns_of
 
 RECORD_CHARS = 2000  # a longer one is split as running text is
 
-_SEPARATOR = re.compile("；|;(?=\\s|\\Z|[\u2e80-\u9fff])")
+_SEPARATOR = re.compile(f"；|;(?=\\s|\\Z|[{CJK}])")
 # A key: up to 24 characters with a letter among them and no mark of a sentence; not "http" and not "8:30".
 _PAIR = re.compile(
     r"\s*+(?=[^：:\n]*[^\W\d_])"

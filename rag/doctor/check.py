@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 
 from indexes.display import safe
-from indexes.http import Answer, ask, http_client, is_loopback, proxy_in_the_way
+from indexes.http import Answer, is_loopback, proxy_in_the_way
 from rag.settings import Settings
 
 Status = Literal["ok", "warn", "fail"]
@@ -47,15 +47,6 @@ class Probe:
     settings: Settings
     environ: Mapping[str, str]
     timeout: float = PATIENCE
-
-
-def request(base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None) -> Answer:
-    """GET (or POST ``body``) as the package's own clients do: proxies are bypassed for loopback hosts."""
-    try:
-        with http_client(base_url.rstrip("/"), timeout, api_key) as client:
-            return ask(client, "GET" if body is None else "POST", path, body=body)
-    except httpx.InvalidURL as error:
-        return Answer(problem="bad address", detail=str(error))
 
 
 def unreachable(name: str, base_url: str, answer: Answer, environ: Mapping[str, str], remedy: str) -> Check:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
+from indexes.http import ask_once
 from rag.doctor.check import Check, Probe
 
 GB = 1_000_000_000
@@ -135,22 +134,21 @@ def _hub(probe: Probe, need: Need, cache: Path) -> Check:
             )
     modelscope = need.hub == "modelscope"
     endpoint = "https://modelscope.cn" if modelscope else probe.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    address = f"{endpoint.rstrip('/')}/api/{'v1/' if modelscope else ''}models/{need.model}"
-    try:
-        response = httpx.get(address, timeout=probe.timeout, follow_redirects=True)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    path = f"/api/{'v1/' if modelscope else ''}models/{need.model}"
+    answer = ask_once(endpoint, path, timeout=probe.timeout, follow_redirects=True)
+    if not answer.status:
         other = "set HF_ENDPOINT to a mirror; or " if not modelscope else ""
-        found = f"{missing}, and {endpoint} cannot be reached ({str(error) or type(error).__name__})"
+        found = f"{missing}, and {endpoint} cannot be reached ({answer.detail})"
         return Check(name, "fail", found, other + offline)
-    if response.status_code in (401, 403):
-        found = f"{missing}, and {endpoint} does not give it without leave (status {response.status_code})"
+    if answer.status in (401, 403):
+        found = f"{missing}, and {endpoint} does not give it without leave (status {answer.status})"
         return Check(name, "fail", found, "check the name; for a gated model accept its licence and set HF_TOKEN")
-    if response.status_code == 404:
+    if answer.status == 404:
         return Check(
             name, "fail", f"{endpoint} has no model '{need.model}'", "check the spelling, or give a local folder"
         )
-    if response.status_code >= 400:
-        found = f"{missing}, and {endpoint} answers with status {response.status_code}"
+    if answer.status >= 400:
+        found = f"{missing}, and {endpoint} answers with status {answer.status}"
         return Check(name, "fail", found, offline)
     size = f" ({need.file_bytes / GB:.1f} GB)" if need.file_bytes else ""
     return Check(name, "ok", f"{missing} and will be fetched from {endpoint}{size} at first use")

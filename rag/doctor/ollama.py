@@ -6,8 +6,8 @@ import shlex
 import shutil
 from collections.abc import Mapping
 
-from indexes.http import Answer, is_loopback, ollama_base_url, proxy_in_the_way
-from rag.doctor.check import Check, Probe, request, unreachable
+from indexes.http import Answer, ask_once, is_loopback, ollama_base_url, proxy_in_the_way
+from rag.doctor.check import Check, Probe, unreachable
 
 DEFAULT_URL = "http://127.0.0.1:11434"
 
@@ -23,7 +23,7 @@ def check_ollama(
         context_window: tokens the setting asks for; None: not compared.
     """
     base_url = ollama_base_url(configured, probe.environ)
-    answer = request(base_url, "/api/tags", timeout=probe.timeout)
+    answer = ask_once(base_url, "/api/tags", timeout=probe.timeout)
     checks = [*_proxy(role, base_url, probe.environ)]
     if answer.problem:
         return [_why_unreachable(probe, role, base_url, configured, answer), *checks]
@@ -52,7 +52,7 @@ def check_ollama(
 
 def _context(probe: Probe, role: str, base_url: str, model: str, wanted: int) -> Check:
     name = f"{role} context"
-    answer = request(base_url, "/api/show", timeout=probe.timeout, body={"model": model})
+    answer = ask_once(base_url, "/api/show", timeout=probe.timeout, body={"model": model})
     info = answer.object().get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length") and isinstance(value, int)]
     if not lengths:
@@ -75,7 +75,7 @@ def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | N
     source = f"{role}.base_url" if configured else "OLLAMA_HOST" if variable else ""
     if source and base_url != DEFAULT_URL:
         for other in _likely_urls(base_url):
-            if request(other, "/api/tags", timeout=probe.timeout / 2).status == 200:
+            if ask_once(other, "/api/tags", timeout=probe.timeout / 2).status == 200:
                 value = configured or variable
                 mend = (
                     f"export OLLAMA_HOST={other}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from indexes.http import Answer, is_loopback
-from rag.doctor.check import Check, Probe, request, unreachable
+from indexes.http import Answer, ask_once, is_loopback
+from rag.doctor.check import Check, Probe, unreachable
 
 
 def check_openai(
@@ -35,7 +35,7 @@ def check_openai(
         ]
     key = probe.environ.get(api_key_env)
     path = "/models" if base_url.rstrip("/").endswith("/v1") or not models_optional else "/v1/models"
-    answer = request(base_url, path, timeout=probe.timeout, api_key=key)
+    answer = ask_once(base_url, path, timeout=probe.timeout, api_key=key)
     if answer.problem:
         return [unreachable(name, base_url, answer, probe.environ, _start(role, base_url, model))]
     if answer.status in (401, 403):
@@ -97,7 +97,7 @@ def _refused_key(name: str, base_url: str, variable: str, key: str | None, statu
 def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None, answer: Answer) -> Check:
     longer = f"{base_url.rstrip('/')}/v1"
     if not base_url.rstrip("/").endswith("/v1"):
-        again = request(longer, "/models", timeout=probe.timeout / 2, api_key=key)
+        again = ask_once(longer, "/models", timeout=probe.timeout / 2, api_key=key)
         if again.status == 200 and isinstance(again.object().get("data"), list):
             found = f"{base_url}/models is not there (status {answer.status}), but {longer}/models is"
             return Check(name, "fail", found, f"export RAG_{role.upper()}_BASE_URL={longer}")

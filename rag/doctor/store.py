@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import CollectionNotFoundError, RagWrightError
+from indexes.http import ask_once
 from indexes.lock import holder_of
-from rag.doctor.check import Check, Probe, request
+from rag.doctor.check import Check, Probe
 from rag.settings import Settings
 
 GB = 1_000_000_000
@@ -138,7 +139,7 @@ def server_version(probe: Probe, url: str) -> list[Check]:
 
     from rag.doctor.machine import release
 
-    answer = request(url, "/", timeout=probe.timeout)
+    answer = ask_once(url, "/", timeout=probe.timeout)
     server = str(answer.object().get("version") or "")
     client = importlib.metadata.version("qdrant-client")
     here, there = release(client)[:2], release(server)[:2]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from indexes.registry import factory
 from rag.llms.failures import explain_llm_error
 from rag.llms.usage import usage_of
 from rag.settings import LLMSettings
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 AUTO = "auto"
+_LLMS = {
+    "ollama": "rag.llms.ollama:connect_ollama",
+    "openai": "rag.llms.openai_like:connect_openai_like",
+    "llama_cpp": "rag.llms.llama_cpp:start_llama_cpp",
+}
 
 __all__ = [
     "build_llm",
@@ -37,23 +43,10 @@ def build_llm(settings: LLMSettings) -> LLM | None:
         MissingExtraError: a package is not installed.
     """
     settings = named_model(settings)
-    match settings.provider:
-        case "none":
-            return None
-        case "ollama":
-            from rag.llms.ollama import connect_ollama
-
-            return connect_ollama(settings)
-        case "openai":
-            from rag.llms.openai_like import connect_openai_like
-
-            return connect_openai_like(settings)
-        case "llama_cpp":
-            if settings.model == AUTO:
-                return None  # named_model() has put a name there where one is fetched
-            from rag.llms.llama_cpp import start_llama_cpp
-
-            return start_llama_cpp(settings)
+    if settings.provider == "none" or (settings.provider, settings.model) == ("llama_cpp", AUTO):
+        return None  # named_model() has put a name in the place of "auto" where a model is fetched
+    llm: LLM = factory(_LLMS, settings.provider)(settings)
+    return llm
 
 
 def guarded(llm: LLM) -> LLM:

@@ -7,10 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
-
 from indexes.errors import RagWrightError
-from indexes.http import http_client, ollama_base_url
+from indexes.http import ask_once, ollama_base_url
 from rag.models.fetch import Progress, fetch_model
 from rag.models.folder import auto_model, models_folder
 
@@ -70,10 +68,7 @@ def choose_model(
 
 def ollama_models(base_url: str, timeout: float = TIMEOUT) -> list[str]:
     """Return the names of the chat models of an Ollama server, newest first; [] where none is running."""
-    try:
-        with http_client(base_url, timeout) as client:
-            entries = client.get("/api/tags").raise_for_status().json()["models"]
-        names = [str(entry.get("name") or entry.get("model")) for entry in entries]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+    entries = ask_once(base_url, "/api/tags", timeout=timeout).object().get("models")
+    rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names = [str(entry.get("name") or entry.get("model")) for entry in rows]
     return [name for name in names if not _NO_CHAT.search(name)]

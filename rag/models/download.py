@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import httpx
 
 from indexes.errors import LLMError
-from indexes.http import is_loopback
+from indexes.http import client_options, unanswered
 from rag.models.partial import BLOCK, PartialFile
 
 CONNECT = 5.0  # seconds: a hub that does not answer by then is not reached here
 READ = 60.0
+_NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol, httpx.InvalidURL)
 PIECE = 32 * BLOCK  # bytes that are lost at most when a download breaks off
 
 
@@ -40,10 +41,10 @@ def add_download(
         DiskSpaceError: the disk cannot hold it.
     """
     headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
-    timeout = httpx.Timeout(READ, connect=CONNECT)
+    options = client_options(url, READ, connect=CONNECT)
     try:
         with (
-            httpx.Client(timeout=timeout, follow_redirects=True, trust_env=not is_loopback(url)) as client,
+            httpx.Client(follow_redirects=True, **options) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if answer.status_code == 416:  # all of it is there already
@@ -58,11 +59,12 @@ def add_download(
                 partial.add(str(len(partial.pieces)), piece)
                 if progress is not None:
                     progress(partial.size, total)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise NotReachedError(f"it cannot be reached ({str(error) or type(error).__name__})") from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        detail = unanswered(error, options["timeout"]).detail
+        if isinstance(error, _NOT_REACHED):
+            raise NotReachedError(f"it cannot be reached ({detail})") from error
         raise LLMError(
-            f"the download of {url} broke off ({str(error) or type(error).__name__})",
+            f"the download of {url} broke off ({detail})",
             remedy="run the command again: it goes on from there",
         ) from error
 

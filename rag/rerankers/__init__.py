@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from indexes.registry import factory
 from rag.rerankers.base import Reranker, RerankScores
 from rag.settings import RerankSettings
 
 __all__ = ["RerankScores", "Reranker", "build_reranker"]
+
+_RERANKERS = {
+    "cross_encoder": "rag.rerankers.cross_encoder:load_cross_encoder",
+    "llm": "rag.rerankers.llm_based:load_llm_reranker",
+    "api": "rag.rerankers.api:connect_reranker",
+}
 
 
 def build_reranker(settings: RerankSettings) -> Reranker | None:
@@ -15,18 +22,7 @@ def build_reranker(settings: RerankSettings) -> Reranker | None:
         RerankerError: the model cannot be found or loaded.
         MissingExtraError: a package is not installed.
     """
-    match settings.provider:
-        case "none":
-            return None
-        case "cross_encoder":
-            from rag.rerankers.cross_encoder import load_cross_encoder
-
-            return load_cross_encoder(settings)
-        case "llm":
-            from rag.rerankers.llm_based import load_llm_reranker
-
-            return load_llm_reranker(settings)
-        case "api":
-            from rag.rerankers.api import connect_reranker
-
-            return connect_reranker(settings)
+    if settings.provider == "none":
+        return None
+    reranker: Reranker = factory(_RERANKERS, settings.provider)(settings)
+    return reranker
