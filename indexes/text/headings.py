@@ -12,7 +12,14 @@ MAX_CHARS = 80  # a longer line is text, unless it is Markdown
 
 _MARKDOWN = re.compile(r"[ ]{0,3}(#+)")
 _NUMERAL = "[零〇一二三四五六七八九十百千两\\d０-９]{1,9}"
-_CHINESE = re.compile(rf"[ \t　]*(第[ 　]?{_NUMERAL}[ 　]?(部分|[卷部篇编集章回节]))(?:([ \t　:：、.．—-]+)(.*)|(.*))$")
+# Law books part the characters: 第 十 二 章.
+_SPACED = "[零〇一二三四五六七八九十百千两\\d０-９](?:[ 　]?[零〇一二三四五六七八九十百千两\\d０-９]){0,8}"
+_CHINESE = re.compile(rf"[ \t　]*(第[ 　]?{_SPACED}[ 　]?(部分|[卷部篇编集章回节]))(?:([ \t　:：、.．—-]+)(.*)|(.*))$")
+# An article alone on its line, with its name in brackets at most. With text behind it, it begins a sentence.
+_ARTICLE = re.compile(
+    rf"[ \t　]*第[ 　]?{_SPACED}[ 　]?条(?:之{_NUMERAL})?[ 　]*"
+    r"(?:[（(【〔][^（()）【】〔〕]{1,30}[）)】〕])?[ \t　]*$"
+)
 _CHINESE_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "部分": 1, "章": 2, "回": 2, "节": 3}
 _GOES_ON = {  # 第一节课, 第二回合, 第三部电影 are words of a sentence
     "节": "课目日点约制省气", "回": "合来答到家应去", "部": "分门队电手小作长影戏", "集": "团合中成体", "卷": "入起积",
@@ -31,7 +38,8 @@ class Heading:
 
     Args:
         form: "markdown", "chinese" or "numbered"; levels compare within one form.
-        level: 1 is outermost: number of #; 1 for 卷部篇编集, 2 for 章回, 3 for 节; parts of the number (1.2.5 has 3).
+        level: 1 is outermost: number of #; 1 for 卷部篇编集, 2 for 章回, 3 for 节, 4 for 条; parts of the number
+            (1.2.5 has 3).
         title: the words, for Markdown without its marks.
     """
 
@@ -65,6 +73,8 @@ Heading(form='markdown', level=2, title='安装'))
         if direct and (direct[0] in _GOES_ON[unit] or len(direct) > 30 or any(mark in direct for mark in "，。；！？")):
             return None
         return Heading("chinese", _CHINESE_LEVELS[unit], title)
+    if _ARTICLE.match(line):
+        return Heading("chinese", 4, title)
     match = _NUMBERED.match(line)
     if match and not title.endswith("."):
         number = match.group(1).replace("．", ".")

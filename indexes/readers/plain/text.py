@@ -25,7 +25,7 @@ _CHAPTER_EN = re.compile(
 )
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
 _LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
-_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters
+_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters and articles
 Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
 
 
