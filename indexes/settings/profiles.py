@@ -25,7 +25,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         },
         # A small model on a processor: a short prompt, of few and sure passages.
         "retrieval": {"top_n": 3, "window": 1},
-        "answer": {"context_tokens": 320},
+        "answer": {"context_tokens": 200},
     },
     # Three vLLM servers on one machine, on the ports the guide starts them on.
     "vllm": {
