@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.lines import sentence_places
 from rag.answer.check.markers import Marker, MarkerScanner
+from rag.answer.check.mark_forms import MarkForms
 from rag.answer.check.support import PassageSupport
-from rag.answer.check.terms import terms_of
+from rag.answer.check.verdict import Nearness, Status, decide, prepare
 from rag.retrieval.candidate import Passage
-
-Status = Literal["cited", "matched", "unsupported"]
 
 _LEAD_IN = (":", "：")
 _QUESTION_MARKS = ("?", "？")
+MARK = re.compile(r"\s*\[[^\[\]\n]{1,48}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,14 @@ class AnswerSentence:
 
     Args:
         text: the sentence without its markers.
-        numbers: passages behind it: those it cites, or the one it was matched to.
-        status: "cited", "matched" or "unsupported".
-        support: share of its terms that its passage holds, 0 to 1, also for a cited sentence (a low one means that
-            the model cited, but in other words or wrongly).
+        numbers: passages behind it: those it cites, or the one it was matched or moved to.
+        status: "cited" (the passage it names bears it out), "matched" (it named none, we found one), "moved" (it named
+            another than the one that bears it out), "unverified" (the check cannot decide), "unsupported" (no passage
+            says it) or "contradicted" (a passage says otherwise).
+        support: share of its terms that its passage holds, 0 to 1.
         start, end: place in the answer's text, markers included.
+        decided_by: what decided: numbers, names, negation, words, question, encoder, or none.
+        named: the passages that the model named.
     """
 
     text: str
@@ -71,6 +74,13 @@ class AnswerSentence:
     support: float
     start: int
     end: int
+    decided_by: str = "words"
+    named: tuple[int, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """True where the check found that no passage says it, or that one says otherwise."""
+        return self.status in ("unsupported", "contradicted")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the response's metadata."""
@@ -81,6 +91,7 @@ class AnswerSentence:
             "support": self.support,
             "start": self.start,
             "end": self.end,
+            "decided_by": self.decided_by,
         }
 
 
@@ -102,30 +113,42 @@ class CitedAnswer:
 
     @property
     def annotated(self) -> str:
-        """The text with ``[n]`` added where a sentence was matched: for readers, after streaming is over."""
+        """The text with the marks that hold: added where a sentence was matched, replaced where one was moved."""
         text = self.text
         for sentence in reversed(self.sentences):
-            if sentence.status == "matched":
-                marks = "".join(f"[{number}]" for number in sentence.numbers)
-                gap = " " if text[sentence.end - 1].isascii() else ""
-                text = text[: sentence.end] + gap + marks + text[sentence.end :]
+            if sentence.status not in ("matched", "moved"):
+                continue
+            body = text[sentence.start : sentence.end]
+            if sentence.status == "moved":
+                body = MARK.sub("", body).rstrip()
+            marks = "".join(f"[{number}]" for number in sentence.numbers)
+            gap = " " if body[-1:].isascii() else ""
+            text = text[: sentence.start] + body + gap + marks + text[sentence.end :]
         return text
 
 
-def cite(answer: str, passages: Sequence[Passage], *, support_threshold: float = 0.5) -> CitedAnswer:
-    """Check an answer's citations and find those it left out.
+def cite(
+    answer: str,
+    passages: Sequence[Passage],
+    *,
+    support_threshold: float = 0.5,
+    question: str = "",
+    meaning: Nearness | None = None,
+) -> CitedAnswer:
+    """Check every claim of an answer against the passages, cited or not.
 
-    Markers follow the rules of ``markers``. A sentence with a valid marker, inside it or right behind it, is "cited".
-    Any other claim is "matched" to the passage whose neighbouring sentences hold the largest share of its terms (names
-    and numbers count double), provided the share reaches ``support_threshold`` and no number of it is missing there;
-    else it is "unsupported". Overlap sees words, not logic: a negation passes.
+    Markers follow the rules of ``markers``. A claim is borne out by a passage where neighbouring sentences hold at
+    least ``support_threshold`` of its terms, and its numbers, names and negations agree with the sentence that says
+    most of it; see ``verdict`` for what happens to the others.
 
     Args:
         answer: the model's text.
         passages: those the prompt held, whatever their order.
         support_threshold: 0 to 1, default 0.5 (``answer.support_threshold``).
+        question: what was asked: a bare value is checked together with it.
+        meaning: compares sentences where words cannot decide; without it such a claim is "unverified".
     """
-    stream = CitationStream(passages, support_threshold=support_threshold)
+    stream = CitationStream(passages, support_threshold=support_threshold, question=question, meaning=meaning)
     stream.feed(answer)
     stream.finish()
     return stream.result()
@@ -135,29 +158,54 @@ class CitationStream:
     """The same as ``cite`` for an answer that arrives in pieces.
 
     ``feed(token)`` gives the text that may be shown now (a bracket is held back until it closes), ``finish()`` the
-    rest; ``result()`` is then equal to ``cite`` of the whole answer, however it was cut.
+    rest; ``result()`` is then equal to ``cite`` of the whole answer, however it was cut. ``sentences()`` judges what
+    has come so far.
     """
 
-    def __init__(self, passages: Sequence[Passage], *, support_threshold: float = 0.5) -> None:
-        self._passages = list(passages)
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        *,
+        support_threshold: float = 0.5,
+        question: str = "",
+        meaning: Nearness | None = None,
+    ) -> None:
+        self._passages = {passage.number: PassageSupport(passage) for passage in passages}
         self._threshold = support_threshold
-        self._scanner = MarkerScanner({passage.number for passage in passages})
+        self._question = question
+        self._meaning = meaning
+        names: dict[str, list[int]] = {}
+        for passage in passages:
+            names.setdefault(short_source(passage.source).lower(), []).append(passage.number)
+        self._scanner = MarkerScanner({passage.number for passage in passages}, names)
+        self._forms = MarkForms({passage.number for passage in passages})
         self._pieces: list[str] = []
 
     def feed(self, token: str) -> str:
-        piece = self._scanner.feed(token)
+        piece = self._scanner.feed(self._forms.feed(token))
         self._pieces.append(piece)
         return piece
 
     def finish(self) -> str:
-        piece = self._scanner.finish()
+        piece = self._scanner.feed(self._forms.finish()) + self._scanner.finish()
         self._pieces.append(piece)
         return piece
 
     def result(self) -> CitedAnswer:
         """Call after ``finish()``."""
-        text = "".join(self._pieces)
-        return _judge(text, self._scanner.markers, self._scanner.removed, self._passages, self._threshold)
+        return self.judge("".join(self._pieces))
+
+    def judge(self, text: str) -> CitedAnswer:
+        """Judge the first characters of what was given out so far (``text`` is a beginning of it)."""
+        markers = [marker for marker in self._scanner.markers if marker.end <= len(text)]
+        return _judge(
+            text, markers, self._scanner.removed, self._passages, self._threshold, self._question, self._meaning
+        )
+
+
+def short_source(source: str) -> str:
+    """The file's name, as a prompt shows it."""
+    return re.split(r"[/\\\\]", source.rstrip("/"))[-1] or source
 
 
 def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) -> Citation:
@@ -177,29 +225,37 @@ def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) ->
 
 
 def _judge(
-    text: str, markers: Sequence[Marker], removed: Sequence[str], passages: Sequence[Passage], threshold: float
+    text: str,
+    markers: Sequence[Marker],
+    removed: Sequence[str],
+    prepared: Mapping[int, PassageSupport],
+    threshold: float,
+    question: str,
+    meaning: Nearness | None,
 ) -> CitedAnswer:
-    prepared = {passage.number: PassageSupport(passage) for passage in passages}
     result = CitedAnswer(text, removed=list(removed))
     for start, end, core, numbers in _claims(text, markers):
-        terms = terms_of(core)
-        if numbers:
-            support = max(prepared[number].support(terms) for number in numbers)
-            status: Status = "cited"
-        else:
-            if not terms or core.endswith(_QUESTION_MARKS):
-                continue
-            scored = sorted((-support.support(terms), number) for number, support in prepared.items())
-            support, best = (-scored[0][0], scored[0][1]) if scored else (0.0, 0)
-            supported = bool(scored) and support > 0 and support >= threshold
-            if not supported and core.rstrip(" *_").endswith(_LEAD_IN):
-                continue
-            status, numbers = ("matched", (best,)) if supported else ("unsupported", ())
-        result.sentences.append(AnswerSentence(core, numbers, status, round(support, 4), start, end))
-        for number in numbers:
-            record = prepared[number].best_sentence(terms)
-            citation = make_citation(prepared[number].passage, record, matched=status == "matched")
-            _add(result.citations, citation)
+        claim = prepare(core, question)
+        idle = not claim.terms and claim.yes is None
+        if not numbers and (idle or core.endswith(_QUESTION_MARKS)):
+            continue
+        verdict = decide(claim, numbers, prepared, threshold=threshold, meaning=meaning)
+        if not numbers and verdict.status != "matched" and core.rstrip(" *_").endswith(_LEAD_IN):
+            continue
+        if idle and numbers:  # "Hm! [1]" claims nothing
+            verdict = replace(verdict, status="unverified")
+        if verdict.status == "unsupported":
+            verdict = replace(verdict, numbers=())
+        found = AnswerSentence(
+            core, verdict.numbers, verdict.status, verdict.support, start, end, verdict.decided_by, numbers
+        )
+        result.sentences.append(found)
+        for place, number in enumerate(verdict.numbers):
+            support = prepared[number]
+            first = verdict.unit is not None and place == 0 and verdict.unit.record in support.passage.sentences
+            record = verdict.unit.record if first and verdict.unit else support.best_sentence(claim.terms)
+            matched = verdict.status in ("matched", "moved")
+            _add(result.citations, make_citation(support.passage, record, matched=matched))
     return result
 
 

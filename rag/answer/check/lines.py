@@ -8,16 +8,17 @@ from indexes.text.sentences import split_sentences
 
 _LINE = re.compile(r"[^\n]+")
 _LINE_MARK = re.compile(
-    r"\s*(?:[-*+•·]\s+|>\s*|#{1,6}\s+|\(?\d{1,3}[.)、）]\s*|[（(]?[一二三四五六七八九十]{1,3}[、）)]\s*)*"
+    r"\s*(?:[-*+•·]\s+|>\s*|#{1,6}\s+|\(?\d{1,3}[.)、）](?!\d)\s*|[（(]?[一二三四五六七八九十]{1,3}[、）)]\s*)*"
 )
 _FENCE = re.compile(r"\s*(```|~~~)")
 _HEADING_LINE = re.compile(r"\s*#{1,6}\s")
 
 
 def sentence_places(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence that holds a letter."""
+    """(start, end) of each sentence that holds a letter or a digit: a bare value is a claim too."""
     places: list[tuple[int, int]] = []
     fence = ""
+    alone = "\n" not in text.strip()  # "150." as a whole answer is a value, in a list it is a mark
     for line in _LINE.finditer(text):
         mark = _FENCE.match(line.group())
         if mark:
@@ -27,8 +28,10 @@ def sentence_places(text: str) -> list[tuple[int, int]]:
             continue
         lead = _LINE_MARK.match(line.group())
         offset = line.start() + (lead.end() if lead else 0)
+        if alone and not any(char.isalnum() for char in text[offset : line.end()]):
+            offset = line.start()
         body = text[offset : line.end()]
         for span in split_sentences(body):
-            if any(char.isalpha() for char in body[span.start : span.end]):
+            if any(char.isalnum() for char in body[span.start : span.end]):
                 places.append((offset + span.start, offset + span.end))
     return places

@@ -18,11 +18,12 @@ Text is scanned one character at a time, so a stream of tokens and the whole ans
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-_OPEN = "[［【"
-_CLOSE = "]］】"
+_NOTE = "⟦⟧"  # what ``set_marks_apart`` makes of a document's own marks
+_OPEN = "[［【" + _NOTE[0]
+_CLOSE = "]］】" + _NOTE[1]
 _PARTNER = {"(": ")", "（": "）", "「": "」", "『": "』", "[": "]", "［": "］", "【": "】"}
 _CLOSING_PUNCTUATION = ".,;:!?)]}。，；：！？、）］】」』”’…"
 LONGEST_MARKER = 48
@@ -33,6 +34,9 @@ _LABEL = (
 _ONE = rf"{_LABEL}\d{{1,3}}(?:\s*[-–—~～至到]\s*\d{{1,3}})?(?:†[^\]］】,，]*)?"
 _MARKER = re.compile(rf"\s*{_ONE}(?:(?:\s*[,，、;；&和]\s*|\s+and\s+|\s+){_ONE})*\s*", re.IGNORECASE)
 _DOCUMENT_MARK = re.compile(rf"[\[［【]([^\[\]［］【】\n]{{1,{LONGEST_MARKER}}})[\]］】]")
+_NAME_LABEL = re.compile(
+    r"^\s*(?:see|from|sources?|docs?|documents?|files?|来源|文件|文档|出处)?\s*[:：]?\s*", re.IGNORECASE
+)
 _RANGE = re.compile(r"(\d{1,3})(?:\s*[-–—~～至到]\s*(\d{1,3}))?")
 _LAST_WORD = re.compile(r"[A-Za-z0-9_.$]+$")
 _ARRAY_NAMES = frozenset({"arr", "array", "args", "argv", "nums", "vec", "buf", "dp"})
@@ -84,8 +88,9 @@ class MarkerScanner:
     White space at both ends is dropped. ``markers`` and ``removed`` grow as text passes; ``finish()`` gives the rest.
     """
 
-    def __init__(self, valid: Collection[int]) -> None:
+    def __init__(self, valid: Collection[int], names: Mapping[str, Sequence[int]] | None = None) -> None:
         self.valid = frozenset(valid)
+        self.names = names or {}  # file name in lower case -> passages, for "[guide.md]" and "[Source: guide.md]"
         self.markers: list[Marker] = []
         self.removed: list[str] = []
         self._length = 0  # characters given out
@@ -192,8 +197,14 @@ class MarkerScanner:
         return given
 
     def _resolve(self) -> str:
+        if self._bracket[0] == _NOTE[0]:  # a document's own note mark, set apart in the prompt and copied
+            self._bracket, self._gap = "", True
+            return ""
         numbers = parse_numbers(self._bracket[1:-1])
+        named = numbers is None and bool(self.names)
         if numbers is None:
+            numbers = self._named(self._bracket[1:-1])
+        if not numbers:
             return self._literal()
         known = [number for number in numbers if number in self.valid]
         if self._is_index(all_known=len(known) == len(numbers)):
@@ -204,12 +215,16 @@ class MarkerScanner:
         if not known:
             self._bracket, self._gap = "", True
             return ""
-        as_written = len(known) == len(numbers) and self._bracket[0] == "[" and self._bracket[-1] == "]"
+        as_written = len(known) == len(numbers) and self._bracket[0] == "[" and self._bracket[-1] == "]" and not named
         marker = self._bracket if as_written else "".join(f"[{number}]" for number in known)
         self._bracket = ""
         text = self._flush(marker)
         self.markers.append(Marker(self._length - len(marker), self._length, tuple(known)))
         return text
+
+    def _named(self, inside: str) -> list[int]:
+        name = _NAME_LABEL.sub("", inside).strip().strip("`'\"*").lower()
+        return list(self.names.get(name, ()))
 
     def _is_index(self, *, all_known: bool) -> bool:
         if self._held or not self._length:

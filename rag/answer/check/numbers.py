@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+
+from rag.answer.check.units import unit_at
 
 _ZH_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _ZH_UNITS = {"十": 10, "百": 100, "千": 1000}
@@ -21,6 +24,7 @@ _EN_SMALL = {word: value for value, word in enumerate(_EN_UNITS.split())} | {
     word: 10 * ten for ten, word in enumerate(_EN_TENS.split(), 2)
 }
 _EN_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SHORT_SCALES = {"k": 10**3, "mn": 10**6, "bn": 10**9}
 ENGLISH_NUMBER_WORDS = frozenset({*_EN_SMALL, *_EN_SCALES})
 _EN_NUMERAL = re.compile(
     rf"\b(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])})(?:[ -](?:and )?(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])}))*\b"
@@ -28,49 +32,154 @@ _EN_NUMERAL = re.compile(
 # A digit run that is no part of an identifier such as bge-m3, v2 or sha256.
 _ARABIC = re.compile(
     r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
-    r"(\d{1,3}(?:,\d{3})+(?!\d)|\d+)((?:\.\d+)*)"
-    r"(?:\s?(hundred|thousand|million|billion)\b|([百千万亿]+))?"
+    r"(\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[ '\u00a0\u202f]\d{3})+(?![\d.])|\d+)((?:\.\d+)*)"
+    r"(?:\s?(hundred|thousand|million|billion|mn|bn|k)\b|\s?([百千万亿]+))?"
+)
+_GROUPED = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2,}(?![\d.])")  # 1.250.000
+_DECIMAL_COMMA = re.compile(r"(?<![\d,.])(\d+),(\d{2}|\d(?=\s?[%€°a-z]))(?![\d,])")  # 14,92
+_PERCENT = re.compile("百分之([零〇一二两三四五六七八九十百千万点\\d.]+)")
+_ZH_POINT = re.compile("([零〇一二两三四五六七八九十百千]+)点([零〇一二三四五六七八九]+)")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
+            "september sept sep", "october oct", "november nov", "december dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_DATES = (
+    (re.compile(rf"\b{_DAY} (?:of )?({_MONTH})\.?(?:,? (\d{{4}}))?\b"), "dmy"),
+    (re.compile(rf"\b({_MONTH})\.? {_DAY}(?:,? (\d{{4}}))?\b(?!\d)"), "mdy"),
+    (re.compile(rf"\b({_MONTH})\.?,? (\d{{4}})\b"), "my"),
+    (re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)"), "ymd"),
+    (re.compile(r"(?<!\d)(\d{4})\s?年\s?(\d{1,2})\s?月(?:\s?(\d{1,2})\s?[日号])?"), "ymd"),
+    (re.compile(r"(?<![\d年])(\d{1,2})\s?月\s?(\d{1,2})\s?[日号]"), "md"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """``value`` in normal form; ``strict`` when a claim that holds it is false without it (digits, 第三, 十五天)."""
+    """``value`` in normal form; ``strict`` when a claim that holds it is false without it (digits, 第三, 十五天).
+
+    ``unit`` is the dimension (a currency is its own) and ``base`` the value in its base unit, where one stands beside
+    the number; a date has the unit "date" and the value year-month-day with "?" for what is not said.
+    """
 
     value: str
     strict: bool
+    unit: str = ""
+    base: str = ""
+    start: int = 0
+    end: int = 0
+
+    def same(self, other: Number) -> bool:
+        """Are both the same quantity? Where one has no unit the values decide: a table's head may hold the unit."""
+        if self.unit == "date" or other.unit == "date":
+            return _same_date(self, other)
+        if self.unit and other.unit:
+            return self.unit == other.unit and self.base == other.base
+        return self.value == other.value
+
+
+def _same_date(one: Number, other: Number) -> bool:
+    if one.unit != "date":
+        one, other = other, one
+    parts = one.value.split("-")
+    if other.unit != "date":
+        return other.value in (parts[0], *((parts[1], parts[2]) if not other.unit else ()))
+    return all(a == b or "?" in (a, b) for a, b in zip(parts, other.value.split("-"), strict=True))
 
 
 def numbers_in(text: str) -> list[Number]:
-    """All numbers of ``text`` (lower case, half-width), in order of kind: digits, Chinese numerals, English words."""
+    """All numbers of ``text`` (lower case, half-width), by kind: dates, digits, Chinese numerals, English words.
+
+    Ways of writing are one: "1,250,000", "1 250 000", "1.250.000", "1.25 million" and "125万"; "15 %" and "百分之十五".
+    """
+    text = _GROUPED.sub(lambda match: match.group().replace(".", "").ljust(len(match.group())), text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     found: list[Number] = []
     rest = list(text)
-    for match in _ARABIC.finditer(text):
-        whole, tail, english, chinese = match.group(1).replace(",", ""), match.group(2), match.group(3), match.group(4)
-        scale = 1
-        if english:
-            scale = _EN_SCALES[english]
-        for char in chinese or "":
+
+    def take(start: int, end: int) -> None:
+        rest[start:end] = " " * (end - start)
+
+    for pattern, order in _DATES:
+        for match in pattern.finditer("".join(rest)):
+            found.append(Number(_date(match, order), True, "date", "", match.start(), match.end()))
+            take(match.start(), match.end())
+    for match in _PERCENT.finditer("".join(rest)):
+        value = _chinese_value(match.group(1))
+        if value is not None:
+            found.append(Number(value, True, "percent", value, match.start(), match.end()))
+            take(match.start(), match.end())
+    for match in _ARABIC.finditer("".join(rest)):
+        whole, tail = re.sub(r"[,'\s\u00a0\u202f]", "", match.group(1)), match.group(2)
+        scale = (_EN_SCALES | _SHORT_SCALES).get(match.group(3) or "", 1)
+        for char in match.group(4) or "":
             scale *= (_ZH_UNITS | _ZH_MYRIADS)[char]
-        found.append(Number(_normal_digits(whole, tail, scale), strict=True))
-        rest[match.start() : match.end()] = " " * (match.end() - match.start())
+        found.append(_measured(_normal_digits(whole, tail, scale), True, text, match.start(), match.end()))
+        take(match.start(), match.end())
+    for match in _ZH_POINT.finditer("".join(rest)):
+        value = _chinese_value(match.group())
+        if value is not None:
+            found.append(_measured(value, True, text, match.start(), match.end()))
+            take(match.start(), match.end())
     remaining = "".join(rest)
     for match in CHINESE_NUMERAL.finditer(remaining):
         numeral = match.group()
         if numeral in _ZH_IDIOMS:
             continue
-        value = parse_chinese(numeral)
-        if value is None:
+        parsed = parse_chinese(numeral)
+        if parsed is None:
             continue
         before, after = remaining[: match.start()][-1:], remaining[match.end() :][:1]
         counted = before == "第" or (after != "" and after in _ZH_MEASURES)
-        strict = before == "第" or (value not in (1, 2) and (counted or (len(numeral) > 1 and value > 10)))
-        found.append(Number(str(value), strict))
+        number = _measured(str(parsed), False, text, match.start(), match.end())
+        strict = before == "第" or bool(number.unit and parsed > 2)
+        strict = strict or (parsed not in (1, 2) and (counted or (len(numeral) > 1 and parsed > 10)))
+        found.append(Number(number.value, strict, number.unit, number.base, number.start, number.end))
     for match in _EN_NUMERAL.finditer(remaining):
-        english_value = parse_english(match.group())
-        if english_value is not None:
-            found.append(Number(str(english_value), strict=False))
+        spoken = parse_english(match.group())
+        if spoken is not None:
+            number = _measured(str(spoken), False, text, match.start(), match.end())
+            strict = spoken > 2 and bool(number.unit or spoken > 12)
+            found.append(Number(number.value, strict, number.unit, number.base, number.start, number.end))
     return found
+
+
+def _measured(value: str, strict: bool, text: str, start: int, end: int) -> Number:
+    """The number with the unit beside it. A year ("2011年") is no length of time."""
+    unit = unit_at(text, start, end)
+    if unit is None or (
+        unit[0] == "month" and len(value) == 4 and value[0] in "12" and text[end:].lstrip()[:1] == "年"
+    ):
+        return Number(value, strict, "", "", start, end)
+    try:
+        base = format((Decimal(value) * unit[1]).normalize(), "f")
+    except ArithmeticError:  # a version: 1.2.3
+        return Number(value, strict, "", "", start, end)
+    return Number(value, strict, unit[0], base, unit[2], unit[3])
+
+
+def _date(match: re.Match[str], order: str) -> str:
+    parts = dict(zip(order, match.groups(), strict=True))
+    month = parts.get("m") or ""
+    year, day = parts.get("y") or "?", parts.get("d") or "?"
+    return f"{year}-{_MONTHS.get(month) or int(month)}-{int(day) if day != '?' else day}"
+
+
+def _chinese_value(numeral: str) -> str | None:
+    if re.fullmatch(r"\d+(?:\.\d+)?", numeral):
+        return _normal_digits(numeral.split(".")[0], numeral[len(numeral.split(".")[0]) :], 1)
+    whole, _, fraction = numeral.partition("点")
+    value = parse_chinese(whole) if CHINESE_NUMERAL.fullmatch(whole) else None
+    digits = "".join(str(_ZH_DIGITS.get(char, "")) for char in fraction)
+    return None if value is None else _normal_digits(str(value), f".{digits}" if digits else "", 1)
 
 
 def _normal_digits(whole: str, tail: str, scale: int) -> str:

@@ -1,44 +1,240 @@
-"""Does a passage support a sentence? By the share of the sentence's terms that it holds, numbers and names first."""
+"""What a passage says about one claim: its words, numbers, names and negations, sentence by sentence."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from indexes.nodes.record import SentenceRecord
-from rag.answer.check.terms import Evidence, Term, share_held
+from rag.answer.check.alignment import renamed
+from rag.answer.check.opposites import exclusive
+from rag.answer.check.polarity import clauses_of, denies
+from rag.answer.check.terms import Evidence, Term, share_held, terms_of
+from rag.answer.prompt.language import Language, detect_language
 from rag.retrieval.candidate import Passage
 
 NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence of the answer
-MISSING_NAME_FACTOR = 0.5  # a name that the passage does not know makes the rest of the overlap suspect
+ALONE = 0.6  # a sentence that holds this share of what its neighbourhood holds must hold the numbers itself
+SAME_CLAUSE = 0.5  # share of a clause's terms: one that holds it speaks of the same
+_RULE = re.compile(r"\s*\|?\s*:?-{2,}")
+
+
+@dataclass
+class Unit:
+    """One sentence, or one row of a table under its head."""
+
+    record: SentenceRecord
+    text: str
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self.text)
+
+    @cached_property
+    def language(self) -> Language:
+        return detect_language(self.text)
+
+
+@dataclass(slots=True)
+class Claim:
+    """A sentence of an answer prepared for checking.
+
+    Args:
+        text: without marks.
+        terms: its words, names and numbers.
+        context: the question's terms, where the claim says little itself ("150", "Anna Berg", "Yes"), else empty.
+        denies: None where a yes or no settles it (``yes`` is set then).
+        yes: True or False for a bare yes or no to the question.
+    """
+
+    text: str
+    terms: list[Term]
+    context: list[Term] = field(default_factory=list)
+    question: str = ""
+    yes: bool | None = None
+
+    @property
+    def words(self) -> list[Term]:
+        return [term for term in self.terms if term.kind != "number"]
+
+    @property
+    def names(self) -> list[Term]:
+        return [term for term in self.terms if term.kind == "name"]
+
+    @property
+    def numbers(self) -> list[Term]:
+        return [term for term in self.terms if term.strict]
+
+    @property
+    def stated(self) -> str:
+        """What is claimed: for a bare yes or no the question itself."""
+        return self.text if self.yes is None else self.question
+
+
+@dataclass(slots=True)
+class Finding:
+    """What one passage says of a claim.
+
+    Args:
+        number: the passage's.
+        unit: the sentence that says most of it.
+        share: of the claim's terms (with its context), 0 to 1, held by neighbouring sentences.
+        words: the same of its words alone, held by the one sentence.
+        missing_numbers, missing_names: not where they would have to stand.
+        has_number: the sentence holds a number that could stand in the place of the missing one.
+        negated: the sentence says the contrary.
+        rival: a word of the claim whose contrary the sentence holds, or a name put in another's place.
+        context: share of the claim's context that the sentence holds; 1 where it needs none.
+        first_missing: the passage nowhere holds the claim's first word.
+    """
+
+    number: int
+    unit: Unit
+    share: float
+    words: float
+    missing_numbers: list[Term]
+    missing_names: list[Term]
+    has_number: bool
+    negated: bool
+    rival: str | None
+    context: float = 1.0
+    first_missing: bool = False
 
 
 class PassageSupport:
-    """A passage's sentences prepared for matching."""
+    """A passage's sentences and table rows, prepared for matching."""
 
     def __init__(self, passage: Passage) -> None:
         self.passage = passage
-        self.records = [record for record in passage.sentences if record.kind != "heading"] or passage.sentences
-        self.evidence = [Evidence(record.text) for record in self.records]
+        records = [record for record in passage.sentences if record.kind != "heading"] or passage.sentences
+        self.units = [unit for record in records for unit in _units(record)]
         # Heading and file name give the context that a sentence itself leaves out ("It is 6333").
-        self.place = Evidence(" ".join(filter(None, (passage.heading, passage.source))))
+        titles = [record.text for record in passage.sentences if record.kind == "heading"]
+        self.place = Evidence(" . ".join(filter(None, (passage.heading, passage.source.rsplit("/", 1)[-1], *titles))))
 
-    def support(self, terms: Sequence[Term]) -> float:
-        """Best share of ``terms`` held by neighbouring sentences; 0.0 where a strict number is missing."""
-        if not terms:
-            return 0.0
-        if any(term.strict and not any(one.holds(term) for one in self.evidence) for term in terms):
-            return 0.0
-        spans = range(max(1, len(self.evidence) - NEIGHBOURHOOD + 1))
-        best = max(share_held(terms, [*self.evidence[i : i + NEIGHBOURHOOD], self.place]) for i in spans)
-        names = [term for term in terms if term.kind == "name"]
-        known = all(any(one.holds(name) for one in (*self.evidence, self.place)) for name in names)
-        return best if known else best * MISSING_NAME_FACTOR
+    @property
+    def language(self) -> Language:
+        return detect_language(" ".join(unit.text for unit in self.units[:4]))
+
+    def holds(self, term: Term) -> bool:
+        """Does any sentence of the passage, its heading or its file name hold the term?"""
+        return any(unit.evidence.holds(term) for unit in self.units) or bool(self.place.holds(term))
+
+    def find(self, claim: Claim) -> Finding:
+        """The sentence that says most of the claim, and what it lacks of it."""
+        words = claim.words
+        alone = [share_held(words, [unit.evidence, self.place]) for unit in self.units]
+        about = [share_held(claim.context, [unit.evidence, self.place]) for unit in self.units]
+        near = [
+            share_held(words, [*(other.evidence for other in self._around(place)), self.place])
+            for place in range(len(self.units))
+        ]
+        numbers = [share_held(claim.numbers, [unit.evidence]) for unit in self.units]
+        # Where a claim says little itself, the question decides which sentence must bear it out.
+        weight = 1.0 if claim.context else 0.0
+        hits = set(self.passage.hits)
+        order = sorted(
+            range(len(self.units)),
+            key=lambda i: (
+                -round(alone[i] + weight * about[i], 2),
+                -round(numbers[i], 2),
+                -round(near[i], 2),
+                self.units[i].record.id not in hits,
+                i,
+            ),
+        )
+        place = order[0]
+        unit = self.units[place]
+        around = [other.evidence for other in self._around(place)]
+        where = [unit.evidence] if alone[place] >= ALONE * near[place] or claim.context else around
+        missing_numbers = [n for n in claim.numbers if not any(e.holds(n) for e in where)]
+        if claim.context:
+            missing_names = [n for n in claim.names if not any(e.holds(n) for e in (*around, self.place))]
+        else:
+            missing_names = [n for n in claim.names if not self.holds(n)]
+            missing_names += [n for n in claim.names if self.holds(n) and not _stands_near(n, around, self.place)]
+        share = share_held(claim.terms, [*around, self.place])
+        return Finding(
+            self.passage.number,
+            unit,
+            share,
+            alone[place],
+            missing_numbers,
+            missing_names,
+            _has_rival_number(unit, claim.numbers),
+            _negated(claim, unit.text),
+            exclusive(claim.stated, unit.text) or _other_name(claim, unit),
+            about[place] if claim.context else 1.0,
+            bool(words) and not self.holds(words[0]),
+        )
+
+    def _around(self, place: int) -> list[Unit]:
+        """The sentence and its neighbours; a table's row stands alone."""
+        if self.units[place].record.kind == "table":
+            return [self.units[place]]
+        reach = NEIGHBOURHOOD - 1
+        return [
+            unit
+            for unit in self.units[max(0, place - reach) : place + reach + 1]
+            if unit.record.kind != "table" or unit is self.units[place]
+        ]
 
     def best_sentence(self, terms: Sequence[Term]) -> SentenceRecord:
         """The sentence that holds most of ``terms``; among equals a hit, then the first."""
         hits = set(self.passage.hits)
-        shares = [share_held(terms, [one]) for one in self.evidence]
+        shares = [share_held(terms, [unit.evidence]) for unit in self.units]
         order = sorted(
-            range(len(self.records)), key=lambda i: (-round(shares[i], 6), self.records[i].id not in hits, i)
+            range(len(self.units)),
+            key=lambda i: (-round(shares[i], 6), self.units[i].record.id not in hits, i),
         )
-        return self.records[order[0]]
+        return self.units[order[0]].record
+
+
+def _stands_near(name: Term, around: Sequence[Evidence], place: Evidence) -> bool:
+    return any(one.holds(name) for one in around) or bool(place.holds(name))
+
+
+def _units(record: SentenceRecord) -> list[Unit]:
+    if record.kind != "table":
+        return [Unit(record, record.text)]
+    rows = record.text.splitlines()
+    rule = next((i for i, row in enumerate(rows[:4]) if _RULE.match(row)), None)
+    if rule is None:
+        return [Unit(record, row) for row in rows if row.strip()]
+    head = " ".join(rows[:rule])
+    return [Unit(record, f"{head}\n{row}") for row in rows[rule + 1 :] if row.strip()] or [Unit(record, record.text)]
+
+
+def _has_rival_number(unit: Unit, wanted: Sequence[Term]) -> bool:
+    """Does the sentence hold a number where the claim's would stand: one of its unit, or one without a unit?"""
+    kinds = {term.number.unit for term in wanted if term.number}
+    return any(
+        number.strict and (number.unit in kinds or not number.unit or kinds == {""}) for number in unit.evidence.numbers
+    )
+
+
+def _other_name(claim: Claim, unit: Unit) -> str | None:
+    return renamed(claim.stated, unit.text) if unit.language == "zh" else None
+
+
+def _negated(claim: Claim, sentence: str) -> bool:
+    """Does the sentence say the contrary in any clause that speaks of the same as one of the claim's?"""
+    theirs = [(denies(clause), Evidence(clause)) for clause in clauses_of(sentence) or [sentence]]
+    for clause in clauses_of(claim.stated) or [claim.stated]:
+        terms = terms_of(clause) if claim.yes is None else claim.context
+        said = denies(clause) != (claim.yes is False)
+        if claim.context and claim.yes is None:
+            terms = [*terms, *claim.context]
+        if not terms:
+            continue
+        shares = [share_held(terms, [evidence]) for _, evidence in theirs]
+        best = max(shares)
+        alike = {denied for (denied, _), share in zip(theirs, shares, strict=True) if share >= best - 1e-6}
+        if best >= SAME_CLAUSE or len(theirs) == 1:
+            if said not in alike:
+                return True
+        elif len(clauses_of(claim.stated)) == 1 and denies(sentence) != said:
+            return True
+    return False

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Literal
 
 from indexes.text.characters import HAN, compatible, straight, visible, without_gaps
-from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, numbers_in
+from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, Number, numbers_in
 from rag.answer.language import words_of
 
 Kind = Literal["word", "name", "number"]
@@ -39,6 +39,7 @@ _ZH_STOP_WORDS = words_of(
     "下 时 后 前 来 去 说 第 叫 叫做 称为 即 若 则 当 如 不 没 只 只有 才 便 却 为什么 是不是 有没有 属于 何 "
     "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日"
 )
+ZH_NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})
 _TOKEN = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-_.'+#/:][A-Za-z0-9]+)*")
 _SUFFIX = re.compile(r"'s?$")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
@@ -53,6 +54,7 @@ class Term:
     weight: float
     strict: bool = False
     chinese: bool = False
+    number: Number | None = None
 
 
 def normal(text: str) -> str:
@@ -64,6 +66,10 @@ def terms_of(text: str) -> list[Term]:
     """The distinct content terms of a sentence, in order. Stop words and question words are none."""
     text = normal(text)
     found: dict[tuple[str, bool], Term] = {}
+    numbers = numbers_in(text.lower())
+    for number in numbers:  # their units are no words
+        if number.unit:
+            text = text[: number.start] + " " * (number.end - number.start) + text[number.end :]
     for match in _TOKEN.finditer(text):
         token = match.group()
         if token[0].isascii():
@@ -77,11 +83,13 @@ def terms_of(text: str) -> list[Term]:
             name = _looks_like_name(token, text[max(0, match.start() - 8) : match.start()])
             found.setdefault((key, False), Term(key, "name" if name else "word", NAME_WEIGHT if name else 1.0))
         else:
-            for word, weight in _chinese_words(token):
-                found.setdefault((word, True), Term(word, "word", weight, chinese=True))
-    for number in numbers_in(text.lower()):
+            for word, weight, name in _chinese_words(token):
+                kind: Kind = "name" if name else "word"
+                found.setdefault((word, True), Term(word, kind, NAME_WEIGHT if name else weight, chinese=True))
+    for number in numbers:
         if number.strict or number.value != "1":
-            term = Term(number.value, "number", NUMBER_WEIGHT if number.strict else 1.0, number.strict)
+            weight = NUMBER_WEIGHT if number.strict else 1.0
+            term = Term(number.value, "number", weight, number.strict, number=number)
             earlier = found.get((term.key, False))
             if earlier is None or (number.strict and not earlier.strict):
                 found[term.key, False] = term
@@ -105,13 +113,14 @@ def _looks_like_name(token: str, before: str) -> bool:
     return token[0].isupper() and not _SENTENCE_START.search(before)
 
 
-def _chinese_words(run: str) -> Iterable[tuple[str, float]]:
+def _chinese_words(run: str) -> Iterable[tuple[str, float, bool]]:
+    """(word, weight, whether it names a person, a place or an organisation)."""
     import rjieba
 
-    for word in rjieba.cut(run):
+    for word, tag in rjieba.tag(run):
         if word in _ZH_STOP_WORDS or CHINESE_NUMERAL.fullmatch(word):
             continue
-        yield word, 0.5 if len(word) == 1 else 1.0
+        yield word, 0.5 if len(word) == 1 else 1.0, len(word) > 1 and tag in ZH_NAMES
 
 
 class Evidence:
@@ -132,12 +141,13 @@ class Evidence:
                     self.words.update(stem(part) for part in parts if part)
             else:
                 self.pairs.update(a + b for a, b in pairwise(token))
-        self.numbers = {number.value for number in numbers_in(self.text)}
+        self.numbers = numbers_in(self.text)
 
     def holds(self, term: Term) -> float:
         """1.0 held, 0.0 not; in between for a longer Chinese word that is there in parts."""
         if term.kind == "number":
-            return float(term.key in self.numbers)
+            wanted = term.number or Number(term.key, term.strict)
+            return float(any(wanted.same(number) for number in self.numbers))
         if term.chinese:
             if term.key in self.text:
                 return 1.0

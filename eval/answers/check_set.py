@@ -1,0 +1,199 @@
+"""Measure the check of answers: sentences made by rules from true ones, each with the status that it must get.
+
+A question's passages are five documents of the corpus. From each fact come a true sentence (as written and in other
+words), one with another number, one with another entity of the same kind, one negated, one that cites the wrong
+passage, and one from a document that is not among the passages. The labels come from the rules alone. Across
+languages the passages are in the other language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eval.answers.check_corpus import Fact, facts
+from indexes.errors import SourceError
+from indexes.nodes.record import SentenceRecord
+from rag.answer.check.citations import cite
+from rag.answer.check.meaning import Meaning
+from rag.retrieval.candidate import Passage
+
+MUST: dict[str, str] = {
+    "true": "cited",
+    "reworded": "cited",
+    "wrong number": "contradicted",
+    "wrong entity": "contradicted",
+    "negated": "contradicted",
+    "wrong passage": "moved",
+    "unsupported": "unsupported",
+}
+PASSAGES = 5
+_NEGATE_EN = ((" must ", " must not "), (" may ", " may not "), (" can ", " cannot "), (" was ", " was not "),
+              (" is ", " is not "), (" are ", " are not "))  # fmt: skip
+_NEGATE_ZH = (
+    ("必须", "不必"),
+    ("可以", "不得"),
+    ("能", "不能"),
+    ("应", "不应"),
+    ("由", "不由"),
+    ("是", "不是"),
+    ("有", "没有"),
+)
+_DIGITS = re.compile(r"\d[\d,.:]*\d|\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One answer sentence, its passages, and the class whose status it must get."""
+
+    text: str
+    label: str
+    passages: tuple[int, ...]
+    cited: int
+    language: str
+
+
+@dataclass(slots=True)
+class CheckScores:
+    """How often each class got its status.
+
+    Args:
+        rows: (class, wanted status, how many, precision, recall).
+        confusion: class -> status -> how many.
+        decided_by: class -> what decided -> how many.
+        wrong: sentences that got another status.
+    """
+
+    name: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
+    decided_by: dict[str, dict[str, int]] = field(default_factory=dict)
+    wrong: list[dict[str, str]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "set": self.name,
+            "classes": self.rows,
+            "confusion": self.confusion,
+            "decided_by": self.decided_by,
+            "wrong": self.wrong,
+        }
+
+
+def labelled(language: str) -> list[Labelled]:
+    """The answer sentences of one language, in a fixed order: seven for each fact."""
+    known = facts(language)
+    documents = sorted({fact.document for fact in known})
+    found = []
+    for place, fact in enumerate(known):
+        others = [documents[(fact.document + step) % len(documents)] for step in range(1, PASSAGES)]
+        given = [*others[: place % PASSAGES], fact.document, *others[place % PASSAGES :]]
+        cited = given.index(fact.document) + 1
+        wrong = cited % PASSAGES + 1
+        without = tuple(documents[(fact.document + step) % len(documents)] for step in range(1, PASSAGES + 1))
+        rows = (
+            ("true", fact.text, tuple(given), cited),
+            ("reworded", fact.reworded, tuple(given), cited),
+            ("wrong number", other_number(fact.text, fact, place), tuple(given), cited),
+            ("wrong entity", other_entity(fact, known, place), tuple(given), cited),
+            ("negated", negated(fact.text, language), tuple(given), cited),
+            ("wrong passage", fact.text, tuple(given), wrong),
+            ("unsupported", fact.text, without, wrong),
+        )
+        found += [Labelled(text, label, passages, number, language) for label, text, passages, number in rows]
+    return found
+
+
+def other_number(text: str, fact: Fact, place: int) -> str:
+    """The sentence with another value in the number's place, written in the same way."""
+    digits = _DIGITS.search(fact.number)
+    if digits is None:
+        raise SourceError(f"the number {fact.number!r} has no digit", remedy="write it in digits")
+    old = digits.group()
+    first = str((int(old[0]) + 1 + place % 7) % 9 + 1)
+    if first == old[0]:
+        first = str(int(first) % 9 + 1)
+    new = first + old[1:] if len(old) > 1 or first != "0" else old
+    return text.replace(fact.number, fact.number.replace(old, new, 1), 1)
+
+
+def other_entity(fact: Fact, known: Sequence[Fact], place: int) -> str:
+    """The sentence with another entity of the same kind: of the corpus, for half of them of its own five documents."""
+    same = [other.entity for other in known if other.kind == fact.kind and other.entity != fact.entity]
+    near = place // 3
+    return fact.text.replace(fact.entity, same[(near if place % 2 else near + 6) % len(same)], 1)
+
+
+def negated(text: str, language: str) -> str:
+    """The sentence with its first verb that the rules know denied."""
+    for says, denies in _NEGATE_EN if language == "en" else _NEGATE_ZH:
+        if says in text:
+            return text.replace(says, denies, 1)
+    raise SourceError(f"no rule negates {text!r}", remedy="give the sentence a verb that the rules know")
+
+
+def passages_of(documents: Sequence[int], language: str) -> list[Passage]:
+    """The documents as numbered passages, each with its three sentences."""
+    known = facts(language)
+    found = []
+    for number, document in enumerate(documents, start=1):
+        records = [
+            SentenceRecord(doc_id=f"{document}", position=place, text=fact.text, metadata={"source": f"{document}.md"})
+            for place, fact in enumerate(one for one in known if one.document == document)
+        ]
+        found.append(Passage(number, records, [records[0].id], 1.0 / number))
+    return found
+
+
+def measure_check(
+    language: str,
+    *,
+    across: bool = False,
+    meaning: Meaning | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckScores:
+    """Check every labelled sentence of ``language``; with ``across`` over passages in the other language.
+
+    Across languages an entity's other spelling cannot be told by words, so only true, wrong number, wrong passage,
+    negated and unsupported sentences are asked.
+    """
+    other = {"en": "zh", "zh": "en"}[language] if across else language
+    rows = labelled(language)
+    if across:
+        rows = [row for row in rows if row.label not in ("wrong entity", "reworded")]
+    results = []
+    scores = CheckScores(f"{language} over {other}" if across else language)
+    for number, row in enumerate(rows, start=1):
+        answer = cite(f"{row.text} [{row.cited}]", passages_of(row.passages, other), meaning=meaning)
+        status = answer.sentences[0].status if answer.sentences else "none"
+        by = answer.sentences[0].decided_by if answer.sentences else "none"
+        results.append((row, status, by))
+        if progress is not None:
+            progress(number, len(rows))
+    for label in dict.fromkeys(row.label for row in rows):
+        got = [(status, by) for row, status, by in results if row.label == label]
+        wanted = MUST[label]
+        right = sum(status == wanted for status, _ in got)
+        # Of all sentences that got this status: those of a class that must get it.
+        claimed = [row for row, status, _ in results if status == wanted]
+        foreign = sum(MUST[row.label] != wanted for row in claimed)
+        scores.rows.append(
+            {
+                "class": label,
+                "status": wanted,
+                "sentences": len(got),
+                "precision": right / (right + foreign) if right + foreign else 0.0,
+                "recall": right / len(got),
+            }
+        )
+        scores.confusion[label] = dict(Counter(status for status, _ in got))
+        scores.decided_by[label] = dict(Counter(by for _, by in got))
+    scores.wrong = [
+        {"class": row.label, "status": status, "decided_by": by, "text": row.text}
+        for row, status, by in results
+        if status != MUST[row.label]
+    ]
+    return scores

@@ -1,0 +1,54 @@
+"""One name put in the place of another in an otherwise copied Chinese sentence, which has no capital letters."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+from rag.answer.check.terms import ZH_NAMES, normal
+
+COPIED = 0.6  # share of the claim's characters that stand in the sentence in the same order
+SHORTEST = 2  # characters of a name
+
+
+def renamed(claim: str, sentence: str) -> str | None:
+    """What stands in ``claim`` where ``sentence`` has the name of a person, place or organisation, or None.
+
+    >>> renamed("船票由农业协会出售", "船票由远洋公司出售")
+    '农业协会'
+    """
+    import rjieba
+
+    mine, theirs = normal(claim), normal(sentence)
+    matcher = SequenceMatcher(None, mine, theirs, autojunk=False)
+    if sum(block.size for block in matcher.get_matching_blocks()) < COPIED * len(mine):
+        return None
+    names, place = [], 0
+    for word, tag in rjieba.tag(theirs):
+        if tag in ZH_NAMES and len(word) >= SHORTEST and word not in mine:
+            names.append((place, place + len(word)))
+        place += len(word)
+    if not names:
+        return None
+    for kind, a, b, c, d in _merged(matcher.get_opcodes()):
+        said = mine[a:b]
+        if kind != "replace" or len(said) < SHORTEST or said in theirs or any(char.isdigit() for char in said):
+            continue
+        if any(start < d and c < end for start, end in names):
+            return said
+    return None
+
+
+def _merged(codes: list[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:
+    """Differences with a single common character between them count as one: 农业协会 and 远洋公司 may share one."""
+    found: list[tuple[str, int, int, int, int]] = []
+    for kind, a, b, c, d in codes:
+        if kind == "equal" and b - a > 1:
+            found.append((kind, a, b, c, d))
+        elif found and found[-1][0] != "equal":
+            _, first, _, third, _ = found[-1]
+            found[-1] = ("replace", first, b, third, d)
+        elif kind == "equal":
+            found.append((kind, a, b, c, d))
+        else:
+            found.append(("replace" if a < b and c < d else kind, a, b, c, d))
+    return found

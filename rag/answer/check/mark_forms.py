@@ -1,0 +1,119 @@
+"""Other ways of writing a mark, before the scanner sees them: "(1)" and "¹" become "[1]".
+
+A number in round brackets is a mark where it stands behind words, names a passage, and no square mark came before it:
+a list's "(1)" at the start of a line, a call such as f(1), and "km²" are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+_SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_SQUARE = re.compile(r"[\[【［]\s*\^?\d{1,3}\s*[\]】］]")
+_ROUND = re.compile(
+    r"(?P<before>[^\s(（]\s+|[\u3400-\u9fff。！？.!?；;”\"』」)）\]])"
+    r"[(（]\s*(?P<inside>\d{1,2}(?:\s*[,，、]\s*\d{1,2})*)\s*[)）](?=[\s.,;:!?。，；：！？、(（\[]|$)"
+)
+_RAISED = re.compile(
+    r"(?P<before>[.!?。！？，,;；”\"』」)）]|[A-Za-z]{4}|[\u3400-\u9fff])(?P<inside>[¹²³⁴-⁹][⁰¹²³⁴-⁹]?)(?![⁰¹²³⁴-⁹\w])"
+)
+_OPEN_END = re.compile(r"(?:\S\s*)?[(（]\s*[\d\s,，、]{0,12}[)）]?$|[^\s]{0,4}[⁰¹²³⁴-⁹]{1,2}$")
+_KEEP = 8
+
+
+_LABEL = re.compile(
+    r"\s*[*_#>]{0,4}\s*(?:(?:final |short )?answer|答案|回答|答)\s*[*_]{0,3}\s*[:：]\s*[*_]{0,3}\s*", re.IGNORECASE
+)
+_LABEL_LENGTH = 26
+_SOURCES = re.compile(
+    r"(?:^|\n)[\s*_#>-]*"
+    r"(?:sources?|references?|citations?|works cited|来源|资料来源|参考(?:资料|文献|来源)?|出处|引用(?:来源)?)"
+    r"(?: used)?[\s*_]*(?:[:：][\s*_]*|\n)(?=[\s*_\-•]*(?:[\[【［(（\n]|\d{1,2}[.:)]|[^\s\n]+\.[a-z]{2,5}\b))",
+    re.IGNORECASE,
+)
+_MAY_BE_SOURCES = re.compile(r"\n[\s*_#>-]*[A-Za-z\u4e00-\u9fff ]{0,16}[\s*_]*[:：]?[\s*_\-•]*$")
+_LISTED = re.compile(r"[\[【［(（]\s*\^?(\d{1,2})\s*[\]】］)）]|^\s*(\d{1,2})[.:)]", re.MULTILINE)
+_FEW = 3  # sources listed: a longer list names all that was given
+
+
+class MarkForms:
+    """Feed text in any pieces; what comes back has one form of marks. Join the pieces for the whole.
+
+    A label in front ("Answer:") is taken off, and so is a list of sources behind the answer; where the answer had no
+    mark of its own and the list is short, the list's marks stand behind its last sentence.
+    """
+
+    def __init__(self, valid: Collection[int]) -> None:
+        self._valid = frozenset(valid)
+        self._held = ""
+        self._before = ""
+        self._raw = ""
+        self._square = False
+        self._begun = False
+        self._sources: str | None = None  # what followed the head of a source list
+
+    def feed(self, text: str) -> str:
+        self._held += text
+        if self._sources is not None:
+            self._sources += text
+            self._held = ""
+            return ""
+        if not self._begun:
+            if len(self._held) < _LABEL_LENGTH and "\n\n" not in self._held.strip():
+                return ""
+            self._begin()
+        listed = _SOURCES.search(self._held) if self._before or self._held.strip() else None
+        if listed and (self._before or listed.start() > 0):
+            ready, self._sources = self._held[: listed.start()], self._held[listed.start() :]
+            self._held = ""
+            return self._give(ready)
+        cut = len(self._held)
+        for pattern in (_OPEN_END, _MAY_BE_SOURCES):
+            waiting = pattern.search(self._held)
+            cut = min(cut, waiting.start()) if waiting else cut
+        ready, self._held = self._held[:cut], self._held[cut:]
+        return self._give(ready)
+
+    def finish(self) -> str:
+        if not self._begun:
+            self._begin()
+        given = ""
+        if self._sources is None:
+            listed = _SOURCES.search(self._held)
+            if listed and (self._before or listed.start() > 0):
+                self._sources, self._held = self._held[listed.start() :], self._held[: listed.start()]
+        ready, self._held = self._held, ""
+        given = self._give(ready)
+        if self._sources is None:
+            return given
+        numbers = list(dict.fromkeys(int(a or b) for a, b in _LISTED.findall(self._sources)))
+        known = [number for number in numbers if number in self._valid]
+        if not self._square and known and len(numbers) <= _FEW:
+            given += "".join(f"[{number}]" for number in known)
+        return given
+
+    def _begin(self) -> None:
+        self._begun = True
+        label = _LABEL.match(self._held)
+        if label:
+            self._held = self._held[label.end() :]
+
+    def _give(self, text: str) -> str:
+        if not text:
+            return ""
+        whole = self._before + text
+        self._raw = (self._raw + text)[-60:] if len(text) < 60 else text
+        self._square = self._square or bool(_SQUARE.search(self._raw))
+        made = _RAISED.sub(self._mark, whole)
+        if not self._square:
+            made = _ROUND.sub(self._mark, made)
+        given = made[len(self._before) :]
+        self._before = made[-_KEEP:]
+        return given
+
+    def _mark(self, match: re.Match[str]) -> str:
+        numbers = re.findall(r"\d+", match.group("inside").translate(_SUPER))
+        if not numbers or any(int(number) not in self._valid for number in numbers):
+            return match.group()
+        return match.group("before") + "".join(f"[{number}]" for number in numbers)

@@ -1,0 +1,84 @@
+"""Nearness in meaning by the index's own encoder (or reranker), on a scale that is fitted to each encoder.
+
+Cosines of two encoders cannot be compared: of E5's, unrelated sentences have 0.75. So a scale is fitted on a few pairs
+of sentences that say the same in English and Chinese: 0 is the mean of pairs that say different things, 1 the mean of
+pairs that say the same. An encoder that cannot tell them apart across languages is not asked about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+NEAR = 0.75  # on that scale: says the same
+FAR = 0.35  # below it: speaks of something else
+TELLS = 0.9  # share of pairs in which the translation is nearer than any other sentence
+
+_PAIRS = (
+    ("The museum is closed on Mondays.", "博物馆星期一闭馆。"),
+    ("Each employee gets 25 days of leave.", "每位员工有25天假期。"),
+    ("The bridge was built by an English company.", "这座桥由一家英国公司建造。"),
+    ("Keep the medicine in the refrigerator.", "药品应存放在冰箱中。"),
+    ("The train to the airport leaves every ten minutes.", "开往机场的列车每十分钟一班。"),
+    ("Passwords must be changed twice a year.", "密码每年必须更换两次。"),
+    ("The lake is forty metres deep.", "湖深四十米。"),
+    ("Children under six travel free of charge.", "六岁以下儿童免费乘车。"),
+    ("The contract ends when the work is delivered.", "交付工作成果后合同即告终止。"),
+    ("Add the salt before the water boils.", "水开之前放盐。"),
+)
+
+
+class Meaning:
+    """Compare sentences by an encoder.
+
+    Args:
+        encoder: any ``Encoder``; vectors are kept while this object lives.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder = encoder
+        self._vectors: dict[str, np.ndarray] = {}
+        self._scales: dict[bool, tuple[float, float] | None] = {}
+
+    def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None:
+        """How near ``claim`` is to each sentence: about 1 says the same, about 0 or less is unrelated.
+
+        None where the encoder cannot tell.
+
+        Args:
+            across: claim and sentences are in different languages.
+        """
+        scale = self._scale(across)
+        if scale is None or not sentences:
+            return None
+        low, high = scale
+        vectors = self._encode([claim, *sentences])
+        return [float((vectors[0] @ other - low) / (high - low)) for other in vectors[1:]]
+
+    def _encode(self, texts: Sequence[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if new:
+            if len(self._vectors) > 2000:
+                self._vectors.clear()
+                new = list(dict.fromkeys(texts))
+            for text, vector in zip(new, self._encoder.encode_documents(new).dense, strict=True):
+                self._vectors[text] = np.asarray(vector, dtype=np.float32)
+        return np.stack([self._vectors[text] for text in texts])
+
+    def _scale(self, across: bool) -> tuple[float, float] | None:
+        if across not in self._scales:
+            english = self._encode([one for one, _ in _PAIRS])
+            other = self._encode([two for _, two in _PAIRS])
+            crossed = english @ other.T
+            same = np.diag(crossed)
+            tells = float(np.mean(crossed.argmax(axis=1) == np.arange(len(_PAIRS))))
+            if across:
+                apart = (crossed.sum() - same.sum()) / (crossed.size - len(same))
+                self._scales[True] = (float(apart), float(same.mean())) if tells >= TELLS else None
+            else:
+                within = english @ english.T
+                apart = (within.sum() - np.trace(within)) / (within.size - len(within))
+                self._scales[False] = (float(apart), 1.0)
+        return self._scales[across]

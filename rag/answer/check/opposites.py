@@ -1,0 +1,65 @@
+"""Words that exclude each other: a sentence on spring does not support one on autumn."""
+
+from __future__ import annotations
+
+import re
+
+_SETS = (
+    "spring|summer|autumn,fall|winter",
+    "monday|tuesday|wednesday|thursday|friday|saturday|sunday",
+    "north,northern|south,southern|east,eastern|west,western",
+    "red|green|blue|yellow|black|white|brown|orange|purple|grey,gray",
+    "before|after",
+    "above,over|below,under|between",
+    "minimum,at least|maximum,at most",
+    "increase,increased,increases,rise,rose,rises|decrease,decreased,decreases,fell,drop,dropped",
+    "left|right",
+    "male,men,man|female,women,woman",
+    "optional,voluntary|mandatory,compulsory,required,must",
+    "morning|afternoon|evening|night",
+    "open,opens,opened|close,closes,closed",
+    "oldest|newest",
+    "largest,biggest|smallest",
+    "first|second|third|last",
+    "春季,春天,春|夏季,夏天|秋季,秋天|冬季,冬天",
+    "星期一,周一|星期二,周二|星期三,周三|星期四,周四|星期五,周五|星期六,周六|星期日,周日,星期天",
+    "东|南|西|北",
+    "红色|绿色|蓝色|黄色|黑色|白色",
+    "之前,以前|之后,以后",
+    "以上,至少,不少于|以下,至多,不超过",
+    "增加,上升,提高|减少,下降,降低",
+    "左|右",
+    "上午,早上|下午|晚上",
+    "最大|最小",
+    "最高|最低",
+)
+_GROUPS = tuple(tuple(tuple(member.split(",")) for member in line.split("|")) for line in _SETS)
+_SHORTEST_HAN = 2  # one character stands in too many words
+_WORDS = re.compile(r"[a-z]+")
+
+
+def exclusive(claim: str, evidence: str) -> str | None:
+    """A word of ``claim`` whose rival stands in ``evidence`` where it does not itself; None where there is none."""
+    mine, theirs = _present(claim), _present(evidence)
+    for group, member in mine:
+        rivals = {other for number, other in theirs if number == group}
+        if rivals and member not in rivals:
+            return member[0]
+    return None
+
+
+def _present(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    text = text.lower()
+    words = set(_WORDS.findall(text))
+    found = []
+    for number, group in enumerate(_GROUPS):
+        for member in group:
+            if any(_stands(word, text, words) for word in member):
+                found.append((number, member))
+    return found
+
+
+def _stands(word: str, text: str, words: set[str]) -> bool:
+    if word.isascii():
+        return word in words if " " not in word else word in text
+    return len(word) >= _SHORTEST_HAN and word in text

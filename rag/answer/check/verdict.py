@@ -1,0 +1,257 @@
+"""Decide about one claim: which passage bears it out, and if none does, why not.
+
+Numbers, names, negations and words that exclude each other weigh first; then the share of the claim's terms. Where
+the words cannot decide (another language, other words), the encoder or the reranker is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from rag.answer.check.meaning import FAR, NEAR
+from rag.answer.check.polarity import yes_or_no
+from rag.answer.check.support import Claim, Finding, PassageSupport, Unit
+from rag.answer.check.terms import Evidence, share_held, terms_of
+from rag.answer.prompt.language import detect_language
+
+Status = Literal["cited", "matched", "moved", "unverified", "unsupported", "contradicted"]
+
+THIN = 2.5  # weight of words: a claim that says less, and nothing of the question, is checked together with it
+ONE_WORD = 1.5
+RIVAL = 0.2  # a passage that says less of a claim than the best one by this share does not bear it out
+ABOUT = 0.5  # share of a claim's words: a sentence that holds it speaks of the same matter
+MOST = 0.6
+SHORT = 5  # words of an English claim: in a longer one a missing subject is one word of many
+HALF = 0.4  # share of a claim's terms: below it, without an encoder to ask, no passage speaks of the claim
+
+
+class Nearness(Protocol):
+    """How near a claim is to sentences in meaning: about 1 says the same, 0 is unrelated, None cannot tell."""
+
+    def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about a claim.
+
+    Args:
+        numbers: the passages that bear it out; of a claim without one, empty (a cited one keeps what it cited).
+        decided_by: numbers, names, negation, words, question, encoder, or none.
+        support: share of its terms that its passage holds, 0 to 1.
+        unit: the passage sentence behind it, of the first of ``numbers``.
+    """
+
+    status: Status
+    numbers: tuple[int, ...]
+    decided_by: str
+    support: float
+    unit: Unit | None = None
+
+
+def prepare(text: str, question: str) -> Claim:
+    """The claim with what it takes from the question: a bare value, a name or a yes says nothing without it."""
+    terms = terms_of(text)
+    yes = yes_or_no(text) if question else None
+    asked = terms_of(question) if question else []
+    if yes is not None:
+        return Claim(text, [term for term in asked if term.strict], asked, question, yes)
+    words = [term for term in terms if term.kind != "number"]
+    own = Evidence(text)
+    said = share_held(asked, [own]) if asked else 1.0
+    weight = sum(min(term.weight, 1.0) for term in words)
+    # "Plums cost 5 dollars" says something itself; "the head of the department" does not.
+    thin = said < ABOUT and (weight <= ONE_WORD or (weight < THIN and not said))
+    context = [term for term in asked if not own.holds(term)] if thin else []
+    return Claim(text, terms, context, question)
+
+
+def decide(
+    claim: Claim,
+    cited: tuple[int, ...],
+    passages: Mapping[int, PassageSupport],
+    *,
+    threshold: float,
+    meaning: Nearness | None = None,
+) -> Verdict:
+    """Check one claim against all passages; ``cited`` are those that the model named."""
+    if not passages:
+        return Verdict("unsupported", (), "none", 0.0)
+    findings = {number: support.find(claim) for number, support in passages.items()}
+    language = detect_language(claim.text if claim.yes is None else claim.question)
+    looked = [n for n in cited if n in findings] or list(findings)
+    across = [n for n in looked if passages[n].language != language]
+    holding = _holding(claim, findings, threshold)
+    right = [number for number in cited if number in holding]
+    if right:
+        best = findings[right[0]]
+        return Verdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
+    if len(cited) > 1 and _together(claim, [passages[n] for n in cited if n in passages], findings, cited, threshold):
+        best = max((findings[n] for n in cited if n in findings), key=lambda found: found.share)
+        return Verdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
+    if across and len(across) == len(looked):
+        verdict = _across(claim, cited, looked, passages, findings, meaning)
+        if verdict is not None and (verdict.status != "unsupported" or not holding):
+            return verdict
+    if holding:
+        found = findings[holding[0]]
+        status: Status = "moved" if cited else "matched"
+        return Verdict(status, (found.number,), _by(claim), round(found.share, 4), found.unit)
+    return _fail(claim, cited, looked, passages, findings, threshold, meaning)
+
+
+def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) -> list[int]:
+    """The passages that bear the claim out, best first."""
+    if not claim.terms and claim.yes is None:
+        return []
+    most = max((found.words for found in findings.values()), default=0.0)
+    about = max((found.context for found in findings.values()), default=0.0)
+    good = []
+    for number, found in findings.items():
+        if found.missing_numbers or found.missing_names or found.negated or found.rival:
+            continue
+        if claim.context:
+            # The value must stand with what the question is about, and nowhere is more of it.
+            if found.context <= 0 or found.context < about - RIVAL or (claim.yes is not None and found.context < MOST):
+                continue
+            if claim.terms and claim.yes is None and found.share < max(threshold, ABOUT):
+                continue
+        elif found.share <= 0 or found.share < threshold or found.words < most - RIVAL:
+            continue
+        if not claim.context and _new_subject(claim, found):
+            continue
+        good.append(number)
+    return sorted(good, key=lambda n: (-round(findings[n].share + findings[n].context, 3), n))
+
+
+def _new_subject(claim: Claim, found: Finding) -> bool:
+    """Does a short English claim speak of something that the passage never names: its first word is not there?"""
+    words = [term for term in claim.words if not term.chinese]
+    short = len(words) <= SHORT and len(words) == len(claim.words)
+    return short and bool(words) and found.first_missing
+
+
+def _together(
+    claim: Claim,
+    supports: Sequence[PassageSupport],
+    findings: Mapping[int, Finding],
+    cited: tuple[int, ...],
+    threshold: float,
+) -> bool:
+    """Do the cited passages bear the claim out between them?"""
+    units = [findings[n].unit.evidence for n in cited if n in findings]
+    if not units or claim.context or any(findings[n].negated or findings[n].rival for n in cited if n in findings):
+        return False
+    places = [support.place for support in supports]
+    missing = [t for t in (*claim.numbers, *claim.names) if not any(e.holds(t) for e in (*units, *places))]
+    return not missing and share_held(claim.terms, [*units, *places]) >= max(threshold, MOST)
+
+
+def _across(
+    claim: Claim,
+    cited: tuple[int, ...],
+    looked: Sequence[int],
+    passages: Mapping[int, PassageSupport],
+    findings: Mapping[int, Finding],
+    meaning: Nearness | None,
+) -> Verdict | None:
+    """A claim in another language than its passages: numbers by value, the rest by the encoder."""
+    stated = claim.stated
+    scored: list[tuple[float, int, Unit]] = []
+    for number in looked:
+        units = passages[number].units
+        near = meaning.nearness(stated, [unit.text for unit in units], across=True) if meaning else None
+        if near is None:
+            held = all(passages[number].holds(term) for term in claim.numbers)
+            if not held:
+                continue
+            return Verdict("unverified", cited or (), "none", 0.0, findings[number].unit if cited else None)
+        place = max(range(len(units)), key=near.__getitem__)
+        scored.append((near[place], number, units[place]))
+    if not scored:
+        return Verdict("contradicted" if claim.numbers else "unsupported", cited, "numbers", 0.0)
+    near_best, number, unit = max(scored, key=lambda row: row[0])
+    support = round(min(1.0, max(0.0, near_best)), 4)
+    if near_best < FAR:
+        return Verdict("unsupported", cited, "encoder", support, unit if cited else None)
+    if any(not unit.evidence.holds(term) for term in claim.numbers):
+        return Verdict("contradicted", cited, "numbers", support, unit if cited else None)
+    if near_best >= NEAR and claim.yes is None:
+        return Verdict("cited" if cited else "matched", cited or (number,), "encoder", support, unit)
+    return Verdict("unverified", cited, "encoder", support, unit if cited else None)
+
+
+def _fail(
+    claim: Claim,
+    cited: tuple[int, ...],
+    looked: Sequence[int],
+    passages: Mapping[int, PassageSupport],
+    findings: Mapping[int, Finding],
+    threshold: float,
+    meaning: Nearness | None,
+) -> Verdict:
+    """No passage bears the claim out: contradicted, unverified or unsupported, and by what."""
+    closest = max(findings.values(), key=lambda f: (round(f.words + (f.context if claim.context else 0.0), 3), f.share))
+    own = max((findings[n] for n in looked), key=lambda f: f.share)
+    support = round(own.share, 4)
+    unit = own.unit if cited else None
+    same_matter = closest.context >= ABOUT if claim.context else closest.words >= ABOUT
+    if not claim.terms and claim.yes is None:
+        return Verdict("unverified", cited, "none", 0.0, unit)
+    if (other := _of_another(claim, passages)) is not None:
+        return Verdict("contradicted", cited, "names", support, unit if cited else other)
+    if closest.missing_numbers:
+        stated = same_matter and closest.has_number
+        return Verdict("contradicted" if stated else "unsupported", cited, "numbers", support, unit)
+    if closest.missing_names:
+        rest = [term for term in claim.terms if term not in closest.missing_names]
+        about = bool(rest) and share_held(rest, [closest.unit.evidence]) >= MOST
+        if claim.context:
+            about = same_matter
+        return Verdict("contradicted" if about else "unsupported", cited, "names", support, unit)
+    if same_matter and closest.negated:
+        return Verdict("contradicted", cited, "negation", support, unit)
+    if same_matter and closest.rival:
+        return Verdict("contradicted", cited, "words", support, unit)
+    if claim.yes is not None:
+        return Verdict("unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit)
+    near = _near(claim, [*dict.fromkeys([own.number, closest.number])], passages, meaning)
+    if near is not None:
+        return Verdict("unverified" if near >= MOST else "unsupported", cited, "encoder", support, unit)
+    half = support >= HALF and not claim.numbers
+    return Verdict("unverified" if half else "unsupported", cited, "words", support, unit)
+
+
+def _of_another(claim: Claim, passages: Mapping[int, PassageSupport]) -> Unit | None:
+    """A sentence that says the same of somebody or something else: all but the claim's names stands in it."""
+    rest = [term for term in claim.terms if term.kind != "name"]
+    if not claim.names or claim.context or sum(term.weight for term in rest) < 2:
+        return None
+    for support in passages.values():
+        for unit in support.units:
+            if any(not unit.evidence.holds(number) for number in claim.numbers):
+                continue
+            if share_held(rest, [unit.evidence]) >= MOST and any(
+                not unit.evidence.holds(name) and not support.place.holds(name) for name in claim.names
+            ):
+                return unit
+    return None
+
+
+def _near(
+    claim: Claim, numbers: Sequence[int], passages: Mapping[int, PassageSupport], meaning: Nearness | None
+) -> float | None:
+    if meaning is None:
+        return None
+    best: float | None = None
+    for number in numbers:
+        near = meaning.nearness(claim.text, [unit.text for unit in passages[number].units], across=False)
+        if near:
+            best = max(near) if best is None else max(best, max(near))
+    return best
+
+
+def _by(claim: Claim) -> str:
+    return "question" if claim.context else "words"
