@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.lines import sentence_places
-from rag.answer.check.markers import Marker, MarkerScanner
 from rag.answer.check.mark_forms import MarkForms
-from rag.answer.check.support import PassageSupport
-from rag.answer.check.verdict import Nearness, Status, decide, prepare
+from rag.answer.check.markers import Marker, MarkerScanner
+from rag.answer.check.support import Claim, PassageSupport
+from rag.answer.check.verdict import Nearness, Status, Verdict, decide, prepare
+from rag.answer.prompt.language import Language
 from rag.retrieval.candidate import Passage
 
 _LEAD_IN = (":", "：")
 _QUESTION_MARKS = ("?", "？")
-MARK = re.compile(r"\s*\[[^\[\]\n]{1,48}\]")
+IN_WORDS: dict[Language, dict[str, str]] = {
+    "en": {"unverified": "[unverified]", "unsupported": "[unsupported]", "contradicted": "[contradicted]"},
+    "zh": {"unverified": "[未核实]", "unsupported": "[无依据]", "contradicted": "[与原文不符]"},
+}
+MARK = re.compile(r"\s*\[(?=[^\]]*\d)[^\[\]\n]{1,48}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +119,38 @@ class CitedAnswer:
     @property
     def annotated(self) -> str:
         """The text with the marks that hold: added where a sentence was matched, replaced where one was moved."""
+        return self.shown("keep", "en")
+
+    def shown(self, failed: Literal["keep", "mark", "drop"], language: Language) -> str:
+        """``annotated``, with the sentences that failed the check marked in words, or left out."""
         text = self.text
         for sentence in reversed(self.sentences):
-            if sentence.status not in ("matched", "moved"):
+            before, after = text[: sentence.start], text[sentence.end :]
+            if sentence.failed and failed == "drop":
+                text = _without(before, after)
                 continue
             body = text[sentence.start : sentence.end]
-            if sentence.status == "moved":
+            if sentence.status == "moved" or (sentence.status == "unsupported" and failed == "mark"):
                 body = MARK.sub("", body).rstrip()
-            marks = "".join(f"[{number}]" for number in sentence.numbers)
-            gap = " " if body[-1:].isascii() else ""
-            text = text[: sentence.start] + body + gap + marks + text[sentence.end :]
-        return text
+            marks = ""
+            if sentence.status in ("matched", "moved"):
+                marks = "".join(f"[{number}]" for number in sentence.numbers)
+            elif failed == "mark" and sentence.status in IN_WORDS[language]:
+                marks = IN_WORDS[language][sentence.status]
+            gap = " " if marks and body[-1:].isascii() else ""
+            text = before + body + gap + marks + after
+        return text.strip() if failed == "drop" else text
+
+
+def _without(before: str, after: str) -> str:
+    """The text around a sentence that is left out; a list's mark goes with it."""
+    line = before.rfind("\n") + 1
+    if (
+        not any(char.isalnum() for char in re.sub(r"\d+[.)、）]", "", before[line:]))
+        and not after.split("\n")[0].strip()
+    ):
+        return before[:line].rstrip("\n") + after
+    return before.rstrip(" ") + (" " if before[-1:] == " " and after.strip() else "") + after.lstrip(" ")
 
 
 def cite(
@@ -180,6 +206,13 @@ class CitationStream:
         self._scanner = MarkerScanner({passage.number for passage in passages}, names)
         self._forms = MarkForms({passage.number for passage in passages})
         self._pieces: list[str] = []
+        self._verdicts: dict[tuple[str, tuple[int, ...]], tuple[Claim, Verdict]] = {}
+
+    def checked(self) -> CitedAnswer:
+        """The sentences that are whole: all before the last one, which may still grow or get its mark."""
+        text = "".join(self._pieces)
+        claims = _claims(text, [marker for marker in self._scanner.markers if marker.end <= len(text)])
+        return self.judge(text[: claims[-1][0]] if claims else "")
 
     def feed(self, token: str) -> str:
         piece = self._scanner.feed(self._forms.feed(token))
@@ -198,9 +231,38 @@ class CitationStream:
     def judge(self, text: str) -> CitedAnswer:
         """Judge the first characters of what was given out so far (``text`` is a beginning of it)."""
         markers = [marker for marker in self._scanner.markers if marker.end <= len(text)]
-        return _judge(
-            text, markers, self._scanner.removed, self._passages, self._threshold, self._question, self._meaning
-        )
+        return self._judge(text, markers)
+
+    def _decide(self, core: str, numbers: tuple[int, ...]) -> tuple[Claim, Verdict]:
+        if (core, numbers) not in self._verdicts:
+            claim = prepare(core, self._question)
+            verdict = decide(claim, numbers, self._passages, threshold=self._threshold, meaning=self._meaning)
+            self._verdicts[core, numbers] = claim, verdict
+        return self._verdicts[core, numbers]
+
+    def _judge(self, text: str, markers: Sequence[Marker]) -> CitedAnswer:
+        result = CitedAnswer(text, removed=list(self._scanner.removed))
+        for start, end, core, numbers in _claims(text, markers):
+            claim, verdict = self._decide(core, numbers)
+            idle = not claim.terms and claim.yes is None
+            if not numbers and (idle or core.endswith(_QUESTION_MARKS)):
+                continue
+            if not numbers and verdict.status != "matched" and core.rstrip(" *_").endswith(_LEAD_IN):
+                continue
+            if verdict.status == "unsupported":
+                verdict = replace(verdict, numbers=())
+            result.sentences.append(
+                AnswerSentence(
+                    core, verdict.numbers, verdict.status, verdict.support, start, end, verdict.decided_by, numbers
+                )
+            )
+            for place, number in enumerate(verdict.numbers):
+                support = self._passages[number]
+                first = verdict.unit is not None and place == 0 and verdict.unit.record in support.passage.sentences
+                record = verdict.unit.record if first and verdict.unit else support.best_sentence(claim.terms)
+                matched = verdict.status in ("matched", "moved")
+                _add(result.citations, make_citation(support.passage, record, matched=matched))
+        return result
 
 
 def short_source(source: str) -> str:
@@ -222,41 +284,6 @@ def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) ->
         sentence_id=record.id,
         place=str(record.metadata.get("place") or ""),
     )
-
-
-def _judge(
-    text: str,
-    markers: Sequence[Marker],
-    removed: Sequence[str],
-    prepared: Mapping[int, PassageSupport],
-    threshold: float,
-    question: str,
-    meaning: Nearness | None,
-) -> CitedAnswer:
-    result = CitedAnswer(text, removed=list(removed))
-    for start, end, core, numbers in _claims(text, markers):
-        claim = prepare(core, question)
-        idle = not claim.terms and claim.yes is None
-        if not numbers and (idle or core.endswith(_QUESTION_MARKS)):
-            continue
-        verdict = decide(claim, numbers, prepared, threshold=threshold, meaning=meaning)
-        if not numbers and verdict.status != "matched" and core.rstrip(" *_").endswith(_LEAD_IN):
-            continue
-        if idle and numbers:  # "Hm! [1]" claims nothing
-            verdict = replace(verdict, status="unverified")
-        if verdict.status == "unsupported":
-            verdict = replace(verdict, numbers=())
-        found = AnswerSentence(
-            core, verdict.numbers, verdict.status, verdict.support, start, end, verdict.decided_by, numbers
-        )
-        result.sentences.append(found)
-        for place, number in enumerate(verdict.numbers):
-            support = prepared[number]
-            first = verdict.unit is not None and place == 0 and verdict.unit.record in support.passage.sentences
-            record = verdict.unit.record if first and verdict.unit else support.best_sentence(claim.terms)
-            matched = verdict.status in ("matched", "moved")
-            _add(result.citations, make_citation(support.passage, record, matched=matched))
-    return result
 
 
 def _add(citations: list[Citation], new: Citation) -> None:

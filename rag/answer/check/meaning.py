@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-NEAR = 0.75  # on that scale: says the same
+NEAR = 0.65  # on that scale: says the same
 FAR = 0.35  # below it: speaks of something else
 TELLS = 0.9  # share of pairs in which the translation is nearer than any other sentence
 
@@ -35,10 +35,12 @@ class Meaning:
 
     Args:
         encoder: any ``Encoder``; vectors are kept while this object lives.
+        reranker: one of ours (with ``score``), asked first about sentences in the claim's language.
     """
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: Any, reranker: Any = None) -> None:
         self._encoder = encoder
+        self._reranker = reranker if hasattr(reranker, "score") else None
         self._vectors: dict[str, np.ndarray] = {}
         self._scales: dict[bool, tuple[float, float] | None] = {}
 
@@ -50,8 +52,12 @@ class Meaning:
         Args:
             across: claim and sentences are in different languages.
         """
+        if not sentences:
+            return None
+        if self._reranker is not None and not across:
+            return [float(probability) for probability in self._reranker.score(claim, list(sentences)).probability]
         scale = self._scale(across)
-        if scale is None or not sentences:
+        if scale is None:
             return None
         low, high = scale
         vectors = self._encode([claim, *sentences])

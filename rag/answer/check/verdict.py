@@ -219,7 +219,7 @@ def _fail(
         return Verdict("unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit)
     near = _near(claim, [*dict.fromkeys([own.number, closest.number])], passages, meaning)
     if near is not None:
-        return Verdict("unverified" if near >= MOST else "unsupported", cited, "encoder", support, unit)
+        return Verdict("unverified" if near >= HALF else "unsupported", cited, "encoder", support, unit)
     half = support >= HALF and not claim.numbers
     return Verdict("unverified" if half else "unsupported", cited, "words", support, unit)
 
