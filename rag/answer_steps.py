@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.base.response.schema import Response
@@ -17,13 +17,18 @@ from llama_index.core.vector_stores import MetadataFilters
 
 from indexes.errors import LLMError
 from indexes.text.characters import valid
+from rag.answer.check.calibration import RELATIVE
 from rag.answer.check.abstain import says_not_found, too_weak
-from rag.answer.check.citations import CitedAnswer, cite
+from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
+from rag.answer.check.confidence import confidence, nearest, speaks_enough, speaks_of
+from rag.answer.check.meaning import Meaning
+from rag.answer.check.notes import notes_of
 from rag.answer.check.refusal import refusal_model
-from rag.answer.check.repetition import RepetitionGuard, cut_repetition
+from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
 from rag.answer.extractive import extract_answer
-from rag.answer.language import NOT_FOUND, Language, detect_language
+from rag.answer.language import NOT_FOUND, Language, answers_in_another, detect_language
 from rag.answer.prompt.budget import fit_passages
+from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages, in_language
 from rag.answer.prompt.prompts import direct_messages, passage_block
 from rag.answer.prompt.repack import repack
 from rag.answer.prompt.routing import needs_retrieval
@@ -38,8 +43,16 @@ from rag.retrieval.windows import merge_windows
 from rag.settings import Settings
 from rag.trace import Trace
 
-Status = Literal["answered", "extractive", "not_found"]
+Status = Literal["answered", "extractive", "not_found", "direct"]
 REPEATED = "the model began to repeat itself, so its answer ends there"
+MOSTLY_UNFOUNDED = (
+    "most of what the model wrote failed the check, so the answer is the documents' own sentences instead"
+)
+JUDGED_AT = 80  # characters of an answer by which its language can be told
+OTHER_LANGUAGE: dict[Language, str] = {
+    "en": "the answer is not in English, the language of the question, though the model was asked twice",
+    "zh": "the answer is not in Chinese, the language of the question, though the model was asked twice",
+}
 UNFOUNDED = (
     "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
 )
@@ -58,6 +71,7 @@ class Prepared:
     messages: list[ChatMessage] | None = None
     settled: Literal["extractive", "not_found"] | None = None
     routed: bool = False  # small talk: the model answers without documents
+    shown: str | None = None  # the text of a response mode that asks no model
 
 
 class AnswerSteps:
@@ -68,6 +82,7 @@ class AnswerSteps:
         self.settings = settings
         self.llm = llm
         self.prompts = AnswerPrompts(settings)
+        self.meaning = Meaning(retriever.index.encoder, retriever.reranker)
         self.refusals = refusal_model(settings) if llm is not None else None
         self.weighs = self.refusals is not None  # measuring sets it too, where nothing is fitted yet
 
@@ -79,21 +94,39 @@ class AnswerSteps:
         language = detect_language(question) if answer.language == "auto" else answer.language
         trace = Trace(question, searched=searched or question, language=language)
         prepared = Prepared(question, language, trace)
-        if answer.routing and self.llm is not None:
+        result = None
+        if answer.routing != "off" and self.llm is not None:
             with trace.stage("route"):
-                routing = needs_retrieval(question, language, self.llm)
+                routing = needs_retrieval(question, language, self.llm if answer.routing == "general" else None)
             if routing.failed:
                 trace.note(routing.reason)
+            if not routing.retrieve and not routing.by_rule:
+                result = self.retriever.search(searched or question, filters, trace=trace)
+                if speaks_of(question, self._passages(result)):
+                    trace.note(
+                        "the model said that the message needs no documents, but its words stand in them, so they are "
+                        "searched"
+                    )
+                    routing = replace(routing, retrieve=True)
             if not routing.retrieve:
                 trace.note(f"answered without the documents, since {routing.reason}")
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
-        result = self.retriever.search(searched or question, filters, trace=trace)
+        result = result or self.retriever.search(searched or question, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages = self._passages(result)
         best = max((candidate.confidence for candidate in result.candidates), default=None)
+        relative = self.retriever.reranker is None and self.settings.retrieval.fusion in RELATIVE
+        if best is not None and relative and answer.abstain_below is not None:
+            best = confidence(searched or question, prepared.passages)
         if too_weak(best, answer):
             prepared.settled = "not_found"
+        elif answer.response_mode in WITHOUT_MODEL:
+            prepared.settled = "extractive"
+            prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
+        elif answer.response_mode == "generation" and self.llm is not None:
+            trace.note("answered without the documents, since answer.response_mode = generation")
+            prepared.messages, prepared.routed = generation_messages(question), True
         elif (reason := self._why_extractive(language)) is not None:
             trace.note(reason)
             prepared.settled = "extractive"
@@ -192,7 +225,31 @@ class AnswerSteps:
             prepared.trace.llm = usage_of(response) or prepared.trace.llm
 
         options = logprob_options(llm) if self.weighs else {}
-        yield from written.read(llm.stream_chat(prepared.messages or [], **options), keep)
+        messages = prepared.messages or []
+        if prepared.routed or self.settings.answer.language != "auto":
+            yield from written.read(llm.stream_chat(messages, **options), keep)
+            return
+        begun, wrong = "", False
+        held: list[str] | None = []
+        for piece in written.read(llm.stream_chat(messages, **options), keep):
+            if held is None:
+                yield piece
+                continue
+            begun, held = ("", [piece]) if piece is RESTART else (begun + piece, [*held, piece])
+            if len(begun) >= JUDGED_AT:
+                if answers_in_another(prepared.language, begun):
+                    wrong = True
+                    break
+                yield from held
+                held = None
+        if held is not None and (wrong or answers_in_another(prepared.language, begun)):
+            written.text, written.tokens = "", []
+            again = [*messages[:-1], in_language(messages[-1], prepared.language)]
+            yield from written.read(llm.stream_chat(again, **options), keep)
+            if answers_in_another(prepared.language, written.text):
+                prepared.trace.note(OTHER_LANGUAGE[prepared.language])
+        else:
+            yield from held or []
 
     def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
         if guard.cut:
@@ -225,37 +282,78 @@ class AnswerSteps:
 
     # -- after the model -----------------------------------------------------------------------------------------
 
+    def checker(self, prepared: Prepared) -> CitationStream:
+        """What checks the answer, whole or in pieces."""
+        return CitationStream(
+            prepared.passages,
+            support_threshold=self.settings.answer.support_threshold,
+            question=prepared.trace.searched or prepared.question,
+            meaning=self.meaning,
+        )
+
+    def release(self, checker: CitationStream, prepared: Prepared, shown: str) -> str:
+        """What may be added to a stream: whole sentences that were checked, and none before one has passed.
+
+        A beginning that fails may be thinking, or an answer whose place the documents' own sentences will take.
+        """
+        cited = checker.checked()
+        if not shown and not any(not sentence.failed for sentence in cited.sentences):
+            return ""
+        failed: Literal["mark", "drop"] = "mark" if self.settings.answer.unsupported == "mark" else "drop"
+        text = cited.shown(failed, prepared.language).rstrip()
+        return text[len(shown) :] if text.startswith(shown) else ""
+
     def finish(self, prepared: Prepared, text: str, failure: LLMError | None) -> Response:
-        """Check the citations (or settle the answer without the model) and put the response together."""
+        """Check the answer (or settle it without the model) and put the response together."""
         trace = prepared.trace
-        status: Status
+        if prepared.shown is not None:
+            return self._response(prepared, "extractive", CitedAnswer(text=prepared.shown))
         if prepared.routed:
             if failure is not None:
                 raise failure  # there are no documents to fall back on
-            return self._response(prepared, "answered", CitedAnswer(text=text))
+            return self._response(prepared, "direct", CitedAnswer(text=text))
+        empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
             trace.note(f"the answer is the documents' own sentences, since {failure}")
-        elif prepared.messages is not None and not text.strip():
-            trace.note("the LLM wrote nothing, so the answer is the documents' own sentences")
+        elif prepared.messages is not None and empty:
+            wrote = "only a mark" if text.strip() else "nothing"
+            trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences")
         with trace.stage("cite"):
-            if prepared.settled == "not_found":
-                status, cited = "not_found", CitedAnswer(text=NOT_FOUND[prepared.language])
-            elif prepared.settled == "extractive" or failure is not None or not text.strip():
-                status, cited = "extractive", self._extract(prepared)
-            elif says_not_found(text, prepared.language):
-                status, cited = "not_found", CitedAnswer(text=NOT_FOUND[prepared.language])
-            else:
-                status = "answered"
-                cited = cite(text, prepared.passages, support_threshold=self.settings.answer.support_threshold)
-                if cited.sentences and all(sentence.status == "unsupported" for sentence in cited.sentences):
-                    trace.note(UNFOUNDED)
-                    status, cited = "extractive", self._extract(prepared)
+            if prepared.settled == "not_found" or (not empty and says_not_found(text, prepared.language)):
+                return self._not_found(prepared)
+            if prepared.settled == "extractive" or failure is not None or empty:
+                return self._extracted(prepared)
+            checker = self.checker(prepared)
+            checker.feed(text)
+            checker.finish()
+            cited = checker.result()
         if cited.removed:
             trace.note(f"the model cited {', '.join(cited.removed)}, which no passage has; removed from the answer")
-        unsupported = sum(sentence.status == "unsupported" for sentence in cited.sentences)
-        if unsupported and status == "answered":
-            trace.note(f"{unsupported} of {len(cited.sentences)} sentences of the answer are supported by no passage")
-        return self._response(prepared, status, cited)
+        for note in notes_of(cited):
+            trace.note(note)
+        failed = [sentence for sentence in cited.sentences if sentence.failed]
+        mode = self.settings.answer.unsupported
+        if failed and (2 * len(failed) > len(cited.sentences) or mode == "extract"):
+            trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED)
+            return self._extracted(prepared, rejected=cited)
+        if failed and mode == "drop":
+            trace.note(f"{len(failed)} of them left out of the answer")
+        return self._response(prepared, "answered", cited)
+
+    def _not_found(self, prepared: Prepared) -> Response:
+        return self._response(prepared, "not_found", CitedAnswer(text=NOT_FOUND[prepared.language]))
+
+    def _extracted(self, prepared: Prepared, rejected: CitedAnswer | None = None) -> Response:
+        """The documents' own sentences, unless they do not speak of what is asked."""
+        if rejected is None and not speaks_enough(
+            prepared.trace.searched, prepared.passages, prepared.language, self.meaning
+        ):
+            prepared.trace.note("the passages that were found do not speak of what is asked")
+            return self._not_found(prepared)
+        response = self._response(prepared, "extractive", self._extract(prepared))
+        if rejected is not None and response.metadata is not None:
+            response.metadata["rejected"] = [sentence.as_dict() for sentence in rejected.sentences]
+        return response
 
     def _extract(self, prepared: Prepared) -> CitedAnswer:
         return extract_answer(
@@ -267,8 +365,12 @@ class AnswerSteps:
         )
 
     def _response(self, prepared: Prepared, status: Status, cited: CitedAnswer) -> Response:
+        metadata: dict[str, Any] = {}
+        if status == "not_found":
+            metadata["nearest"] = nearest(prepared.passages)
+        failed: Literal["mark", "drop"] = "drop" if self.settings.answer.unsupported == "drop" else "mark"
         return Response(
-            response=cited.annotated,
+            response=cited.shown(failed if status == "answered" else "keep", prepared.language),
             source_nodes=[passage_node(passage) for passage in prepared.passages],
             metadata={
                 "status": status,
@@ -276,6 +378,7 @@ class AnswerSteps:
                 "sentences": [sentence.as_dict() for sentence in cited.sentences],
                 "notes": list(prepared.trace.notes),
                 "trace": prepared.trace.as_dict(),
+                **metadata,
             },
         )
 

@@ -23,7 +23,7 @@ from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
-_ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing")
+_ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
 
 
 class Options(TypedDict, total=False):
@@ -40,7 +40,8 @@ class Options(TypedDict, total=False):
     response_mode: str
     repack: Literal["forward", "reverse", "sides"]
     abstain_below: float | None
-    routing: bool
+    routing: bool | Literal["off", "smalltalk", "general"]
+    unsupported: Literal["mark", "drop", "extract"]
 
 
 def build_query_engine(
@@ -68,7 +69,8 @@ def build_query_engine(
         text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` instead of ours, in both languages;
             ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
         options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
-            ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``: see ``rag config``.
+            ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``, ``unsupported``:
+            see ``rag config``.
 
     Raises:
         SettingsError: an option is unknown or its value cannot be used.

@@ -23,8 +23,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
 from rag.answer.check.calibration import check_calibration
-from rag.answer.check.citations import CitationStream
-from rag.answer.check.repetition import RepetitionGuard
+from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.prompt.templates import QA
 from rag.answer_steps import AnswerSteps, passage_node
 from rag.llms import guarded
@@ -32,12 +31,15 @@ from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 
+SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
+PIECEMEAL = ("compact",)
+
 
 class RagQueryEngine(BaseQueryEngine):
     """Answers with numbered citations, or says honestly that the documents hold no answer.
 
-    ``response.metadata`` holds ``status`` ("answered", "extractive", "not_found"), ``citations`` (number, source,
-    heading, page, text, matched), ``sentences`` (each answer sentence with its support), ``notes`` (every
+    ``response.metadata`` holds ``status`` ("answered", "extractive", "not_found", "direct"), ``citations``
+    (number, source, heading, page, text, matched), ``sentences`` (each with its support), ``notes`` (every
     degradation and why) and ``trace``. ``response.source_nodes`` are the passages.
 
     Args:
@@ -162,34 +164,43 @@ class AnswerStream:
 
         Where the model fails on the way, the documents' own sentences follow, and ``metadata["notes"]`` says why.
         """
-        prepared, engine = self._prepared, self._engine
-        raw, failure, shown = "", None, False
+        prepared, steps = self._prepared, self._engine.steps
+        raw, failure, shown = "", None, ""
         if prepared.messages is not None:
             guard = RepetitionGuard()
-            threshold = engine.settings.answer.support_threshold
-            checker = None if prepared.routed else CitationStream(prepared.passages, support_threshold=threshold)
+            checker = None if prepared.routed else steps.checker(prepared)
             try:
                 with prepared.trace.stage("answer"):
-                    if engine.settings.answer.response_mode != "compact" and not prepared.routed:
-                        pieces: Iterator[str] = iter([engine.steps.complete(prepared)])
+                    if self._engine.settings.answer.response_mode in PIECEMEAL or prepared.routed:
+                        pieces: Iterator[str] = guard.pieces(steps.deltas(prepared))
                     else:
-                        pieces = guard.pieces(engine.steps.deltas(prepared))
+                        pieces = iter([steps.complete(prepared)])
                     for piece in pieces:
+                        if piece is RESTART:
+                            raw, checker = "", None if prepared.routed else steps.checker(prepared)
+                            continue
                         raw += piece
-                        clean = checker.feed(piece) if checker else piece
-                        if clean:
-                            shown = True
-                            yield clean
-                    tail = checker.finish() if checker else ""
-                    if tail:
-                        yield tail
+                        if checker is None:
+                            shown += piece
+                            yield piece
+                            continue
+                        checker.feed(piece)
+                        if any(mark in piece for mark in SENTENCE_ENDS) and (
+                            new := steps.release(checker, prepared, shown)
+                        ):
+                            shown += new
+                            yield new
                     raw = guard.text or raw
-                    engine.steps.note_cut(prepared, guard)
+                    steps.note_cut(prepared, guard)
             except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
-                failure = engine.steps.explain(error)
-        response = engine.steps.finish(prepared, raw, failure)
-        if (response.metadata or {})["status"] == "extractive" or not raw.strip():
-            yield ("\n\n" if shown else "") + str(response.response)
+                failure = steps.explain(error)
+        response = steps.finish(prepared, raw, failure)
+        text = str(response.response)
+        if text.startswith(shown):
+            if text != shown:
+                yield text[len(shown) :]
+        elif (response.metadata or {})["status"] != "answered":
+            yield "\n\n" + text  # what was sent cannot be taken back; the status and a note say what happened
         self._end(response)
 
     async def atokens(self) -> AsyncIterator[str]:

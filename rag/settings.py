@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from indexes.settings.sections import IndexSettings, SectionModel
 
@@ -110,7 +110,21 @@ class AnswerSettings(SectionModel):
     """From passages to the cited answer."""
 
     language: Literal["auto", "en", "zh"] = Field("auto", description="prompt language; auto follows the question")
-    response_mode: str = Field("compact", description="LlamaIndex response mode: compact, refine, tree_summarize, ...")
+    response_mode: Literal[
+        "compact",
+        "refine",
+        "tree_summarize",
+        "simple_summarize",
+        "accumulate",
+        "compact_accumulate",
+        "generation",
+        "context_only",
+        "no_text",
+    ] = Field(
+        "compact",
+        description="LlamaIndex response mode; generation asks the model without the documents, context_only gives the "
+        "passages, no_text none",
+    )
     repack: Literal["forward", "reverse", "sides"] = Field(
         "reverse", description="order of passages in the prompt; reverse puts the best last"
     )
@@ -140,12 +154,27 @@ class AnswerSettings(SectionModel):
     abstain_fingerprint: str | None = Field(
         None, description="models that abstain_below was calibrated for; 'rag-eval calibrate' writes both"
     )
-    routing: bool = Field(False, description="answer small talk without retrieval")
+    routing: Literal["off", "smalltalk", "general"] = Field(
+        "off",
+        description="answer without the documents: smalltalk (greetings and thanks, by rules), general (also what the "
+        "model says needs none); true is general, false is off",
+    )
+    unsupported: Literal["mark", "drop", "extract"] = Field(
+        "mark",
+        description="sentences that no passage bears out: mark or drop them, or extract the documents' own instead",
+    )
     extractive_sentences: int = Field(3, ge=1, description="sentences in an answer without an LLM")
     support_threshold: float = Field(
         0.5, ge=0, le=1, description="share of a sentence's terms that a passage must hold to support it"
     )
     memory_tokens: int = Field(3000, ge=256, description="tokens of conversation a chat keeps")
+
+    @field_validator("routing", mode="before")
+    @classmethod
+    def _read_routing(cls, value: object) -> object:
+        """Earlier settings said true or false."""
+        words = {"true": "general", "false": "off"}
+        return words.get(str(value).lower(), value)
 
 
 class ServeSettings(SectionModel):

@@ -22,6 +22,7 @@ COMMANDS = {
     "tune": "Choose fusion, window and reranker depth on training questions.",
     "calibrate": "Fit the 'not in these documents' threshold.",
     "answers": "Score a run's answers, citations and abstentions.",
+    "check-answers": "How well the check of answers tells wrong sentences.",
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "layouts": "Measure prompts and refusals of a small model.",
     "failures": "Show a run's worst queries, and which stage lost them.",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from functools import lru_cache
+from typing import Any
 
 # Ranges for a character class of a regular expression: ``re.compile(f"[{HAN}]")``.
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # 々〇, all extensions
@@ -72,6 +74,22 @@ def compatible(text: str) -> str:
     if text.isascii() or unicodedata.is_normalized("NFKC", text):
         return text
     return unicodedata.normalize("NFKC", text)
+
+
+def simplified(text: str) -> str:
+    """Fold traditional Chinese characters into simplified ones, by the word they stand in (OpenCC).
+
+    >>> simplified("價格"), simplified("乾淨的乾坤")
+    ('价格', '干净的乾坤')
+    """
+    return _converter().convert(text) if _IS_HAN.search(text) else text
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
 
 
 def straight(text: str) -> str:

@@ -56,3 +56,16 @@ def detect_language(text: str) -> Language:
     if not _CHINESE_CUES.search(outside):
         return "en" if len(words) >= 2 else "zh"
     return "zh" if han * 7 >= (han + len(words)) * 3 else "en"
+
+
+def answers_in_another(question: Language, answer: str) -> bool:
+    """Is ``answer`` plainly in the other language: Chinese sentences to an English question, or the reverse?
+
+    Names, numbers, code and quotes cross over; whole sentences do not.
+    """
+    plain = re.sub(r"```.*?```|`[^`]*`", " ", _QUOTED.sub(" ", answer), flags=re.DOTALL)
+    han = len(_HAN.findall(plain))
+    words = [word.lower() for word in _LATIN_WORD.findall(plain)]
+    if question == "zh":
+        return not han and len(words) >= 4 and any(word in _ENGLISH_CUES for word in words)
+    return han >= 6 and bool(_CHINESE_CUES.search(plain)) and not any(word in _ENGLISH_CUES for word in words)

@@ -12,6 +12,7 @@ from llama_index.core.llms import LLM
 
 from rag.answer.check.abstain import says_not_found
 from rag.answer.check.refusal import RefusalModel, log_odds, share_in_passages
+from rag.answer.check.repetition import RESTART
 from rag.answer.language import Language
 from rag.answer.prompt.layouts import REFUSAL_START, with_refusal_line
 from rag.llms import with_max_tokens
@@ -44,6 +45,9 @@ class Written:
                 self.tokens += read_logprobs(response.raw)
             last = response.raw
             if response.delta:
+                if not (response.message.content or "").startswith(self.text):
+                    self.text = ""
+                    yield RESTART  # a closing tag turned up: all so far was thought
                 self.text += response.delta
                 yield response.delta
 

@@ -56,5 +56,10 @@ def _print_rest(response: Any, trace: bool) -> None:
     metadata = response.metadata or {}
     if citations := metadata.get("citations"):
         data("\n" + citations_text(citations))
+    if found := metadata.get("nearest"):
+        data("\nnearest:")
+        for row in found:
+            place = ", ".join(str(part) for part in (row["source"], row["heading"]) if part)
+            data(clean(f"  {place}: {row['text']}"))
     if trace and (stages := metadata.get("trace")):
         data("\n" + trace_text(stages))

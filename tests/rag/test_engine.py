@@ -126,10 +126,14 @@ def test_streaming_gives_the_same_answer_and_drops_invented_numbers(engine: Any,
 
 
 def test_a_stream_that_breaks_ends_with_the_documents_own_sentences(engine: Any, scripted: Any) -> None:
-    stream = engine(scripted("The lens was cut in 1887 [1]. And it<BREAK> never said")).stream(LENS)
+    stream = engine(
+        scripted(
+            "The lens was cut in 1887 by the Barbier workshop [1]. The lamp is lit forty minutes before sunset<BREAK>"
+        )
+    ).stream(LENS)
     shown = "".join(stream.tokens())
-    assert shown.startswith("The lens was cut in 1887 [1].")
-    assert "Barbier" in shown
+    assert shown.startswith("The lens was cut in 1887 by the Barbier workshop [1].\n\n")
+    assert "1887" in shown
     assert stream.metadata["status"] == "extractive"
     assert any("since" in note for note in stream.metadata["notes"])
 
@@ -152,7 +156,7 @@ def test_async(engine: Any, scripted: Any) -> None:
     assert asyncio.run(streamed()) == "Cut in 1887 [1]."
 
 
-@pytest.mark.parametrize("mode", ["refine", "tree_summarize", "simple_summarize"])
+@pytest.mark.parametrize("mode", ["refine", "tree_summarize", "simple_summarize", "accumulate", "compact_accumulate"])
 def test_other_response_modes(engine: Any, scripted: Any, mode: str) -> None:
     llm = scripted(*["Cut in 1887 [1]."] * 8)
     response = engine(llm, response_mode=mode).query(LENS)
@@ -287,3 +291,80 @@ def test_prompts_of_an_engine_are_llama_indexs(index: Index, settings: Settings,
     engine.update_prompts({"text_qa_template_en": PromptTemplate("MINE {context_str} {query_str}")})
     engine.query("How large are the fresh water tanks?")
     assert "MINE [" in llm.prompts[-1] and "Sources:" not in llm.prompts[-1]
+
+
+def test_a_wrong_sentence_is_marked_dropped_or_replaced(engine: Any, scripted: Any) -> None:
+    text = "The lens was cut in 1887 by the Barbier workshop [1]. The lens was cut in 1923 [1]. It was cut in 1887 [1]."
+    marked = engine(scripted(text)).query(LENS)
+    assert [s["status"] for s in marked.metadata["sentences"]] == ["cited", "contradicted", "cited"]
+    assert [s["decided_by"] for s in marked.metadata["sentences"]][1] == "numbers"
+    assert "1923 [1]. [contradicted]" in marked.response
+    assert any("another number" in note for note in marked.metadata["notes"])
+    dropped = engine(scripted(text), unsupported="drop").query(LENS)
+    assert "1923" not in dropped.response
+    assert dropped.metadata["status"] == "answered"
+    replaced = engine(scripted(text), unsupported="extract").query(LENS)
+    assert replaced.metadata["status"] == "extractive"
+    assert replaced.metadata["rejected"][1]["status"] == "contradicted"
+    stream = engine(scripted(text), unsupported="drop").stream(LENS)
+    assert "".join(stream.tokens()).strip() == dropped.response
+
+
+def test_an_answer_that_is_only_a_mark_is_empty(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("[1]")).query(LENS)
+    assert response.metadata["status"] == "extractive"
+    assert any("only a mark" in note for note in response.metadata["notes"])
+
+
+def test_a_moved_citation_is_noted(engine: Any, scripted: Any) -> None:
+    response = engine(scripted("The lens was cut in 1887 by the Barbier workshop [2].")).query(LENS)
+    (sentence,) = response.metadata["sentences"]
+    assert (sentence["status"], sentence["numbers"]) == ("moved", [1])
+    assert response.response.endswith("[1]")
+    assert any("moved to [1]" in note for note in response.metadata["notes"])
+
+
+@pytest.mark.parametrize(
+    "thought",
+    ["<think>Passage [1] says 1887.</think>\n", "The user asks for the lens. Passage [1] has it.\n</think>\n"],
+)
+def test_thinking_is_never_shown(engine: Any, scripted: Any, thought: str) -> None:
+    text = thought + "The lens was cut in 1887 by the Barbier workshop [1]."
+    assert engine(scripted(text)).query(LENS).response == "The lens was cut in 1887 by the Barbier workshop [1]."
+    assert (
+        "".join(engine(scripted(text)).stream(LENS).tokens()) == "The lens was cut in 1887 by the Barbier workshop [1]."
+    )
+    assert engine(scripted("<think>I keep thinking about it")).query(LENS).metadata["status"] == "extractive"
+
+
+def test_an_answer_in_another_language_is_tried_once_more(engine: Any, scripted: Any) -> None:
+    llm = scripted("灯塔的透镜是在1887年由工场切割的。[1]", "The lens was cut in 1887 by the Barbier workshop [1].")
+    response = engine(llm).query(LENS)
+    assert response.response == "The lens was cut in 1887 by the Barbier workshop [1]."
+    assert "Answer in English." in llm.prompts[1]
+    again = engine(scripted(*["灯塔的透镜是在1887年由工场切割的。[1]"] * 2)).query(LENS)
+    assert any("not in English" in note for note in again.metadata["notes"])
+
+
+def test_an_irrelevant_question_is_not_answered_by_junk(engine: Any) -> None:
+    response = engine().query("Which cricket team won the championship in Melbourne?")
+    assert response.metadata["status"] == "not_found"
+    assert response.metadata["nearest"][0]["text"]
+
+
+def test_a_question_of_the_documents_is_not_routed_away(engine: Any, scripted: Any) -> None:
+    llm = scripted("no", "The lens was cut in 1887 by the Barbier workshop [1].")
+    response = engine(llm, routing=True).query(LENS)
+    assert response.metadata["status"] == "answered"
+    assert any("its words stand in them" in note for note in response.metadata["notes"])
+    llm = scripted("no", "I cannot say.")
+    assert engine(llm, routing="general").query("Tell me a joke about zebras").metadata["status"] == "direct"
+
+
+def test_modes_without_a_model_or_documents(engine: Any, scripted: Any) -> None:
+    assert engine(scripted("x"), response_mode="no_text").query(LENS).response == ""
+    assert "1887" in engine(scripted("x"), response_mode="context_only").query(LENS).response
+    free = engine(scripted("Some time ago."), response_mode="generation").query(LENS)
+    assert (free.metadata["status"], free.response) == ("direct", "Some time ago.")
+    with pytest.raises(SettingsError, match="response_mode"):
+        engine(scripted("x"), response_mode="summarise")

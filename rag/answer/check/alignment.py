@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from rag.answer.check.terms import ZH_NAMES, normal
@@ -38,7 +39,7 @@ def renamed(claim: str, sentence: str) -> str | None:
     return None
 
 
-def _merged(codes: list[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:
+def _merged(codes: Sequence[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:
     """Differences with a single common character between them count as one: 农业协会 and 远洋公司 may share one."""
     found: list[tuple[str, int, int, int, int]] = []
     for kind, a, b, c, d in codes:

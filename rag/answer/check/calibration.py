@@ -8,8 +8,11 @@ from indexes.errors import SettingsError
 from rag.settings import Settings
 
 
+RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is near 1
+
+
 def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
-    """What the best passage's score depends on: the encoder, the reranker and what it reads, or the fusion.
+    """What the best passage's score depends on: the encoder, the reranker and what it reads, or our share of terms.
 
     >>> score_fingerprint(index, None, settings)  # doctest: +SKIP
     'encoder=all-MiniLM-L6-v2#2f0c6c1be9c5f3aa fusion=dense'
@@ -17,7 +20,9 @@ def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
     encoder = index.encoder.fingerprint
     parts = [f"encoder={_word(encoder.model)}#{encoder.digest}"]
     if reranker is None:
-        parts.append(f"fusion={settings.retrieval.fusion}")
+        # Raised for fusions whose scores are relative: earlier thresholds were compared with those.
+        fusion = settings.retrieval.fusion
+        parts.append("confidence=share-of-terms-2" if fusion in RELATIVE else f"fusion={fusion}")
         return " ".join(parts)
     name = getattr(reranker, "fingerprint", None) or getattr(reranker, "model", None) or type(reranker).__name__
     parts += [

@@ -13,7 +13,7 @@ from rag.answer.check.mark_forms import MarkForms
 from rag.answer.check.markers import Marker, MarkerScanner
 from rag.answer.check.support import Claim, PassageSupport
 from rag.answer.check.verdict import Nearness, Status, Verdict, decide, prepare
-from rag.answer.prompt.language import Language
+from rag.answer.language import Language
 from rag.retrieval.candidate import Passage
 
 _LEAD_IN = (":", "：")

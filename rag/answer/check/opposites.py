@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from indexes.text.characters import simplified
+
 _SETS = (
     "spring|summer|autumn,fall|winter",
     "monday|tuesday|wednesday|thursday|friday|saturday|sunday",
@@ -49,7 +51,7 @@ def exclusive(claim: str, evidence: str) -> str | None:
 
 
 def _present(text: str) -> list[tuple[int, tuple[str, ...]]]:
-    text = text.lower()
+    text = simplified(text.lower())
     words = set(_WORDS.findall(text))
     found = []
     for number, group in enumerate(_GROUPS):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from indexes.text.characters import simplified
+
 # These hold a negation and deny nothing.
 _IDIOMS = re.compile(
     r"\b(?:not only|no (?:more|less|fewer|later|earlier|longer) than|not (?:more|less|fewer|later) than|no doubt|"
@@ -36,7 +38,7 @@ _NO = re.compile(
 
 def clauses_of(text: str) -> list[str]:
     """The clauses of a sentence, cut at punctuation and words of contrast."""
-    return [clause for clause in (part.strip() for part in _CLAUSE.split(text)) if clause]
+    return [clause for clause in (part.strip() for part in _CLAUSE.split(simplified(text))) if clause]
 
 
 def denies(clause: str) -> bool:
@@ -51,6 +53,7 @@ def denies(clause: str) -> bool:
 
 def yes_or_no(text: str) -> bool | None:
     """True for a bare "Yes.", False for a bare "No.", None for anything else."""
+    text = simplified(text)
     if _YES.match(text):
         return True
     return False if _NO.match(text) else None

@@ -11,6 +11,9 @@ SAME = 0.8  # share of word pairs in common that makes two sentences one
 SHORTEST = 6  # words: a shorter sentence ("Yes.", "Next step:") may well come twice, and is a loop when it comes thrice
 
 
+RESTART = "\0restart"  # a piece by identity: all before it was no answer (thinking, or the wrong language)
+
+
 class RepetitionGuard:
     """Passes an answer's pieces on until a sentence comes that stands in it already.
 
@@ -26,6 +29,10 @@ class RepetitionGuard:
 
     def pieces(self, stream: Iterable[str]) -> Iterator[str]:
         for piece in stream:
+            if piece is RESTART:
+                self.text, self._said, self._judged = "", [], 0
+                yield piece
+                continue
             self.text += piece
             if any(mark in piece for mark in ".!?。！？；\n") and self._repeats():
                 self.cut = True

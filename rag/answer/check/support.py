@@ -12,10 +12,12 @@ from rag.answer.check.alignment import renamed
 from rag.answer.check.opposites import exclusive
 from rag.answer.check.polarity import clauses_of, denies
 from rag.answer.check.terms import Evidence, Term, share_held, terms_of
-from rag.answer.prompt.language import Language, detect_language
+from rag.answer.check.units import CURRENCIES
+from rag.answer.language import Language, detect_language
 from rag.retrieval.candidate import Passage
 
 NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence of the answer
+MISSING_NAME_FACTOR = 0.5  # a name that the passage does not know makes the rest of the overlap suspect
 ALONE = 0.6  # a sentence that holds this share of what its neighbourhood holds must hold the numbers itself
 SAME_CLAUSE = 0.5  # share of a clause's terms: one that holds it speaks of the same
 _RULE = re.compile(r"\s*\|?\s*:?-{2,}")
@@ -181,6 +183,16 @@ class PassageSupport:
             if unit.record.kind != "table" or unit is self.units[place]
         ]
 
+    def support(self, terms: Sequence[Term]) -> float:
+        """Best share of ``terms`` held by neighbouring sentences; 0.0 where a strict number is missing."""
+        evidence = [unit.evidence for unit in self.units]
+        if not terms or any(term.strict and not any(one.holds(term) for one in evidence) for term in terms):
+            return 0.0
+        spans = range(max(1, len(evidence) - NEIGHBOURHOOD + 1))
+        best = max(share_held(terms, [*evidence[i : i + NEIGHBOURHOOD], self.place]) for i in spans)
+        known = all(self.holds(term) for term in terms if term.kind == "name")
+        return best if known else best * MISSING_NAME_FACTOR
+
     def best_sentence(self, terms: Sequence[Term]) -> SentenceRecord:
         """The sentence that holds most of ``terms``; among equals a hit, then the first."""
         hits = set(self.passage.hits)
@@ -210,6 +222,8 @@ def _units(record: SentenceRecord) -> list[Unit]:
 def _has_rival_number(unit: Unit, wanted: Sequence[Term]) -> bool:
     """Does the sentence hold a number where the claim's would stand: one of its unit, or one without a unit?"""
     kinds = {term.number.unit for term in wanted if term.number}
+    if kinds & CURRENCIES:
+        kinds |= CURRENCIES
     return any(
         number.strict and (number.unit in kinds or not number.unit or kinds == {""}) for number in unit.evidence.numbers
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from indexes.text.characters import HAN, compatible, straight, visible, without_gaps
+from indexes.text.characters import HAN, compatible, simplified, straight, visible, without_gaps
 from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, Number, numbers_in
 from rag.answer.language import words_of
 
@@ -58,8 +58,8 @@ class Term:
 
 
 def normal(text: str) -> str:
-    """Half-width forms, one kind of apostrophe, no white space inside running Chinese. Case stays."""
-    return without_gaps(straight(compatible(visible(text))))
+    """Half-width forms, simplified characters, one apostrophe, no white space inside running Chinese. Case stays."""
+    return simplified(without_gaps(straight(compatible(visible(text)))))
 
 
 def terms_of(text: str) -> list[Term]:

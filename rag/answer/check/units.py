@@ -35,6 +35,7 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("degree", "1", r"°\s?c|degrees?(?: celsius)?|℃|°", "摄氏度|度"),
     ("byte", "1", r"gb|gigabytes?", ""),
 )
+CURRENCIES = frozenset(row[0] for row in _TABLE[:6])
 _AFTER = [
     (dimension, Decimal(factor), re.compile(rf"[\s-]?(?:(?:{latin})(?![a-z])" + (rf"|(?:{han})" if han else "") + ")"))
     for dimension, factor, latin, han in _TABLE

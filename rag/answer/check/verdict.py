@@ -14,7 +14,7 @@ from rag.answer.check.meaning import FAR, NEAR
 from rag.answer.check.polarity import yes_or_no
 from rag.answer.check.support import Claim, Finding, PassageSupport, Unit
 from rag.answer.check.terms import Evidence, share_held, terms_of
-from rag.answer.prompt.language import detect_language
+from rag.answer.language import detect_language
 
 Status = Literal["cited", "matched", "moved", "unverified", "unsupported", "contradicted"]
 
@@ -63,7 +63,9 @@ def prepare(text: str, question: str) -> Claim:
     said = share_held(asked, [own]) if asked else 1.0
     weight = sum(min(term.weight, 1.0) for term in words)
     # "Plums cost 5 dollars" says something itself; "the head of the department" does not.
-    thin = said < ABOUT and (weight <= ONE_WORD or (weight < THIN and not said))
+    thin = said < ABOUT and (
+        weight <= ONE_WORD or (weight < THIN and not said and not any(term.strict for term in terms))
+    )
     context = [term for term in asked if not own.holds(term)] if thin else []
     return Claim(text, terms, context, question)
 

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """``reason`` is one sentence for the trace; ``failed`` is set when the LLM could not be asked."""
+    """``reason`` is one sentence for the trace; ``failed`` is set when the LLM could not be asked.
+
+    ``by_rule``: a greeting or thanks, which no search overrules.
+    """
 
     retrieve: bool
     reason: str
     failed: bool = False
+    by_rule: bool = False
 
 
 _SMALL_TALK = re.compile(
@@ -41,9 +45,9 @@ def needs_retrieval(question: str, language: Language, llm: LLM | None = None) -
     """
     text = question.strip()
     if not any(char.isalnum() for char in text):
-        return Routing(False, "the message holds no words")
+        return Routing(False, "the message holds no words", by_rule=True)
     if _SMALL_TALK.fullmatch(text):
-        return Routing(False, "the message is a greeting or thanks")
+        return Routing(False, "the message is a greeting or thanks", by_rule=True)
     if llm is None:
         return Routing(True, "no rule calls this small talk")
     try:

@@ -1,0 +1,44 @@
+"""rag-eval check-answers: precision and recall of the check of answers, class by class."""
+
+from __future__ import annotations
+
+import click
+
+from eval.cli.options import ticker
+from eval.report.table import table
+from rag.cli.options import Shared, shared_options
+
+
+@click.command(name="check-answers", short_help="How well the check of answers tells wrong sentences.")
+@click.option("--across", is_flag=True, help="Also answers over passages in the other language (asks the encoder).")
+@click.option("--wrong", is_flag=True, help="List the sentences that got another status.")
+@shared_options
+def command(shared: Shared, across: bool, wrong: bool) -> None:
+    """Check 252 made sentences of each language, whose right status is known, and print precision and recall.
+
+    The sentences are made by rules from true ones: another number, another entity, a negation, another passage's mark,
+    a sentence that no passage holds.
+    """
+    from eval.answers.check_set import measure_check
+    from rag.answer.check.meaning import Meaning
+    from rag.cli.output import data, data_json, words
+
+    meaning = None
+    if across:
+        from indexes.encoders import build_encoder
+
+        meaning = Meaning(build_encoder(shared.settings))
+    results = []
+    for language in ("en", "zh"):
+        for crossed in (False, True) if across else (False,):
+            with ticker(f"{language}{' across' if crossed else ''}") as tick:
+                results.append(measure_check(language, across=crossed, meaning=meaning, progress=tick))
+    if shared.json:
+        data_json([scores.as_dict() for scores in results])
+        return
+    names = ["set", "class", "status", "sentences", "precision", "recall"]
+    data(table(names, [[scores.name, *row.values()] for scores in results for row in scores.rows]))
+    if wrong:
+        for scores in results:
+            for row in scores.wrong:
+                words(f"{scores.name}: {row['class']} -> {row['status']} ({row['decided_by']}): {row['text']}")

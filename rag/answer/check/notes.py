@@ -1,0 +1,49 @@
+"""What the check found, in words: one sentence for each kind."""
+
+from __future__ import annotations
+
+from rag.answer.check.citations import AnswerSentence, CitedAnswer
+
+
+def notes_of(cited: CitedAnswer) -> list[str]:
+    """The notes of an answer: moved citations, and sentences that no passage bears out."""
+    total = len(cited.sentences)
+    found = []
+    for sentence in cited.sentences:
+        if sentence.status == "moved":
+            found.append(
+                f"the passage that the model cited, {_marks(sentence.named)}, does not hold "
+                f"'{_short(sentence.text)}'; the citation was moved to {_marks(sentence.numbers)}"
+            )
+        elif sentence.status == "contradicted":
+            found.append(f"a passage says otherwise than '{_short(sentence.text)}' ({_why(sentence)})")
+    unsupported = [sentence for sentence in cited.sentences if sentence.status == "unsupported"]
+    if unsupported:
+        found.append(
+            f"{len(unsupported)} of {total} sentences of the answer are supported by no passage: "
+            f"'{_short(unsupported[0].text)}'"
+        )
+    unverified = [sentence for sentence in cited.sentences if sentence.status == "unverified"]
+    if unverified:
+        found.append(
+            f"{len(unverified)} of {total} sentences of the answer could not be verified: "
+            f"'{_short(unverified[0].text)}'"
+        )
+    return found
+
+
+def _why(sentence: AnswerSentence) -> str:
+    return {
+        "numbers": "another number",
+        "names": "another name",
+        "negation": "the contrary",
+        "words": "a word that excludes it",
+    }.get(sentence.decided_by, sentence.decided_by)
+
+
+def _marks(numbers: tuple[int, ...]) -> str:
+    return "".join(f"[{number}]" for number in numbers)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,33 @@
+"""Response modes that ask no model or show it no documents, and a second try in the question's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rag.answer.language import Language
+from rag.answer.prompt.prompts import context_text
+from rag.retrieval.candidate import Passage
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
+
+WITHOUT_MODEL: dict[str, Callable[[Sequence[Passage]], str]] = {
+    "no_text": lambda passages: "",
+    "context_only": context_text,
+}
+_IN_LANGUAGE: dict[Language, str] = {"en": "\n\nAnswer in English.", "zh": "\n\n请用中文回答。"}
+
+
+def generation_messages(question: str) -> list[ChatMessage]:
+    """The question alone, as LlamaIndex's mode "generation" sends it."""
+    from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+    return [ChatMessage(role=MessageRole.USER, content=question)]
+
+
+def in_language(message: ChatMessage, language: Language) -> ChatMessage:
+    """The user's message with the language of the answer said once more."""
+    from llama_index.core.base.llms.types import ChatMessage
+
+    return ChatMessage(role=message.role, content=f"{message.content}{_IN_LANGUAGE[language]}")
