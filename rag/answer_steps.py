@@ -17,8 +17,8 @@ from llama_index.core.vector_stores import MetadataFilters
 
 from indexes.errors import LLMError
 from indexes.text.characters import valid
-from rag.answer.check.calibration import RELATIVE
 from rag.answer.check.abstain import says_not_found, too_weak
+from rag.answer.check.calibration import RELATIVE
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
 from rag.answer.check.confidence import confidence, nearest, speaks_enough, speaks_of
 from rag.answer.check.meaning import Meaning

@@ -7,7 +7,6 @@ from typing import Any
 from indexes.errors import SettingsError
 from rag.settings import Settings
 
-
 RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is near 1
 
 
