@@ -210,7 +210,7 @@ def test_hyde_auto_widens_only_a_weak_retrieval(index: Index, settings: Settings
 def test_filters_hold_on_both_legs(index: Index, settings: Settings) -> None:
     where = MetadataFilters(filters=[MetadataFilter(key="title", value="茶园手册", operator=FilterOperator.EQ)])
     result = build_retriever(index, settings=settings).search("lamp", where)
-    assert {candidate.record.source.rsplit("/", 1)[1] for candidate in result.candidates} == {"tea.md"}
+    assert {candidate.record.source.rsplit("/", 1)[-1] for candidate in result.candidates} == {"tea.md"}
 
 
 def test_windows_never_leave_their_section(index: Index, settings: Settings) -> None:
