@@ -14,10 +14,10 @@ from indexes.index import Index
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
 from indexes.ingest.run import plan
-from indexes.manifest.documents import recover
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
+from indexes.manifest.recovery import recover
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
 from indexes.store.client import as_engine, open_engine

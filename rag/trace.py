@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -28,7 +28,7 @@ class CandidateTrace:
     blended_score: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -70,14 +70,4 @@ class Trace:
             self.notes.append(sentence)
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "question": self.question,
-            "searched": self.searched or self.question,
-            "language": self.language,
-            "hypothetical": list(self.hypothetical),
-            "candidates": [candidate.as_dict() for candidate in self.candidates],
-            "timings_ms": dict(self.timings_ms),
-            "notes": list(self.notes),
-            "llm": dict(self.llm),
-            "refusal": dict(self.refusal),
-        }
+        return asdict(self) | {"searched": self.searched or self.question}

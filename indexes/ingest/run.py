@@ -22,10 +22,11 @@ from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
 from indexes.ingest.walk_files import source_name
-from indexes.manifest.documents import recover, remove_documents
+from indexes.manifest.documents import remove_documents
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Manifest
 from indexes.manifest.moves import Move, member_of, move_documents, sources_of
+from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter

@@ -1,4 +1,4 @@
-"""Documents into and out of the collection, each whole; and what a run that was killed left half done."""
+"""Documents into and out of the collection, each whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.window_pooling import ReadyPoint
-from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.store.collection import Collection, document_filter
 
@@ -88,29 +87,9 @@ def _is_among(identity: str, heads: NDArray[np.uint64]) -> bool:
 
 
 def remove_documents(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> int:
-    """Remove documents, points first; a kill in between is finished by ``recover``. Returns the sentences removed."""
+    """Remove documents, points first; ``recovery`` finishes it after a kill. Returns the sentences removed."""
     manifest.begin([], removing=doc_ids)
     removed = sum(map(store.delete_document, doc_ids))
     store.flush()
     manifest.forget(doc_ids)
     return removed
-
-
-def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
-    """Finish or undo what a run that died was doing; cheap when there is nothing to do. No model is needed.
-
-    A document that stands whole in the journal goes into the collection; any other unfinished one is removed, and the
-    next run reads it again. Returns how many documents were touched.
-    """
-    unfinished = manifest.unfinished()
-    for doc_id in unfinished:
-        if journal.holds(doc_id):
-            ids = replace_document(store, doc_id, journal.parts(doc_id))
-            store.flush()
-            manifest.finish(doc_id, sentences=ids.count, truncated=journal.truncated(doc_id), points=ids.digest)
-        else:
-            store.delete_document(doc_id)
-            store.flush()
-            manifest.forget(doc_id)
-    journal.clear()
-    return len(unfinished)

@@ -2,7 +2,7 @@
 
 A document that replaces another, or that is longer than one chunk, is collected here and goes into the collection in
 one go when it is complete. A run that dies before that leaves the old document as it was; one that dies in the middle
-of it is finished by ``indexes.recovery`` from what stands here, without the model.
+of it is finished by ``indexes.manifest.recovery`` from what stands here, without the model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Manifest: which document, with which content and settings, became which points (SQLite, one file a collection).
 
 A document is ``writing`` from before its points are touched until all of them are flushed, then ``done``. What is
-still ``writing`` when a run starts was cut off: ``indexes.recovery`` finishes or removes it before anything else
-happens. A file with the content of another one is a *copy*: its path is kept here, its sentences are stored once.
+still ``writing`` when a run starts was cut off: ``indexes.manifest.recovery`` finishes or removes it before anything
+else happens. A file with the content of another one is a *copy*: its path is kept here, its sentences are stored once.
 Sources are absolute paths, which nothing but the manifest knows; ``roots`` says what their ids are made of.
 """
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from indexes.errors import StoreError
-from indexes.manifest.documents import ids_digest, recover
+from indexes.manifest.documents import ids_digest
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
+from indexes.manifest.recovery import recover
 from indexes.nodes.record import point_id
 from indexes.store.collection import Collection
 
@@ -39,7 +40,7 @@ class Difference:
     ids: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -58,14 +59,7 @@ class Verification:
         return len(self.differences) == self.repaired
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "documents": self.documents,
-            "points": self.points,
-            "differences": [difference.as_dict() for difference in self.differences],
-            "repaired": self.repaired,
-            "read_again": self.read_again,
-            "sound": self.sound,
-        }
+        return asdict(self) | {"sound": self.sound}
 
 
 class _Seen(NamedTuple):

@@ -24,10 +24,11 @@ from indexes.ingest import pipeline
 from indexes.ingest.events import End, Event, Records, Task, Writing, recipe_hash
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
-from indexes.manifest.documents import recover, remove_documents
+from indexes.manifest.documents import remove_documents
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import READ_AGAIN, Entry, Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
+from indexes.manifest.recovery import recover
 from indexes.near_duplicates.passages import copy_passages
 from indexes.reindexing.report import ReindexReport, model_of
 from indexes.reindexing.snapshot import StoredSentences

@@ -1,0 +1,28 @@
+"""Recovery: what a run that was killed left half done is finished, or undone, before anything else happens."""
+
+from __future__ import annotations
+
+from indexes.manifest.documents import replace_document
+from indexes.manifest.journal import Journal
+from indexes.manifest.manifest import Manifest
+from indexes.store.collection import Collection
+
+
+def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
+    """Finish or undo what a run that died was doing; cheap when there is nothing to do. No model is needed.
+
+    A document that stands whole in the journal goes into the collection; any other unfinished one is removed, and the
+    next run reads it again. Returns how many documents were touched.
+    """
+    unfinished = manifest.unfinished()
+    for doc_id in unfinished:
+        if journal.holds(doc_id):
+            ids = replace_document(store, doc_id, journal.parts(doc_id))
+            store.flush()
+            manifest.finish(doc_id, sentences=ids.count, truncated=journal.truncated(doc_id), points=ids.digest)
+        else:
+            store.delete_document(doc_id)
+            store.flush()
+            manifest.forget(doc_id)
+    journal.clear()
+    return len(unfinished)
