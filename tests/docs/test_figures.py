@@ -41,9 +41,8 @@ def payload_bytes(language: str) -> tuple[float, float]:
     usual = ours = characters = 0
     for path in sorted((GUIDE / language).glob("[a-z]*.md")):
         for document in read_file(path):
-            plain = {key: document.metadata[key] for key in ("source", "title")}
-            # A path of one length on every machine, so that the figure does not depend on where the clone lies.
-            plain["source"] = f"/home/reader/ragwright/docs/{language}/{path.name}"
+            plain = {key: document.metadata[key] for key in ("title", "file_name", "file_type", "last_modified_date")}
+            plain["source"] = plain["file_path"] = f"{language}/{path.name}"  # as an ingested folder names it
             copy = Document(text=document.text, id_=plain["source"], metadata=dict(plain))
             for node in parser.get_nodes_from_documents([copy]):
                 usual += size(node_to_metadata_dict(node, remove_text=False, flat_metadata=False))
