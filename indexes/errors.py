@@ -9,6 +9,9 @@ and ``remedy`` (the next step, best of all a command)::
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from indexes.display import one_line, without_secrets
 
 
@@ -28,6 +31,22 @@ class SettingsError(RagWrightError):
     """A value in rag.toml, the environment or an argument cannot be used."""
 
     exit_code = 2
+
+
+class UntrustedSettingsError(SettingsError):
+    """A settings file that nobody named asks for other machines, keys or code, and 'rag trust' has not allowed it.
+
+    Args:
+        path: the file.
+        reasons: what it asks for, one phrase each.
+    """
+
+    def __init__(self, path: Path, reasons: list[str]) -> None:
+        self.path, self.reasons = path, reasons
+        super().__init__(
+            f"{path}, which came with this folder, is not trusted: {'; '.join(reasons)}",
+            remedy=f"look at it, then run: rag trust {shlex.quote(str(path.parent))}",
+        )
 
 
 class SourceError(RagWrightError):

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from indexes.errors import SettingsError
 from indexes.folders import user_folder
 from indexes.settings.profiles import PROFILES
+from indexes.settings.trust import require_trust
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -63,6 +64,7 @@ def load(
     profile: str | None = None,
     arguments: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    check_trust: bool = True,
 ) -> Loaded[T]:
     """Fill ``tree`` from all layers.
 
@@ -73,13 +75,18 @@ def load(
         arguments: {"section.field": value}; {"section": {"field": value}} works too. Text is read as in the
             environment: "true", "12", "en,zh", "none".
         environ: default ``os.environ``. An empty variable counts as not set.
+        check_trust: the ``rag.toml`` of the working folder may name other machines, keys and code only after
+            ``rag trust``. Only what shows settings and does nothing with them passes False.
 
     Raises:
+        UntrustedSettingsError: see ``indexes.settings.trust``.
         SettingsError: an unknown name or an unusable value, with its place and the closest known name.
     """
     environ = os.environ if environ is None else environ
     given = _flatten(tree, arguments or {}, "argument", "argument ")
     file, table = read_file(path, environ)
+    if file is not None and check_trust and not is_named(file, path, environ):
+        require_trust(file, table, environ)
     origin = f"{file.name} ({file})" if file else ""
     profile, profile_origin = _choose_profile(profile, given, environ, table, origin)
 
@@ -155,8 +162,23 @@ def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path
             return None, {}
         file = found
     file = file.absolute()
+    return file, parse_file(file)
+
+
+def is_named(file: Path, path: Path | str | None, environ: Mapping[str, str]) -> bool:
+    """Whether the user chose the file: by an argument, by RAG_CONFIG, or as the account's own."""
+    own = user_folder("config", environ) / FILE_NAME
+    return bool(path or environ.get("RAG_CONFIG")) or file.resolve() == own.resolve()
+
+
+def parse_file(file: Path) -> dict[str, Any]:
+    """Return the tables of a settings file.
+
+    Raises:
+        SettingsError: it is not TOML, or cannot be read.
+    """
     try:
-        return file, tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file} is not valid TOML: {error}", remedy="correct that line") from error
     except (OSError, UnicodeDecodeError) as error:

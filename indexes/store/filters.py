@@ -8,6 +8,7 @@ names of files that are equal to it. A point that lacks the key matches no compa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from llama_index.core.vector_stores.types import FilterCondition, FilterOperator
 from qdrant_client.http import models
 
 from indexes.errors import StoreError
+from indexes.text.characters import valid
 
 _DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
 _TOP_LEVEL = ("doc_id", "position", "section", "kind", "text", "start", "end")
@@ -29,6 +31,19 @@ _RANGES = {
     FilterOperator.LT: "lt",
     FilterOperator.LTE: "lte",
 }
+
+
+class Condition(MetadataFilter):
+    """LlamaIndex's MetadataFilter with values of every kind that a payload holds: also booleans and mixed lists.
+
+    It is one, so it stands wherever LlamaIndex takes a filter; ``Condition.of(filter)`` makes it of another one.
+    """
+
+    value: bool | int | float | str | list[bool | int | float | str] | None  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, other: MetadataFilter) -> Condition:
+        return cls(key=other.key, value=other.value, operator=other.operator)
 
 
 def to_qdrant_filter(filters: MetadataFilters | None) -> models.Filter | None:
@@ -112,9 +127,13 @@ def _unsupported(item: MetadataFilter) -> StoreError:
 
 
 def _equal(key: str, value: Any, item: MetadataFilter) -> models.FieldCondition:
+    if isinstance(value, int) and not isinstance(value, bool) and not _fits(value):
+        value = _float(value, item)  # it is stored so, too
+    if isinstance(value, str):
+        value = valid(value)
     if isinstance(value, (bool, int, str)):
         return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
     raise _unsupported(item)
 
@@ -132,7 +151,21 @@ def _range(key: str, bound: str, value: Any, item: MetadataFilter) -> models.Fie
             raise _unsupported(item) from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _unsupported(item)
-    return models.FieldCondition(key=key, range=models.Range(**{bound: value}))
+    return models.FieldCondition(key=key, range=models.Range(**{bound: _float(value, item)}))
+
+
+def _fits(value: int) -> bool:
+    return -(1 << 63) <= value < 1 << 63
+
+
+def _float(value: float, item: MetadataFilter) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _unsupported(item) from None
+    if math.isnan(number):
+        raise _unsupported(item)
+    return number
 
 
 def _items(value: Any, item: MetadataFilter) -> list[Any]:
@@ -145,6 +178,7 @@ def _items(value: Any, item: MetadataFilter) -> list[Any]:
 
 def _any_of(key: str, values: list[Any], item: MetadataFilter) -> Any:
     plain_text = all(isinstance(value, str) for value in values)
-    if plain_text or all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    if plain_text or all(isinstance(value, int) and not isinstance(value, bool) and _fits(value) for value in values):
+        values = [valid(value) for value in values] if plain_text else values
         return models.FieldCondition(key=key, match=models.MatchAny(any=values))
     return models.Filter(should=[_equal(key, value, item) for value in values])

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "Compare a collection with what was stored, and mend it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
+    "trust": "Allow what a folder's rag.toml asks for.",
     "model": "Fetch language models, and list them.",
     "demo": "Index documents, and show answers with citations.",
     "doctor": "Find what is wrong here, and what mends it.",

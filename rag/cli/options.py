@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +16,7 @@ import click
 from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
+    from indexes.errors import UntrustedSettingsError
     from indexes.settings.loader import Loaded
     from rag.settings import Settings
 
@@ -34,10 +37,23 @@ class Shared:
 
     @cached_property
     def loaded(self) -> Loaded[Settings]:
+        from indexes.errors import UntrustedSettingsError
+
+        try:
+            loaded = self.look()
+        except UntrustedSettingsError as error:
+            if not _allowed(error):
+                raise
+            loaded = self.look()
+        _name_once(loaded.path, self.config)
+        return loaded
+
+    def look(self, *, check_trust: bool = True) -> Loaded[Settings]:
+        """The settings, for showing them only where ``check_trust`` is False."""
         from indexes.settings.loader import load
         from rag.settings import Settings
 
-        return load(Settings, path=self.config, profile=self.profile, arguments=self.arguments)
+        return load(Settings, path=self.config, profile=self.profile, arguments=self.arguments, check_trust=check_trust)
 
     @property
     def settings(self) -> Settings:
@@ -46,6 +62,32 @@ class Shared:
     @property
     def collection(self) -> str:
         return self.settings.collection
+
+
+def _name_once(file: Path | None, asked: Path | None) -> None:
+    """Settings that came with a folder are named when they are used for the first time."""
+    from indexes.settings.loader import is_named
+    from indexes.settings.trust import first_use
+    from rag.cli.output import words
+
+    if file is not None and not is_named(file, asked, os.environ) and first_use(file, os.environ):
+        words(f"settings: {file}")
+
+
+def _allowed(error: UntrustedSettingsError) -> bool:
+    """Ask whoever sits at a terminal, and remember a yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    from indexes.settings.trust import trust
+    from rag.cli.output import words
+
+    words(f"{error.path} came with this folder and asks for:")
+    for reason in error.reasons:
+        words(f"  {reason}")
+    if not click.confirm("Trust this file?", default=False, err=True):
+        return False
+    trust(error.path, os.environ)
+    return True
 
 
 def shared_options(function: F) -> F:

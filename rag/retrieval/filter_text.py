@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import SettingsError
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 OPERATORS = {"!=": "!=", ">=": ">=", "<=": "<=", "~=": "text_match", "==": "==", "=": "==", ">": ">", "<": "<"}
 CONDITION = re.compile(r"\s*(?P<key>[^\s=<>!~]+)\s*(?P<operator>[!<>~=]=|[=<>])\s*(?P<value>.*?)\s*", re.DOTALL)
 LIST = re.compile(r"\s*(?P<key>\S+)\s+(?P<negated>not\s+)?in\s+(?P<value>.+?)\s*", re.DOTALL)
+MONTH = re.compile(r"(\d{4})[-/](\d{1,2})(?:[-/](\d{1,2}))?")
+INTEGER = re.compile(r"[-+]?[0-9]+")
+NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]{1,2})?", re.IGNORECASE)
+LONGEST_NUMBER = 300  # characters; the largest float has 309 digits
+_SETS = {"==": "in", "!=": "nin"}
 EMPTY = re.compile(r"\s*(?P<key>\S+)\s+is\s+empty\s*")
 
 
@@ -21,7 +26,9 @@ def parse_filters(conditions: tuple[str, ...]) -> MetadataFilters | None:
     """All conditions joined by "and"; None when there are none.
 
     ``key=value``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``key~=words`` (text match), ``key in a,b``,
-    ``key not in a,b``, ``key is empty``. Numbers and true/false are compared as such; '"3"' in quotes is text.
+    ``key not in a,b``, ``key is empty``. What reads as a number or as true/false is compared as that and as text, since
+    only the collection knows what it holds; '"3"' in quotes is text alone. Dates of ``>`` and its kind may be a year
+    and a month.
 
     Raises:
         SettingsError: a condition of another shape.
@@ -30,23 +37,27 @@ def parse_filters(conditions: tuple[str, ...]) -> MetadataFilters | None:
         return None
     from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
+    from indexes.store.filters import Condition
+
     found: list[MetadataFilter | MetadataFilters] = []
     for condition in conditions:
         key, operator, value = parse_condition(condition)
-        # Not validated: LlamaIndex refuses true and false, which payloads hold.
-        found.append(MetadataFilter.model_construct(key=key, operator=FilterOperator(operator), value=value))  # type: ignore[arg-type]
+        found.append(Condition(key=key, operator=FilterOperator(operator), value=value))
     return MetadataFilters(filters=found, condition=FilterCondition.AND)
 
 
-def parse_condition(condition: str) -> tuple[str, str, object]:
-    """("page", ">=", 3) of "page>=3"."""
+def parse_condition(condition: str) -> tuple[str, str, Any]:
+    """("page", ">=", 3) of "page>=3"; ("page", "in", [3, "3"]) of "page=3"."""
     if match := CONDITION.fullmatch(condition):
         operator = OPERATORS[match["operator"]]
         text = match["value"]
-        return match["key"], operator, text if operator == "text_match" else _value(text)
+        if operator in _SETS:
+            values = _values(text)
+            return (match["key"], _SETS[operator], values) if len(values) > 1 else (match["key"], operator, values[0])
+        return match["key"], operator, text if operator == "text_match" else _bound(text)
     if match := LIST.fullmatch(condition):
-        values = [_value(part.strip()) for part in match["value"].split(",") if part.strip()]
-        return match["key"], "nin" if match["negated"] else "in", values
+        parts = [part.strip() for part in match["value"].split(",") if part.strip()]
+        return match["key"], "nin" if match["negated"] else "in", [value for part in parts for value in _values(part)]
     if match := EMPTY.fullmatch(condition):
         return match["key"], "is_empty", None
     raise SettingsError(
@@ -55,13 +66,32 @@ def parse_condition(condition: str) -> tuple[str, str, object]:
     )
 
 
-def _value(text: str) -> object:
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
+def _values(text: str) -> list[Any]:
+    """What a text may stand for in a collection: 3 is a number or the text "3"."""
+    if _quoted(text):
+        return [text[1:-1]]
     if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    if re.fullmatch(r"[-+]?\d+", text):
-        return int(text)
-    if re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+)", text):
-        return float(text)
+        return [text.lower() == "true", text]
+    number = _number(text)
+    return [text] if number is None else [number, text]
+
+
+def _bound(text: str) -> Any:
+    """A number or a date: 2025-03 and 2025/3/9 are dates, too."""
+    if _quoted(text):
+        text = text[1:-1]
+    elif (number := _number(text)) is not None:
+        return number
+    if match := MONTH.fullmatch(text):
+        return f"{match[1]}-{int(match[2]):02}-{int(match[3] or 1):02}"
     return text
+
+
+def _quoted(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+
+
+def _number(text: str) -> int | float | None:
+    if not NUMBER.fullmatch(text) or len(text) > LONGEST_NUMBER:
+        return None
+    return int(text) if INTEGER.fullmatch(text) else float(text)

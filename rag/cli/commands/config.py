@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from indexes.display import without_secrets
-from indexes.errors import SettingsError
+from indexes.errors import SettingsError, UntrustedSettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
 
@@ -45,24 +45,36 @@ def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
         path = write_example(shared.config or Path("rag.toml"))
         data_json({"written": str(path)}) if shared.json else data(f"wrote {path}")
         return
-    loaded = shared.loaded
+    loaded = shared.look(check_trust=False)
     values = effective(loaded.settings)
+    refused = _why_refused(shared)
     wanted = select(list(values), keys)
     if shared.json:
         data_json(
             {
                 "file": str(loaded.path) if loaded.path else None,
+                "refused": refused,
                 "values": {key: values[key] for key in wanted},
                 "origins": {key: loaded.origins[key] for key in wanted},
             }
         )
         return
     words(f"settings file: {loaded.path or 'none'}")
+    if refused:
+        words(f"every command but this one refuses it: {refused}")
     width = max(len(key) for key in wanted)
     texts = {key: toml_value(values[key]) for key in wanted}
     middle = min(max(len(text) for text in texts.values()), 48)
     for key in wanted:
         data(f"{key:<{width}} = {texts[key]:<{middle}}  # {loaded.origins[key]}")
+
+
+def _why_refused(shared: Shared) -> str | None:
+    try:
+        shared.look()
+    except UntrustedSettingsError as error:
+        return str(error)
+    return None
 
 
 def effective(settings: Any) -> dict[str, Any]:

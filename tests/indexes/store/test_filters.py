@@ -13,7 +13,7 @@ from qdrant_client.http import models
 from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord
-from indexes.store.filters import both, field_key, to_qdrant_filter
+from indexes.store.filters import Condition, both, field_key, to_qdrant_filter
 from tests.indexes.store.store_fixtures import DIM, fill, legs, on, sparse_rows
 
 RECORDS = [
@@ -36,7 +36,7 @@ RECORDS = [
     for i in range(60)
 ]
 
-F, Op = MetadataFilter, FilterOperator
+F, C, Op = MetadataFilter, Condition, FilterOperator
 
 
 def meta(record: SentenceRecord, key: str) -> Any:
@@ -50,6 +50,27 @@ CASES: dict[str, tuple[list[Any], Callable[[SentenceRecord], bool]]] = {
     "== bool": (
         [F.model_construct(key="draft", value=True, operator=Op.EQ)],
         lambda r: meta(r, "draft") is True,
+    ),
+    "a boolean": ([C(key="draft", value=True)], lambda r: meta(r, "draft") is True),
+    "not a boolean": ([C(key="draft", value=False, operator=Op.NE)], lambda r: meta(r, "draft") is True),
+    "a mixed list": ([C(key="page", value=[True, 3, "3", 2.0], operator=Op.IN)], lambda r: meta(r, "page") in (2, 3)),
+    "a boolean or text": ([C(key="draft", value=[True, "true"], operator=Op.IN)], lambda r: meta(r, "draft") is True),
+    "neither a boolean nor text": (
+        [C(key="draft", value=[True, "true"], operator=Op.NIN)],
+        lambda r: meta(r, "draft") is False,
+    ),
+    "a huge number": (
+        [MetadataFilters(filters=[F(key="page", value=10**20), F(key="page", value=1)], condition=FilterCondition.OR)],
+        lambda r: meta(r, "page") == 1,
+    ),
+    "above a huge number": (
+        [
+            MetadataFilters(
+                filters=[F(key="page", value=-(10**20), operator=Op.LT), F(key="page", value=4, operator=Op.GT)],
+                condition=FilterCondition.OR,
+            )
+        ],
+        lambda r: meta(r, "page") > 4,
     ),
     "!=": ([F(key="page", value=3, operator=Op.NE)], lambda r: meta(r, "page") != 3),
     "!= leaves out what lacks the key": (
@@ -184,11 +205,20 @@ def test_keys() -> None:
         F(key="page", value=3, operator=Op.TEXT_MATCH),
         F(key="page", value=["a"], operator=Op.EQ),
         F(key="page", value=None, operator=Op.EQ),
+        F(key="page", value=float("nan")),
+        F(key="page", value=10**400),
+        F(key="page", value=10**400, operator=Op.GT),
     ],
 )
 def test_what_cannot_be_asked_is_named(bad: MetadataFilter) -> None:
     with pytest.raises(StoreError, match=r"the filter 'page' .* cannot be asked of Qdrant"):
         to_qdrant_filter(MetadataFilters.model_construct(filters=[bad], condition=FilterCondition.AND))
+
+
+def test_a_condition_is_made_of_any_filter_and_stands_for_one() -> None:
+    made = Condition.of(F(key="page", value=3, operator=Op.GT))
+    assert (made.key, made.value, made.operator) == ("page", 3, Op.GT)
+    assert MetadataFilters(filters=[Condition(key="draft", value=True)]).filters[0].value is True  # type: ignore[union-attr]
 
 
 def test_sparse_rows_are_sorted() -> None:

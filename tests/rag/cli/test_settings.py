@@ -104,6 +104,11 @@ def test_filters() -> None:
             "tag not in c",
             "heading is empty",
             'n="3"',
+            "draft=true",
+            "day>=2025-03",
+            "id=99999999999999999999",
+            "tag in a, 3, false",
+            "n=" + "9" * 400,
         )
     )
     assert filters is not None
@@ -111,12 +116,17 @@ def test_filters() -> None:
     assert found == [
         ("lang", "==", "en"),
         ("page", ">=", 3),
-        ("year", "!=", 2024),
+        ("year", "nin", [2024, "2024"]),
         ("title", "text_match", "user guide"),
         ("tag", "in", ["a", "b"]),
         ("tag", "nin", ["c"]),
         ("heading", "is_empty", None),
         ("n", "==", "3"),
+        ("draft", "in", [True, "true"]),
+        ("day", ">=", "2025-03-01"),
+        ("id", "in", [99999999999999999999, "99999999999999999999"]),
+        ("tag", "in", ["a", 3, "3", False, "false"]),
+        ("n", "==", "9" * 400),
     ]
     assert parse_filters(()) is None
     with pytest.raises(SettingsError, match="no condition"):

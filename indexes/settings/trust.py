@@ -1,0 +1,170 @@
+"""Trust in a settings file that nobody named: the ``rag.toml`` of the working folder came with that folder.
+
+Such a file may choose models and numbers. What sends documents, questions or keys elsewhere, or runs code, it may do
+only after ``rag trust`` for its folder; the path and the hash of the file are then remembered in the account's own
+folder, so that a changed file is asked about again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from indexes.errors import RagWrightError, UntrustedSettingsError
+from indexes.files import file_errors, write_json
+from indexes.folders import user_folder
+
+MEMORY = "trusted.json"
+SEEN = "seen.json"  # files that were named to the user once
+# Variables that hold the key of a service of language models, embeddings or reranking: this is the one list of them.
+PROVIDERS = frozenset(
+    f"{name}_API_KEY"
+    for name in (
+        "ANTHROPIC",
+        "ARK",
+        "AZURE_OPENAI",
+        "BAICHUAN",
+        "CO",
+        "COHERE",
+        "DASHSCOPE",
+        "DEEPSEEK",
+        "FIREWORKS",
+        "GEMINI",
+        "GOOGLE",
+        "GROQ",
+        "JINA",
+        "MINIMAX",
+        "MISTRAL",
+        "MOONSHOT",
+        "NVIDIA",
+        "OLLAMA",
+        "OPENAI",
+        "OPENROUTER",
+        "PERPLEXITY",
+        "QDRANT",
+        "SILICONFLOW",
+        "TOGETHER",
+        "VLLM",
+        "VOYAGE",
+        "XAI",
+        "ZHIPUAI",
+    )
+)
+
+
+def requests_of(file: Path, table: Mapping[str, Any]) -> list[str]:
+    """Return what a settings file asks for that needs trust, one phrase each; profiles count as well."""
+    found = []
+    for key, value in _values(table):
+        if (reason := _reason(key, value, file.parent)) is not None:
+            found.append(f"{key} = {value!r} {reason}")
+    return found
+
+
+def require_trust(file: Path, table: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+    """Refuse a file that asks for more than it may.
+
+    Raises:
+        UntrustedSettingsError: it needs trust and has none, or has changed since.
+    """
+    if (reasons := requests_of(file, table)) and not is_trusted(file, environ):
+        raise UntrustedSettingsError(file, reasons)
+
+
+def is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
+    return _remembered(environ).get(str(file.resolve())) == _hash(file)
+
+
+def trust(file: Path, environ: Mapping[str, str]) -> None:
+    """Remember the file as it is now.
+
+    Raises:
+        StoreError: the account's folder cannot be written.
+    """
+    _keep({**_remembered(environ), str(file.resolve()): _hash(file)}, environ)
+
+
+def distrust(file: Path, environ: Mapping[str, str]) -> bool:
+    """Forget the file; False if it was not trusted."""
+    kept = _remembered(environ)
+    known = kept.pop(str(file.resolve()), None) is not None
+    if known:
+        _keep(kept, environ)
+    return known
+
+
+def trusted_files(environ: Mapping[str, str]) -> list[str]:
+    return sorted(_remembered(environ))
+
+
+def first_use(file: Path, environ: Mapping[str, str]) -> bool:
+    """Whether the file is used for the first time as it is now, so that its name is to be shown. It is remembered."""
+    seen = _remembered(environ, SEEN)
+    place, digest = str(file.resolve()), _hash(file)
+    if seen.get(place) == digest:
+        return False
+    with contextlib.suppress(RagWrightError):  # then it is shown every time
+        _keep({**seen, place: digest}, environ, SEEN)
+    return True
+
+
+def _reason(key: str, value: Any, folder: Path) -> str | None:
+    field = key.rpartition(".")[2]
+    if value in (None, "", False) or not isinstance(value, (str, bool)):
+        return None
+    if field in ("base_url", "url") and isinstance(value, str):
+        from indexes.http import is_loopback
+
+        return None if value == ":memory:" or is_loopback(value) else "is an address off this machine"
+    if field.endswith("_env"):
+        allowed = str(value).startswith("RAG_") or value in PROVIDERS
+        return None if allowed else "reads an environment variable that is not a key for models or stores"
+    if key.endswith("read.ocr"):
+        return "runs a function or program"
+    if field == "trust_remote_code":
+        return "runs code of model folders"
+    if field == "model" and _holds_code(folder / Path(str(value)).expanduser()):
+        return "is a model folder with code in it"
+    return None
+
+
+def _holds_code(folder: Path) -> bool:
+    try:
+        if not folder.is_dir():
+            return False
+        if next(folder.rglob("*.py"), None) is not None:
+            return True
+        return any('"auto_map"' in file.read_text("utf-8", "replace") for file in folder.glob("*.json"))
+    except (OSError, ValueError):
+        return False
+
+
+def _values(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _values(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _remembered(environ: Mapping[str, str], name: str = MEMORY) -> dict[str, str]:
+    try:
+        kept = json.loads((user_folder("config", environ) / name).read_text("utf-8"))
+    except (OSError, ValueError):  # nothing, or nothing to be relied on: it is asked again
+        return {}
+    return {str(path): str(digest) for path, digest in kept.items()} if isinstance(kept, dict) else {}
+
+
+def _keep(files: Mapping[str, str], environ: Mapping[str, str], name: str = MEMORY) -> None:
+    path = user_folder("config", environ) / name
+    with file_errors(path):
+        write_json(path, dict(sorted(files.items())))
+        path.chmod(0o600)
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
