@@ -34,7 +34,10 @@ def command(shared: Shared, folder: Path | None, show: bool, remove: bool) -> No
 
     if show:
         files = trusted_files(os.environ)
-        data_json({"trusted": files}) if shared.json else [data(file) for file in files]
+        if shared.json:
+            data_json({"trusted": files})
+        elif files:
+            data("\n".join(files))
         return
     file = _file(folder or Path.cwd())
     if remove:
