@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
@@ -18,6 +19,7 @@ from indexes.manifest.moves import remove_place
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
 from indexes.manifest.roots import Roots
 from indexes.manifest.verify import Verification, verify
+from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
+WINDOW = 3  # sentences on each side, as retrieval.window
 
 
 class Index:
@@ -172,6 +175,25 @@ class Index:
         known = {entry.doc_id: entry.source for entry in self._manifest if entry.mtime_ns}
         roots = Roots(self._manifest.roots())
         return known | {roots.place(copy.path).doc_id: copy.path for copy in self._manifest.copies()}
+
+    def document(self, doc_id: str) -> list[SentenceRecord]:
+        """Return every sentence of a document, in order; ``join_records`` makes its text of them. [] for no document.
+
+        >>> join_records(index.document(citation["doc_id"]))  # doctest: +SKIP
+        """
+        return self.store.document(doc_id)
+
+    def window(self, sentence_id: str, size: int = WINDOW) -> list[SentenceRecord]:
+        """Return a sentence with up to ``size`` sentences on each side, in order, as an answer reads it.
+
+        A window ends at its section's border; that of a child is its whole parent. [] where there is no such sentence.
+        """
+        try:
+            payload = self.store.payloads([str(UUID(sentence_id))])
+        except ValueError:  # no id at all
+            return []
+        records = [SentenceRecord.from_payload(found) for found in payload.values()]
+        return self.store.windows(records, size)[records[0].id] if records else []
 
     def delete(self, doc_id: str) -> int:
         """Remove one document and return how many sentences went with it.

@@ -99,17 +99,18 @@ class AnswerSteps:
             with trace.stage("route"):
                 routing = needs_retrieval(question, language, self.llm if answer.routing == "general" else None)
             if routing.failed:
-                trace.note(routing.reason)
+                trace.note(routing.reason, "routed")
             if not routing.retrieve and not routing.by_rule:
                 result = self.retriever.search(searched or question, filters, trace=trace)
                 if speaks_of(question, self._passages(result)):
                     trace.note(
                         "the model said that the message needs no documents, but its words stand in them, so they are "
-                        "searched"
+                        "searched",
+                        "routed",
                     )
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
-                trace.note(f"answered without the documents, since {routing.reason}")
+                trace.note(f"answered without the documents, since {routing.reason}", "routed")
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
         result = result or self.retriever.search(searched or question, filters, trace=trace)
@@ -125,10 +126,10 @@ class AnswerSteps:
             prepared.settled = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
         elif answer.response_mode == "generation" and self.llm is not None:
-            trace.note("answered without the documents, since answer.response_mode = generation")
+            trace.note("answered without the documents, since answer.response_mode = generation", "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
         elif (reason := self._why_extractive(language)) is not None:
-            trace.note(reason)
+            trace.note(reason, "no_llm" if self.llm is None else "language")
             prepared.settled = "extractive"
         else:
             with trace.stage("prompt"):
@@ -171,7 +172,7 @@ class AnswerSteps:
             tables=answer.tables,
         )
         if fit.note:
-            prepared.trace.note(fit.note)
+            prepared.trace.note(fit.note, "context")
         prepared.passages = fit.kept
         ordered = repack(fit.kept, answer.repack)
         prepared.messages = self.prompts.messages(prepared.question, ordered, prepared.language, answer.tables)
@@ -187,7 +188,7 @@ class AnswerSteps:
             return guard.text
         text, repeated = cut_repetition(self._synthesize(prepared, cast(LLM, self.llm)))
         if repeated:
-            prepared.trace.note(REPEATED)
+            prepared.trace.note(REPEATED, "repeated")
         return text
 
     def deltas(self, prepared: Prepared) -> Iterator[str]:
@@ -203,7 +204,7 @@ class AnswerSteps:
             pass
         written.text = guard.text
         if guard.cut:
-            prepared.trace.note(REPEATED)
+            prepared.trace.note(REPEATED, "repeated")
         with prepared.trace.stage("refusal"):
             signals = signals_of(
                 cast(LLM, self.llm),
@@ -247,17 +248,17 @@ class AnswerSteps:
             again = [*messages[:-1], in_language(messages[-1], prepared.language)]
             yield from written.read(llm.stream_chat(again, **options), keep)
             if answers_in_another(prepared.language, written.text):
-                prepared.trace.note(OTHER_LANGUAGE[prepared.language])
+                prepared.trace.note(OTHER_LANGUAGE[prepared.language], "other_language")
         else:
             yield from held or []
 
     def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
         if guard.cut:
-            prepared.trace.note(REPEATED)
+            prepared.trace.note(REPEATED, "repeated")
             return
         usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
         if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
-            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}")
+            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
 
     def _synthesize(self, prepared: Prepared, llm: LLM) -> str:
         """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
@@ -314,10 +315,10 @@ class AnswerSteps:
             return self._response(prepared, "direct", CitedAnswer(text=text))
         empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
-            trace.note(f"the answer is the documents' own sentences, since {failure}")
+            trace.note(f"the answer is the documents' own sentences, since {failure}", "llm_failed")
         elif prepared.messages is not None and empty:
             wrote = "only a mark" if text.strip() else "nothing"
-            trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences")
+            trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences", "llm_failed")
         with trace.stage("cite"):
             if prepared.settled == "not_found" or (not empty and says_not_found(text, prepared.language)):
                 return self._not_found(prepared)
@@ -328,16 +329,17 @@ class AnswerSteps:
             checker.finish()
             cited = checker.result()
         if cited.removed:
-            trace.note(f"the model cited {', '.join(cited.removed)}, which no passage has; removed from the answer")
+            removed = ", ".join(cited.removed)
+            trace.note(f"the model cited {removed}, which no passage has; removed from the answer", "citation_removed")
         for note in notes_of(cited):
-            trace.note(note)
+            trace.note(note, "unsupported")
         failed = [sentence for sentence in cited.sentences if sentence.failed]
         mode = self.settings.answer.unsupported
         if failed and (2 * len(failed) > len(cited.sentences) or mode == "extract"):
-            trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED)
+            trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED, "unsupported")
             return self._extracted(prepared, rejected=cited)
         if failed and mode == "drop":
-            trace.note(f"{len(failed)} of them left out of the answer")
+            trace.note(f"{len(failed)} of them left out of the answer", "unsupported")
         return self._response(prepared, "answered", cited)
 
     def _not_found(self, prepared: Prepared) -> Response:
@@ -348,7 +350,7 @@ class AnswerSteps:
         if rejected is None and not speaks_enough(
             prepared.trace.searched, prepared.passages, prepared.language, self.meaning
         ):
-            prepared.trace.note("the passages that were found do not speak of what is asked")
+            prepared.trace.note("the passages that were found do not speak of what is asked", "not_found")
             return self._not_found(prepared)
         response = self._response(prepared, "extractive", self._extract(prepared))
         if rejected is not None and response.metadata is not None:
@@ -377,6 +379,7 @@ class AnswerSteps:
                 "citations": [citation.as_dict() for citation in cited.citations],
                 "sentences": [sentence.as_dict() for sentence in cited.sentences],
                 "notes": list(prepared.trace.notes),
+                "note_kinds": list(prepared.trace.note_kinds),
                 "trace": prepared.trace.as_dict(),
                 **metadata,
             },

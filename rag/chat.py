@@ -110,7 +110,9 @@ class RagChatEngine(BaseChatEngine):
     def _noted(response: Response, note: str | None) -> Response:
         if note and response.metadata is not None:
             response.metadata["notes"] = [*response.metadata["notes"], note]
-            response.metadata["trace"]["notes"] = response.metadata["notes"]
+            response.metadata["note_kinds"] = [*response.metadata["note_kinds"], "follow_up"]
+            for key in ("notes", "note_kinds"):
+                response.metadata["trace"][key] = response.metadata[key]
         return response
 
     def _remember(self, message: str, response: Response) -> AgentChatResponse:

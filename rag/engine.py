@@ -39,8 +39,9 @@ class RagQueryEngine(BaseQueryEngine):
     """Answers with numbered citations, or says honestly that the documents hold no answer.
 
     ``response.metadata`` holds ``status`` ("answered", "extractive", "not_found", "direct"), ``citations``
-    (number, source, heading, page, text, matched), ``sentences`` (each with its support), ``notes`` (every
-    degradation and why) and ``trace``. ``response.source_nodes`` are the passages.
+    (number, source, heading, page, text, matched, doc_id, sentence_id, start, end), ``sentences`` (each with its
+    support), ``notes`` (every degradation and why), ``note_kinds`` (the fixed word of each) and ``trace``.
+    ``response.source_nodes`` are the passages.
 
     Args:
         retriever: finds the candidates.

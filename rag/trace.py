@@ -6,7 +6,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
+
+# One fixed word a kind of note: programs compare these, people read the note.
+NoteKind = Literal[
+    "one_leg",  # one of the two legs was not searched
+    "question_cut",  # the question is longer than the encoder reads
+    "hyde",  # HyDE was used
+    "hyde_failed",  # HyDE was wanted and could not be used
+    "passage_cut",  # the reranker could not read passages to their end
+    "rerank_blended",  # the order is not the reranker's alone
+    "context",  # passages were left out of the prompt
+    "routed",  # answered without the documents, or the routing failed
+    "follow_up",  # a follow-up question was not condensed
+    "no_llm",  # no language model is configured
+    "language",  # the language model does not read the question's language
+    "llm_failed",  # the language model failed or wrote nothing
+    "repeated",  # the language model repeated itself and was stopped
+    "answer_cut",  # the answer reached its longest length
+    "citation_removed",  # the language model cited what there is not
+    "unsupported",  # sentences that no passage supports, or another one than was cited
+    "other_language",  # the language model answered in another language than asked
+    "not_found",  # why the documents hold no answer
+    "other",
+]
+NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 
 @dataclass(slots=True)
@@ -42,6 +66,7 @@ class Trace:
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
         notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
+        note_kinds: the fixed word of each note, in the same order.
         refusal: where signals decide: refused, decided_by, why, probability, the signals, and what the model wrote.
         llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says.
     """
@@ -53,6 +78,7 @@ class Trace:
     candidates: list[CandidateTrace] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    note_kinds: list[NoteKind] = field(default_factory=list)
     llm: dict[str, Any] = field(default_factory=dict)
     refusal: dict[str, Any] = field(default_factory=dict)
 
@@ -65,9 +91,11 @@ class Trace:
         finally:
             self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3)
 
-    def note(self, sentence: str) -> None:
+    def note(self, sentence: str, kind: NoteKind = "other") -> None:
+        """Add a note, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+            self.note_kinds.append(kind)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"searched": self.searched or self.question}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from indexes.nodes.record import SentenceRecord
 
 LOOKUP = 512  # documents whose first sentence is fetched in one call
+PAGE = 1000  # points a scroll
 OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
 
 
@@ -252,6 +253,14 @@ class Collection:
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return id -> payload; unknown ids are left out."""
         return self.engine.payloads(self.name, ids)
+
+    def document(self, doc_id: str) -> list[SentenceRecord]:
+        """Return the sentences of one document, by position."""
+        from indexes.nodes.record import SentenceRecord
+
+        pages = self.pages(PAGE, document_filter(doc_id))
+        found = [SentenceRecord.from_payload(payload) for page in pages for _, payload in page]
+        return sorted(found, key=lambda record: record.position)
 
     def documents(self) -> Iterator[DocumentInfo]:
         """Yield the collection's documents in the order of their ids.

@@ -88,12 +88,13 @@ class HybridRetriever(BaseRetriever):
         if encoded.truncated:
             trace.note(
                 f"the question is longer than the {self.index.encoder.max_tokens} tokens the encoder reads, "
-                "and its end was not searched for"
+                "and its end was not searched for",
+                "question_cut",
             )
         dense = encoded.dense[0]
         sparse = encoded.sparse[0] if encoded.sparse is not None else None
         if sparse is None and settings.retrieval.fusion == "sparse":
-            trace.note("the collection has no sparse vectors, so the dense leg alone was searched")
+            trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
         hyde = partial(
             widen,
             question,
@@ -110,7 +111,7 @@ class HybridRetriever(BaseRetriever):
             both = settings.retrieval.fusion not in ("dense", "sparse") and sparse is not None
             reason = looks_weak(candidates, weak_below=settings.hyde.weak_below, both_legs=both)
             if reason:
-                trace.note(f"HyDE was used, since {reason}")
+                trace.note(f"HyDE was used, since {reason}", "hyde")
                 widened = hyde()
                 if widened is not dense:
                     candidates = self._found(widened, sparse, filters, trace)

@@ -31,16 +31,16 @@ def widen(
 ) -> NDArray[np.float32]:
     """Return the question's dense vector with HyDE's help; unchanged, and noted, where the LLM fails or is missing."""
     if write is None:
-        trace.note("HyDE is on, but no LLM is configured, so the search went on without it")
+        trace.note("HyDE is on, but no LLM is configured, so the search went on without it", "hyde_failed")
         return dense
     try:
         with trace.stage("hyde"):
             texts = [text for text in write(question, settings.documents) if text.strip()]
     except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
-        trace.note(f"HyDE failed and the search went on without it: {error}")
+        trace.note(f"HyDE failed and the search went on without it: {error}", "hyde_failed")
         return dense
     if not texts:
-        trace.note("HyDE's LLM wrote nothing, so the search went on without it")
+        trace.note("HyDE's LLM wrote nothing, so the search went on without it", "hyde_failed")
         return dense
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):

@@ -22,7 +22,9 @@ def rerank(
         texts = [(c.window if read_window else None) or c.record.text for c in candidates]
         scores = reranker.score(question, texts)
         if scores.truncated:
-            trace.note(f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads")
+            trace.note(
+                f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads", "passage_cut"
+            )
         for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
             candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
             candidate.score = candidate.rerank_score
@@ -53,7 +55,7 @@ def _blend(candidates: list[Candidate], settings: RerankSettings, trace: Trace) 
     blended = blend(model, first, weight=weight, scale=settings.scale)
     for candidate in candidates:
         candidate.blended_score = candidate.score = blended[candidate.id]
-    trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one")
+    trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one", "rerank_blended")
     return True
 
 

@@ -37,13 +37,35 @@ def test_a_cited_answer(engine: Any, scripted: Any) -> None:
     assert response.response == "The lens was cut in 1887 [1]."
     assert response.metadata["status"] == "answered"
     (citation,) = response.metadata["citations"]
-    assert set(citation) == {"number", "source", "heading", "page", "text", "matched"}
+    told = {"number", "source", "heading", "page", "text", "matched", "doc_id", "sentence_id", "start", "end"}
+    assert set(citation) == told
     assert citation["text"] == "Its lens was cut in 1887 by the Barbier workshop."
     assert citation["heading"] == "Lighthouse handbook > The lamp"
     assert citation["source"].endswith("lighthouse.md")
     assert citation["matched"] is False
     assert "Its lens was cut in 1887" in llm.prompts[0]
     assert llm.prompts[0].index("passages") < llm.prompts[0].index(LENS)
+
+
+def test_a_citation_leads_back_into_its_document(index: Index, engine: Any, scripted: Any) -> None:
+    (citation,) = engine(scripted("The lens was cut in 1887 [1].")).query(LENS).metadata["citations"]
+    assert citation["end"] - citation["start"] == len(citation["text"])  # in the text that was read from the file
+    document = index.document(citation["doc_id"])
+    assert [record.position for record in document] == list(range(len(document)))
+    window = index.window(citation["sentence_id"], 1)
+    assert window[1].id == citation["sentence_id"]
+    assert (window[1].start, window[1].end) == (citation["start"], citation["end"])
+    assert window == document[window[0].position : window[0].position + 3]
+    assert index.document("no document") == index.window("no id") == []
+
+
+def test_every_note_has_its_kind(engine: Any, scripted: Any) -> None:
+    llm = scripted("The lens was cut in 1887 [1][9]. Elephants swim well.")
+    metadata = engine(llm).query(LENS).metadata
+    assert metadata["note_kinds"] == ["citation_removed", "unsupported"]
+    assert len(metadata["notes"]) == 2 and metadata["trace"]["note_kinds"] == metadata["note_kinds"]
+    assert engine(hyde="on").query(LENS).metadata["note_kinds"] == ["hyde_failed", "no_llm"]
+    assert engine(scripted(ConnectionError("refused"))).query(LENS).metadata["note_kinds"] == ["llm_failed"]
 
 
 def test_an_invented_number_is_removed_and_reported(engine: Any, scripted: Any) -> None:

@@ -52,9 +52,8 @@ class Citation:
     place: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The shape of ``rag ask --json``: number, source, heading, page, text, matched, and place where it has one."""
-        names = ("number", "source", "heading", "page", "text", "matched", *(("place",) if self.place else ()))
-        return {name: getattr(self, name) for name in names}
+        """Return every field; ``place`` only where there is one."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "place" or self.place}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def find_document(index: Index, identity: str) -> DocumentInfo:
 def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, Any]:
     """A document's row, the metadata of its first sentence, and its outline."""
     info = find_document(index, identity)
-    records = sentences_of(index, info.doc_id, 0, info.sentences)
+    records = index.document(info.doc_id)
     outline: list[dict[str, Any]] = []
     last = None
     for record in records:
@@ -83,13 +83,11 @@ def find_sentence(index: Index, identity: str) -> SentenceRecord:
     Raises:
         Problem: "not_found".
     """
-    try:
-        payloads = index.store.payloads([identity])
-    except Exception:  # noqa: BLE001 - not an id at all: the engine says so in its own words
-        payloads = {}
-    if not payloads:
+    found = index.window(identity, 0)
+    record = next((record for record in found if record.id == identity.lower()), None)
+    if record is None:
         raise Problem("not_found", f"there is no sentence {identity[:40]!r} in this collection")
-    return SentenceRecord.from_payload(next(iter(payloads.values())))
+    return record
 
 
 def collection_row(index: Index, name: str) -> dict[str, Any]:

@@ -100,14 +100,12 @@ async def window(request: Request, collection: str, sentence: str) -> JSONRespon
     service, _, index = await _index(request, collection)
     size = min(50, max(0, _number(request, "window", service.settings.retrieval.window)))
     record = await asyncio.to_thread(docs.find_sentence, index, sentence)
-    rows = await asyncio.to_thread(
-        docs.sentences_of, index, record.doc_id, record.position - size, record.position + size
-    )
+    rows = await asyncio.to_thread(index.window, sentence, size)
     return JSONResponse(
         {
             "sentence": sentence,
             "document": document_id(record.doc_id),
-            "sentences": [docs.sentence_row(row) for row in rows if row.section == record.section],
+            "sentences": [docs.sentence_row(row) for row in rows],
         }
     )
 

@@ -27,7 +27,7 @@ HIT = {
     "sparse_rank",
     "rerank_score",
 }
-CITATION = {"number", "source", "heading", "page", "text", "matched"}
+CITATION = {"number", "source", "heading", "page", "text", "matched", "doc_id", "sentence_id", "start", "end"}
 
 
 def test_ingest_again_changes_nothing(rag: Rag, documents: Path, tmp_path: Path) -> None:
