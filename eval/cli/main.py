@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-from collections.abc import Sequence
-from typing import Any
-
 import click
 
-from rag.cli.main import run
+from rag.cli.main import LazyGroup
 
 # name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
 COMMANDS = {
@@ -40,34 +35,14 @@ Examples:
 """
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is used."""
+class EvalGroup(LazyGroup):
+    """The group ``rag-eval``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return importlib.import_module(f"eval.cli.commands.{cmd_name.replace('-', '_')}").command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
-        base = functools.partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
-        return run(base, "rag-eval") if standalone_mode else base()
+    table = COMMANDS
+    package, program = "eval.cli.commands", "rag-eval"
 
 
-@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag-eval", message="%(prog)s %(version)s")
 def main() -> None:
     """Measure retrieval and answers on your own documents, and see what helps."""

@@ -27,8 +27,12 @@ def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool)
         raise SettingsError(f"{collection!r} cannot name a collection", remedy="use letters, digits, '-', '_' and '.'")
     if store.url is None:
         return root / "manifests" / f"{collection}.sqlite"
-    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
-    return root / "manifests" / server / f"{collection}.sqlite"
+    return root / "manifests" / server_key(store.url) / f"{collection}.sqlite"
+
+
+def server_key(url: str) -> str:
+    """Return the name of the folder for what belongs to a server: 12 hex digits of its address."""
+    return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def remove_manifest(path: Path | str) -> None:

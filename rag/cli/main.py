@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -51,22 +51,28 @@ A bare question is asked: rag "question" is rag ask "question".
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is used, and takes a bare question for ``ask``."""
+    """A group that imports a command's module when the command is used.
+
+    Args (of the class):
+        table: the commands, name -> what it does.
+        package: where their modules lie.
+        program: what errors call it.
+    """
+
+    table: Mapping[str, str] = COMMANDS
+    package, program = "rag.cli.commands", "rag"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        return importlib.import_module(f"rag.cli.commands.{cmd_name}").command
+        return importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, with_command(args))
+            formatter.write_dl(list(self.table.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -83,7 +89,14 @@ class LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         base = functools.partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
-        return run(base) if standalone_mode else base()
+        return run(base, self.program) if standalone_mode else base()
+
+
+class RagGroup(LazyGroup):
+    """The group ``rag``, which takes a bare question for ``ask``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args))
 
 
 def with_command(args: Sequence[str]) -> list[str]:
@@ -157,7 +170,7 @@ def _debug() -> None:
         raise
 
 
-@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=RagGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag", message="%(prog)s %(version)s")
 def main() -> None:
     """Private answers from your own documents, with the sentences that support them."""

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.errors import RerankerError
 from indexes.http import JsonServer, http_client
-from rag.rerankers.base import Reranker, RerankScores, empty_scores, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, empty_scores, fingerprint_of, sigmoid
 from rag.settings import RerankSettings
 
 ATTEMPTS = 3
@@ -47,7 +46,7 @@ class ApiReranker(Reranker):
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"{self.url}|{self.model}".encode()).hexdigest()[:16]
+        return fingerprint_of(self.url, self.model)
 
     def close(self) -> None:
         """Close the connections. A later call opens none: build a new reranker."""

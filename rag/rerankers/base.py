@@ -7,6 +7,7 @@ and thresholds compare.
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class RerankScores:
 
     def __len__(self) -> int:
         return int(self.raw.shape[0])
+
+
+def fingerprint_of(*parts: object) -> str:
+    """16 hex digits over what decides a reranker's scores."""
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def empty_scores() -> RerankScores:

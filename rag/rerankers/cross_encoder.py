@@ -8,7 +8,6 @@ every pair of a batch to the longest, and ignores bfloat16 on a CPU.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,7 +19,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from indexes.encoders.batching import token_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
 from rag.settings import RerankSettings
 
 
@@ -53,8 +52,7 @@ class CrossEncoder(Reranker):
 
     @property
     def fingerprint(self) -> str:
-        content = f"{self._weights or self.model}|{self._network.dtype}|{self.max_tokens}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return fingerprint_of(self._weights or self.model, self._network.dtype, self.max_tokens)
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
         if not texts:

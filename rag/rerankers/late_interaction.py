@@ -6,14 +6,13 @@ The score is the mean over the question's tokens of their largest cosine among t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.encoders.bge_m3 import BgeM3
-from rag.rerankers.base import Reranker, RerankScores, empty_scores
+from rag.rerankers.base import Reranker, RerankScores, empty_scores, fingerprint_of
 
 
 class LateInteraction(Reranker):
@@ -35,8 +34,8 @@ class LateInteraction(Reranker):
     @property
     def fingerprint(self) -> str:
         encoder = self._encoder
-        content = f"late interaction|{encoder.weights or encoder.model}|{encoder.dtype}|{encoder.max_tokens}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        weights = encoder.weights or encoder.model
+        return fingerprint_of("late interaction", weights, encoder.dtype, encoder.max_tokens)
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
         if not texts:

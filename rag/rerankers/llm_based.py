@@ -11,7 +11,6 @@ FlagEmbedding 1.4.2 brings the layerwise and lightweight networks as code writte
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
 from rag.settings import RerankSettings
 
 Kind = Literal["decoder", "layerwise", "lightweight"]
@@ -61,8 +60,7 @@ class LLMReranker(Reranker):
 
     @property
     def fingerprint(self) -> str:
-        content = f"{self._weights or self.model}|{self.kind}|{self._scorer.model.dtype}|{self.max_tokens}"
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return fingerprint_of(self._weights or self.model, self.kind, self._scorer.model.dtype, self.max_tokens)
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
         if not texts:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from indexes.errors import SettingsError
 from indexes.files import beside
+from indexes.manifest.paths import server_key
 from indexes.settings.sections import StoreSettings
 
 SCOPES = ("read", "ask", "write", "admin")
@@ -149,8 +150,7 @@ def keys_path(store: StoreSettings) -> Path:
     root = store.path.expanduser()
     if store.url is None:
         return root / "keys.toml"
-    server = hashlib.sha256(store.url.encode()).hexdigest()[:12]
-    return root / "servers" / server / "keys.toml"
+    return root / "servers" / server_key(store.url) / "keys.toml"
 
 
 def bearer(header: str | None) -> str | None:
