@@ -92,7 +92,7 @@ class Lock:
         if self._fd is None:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                if not _lock(fd):
+                if not try_lock(fd):
                     os.close(fd)
                     return False
             except BaseException:
@@ -144,7 +144,7 @@ def holder_of(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     try:
-        return None if _lock(fd, shared=True) else _written(path)[0]
+        return None if try_lock(fd, shared=True) else _written(path)[0]
     finally:
         os.close(fd)
 
@@ -164,7 +164,8 @@ if sys.platform == "win32":
 
     _FAR = 1 << 30  # what is locked cannot be read there, so it lies behind the pid
 
-    def _lock(fd: int, *, shared: bool = False) -> bool:
+    def try_lock(fd: int, *, shared: bool = False) -> bool:
+        """As below."""
         os.lseek(fd, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBRLCK if shared else msvcrt.LK_NBLCK, 1)
@@ -178,7 +179,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(fd: int, *, shared: bool = False) -> bool:
+    def try_lock(fd: int, *, shared: bool = False) -> bool:
+        """Lock an open file until it is closed; False if another process has it. A shared lock only looks."""
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from indexes.errors import DiskSpaceError, LLMError
+from indexes.lock import try_lock
 
 BLOCK = 1 << 20
 RESERVE = 200_000_000  # bytes that stay free
@@ -36,13 +36,11 @@ class PartialFile:
         self.target, self.origin = target, origin
         self.path, self._log = partial_paths(target, origin)
         self._file = self.path.open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not try_lock(self._file.fileno()):
             self._file.close()
             raise LLMError(
                 f"another process is fetching {target.name}", remedy="wait for it, or end it and start again"
-            ) from error
+            )
         self._hash = hashlib.sha256()
         self.pieces: list[str] = []
         self.size = 0

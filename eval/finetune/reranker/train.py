@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from eval.finetune.training.request import Tick
 from eval.finetune.training.trainer import UNLOADABLE, Place, fit, quiet, reason_of, trainer_arguments
 from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import RerankerError, SettingsError
+from indexes.files import beside
 
 WHOLE_STEP = -1  # pairs that a list loss hands over at once: all of them
 
@@ -31,12 +31,8 @@ def start_model(folder: Path, name: str, target: Path, options: RerankerOptions)
 
     set_seed(options.seed)  # of the fresh head
     model = load_cross_encoder(folder, name, options)
-    part = target.with_name(f"{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    with quiet():
+    with beside(target) as part, quiet():
         model.save_pretrained(str(part), create_model_card=False)
-    shutil.rmtree(target, ignore_errors=True)
-    part.replace(target)
     return target
 
 
