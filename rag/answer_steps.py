@@ -17,13 +17,9 @@ from llama_index.core.vector_stores import MetadataFilters
 
 from indexes.errors import LLMError
 from indexes.text.characters import valid
-from rag.answer.check.abstain import says_not_found, too_weak
-from rag.answer.check.calibration import RELATIVE
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
-from rag.answer.check.confidence import confidence, nearest, speaks_enough, speaks_of
 from rag.answer.check.meaning import Meaning
 from rag.answer.check.notes import notes_of
-from rag.answer.check.refusal import refusal_model
 from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
 from rag.answer.extractive import extract_answer
 from rag.answer.language import NOT_FOUND, Language, answers_in_another, detect_language
@@ -33,7 +29,11 @@ from rag.answer.prompt.prompts import direct_messages, passage_block
 from rag.answer.prompt.repack import repack
 from rag.answer.prompt.routing import needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
-from rag.answer.refusing import Written, decide, signals_of
+from rag.answer.refusal.abstain import says_not_found, too_weak
+from rag.answer.refusal.calibration import RELATIVE
+from rag.answer.refusal.confidence import confidence, nearest, speaks_enough, speaks_of
+from rag.answer.refusal.refusing import Written, decide, signals_of
+from rag.answer.refusal.signals import refusal_model
 from rag.llms import explain_llm_error, usage_of, why_no_llm
 from rag.llms.logprobs import logprob_options
 from rag.llms.tokens import token_counter

@@ -22,9 +22,9 @@ from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
-from rag.answer.check.calibration import check_calibration
 from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.prompt.templates import QA
+from rag.answer.refusal.calibration import check_calibration
 from rag.answer_steps import AnswerSteps, passage_node
 from rag.llms import guarded
 from rag.retrieval.candidate import Passage

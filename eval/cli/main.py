@@ -40,6 +40,7 @@ class EvalGroup(LazyGroup):
 
     table = COMMANDS
     package, program = "eval.cli.commands", "rag-eval"
+    rooms = dict.fromkeys(("convert", "from-feedback", "synthesize"), "data")
 
 
 @click.command(cls=EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,8 +12,8 @@ from eval.synthesis.passages import Window, Windows
 from eval.synthesis.progress_file import Asked
 from eval.synthesis.prompts import ask_messages, check_messages, names_passage, read_questions
 from rag.answer.check.support import PassageSupport
-from rag.answer.check.terms import terms_of
 from rag.answer.language import detect_language
+from rag.answer.words.terms import terms_of
 
 NO_QUESTION = "not a question"
 SURPLUS = "more than were asked for"

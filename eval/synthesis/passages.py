@@ -13,7 +13,7 @@ from eval.datasets.dataset import passage_id
 from indexes.errors import SourceError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.collection import document_filter
-from rag.answer.check.terms import terms_of
+from rag.answer.words.terms import terms_of
 from rag.retrieval.candidate import Passage
 
 LEAST_TERMS = 4  # content words of a passage: about less there is nothing to ask

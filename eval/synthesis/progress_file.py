@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from indexes.errors import SettingsError, SourceError
-from rag.answer.check.numbers import numbers_in
 from rag.answer.check.repetition import SAME, word_pairs
-from rag.answer.check.terms import normal, terms_of
+from rag.answer.words.numbers import numbers_in
+from rag.answer.words.terms import normal, terms_of
 
 VERSION = 1
 

@@ -21,7 +21,7 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
-from rag.answer.check.calibration import score_fingerprint
+from rag.answer.refusal.calibration import score_fingerprint
 
 RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is always near 1
 

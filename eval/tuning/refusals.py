@@ -17,7 +17,7 @@ import numpy as np
 
 from eval.answers.layouts import Kept
 from indexes.errors import SettingsError, SourceError
-from rag.answer.check.refusal import SIGNALS, RefusalModel
+from rag.answer.refusal.signals import SIGNALS, RefusalModel
 
 RIDGE = 1.0  # in units of a signal's own spread: keeps ten questions from giving weights of fifty
 FOLDS = 10

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import AnswerSentence, CitedAnswer, make_citation
 from rag.answer.check.markers import MarkerScanner
-from rag.answer.check.terms import Evidence, Term, share_held, terms_of
 from rag.answer.language import Language
+from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 from rag.retrieval.candidate import Passage
 
 # Chosen on Chinese and English reading-comprehension questions; the results are flat around these values.

@@ -57,10 +57,12 @@ class LazyGroup(click.Group):
         table: the commands, name -> what it does.
         package: where their modules lie.
         program: what errors call it.
+        rooms: command -> the room below ``package`` where its module lies, for those that lie in one.
     """
 
     table: Mapping[str, str] = COMMANDS
     package, program = "rag.cli.commands", "rag"
+    rooms: Mapping[str, str] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
@@ -68,7 +70,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
-        return importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}").command
+        room = f"{self.rooms[cmd_name]}." if cmd_name in self.rooms else ""
+        return importlib.import_module(f"{self.package}.{room}{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

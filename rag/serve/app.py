@@ -22,8 +22,8 @@ from rag.serve.incoming import require, service_of
 from rag.serve.jobs import Jobs
 from rag.serve.keys import KeyRing, keys_path
 from rag.serve.library import Library
-from rag.serve.metrics import Metrics, package_version
 from rag.serve.service import Service
+from rag.serve.telemetry.metrics import Metrics, package_version
 from rag.settings import Settings
 
 

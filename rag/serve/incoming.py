@@ -12,8 +12,8 @@ from fastapi.responses import Response
 
 from rag.serve.errors import Problem
 from rag.serve.keys import Key
-from rag.serve.metrics import Metrics
 from rag.serve.service import Service
+from rag.serve.telemetry.metrics import Metrics
 
 LOOK_EVERY = 0.25  # seconds
 

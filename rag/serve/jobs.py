@@ -17,7 +17,7 @@ from indexes.errors import RagWrightError
 from indexes.ingest.report import Progress
 from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.library import Library
-from rag.serve.metrics import Metrics
+from rag.serve.telemetry.metrics import Metrics
 from rag.serve.wire import display_name, document_id
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]

@@ -23,11 +23,11 @@ from rag.retrieval.windows import merge_windows
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
-from rag.serve.metrics import Metrics
 from rag.serve.pools.fair import FairPool
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
-from rag.serve.spans import request_span
+from rag.serve.telemetry.metrics import Metrics
+from rag.serve.telemetry.spans import request_span
 from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
 

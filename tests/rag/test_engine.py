@@ -14,7 +14,7 @@ from llama_index.core.vector_stores import FilterOperator, MetadataFilter, Metad
 from indexes import Index
 from indexes.errors import SettingsError
 from rag import Settings, build_query_engine, build_retriever
-from rag.answer.check.refusal import RefusalModel
+from rag.answer.refusal.signals import RefusalModel
 from rag.llms import with_max_tokens
 
 LENS = "When was the lens of the lamp cut?"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from indexes.nodes.record import SentenceRecord
-from rag.answer.check.alignment import renamed
-from rag.answer.check.opposites import exclusive
-from rag.answer.check.polarity import clauses_of, denies
-from rag.answer.check.terms import Evidence, Term, share_held, terms_of
-from rag.answer.check.units import CURRENCIES
 from rag.answer.language import Language, detect_language
+from rag.answer.words.alignment import renamed
+from rag.answer.words.opposites import exclusive
+from rag.answer.words.polarity import clauses_of, denies
+from rag.answer.words.terms import Evidence, Term, share_held, terms_of
+from rag.answer.words.units import CURRENCIES
 from rag.retrieval.candidate import Passage
 
 NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence of the answer

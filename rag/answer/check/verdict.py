@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rag.answer.check.meaning import FAR, NEAR
-from rag.answer.check.polarity import yes_or_no
 from rag.answer.check.support import Claim, Finding, PassageSupport, Unit
-from rag.answer.check.terms import Evidence, share_held, terms_of
 from rag.answer.language import detect_language
+from rag.answer.words.polarity import yes_or_no
+from rag.answer.words.terms import Evidence, share_held, terms_of
 
 Status = Literal["cited", "matched", "moved", "unverified", "unsupported", "contradicted"]
 

@@ -61,7 +61,7 @@ def command(
     if reindex:
         if paths or prune or report is not None:
             raise click.UsageError("--reindex works on what is stored: it takes no PATH, no --prune and no --report.")
-        from rag.cli.commands.reindexing import move
+        from rag.cli.reindexing import move
 
         move(shared, keep_old=keep_old, dry_run=dry_run)
         return

@@ -59,7 +59,7 @@ def build_mcp(
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.types import ToolAnnotations
 
-    from rag.serve.metrics import package_version
+    from rag.serve.telemetry.metrics import package_version
 
     server = MCPServer(
         "ragwright", title="RagWright", instructions=INSTRUCTIONS, version=package_version(), log_level="WARNING"

@@ -14,7 +14,7 @@ from click.testing import Result
 from eval.answers.layouts import Kept
 from eval.tuning.refusals import figures, fit_refusals, held_out
 from indexes.errors import SettingsError, SourceError
-from rag.answer.check.refusal import read_refusal_file
+from rag.answer.refusal.signals import read_refusal_file
 
 
 def rows(number: int = 60, apart: float = 3.0, seed: int = 1) -> list[Kept]:

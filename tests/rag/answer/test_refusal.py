@@ -11,10 +11,10 @@ from llama_index.core.llms import MockLLM
 
 from indexes.errors import SettingsError
 from indexes.nodes.record import SentenceRecord
-from rag.answer.check.fitted import FITTED
-from rag.answer.check.refusal import RefusalModel, log_odds, read_refusal_file, refusal_model, share_in_passages
 from rag.answer.prompt.templates import AnswerPrompts
-from rag.answer.refusing import Written, decide, signals_of
+from rag.answer.refusal.fitted import FITTED
+from rag.answer.refusal.refusing import Written, decide, signals_of
+from rag.answer.refusal.signals import RefusalModel, log_odds, read_refusal_file, refusal_model, share_in_passages
 from rag.llms.llama_cpp import LlamaCpp
 from rag.llms.logprobs import logprob_options
 from rag.retrieval.candidate import Passage

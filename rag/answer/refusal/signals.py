@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import SettingsError
-from rag.answer.check.fitted import FITTED
 from rag.answer.check.support import PassageSupport
-from rag.answer.check.terms import terms_of
 from rag.answer.language import detect_language
+from rag.answer.refusal.fitted import FITTED
+from rag.answer.words.terms import terms_of
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from rag.answer.check.terms import ZH_NAMES, normal
+from rag.answer.words.terms import ZH_NAMES, normal
 
 COPIED = 0.6  # share of the claim's characters that stand in the sentence in the same order
 SHORTEST = 2  # characters of a name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.convert import FORMATS
+from eval.cli.commands.data.convert import FORMATS
 from eval.cli.options import cache_option, split_option, ticker
 from eval.report.table import table
 from rag.cli.options import Shared, setting, shared_options

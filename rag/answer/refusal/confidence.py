@@ -12,9 +12,9 @@ from typing import Any
 
 from rag.answer.check.meaning import FAR
 from rag.answer.check.support import NEIGHBOURHOOD, PassageSupport
-from rag.answer.check.terms import Evidence, Term, terms_of
 from rag.answer.check.verdict import Nearness
 from rag.answer.language import Language
+from rag.answer.words.terms import Evidence, Term, terms_of
 from rag.retrieval.candidate import Passage
 
 FLOOR = 0.34  # share of the question's terms: below it the passages speak of something else

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.check.numbers import numbers_in, parse_chinese, parse_english
+from rag.answer.words.numbers import numbers_in, parse_chinese, parse_english
 
 
 def values(text: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.check.terms import Evidence, share_held, terms_of
+from rag.answer.words.terms import Evidence, share_held, terms_of
 
 
 def keys(text: str) -> set[str]:

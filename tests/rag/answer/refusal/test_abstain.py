@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.check.abstain import says_not_found, too_weak
 from rag.answer.language import NOT_FOUND
+from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.settings import AnswerSettings
 
 REFUSALS_EN = [

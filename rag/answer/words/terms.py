@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Literal
 
 from indexes.text.characters import HAN, compatible, simplified, straight, visible, without_gaps
-from rag.answer.check.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, Number, numbers_in
 from rag.answer.language import words_of
+from rag.answer.words.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, Number, numbers_in
 
 Kind = Literal["word", "name", "number"]
 

@@ -10,11 +10,11 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms import LLM
 
-from rag.answer.check.abstain import says_not_found
-from rag.answer.check.refusal import RefusalModel, log_odds, share_in_passages
 from rag.answer.check.repetition import RESTART
 from rag.answer.language import Language
 from rag.answer.prompt.layouts import REFUSAL_START, with_refusal_line
+from rag.answer.refusal.abstain import says_not_found
+from rag.answer.refusal.signals import RefusalModel, log_odds, share_in_passages
 from rag.llms import with_max_tokens
 from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs
 from rag.retrieval.candidate import Passage
@@ -60,7 +60,7 @@ def signals_of(
     passages: Sequence[Passage],
     language: Language,
 ) -> dict[str, float | None]:
-    """Return the signals of ``rag.answer.check.refusal``. Asks the model once more, over the same prefix."""
+    """Return the signals of ``rag.answer.refusal.signals``. Asks the model once more, over the same prefix."""
     return {
         "allowed": _allowed(llm, messages, language),
         "logprob": mean_logprob(written.tokens),
