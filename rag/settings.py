@@ -58,6 +58,7 @@ class RerankSettings(SectionModel):
     hub: Literal["huggingface", "modelscope"] = Field(
         "huggingface", description="where a name that is no folder is fetched"
     )
+    trust_remote_code: bool = Field(False, description="run code that a model folder brings; read that code first")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
     depth: int = Field(50, ge=1, description="how many fused candidates are rescored")

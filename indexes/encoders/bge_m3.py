@@ -12,12 +12,14 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
+from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, unit_rows, with_prompt
@@ -54,6 +56,7 @@ class BgeM3:
 
     def __init__(self, settings: EncoderSettings) -> None:
         folder = model_folder(settings.model, hub=settings.hub, revision=settings.revision)
+        refuse_code(folder, settings.model, trusted=settings.trust_remote_code, section="encoder")
         self.model = settings.model
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(settings.dtype, self.device)
@@ -62,7 +65,8 @@ class BgeM3:
         self.prompts = {"query": settings.query_prompt or "", "document": settings.document_prompt or ""}
         self.weights = weights_digest(folder)
         self.lexical = LearnedLexical()
-        self._network, tokenizer = _load(folder, self.device, self.dtype)
+        self._network, tokenizer = _load(folder, self.device, self.dtype, settings.trust_remote_code)
+        check_vocabulary(tokenizer, self._network.get_input_embeddings().num_embeddings, model=self.model)
         self._folder = folder
         self._head = _load_head(folder, SPARSE, self._network.config.hidden_size, self.device)
         self._token_head: torch.nn.Linear | None = None  # loaded when it is asked for: no index needs it
@@ -73,6 +77,7 @@ class BgeM3:
         dropped = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
         self._dropped = np.array([i for i in dropped if i is not None], dtype=np.int64)
         self._lock = threading.Lock()
+        check_tells_apart(self.encode_documents(UNLIKE), model=self.model)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -166,14 +171,16 @@ def _term_weights(
     return [SparseVector(terms[a:b], largest[a:b]) for a, b in itertools.pairwise(ends)]
 
 
-def _load(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def _load(folder: Path, device: torch.device, dtype: torch.dtype, trusted: bool) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     try:
         with quiet_loading():
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-            network = AutoModel.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+            options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trusted}
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
+            network = AutoModel.from_pretrained(str(folder), **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
         raise EncoderError(
             f"the folder {folder} cannot be loaded as a model ({type(exc).__name__}: {_first_line(exc)})",
             remedy="give the folder that holds config.json, the weights and the tokenizer",

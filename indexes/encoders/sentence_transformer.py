@@ -10,17 +10,21 @@ import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 
 from indexes.encoders.base import Encoded
+from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import unit_rows, with_prompt
 from indexes.errors import EncoderError
 from indexes.settings.sections import EncoderSettings
+
+_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, UnpicklingError)
 
 
 class SentenceTransformerModel:
@@ -39,11 +43,12 @@ class SentenceTransformerModel:
     def __init__(self, settings: EncoderSettings, *, folder: Path | None = None, name: str | None = None) -> None:
         folder = folder or model_folder(settings.model, hub=settings.hub, revision=settings.revision)
         self.model = name or settings.model
+        refuse_code(folder, self.model, trusted=settings.trust_remote_code, section="encoder")
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(settings.dtype, self.device)
         self.budget = settings.batch_tokens
         self.dimensions = settings.dimensions
-        self._modules = self._load(folder)
+        self._modules = self._load(folder, settings.trust_remote_code)
         self._modules[0].to(self.dtype)  # what comes after the network is small: it stays in float32
         config = self._modules[0].auto_model.config
         self.prompts = choose_prompts(
@@ -64,6 +69,9 @@ class SentenceTransformerModel:
         self._width = int(_width(self._modules))
         self.dim = self.dimensions or self._width
         self._lock = threading.Lock()
+        rows = self._modules[0].auto_model.get_input_embeddings().num_embeddings
+        check_vocabulary(self._modules.tokenizer, rows, model=self.model)
+        check_tells_apart(self.embed(UNLIKE, query=False), model=self.model)
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         if not texts:
@@ -86,13 +94,16 @@ class SentenceTransformerModel:
         """As ``CountsTokens.count_tokens``, exact."""
         return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
 
-    def _load(self, folder: Path) -> Any:
+    def _load(self, folder: Path, trusted: bool) -> Any:
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 
         try:
             with quiet_loading():
-                modules = SentenceTransformer(str(folder), device=str(self.device), local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError) as exc:
+                modules = SentenceTransformer(
+                    str(folder), device=str(self.device), local_files_only=True, trust_remote_code=trusted
+                )
+        except (*_UNLOADABLE, SafetensorError) as exc:
             reason = (str(exc).strip().splitlines() or [""])[0]
             raise EncoderError(
                 f"'{self.model}' ({folder}) cannot be loaded as a sentence-transformers model "

@@ -33,6 +33,7 @@ class EncoderSettings(SectionModel):
         "huggingface", description="where a name that is no folder is fetched"
     )
     revision: str | None = Field(None, description="hub revision")
+    trust_remote_code: bool = Field(False, description="run code that a model folder brings; read that code first")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="auto: bfloat16 where the processor computes in it, float32 elsewhere"

@@ -17,6 +17,7 @@ import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.encoders.batching import token_batches
+from indexes.encoders.probe import check_vocabulary, refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
@@ -105,7 +106,11 @@ def load_cross_encoder(settings: RerankSettings) -> CrossEncoder:
     folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
     device = choose_device(settings.device, error=RerankerError)
     dtype = choose_dtype(settings.dtype, device, error=RerankerError)
-    network, tokenizer = _load(folder, settings.model, dtype)
+    trusted = settings.trust_remote_code
+    refuse_code(folder, settings.model, trusted=trusted, section="rerank", error=RerankerError)
+    network, tokenizer = _load(folder, settings.model, dtype, trusted)
+    rows = network.get_input_embeddings().num_embeddings
+    check_vocabulary(tokenizer, rows, model=settings.model, error=RerankerError)
     return CrossEncoder(
         network.to(device).eval(),
         tokenizer,
@@ -117,12 +122,12 @@ def load_cross_encoder(settings: RerankSettings) -> CrossEncoder:
     )
 
 
-def _load(folder: Path, model: str, dtype: Any) -> tuple[Any, Any]:
+def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
         architectures = config.architectures or []
         if not any(name.endswith("ForSequenceClassification") for name in architectures) or config.num_labels != 1:
             raise RerankerError(
@@ -133,8 +138,8 @@ def _load(folder: Path, model: str, dtype: Any) -> tuple[Any, Any]:
             )
         # Weights are read in their own format and converted once: use_fp16 of FlagReranker rounds them first.
         with quiet_loading():
-            network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+            network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, trust_remote_code=trusted)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
         raise RerankerError(
             f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
+from indexes.encoders.probe import refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
@@ -87,6 +88,8 @@ def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
         RerankerError: no such model, or no causal language model.
     """
     folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
+    trusted = settings.trust_remote_code
+    refuse_code(folder, settings.model, trusted=trusted, section="rerank", error=RerankerError)
     config = _config(folder, settings.model)
     kind = kind_of(config, settings.model)
     device = choose_device(settings.device, error=RerankerError)
@@ -95,6 +98,7 @@ def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
         "use_fp16": dtype == "torch.float16",
         "use_bf16": dtype == "torch.bfloat16",
         "devices": str(device),
+        "trust_remote_code": trusted,
         **_layers(kind, int(config.get("num_hidden_layers", 0))),
     }
     from FlagEmbedding import FlagLLMReranker, LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker

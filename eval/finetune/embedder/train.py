@@ -24,12 +24,14 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     """
     from sentence_transformers import SentenceTransformer
 
+    from indexes.encoders.probe import refuse_code
     from indexes.encoders.sentence_transformer import _checkpoint_prompts, _remembered_name
 
+    refuse_code(folder, name, trusted=False, section="encoder")
     device = choose_device(options.device)
     try:
         with quiet():
-            model = SentenceTransformer(str(folder), device=str(device), local_files_only=True)
+            model = SentenceTransformer(str(folder), device=str(device), local_files_only=True, trust_remote_code=False)
     except UNLOADABLE as error:
         raise EncoderError(
             f"'{name}' ({folder}) cannot be loaded as a sentence-transformers model ({reason_of(error)})",

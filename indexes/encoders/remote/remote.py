@@ -38,6 +38,7 @@ class RemoteModel:
     ) -> None:
         self.model = settings.model
         self.max_tokens = settings.max_tokens or 0
+        self._width: int | None = None  # of the vectors that came so far
         self.dimensions = settings.dimensions
         self.prompts = choose_prompts([self.model], query=settings.query_prompt, document=settings.document_prompt)
         self.server = JsonServer(
@@ -70,7 +71,17 @@ class RemoteModel:
             for row in self._batch(prompted[start : start + BATCH], start, truncated)
         ]
         dense = _stacked(rows, len(prompted), self.server.label)
+        self._check_width(dense.shape[1])
         return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, tuple(truncated))
+
+    def _check_width(self, width: int) -> None:
+        """A server that is given another model while a run goes on sends vectors that fit no others."""
+        if self._width not in (None, width):
+            raise EncoderError(
+                f"{self.server.label} sent vectors of {width} values, and of {self._width} before",
+                remedy="look whether its model was changed; then run again, with --reindex if it is to stay",
+            )
+        self._width = width
 
     def _batch(self, texts: list[str], start: int, truncated: list[int]) -> list[Any]:
         """Vectors of one batch; a batch refused for its length is halved until the long text stands alone."""
