@@ -191,6 +191,9 @@ class ServeSettings(SectionModel):
     sources_in_text: bool = Field(
         False, description="append the cited sources to a chat completion, for clients that show no sources"
     )
+    unsupported: Literal["mark", "drop", "extract"] = Field(
+        "drop", description="answer.unsupported for what the server answers: what was sent cannot be taken back"
+    )
     downloads: bool = Field(False, description="let the page offer the original files")
     feedback: bool = Field(False, description="keep what users say of answers, beside the store")
     dify_seconds: float = Field(4.5, gt=0, description="deadline of Dify's /retrieval, whose client gives up after 5 s")

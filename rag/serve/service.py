@@ -74,6 +74,8 @@ class Service:
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
         self.settings: Settings = library.settings
+        answer = self.settings.answer.model_copy(update={"unsupported": self.settings.serve.unsupported})
+        self._answering: Settings = self.settings.model_copy(update={"answer": answer})
         embedded = self.settings.store.url is None
         self.search_pool = FairPool(
             "search", SEARCH_THREADS["embedded" if embedded else "server"], SEARCH_QUEUE, self._waited
@@ -315,7 +317,7 @@ class Service:
         engine = build_query_engine(
             index,
             llm=_tuned(self.library.llm, question.model_options),
-            settings=self.settings,
+            settings=self._answering,
             hyde=question.hyde,
             rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
             filters=question.filters,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -42,7 +41,8 @@ def test_config_imports_no_model_library() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_the_shared_options_help_and_an_example(name: str) -> None:
-    command: click.Command = importlib.import_module(f"rag.cli.commands.{name}").command
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
     assert command.name == name
     assert command.short_help == COMMANDS[name]
     if isinstance(command, click.Group):

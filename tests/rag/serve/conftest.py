@@ -58,7 +58,7 @@ def library(served_store: Path) -> Iterator[Library]:
 class Kept(Library):
     """The shared library under other settings; closing an app does not close it."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:  # noqa: the parent opens a store
+    def __init__(self, library: Library, settings: Settings) -> None:
         self.__dict__.update(library.__dict__)
         self.settings = settings
         self.only = settings.serve.collections
