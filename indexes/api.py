@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
@@ -24,6 +24,9 @@ from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
 
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
 
 
@@ -32,7 +35,7 @@ def build_index(
     *,
     collection: str = "default",
     settings: IndexSettings | None = None,
-    encoder: Encoder | None = None,
+    encoder: Encoder | BaseEmbedding | None = None,
     client: Any = None,
     prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -45,7 +48,9 @@ def build_index(
         source: a file or folder, a list of them, LlamaIndex Documents, or nodes.
         collection: its name.
         settings: default: what rag.toml, ``RAG_*`` variables and the profile say.
-        encoder: an embedding model already loaded; default: built from ``settings.encoder``.
+        encoder: an embedding model already loaded: one of ours, or any LlamaIndex ``BaseEmbedding`` (dense vectors
+            from it, sparse ones from BM25). Default: built from ``settings.encoder``; where nothing names an encoder
+            and you have set LlamaIndex's ``Settings.embed_model``, that one, and ``Index.notes`` says so.
         client: a Qdrant client to use instead of ``settings.store``; it stays open after ``Index.close()``.
         prune: remove the documents of files that are gone from the folders of ``source``.
         progress: called now and then with a ``Progress``, from any thread.
@@ -63,6 +68,7 @@ def build_index(
         ...     print(index.count, index.report.skipped)
     """
     settings = settings or load(IndexSettings).settings
+    encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
     engine = open_engine(settings.store) if owns_client else as_engine(client)
     index: Index | None = None
@@ -83,6 +89,7 @@ def build_index(
             owns_client=owns_client,
             name=collection,
         )
+        index.notes = notes
         if store.is_empty():
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
         if encoder is not None:
@@ -102,7 +109,7 @@ def open_index(
     collection: str = "default",
     *,
     settings: IndexSettings | None = None,
-    encoder: Encoder | None = None,
+    encoder: Encoder | BaseEmbedding | None = None,
     client: Any = None,
     check_model: bool = True,
 ) -> Index:
@@ -118,6 +125,7 @@ def open_index(
         CollectionLockedError: another process has it open.
     """
     settings = settings or load(IndexSettings).settings
+    encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
     engine = open_engine(settings.store) if owns_client else as_engine(client)
     try:
@@ -132,6 +140,7 @@ def open_index(
             owns_client=owns_client,
             name=collection,
         )
+        index.notes = notes
         _finish_what_died(index, manifest)
         if encoder is not None or check_model:
             index.check_model()
@@ -168,6 +177,21 @@ def plan_index(
         return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
     finally:
         manifest.close()
+
+
+def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:
+    """The encoder of a call: the one given, else the one that the user has put into LlamaIndex's ``Settings``."""
+    from llama_index.core.settings import Settings as LlamaIndexSettings
+
+    from indexes.encoders.from_embedding import as_encoder
+
+    if encoder is not None:
+        return as_encoder(encoder, settings), []
+    # Its public property would build OpenAI's where none was set.
+    own = None if "encoder" in settings.model_fields_set else LlamaIndexSettings._embed_model
+    if own is None:
+        return None, []
+    return as_encoder(own, settings), [f"the encoder is LlamaIndex's Settings.embed_model ({own.model_name})"]
 
 
 def _finish_what_died(index: Index, manifest: Manifest) -> None:

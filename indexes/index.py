@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
+from indexes.engines import find_builder
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
@@ -25,13 +26,16 @@ from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
 
 if TYPE_CHECKING:
-    from llama_index.core import VectorStoreIndex
+    from llama_index.core import Document, VectorStoreIndex
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.chat_engine.types import BaseChatEngine
     from llama_index.core.retrievers import BaseRetriever
 
     from indexes.store.sentence_store import SentenceVectorStore
 
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
+CHANGED = ("added", "updated", "duplicate")  # what IngestReport says of a document that was not there as it is
 WINDOW = 3  # sentences on each side, as retrieval.window
 
 
@@ -56,6 +60,7 @@ class Index:
         self.name = name or store.name
         self.settings = settings
         self.report: IngestReport | None = None
+        self.notes: list[str] = []  # where the encoder comes from, if not from the settings
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client
@@ -243,6 +248,38 @@ class Index:
         return self.vector_store_index().as_retriever(
             similarity_top_k=depth, vector_store_query_mode=mode, alpha=alpha, **options
         )
+
+    # ---- as LlamaIndex's own indexes ----
+
+    def as_retriever(self, **options: Any) -> BaseRetriever:
+        """Return ``rag.build_retriever(index, ...)``; without that package a stock LlamaIndex retriever."""
+        build = find_builder("retriever")
+        return build(self, **options) if build else self.vector_store_index().as_retriever(**options)
+
+    def as_query_engine(self, **options: Any) -> BaseQueryEngine:
+        """Return ``rag.build_query_engine(index, ...)``; without that package a stock LlamaIndex query engine."""
+        build = find_builder("query")
+        return build(self, **options) if build else self.vector_store_index().as_query_engine(**options)
+
+    def as_chat_engine(self, **options: Any) -> BaseChatEngine:
+        """Return ``rag.build_chat_engine(index, ...)``; without that package a stock LlamaIndex chat engine."""
+        build = find_builder("chat")
+        return build(self, **options) if build else self.vector_store_index().as_chat_engine(**options)
+
+    def insert(self, document: Document) -> None:
+        """Read one LlamaIndex Document in; one of the same id is replaced."""
+        self.add([document])
+
+    def delete_ref_doc(self, ref_doc_id: str, **_: Any) -> None:
+        """Remove a document, as LlamaIndex names it."""
+        self.delete(ref_doc_id)
+
+    def refresh_ref_docs(self, documents: Sequence[Document]) -> list[bool]:
+        """Read the new and changed ones of these documents in, and return which those were."""
+        return [any(file.status in CHANGED for file in self.add([document]).files) for document in documents]
+
+    def __repr__(self) -> str:
+        return f"Index({self.name!r}, {self.count} sentences, {self.settings.encoder.model})"
 
     def close(self) -> None:
         """Flush and let go of the collection (another process may open it then)."""

@@ -12,10 +12,11 @@ from typing import Any, Literal, cast
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms import LLM
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import MetadataFilters
 
 from indexes.errors import LLMError
+from indexes.nodes.record import WINDOW_KEYS
 from indexes.text.characters import valid
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
 from rag.answer.check.meaning import Meaning
@@ -88,8 +89,12 @@ class AnswerSteps:
 
     # -- before the model ----------------------------------------------------------------------------------------
 
-    def prepare(self, question: str, filters: MetadataFilters | None, searched: str | None = None) -> Prepared:
-        question, searched = valid(question), valid(searched) if searched else None
+    def prepare(
+        self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None = None
+    ) -> Prepared:
+        bundle = searched if isinstance(searched, QueryBundle) else None
+        words = bundle.query_str if isinstance(searched, QueryBundle) else searched
+        question, searched = valid(question), valid(words) if words else None
         answer = self.settings.answer
         language = detect_language(question) if answer.language == "auto" else answer.language
         trace = Trace(question, searched=searched or question, language=language)
@@ -101,7 +106,7 @@ class AnswerSteps:
             if routing.failed:
                 trace.note(routing.reason, "routed")
             if not routing.retrieve and not routing.by_rule:
-                result = self.retriever.search(searched or question, filters, trace=trace)
+                result = self.retriever.search(bundle or searched or question, filters, trace=trace)
                 if speaks_of(question, self._passages(result)):
                     trace.note(
                         "the model said that the message needs no documents, but its words stand in them, so they are "
@@ -113,7 +118,7 @@ class AnswerSteps:
                 trace.note(f"answered without the documents, since {routing.reason}", "routed")
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
-        result = result or self.retriever.search(searched or question, filters, trace=trace)
+        result = result or self.retriever.search(bundle or searched or question, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages = self._passages(result)
         best = max((candidate.confidence for candidate in result.candidates), default=None)
@@ -388,6 +393,21 @@ class AnswerSteps:
 
 def passage_node(passage: Passage) -> NodeWithScore:
     """A passage as LlamaIndex shows sources: the whole window, with its place."""
-    metadata = {**passage.sentences[0].metadata, "citation": passage.number}
     hits = [sentence for sentence in passage.sentences if sentence.id in passage.hits] or passage.sentences
-    return NodeWithScore(node=TextNode(id_=hits[0].id, text=passage.text, metadata=metadata), score=passage.score)
+    best, text = hits[0], passage.text
+    node = TextNode(
+        id_=best.id,
+        text=text,
+        metadata={
+            **passage.sentences[0].metadata,
+            "citation": passage.number,
+            "window": text,
+            "original_text": best.text,
+        },
+        excluded_embed_metadata_keys=[*WINDOW_KEYS],
+        excluded_llm_metadata_keys=[*WINDOW_KEYS],
+        start_char_idx=passage.sentences[0].start,
+        end_char_idx=passage.sentences[-1].end,
+        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=best.doc_id)},
+    )
+    return NodeWithScore(node=node, score=passage.score)

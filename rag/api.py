@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
 from llama_index.core.llms import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.settings import Settings as LlamaIndexSettings
 from llama_index.core.vector_stores import MetadataFilters
 
 from indexes import Index
@@ -24,6 +25,9 @@ from rag.settings import LLMSettings, Settings, load_settings
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
+
+
+LANGUAGES = LLMSettings.model_fields["languages"].default
 
 
 class Options(TypedDict, total=False):
@@ -52,6 +56,8 @@ def build_query_engine(
     hyde: str | None = None,
     rerank: BaseNodePostprocessor | bool | None = None,
     filters: MetadataFilters | None = None,
+    node_postprocessors: Sequence[BaseNodePostprocessor] = (),
+    similarity_top_k: int | None = None,
     streaming: bool = False,
     text_qa_template: BasePromptTemplate | None = None,
     **options: Unpack[Options],
@@ -60,11 +66,15 @@ def build_query_engine(
 
     Args:
         index: from ``indexes.build_index`` or ``indexes.open_index``.
-        llm: any LlamaIndex LLM; default: built from ``settings.llm`` (provider "none" answers extractively).
+        llm: any LlamaIndex LLM; it is asked in every language. Default: built from ``settings.llm`` (provider "none"
+            answers extractively); where nothing names ``llm.*`` and you have set LlamaIndex's ``Settings.llm``, that
+            one, and a note says so.
         settings: default: those the index was opened with where they are a whole tree, else ``load_settings()``.
         hyde: "off", "on" or "auto".
         rerank: a LlamaIndex node postprocessor, False for none, None for what ``settings.rerank`` says.
         filters: metadata filters for every question.
+        node_postprocessors: further LlamaIndex node postprocessors, after the reranker; their order is kept.
+        similarity_top_k: LlamaIndex's name of ``top_n``, the passages that the answer reads.
         streaming: ``query`` returns a StreamingResponse.
         text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` instead of ours, in both languages;
             ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
@@ -80,10 +90,19 @@ def build_query_engine(
         >>> from rag import build_query_engine  # doctest: +SKIP
         >>> print(build_query_engine(open_index()).query("How do I start?"))  # doctest: +SKIP
     """
-    settings = _effective(index, settings, hyde, options)
+    if similarity_top_k is not None:
+        options = {"top_n": similarity_top_k, **options}
+    settings = _base(index, settings)
+    note = None
+    if llm is None:
+        llm, note = _users_llm(settings)
+    settings = _effective(settings, hyde, options)
     settings = settings.model_copy(update={"llm": _named(settings.llm, llm)})
     llm = guarded(llm) if llm is not None else build_llm(settings.llm)
-    retriever = build_retriever(index, settings=settings, llm=llm, rerank=rerank, filters=filters)
+    retriever = build_retriever(
+        index, settings=settings, llm=llm, rerank=rerank, filters=filters, node_postprocessors=node_postprocessors
+    )
+    retriever.notes = [note] if note else []
     return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming, text_qa_template=text_qa_template)
 
 
@@ -95,19 +114,30 @@ def build_retriever(
     hyde: str | None = None,
     rerank: BaseNodePostprocessor | bool | None = None,
     filters: MetadataFilters | None = None,
+    node_postprocessors: Sequence[BaseNodePostprocessor] = (),
+    similarity_top_k: int | None = None,
     **options: Unpack[Options],
 ) -> HybridRetriever:
     """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
 
-    Arguments as for ``build_query_engine``; ``llm`` is needed for HyDE only.
+    Arguments as for ``build_query_engine``; ``llm`` is needed for HyDE only; ``similarity_top_k`` is the number of
+    nodes that ``retrieve`` returns at most.
     """
-    settings = _effective(index, settings, hyde, options)
+    settings = _effective(_base(index, settings), hyde, options)
     reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
     writer = None
     if settings.hyde.mode != "off":
         llm = guarded(llm) if llm is not None else build_llm(settings.llm)
         writer = _hypothesis_writer(llm, settings) if llm is not None else None
-    return HybridRetriever(index, settings=settings, reranker=reranker, write_hypothesis=writer, filters=filters)
+    return HybridRetriever(
+        index,
+        settings=settings,
+        reranker=reranker,
+        write_hypothesis=writer,
+        filters=filters,
+        node_postprocessors=node_postprocessors,
+        limit=similarity_top_k,
+    )
 
 
 def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
@@ -115,11 +145,26 @@ def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
     return RagChatEngine(build_query_engine(index, **options))
 
 
-def _effective(index: Index, settings: Settings | None, hyde: str | None, options: Mapping[str, Any]) -> Settings:
+def _base(index: Index, settings: Settings | None) -> Settings:
+    if settings is not None:
+        return settings
+    own: IndexSettings = index.settings
+    return own if isinstance(own, Settings) else load_settings()
+
+
+def _users_llm(settings: Settings) -> tuple[LLM | None, str | None]:
+    """The LLM that the user has put into LlamaIndex's ``Settings``, where no setting of ours names one; and the note.
+
+    The private field is read because the public one would build OpenAI's where none was set.
+    """
+    llm = None if "llm" in settings.model_fields_set else LlamaIndexSettings._llm
+    if llm is None:
+        return None, None
+    return llm, f"the language model is LlamaIndex's Settings.llm ({llm.metadata.model_name})"
+
+
+def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any]) -> Settings:
     """The settings with a call's own options laid over them."""
-    if settings is None:
-        own: IndexSettings = index.settings
-        settings = own if isinstance(own, Settings) else load_settings()
     changes: dict[str, dict[str, Any]] = {}
     for name, value in options.items():
         if name in _RETRIEVAL_OPTIONS:
@@ -147,10 +192,14 @@ def _effective(index: Index, settings: Settings | None, hyde: str | None, option
 
 def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
     """The section with the name of the model that answers: prompt and refusals are chosen by it."""
-    if llm is None:
-        return named_model(settings)
-    name = llm.metadata.model_name
-    return settings if name in ("", "unknown") else settings.model_copy(update={"model": name})
+    own = named_model(settings)
+    if llm is None or llm.metadata.model_name == own.model:
+        return own
+    # Another model than the settings name: the languages that they give theirs are not this one's.
+    changed: dict[str, Any] = {"languages": LANGUAGES}
+    if llm.metadata.model_name not in ("", "unknown"):
+        changed["model"] = llm.metadata.model_name
+    return settings.model_copy(update=changed)
 
 
 def _hypothesis_writer(llm: LLM, settings: Settings) -> HypothesisWriter:

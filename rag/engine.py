@@ -81,25 +81,29 @@ class RagQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         if self.streaming:
-            stream = self.stream(query_bundle.query_str)
+            stream = AnswerStream(self, query_bundle.query_str, searched=_transformed(query_bundle))
             return StreamingResponse(
                 response_gen=cast(Any, stream.tokens()),
                 source_nodes=stream.source_nodes,
                 metadata=stream.metadata,
             )
-        return self.answer(query_bundle.query_str)
+        return self.answer(query_bundle.query_str, searched=_transformed(query_bundle))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         if self.streaming:
-            stream = await asyncio.to_thread(self.stream, query_bundle.query_str)
+            stream = await asyncio.to_thread(
+                AnswerStream, self, query_bundle.query_str, searched=_transformed(query_bundle)
+            )
             return AsyncStreamingResponse(
                 response_gen=cast(Any, stream.atokens()),
                 source_nodes=stream.source_nodes,
                 metadata=stream.metadata,
             )
-        return await self.aanswer(query_bundle.query_str)
+        return await self.aanswer(query_bundle.query_str, searched=_transformed(query_bundle))
 
-    def answer(self, question: str, filters: MetadataFilters | None = None, *, searched: str | None = None) -> Response:
+    def answer(
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryBundle | None = None
+    ) -> Response:
         """The whole answer at once. ``searched``: what to search instead of ``question`` (a chat's condensed one)."""
         prepared = self.steps.prepare(question, filters, searched)
         text, failure = "", None
@@ -112,7 +116,7 @@ class RagQueryEngine(BaseQueryEngine):
         return self.steps.finish(prepared, text, failure)
 
     async def aanswer(
-        self, question: str, filters: MetadataFilters | None = None, *, searched: str | None = None
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryBundle | None = None
     ) -> Response:
         """``answer`` without blocking the event loop: encoder, engine and model work in a thread meanwhile."""
         return await asyncio.to_thread(self.answer, question, filters, searched=searched)
@@ -129,6 +133,11 @@ class RagQueryEngine(BaseQueryEngine):
         return {}
 
 
+def _transformed(bundle: QueryBundle) -> QueryBundle | None:
+    """The bundle of a query transform (HyDE) that has something else to search with than the question's words."""
+    return bundle if bundle.custom_embedding_strs or bundle.embedding is not None else None
+
+
 class AnswerStream:
     """One streamed answer. Retrieval has run when it is made; ``tokens()`` starts the model.
 
@@ -141,7 +150,7 @@ class AnswerStream:
         question: str,
         filters: MetadataFilters | None = None,
         *,
-        searched: str | None = None,
+        searched: str | QueryBundle | None = None,
         on_end: Callable[[Response], None] | None = None,
     ) -> None:
         self._engine = engine

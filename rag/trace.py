@@ -14,6 +14,7 @@ NoteKind = Literal[
     "question_cut",  # the question is longer than the encoder reads
     "hyde",  # HyDE was used
     "hyde_failed",  # HyDE was wanted and could not be used
+    "rerank_failed",  # the reranker failed, and the fused order stands
     "passage_cut",  # the reranker could not read passages to their end
     "rerank_blended",  # the order is not the reranker's alone
     "context",  # passages were left out of the prompt
@@ -28,6 +29,7 @@ NoteKind = Literal[
     "unsupported",  # sentences that no passage supports, or another one than was cited
     "other_language",  # the language model answered in another language than asked
     "not_found",  # why the documents hold no answer
+    "settings",  # which model of the user's own is asked
     "other",
 ]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)

@@ -16,6 +16,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL namespace
 STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
 FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
+WINDOW_KEYS = ("window", "original_text")  # metadata as LlamaIndex's window parser names it; never stored
 CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
 
 
@@ -143,6 +144,8 @@ class SentenceRecord:
         """Read back a node. A node of another parser takes its place from ``position`` (its order in the list)."""
         metadata = dict(node.metadata)
         structure = {key: metadata.pop(key) for key in STRUCTURE_KEYS if key in metadata}
+        for key in WINDOW_KEYS:
+            metadata.pop(key, None)
         return cls(
             doc_id=node.ref_doc_id or node.node_id,
             position=structure.get("position", position if position is not None else 0),

@@ -18,17 +18,20 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from llama_index.core.schema import Document
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import BaseNode, Document, TextNode
 from pydantic import Field
 
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
-from indexes.nodes.record import SentenceRecord, dense_text
+from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, dense_text, join_records
 from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sliding_sentences import in_order, section_metadata, spans_of, window_of
 from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
 from indexes.nodes.tables import caption_before, iter_rows
 from indexes.readers.stream import DocumentStream
 from indexes.text.sentences import MAX_CHARS
+
+WINDOW_SIZE = 3  # LlamaIndex's default
 
 
 def iter_records(
@@ -133,17 +136,57 @@ def context_before(kind: str, metadata: dict[str, object], contextual: str) -> s
 class SentenceWindowNodeParser(RecordNodeParser):
     """LlamaIndex node parser: one node a sentence, with the ids and keys of ``SentenceRecord.to_node()``.
 
-    Windows are not copied into the nodes; they are fetched at query time. Use it where LlamaIndex takes a
-    transformation, for example ``IngestionPipeline(transformations=[SentenceWindowNodeParser.from_defaults()])``.
+    A sentence is stored once and its window fetched when it is found, so windows are not copied into the nodes, unless
+    ``from_defaults`` is asked for them as LlamaIndex's parser is (``window_size=3``): then ``metadata`` holds
+    ``window`` and ``original_text``, which our store leaves out again when such nodes are added.
+
+    Use it where LlamaIndex takes a transformation, for example
+    ``IngestionPipeline(transformations=[SentenceWindowNodeParser.from_defaults()])``.
     """
 
     max_chars: int = Field(default=MAX_CHARS, ge=1, description="longest sentence in characters")
 
+    window_size: int = Field(default=0, ge=0, description="sentences on each side in metadata; 0 copies no windows")
+    window_metadata_key: str = Field(default=WINDOW_KEYS[0], description="metadata key of the window")
+    original_text_metadata_key: str = Field(default=WINDOW_KEYS[1], description="metadata key of the sentence")
+
     @classmethod
     def from_defaults(
-        cls, max_chars: int = MAX_CHARS, include_metadata: bool = True, include_prev_next_rel: bool = True
+        cls,
+        max_chars: int = MAX_CHARS,
+        include_metadata: bool = True,
+        include_prev_next_rel: bool = True,
+        window_size: int | None = None,
+        window_metadata_key: str | None = None,
+        original_text_metadata_key: str | None = None,
+        callback_manager: CallbackManager | None = None,
     ) -> SentenceWindowNodeParser:
-        return cls(max_chars=max_chars, include_metadata=include_metadata, include_prev_next_rel=include_prev_next_rel)
+        """Build the parser with the arguments of LlamaIndex's; any ``window_...`` among them asks for windows."""
+        asked = window_size, window_metadata_key, original_text_metadata_key
+        size = WINDOW_SIZE if window_size is None else window_size
+        return cls(
+            max_chars=max_chars,
+            include_metadata=include_metadata,
+            include_prev_next_rel=include_prev_next_rel,
+            window_size=0 if asked == (None, None, None) else size,
+            window_metadata_key=window_metadata_key or WINDOW_KEYS[0],
+            original_text_metadata_key=original_text_metadata_key or WINDOW_KEYS[1],
+            callback_manager=callback_manager or CallbackManager([]),
+        )
+
+    def _nodes_of(self, node: BaseNode) -> list[TextNode]:
+        nodes = super()._nodes_of(node)
+        if not self.window_size:
+            return nodes
+        keys = [self.window_metadata_key, self.original_text_metadata_key]
+        records = [SentenceRecord.from_node(sentence) for sentence in nodes]
+        for place, (sentence, record) in enumerate(zip(nodes, records, strict=True)):
+            around = records[max(0, place - self.window_size) : place + self.window_size + 1]
+            window = join_records([other for other in around if other.section == record.section])
+            sentence.metadata.update(dict(zip(keys, (window, record.text), strict=True)))
+            sentence.excluded_embed_metadata_keys += keys
+            sentence.excluded_llm_metadata_keys += keys
+        return nodes
 
     @classmethod
     def class_name(cls) -> str:

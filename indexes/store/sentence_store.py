@@ -24,7 +24,7 @@ from qdrant_client.http import models
 
 from indexes.encoders.base import Encoder, SparseVector
 from indexes.errors import StoreError
-from indexes.nodes.record import SentenceRecord
+from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records
 from indexes.store.client import as_engine
 from indexes.store.collection import Collection
 from indexes.store.filters import both, to_qdrant_filter
@@ -46,6 +46,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
             (``retrieval.score_both``).
         rrf_k: RRF's constant.
         sparse_window: sentences on each side that an added node's sparse vector sees (``sparse.window``).
+        window: sentences on each side in a found node's ``metadata["window"]``.
     """
 
     stores_text: bool = True
@@ -55,6 +56,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
     score_both: bool = True
     rrf_k: int = 60
     sparse_window: int = 3
+    window: int = 3
     _collection: Collection = PrivateAttr()
     _encoder: Encoder | None = PrivateAttr()
 
@@ -112,10 +114,20 @@ class SentenceVectorStore(BasePydanticVectorStore):
         kept = {"dense": top_k, "sparse": sparse_k}.get(method, query.hybrid_top_k or top_k)
         best = found[:kept]
         return VectorStoreQueryResult(
-            nodes=[SentenceRecord.from_payload(hit.payload).to_node() for hit in best],
+            nodes=self._windowed([SentenceRecord.from_payload(hit.payload) for hit in best]),
             similarities=[hit.score for hit in best],
             ids=[hit.id for hit in best],
         )
+
+    def _windowed(self, records: list[SentenceRecord]) -> list[TextNode]:
+        """Nodes with ``window`` and ``original_text``, for LlamaIndex's MetadataReplacementPostProcessor."""
+        windows = self._collection.windows(records, self.window)
+        nodes = [record.to_node() for record in records]
+        for record, node in zip(records, nodes, strict=True):
+            node.metadata.update(window=join_records(windows[record.id]), original_text=record.text)
+            node.excluded_embed_metadata_keys += WINDOW_KEYS
+            node.excluded_llm_metadata_keys += WINDOW_KEYS
+        return nodes
 
     def _dense(self, query: VectorStoreQuery) -> np.ndarray[Any, Any]:
         if query.query_embedding is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llama_index.core.schema import NodeWithScore
 
-from indexes.nodes.record import SentenceRecord, join_records
+from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records
 from indexes.store.search import HybridHit
 from rag.trace import CandidateTrace
 
@@ -67,9 +67,9 @@ class Candidate:
         """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
         node = self.record.to_node()
         if self.window is not None:
-            node.metadata["window"] = self.window
-            node.excluded_embed_metadata_keys.append("window")
-            node.excluded_llm_metadata_keys.append("window")
+            node.metadata.update(window=self.window, original_text=self.record.text)
+            node.excluded_embed_metadata_keys += WINDOW_KEYS
+            node.excluded_llm_metadata_keys += WINDOW_KEYS
         return NodeWithScore(node=node, score=self.score)
 
     def to_trace(self) -> CandidateTrace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from indexes import Index
 from indexes.encoders.base import SparseVector
+from indexes.errors import RerankerError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.hyde import HypothesisWriter, looks_weak, widen
-from rag.retrieval.rerank import rerank
+from rag.retrieval.hyde import HypothesisWriter, looks_weak, widen, widened_vector
+from rag.retrieval.rerank import postprocess, rerank
 from rag.settings import Settings
 from rag.trace import Trace
 
@@ -50,6 +52,8 @@ class HybridRetriever(BaseRetriever):
         settings: ``retrieval``, ``hyde`` and ``rerank`` are read.
         reranker: any LlamaIndex node postprocessor; ours (``rag.rerankers``) also keep the raw score.
         write_hypothesis: writes HyDE's documents; needed where ``settings.hyde.mode`` is not "off".
+        node_postprocessors: further ones, after the reranker; their order is kept.
+        limit: most nodes that ``retrieve`` returns.
     """
 
     def __init__(
@@ -60,8 +64,13 @@ class HybridRetriever(BaseRetriever):
         reranker: Any = None,
         write_hypothesis: HypothesisWriter | None = None,
         filters: MetadataFilters | None = None,
+        node_postprocessors: Sequence[Any] = (),
+        limit: int | None = None,
     ) -> None:
         super().__init__()
+        self.node_postprocessors = list(node_postprocessors)
+        self.limit = limit
+        self.notes: list[str] = []  # of how it was built: they stand in every trace
         self.index = index
         self.settings = settings
         self.reranker = reranker
@@ -69,7 +78,7 @@ class HybridRetriever(BaseRetriever):
         self._write_hypothesis = write_hypothesis
 
     def search(
-        self, question: str, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+        self, question: str | QueryBundle, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
         """Run every stage for one question and return all that is known of it.
 
@@ -77,9 +86,12 @@ class HybridRetriever(BaseRetriever):
             filters: LlamaIndex metadata filters, applied to both legs; default: those of the constructor.
             trace: one to write into (the engine's); default: a new one.
         """
-        question = valid(question)
+        bundle = question if isinstance(question, QueryBundle) else QueryBundle(question)
+        question = valid(bundle.query_str)
         trace = trace or Trace(question)
         settings, filters = self.settings, filters or self.filters
+        for note in (*self.index.notes, *self.notes):
+            trace.note(note, "settings")
         if filters is not None:
             for note in unknown_keys(self.index.store, filters):
                 trace.note(note)
@@ -104,10 +116,13 @@ class HybridRetriever(BaseRetriever):
             settings=settings.hyde,
             trace=trace,
         )
-        if settings.hyde.mode == "on":
+        replaced = self._of_bundle(bundle, question, dense, trace)
+        if replaced is not None:
+            dense = replaced
+        elif settings.hyde.mode == "on":
             dense = hyde()
         candidates = self._found(dense, sparse, filters, trace)
-        if settings.hyde.mode == "auto":
+        if settings.hyde.mode == "auto" and replaced is None:
             both = settings.retrieval.fusion not in ("dense", "sparse") and sparse is not None
             reason = looks_weak(candidates, weak_below=settings.hyde.weak_below, both_legs=both)
             if reason:
@@ -122,9 +137,30 @@ class HybridRetriever(BaseRetriever):
         if self.reranker is not None and candidates:
             with trace.stage("rerank"):
                 kept = candidates[: settings.rerank.depth]
-                candidates = rerank(self.reranker, question, kept, settings.rerank, trace)
+                try:
+                    candidates = rerank(self.reranker, question, kept, settings.rerank, trace)
+                except RerankerError as error:
+                    trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
+        for postprocessor in self.node_postprocessors:
+            with trace.stage("postprocess"):
+                candidates = postprocess(postprocessor, question, candidates, trace)
         trace.candidates = [candidate.to_trace() for candidate in candidates]
         return SearchResult(question, candidates, windows, trace)
+
+    def _of_bundle(
+        self, bundle: QueryBundle, question: str, dense: NDArray[np.float32], trace: Trace
+    ) -> NDArray[np.float32] | None:
+        """The dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE)."""
+        if bundle.embedding is not None:
+            vector = np.asarray(bundle.embedding, dtype=np.float32)
+            return vector / (float(np.linalg.norm(vector)) or 1.0)
+        texts = [valid(text) for text in bundle.custom_embedding_strs or [] if text.strip()]
+        others = [text for text in texts if text != question]
+        if not others:
+            return None
+        trace.hypothetical.extend(others)
+        with trace.stage("encode"):
+            return widened_vector(self.index.encoder, dense, others, keep_question=question in texts)
 
     def _found(
         self,
@@ -140,7 +176,7 @@ class HybridRetriever(BaseRetriever):
         return [Candidate.of_hit(hit) for hit in hits[: retrieval.top_k]]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [candidate.to_node() for candidate in self.search(query_bundle.query_str).candidates]
+        return [candidate.to_node() for candidate in self.search(query_bundle).candidates[: self.limit]]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # The encoder and the embedded engine compute; a thread keeps the event loop free meanwhile.

@@ -29,7 +29,8 @@ def rerank(
             candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
             candidate.score = candidate.rerank_score
         _blend(candidates, settings, trace)
-        return sorted(candidates, key=lambda c: (-c.order, c.id))
+        ordered = sorted(candidates, key=lambda c: (-c.order, c.id))
+        return ordered[: getattr(reranker, "top_n", None)]
     by_id = {candidate.id: candidate for candidate in candidates}
     nodes = [_as_node(candidate, read_window) for candidate in candidates]
     kept = []
@@ -39,6 +40,27 @@ def rerank(
         kept.append(candidate)
     if _blend(kept, settings, trace):
         kept.sort(key=lambda c: (-c.order, c.id))
+    return kept
+
+
+def postprocess(postprocessor: Any, question: str, candidates: list[Candidate], trace: Trace) -> list[Candidate]:
+    """Return what a LlamaIndex node postprocessor keeps, in its order and with its scores.
+
+    Nodes that it adds are none of the candidates and are left out, with a note.
+    """
+    by_id = {candidate.id: candidate for candidate in candidates}
+    nodes = [candidate.to_node() for candidate in candidates]
+    kept, added = [], 0
+    for node in postprocessor.postprocess_nodes(nodes, query_bundle=QueryBundle(question)):
+        candidate = by_id.pop(node.node.node_id, None)
+        if candidate is None:
+            added += 1
+            continue
+        if node.score is not None:
+            candidate.score = float(node.score)
+        kept.append(candidate)
+    if added:
+        trace.note(f"{type(postprocessor).__name__} added {added} nodes, which were left out")
     return kept
 
 

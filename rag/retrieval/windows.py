@@ -31,7 +31,7 @@ class _Run:
 def merge_windows(
     candidates: Sequence[Candidate], windows: Mapping[str, Sequence[SentenceRecord]], *, limit: int
 ) -> list[Passage]:
-    """Merge ranked candidates' windows into at most ``limit`` passages, numbered from 1 by best score.
+    """Merge ranked candidates' windows into at most ``limit`` passages, numbered from 1 in the candidates' order.
 
     Windows of one document and section that overlap or touch become one passage: its score is the best of its hits,
     its hits are the ids of all candidates in it, best first. Candidates are taken in rank order until the next one
@@ -70,7 +70,7 @@ def merge_windows(
                 run.score = max(run.score, candidate.score)
 
     order = {candidate.id: rank for rank, candidate in reversed(list(enumerate(candidates)))}
-    merged = sorted((run for runs in sections.values() for run in runs), key=lambda run: (-run.score, run.rank))
+    merged = sorted((run for runs in sections.values() for run in runs), key=lambda run: run.rank)
     return [
         Passage(
             number=number,

@@ -120,7 +120,9 @@ def test_without_an_llm_the_answer_is_the_documents_own_sentences(engine: Any) -
 
 
 def test_a_model_that_does_not_read_the_language_is_not_asked(engine: Any, scripted: Any, settings: Settings) -> None:
-    english = settings.model_copy(update={"llm": settings.llm.model_copy(update={"languages": ("en",)})})
+    english = settings.model_copy(
+        update={"llm": settings.llm.model_copy(update={"model": "fake", "languages": ("en",)})}
+    )
     llm = scripted("never")
     response = engine(llm, settings=english).query("春茶什么时候采摘？")
     assert response.metadata["status"] == "extractive"
