@@ -93,7 +93,7 @@ class AnswerSteps:
         self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None = None
     ) -> Prepared:
         bundle = searched if isinstance(searched, QueryBundle) else None
-        words = bundle.query_str if isinstance(searched, QueryBundle) else searched
+        words = searched.query_str if isinstance(searched, QueryBundle) else searched
         question, searched = valid(question), valid(words) if words else None
         answer = self.settings.answer
         language = detect_language(question) if answer.language == "auto" else answer.language
