@@ -14,6 +14,9 @@ from indexes.nodes.cutting import Limits, pieces
 from indexes.text.sentences import Span
 
 LABEL_CHARS = 120  # of a caption or heading before a row
+LEAST_CHARS = 8  # a label or header is never cut to less
+HEAD_CHARS = 2000  # of the Markdown head that each row keeps
+FRAME = 0.5  # share of what the encoder reads that label and header may take
 _BAR = re.compile(r"(?<!\\)\|")
 _CAPTION = re.compile(r"^(?:表格?|附表|续表|Table|TABLE|Tab\.)\s*[A-Z]?[\d一二三四五六七八九十]+[^\n]{0,100}$")
 
@@ -56,11 +59,33 @@ def iter_rows(text: str, start: int, end: int, *, label: str, limits: Limits, pr
         if line is None:
             yield Row(first.start, first.start + len(head), _sentence(label, headers, []), head, None)
             return
+        head = _bounded_head(head, headers)
+        label, headers = _bounded(label, headers, limits, prefix)
     elif line is None or not _is_rule(text, line):
         yield from _row(text, first, headers, head, label, limits, prefix)
     while line is not None:
         yield from _row(text, line, headers, head, label, limits, prefix)
         line = next(lines, None)
+
+
+def _bounded(label: str, headers: list[str], limits: Limits, prefix: str) -> tuple[str, list[str]]:
+    """Label and headers no longer than leaves room for values: they stand before every piece of every row."""
+    chars = LABEL_CHARS
+    while True:
+        shorter, cut = " ".join(label.split())[:chars], [header[:chars] for header in headers]
+        frame = f"{prefix}{shorter} — {max(cut, key=len, default='')}: "
+        if chars <= LEAST_CHARS or (limits.tokens_over(frame) <= FRAME and len(frame) <= limits.max_chars * FRAME):
+            return shorter, cut
+        chars //= 2
+
+
+def _bounded_head(head: str, headers: list[str]) -> str:
+    """The head as each row keeps it; a very long one with its cells cut."""
+    if len(head) <= HEAD_CHARS:
+        return head
+    chars = max(LEAST_CHARS, HEAD_CHARS // max(len(headers), 1))
+    cells = " | ".join(header[:chars].replace("|", "\\|") for header in headers)
+    return f"| {cells} |\n|{' --- |' * len(headers)}"
 
 
 def caption_before(text: str, start: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 MAX_SPAN = 1000
 MAX_COLUMNS = 512
+COPY_CHARS = 300  # of a merged cell, where it is repeated
+ALL_COPIES = 200_000  # characters of all repeated cells of a table
 _NONE: frozenset[int] = frozenset()
 
 
@@ -65,6 +67,19 @@ class Row:
         return cells
 
 
+@dataclass(slots=True)
+class _Copies:
+    """The words of merged cells as they are repeated: a few lines of HTML may ask for a million copies of a page."""
+
+    chars: int = 0
+
+    def of(self, text: str) -> str:
+        if len(text) > COPY_CHARS:
+            text = text[: COPY_CHARS - 1] + "…"
+        self.chars += len(text)
+        return text if self.chars <= ALL_COPIES else ""
+
+
 def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
     """Rows of cells with spans as rows with a cell for each column.
 
@@ -72,6 +87,7 @@ def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
         rows: (number, cells, whether the file calls the row a head); a span that a row above has opened takes its
             columns by itself.
     """
+    copies = _Copies()
     below: dict[int, tuple[int, str, bool]] = {}  # column: rows still to fill, words, goes on from the left
     for number, cells, head in rows:
         words: list[str] = []
@@ -89,7 +105,7 @@ def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
                     below[column] = (left - 1, text, beside)
                 else:
                     del below[column]
-                words.append(text)
+                words.append(copies.of(text))
 
         for cell in cells:
             fill()
@@ -101,7 +117,7 @@ def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
                     across.add(column)
                 if cell.down > 1:
                     below[column] = (min(cell.down, MAX_SPAN) - 1, text, step > 0)
-                words.append(text)
+                words.append(copies.of(text) if step else text)
         fill()
         worded = [cell for cell in cells if cell.text]
         yield Row(

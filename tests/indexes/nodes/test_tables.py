@@ -5,9 +5,11 @@ from __future__ import annotations
 from llama_index.core import Document
 
 from indexes.nodes import SentenceRecord, iter_records
+from indexes.nodes.cutting import Limits
 from indexes.nodes.record import dense_text, join_records
-from indexes.nodes.tables import cells_of
+from indexes.nodes.tables import cells_of, iter_rows
 from indexes.readers.outline import Section, make_document
+from indexes.readers.tables.cells import Cell, spread
 from rag.retrieval.candidate import Passage
 
 HEAD = "| 名称 | 价格 |\n| --- | --- |"
@@ -79,3 +81,22 @@ def test_dense_text_puts_the_place_before_a_sentence() -> None:
     deep = SentenceRecord("d", 0, "X.", metadata={"heading": " > ".join(["很长的标题" * 10] * 5)})
     assert len(dense_text(deep, "heading")) < 170
     assert dense_text(SentenceRecord("d", 0, "X."), "heading") == "X."
+
+
+def test_a_head_longer_than_the_encoder_reads_leaves_room_for_values() -> None:
+    long = "very long head " * 150
+    limits = Limits(max_tokens=64, count_tokens=lambda texts: [len(text.split()) + 2 for text in texts])
+    markdown = f"| {long} | {long} |\n| --- | --- |\n" + "| some words here | and some more |\n" * 20
+    found = list(iter_rows(markdown, 0, len(markdown), label="a label " * 40, limits=limits))
+    assert len(found) <= 40
+    assert all(len(row.text) < 400 and len(row.head or "") < 2200 for row in found)
+    assert all("some" in row.text for row in found)
+
+
+def test_copies_of_merged_cells_are_bounded() -> None:
+    table = [(0, [Cell("x" * 5000, across=40, down=900), Cell("own")], False)]
+    table += [(0, [Cell(f"row {number}")], False) for number in range(900)]
+    rows = list(spread(table))
+    assert rows[0].cells[0] == "x" * 5000
+    assert rows[-1].cells[-1] == "row 899"
+    assert sum(len(cell) for row in rows for cell in row.cells) < 250_000

@@ -112,6 +112,14 @@ def test_ollama_faults_are_sentences(fake_server: Callable, answer: tuple[int, A
         ollama(server.url).embed(["fog", "mist"], query=False)
 
 
+def test_a_server_whose_vectors_change_length_is_named(fake_server: Callable) -> None:
+    answers = iter([[[1.0, 2.0]], [[1.0, 2.0, 3.0]]])
+    model = ollama(fake_server(lambda *_: (200, {"embeddings": next(answers)})).url)
+    model.embed(["one"], query=False)
+    with pytest.raises(EncoderError, match="vectors of 3 values, and of 2 before"):
+        model.embed(["two"], query=False)
+
+
 def test_ollama_missing_model_and_no_server(fake_server: Callable) -> None:
     server = fake_server(fake_ollama)
     with pytest.raises(EncoderError, match=r"does not have the model 'missing'.*; run: ollama pull missing"):
