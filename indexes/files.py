@@ -44,6 +44,14 @@ def beside(target: Path, *, durable: bool = False, keep: bool = False) -> Iterat
         raise
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this account alone (0700); one that exists stays."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
     """Write a file whole or not at all (``beside``); text is UTF-8 with its line ends as they are."""
     with beside(path, durable=durable) as part:

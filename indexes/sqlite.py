@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import DiskSpaceError, RagWrightError, StoreError
-from indexes.files import beside, file_errors
+from indexes.files import beside, file_errors, private_folder
 
 WAIT = 30.0  # seconds for another process to end its transaction
 TOGETHER = 500  # values in one query, below SQLite's limit of variables
@@ -139,7 +139,9 @@ class Database:
     def _connected(self) -> sqlite3.Connection:
         if self.path is not None:
             with file_errors(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                private_folder(self.path.parent)
+                if not self.path.exists():  # one that is there may be on a disk that is only read
+                    self.path.touch(mode=0o600)
         db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=WAIT)
         try:
             for pragma in self._pragmas:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import DiskSpaceError, StoreError
-from indexes.files import beside, file_errors, remove, write_json, write_whole
+from indexes.files import beside, file_errors, private_folder, remove, write_json, write_whole
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -73,3 +73,26 @@ def test_removing(tmp_path: Path) -> None:
 def test_errors_of_the_system_are_ours(tmp_path: Path, number: int, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words), file_errors(tmp_path):
         raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+def test_store_and_manifest_are_for_this_account_alone(tmp_path: Path) -> None:
+    from qdrant_client.http import models
+
+    from indexes.manifest.manifest import Manifest
+    from indexes.store.edge.client import EdgeClient
+
+    root = tmp_path / "data" / "store"
+    client = EdgeClient(root, min_free_mb=1)
+    client.create_collection("notes", models.VectorParams(size=4, distance=models.Distance.COSINE))
+    client.close()
+    manifest = Manifest(root / "manifests" / "notes.sqlite")
+    assert not list(manifest)
+    manifest.close()
+    folders = [root.parent, root, root / "manifests"]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 3
+    assert (root / "manifests" / "notes.sqlite").stat().st_mode & 0o777 == 0o600
+    open_before = tmp_path / "mine"
+    open_before.mkdir(mode=0o755)
+    private_folder(open_before)
+    assert open_before.stat().st_mode & 0o777 == 0o755  # what a user has made stays as it is

@@ -11,6 +11,7 @@ from typing import Any, Self
 from qdrant_client import models
 
 from indexes.errors import CollectionNotFoundError, StoreError
+from indexes.files import private_folder
 from indexes.store.checks import check_disk, check_name
 from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
@@ -103,7 +104,7 @@ class EdgeCollections(EdgeAliases):
             {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else dict(vectors_config or {})
         )
         sparse = sparse_vectors_config or {}
-        self.root.mkdir(parents=True, exist_ok=True)
+        private_folder(self.root)
         check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_SEGMENT_BYTES)
         description = {
             "vectors": {name: params.model_dump(mode="json", exclude_none=True) for name, params in vectors.items()},

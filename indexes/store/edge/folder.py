@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import DiskSpaceError, StoreError
-from indexes.files import write_json
+from indexes.files import private_folder, write_json
 from indexes.lock import Lock
 from indexes.memory import give_back
 from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
@@ -115,7 +115,7 @@ class EdgeFolder:
         import qdrant_edge as qe
 
         with self._mutex:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             self.lock.take()
             try:
                 if self.shard_path.exists():
