@@ -213,3 +213,21 @@ def test_llamaindex_settings_are_asked_only_where_the_user_set_them(
     monkeypatch.setattr(LlamaIndexSettings, "_llm", None)
     assert build_chat_engine(index, settings=bare).engine.llm is not None  # the default of our own settings
     assert LlamaIndexSettings._llm is None
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_recipe_of_the_guide_runs_as_written(
+    language: str,
+    entry_points: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / language / "from-llamaindex.md"
+    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    for name, value in (("PROFILE", "offline"), ("LLM_PROVIDER", "none"), ("STORE_PATH", str(tmp_path / "store"))):
+        monkeypatch.setenv(f"RAG_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {})
+    shown = capsys.readouterr().out
+    assert "1887" in shown and "[False]" in shown

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from llama_index.core.schema import NodeWithScore, TextNode
 
 from indexes.errors import RerankerError
 from rag.rerankers import build_reranker
@@ -143,3 +144,13 @@ def test_sigmoid_has_no_overflow() -> None:
     with np.errstate(all="raise", under="ignore"):
         values = sigmoid(np.array([-1000, -5, 0, 5, 1000], np.float32))
     np.testing.assert_allclose(values, [0, 0.0066929, 0.5, 0.9933071, 1], atol=1e-6)
+
+
+def test_flag_embedding_reranker_as_llamaindex_users_write_it(xlmr_folder: Path) -> None:
+    from rag.rerankers import FlagEmbeddingReranker
+
+    reranker = FlagEmbeddingReranker(top_n=1, model=str(xlmr_folder), use_fp16=False)
+    nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in ("a lamp", "a boat", "tea")]
+    (best,) = reranker.postprocess_nodes(nodes, query_str="lamp")
+    scores = reranker.score("lamp", ["a lamp", "a boat", "tea"])
+    assert best.score == pytest.approx(float(scores.probability.max()))
