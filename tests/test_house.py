@@ -29,6 +29,7 @@ ON_THE_FLOOR = {
         "memory",
         "folders",
         "registry",
+        "engines",
         "display",
     },
     "rag": {"__init__", "api", "engine", "answer_steps", "chat", "client", "trace", "settings"},
