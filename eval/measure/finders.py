@@ -11,7 +11,7 @@ from eval.gold import first_window
 from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
-from indexes.errors import SettingsError, SourceError
+from indexes.errors import RerankerError, SettingsError, SourceError
 
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import SearchResult
@@ -69,7 +69,16 @@ class HybridFinder(Finder):
         return self.found(query, self._retriever.search(text))
 
     def found(self, query: str, result: SearchResult) -> Found:
-        """Lift a search result and keep what `failures` and the window measure need."""
+        """Lift a search result and keep what `failures` and the window measure need.
+
+        Raises:
+            RerankerError: the reranker failed for this question. An answer may do without it, a figure may not.
+        """
+        for note, kind in zip(result.trace.notes, result.trace.note_kinds, strict=True):
+            if kind == "rerank_failed":
+                raise RerankerError(
+                    f"question {query!r} was not reranked: {note}", remedy="start the reranker, run again"
+                )
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
         values = [(names[c.id], c.order) for c in result.candidates]
         timings = dict(result.trace.timings_ms)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
@@ -20,7 +21,7 @@ from eval.measure.runs import save_run
 from indexes.encoders import as_embedding, build_encoder
 from indexes.encoders.base import Encoded
 from indexes.encoders.paired import PairedEncoder
-from indexes.errors import SettingsError, SourceError
+from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.text.characters import comparable
 from rag import Settings, build_query_engine, build_retriever, load_settings
 
@@ -106,6 +107,19 @@ def test_embedders_functions_and_runs(dataset: Dataset, settings: Settings, eval
         evaluate(tmp_path / "f", other, ["RR"])
     with pytest.raises(SettingsError, match="cannot be measured"):
         evaluate(3, dataset)
+
+
+def test_a_reranker_that_fails_gives_no_figure(dataset: Dataset, index: Any, settings: Settings) -> None:
+    class Down(BaseNodePostprocessor):
+        """A named fake: a reranker whose server is down."""
+
+        def _postprocess_nodes(self, nodes: Any, query_bundle: Any = None) -> Any:
+            raise RerankerError("the server is down", remedy="start it")
+
+    retriever = build_retriever(index, settings=settings, rerank=Down())
+    assert retriever.search("What does the lamp burn?").trace.note_kinds == ["rerank_failed"]
+    with pytest.raises(RerankerError, match="was not reranked"):
+        evaluate(retriever, dataset, MEASURES)
 
 
 def test_a_reranker_reorders_lists_and_adds_nothing(dataset: Dataset, settings: Settings, eval_cache: Path) -> None:
