@@ -16,6 +16,7 @@ from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
 from indexes import build_index, open_index
 from indexes.errors import FingerprintMismatchError
 from rag import Settings, build_query_engine, build_retriever, load_settings
+from tests.tiny_models import tiny_xlmr_beside
 
 TEXT = (
     "The ferry to the island leaves twice a day. The bakery sells warm bread before sunrise. "
@@ -65,7 +66,7 @@ def test_a_local_cross_encoder_reranks(built: Any, tiny: Settings, tmp_path: Pat
     reranked = tiny.model_copy(
         update={
             "rerank": tiny.rerank.model_copy(
-                update={"provider": "cross_encoder", "model": str(_cross_encoder(tmp_path, Path(tiny.encoder.model)))}
+                update={"provider": "cross_encoder", "model": str(tiny_xlmr_beside(tmp_path, Path(tiny.encoder.model)))}
             )
         }
     )
@@ -85,27 +86,3 @@ def test_bm25_beside_the_same_weights_is_another_collection(built: Any, tiny: Se
 
 def _all(index: Any, settings: Settings) -> Any:
     return build_retriever(index, settings=settings).search("渡轮").candidates
-
-
-def _cross_encoder(folder: Path, tokenizer_of: Path) -> Path:
-    """A one-label XLM-R of random weights with the tiny BGE-M3's vocabulary."""
-    import torch
-    from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForSequenceClassification
-
-    tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_of))
-    torch.manual_seed(3)
-    config = XLMRobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=514,
-        num_labels=1,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    XLMRobertaForSequenceClassification(config).save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
-    return folder

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from eval.finetune.reranker.rows import CandidateList
+from tests import tiny_models
 
 FIRST = ["Al", "Bea", "Cur", "Dun", "Ei", "Ful"]
 LAST = ["bar", "con", "dor", "gan", "mar"]
@@ -54,35 +55,10 @@ def write_harbour(folder: Path) -> Path:
 
 
 def tiny_bert(folder: Path, *, labels: int | None = None, texts: list[str] | None = None) -> Path:
-    """Two layers of 32 dimensions over the words of the notes (or of ``texts``); with ``labels`` a cross-encoder, else
-    an encoder."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
-
-    folder.mkdir(parents=True)
+    """A tiny BERT over the words of the notes (or of ``texts``); with ``labels`` a cross-encoder, else an encoder."""
     if texts is None:
         texts = [f"{title} {text}" for title, text in documents().values()] + [text for text, _ in questions().values()]
-    words = sorted(
-        {word for text in texts for word in "".join(c if c.isalnum() else " " for c in text.lower()).split()}
-    )
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ":", "?", *words]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    tokenizer = BertTokenizer(str(folder / "vocab.txt"), model_max_length=64)
-    torch.manual_seed(7)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-        **({"num_labels": labels} if labels else {}),
-    )
-    model = BertForSequenceClassification(config) if labels else BertModel(config)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_models.tiny_bert(folder, texts, labels=labels, spread=0.2)
 
 
 def candidate_lists() -> list[CandidateList]:

@@ -18,6 +18,7 @@ from indexes.encoders.torch_runtime import cpu_computes_bfloat16
 from indexes.errors import EncoderError, MissingExtraError
 from indexes.settings.sections import EncoderSettings, IndexSettings
 from tests.indexes.encoders.encoder_fixtures import TEXTS
+from tests.tiny_models import tiny_qwen3_encoder
 
 
 def model(folder: Path, **more: object) -> SentenceTransformerModel:
@@ -65,7 +66,7 @@ def test_last_token_pooling_and_matryoshka(tmp_path: Path) -> None:
     """The shape of Qwen3-Embedding: a causal network, the last token's state, a default query prompt."""
     from sentence_transformers import SentenceTransformer
 
-    folder = qwen3_folder(tmp_path)
+    folder = tiny_qwen3_encoder(tmp_path, TEXTS)
     theirs = SentenceTransformer(str(folder), device="cpu")
     expected = theirs.encode(TEXTS, prompt_name="query", normalize_embeddings=True)
     ours = model(folder, batch_tokens=96)
@@ -76,49 +77,6 @@ def test_last_token_pooling_and_matryoshka(tmp_path: Path) -> None:
     np.testing.assert_allclose(short, cut, atol=5e-6)
     with pytest.raises(EncoderError, match=r"dimensions = 4096, but the vectors of .* have only 32 values"):
         model(folder, dimensions=4096).embed(TEXTS, query=True)
-
-
-def qwen3_folder(folder: Path) -> Path:
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
-    )
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<|endoftext|>", padding_side="left", model_max_length=512
-    )
-    wrapped.save_pretrained(folder)
-    config = Qwen3Config(
-        vocab_size=len(wrapped),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        intermediate_size=64,
-        max_position_embeddings=512,
-        pad_token_id=0,
-    )
-    Qwen3Model(config).save_pretrained(folder)
-    kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(kinds)
-    ]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "1_Pooling").mkdir()
-    pooling = {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": False, "pooling_mode_lasttoken": True}
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    (folder / "2_Normalize").mkdir()
-    prompts = {"prompts": {"query": "Instruct: find it\nQuery:", "document": ""}, "default_prompt_name": None}
-    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    return folder
 
 
 def test_a_folder_of_something_else_is_named(tmp_path: Path) -> None:

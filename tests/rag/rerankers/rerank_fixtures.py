@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.tiny_models import tiny_llama, tiny_xlmr_reranker
+
 SENTENCES = [
     "The lighthouse keeper climbs the stairs every evening at six.",
     "Salt water had eaten the paint from the old iron railing.",
@@ -36,78 +38,12 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def xlmr_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer XLM-R with one label, as bge-reranker-v2-m3 has it, and a sentencepiece vocabulary of its own."""
-    import sentencepiece
-    import torch
-    from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification, XLMRobertaTokenizer
-
-    folder = tmp_path_factory.mktemp("reranker")
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([*SENTENCES, *QUESTIONS] * 20),
-        model_prefix=str(folder / "pieces"),
-        vocab_size=260,
-        character_coverage=1.0,
-        model_type="unigram",
-        normalization_rule_name="identity",  # full-width punctuation keeps its own pieces
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "pieces.model"))
-    vocabulary = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
-    vocabulary += [(pieces.id_to_piece(i), pieces.get_score(i)) for i in range(3, pieces.get_piece_size())]
-    tokenizer = XLMRobertaTokenizer(vocab=[*vocabulary, ("<mask>", 0.0)])
-    torch.manual_seed(7)
-    config = XLMRobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=128,
-        max_position_embeddings=514,
-        type_vocab_size=1,
-        num_labels=1,
-        initializer_range=0.4,
-    )
-    XLMRobertaForSequenceClassification(config).save_pretrained(folder / "model")
-    tokenizer.model_max_length = 512
-    tokenizer.save_pretrained(folder / "model")
-    return folder / "model"
+    return tiny_xlmr_reranker(tmp_path_factory.mktemp("reranker"), [*SENTENCES, *QUESTIONS])
 
 
 @pytest.fixture(scope="session")
 def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer Llama with random weights, as an LLM-based reranker is loaded."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<pad>", "<bos>", "<eos>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
-    )
-    tokenizer.train_from_iterator([*SENTENCES, "Yes No"], trainer)
-    folder = tmp_path_factory.mktemp("llm_reranker")
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", padding_side="left"
-    ).save_pretrained(folder)
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=0.3,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return tiny_llama(tmp_path_factory.mktemp("llm_reranker"), [*SENTENCES, "Yes No"])
 
 
 class FakeRerankServer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.tiny_models import tiny_bert
+
 SHIPS = ["Albatross", "Beacon", "Curlew", "Dunlin", "Eider", "Fulmar", "Gannet", "Heron", "Ibis", "Jackdaw"]
 CARGO = ["salt", "timber", "barley", "copper", "wool"]
 PLACES = ["the north quay", "the old mole", "the salt pier", "the inner dock"]
@@ -54,27 +56,6 @@ def write_harbour(folder: Path) -> Path:
 
 
 def tiny_encoder(folder: Path) -> Path:
-    """Two layers of 32 dimensions over the words of the notes, with random weights."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder.mkdir(parents=True)
+    """A tiny BERT over the words of the notes."""
     texts = [f"{title} {text}" for title, text in documents().values()] + [text for text, _ in questions().values()]
-    words = sorted(
-        {word for text in texts for word in "".join(c if c.isalnum() else " " for c in text.lower()).split()}
-    )
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ":", "?", *words]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    tokenizer = BertTokenizer(str(folder / "vocab.txt"), model_max_length=64)
-    torch.manual_seed(7)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_bert(folder, texts)
