@@ -188,13 +188,15 @@ def test_other_response_modes(engine: Any, scripted: Any, mode: str) -> None:
     assert response.metadata["citations"]
 
 
-def test_every_response_carries_its_trace(engine: Any, scripted: Any) -> None:
+def test_every_response_carries_its_trace(engine: Any, scripted: Any, index: Index, settings: Settings) -> None:
     trace = engine(scripted("Cut in 1887 [1].")).query(LENS).metadata["trace"]
     assert {"encode", "search", "fuse", "windows", "prompt", "answer", "cite"} <= set(trace["timings_ms"])
     best = trace["candidates"][0]
     assert best["text"] == "Its lens was cut in 1887 by the Barbier workshop."
     assert best["fused_score"] is not None
-    assert best["dense_rank"] or best["sparse_rank"]
+    for leg in ("dense", "sparse"):  # its ranks are the places that each leg alone gives it
+        alone = build_retriever(index, settings=settings, fusion=leg, rerank=False, window=0).search(LENS).candidates
+        assert alone[best[f"{leg}_rank"] - 1].record.text == best["text"]
 
 
 def test_the_budget_is_never_overflowed_silently(engine: Any, scripted: Any, settings: Settings) -> None:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    CompletionResponseGen,
+    LLMMetadata,
+)
+from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.mock import MockLLM
 
 from indexes.errors import LLMError, LLMTimeoutError, LLMUnreachableError, MissingExtraError
@@ -57,8 +65,29 @@ def test_usage_of_an_llm_that_reports_nothing() -> None:
     assert usage_of(None) == {}
 
 
-def test_with_max_tokens_of_a_strange_llm() -> None:
-    assert isinstance(with_max_tokens(MockLLM(max_tokens=9), 3), MockLLM)
+class FakeUnlimitedLLM(CustomLLM):
+    """An LLM of a user's own, with no limit to set."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata()
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text=prompt)
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        raise NotImplementedError
+
+
+def test_with_max_tokens_shortens_a_copy() -> None:
+    llm = MockLLM(max_tokens=4)
+    assert with_max_tokens(llm, 2).complete("Hello").text == "text text"
+    assert llm.complete("Hello").text == "text text text text"
+
+
+def test_with_max_tokens_gives_back_an_llm_that_has_no_limit() -> None:
+    llm = FakeUnlimitedLLM()
+    assert with_max_tokens(llm, 3) is llm
 
 
 def test_provider_none_and_no_heavy_import() -> None:

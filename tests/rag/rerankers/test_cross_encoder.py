@@ -100,7 +100,7 @@ def test_nothing_to_score(xlmr_folder: Path) -> None:
 def test_empty_texts_and_strange_texts_have_scores(xlmr_folder: Path) -> None:
     scores = load(xlmr_folder).score("", ["", " ", "\x00", "🙂" * 2000, "一" * 3000])
     assert np.isfinite(scores.raw).all()
-    assert scores.truncated == (3, 4) or scores.truncated == (4,)
+    assert scores.truncated == (4,)  # a run of a character that the vocabulary lacks is one unknown token
 
 
 def test_fingerprint_follows_the_weights_not_the_place(xlmr_folder: Path, tmp_path: Path) -> None:

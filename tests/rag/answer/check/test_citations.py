@@ -31,6 +31,10 @@ def test_cited_sentence_gets_its_best_passage_sentence(guide: list[Passage]) -> 
         "page": None,
         "text": "A Qdrant server listens on port 6333.",
         "matched": False,
+        "doc_id": "store.md",
+        "sentence_id": citation.sentence_id,
+        "start": 200,
+        "end": 237,
     }
 
 
