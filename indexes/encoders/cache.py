@@ -116,10 +116,8 @@ class CachedPaired(_Cached, PairedEncoder):
 
     def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
         dense_only = replace(encoder.fingerprint, sparse="none")
-        self.vectors = Vectors(folder, dense_only, limit_mb)
+        self.vectors = Vectors(folder, dense_only, limit_mb, old=encoder.fingerprint)
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
-        if folder is not None and encoder.lexical is not None:  # where version 0.1.0 kept these vectors
-            Database(folder / f"{encoder.fingerprint.digest}.sqlite", "").remove()
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         model = self.dense
@@ -156,19 +154,81 @@ class _CachedModel:
         return getattr(self._inner, name)  # a model's own extras, such as its tokenizer
 
 
-class Vectors:
-    """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds; in a file, or nowhere."""
+class _OldVectors:
+    """The file in which version 0.1.0 kept the vectors of documents: read until nothing of it is asked for any more."""
 
-    def __init__(self, folder: Path | None, fingerprint: Fingerprint, limit_mb: int | None) -> None:
+    def __init__(self, path: Path) -> None:
+        self._db: Database | None = Database(path, "", derived=True) if path.is_file() else None
+        self._served = 0
+
+    def get(self, texts: dict[bytes, str], size: int) -> dict[bytes, tuple[Any, ...]]:
+        """Today's key -> (dense, indices, weights, cut, milliseconds) of the texts that it holds.
+
+        Args:
+            texts: today's key -> text.
+            size: bytes of a dense vector.
+        """
+        if self._db is None or not texts:
+            return {}
+        keys = {
+            hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest(): key
+            for key, text in texts.items()
+        }
+        found = {}
+        for old, dense, sparse, cut in self._db.rows_of(
+            "SELECT key, dense, sparse, truncated FROM vectors WHERE key IN", keys
+        ):
+            if len(dense) == size:
+                # One vector's blob: its length, its indices, its values, four bytes each.
+                middle = 4 + (len(sparse) - 4) // 2 if sparse is not None else 0
+                indices, weights = (sparse[4:middle], sparse[middle:]) if sparse is not None else (None, None)
+                found[keys[old]] = (dense, indices, weights, cut, 0.0)
+        self._served += len(found)
+        return found
+
+    def close(self) -> None:
+        """Let go of it; what no run asks for any more is deleted."""
+        if self._db is None:
+            return
+        if self._served == 0:
+            self._db.remove()
+            self._db = None
+        else:
+            self._db.close()
+        self._served = 0
+
+
+class Vectors:
+    """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds; in a file, or nowhere.
+
+    Args:
+        old: fingerprint under which version 0.1.0 kept these vectors, if it is another.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        fingerprint: Fingerprint,
+        limit_mb: int | None,
+        *,
+        old: Fingerprint | None = None,
+    ) -> None:
         self.stats = CacheStats()
         self._dim, self._limit = fingerprint.dim, None if limit_mb is None else limit_mb << 20
         self._db: Database | None = None
+        self._old: _OldVectors | None = None
         if folder is not None:
             # NORMAL: a power cut may cost some of it, never a wrong vector.
             path = folder / f"{fingerprint.digest}.sqlite"
             self._db = Database(path, _SCHEMA, vacuum="INCREMENTAL", derived=True).open()
+            before = folder / f"{(old or fingerprint).digest}.sqlite"
             if "ms" not in {row[1] for row in self._db.rows("PRAGMA table_info(vectors)")}:  # of version 0.1.0
-                self._db.remove()
+                self._db.close()
+                before = path.replace(path.with_suffix(".old.sqlite"))
+                self._db.open()
+            elif before == path:
+                before = path.with_suffix(".old.sqlite")
+            self._old = _OldVectors(before)
 
     @property
     def path(self) -> Path | None:
@@ -185,6 +245,11 @@ class Vectors:
             hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16] for text in texts
         ]
         found = self._get(keys)
+        if self._old is not None and kind == "d":
+            unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+            moved = self._old.get(unknown, 4 * self._dim)
+            self._keep([(key, *values) for key, values in moved.items()])
+            found.update(moved)
         missing = list({key: text for key, text in zip(keys, texts, strict=True) if key not in found}.items())
         self.stats.found += len(texts) - len(missing)
         self.stats.encoded += len(missing)
@@ -229,11 +294,16 @@ class Vectors:
                     each_ms,
                 )
             )
-        if self._db is not None:
-            self._db.many(f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+        self._keep(rows)
         return {row[0]: row[1:] for row in rows}
 
+    def _keep(self, rows: list[tuple[Any, ...]]) -> None:
+        if self._db is not None:
+            self._db.many(f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+
     def close(self) -> None:
+        if self._old is not None:
+            self._old.close()
         if self._db is None or not self._db.is_open:
             return
         if self._limit is not None:
