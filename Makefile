@@ -3,7 +3,7 @@
 # make demo MODEL=qwen2.5-coder-0.5b    with the smaller language model;  MODEL=none  with none
 # make serve   the page, Dify, OpenAI and MCP addresses, over this project's own guide; stop with Ctrl-C
 # make test    the test suite, on two processes;  make check    linter, type checker, import contracts
-# make test-fast    the tests that load no model: under a minute, for the daily round
+# make test-fast    the quick tests, without a model: under a minute, for the daily round
 # make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
 #                      tests of what touches them; after a change of a lower bound (minutes, the first time)
 # make races   the speed races (minutes)
@@ -61,7 +61,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(FAST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(FAST)
 
 # Only direct dependencies are held at their lower bounds; torch is the pinned one (see constraints.txt).
 check-lowest: $(LOWEST)/.installed

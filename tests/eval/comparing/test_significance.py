@@ -38,6 +38,7 @@ def test_small_samples_are_counted_out_as_scipy_does(queries):
         assert randomisation_test(values)[0] == pytest.approx(theirs.pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.02, 0.05])
 def test_large_samples_agree_with_scipy_within_sampling_error(shift):
     values = sample(150, shift)

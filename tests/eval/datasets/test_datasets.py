@@ -28,6 +28,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return Dataset("made", corpus, queries, {query: draw(judged) for query in queries}, extra)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(dataset=datasets())

@@ -13,6 +13,7 @@ from indexes.errors import SourceError
 from rag.settings import load_settings
 
 
+@pytest.mark.slow
 def test_feedback_becomes_a_dataset(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "tea.md").write_text("# Tea\n\nThe teapot is green.\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.encoders.base import Encoded, SparseVector
-from indexes.encoders.window_pooling import WindowPooler
+from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
 from indexes.nodes.record import SentenceRecord
 
 
@@ -84,13 +85,18 @@ def test_pieces_make_no_difference(layout: list[tuple[str, int]], width: int, cu
     assert run(layout, width, cuts) == expected(layout, width)
 
 
+def points_in_memory() -> int:
+    return sum(type(thing) is ReadyPoint for thing in gc.get_objects())
+
+
 @pytest.mark.parametrize("length", [1_000])
 def test_it_holds_back_only_a_window(length: int) -> None:
     pooler = WindowPooler(Union(), 3)
     records = [SentenceRecord("a", number, "s") for number in range(length)]
+    before = points_in_memory()
     released = sum(1 for _ in pooler.push(records, encoded(list(range(length)))))
     assert released == length - 3
-    assert len(pooler._left) + len(pooler._waiting) <= 6
+    assert points_in_memory() - before <= 6
 
 
 def test_without_a_lexical_side_nothing_waits() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def docs(tmp_path: Path) -> Path:
     (docs / "hen.txt").write_text(HEN, encoding="utf-8")
     (docs / "goat.txt").write_text("The goat climbs the wall. It has eaten the roses.", encoding="utf-8")
     return docs
+
+
+def manifest_of(settings: IndexSettings) -> Manifest:
+    """The collection's manifest, as another process opens it."""
+    return Manifest(manifest_path(settings.store, "default", shared_client=False))
 
 
 def statuses(index: object) -> dict[str, str]:
@@ -128,11 +134,20 @@ def test_files_that_come_to_the_same_content_are_stored_once(
             assert index.verify().sound
 
 
-def test_a_run_without_changes_loads_no_model(docs: Path, settings: IndexSettings) -> None:
-    build_index(docs, settings=settings).close()
+def test_a_run_without_changes_loads_no_model(
+    docs: Path, settings: IndexSettings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_index(docs, settings=settings, encoder=encoder).close()
+
+    def load(_: IndexSettings) -> Encoder:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("indexes.index.build_encoder", load)
     with build_index(docs, settings=settings) as index:
         assert index.report is not None and index.report.count("unchanged") == 2
-        assert index._encoder is None
+    (docs / "goat.txt").write_text("The goat sleeps.", encoding="utf-8")
+    with pytest.raises(AssertionError, match="was loaded"):
+        build_index(docs, settings=settings)
 
 
 def test_an_update_that_was_cut_off_is_finished_when_it_is_opened(
@@ -140,7 +155,7 @@ def test_an_update_that_was_cut_off_is_finished_when_it_is_opened(
 ) -> None:
     with build_index(docs, settings=settings, encoder=encoder) as index:
         doc_id = next(info.doc_id for info in index.documents() if info.doc_id.endswith("hen.txt"))
-        manifest = index._manifest
+        manifest = manifest_of(settings)
         old = manifest.get(doc_id)
         assert old is not None
         vector = encoder.encode_documents(["The hen flew away."])
@@ -152,7 +167,8 @@ def test_an_update_that_was_cut_off_is_finished_when_it_is_opened(
         journal.complete({doc_id: 0})
         manifest.begin(Entry(doc_id, doc_id, "new", old.recipe))
         index.store.put([record], vector.dense, [sparse] if sparse else None)
-        journal._db.close()  # type: ignore[union-attr] - the process dies: half new, half old
+        journal.close()  # the process dies: half new, half old
+        manifest.close()
     with open_index(settings=settings, encoder=encoder) as index:
         assert index.client.count("default").count == 3
         assert index.store.count(doc_id) == 1
@@ -183,7 +199,8 @@ def test_verify_tells_and_mends(docs: Path, settings: IndexSettings, encoder: En
     with build_index(docs, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         assert (index.count, index.report.encoded) == (5, 0)
-        index._manifest.clear()
+        with closing(manifest_of(settings)) as manifest:
+            manifest.clear()
         with pytest.raises(StoreError, match="remembers no document"):
             index.verify(repair=True)
     with build_index(docs, settings=settings, encoder=encoder) as index:
@@ -192,7 +209,7 @@ def test_verify_tells_and_mends(docs: Path, settings: IndexSettings, encoder: En
 
 def test_two_runs_at_once_are_refused(docs: Path, settings: IndexSettings, encoder: Encoder) -> None:
     build_index(docs, settings=settings, encoder=encoder).close()
-    other = Manifest(manifest_path(settings.store, "default", shared_client=False))
+    other = manifest_of(settings)
     with other.writer(), pytest.raises(CollectionLockedError, match="being written to by"):
         build_index(docs, settings=settings, encoder=encoder)
     other.close()

@@ -6,7 +6,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from indexes import Index, build_index, open_index, plan_index
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.manifest import moves
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import manifest_path
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, SplitSettings, StoreSettings
 
 HEN = "The hen lays an egg each morning. She eats barley and snails."
@@ -242,8 +244,10 @@ def test_version_0_1_0_whose_folder_was_moved_meanwhile(old: IndexSettings, enco
 
 def relocate(old: IndexSettings, docs: Path) -> None:
     """Make the store what version 0.1.0 would have made of ``docs``: ids were absolute paths."""
-    with open_index(settings=old, check_model=False) as index:
-        manifest = index._manifest
+    with (
+        open_index(settings=old, check_model=False) as index,
+        closing(Manifest(manifest_path(old.store, "default", shared_client=False))) as manifest,
+    ):
         moved = [
             moves.Move((entry,), str(docs) + entry.source.removeprefix("/tmp/r010/docs"), entry.size, 1,
                            moves.Place(str(docs) + entry.source.removeprefix("/tmp/r010/docs"),

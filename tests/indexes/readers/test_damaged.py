@@ -215,6 +215,7 @@ def test_names_and_kinds_of_files(tmp_path: Path) -> None:
         read_file(tmp_path / "loop.txt")
 
 
+@pytest.mark.slow
 def test_deeply_nested_html_and_markdown_take_linear_time(tmp_path: Path) -> None:
     assert read_one(put(tmp_path, "a.html", "<div class=menu>" * 5000 + "<p>Deep.")).text == "Deep."
     assert "Deep." in read_one(put(tmp_path, "a.md", "> " * 5000 + "Deep.")).text

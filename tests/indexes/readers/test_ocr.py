@@ -15,6 +15,7 @@ from indexes.settings.sections import ReadSettings
 from tests.indexes.readers.pdf.test_pdf import scanned
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 def test_tesseract_reads_a_scanned_page(tmp_path: Path) -> None:
     from fpdf import FPDF

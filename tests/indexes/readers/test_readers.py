@@ -219,6 +219,7 @@ def test_html_layout_table_form_page_and_charset(tmp_path: Path) -> None:
     assert read(path).metadata["title"] == "标题"
 
 
+@pytest.mark.slow
 def test_html_nested_deeper_than_the_stack(tmp_path: Path) -> None:
     path = put(tmp_path, "a.html", "<div>" * 20_000 + "<p>Deep.</p>")
     assert texts(path) == ["Deep."]

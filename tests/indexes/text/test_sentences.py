@@ -277,6 +277,7 @@ MARKS = "：；؟।。！？；…．.!?;:,，、\n\r\t 　“”\"'「」（�
 TEXTS = st.text(st.sampled_from(MARKS) | st.characters(codec="utf-8"), max_size=300)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.integers(1, 60))
 def test_properties(text: str, max_chars: int) -> None:

@@ -74,6 +74,7 @@ def test_which_models_have_fitted_signals(tmp_path: Path) -> None:
         read_refusal_file(file)
 
 
+@pytest.mark.slow
 def test_a_real_model_gives_all_signals_over_one_prefix(smollm2: LlamaCpp) -> None:
     messages = AnswerPrompts(settings("x-0.1b")).messages("How long is the notice period?", PASSAGES, "en")
     written = Written()

@@ -52,12 +52,13 @@ def test_vectors_and_scores_are_flag_embeddings(folder: Path, batch_tokens: int)
 
 
 def test_it_orders_nodes_and_gives_nothing_for_nothing(folder: Path) -> None:
-    reranker = LateInteraction(encoder(folder))
+    ours = encoder(folder)
+    reranker = LateInteraction(ours)
     nodes = [NodeWithScore(node=TextNode(id_=str(i), text=text)) for i, text in enumerate(PASSAGES[:6])]
     found = reranker.postprocess_nodes(nodes, query_str=PASSAGES[3])
     assert found[0].node.node_id == "3"  # a text is nearest to itself
     assert len(reranker.score("anything", [])) == 0
-    assert reranker._encoder.token_vectors([], query=True) == ([], ())
+    assert ours.token_vectors([], query=True) == ([], ())
 
 
 def test_a_checkpoint_without_the_head_still_encodes(folder: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ STORE = str(Path("indexes", "store"))
 INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<lambda>")  # parts of a function, not calls of one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["minmax", "rrf", "dense"])
 def test_a_question_enters_twice_and_is_handed_to_the_store_twice(
     index: Index, settings: Settings, fusion: Any

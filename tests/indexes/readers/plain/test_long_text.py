@@ -25,6 +25,7 @@ def streamed(path: Path, **read: object) -> object:
     return document
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from(LINES), min_size=1, max_size=60),

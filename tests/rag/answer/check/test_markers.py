@@ -125,6 +125,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=25).map("".join)
 
 
+@pytest.mark.slow
 @given(TEXTS, st.data())
 def test_any_chunking_gives_the_same(text: str, data: st.DataObject) -> None:
     whole = MarkerScanner({1, 2})
