@@ -10,15 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from indexes import build_index, plan_index
-from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 from rag.cli.main import main
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return build_encoder(IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm")))
 
 
 def packed(path: Path, members: dict[str, bytes]) -> None:

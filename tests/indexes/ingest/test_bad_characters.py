@@ -10,10 +10,9 @@ import pytest
 from llama_index.core.schema import Document, TextNode
 
 from indexes import build_index
-from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.readers import read_file
-from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
+from indexes.settings.sections import IndexSettings
 
 HALF = "\\ud800"
 CELLS = [
@@ -33,18 +32,6 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def minilm() -> Encoder:
-    return build_encoder(IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm")))
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> IndexSettings:
-    return IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=tmp_path / "store")
-    )
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_readers_hand_out_whole_characters_and_say_so(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
@@ -55,13 +42,15 @@ def test_readers_hand_out_whole_characters_and_say_so(tmp_path: Path, name: str)
         assert any("half characters" in note for note in document.metadata["notes"])
 
 
-def test_an_ingest_goes_on_and_a_question_is_answered(tmp_path: Path, settings: IndexSettings, minilm: Encoder) -> None:
+def test_an_ingest_goes_on_and_a_question_is_answered(
+    tmp_path: Path, settings: IndexSettings, encoder: Encoder
+) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
     os.utime(folder / "one.json", ns=(0, 10_413_792_000 * 10**9))
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert len(index.documents()) == len(FILES)
         index.add(folder)  # the second run finds nothing to do
         index.add([Document(text="A kiln\udc80 of brick.", id_="brick"), Document(text="Lost.", id_="b\ud800")])

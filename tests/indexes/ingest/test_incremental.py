@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from indexes import build_index, open_index, plan_index
-from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.errors import CollectionLockedError, SourceError, StoreError
@@ -22,21 +21,9 @@ from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.paths import manifest_path
 from indexes.nodes.record import SentenceRecord
-from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
+from indexes.settings.sections import IndexSettings, IngestSettings
 
 HEN = "The hen lays an egg each morning. She eats barley and snails. At night she sleeps on the beam."
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return build_encoder(IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm")))
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> IndexSettings:
-    return IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=tmp_path / "store")
-    )
 
 
 @pytest.fixture

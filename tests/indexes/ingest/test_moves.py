@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from indexes import Index, build_index, open_index, plan_index
-from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.manifest import moves
 from indexes.manifest.manifest import Manifest
@@ -22,11 +21,6 @@ from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSett
 
 HEN = "The hen lays an egg each morning. She eats barley and snails."
 STORE = Path(__file__).with_name("store_0_1_0.tar.xz")
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return build_encoder(IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm")))
 
 
 @pytest.fixture
