@@ -324,11 +324,11 @@ class AnswerSteps:
         elif prepared.messages is not None and empty:
             wrote = "only a mark" if text.strip() else "nothing"
             trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences", "llm_failed")
+        if prepared.settled == "not_found" or (not empty and says_not_found(text, prepared.language)):
+            return self._not_found(prepared)
+        if prepared.settled == "extractive" or failure is not None or empty:
+            return self._extracted(prepared)
         with trace.stage("cite"):
-            if prepared.settled == "not_found" or (not empty and says_not_found(text, prepared.language)):
-                return self._not_found(prepared)
-            if prepared.settled == "extractive" or failure is not None or empty:
-                return self._extracted(prepared)
             checker = self.checker(prepared)
             checker.feed(text)
             checker.finish()
@@ -352,12 +352,14 @@ class AnswerSteps:
 
     def _extracted(self, prepared: Prepared, rejected: CitedAnswer | None = None) -> Response:
         """The documents' own sentences, unless they do not speak of what is asked."""
-        if rejected is None and not speaks_enough(
-            prepared.trace.searched, prepared.passages, prepared.language, self.meaning
-        ):
+        with prepared.trace.stage("cite"):
+            asked, passages = prepared.trace.searched, prepared.passages
+            speaks = rejected is not None or speaks_enough(asked, passages, prepared.language, self.meaning)
+            cited = self._extract(prepared) if speaks else CitedAnswer(text="")
+        if not speaks:
             prepared.trace.note("the passages that were found do not speak of what is asked", "not_found")
             return self._not_found(prepared)
-        response = self._response(prepared, "extractive", self._extract(prepared))
+        response = self._response(prepared, "extractive", cited)
         if rejected is not None and response.metadata is not None:
             response.metadata["rejected"] = [sentence.as_dict() for sentence in rejected.sentences]
         return response

@@ -21,7 +21,7 @@ from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.hyde import HypothesisWriter, looks_weak, widen, widened_vector
+from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.rerank import postprocess, rerank
 from rag.settings import Settings
 from rag.trace import Trace
@@ -92,7 +92,7 @@ class HybridRetriever(BaseRetriever):
         settings, filters = self.settings, filters or self.filters
         for note in (*self.index.notes, *self.notes):
             trace.note(note, "settings")
-        if filters is not None:
+        if isinstance(filters, MetadataFilters):
             for note in unknown_keys(self.index.store, filters):
                 trace.note(note)
         with trace.stage("encode"):
@@ -116,7 +116,7 @@ class HybridRetriever(BaseRetriever):
             settings=settings.hyde,
             trace=trace,
         )
-        replaced = self._of_bundle(bundle, question, dense, trace)
+        replaced = asked_vector(bundle, question, dense, encoder=self.index.encoder, trace=trace)
         if replaced is not None:
             dense = replaced
         elif settings.hyde.mode == "on":
@@ -146,21 +146,6 @@ class HybridRetriever(BaseRetriever):
                 candidates = postprocess(postprocessor, question, candidates, trace)
         trace.candidates = [candidate.to_trace() for candidate in candidates]
         return SearchResult(question, candidates, windows, trace)
-
-    def _of_bundle(
-        self, bundle: QueryBundle, question: str, dense: NDArray[np.float32], trace: Trace
-    ) -> NDArray[np.float32] | None:
-        """The dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE)."""
-        if bundle.embedding is not None:
-            vector = np.asarray(bundle.embedding, dtype=np.float32)
-            return vector / (float(np.linalg.norm(vector)) or 1.0)
-        texts = [valid(text) for text in bundle.custom_embedding_strs or [] if text.strip()]
-        others = [text for text in texts if text != question]
-        if not others:
-            return None
-        trace.hypothetical.extend(others)
-        with trace.stage("encode"):
-            return widened_vector(self.index.encoder, dense, others, keep_question=question in texts)
 
     def _found(
         self,

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from llama_index.core.schema import QueryBundle
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoder
+from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
 from rag.settings import HydeSettings
 from rag.trace import Trace
@@ -45,6 +47,23 @@ def widen(
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):
         return widened_vector(encoder, dense, texts, keep_question=settings.keep_question)
+
+
+def asked_vector(
+    bundle: QueryBundle, question: str, dense: NDArray[np.float32], *, encoder: Encoder, trace: Trace
+) -> NDArray[np.float32] | None:
+    """Return the dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE);
+    None where the bundle asks for none."""
+    if bundle.embedding is not None:
+        vector = np.asarray(bundle.embedding, dtype=np.float32)
+        return vector / (float(np.linalg.norm(vector)) or 1.0)
+    texts = [valid(text) for text in bundle.custom_embedding_strs or [] if text.strip()]
+    others = [text for text in texts if text != question]
+    if not others:
+        return None
+    trace.hypothetical.extend(others)
+    with trace.stage("encode"):
+        return widened_vector(encoder, dense, others, keep_question=question in texts)
 
 
 def widened_vector(

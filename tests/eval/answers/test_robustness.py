@@ -54,7 +54,8 @@ def test_commands_answer_and_score(made_up_dataset, cache, tmp_path, monkeypatch
     )
     assert noisy.exit_code == 0, (noisy.output, noisy.exception)
     clean, none = json.loads(noisy.stdout)
-    assert clean["mean"]["contains"] > 0.5 and none["condition"] == "no relevant passage"
+    # A question wholly in other words than the documents' is refused: two of these four are.
+    assert clean["mean"]["contains"] >= 0.5 and none["condition"] == "no relevant passage"
     assert "noise is what a search finds" in noisy.stderr
     assert "no question for 'false facts'; use a dataset with 'fakeanswer' fields" in noisy.stderr
 

@@ -70,7 +70,9 @@ def test_a_run_at_work_is_left_alone_and_a_killed_one_is_continued(tmp_path: Pat
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "at work\n"
         for settings in ({"base": "minilm"}, {"base": "other"}):  # who is at work comes before what differs
-            with pytest.raises(SettingsError, match=f"the run in {out} is open in process {holder.pid}; wait until"):
+            with pytest.raises(
+                SettingsError, match=f"the run in {out} is held open by process {holder.pid}; wait until"
+            ):
                 RunFolder(out, settings)
     finally:
         holder.kill()
