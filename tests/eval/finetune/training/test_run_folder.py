@@ -79,7 +79,7 @@ def test_a_run_at_work_is_left_alone_and_a_killed_one_is_continued(tmp_path: Pat
         holder.communicate(timeout=60)
     with RunFolder(out, {"base": "minilm"}) as run:
         assert run.continued and run.done("mine")
-        with pytest.raises(SettingsError, match="is open in this process"):
+        with pytest.raises(SettingsError, match="is already open in this process"):
             RunFolder(out, {"base": "minilm"})
 
 
