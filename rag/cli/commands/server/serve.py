@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -15,7 +14,6 @@ EPILOG = """\b
 Examples:
   rag serve
   rag serve --port 9000 --collection handbook
-  rag serve --watch docs/
   rag serve --check dify
 """
 
@@ -23,14 +21,13 @@ Examples:
 @click.command("serve", epilog=EPILOG, short_help="Serve a page, Dify, OpenAI clients and MCP.")
 @setting("--host", "serve.host", "Address to listen on.", metavar="ADDRESS")
 @setting("--port", "serve.port", "Port to listen on; 0 takes a free one.", type=int)
-@click.option("--watch", "folders", multiple=True, metavar="FOLDER", help="Keep a folder in step; repeatable.")
 @click.option(
     "--check",
     type=click.Choice(["dify"]),
     help="Ask the running server what this client would ask, and print a line a case.",
 )
 @shared_options
-def command(shared: Shared, folders: tuple[str, ...], check: str | None) -> None:
+def command(shared: Shared, check: str | None) -> None:
     """Serve the store: a web page, Dify's external knowledge, an OpenAI-compatible API and MCP.
 
     Listens on this machine only, unless --host says otherwise and a key was made ('rag key new').
@@ -67,5 +64,4 @@ def command(shared: Shared, folders: tuple[str, ...], check: str | None) -> None
             words("MCP is off: pip install 'ragwright[mcp]' turns it on")
         words("loading the models; stop with Ctrl-C")
 
-    options: dict[str, Any] = {"watch": folders} if folders else {}
-    sys.exit(run_server(shared.settings, on_start=started, **options))
+    sys.exit(run_server(shared.settings, on_start=started))
