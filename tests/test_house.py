@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,10 @@ ON_THE_FLOOR = {
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))
 DISTRIBUTIONS = {  # whose import name is not its own
+    "PIL": "pillow",
     "Stemmer": "pystemmer",
     "docx": "python-docx",
+    "fpdf": "fpdf2",
     "markdown_it": "markdown-it-py",
     "opentelemetry": "opentelemetry-api",
     "pdfminer": "pdfminer-six",
@@ -84,10 +86,10 @@ def test_a_room_and_a_name_on_the_face_never_share_a_name() -> None:
         assert rooms & set(face.__all__) == set(), face.__name__
 
 
-def imported() -> dict[str, str]:
+def imported(files: Iterable[Path]) -> dict[str, str]:
     """Top-level package (and the folder of a LlamaIndex integration) -> a module that imports it."""
     found: dict[str, str] = {}
-    for path in modules():
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: list[str] = []
             if isinstance(node, ast.Import):
@@ -99,7 +101,8 @@ def imported() -> dict[str, str]:
                 names = [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
             for name in names:
                 found.setdefault(_package(name), str(path.relative_to(ROOT)))
-    return {name: path for name, path in found.items() if name.split(".")[0] not in (*sys.stdlib_module_names, *FLOORS)}
+    own = (*sys.stdlib_module_names, *FLOORS, "tests")
+    return {name: path for name, path in found.items() if name.split(".")[0] not in own}
 
 
 def _name(function: ast.expr) -> str:
@@ -123,8 +126,10 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_what_is_imported_is_declared() -> None:
-    stated, found = declared() | NOT_DECLARED, imported()
+@pytest.mark.parametrize("where", ["library", "tests"])
+def test_what_is_imported_is_declared(where: str) -> None:
+    files = modules() if where == "library" else (ROOT / "tests").rglob("*.py")
+    stated, found = declared() | NOT_DECLARED, imported(files)
     wanted = {package: DISTRIBUTIONS.get(package, _normal(package.replace(".", "-"))) for package in found}
     missing = {package: found[package] for package, name in wanted.items() if name not in stated}
     assert missing == {}
