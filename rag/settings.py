@@ -195,6 +195,7 @@ class ServeSettings(SectionModel):
         "drop", description="answer.unsupported for what the server answers: what was sent cannot be taken back"
     )
     downloads: bool = Field(False, description="let the page offer the original files")
+    runs: Path = Field(Path("runs"), description="folder of evaluation runs that the page shows")
     feedback: bool = Field(False, description="keep what users say of answers, beside the store")
     dify_seconds: float = Field(4.5, gt=0, description="deadline of Dify's /retrieval, whose client gives up after 5 s")
     search_seconds: float = Field(10.0, gt=0, description="deadline of a search")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.finder import Found
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Found
 from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
@@ -95,11 +95,20 @@ def run_pipeline(
         found: Found = find(query, text)
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
-        if found.details:
-            run.details[query] = found.details
+        details = found.details | _wanted(dataset, query)
+        if details:
+            run.details[query] = details
+        run.questions[query], run.qrels[query] = text, dict(dataset.qrels.get(query, {}))
         if progress is not None:
             progress(number, len(dataset.queries))
     return run
+
+
+def _wanted(dataset: Dataset, query: str) -> dict[str, Any]:
+    """The beginnings of a query's best judged documents: who reads the run later needs no corpus."""
+    wanted = [name for name in dataset.relevant(query) if name in dataset.corpus][:SHOWN]
+    texts = {name: dataset.corpus[name].content[:SHOWN_CHARS] for name in wanted}
+    return {"wanted": texts} if texts else {}
 
 
 def check_dataset(run: Run, dataset: Dataset) -> None:

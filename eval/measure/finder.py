@@ -10,6 +10,7 @@ from eval.measure.to_documents import Lifter
 
 SHOWN = 3  # documents whose text is kept beside a run, for `rag-eval failures`
 SHOWN_CHARS = 300
+TRACED = 10  # candidates of a question's trace that are kept beside a run, and the relevant ones further down
 
 
 @dataclass(slots=True)

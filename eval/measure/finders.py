@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
-from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, Found, name_of
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
 
 if TYPE_CHECKING:
+    from rag.retrieval.candidate import Candidate
     from rag.retrieval.hybrid import SearchResult
 
 
@@ -88,10 +89,12 @@ class HybridFinder(Finder):
 
     def _details(self, query: str, result: SearchResult, names: dict[str, str]) -> dict[str, Any]:
         relevant = set(self.dataset.relevant(query))
-        details: dict[str, Any] = {"prompt": self._in_prompt(result, names), "gold": {}, "found": []}
+        details: dict[str, Any] = {"prompt": self._in_prompt(result, names), "gold": {}, "found": [], "trace": []}
         seen: set[str] = set()
         for rank, candidate in enumerate(result.candidates, start=1):
             name = names[candidate.id]
+            if rank <= TRACED or (name in relevant and name not in details["gold"]):
+                details["trace"].append(_traced(rank, name, candidate))
             if name in relevant:
                 gold = details["gold"].setdefault(name, {"rank": rank, "dense": None, "sparse": None})
                 for leg, place in (("dense", candidate.dense_rank), ("sparse", candidate.sparse_rank)):
@@ -116,6 +119,14 @@ class HybridFinder(Finder):
         limit = self._retriever.settings.retrieval.top_n
         passages = merge_windows(result.candidates, result.windows, limit=limit)
         return list(dict.fromkeys(names[hit] for passage in passages for hit in passage.hits[:1]))
+
+
+def _traced(rank: int, name: str, candidate: Candidate) -> dict[str, Any]:
+    """One candidate's way through the stages, small enough to be kept for every question."""
+    row: dict[str, Any] = {"rank": rank, "id": name, "text": candidate.record.text[:SHOWN_CHARS]}
+    row |= {"dense": candidate.dense_rank, "sparse": candidate.sparse_rank}
+    values = {"fused": candidate.fused_score, "rerank": candidate.rerank_score}
+    return row | {stage: round(value, 4) for stage, value in values.items() if value is not None}
 
 
 class EngineFinder(HybridFinder):

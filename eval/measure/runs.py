@@ -1,7 +1,8 @@
 """Runs: what one pipeline found for every query, kept in TREC form with everything needed to read it again.
 
 A run is a folder: ``run.trec`` (``qid Q0 docid rank score tag``; ``run.trec.gz`` is read too), ``run.json`` (name,
-settings, fingerprints, dataset, notes, scores) and ``queries.jsonl`` (one row a query: milliseconds a stage, details).
+settings, fingerprints, dataset, notes, scores) and ``queries.jsonl`` (one row a query: the question, its judgements,
+milliseconds a stage, details).
 A bare TREC file is a run as well, without settings.
 """
 
@@ -37,6 +38,8 @@ class Run:
         dataset_path, split: where the dataset was, for commands that need its texts again.
         notes: what a reader must know (how hits were lifted, what was left out), one sentence each.
         scores: measure -> mean, where the run was scored before it was saved.
+        questions: query id -> the question; with ``qrels`` a saved run can be read without its dataset.
+        qrels: query id -> document id -> judgement, as the dataset had them.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Run:
     split: str = "test"
     notes: list[str] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
+    qrels: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def window_ranks(self) -> dict[str, int | None] | None:
@@ -82,7 +87,10 @@ def save_run(run: Run, folder: str | Path) -> Path:
     (target / META_FILE).write_text(text + "\n", encoding="utf-8")
     with (target / QUERIES_FILE).open("w", encoding="utf-8", newline="\n") as file:
         for query in run.results:
-            row = {"_id": query, "timings_ms": run.timings_ms.get(query, {}), **run.details.get(query, {})}
+            row: dict[str, Any] = {"_id": query, "timings_ms": run.timings_ms.get(query, {})}
+            if query in run.questions:
+                row |= {"question": run.questions[query], "qrels": run.qrels.get(query, {})}
+            row |= run.details.get(query, {})
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
     return target
 
@@ -108,9 +116,13 @@ def load_run(path: str | Path) -> Run:
     results = {query: found.get(query, []) for query in meta.get("queries", [])} | found
     timings: dict[str, dict[str, float]] = {}
     details: dict[str, dict[str, Any]] = {}
+    questions: dict[str, str] = {}
+    qrels: dict[str, dict[str, int]] = {}
     for row in _rows(place / QUERIES_FILE):
         query = row.pop("_id")
         timings[query] = row.pop("timings_ms", {})
+        if "question" in row:
+            questions[query], qrels[query] = str(row.pop("question")), dict(row.pop("qrels", {}))
         details[query] = row
     return Run(
         name=meta.get("name", place.name),
@@ -124,6 +136,8 @@ def load_run(path: str | Path) -> Run:
         split=meta.get("split", "test"),
         notes=meta.get("notes", []),
         scores=meta.get("scores", {}),
+        questions=questions,
+        qrels=qrels,
     )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import entry_points
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -107,8 +106,6 @@ def build_app(
     for router in (dify_router, openai_router, api_router):
         app.include_router(router)
     mount_pages(app)
-    for point in entry_points(group="ragwright.pages"):
-        app.include_router(point.load()())
     from rag.serve.mcp.mount import mount_mcp
 
     mount_mcp(app)

@@ -22,9 +22,10 @@ HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "no-referrer", "X-
 
 
 @functools.cache
-def environment() -> Environment:
+def environment(more: Path | None = None) -> Environment:
+    """The templates of the pages; ``more`` is a folder of another package's."""
     made = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
+        loader=FileSystemLoader([FOLDER / "templates", *([more] if more is not None else [])]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -35,9 +36,9 @@ def environment() -> Environment:
     return made
 
 
-def render(template: str, words: Words, **values: Any) -> str:
+def render(template: str, words: Words, *, more: Path | None = None, **values: Any) -> str:
     """A template with the words of a language."""
-    return environment().get_template(template).render(t=words, language=words.language, **values)
+    return environment(more).get_template(template).render(t=words, language=words.language, **values)
 
 
 def paragraphs(text: str) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -16,6 +17,7 @@ from rag.serve.api.routes import _passage, _question, answer_body
 from rag.serve.errors import Problem, problem_of
 from rag.serve.incoming import service_of
 from rag.serve.keys import COOKIE, Key, same_origin
+from rag.serve.pages.added import AddedPages
 from rag.serve.pages.render import HEADERS, render
 from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
 from rag.serve.pages.words import Words, choose_language
@@ -30,19 +32,23 @@ def mount_pages(app: FastAPI) -> None:
     """Add the pages and their static files."""
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    app.state.page_links = []  # (address, word in English, word in Chinese) of pages that other packages add
+    app.state.page_links = []
+    for point in entry_points(group="ragwright.pages"):
+        added: AddedPages = point.load()()
+        app.include_router(added.router)
+        app.state.page_links += added.links
 
 
-def words_of(request: Request) -> Words:
-    """The words in the reader's language."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return Words(choose_language(headers, request.cookies.get(LANGUAGE_COOKIE)))
-
-
-def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(
+    request: Request, template: str, status: int = 200, *, added: AddedPages | None = None, **values: Any
+) -> HTMLResponse:
     """A page in the reader's language, under the strict content policy."""
-    words = words_of(request)
-    shown = render(template, words, here=request.url.path, links=request.app.state.page_links, **values)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    language = choose_language(headers, request.cookies.get(LANGUAGE_COOKIE))
+    words = Words(language, added.words if added else None)
+    links = request.app.state.page_links
+    more = added.templates if added else None
+    shown = render(template, words, more=more, here=request.url.path, links=links, **values)
     return HTMLResponse(shown, status, headers=dict(HEADERS))
 
 
@@ -50,7 +56,7 @@ async def _key(request: Request) -> Key | None:
     return getattr(request.state, "key", None)
 
 
-def _login(request: Request, wrong: bool = False) -> HTMLResponse:
+def login_page(request: Request, wrong: bool = False) -> HTMLResponse:
     return page(request, "login.html", 401 if wrong else 200, wrong=wrong, next=request.url.path)
 
 
@@ -83,7 +89,7 @@ async def ask_page(request: Request) -> Response:
     """The question, and an answer where the address holds one and no script runs."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     names = await _collections(service, key)
     form = dict(request.query_params)
     return page(request, "ask.html", names=names, form=form, result=None, problem=None, feedback=_feedback(service))
@@ -94,7 +100,7 @@ async def ask_post(request: Request) -> Response:
     """The finished answer, for a browser without script."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     if "origin" in request.headers and not same_origin(dict(request.headers)):
         raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
     form = await _form(request)
@@ -129,7 +135,7 @@ async def search_page(request: Request) -> Response:
     """Both legs, fused and reranked, side by side."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     names = await _collections(service, key)
     form = dict(request.query_params)
     columns: list[dict[str, Any]] = []
@@ -154,7 +160,7 @@ async def documents_page(request: Request) -> Response:
     """Collections and their documents."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     names = await _collections(service, key)
     chosen = request.query_params.get("collection") or (names[0] if names else "")
     wanted = request.query_params.get("name", "")
@@ -174,7 +180,7 @@ async def document_page(request: Request, collection: str, document: str) -> Res
     """A document as RagWright read it; ``?sentence=ID`` marks that sentence."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     await asyncio.to_thread(service.check_collection, key, collection)
     index = await asyncio.to_thread(service.library.index, collection)
     details = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
@@ -210,7 +216,7 @@ async def upload_page(request: Request) -> Response:
     """Files to read in, and what became of them."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     names = await _collections(service, key)
     jobs = [job.as_dict() for job in request.app.state.jobs.all() if key.sees(job.collection)]
     return page(request, "upload.html", names=names, jobs=jobs, may_write=key.may("write"))
@@ -231,7 +237,7 @@ async def status_page(request: Request) -> Response:
     """Models, store, queues."""
     key, service = await _key(request), service_of(request)
     if key is None:
-        return _login(request)
+        return login_page(request)
     pools = [service.search_pool, service.rerank_pool, service.model_pool]
     rows = []
     for name in await _collections(service, key):
@@ -249,7 +255,7 @@ async def login(request: Request) -> Response:
     form = await _form(request)
     key = request.app.state.keys.find(form.get("key", ""))
     if key is None:
-        return _login(request, wrong=True)
+        return login_page(request, wrong=True)
     target = form.get("next", "/")
     answer = RedirectResponse(target if target.startswith("/") and not target.startswith("//") else "/", 303)
     secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
@@ -327,4 +333,4 @@ def _feedback(service: Service) -> bool:
     return service.settings.serve.feedback
 
 
-__all__ = ["mount_pages", "page", "words_of"]
+__all__ = ["login_page", "mount_pages", "page"]

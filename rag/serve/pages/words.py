@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Language = Literal["en", "zh"]
@@ -112,9 +113,9 @@ WORDS: dict[str, tuple[str, str]] = {
 class Words(dict[str, str]):
     """The words of one language, by name."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, more: Mapping[str, tuple[str, str]] | None = None) -> None:
         place = 0 if language == "en" else 1
-        super().__init__({name: pair[place] for name, pair in WORDS.items()})
+        super().__init__({name: pair[place] for name, pair in {**WORDS, **(more or {})}.items()})
         self.language = language
 
 

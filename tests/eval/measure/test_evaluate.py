@@ -60,6 +60,10 @@ def test_our_retriever_and_the_stock_one(dataset: Dataset, index: Any, settings:
     assert ours.run.name == "ours"
     assert ours.run.details["1"]["gold"]["lamp"]["dense"] == 1
     assert "forty minutes" in ours.run.details["1"]["found"][0]["text"]
+    traced = ours.run.details["1"]["trace"]
+    assert [row["rank"] for row in traced[:2]] == [1, 2] and traced[0]["dense"] == 1 and traced[0]["fused"] > 0
+    assert "forty minutes" in ours.run.details["1"]["wanted"]["lamp"]
+    assert ours.run.questions == dataset.queries and ours.run.qrels == dataset.qrels
     assert set(stock.run.timings_ms["1"]) == {"search"}
 
 

@@ -37,10 +37,12 @@ def test_timings_and_details_survive_and_equal_runs_give_equal_files(tmp_path: P
     run = Run(
         "r", {"q": [("d", 1.0)], "none": []}, timings_ms={"q": {"search": 1.5}}, details={"q": {"window_rank": 2}}
     )
+    run.questions, run.qrels = {"q": "Where?", "none": "What?"}, {"q": {"d": 1, "e": 0}, "none": {}}
     first, second = save_run(run, tmp_path / "1"), save_run(run, tmp_path / "2")
     back = load_run(first)
     assert back.timings_ms == {"q": {"search": 1.5}}
     assert back.window_ranks == {"q": 2}
+    assert (back.questions, back.qrels) == (run.questions, run.qrels)
     assert back.results == {"q": [("d", 1.0)], "none": []}
     for name in ("run.trec", "run.json", "queries.jsonl"):
         assert (first / name).read_bytes() == (second / name).read_bytes()

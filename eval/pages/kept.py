@@ -1,0 +1,145 @@
+"""Saved runs as the pages show them: listed from their run.json, and opened with values and intervals."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.comparing.significance import bootstrap_interval
+from eval.datasets.dataset import Dataset
+from eval.measure.metrics import DEFAULT_MEASURES, score
+from eval.measure.runs import META_FILE, QUERIES_FILE, RUN_FILE, Run, load_run
+from indexes.errors import SourceError
+
+DEPTH = 3  # folders below the runs folder that are looked into: runs/COLLECTION/NAME
+MOST = 500  # runs that are listed
+LARGEST = 60_000_000  # bytes of a run that a page reads
+RESAMPLES = 2000  # of an interval: a page waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One saved run, from its run.json alone. ``id`` is its folder below the runs folder."""
+
+    id: str
+    folder: Path
+    name: str
+    dataset: str
+    about: str
+    questions: int
+    scores: dict[str, float]
+    changed: float
+
+    def as_dict(self) -> dict[str, Any]:
+        own = {"id": self.id, "name": self.name, "dataset": self.about, "questions": self.questions}
+        return own | {"scores": self.scores, "changed": round(self.changed, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run with its values: measure -> question -> value, and measure -> (mean, low, high), a 95 % interval."""
+
+    run: Run
+    values: dict[str, dict[str, float]]
+    intervals: dict[str, tuple[float, float, float]]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The questions and judgements that the run kept, without documents."""
+        return Dataset(self.run.name, {}, dict(self.run.questions), dict(self.run.qrels))
+
+
+def list_runs(root: Path) -> list[Listed]:
+    """The runs below a folder, those of one dataset together, the newest first; [] where there is no folder."""
+    found = [listed for folder in _folders(root) if (listed := _listed(root, folder)) is not None]
+    newest = {about: max(run.changed for run in found if run.about == about) for about in {run.about for run in found}}
+    return sorted(found, key=lambda run: (-newest[run.about], run.about, -run.changed, run.id))
+
+
+def find_run(root: Path, identity: str) -> Listed:
+    """The listed run of this id; an id is looked up and never opened as a path.
+
+    Raises:
+        SourceError: there is none.
+    """
+    for listed in list_runs(root):
+        if listed.id == identity:
+            return listed
+    raise SourceError(f"there is no run {identity[:80]!r}", remedy="the evaluation page lists them")
+
+
+def open_run(listed: Listed) -> Opened:
+    """Read a run and score it by the judgements that it kept; what was read once is remembered until it changes.
+
+    Raises:
+        SourceError: it kept no judgements (an older version wrote it), or is too large for a page.
+    """
+    files = [file for name in (RUN_FILE, QUERIES_FILE, META_FILE) if (file := listed.folder / name).is_file()]
+    if (size := sum(file.stat().st_size for file in files)) > LARGEST:
+        raise SourceError(
+            f"the run {listed.name!r} has {size // 1_000_000:,} MB, which is too much for a page",
+            remedy=f"use 'rag-eval failures {listed.id}'",
+        )
+    return _open(listed.folder, tuple(file.stat().st_mtime_ns for file in files))
+
+
+@functools.lru_cache(maxsize=32)
+def _open(folder: Path, stamps: tuple[int, ...]) -> Opened:
+    run = load_run(folder)
+    if not any(run.qrels.values()):
+        raise SourceError(
+            f"the run {run.name!r} kept no judgements, so it cannot be opened here",
+            remedy="measure it again with 'rag-eval run'",
+        )
+    windows = run.window_ranks is not None
+    measures = [name for name in run.scores if windows or not name.startswith("Window")] or list(DEFAULT_MEASURES)
+    found = score(run.results, run.qrels, measures, window_ranks=run.window_ranks).per_query
+    table = {name: column for name, column in found.items() if column}
+    intervals = {}
+    for name, column in table.items():
+        values = np.array(list(column.values()))
+        low, high = bootstrap_interval(values, resamples=RESAMPLES)
+        intervals[name] = (float(values.mean()), float(low[0]), float(high[0]))
+    return Opened(run, table, intervals)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Folders with a run.json, not below one another; links are not followed."""
+    count = 0
+    for place, folders, files in os.walk(root):
+        folders.sort()
+        if META_FILE in files:
+            count += 1
+            yield Path(place)
+        if META_FILE in files or len(Path(place).relative_to(root).parts) >= DEPTH:
+            folders.clear()
+        if count >= MOST:
+            return
+
+
+def _listed(root: Path, folder: Path) -> Listed | None:
+    file = folder / META_FILE
+    try:
+        meta = json.loads(file.read_text(encoding="utf-8"))
+        scores = {str(name): float(value) for name, value in dict(meta.get("scores") or {}).items()}
+        about = Path(str(meta.get("dataset_path") or meta.get("dataset") or "")).name
+        split = str(meta.get("split") or "test")
+        return Listed(
+            id=folder.relative_to(root).as_posix(),
+            folder=folder,
+            name=str(meta.get("name") or folder.name),
+            dataset=str(meta.get("dataset") or ""),
+            about=about if split == "test" else f"{about} ({split})",
+            questions=len(meta.get("queries") or ()),
+            scores=scores,
+            changed=file.stat().st_mtime,
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None  # a file that is being written, or is no run's

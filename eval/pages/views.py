@@ -1,0 +1,149 @@
+"""What the evaluation pages show, as plain rows: a run's questions, one question's way, two runs side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eval.comparing.compare import Comparison, compare
+from eval.comparing.failures import Failure, explain
+from eval.pages.kept import Listed, Opened, open_run
+from indexes.errors import RagWrightError
+
+CHANGED = 20  # questions that a comparison names on each side
+SAME = 1e-9
+
+
+@dataclass(slots=True)
+class Cell:
+    """A mean, and its interval where the run could be opened."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(slots=True)
+class Group:
+    """Runs of one dataset: ``rows`` holds (run, cells, what is missing)."""
+
+    about: str
+    questions: int
+    measures: list[str]
+    rows: list[tuple[Listed, list[Cell | None], str]]
+
+
+def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
+    """Runs by dataset, with the intervals of the first ``columns`` measures."""
+    groups = []
+    for about, members in itertools.groupby(runs, key=lambda run: run.about):
+        own = list(members)
+        measures = list(dict.fromkeys(name for run in own for name in run.scores))[:columns]
+        groups.append(Group(about, own[0].questions, measures, [_row(run, measures) for run in own]))
+    return groups
+
+
+def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[Cell | None], str]:
+    intervals: dict[str, tuple[float, float, float]] = {}
+    missing = ""
+    try:
+        intervals = open_run(listed).intervals
+    except RagWrightError as error:
+        missing = f"{error.what}; {error.remedy}"
+    cells = [
+        Cell(*intervals[name]) if name in intervals else Cell(listed.scores[name]) if name in listed.scores else None
+        for name in measures
+    ]
+    return listed, cells, missing
+
+
+def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[str, Any]]:
+    """The run's questions that hold ``words``, the worst first, each with the stage that lost what it asks for."""
+    column, dataset = opened.values[measure], opened.dataset
+    wanted = words.casefold()
+    rows = []
+    for query, value in sorted(column.items(), key=lambda item: item[1]):
+        question = opened.run.questions.get(query, "")
+        if wanted and wanted not in question.casefold() and wanted != query.casefold():
+            continue
+        failure = explain(opened.run, dataset, query, value)
+        stages = dict.fromkeys(gold.stage for gold in failure.gold) if value < 1 else {}
+        rows.append({"id": query, "question": question, "value": value, "stages": list(stages)})
+    return rows
+
+
+def question_view(opened: Opened, query: str, measure: str) -> dict[str, Any]:
+    """One question: its values, what was wanted and where it stood in each stage, and the trace that the run kept."""
+    run, details = opened.run, opened.run.details.get(query, {})
+    relevant = set(opened.dataset.relevant(query))
+    failure: Failure = explain(run, opened.dataset, query, opened.values[measure].get(query, 0.0))
+    texts = dict(details.get("wanted") or {})
+    for row in details.get("trace") or []:
+        texts.setdefault(row["id"], row["text"])
+    return {
+        "id": query,
+        "question": run.questions[query],
+        "values": {name: column[query] for name, column in opened.values.items() if query in column},
+        "gold": [{"item": gold, "text": texts.get(gold.id, gold.text)} for gold in failure.gold],
+        "trace": [row | {"relevant": row["id"] in relevant} for row in details.get("trace") or []],
+        "found": [] if details.get("trace") else failure.found,
+        "timings": run.timings_ms.get(query, {}),
+        "notes": list(details.get("notes") or []),
+        "hypothetical": list(details.get("hypothetical") or []),
+        "answer": str(details.get("answer") or ""),
+    }
+
+
+def comparison_view(old: Opened, new: Opened, measure: str, names: tuple[str, str]) -> dict[str, Any]:
+    """Two runs of one dataset: the comparison, the settings that differ, and the questions that changed most.
+
+    Args:
+        names: what the two are called, where their own names are the same.
+
+    Raises:
+        RagWrightError: they share no judged question.
+    """
+    first, second = old.run, new.run
+    if first.name == second.name:
+        first, second = _renamed(first, names[0]), _renamed(second, names[1])
+    measures = [measure, *(name for name in old.values if name != measure and name in new.values)]
+    found: Comparison = compare([first, second], {**new.run.qrels, **old.run.qrels}, measures)
+    a, b = (run.per_query[measure] for run in found.runs)
+    changes = [(query, a[query], b[query], b[query] - a[query]) for query in a if query in b]
+    questions = {**new.run.questions, **old.run.questions}
+
+    def most(sign: int) -> list[dict[str, Any]]:
+        moved = sorted((row for row in changes if sign * row[3] > SAME), key=lambda row: -abs(row[3]))
+        return [
+            {"id": query, "question": questions.get(query, ""), "before": before, "after": after, "change": change}
+            for query, before, after, change in moved[:CHANGED]
+        ]
+
+    return {
+        "comparison": found,
+        "verdict": found.verdicts[0],
+        "settings": _different(old.run.settings, new.run.settings),
+        "worse": most(-1),
+        "better": most(1),
+    }
+
+
+def _renamed(run: Any, name: str) -> Any:
+    from dataclasses import replace
+
+    return replace(run, name=name)
+
+
+def _different(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The settings that two runs do not share; where things are stored and served does not count."""
+    rows = []
+    for section in sorted({*old, *new} - {"store", "serve"}):
+        before, after = old.get(section), new.get(section)
+        if isinstance(before, dict) and isinstance(after, dict):
+            names = sorted({*before, *after})
+            rows += [(f"{section}.{n}", before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
+        elif before != after and not isinstance(before, dict) and not isinstance(after, dict):
+            rows.append((section, before, after))
+    return rows

@@ -1,0 +1,26 @@
+"""AddedPages: what another package gives the server through the entry-point group ``ragwright.pages``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import APIRouter
+
+
+@dataclass(frozen=True, slots=True)
+class AddedPages:
+    """Pages that another package adds; an entry point names a function that returns one.
+
+    Args:
+        router: their routes.
+        templates: folder of their templates, which may extend ours.
+        words: name -> (English, Chinese), besides ours.
+        links: (address, English, Chinese) of the menu.
+    """
+
+    router: APIRouter
+    templates: Path
+    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    links: tuple[tuple[str, str, str], ...] = ()
