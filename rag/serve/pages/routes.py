@@ -126,7 +126,13 @@ async def ask_post(request: Request) -> Response:
     except Exception as error:  # noqa: BLE001 - shown on the page
         problem = problem_of(error)
     status = 200 if problem is None else problem.status("page")
-    values = {"names": names, "form": form, "result": result, "problem": problem, "feedback": _feedback(service)}
+    values: dict[str, Any] = {
+        "names": names,
+        "form": form,
+        "result": result,
+        "problem": problem,
+        "feedback": _feedback(service),
+    }
     return page(request, "ask.html", status, **values)
 
 
