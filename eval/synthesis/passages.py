@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from eval.datasets.dataset import Passage as Row
 from eval.datasets.dataset import passage_id
-from indexes.errors import SourceError
+from indexes.errors import SettingsError, SourceError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.collection import document_filter
 from rag.answer.words.terms import terms_of
@@ -74,10 +75,15 @@ class Windows:
                 remedy="ingest documents of running text, or raise --window",
             )
 
-    def drawn(self, seed: int, limit: int | None) -> list[Window]:
-        """Passages to ask about, in an order that the seed decides; a higher limit only appends to it."""
+    def drawn(self, seed: int, limit: int | None, share: float) -> list[Window]:
+        """Passages to ask about, in an order that the seed decides; a higher limit only appends to it.
+
+        The first of each split come first, so that a low limit leaves none of them empty.
+        """
         usable = [window for window in self.all.values() if window.id not in self.skipped]
         usable.sort(key=lambda window: (_hash(f"{seed}\n{window.id}"), window.id))
+        first = {in_test(window.doc_id, share): window for window in reversed(usable)}
+        usable.sort(key=lambda window: window is not first[in_test(window.doc_id, share)])
         return usable[:limit]
 
     def of_record(self, record: SentenceRecord) -> str:
@@ -102,6 +108,36 @@ def in_test(doc_id: str, share: float) -> bool:
     """Does the document belong to the test split? By a hash of its id alone: the seed, the limit and other documents
     change nothing, so that no later run trains on what an earlier one tests."""
     return _hash(doc_id) < share
+
+
+def check_splits(drawn: Sequence[Window], share: float) -> None:
+    """Refuse to ask about documents that all fall into one split, unless the share says so (0 or 1).
+
+    Raises:
+        SettingsError: names a share that divides these documents.
+    """
+    documents = sorted({window.doc_id for window in drawn}, key=_hash)
+    count, tested = len(documents), sum(in_test(doc_id, share) for doc_id in documents)
+    if share in (0.0, 1.0) or len(drawn) == 1 or 0 < tested < count:
+        return
+    empty, full, whole = ("training", "test", 1) if tested else ("test", "training", 0)
+    remedy = f"ask for {full} questions only with --test-share {whole}"
+    if count > 1:  # a border between two documents, near the wanted share of them
+        place = min(max(round(share * count), 1), count - 1)
+        remedy = f"use --test-share {_between(_hash(documents[place - 1]), _hash(documents[place]))}, or {remedy}"
+    have = f"all {count} documents fall" if count > 1 else "there is one document, which falls"
+    raise SettingsError(
+        f"{have} into the {full} split at test_share = {share:g}, so no question would be for {empty}", remedy=remedy
+    )
+
+
+def _between(low: float, high: float) -> str:
+    """A short number above ``low`` and not above ``high``."""
+    for digits in range(1, 16):
+        value = math.floor(high * 10**digits) / 10**digits
+        if low < value:
+            return f"{value:.{digits}f}"
+    return repr(high)
 
 
 def _follows(last: SentenceRecord, record: SentenceRecord) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets import Dataset
 from eval.synthesis.maker import LLMFailed, Maker
 from eval.synthesis.output import Check, check_arguments, check_output, write_splits
-from eval.synthesis.passages import Window, Windows, in_test
+from eval.synthesis.passages import Window, Windows, check_splits, in_test
 from eval.synthesis.progress_file import WorkFile
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def synthesize(
         progress: called with passages done and passages in all.
 
     Raises:
-        SettingsError: an argument cannot be used, the output exists and is none of ours, or its work file was begun
+        SettingsError: an argument cannot be used, all documents fall into one split, the output exists and is none of ours, or its work file was begun
             with other settings.
         SourceError: the index holds nothing to ask about.
         LLMError: the model failed; what is done stays.
@@ -114,7 +114,8 @@ def synthesize(
     retriever = retriever or build_retriever(index, settings=settings, llm=llm)
     settings = settings or retriever.settings
     windows = Windows(index, window)
-    drawn = windows.drawn(seed, limit)
+    drawn = windows.drawn(seed, limit, test_share)
+    check_splits(drawn, test_share)
     check_output(folder, to, corpus=corpus, ids=(one.id for one in drawn))
     report = Report(passages=len(windows.all), skipped=dict(Counter(windows.skipped.values()).most_common()))
     maker = Maker(llm, retriever, windows, settings, per_passage, within, check)

@@ -10,6 +10,7 @@ questions, measured on the other, both ways.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +24,18 @@ from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
 from rag.answer.refusal.calibration import score_fingerprint
 
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # that the trade-off shows, beside the wanted one
 RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is always near 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one false-answer rate would give: its threshold, and the held-out shares that it answers."""
+
+    rate: float
+    below: float
+    false_answers: float
+    answered: float
 
 
 @dataclass(slots=True)
@@ -38,6 +50,7 @@ class Calibration:
         answered: held-out share of answerable questions that would be answered.
         answerable, unanswerable: how many scores there were of each kind.
         notes: what a reader must know, one sentence each.
+        trade_off: what other rates would give, smallest first; rates that need more questions are left out.
     """
 
     below: float
@@ -48,9 +61,35 @@ class Calibration:
     answerable: int
     unanswerable: int
     notes: list[str] = field(default_factory=list)
+    trade_off: list[Choice] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def check(self, least: float) -> None:
+        """Refuse a threshold that silences the engine.
+
+        Args:
+            least: share of the answerable questions that must stay answered, 0 to 1.
+
+        Raises:
+            SettingsError: fewer stay; names the smallest rate of the trade-off that keeps enough.
+        """
+        if not self.answerable or self.answered >= least:
+            return
+        enough = next((row for row in self.trade_off if row.answered >= least and row.rate > self.rate), None)
+        remedy = (
+            f"--rate {enough.rate:g} keeps {enough.answered:.0%} answered, and answers {enough.false_answers:.0%} of "
+            "the unanswerable ones"
+            if enough
+            else "no rate keeps that many: these scores cannot tell the questions apart; use a reranker or another "
+            "embedding model"
+        )
+        raise SettingsError(
+            f"with a false-answer rate of {self.rate:g} only {self.answered:.0%} of {self.answerable} answerable "
+            f"questions stay answered, and at least {least:.0%} are wanted",
+            remedy=f"{remedy}; or lower --min-answered",
+        )
 
 
 def fit_threshold(unanswerable: Sequence[float], rate: float) -> float:
@@ -117,6 +156,28 @@ def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Cali
     right = [score for score, _ in pairs if score is not None]
     if not wrong:
         raise SourceError("no question leaves a passage that is wrong", remedy="use a dataset with more documents")
+    chosen, notes = _choice(pairs, wrong, rate)
+    others = []
+    for other in RATES:
+        with contextlib.suppress(SettingsError):
+            others.append(_choice(pairs, wrong, other)[0])
+    return Calibration(
+        below=chosen.below,
+        rate=rate,
+        fingerprint="",
+        false_answers=chosen.false_answers,
+        answered=chosen.answered,
+        answerable=len(right),
+        unanswerable=len(wrong),
+        notes=notes,
+        trade_off=sorted({row.rate: row for row in (*others, chosen)}.values(), key=lambda row: row.rate),
+    )
+
+
+def _choice(
+    pairs: Sequence[tuple[float | None, float | None]], wrong: Sequence[float], rate: float
+) -> tuple[Choice, list[str]]:
+    """The threshold of a rate with its held-out shares, and a note where nothing could be held out."""
     below = fit_threshold(wrong, rate)
     order = np.random.default_rng(0).permutation(len(pairs))
     halves = [[pairs[i] for i in order[start::2]] for start in (0, 1)]
@@ -129,16 +190,7 @@ def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Cali
             limit, test = below, list(pairs)
         false += [score >= limit for _, score in test if score is not None]
         answered += [score >= limit for score, _ in test if score is not None]
-    return Calibration(
-        below=below,
-        rate=rate,
-        fingerprint="",
-        false_answers=float(np.mean(false)),
-        answered=float(np.mean(answered)) if answered else 0.0,
-        answerable=len(right),
-        unanswerable=len(wrong),
-        notes=notes,
-    )
+    return Choice(rate, below, float(np.mean(false)), float(np.mean(answered)) if answered else 0.0), notes
 
 
 def check_scores(reranker: Any, fusion: str) -> None:

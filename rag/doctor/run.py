@@ -13,7 +13,7 @@ from rag.doctor.openai_server import check_openai
 from rag.settings import Settings
 
 Job = Callable[[], list[Check]]
-DEADLINE = 5.0  # seconds for everything; a name server that does not answer can hold a check longer
+DEADLINE = 5.0  # seconds for servers and hubs; a name server that does not answer can hold a check longer
 
 
 def examine(
@@ -24,10 +24,12 @@ def examine(
     Args:
         environ: usually ``os.environ``.
         timeout: seconds that one server may take.
-        deadline: seconds for all; a check that takes longer is reported as such.
+        deadline: seconds that servers and hubs have once this machine has been looked at, which takes its time; a
+            check that takes longer is reported as such.
     """
     probe = Probe(settings, environ, timeout)
-    jobs = plan(probe)
+    local, remote = local_checks(probe), remote_checks(probe)
+    jobs = local | remote
     findings: dict[str, list[Check]] = {}
 
     def work(name: str, job: Job) -> None:
@@ -38,12 +40,14 @@ def examine(
             findings[name] = [Check(name, "warn", found, "run the command you need, and read its error")]
 
     # Daemons: a name server that never answers must not keep the command from ending.
-    threads = [threading.Thread(target=work, args=job, daemon=True) for job in jobs.items()]
-    end = time.monotonic() + deadline
-    for thread in threads:
+    threads = {name: threading.Thread(target=work, args=(name, job), daemon=True) for name, job in jobs.items()}
+    for thread in threads.values():
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+    for name in local:
+        threads[name].join()
+    end = time.monotonic() + deadline
+    for name in remote:
+        threads[name].join(max(0.0, end - time.monotonic()))
     late = f"no answer within {deadline:g} s, most likely from a name server"
     return [
         check
@@ -52,22 +56,31 @@ def examine(
     ]
 
 
-def plan(probe: Probe) -> dict[str, Job]:
-    """What to look at, by the providers that are configured."""
-    settings = probe.settings
+def local_checks(probe: Probe) -> dict[str, Job]:
+    """What looks at this machine alone."""
+    half = machine.has_bfloat16()
     jobs: dict[str, Job] = {
         "python": machine.check_python,
         "versions": machine.check_versions,
         "variables": lambda: machine.check_variables(probe),
         "extras": lambda: machine.check_extras(probe),
-        "store": lambda: store.check_store(probe),
+        "bfloat16": lambda: machine.check_bfloat16(probe, half),
+        "gpu": lambda: machine.check_gpu(probe),
+        "memory": lambda: models.check_memory(probe, half=bool(half)),
     }
-    half = machine.has_bfloat16()
-    jobs["bfloat16"] = lambda: machine.check_bfloat16(probe, half)
-    jobs["gpu"] = lambda: machine.check_gpu(probe)
+    return jobs if _on_a_server(probe) else {**jobs, "store": lambda: store.check_store(probe)}
+
+
+def _on_a_server(probe: Probe) -> bool:
+    return probe.settings.store.url not in (None, "", ":memory:")
+
+
+def remote_checks(probe: Probe) -> dict[str, Job]:
+    """What asks servers and hubs, by the providers that are configured."""
+    settings = probe.settings
+    jobs: dict[str, Job] = {"store": lambda: store.check_store(probe)} if _on_a_server(probe) else {}
     for need in models.needs(probe):
         jobs[f"{need.role} model"] = lambda need=need: models.check_model_files(probe, need)  # type: ignore[misc]
-    jobs["memory"] = lambda: models.check_memory(probe, half=bool(half))
     encoder, rerank, llm = settings.encoder, settings.rerank, settings.llm
     if encoder.provider == "ollama":
         jobs["encoder server"] = lambda: check_ollama(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eval.cli.options import cache_option, dataset_of, queries_option, split_option, ticker
+from eval.report.table import table
 from rag.cli.options import Shared, shared_options
 from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from eval.tuning.calibrate import Calibration
 
 
 @click.command(name="calibrate", short_help="Fit the 'not in these documents' threshold.")
@@ -28,6 +33,14 @@ from rag.cli.progress import progress_bar
     help="Wanted share of errors: of wrong questions answered; with --answers, of right answers refused.",
 )
 @click.option(
+    "--min-answered",
+    "least",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the answerable questions that must stay answered; a threshold that keeps fewer is refused.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -45,6 +58,7 @@ def command(
     answers: Path | None,
     layout: str | None,
     rate: float,
+    least: float,
     output: Path | None,
     split: str,
     cache: Path | None,
@@ -57,6 +71,7 @@ def command(
     With --answers it fits a small model's refusals instead (answer.refusal_file), and needs no DATASET.
 
     --rate is the share of wrong questions that may be answered; with --answers, of right answers that may be refused.
+    What other rates would give is printed too. Exit code 2: too few answerable questions would stay answered.
     """
     from eval.measure.session import Session
     from eval.tuning.calibrate import calibrate, check_scores, fit_threshold, to_toml
@@ -78,15 +93,28 @@ def command(
         retriever = session.retriever(settings)
         with ticker("calibrate") as tick:
             found = calibrate(retriever, read, rate=rate, progress=tick)
-    if shared.json:
-        data_json(found.as_dict())
-    else:
-        data(to_toml(found), end="")
+    words(trade_off(found))
     for note in found.notes:
         words(f"note: {note}")
+    if shared.json:
+        data_json(found.as_dict())
+    found.check(least)
+    if not shared.json:
+        data(to_toml(found), end="")
     if output is not None:
         output.write_text(to_toml(found), encoding="utf-8")
         words(f"wrote {output}: put its lines into rag.toml")
+
+
+def trade_off(found: Calibration) -> str:
+    """A row a rate: how many of both kinds of questions it answers."""
+    rows = [
+        [f"{row.rate:g}" + (" (this)" if row.rate == found.rate else ""), f"{row.below:.4f}"]
+        + [f"{row.answered:.0%}", f"{row.false_answers:.0%}"]
+        for row in found.trade_off
+    ]
+    counts = [f"of {found.answerable} answerable", f"of {found.unanswerable} unanswerable"]
+    return "answered, held out:\n" + table(["--rate", "threshold", *counts], rows)
 
 
 def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, output: Path | None) -> None:

@@ -103,8 +103,7 @@ def test_from_an_index_to_a_proved_model_and_on_after_a_failure(settings: Settin
 
 
 def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:
-    # Ids hold the folder's name, and a hash of them divides the documents: with a larger share all three may be tests.
-    few = QuestionOptions(limit=3, per_passage=1, test_share=0.001, check="none")
+    few = QuestionOptions(limit=3, per_passage=1, test_share=0.3, check="none")
     with pytest.raises(
         SourceError, match=r"only \d questions are left for train, and 16 are the least \(\d from 3 .*raise --limit"
     ):

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from eval import load_dataset, synthesize
 from eval.synthesis.output import check_output
-from eval.synthesis.passages import Windows, divide, in_test
+from eval.synthesis.passages import Windows, check_splits, divide, in_test
 from eval.synthesis.progress_file import Asked, WorkFile
 from eval.synthesis.prompts import ask_messages, names_passage, read_questions
 from indexes import Index, build_index
@@ -175,6 +175,19 @@ def test_the_split_follows_the_document_alone(index: Index, tmp_path: Path) -> N
     assert {name for name in names if in_test(name, 0.2)} <= {name for name in names if in_test(name, 0.3)}
 
 
+def test_the_share_that_is_advised_divides_and_a_low_limit_asks_about_both(index: Index, tmp_path: Path) -> None:
+    for share in (0.0001, 0.9999):
+        with pytest.raises(SettingsError, match="--test-share") as refusal:
+            synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "a", test_share=share)
+        advised = float(re.search(r"--test-share (0\.\d+)", str(refusal.value))[1])  # type: ignore[index]
+        windows = Windows(index, 5)
+        check_splits(windows.drawn(0, None, advised), advised)
+        for seed in range(5):
+            two = windows.drawn(seed, 2, advised)
+            assert {in_test(window.doc_id, advised) for window in two} == {True, False}
+            assert windows.drawn(seed, 3, advised)[:2] == two
+
+
 def test_each_drop_is_counted_by_its_reason(index: Index, tmp_path: Path) -> None:
     replies = {
         "pilot": "Sure, here you go:\n1. Which ships must take a pilot at Tarn?\n2. Which ships must take a pilot at "
@@ -218,10 +231,10 @@ def test_the_passage_must_answer(index: Index, tmp_path: Path) -> None:
 def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, tmp_path: Path) -> None:
     out = tmp_path / "set"
     broken = FakeScriptedLLM(replies={**GOOD, "Mooring": ConnectionError("refused")})
-    order = [window.text for window in Windows(index, 5).drawn(0, None)]
+    order = [window.text for window in Windows(index, 5).drawn(0, None, 0.5)]
     place = next(i for i, text in enumerate(order) if "Mooring" in text)
     with pytest.raises(LLMError, match=re.escape(f"after {place} of 4 passages")) as raised:
-        synthesize(index, broken, out)
+        synthesize(index, broken, out, test_share=0.5)
     assert "set.work.jsonl" in str(raised.value) and "\n" not in str(raised.value)
     assert not out.exists()
     work = tmp_path / "set.work.jsonl"
@@ -229,33 +242,35 @@ def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, t
     with work.open("a") as file:
         file.write('{"id": "half a li')  # killed while writing
     mended = FakeScriptedLLM(replies=GOOD)
-    report = synthesize(index, mended, out)
+    report = synthesize(index, mended, out, test_share=0.5)
     assert (report.resumed, report.asked) == (place, 4 - place)
     assert len(mended.asked) == 4 - place
     silent = FakeScriptedLLM()
-    again = synthesize(index, silent, out)
+    again = synthesize(index, silent, out, test_share=0.5)
     assert silent.prompts == [] and again.resumed == 4
-    straight = synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "straight")
+    straight = synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "straight", test_share=0.5)
     assert {s: d.hash for s, d in again.datasets.items()} == {s: d.hash for s, d in straight.datasets.items()}
     with pytest.raises(SettingsError, match="begun with window = 5, and now it is 3"):
-        synthesize(index, silent, out, window=3)
+        synthesize(index, silent, out, test_share=0.5, window=3)
 
 
 def test_an_interruption_keeps_what_is_done(index: Index, tmp_path: Path) -> None:
-    order = [window.text for window in Windows(index, 5).drawn(0, None)]
+    order = [window.text for window in Windows(index, 5).drawn(0, None, 0.5)]
     last = next(key for key in GOOD if key in order[-1])
     with pytest.raises(KeyboardInterrupt):
-        synthesize(index, FakeScriptedLLM(replies={**GOOD, last: KeyboardInterrupt()}), tmp_path / "set")
-    assert synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "set").resumed == 3
+        synthesize(
+            index, FakeScriptedLLM(replies={**GOOD, last: KeyboardInterrupt()}), tmp_path / "set", test_share=0.5
+        )
+    assert synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "set", test_share=0.5).resumed == 3
 
 
 def test_a_higher_limit_goes_on(index: Index, tmp_path: Path) -> None:
     llm = FakeScriptedLLM(replies=GOOD)
-    first = synthesize(index, llm, tmp_path / "set", limit=2)
-    second = synthesize(index, llm, tmp_path / "set", limit=3)
+    first = synthesize(index, llm, tmp_path / "set", test_share=0.5, limit=2)
+    second = synthesize(index, llm, tmp_path / "set", test_share=0.5, limit=3)
     assert (first.asked, second.asked, second.resumed) == (2, 1, 2)
     assert len(llm.asked) == 3
-    orders = {seed: [w.id for w in Windows(index, 5).drawn(seed, None)] for seed in range(6)}
+    orders = {seed: [w.id for w in Windows(index, 5).drawn(seed, None, 0.5)] for seed in range(6)}
     assert len({tuple(order) for order in orders.values()}) > 1
     assert all(sorted(order) == sorted(orders[0]) for order in orders.values())
 
@@ -280,6 +295,8 @@ def test_refused_before_anything_is_asked(index: Index, tmp_path: Path) -> None:
             synthesize(index, llm, tmp_path / "set", **wrong)
     with pytest.raises(SettingsError, match="exists already"):
         synthesize(index, llm, tmp_path / "full")
+    with pytest.raises(SettingsError, match="training split at test_share = 0.001, so no question would be for test"):
+        synthesize(index, llm, tmp_path / "set", test_share=0.001)
     with pytest.raises(SourceError, match="white space"):
         check_output(tmp_path / "set", "trec", corpus=True, ids=["my notes.md#0-4"])
     (tmp_path / "set.work.jsonl").write_text("dear diary\n")
@@ -391,13 +408,16 @@ def test_the_command_with_the_packaged_model(call: Callable[..., Result], tmp_pa
     ingest(tmp_path)
     small = ["llm.model=smollm2", "llm.max_tokens=32", "llm.context_window=1024", "llm.temperature=0"]
     sets = [part for text in small for part in ("--set", text)]
-    result = call("synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2", "--json")
+    all_train = ["--test-share", "0"]  # there is one document
+    result = call(
+        "synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2", "--json", *all_train
+    )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["asked"] == 2
     assert found["questions"] == sum(found["splits"].values())
     assert "datasets" not in found
-    again = call("synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2")
+    again = call("synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2", *all_train)
     assert again.exit_code == 0, again.output
     assert "of them in earlier runs" in again.stdout
 
@@ -420,7 +440,7 @@ def test_the_command_says_what_is_wrong(call: Callable[..., Result], tmp_path: P
 
 def test_the_command_whose_server_is_down(call: Callable[..., Result], tmp_path: Path) -> None:
     ingest(tmp_path)
-    down = ["--llm", "openai", "--set", "llm.base_url=http://127.0.0.1:9/v1"]
+    down = ["--llm", "openai", "--set", "llm.base_url=http://127.0.0.1:9/v1", "--test-share", "0"]
     result = call("synthesize", str(tmp_path / "set"), *down)
     assert result.exit_code == 1
     assert "cannot be reached" in result.stderr and "after 0 of 2 passages" in result.stderr

@@ -1,11 +1,13 @@
 """The threshold: its guarantee on made-up scores, the fit on a real index, and the engine that refuses strangers."""
 
+import json
 import tomllib
 
 import numpy as np
 import pytest
 
 from eval.measure.session import Session
+from eval.tuning import calibrate as calibrate_module
 from eval.tuning.calibrate import calibrate, fit, fit_threshold, to_toml
 from indexes.errors import SettingsError, SourceError
 from rag import build_query_engine
@@ -53,6 +55,38 @@ def test_held_out_figures_are_near_the_wanted_rate():
     )
     assert found.false_answers == pytest.approx(0.05, abs=0.015)
     assert found.answered == pytest.approx(0.64, abs=0.05)
+
+
+def test_a_threshold_that_silences_the_engine_is_refused():
+    rng = np.random.default_rng(3)
+    pairs = [(float(a), float(b)) for a, b in zip(rng.normal(1, 1, 400), rng.normal(0, 1, 400), strict=True)]
+    found = fit(pairs, 0.02)
+    rates = [row.rate for row in found.trade_off]
+    assert rates == sorted(rates) and 0.02 in rates and 0.5 in rates
+    answered = [row.answered for row in found.trade_off]
+    assert answered == sorted(answered) and found.answered < 0.5 < answered[-1]
+    enough = next(row for row in found.trade_off if row.answered >= 0.5)
+    with pytest.raises(SettingsError, match=f"only .*% of 400.*--rate {enough.rate:g} keeps"):
+        found.check(0.5)
+    found.check(found.answered)
+    hopeless = fit([(0.1, 0.9)] * 60, 0.05)
+    with pytest.raises(SettingsError, match="no rate keeps that many"):
+        hopeless.check(0.5)
+    assert fit([(None, 0.3)] * 40, 0.05).check(1.0) is None  # nothing could be answered: no share to speak of
+
+
+def test_the_command_prints_the_trade_off_and_refuses(call, lighthouse, tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    scores = zip(rng.normal(1, 1, 400).tolist(), rng.normal(0, 1, 400).tolist(), strict=True)
+    monkeypatch.setattr(calibrate_module, "calibrate", lambda *_, **__: fit(list(scores), 0.3))
+    monkeypatch.setattr(Session, "retriever", lambda *_: None)
+    lines = tmp_path / "lines.toml"
+    options = [str(lighthouse), "--set", "retrieval.fusion=dense", "--rate", "0.3", "--output", str(lines)]
+    refused = call("calibrate", *options, "--min-answered", "0.9", "--json")
+    assert refused.exit_code == 2 and "0.3 (this)" in refused.stderr and "--min-answered" in refused.stderr
+    rows = json.loads(refused.stdout)["trade_off"]
+    assert rows[0]["rate"] == 0.01 and rows[0].keys() == {"rate", "below", "false_answers", "answered"}
+    assert not lines.exists()
 
 
 def test_fit_on_a_real_index_and_refusal_under_another_fusion(made_up_dataset, cache, tmp_path):

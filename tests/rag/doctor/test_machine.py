@@ -338,14 +338,32 @@ def test_examine_reports_in_a_fixed_order_and_survives_a_broken_check(
     assert "ValueError: boom" in by_name(checks)["extras"].found
 
 
-def test_examine_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_servers_have_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
+    import time
 
     release = threading.Event()
-    monkeypatch.setattr(run, "plan", lambda _: {"stuck": lambda: [release.wait(30)] * 0})
-    (check,) = run.examine(Settings(), {}, deadline=0.05)
+
+    def slow() -> list[Check]:
+        time.sleep(0.1)  # a busy machine
+        return [Check("slow", "ok", "looked at")]
+
+    monkeypatch.setattr(run, "local_checks", lambda _: {"slow": slow})
+    monkeypatch.setattr(run, "remote_checks", lambda _: {"stuck": lambda: [release.wait(30)] * 0})
+    local, remote = run.examine(Settings(), {}, deadline=0.05)
     release.set()
-    assert check.name == "stuck" and check.status == "fail"
+    assert (local.name, local.status) == ("slow", "ok")
+    assert (remote.name, remote.status) == ("stuck", "fail") and "name server" in remote.found
+
+
+def test_a_check_belongs_to_this_machine_or_to_others(closed_port: int) -> None:
+    dead = f"http://127.0.0.1:{closed_port}"
+    embedded = Probe(load(Settings, profile="vllm", environ={}).settings, {})
+    assert {"store", "memory", "versions"} <= run.local_checks(embedded).keys()
+    assert set(run.remote_checks(embedded)) == {"encoder server", "rerank server", "llm server"}
+    elsewhere = Probe(load(Settings, arguments={"store.url": dead}, environ={}).settings, {})
+    assert "store" not in run.local_checks(elsewhere)
+    assert {"store", "encoder model", "rerank model", "llm server"} == set(run.remote_checks(elsewhere))
 
 
 @pytest.mark.parametrize("profile", ["default", "offline", "vllm"])
