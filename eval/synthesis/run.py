@@ -96,8 +96,8 @@ def synthesize(
         progress: called with passages done and passages in all.
 
     Raises:
-        SettingsError: an argument cannot be used, all documents fall into one split, the output exists and is none of ours, or its work file was begun
-            with other settings.
+        SettingsError: an argument cannot be used, all documents fall into one split, the output exists and is none of
+            ours, or its work file was begun with other settings.
         SourceError: the index holds nothing to ask about.
         LLMError: the model failed; what is done stays.
 

@@ -108,11 +108,10 @@ def command(
 
 def trade_off(found: Calibration) -> str:
     """A row a rate: how many of both kinds of questions it answers."""
-    rows = [
-        [f"{row.rate:g}" + (" (this)" if row.rate == found.rate else ""), f"{row.below:.4f}"]
-        + [f"{row.answered:.0%}", f"{row.false_answers:.0%}"]
-        for row in found.trade_off
-    ]
+    rows = []
+    for row in found.trade_off:
+        this = " (this)" if row.rate == found.rate else ""
+        rows.append([f"{row.rate:g}{this}", f"{row.below:.4f}", f"{row.answered:.0%}", f"{row.false_answers:.0%}"])
     counts = [f"of {found.answerable} answerable", f"of {found.unanswerable} unanswerable"]
     return "answered, held out:\n" + table(["--rate", "threshold", *counts], rows)
 

@@ -295,7 +295,7 @@ def test_refused_before_anything_is_asked(index: Index, tmp_path: Path) -> None:
             synthesize(index, llm, tmp_path / "set", **wrong)
     with pytest.raises(SettingsError, match="exists already"):
         synthesize(index, llm, tmp_path / "full")
-    with pytest.raises(SettingsError, match="training split at test_share = 0.001, so no question would be for test"):
+    with pytest.raises(SettingsError, match=r"training split at test_share = 0\.001, so no question would be for test"):
         synthesize(index, llm, tmp_path / "set", test_share=0.001)
     with pytest.raises(SourceError, match="white space"):
         check_output(tmp_path / "set", "trec", corpus=True, ids=["my notes.md#0-4"])
