@@ -33,7 +33,7 @@ ON_THE_FLOOR = {
         "display",
     },
     "rag": {"__init__", "api", "engine", "answer_steps", "chat", "client", "trace", "settings"},
-    "eval": {"__init__", "gold"},
+    "eval": {"__init__", "__main__", "gold"},
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))
 DISTRIBUTIONS = {  # whose import name is not its own

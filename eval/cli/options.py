@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -46,13 +47,37 @@ out_option = click.option(
 queries_option = click.option(
     "--queries", "limit", type=click.IntRange(min=1), metavar="N", help="Only the first N queries, for a quick look."
 )
-dataset_argument = click.argument("dataset", metavar="DATASET")
+
+
+def dataset_argument(function: F) -> F:
+    """DATASET, or a file for each split: --train, --dev, --test. The command gets ``dataset``, one text for either."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, dataset: str | None, **values: Any) -> Any:
+        from eval.datasets.split_files import joined
+
+        files = {split: values.pop(f"{split}_file") for split in ("train", "dev", "test")}
+        if dataset is not None and "train_split" in values and files["train"] and not files["train"].is_file():
+            values["train_split"] = str(files.pop("train"))  # "--train dev" named a split of DATASET before 0.2
+        if any(files.values()) and dataset is not None:  # then what stands first is the next argument
+            if "target" in values and values["target"] is None:
+                values["target"], dataset = Path(dataset), None
+            elif "more" in values:
+                values["more"], dataset = (dataset, *values["more"]), None
+        return function(*args, dataset=joined(dataset, files), **values)
+
+    for split in ("test", "dev", "train"):
+        what = f"File of the {split} split, instead of DATASET."
+        path = click.Path(path_type=Path, dir_okay=False)
+        wrapper = click.option(f"--{split}", f"{split}_file", type=path, metavar="FILE", help=what)(wrapper)
+    return click.argument("dataset", metavar="[DATASET]", required=False)(wrapper)  # type: ignore[return-value]
 
 
 def measuring_options(function: F) -> F:
-    """--measures, --split, --cache, --out, --queries and --no-rerank."""
+    """--measures, --split, --cache, --out, --overwrite, --queries and --no-rerank."""
     no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-    for option in (no_rerank, queries_option, out_option, cache_option, split_option, measures_option):
+    overwrite = click.option("--overwrite", is_flag=True, help="Replace other runs of the same names in --out.")
+    for option in (no_rerank, queries_option, overwrite, out_option, cache_option, split_option, measures_option):
         function = option(function)
     return function
 

@@ -17,7 +17,7 @@ import numpy as np
 from eval.comparing.latency import LATENCY, Slower, latency, slower
 from eval.comparing.mean_of_seeds import Repeats, mean_values, repeats_note
 from eval.comparing.significance import SEED, Paired, holm, paired
-from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score
+from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score, shown
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
 
@@ -257,7 +257,8 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
     if found is None:
         raise SourceError(f"{new.name} was not compared with {old.name}", remedy="compare them together")
     numbers = found.paired
-    what = f"{numbers.difference:+.4f} {measure} ({numbers.low:+.4f} to {numbers.high:+.4f}, p = {_p(found.p_holm)})"
+    interval = f"{numbers.low:+.4f} to {numbers.high:+.4f}"
+    what = f"{numbers.difference:+.4f} {shown(measure)} ({interval}, p = {_p(found.p_holm)})"
     cost = f", {time}" if time else ""
     if found.p_holm < comparison.alpha:
         decision: Decision = "keep" if numbers.difference > 0 else "drop"

@@ -40,13 +40,13 @@ def splits(path: Path) -> list[str]:
     return sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
 
 
-def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write a BEIR folder; what is there of other splits stays. Returns notes."""
-    if dataset.corpus:
-        write_corpus(dataset, path / "corpus.jsonl")
-    write_queries(dataset, path / "queries.jsonl", keep=True)
-    target = path / "qrels" / f"{dataset.split}.tsv"
-    target.parent.mkdir(parents=True, exist_ok=True)
+def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
+    """Write a BEIR folder; documents, questions and other splits that stand there stay. Returns notes.
+
+    Raises:
+        SourceError: ids that qrels cannot hold; or, without ``overwrite``, the split, an id of a document or of a
+            question stands there for something else.
+    """
     bad = [
         i
         for q, judged in dataset.qrels.items()
@@ -58,12 +58,45 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             f"{len(bad)} ids hold tabs, line ends or outer blanks, which qrels cannot hold (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
-    with target.open("w", encoding="utf-8", newline="\n") as file:
-        file.write("query-id\tcorpus-id\tscore\n")
-        for query, judged in dataset.qrels.items():
-            for document, value in judged.items():
-                file.write(f"{query}\t{document}\t{value}\n")
+    judgements = (f"{q}\t{d}\t{value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())
+    text = "query-id\tcorpus-id\tscore\n" + "".join(judgements)
+    write_together(dataset, path, path / "qrels" / f"{dataset.split}.tsv", text, overwrite=overwrite)
     return ["the lists of candidates were left out: BEIR has none"] if dataset.candidates else []
+
+
+def write_together(dataset: Dataset, folder: Path, target: Path, qrels: str, *, overwrite: bool) -> None:
+    """Write qrels to ``target``, and the dataset's documents and questions beside those that stand in ``folder``.
+
+    Everything is compared before anything is written.
+
+    Raises:
+        SourceError: without ``overwrite``, other judgements stand in ``target``, or an id stands for another text.
+    """
+    corpus = {p.id: {"_id": p.id, "title": p.title, "text": p.text, **p.extra} for p in dataset.corpus.values()}
+    queries = {q: {"_id": q, "text": text, **dataset.extra.get(q, {})} for q, text in dataset.queries.items()}
+    if target.is_file() and not overwrite and target.read_text(encoding="utf-8") != qrels:
+        raise SourceError(
+            f"{target} exists already and holds other judgements",
+            remedy="write to another folder or under another --split, or add --overwrite",
+        )
+    files: dict[Path, dict[str, dict[str, Any]]] = {}
+    for file, rows in ((folder / "corpus.jsonl", corpus), (folder / "queries.jsonl", queries)):
+        old = {str(row.get("_id")): row for _, row in json_rows(file, BadRows())} if file.is_file() else {}
+        if (other := [name for name in rows if name in old and _other_text(old[name], rows[name])]) and not overwrite:
+            raise SourceError(
+                f"{len(other)} ids in {file} stand for other texts (the first: {other[0]!r})",
+                remedy="write to another folder, or add --overwrite",
+            )
+        files[file] = old | rows
+    for file, rows in files.items():
+        if rows:
+            write_jsonl(file, iter(rows.values()))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(qrels, encoding="utf-8", newline="\n")
+
+
+def _other_text(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return any((old.get(key) or "") != (new.get(key) or "") for key in ("title", "text"))
 
 
 def jsonl_file(folder: Path, stem: str) -> Path | None:
@@ -100,18 +133,6 @@ def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[
             if extra := {key: value for key, value in row.items() if key not in ("_id", "text")}:
                 extras[identity] = extra
     return texts, extras
-
-
-def write_corpus(dataset: Dataset, path: Path) -> None:
-    write_jsonl(path, ({"_id": p.id, "title": p.title, "text": p.text, **p.extra} for p in dataset.corpus.values()))
-
-
-def write_queries(dataset: Dataset, path: Path, *, keep: bool = False) -> None:
-    """``keep``: questions of other splits in the file stay."""
-    rows = {q: {"_id": q, "text": text, **dataset.extra.get(q, {})} for q, text in dataset.queries.items()}
-    if keep and path.is_file():
-        rows = {str(row.get("_id")): row for _, row in json_rows(path, BadRows())} | rows
-    write_jsonl(path, list(rows.values()))
 
 
 def join(

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import beir, flag_embedding, llama_index_qa, mteb_reranking, trec
+from eval.datasets import beir, flag_embedding, llama_index_qa, mteb_reranking, split_files, trec
 from eval.datasets.dataset import Dataset
 from eval.datasets.rows import BadRows, json_rows, read_text
 from indexes.errors import MissingExtraError, SourceError
@@ -29,9 +29,11 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
     """Read a dataset of any known format.
 
     Args:
-        path: a folder (BEIR, TREC) or file (MTEB reranking jsonl, TREC qrels, LlamaIndex JSON, FlagEmbedding jsonl), or
-            the name of a public collection (``scifact``, or ``owner/name`` on the Hugging Face hub), then downloaded.
-        split: "test", "train", ...; formats of one file have one split and take this as its name.
+        path: a folder (BEIR, TREC) or file (MTEB reranking jsonl, TREC qrels, LlamaIndex JSON, FlagEmbedding jsonl); a
+            folder with one such file a split (train.jsonl, validation.jsonl, test.jsonl), or these files named one by
+            one ("train=a.jsonl,test=b.jsonl"); or the name of a public collection (``scifact``, or ``owner/name`` on
+            the Hugging Face hub), then downloaded.
+        split: "test", "train", ...; a lone file has one split and takes this as its name.
 
     Raises:
         SourceError: nothing there, an unknown format, or bad rows: all of them, with their line numbers.
@@ -41,6 +43,8 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
         >>> len(dataset.queries), dataset.notes  # doctest: +SKIP
         (300, [])
     """
+    if (files := _split_files(path)) is not None:
+        return files.named(_judged(_read(files.file(split), split), files.place, split), split)
     place = Path(path).expanduser()
     if not place.exists():
         name = f"mteb/{path}" if str(path) in _HUB_SETS else str(path)
@@ -49,7 +53,30 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
                 f"there is no dataset at {place}", remedy=f"name a folder or file of: {', '.join(FORMATS)}"
             )
         place = _download(name)
+        if _split_files(place) is not None:
+            return load_dataset(place, split)
+    return _judged(_read(place, split), place, split)
+
+
+def _split_files(place: str | Path) -> split_files.SplitFiles | None:
+    folder = Path(place).expanduser()
+    known = folder.is_dir() and (beir.recognise(folder) or trec.recognise(folder))
+    return None if known else split_files.find(place, _is_dataset)
+
+
+def _is_dataset(file: Path) -> bool:
+    try:
+        return bool(recognise(file))
+    except SourceError:
+        return False
+
+
+def _read(place: Path, split: str) -> Dataset:
     dataset: Dataset = _READERS[recognise(place)](_file(place), split)
+    return dataset
+
+
+def _judged(dataset: Dataset, place: str | Path, split: str) -> Dataset:
     if not dataset.queries:
         raise SourceError(
             f"{place} holds no judged query of the split {split!r}", remedy="check the split and the qrels"
@@ -58,10 +85,12 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
 
 
 def splits_of(place: Path) -> list[str]:
-    """The splits that a folder names in its qrels files; [] for formats of one file, which take any name.
+    """The splits that a folder names in its qrels or its files; [] for a lone file, which takes any name.
 
-    A TREC file counts by what stands in its name: "train", "dev" and "test" are looked for.
+    A file counts by what stands in its name: "train", "dev" (or "validation") and "test" are looked for.
     """
+    if (files := _split_files(place)) is not None:
+        return sorted(files.files)
     if beir.recognise(place):
         return beir.splits(place)
     return trec.splits(place) if trec.recognise(place) and place.is_dir() else []
@@ -81,6 +110,11 @@ def recognise(place: Path) -> str:
         return recognise(_file(place))
     if ".jsonl" in place.name:
         row = next((row for _, row in json_rows(place, BadRows())), {})
+        if split_files.is_score_row(row):
+            raise SourceError(
+                f"{place} holds a teacher's scores, no judged questions",
+                remedy=f"learn from it with --teacher file:{place}, and name the dataset that it scores",
+            )
         if mteb_reranking.recognise(row):
             return "mteb"
         if flag_embedding.recognise(row):
@@ -100,8 +134,9 @@ def _file(place: Path) -> Path:
     files = sorted(file for file in place.iterdir() if file.name.endswith((".json", ".jsonl", ".jsonl.gz")))
     if len(files) != 1:
         raise SourceError(
-            f"{place} is no dataset: it has {len(files)} JSON files and neither qrels nor a BEIR layout",
-            remedy="name one file" if files else "check the path",
+            f"{place} is no dataset: it has {len(files)} JSON files, none of them called after a split, and neither "
+            "qrels nor a BEIR layout",
+            remedy="name one file, or one a split: --train FILE --test FILE" if files else "check the path",
         )
     return files[0]
 

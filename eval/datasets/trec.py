@@ -49,11 +49,11 @@ def read(path: Path, split: str = "test") -> Dataset:
     return beir.join(path.stem, corpus, texts, extras, qrels, path=path, split=split)
 
 
-def write(dataset: Dataset, path: Path) -> list[str]:
+def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
     """Write a folder: qrels.{split}.trec, queries.jsonl, corpus.jsonl. Returns notes.
 
     Raises:
-        SourceError: an id holds white space, which TREC splits on.
+        SourceError: an id holds white space, which TREC splits on; else as ``beir.write``.
     """
     ids = {i for query, judged in dataset.qrels.items() for i in (query, *judged)}
     bad = sorted(i for i in ids if not i or len(i.split()) != 1 or i.split()[0] != i)
@@ -62,14 +62,9 @@ def write(dataset: Dataset, path: Path) -> list[str]:
             f"{len(bad)} ids hold white space, which TREC cannot hold (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / f"qrels.{dataset.split}.trec").open("w", encoding="utf-8", newline="\n") as file:
-        for query, judged in dataset.qrels.items():
-            for document, value in judged.items():
-                file.write(f"{query} 0 {document} {value}\n")
-    beir.write_queries(dataset, path / "queries.jsonl", keep=True)
-    if dataset.corpus:
-        beir.write_corpus(dataset, path / "corpus.jsonl")
+    judgements = (f"{q} 0 {d} {value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())
+    target = path / f"qrels.{dataset.split}.trec"
+    beir.write_together(dataset, path, target, "".join(judgements), overwrite=overwrite)
     return ["the lists of candidates were left out: TREC qrels have none"] if dataset.candidates else []
 
 

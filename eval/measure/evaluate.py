@@ -37,6 +37,7 @@ def evaluate(
     cache: str | Path | None = None,
     depth: int = 1000,
     progress: Tick | None = None,
+    before: Callable[[Run], None] | None = None,
 ) -> Evaluation:
     """Ask a pipeline every question of a dataset, and score what it finds.
 
@@ -50,6 +51,7 @@ def evaluate(
         cache: where embeddings are kept; default: RAG_EVAL_CACHE, else ~/.cache/ragwright/eval.
         depth: documents kept a question.
         progress: called after each question.
+        before: called before the first question with the run, which has everything but results yet.
 
     Raises:
         SourceError: the saved run is of another dataset, or the dataset lacks what the pipeline needs.
@@ -64,7 +66,7 @@ def evaluate(
         run = pipeline
         check_dataset(run, dataset)
     else:
-        run = run_pipeline(pipeline, dataset, name=name, cache=cache, depth=depth, progress=progress)
+        run = run_pipeline(pipeline, dataset, name=name, cache=cache, depth=depth, progress=progress, before=before)
     scores = score(run.results, dataset.qrels, measures, window_ranks=run.window_ranks)
     run.scores = dict(scores.mean)
     return Evaluation(run, scores)
@@ -78,6 +80,7 @@ def run_pipeline(
     cache: str | Path | None = None,
     depth: int = 1000,
     progress: Tick | None = None,
+    before: Callable[[Run], None] | None = None,
 ) -> Run:
     """Ask every question; no scoring. Arguments as for ``evaluate``."""
     find = finder(pipeline, dataset, cache=cache)
@@ -91,6 +94,8 @@ def run_pipeline(
         split=dataset.split,
         notes=[*dataset.notes, *find.notes],
     )
+    if before is not None:
+        before(run)
     for number, (query, text) in enumerate(dataset.queries.items(), start=1):
         found: Found = find(query, text)
         run.results[query] = found.ranked[:depth]

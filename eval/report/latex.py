@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 
 from eval.comparing.compare import Comparison
+from eval.measure.metrics import shown
 from eval.report.rows import method
 from indexes.display import one_line
 
@@ -33,7 +34,12 @@ def latex(comparison: Comparison) -> str:
         if comparison.runs[0].latency:
             cells.append(f"{run.latency['total'][0]:.1f}" if "total" in run.latency else "--")
         rows.append(" & ".join(cells) + r" \\")
-    head = ["", "Run", *map(escape, comparison.measures), *(["p50 ms"] if comparison.runs[0].latency else [])]
+    head = [
+        "",
+        "Run",
+        *(escape(shown(measure)) for measure in comparison.measures),
+        *(["p50 ms"] if comparison.runs[0].latency else []),
+    ]
     title = f"{comparison.title}: superscripts" if comparison.title else "Superscripts"
     caption = f"{title} name the runs that a run beats significantly. {method(comparison)}."
     return "\n".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eval.comparing.compare import Comparison
+from eval.measure.metrics import shown
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import pipes, plain
 
@@ -23,7 +24,7 @@ def markdown(comparison: Comparison) -> str:
             value = f"**{value}**" if run.mean[measure] == best[measure] else value
             cells.append(value + _SIGNS[mark(comparison, comparison.difference(run.name, measure))])
         rows.append([plain(run.name), *cells])
-    lines += pipes(["run", *comparison.measures], rows)
+    lines += pipes(["run", *map(shown, comparison.measures)], rows)
     lines += ["", "▲ ▼ significantly better or worse; bold: best.", ""]
     lines += pipes(DIFFERENCE_HEAD, [_named(difference_cells(comparison, d)) for d in comparison.differences])
     if names := stages(comparison):

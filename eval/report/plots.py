@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from eval.comparing.compare import LEVELS, Comparison
 from eval.comparing.latency import TOTAL
+from eval.measure.metrics import shown
 from eval.report.table import escape
 
 WIDTH, HEIGHT = 560, 320
@@ -61,7 +62,7 @@ def per_query(comparison: Comparison, run: str, against: str, measure: str) -> s
         f'<line class="mean" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}">'
         f"<title>mean {mean:+.4f}</title></line>"
     )
-    return frame.svg("queries, best change first", f"change in {measure}", marks, f"{run} against {against}")
+    return frame.svg("queries, best change first", f"change in {shown(measure)}", marks, f"{run} against {against}")
 
 
 def quality_latency(comparison: Comparison) -> str:
@@ -81,7 +82,7 @@ def quality_latency(comparison: Comparison) -> str:
         px, py = frame.x(x), frame.y(y)
         marks.append(
             f'<circle class="dot c{number % COLOURS}" cx="{px:.1f}" cy="{py:.1f}" r="6">'
-            f"<title>{escape(name)}: {y:.4f} {escape(measure)}, {x:.1f} ms</title></circle>"
+            f"<title>{escape(name)}: {y:.4f} {escape(shown(measure))}, {x:.1f} ms</title></circle>"
         )
         left = px > WIDTH - 150
         label = py + 4
@@ -90,7 +91,7 @@ def quality_latency(comparison: Comparison) -> str:
         taken.append((px, label))
         anchor = f'x="{px - 10:.1f}" text-anchor="end"' if left else f'x="{px + 10:.1f}"'
         marks.append(f'<text class="label" {anchor} y="{label:.1f}">{escape(_short(name))}</text>')
-    return frame.svg("milliseconds a question (p50)", measure, marks, "Quality against latency")
+    return frame.svg("milliseconds a question (p50)", shown(measure), marks, "Quality against latency")
 
 
 class _Frame:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from eval.comparing.compare import Comparison, Difference, Scored
 from eval.comparing.latency import TOTAL
+from eval.measure.metrics import NAMES, shown
 
 MARKS = {"keep": "+", "drop": "-", "no worse": "=", "no evidence": "="}
-DIFFERENCE_HEAD = ("run", "against", "measure", "difference", "95 % interval", "p (Holm)", "win / tie / loss")
+DIFFERENCE_HEAD = (
+    "run",
+    "against",
+    "measure",
+    "difference",
+    "relative",
+    "95 % interval",
+    "p (Holm)",
+    "win / tie / loss",
+)
 
 
 def method(comparison: Comparison) -> str:
@@ -16,7 +26,7 @@ def method(comparison: Comparison) -> str:
     return (
         f"{comparison.queries} queries; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
         f"randomisation test, 10,000 permutations or exact, {over} a measure; significant below {comparison.alpha:g}; "
-        f"verdicts by {comparison.measures[0]}"
+        f"verdicts by {shown(comparison.measures[0])}; {NAMES}"
     )
 
 
@@ -31,6 +41,16 @@ def p_text(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
 
 
+def relative(difference: float, before: float) -> str:
+    """A difference as a share of what was there before: "+12.3%"; "-" over nothing."""
+    return f"{difference / before:+.1%}" if before else "-"
+
+
+def _mean(comparison: Comparison, found: Difference) -> float:
+    """The mean of the run that a difference is over."""
+    return next(run.mean[found.measure] for run in comparison.runs if run.name == found.against)
+
+
 def mark(comparison: Comparison, difference: Difference | None) -> str:
     """ "+" a significant win, "-" a significant loss, "" neither."""
     if difference is None or difference.p_holm >= comparison.alpha:
@@ -43,8 +63,9 @@ def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
     return [
         found.run,
         found.against,
-        found.measure,
+        shown(found.measure),
         f"{numbers.difference:+.4f}",
+        relative(numbers.difference, _mean(comparison, found)),
         f"{numbers.low:+.4f} to {numbers.high:+.4f}",
         p_text(found.p_holm) + (" *" if found.p_holm < comparison.alpha else ""),
         f"{numbers.wins} / {numbers.ties} / {numbers.losses}",

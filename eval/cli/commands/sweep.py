@@ -35,6 +35,7 @@ def command(
     split: str,
     cache: Path | None,
     out: Path,
+    overwrite: bool,
     limit: int | None,
 ) -> None:
     """Measure DATASET with the settings as they are, and with each value of each --over.
@@ -48,7 +49,7 @@ def command(
     names = measure_names(measures)
     read = dataset_of(dataset, split, limit)
     specs = plan(over or USUAL, grid=grid)
-    results = measure(specs, read, shared, measures=names, out=out, cache=cache)
+    results = measure(specs, read, shared, measures=names, out=out, cache=cache, overwrite=overwrite)
     show(results, read, names, out, shared.json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(name="tune", short_help="Choose fusion, window and reranker depth on training questions.")
 @dataset_argument
-@click.option("--train", "train_split", default="train", show_default=True, help="Split to choose on.")
+@click.option("--train-split", default="train", show_default=True, help="Split to choose on.")
 @click.option("--holdout", type=click.FloatRange(0.1, 0.9), metavar="SHARE", help="Divide --split instead: test share.")
 @click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
 @click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
@@ -84,11 +85,15 @@ def command(
     if reads_window:
         axes.append(WINDOW)
     load = settings_loader(shared)
-    with progress_bar() as progress, Session(train, cache=cache, progress=progress) as session:
+    with progress_bar() as progress, ExitStack() as opened:
+        sessions = {  # the splits of a folder share documents; files of their own may not
+            part.corpus_hash: opened.enter_context(Session(part, cache=cache, progress=progress))
+            for part in {part.corpus_hash: part for part in (test, train)}.values()
+        }
 
         def values(part: Dataset) -> Callable[[Mapping[str, Any]], Mapping[str, float]]:
             def measured(changes: Mapping[str, Any]) -> Mapping[str, float]:
-                retriever = session.retriever(load(changes))
+                retriever = sessions[part.corpus_hash].retriever(load(changes))
                 with ticker("tune") as tick:
                     run = run_pipeline(retriever, part, name="tune", cache=cache, progress=tick)
                 scores = score(run.results, part.qrels, [wanted], window_ranks=run.window_ranks)
@@ -116,13 +121,13 @@ def command(
 def _training(path: str, split: str, limit: int | None) -> Dataset:
     """The split to choose on. A folder without it is told how to do without."""
     from eval.datasets.load import splits_of
+    from eval.datasets.split_files import find_split
     from indexes.errors import SourceError
 
-    place = Path(path).expanduser()
-    splits = splits_of(place) if place.is_dir() else []
-    if splits and split not in splits:
+    splits = splits_of(Path(path).expanduser())
+    if splits and find_split(splits, split) is None:
         raise SourceError(
             f"{path} has no split {split!r} to choose on, only {', '.join(splits)}",
-            remedy="name another one with --train, or divide the questions of one with --holdout 0.5",
+            remedy="name another one with --train-split, or divide the questions of one with --holdout 0.5",
         )
     return dataset_of(path, split, limit)

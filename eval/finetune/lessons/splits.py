@@ -15,6 +15,7 @@ import numpy as np
 
 from eval.datasets import Dataset, load_dataset, splits_of
 from eval.datasets.questions import subset, without, wording
+from eval.datasets.split_files import find_split, spec_parts
 from eval.finetune.training.request import DevBy
 from indexes.errors import SettingsError, SourceError
 
@@ -161,7 +162,7 @@ def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tupl
         return wanted, ""
     if divided:
         return "document", ", as the test is"
-    everything = {document for query in test.queries for document in test.relevant(query)}
+    everything = _judged_relevant(test)
     known = shared_documents([train], test)
     by = "question" if known >= SHARED * len(everything) else "document"
     return (
@@ -179,16 +180,15 @@ def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Da
 
 
 def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
-    """Documents relevant in ``test`` that are relevant in one of ``trained`` too, by id or by equal text."""
-    ids: set[str] = set()
-    texts: set[str] = set()
-    for dataset in trained:
-        own = {document for query in dataset.queries for document in dataset.relevant(query)}
-        ids |= own
-        texts |= {_text(dataset, document) for document in own}
-    found = {document for query in test.queries for document in test.relevant(query)}
-    texts.discard("")
-    return sum(document in ids or _text(test, document) in texts for document in found)
+    """Documents relevant in ``test`` that are relevant in one of ``trained`` too: equal texts, or ids without a text.
+
+    Files of their own may give one id to two texts."""
+    known = {_text(part, document) or document for part in trained for document in _judged_relevant(part)}
+    return sum((_text(test, document) or document) in known for document in _judged_relevant(test))
+
+
+def _judged_relevant(dataset: Dataset) -> set[str]:
+    return {document for query in dataset.queries for document in dataset.relevant(query)}
 
 
 def _read(
@@ -202,33 +202,43 @@ def _read(
             f"training and test split are both {test_split!r}", remedy="name two, or leave --train-split out"
         )
     place = Path(source).expanduser()
-    known = splits_of(place) if place.exists() else None
-    first = test_split if known is None or test_split in known or not known else None
-    test = load_dataset(source, first) if first else None
+    known = splits_of(place) if place.exists() or spec_parts(place) else None
+    test = load_dataset(source, test_split) if not known or find_split(known, test_split) else None
     if known is None and test is not None:
         known = splits_of(Path(test.path))  # a downloaded one
-    if train_split not in (known or []):
+    trained = find_split(known or [], train_split)
+    if trained is None:
         if test is None:
             raise SourceError(
                 f"{source} has neither a split {train_split!r} nor {test_split!r}",
                 remedy=f"use --train-split with one of: {', '.join(known or [])}",
             )
-        return *_divided(test, holdout, seed), True
-    train = load_dataset(source, train_split)
+        return *_divided(test, holdout, seed, _unused(known or [], test_split)), True
+    train = load_dataset(source, trained)
     if test is None:
-        return *_divided(train, holdout, seed), True
-    dev = load_dataset(source, DEV_SPLIT) if DEV_SPLIT in (known or []) and test_split != DEV_SPLIT else None
+        return *_divided(train, holdout, seed, _unused(known or [], trained)), True
+    own = find_split(known or [], DEV_SPLIT)
+    dev = load_dataset(source, own) if own not in (None, trained, find_split(known or [], test_split)) else None
     for part in (train, dev):
         if part is not None and part.corpus_hash == test.corpus_hash:
             part.corpus = test.corpus  # one copy in memory
-    notes = [f"the dataset's own split {DEV_SPLIT!r} is dev"] if dev is not None else []
-    return train, dev, test, [*test.notes, *notes], False
+    notes = [f"the dataset's own split {own!r} is dev"] if dev is not None else []
+    return replace(train, split=train_split), dev, test, [*test.notes, *notes], False
 
 
-def _divided(dataset: Dataset, holdout: float, seed: int) -> tuple[Dataset, None, Dataset, list[str]]:
-    usable = _usable(dataset, notes := list(dataset.notes))
+def _unused(known: Sequence[str], used: str) -> list[str]:
+    """Says of splits that training could have used."""
+    rest = [name for name in known if name != find_split(known, used)]
+    return [f"not used: the split {name!r} (--train-split {name} trains on it)" for name in rest]
+
+
+def _divided(
+    dataset: Dataset, holdout: float, seed: int, others: Sequence[str] = ()
+) -> tuple[Dataset, None, Dataset, list[str]]:
+    usable = _usable(dataset, notes := [*dataset.notes, *others])
     rest, part = divide(usable, holdout, seed)
-    notes.append(f"there is one split only: {len(part.queries)} of its {len(usable.queries)} questions are the test")
+    one = "one split is used only" if others else "there is one split only"
+    notes.append(f"{one}: {len(part.queries)} of its {len(usable.queries)} questions are the test")
     return replace(rest, split="train"), None, part, notes
 
 

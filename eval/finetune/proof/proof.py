@@ -22,8 +22,9 @@ from eval.comparing.compare import Comparison, compare
 from eval.datasets import Dataset
 from eval.finetune.proof.forgetting import MEASURES, Loss, losses, run_key
 from eval.finetune.training.request import MAX_LOSS
+from eval.measure.metrics import NAMES, shown
 from eval.measure.runs import Run
-from eval.report.rows import p_text
+from eval.report.rows import p_text, relative
 from eval.report.table import pipes, plain, table
 from indexes.errors import RagWrightError
 
@@ -120,11 +121,11 @@ def in_domain_rows(proof: Proof) -> list[list[str]]:
         numbers, old = found.paired, before.mean[measure]
         rows.append(
             [
-                measure,
+                shown(measure),
                 f"{old:.4f}",
                 f"{after.mean[measure]:.4f}",
                 f"{numbers.difference:+.4f}",
-                f"{numbers.difference / old:+.1%}" if old else "-",
+                relative(numbers.difference, old),
                 f"{numbers.low:+.4f} to {numbers.high:+.4f}",
                 p_text(found.p_holm) + (" *" if found.p_holm < proof.in_domain.alpha else ""),
                 f"{numbers.wins} / {numbers.ties} / {numbers.losses}",
@@ -144,7 +145,7 @@ def forgetting_rows(proof: Proof) -> list[list[str]]:
                 [
                     loss.name if first else "",
                     str(loss.queries) if first else "",
-                    measure,
+                    shown(measure),
                     f"{loss.before[measure]:.4f}",
                     f"{loss.after[measure]:.4f}",
                     f"{loss.relative(measure):+.1%}",
@@ -200,7 +201,7 @@ def prove(
     method = (
         f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
-        "collections, and relative intervals take the mean before as given"
+        f"collections, and relative intervals take the mean before as given; {NAMES}"
     )
     told = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
     return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *told, method])

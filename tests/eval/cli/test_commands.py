@@ -14,6 +14,7 @@ from click.testing import Result
 from eval.datasets import load_dataset
 from eval.measure.runs import load_run
 from tests.eval.lighthouse import write_beir
+from tests.tiny_models import tiny_bert
 
 Call = Callable[..., Result]
 
@@ -82,7 +83,7 @@ def test_embedders_side_by_side(call: Call, lighthouse: Path) -> None:
 def test_rerank_lists_of_candidates(call: Call, lighthouse: Path, tmp_path: Path) -> None:
     read(call("convert", str(lighthouse), str(tmp_path / "lists.jsonl"), "--to", "mteb", "--json"))
     found = read(call("rerank", str(tmp_path / "lists.jsonl"), "--by", "encoder", "--json"))
-    assert [row["name"] for row in found["runs"]] == ["random order", "encoder"]  # positives first is no order
+    assert [row["name"] for row in found["runs"]] == ["random order", "minilm"]  # positives first is no order
     chance = found["runs"][0]["scores"]
     assert chance["P@1"] == pytest.approx((0.5 + 1 + 1 + 0) / 4, abs=0.05)  # one of two, two of two, one of one, none
     assert chance["P@1"] < found["runs"][1]["scores"]["P@1"]
@@ -90,17 +91,47 @@ def test_rerank_lists_of_candidates(call: Call, lighthouse: Path, tmp_path: Path
     assert "rerank.provider" in call("rerank", str(tmp_path / "lists.jsonl")).stderr
     read(call("run", str(lighthouse), "--json"))
     first = ["--first", str(tmp_path / "runs" / "base")]
-    found = read(call("rerank", str(lighthouse), "--by", "encoder", *first, "--json"))
-    assert [row["name"] for row in found["runs"]] == ["as listed", "encoder"]
+    found = read(call("rerank", str(lighthouse), "--by", "encoder", *first, "--overwrite", "--json"))
+    assert [row["name"] for row in found["runs"]] == ["as listed", "minilm"]
     whole = read(call("run", str(lighthouse), "-m", "MAP", "--json"))["runs"][0]["scores"]["MAP"]
     assert found["runs"][0]["scores"]["MAP"] == whole  # as the run has them
     assert found["runs"][1]["scores"]["MAP"] > 0.6
 
 
+def test_rerankers_side_by_side_keep_their_runs(call: Call, lighthouse: Path, tmp_path: Path) -> None:
+    texts = [passage.content for passage in load_dataset(lighthouse).corpus.values()]
+    models = []
+    for spread, name in ((0.1, "old"), (0.4, "new")):
+        models.append(str(tiny_bert(tmp_path / name / "model", texts, labels=1, spread=spread)))
+    table = call("rerank", str(lighthouse), "--models", *models, "-m", "MAP,MRR@10,NDCG@10")
+    assert table.exit_code == 0, table.output
+    assert "MRR@10" in table.stdout and "NDCG@10" in table.stdout and "MAP over old/model" in table.stdout
+    assert table.stdout.splitlines()[-1].endswith("%")  # the second model's gain over the first
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["new-model", "old-model"]
+    compared = call("compare", *map(str, sorted((tmp_path / "runs").iterdir())))  # as the table's note says
+    assert compared.exit_code == 0 and "relative" in compared.stdout
+    for model in models:  # one at a time they do not replace each other, and a repeat replaces itself
+        one = ["--set", "rerank.provider=cross_encoder", "--set", f"rerank.model={model}"]
+        assert call("rerank", str(lighthouse), *one).exit_code == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_run_of_other_settings_is_not_replaced(call: Call, lighthouse: Path, tmp_path: Path) -> None:
+    assert call("run", str(lighthouse)).exit_code == 0
+    kept = (tmp_path / "runs" / "base" / "run.trec").read_bytes()
+    assert call("run", str(lighthouse)).exit_code == 0  # an exact repeat
+    other = call("run", str(lighthouse), "--set", "retrieval.fusion=sparse")
+    assert other.exit_code == 2 and "retrieval.fusion" in other.stderr and "--overwrite" in other.stderr
+    fewer = call("run", str(lighthouse), "--queries", "2")
+    assert fewer.exit_code == 2 and "dataset" in fewer.stderr
+    assert (tmp_path / "runs" / "base" / "run.trec").read_bytes() == kept
+    assert call("run", str(lighthouse), "--queries", "2", "--overwrite").exit_code == 0
+
+
 def test_rerank_without_lists_searches_for_them(call: Call, lighthouse: Path, tmp_path: Path) -> None:
     plain = copy_without_zeros(lighthouse, tmp_path / "plain")
     found = read(call("rerank", str(plain), "--by", "encoder", "--set", "rerank.depth=2", "--json"))
-    assert [row["name"] for row in found["runs"]] == ["as listed", "encoder"]
+    assert [row["name"] for row in found["runs"]] == ["as listed", "minilm"]
     assert any("no lists, so the first 2 documents of a search" in note for note in found["runs"][1]["notes"])
     searched = read(call("run", str(plain), "-m", "MAP,P@1", "--json"))["runs"][0]["scores"]
     assert found["runs"][0]["scores"]["P@1"] == searched["P@1"]
@@ -156,7 +187,7 @@ def test_a_dataset_over_an_index_of_ones_own(call: Call, lighthouse: Path, tmp_p
     found = read(call("run", str(own), "--collection", "mine", "-m", "R@3", "--json"))
     assert found["runs"][0]["scores"]["R@3"] == 0.75
     qrels.write_text("query-id\tcorpus-id\tscore\n1\tlamp.md#0-1\t1\n2\twater.md#0-2\t1\n", encoding="utf-8")
-    found = read(call("run", str(own), "--collection", "mine", "-m", "R@1", "--json"))
+    found = read(call("run", str(own), "--collection", "mine", "-m", "R@1", "--json", "--overwrite"))
     assert found["runs"][0]["scores"]["R@1"] == 1.0
     assert any("lifted to passages" in note for note in found["runs"][0]["notes"])
     qrels.write_text("query-id\tcorpus-id\tscore\n1\tlamp.md#0-1\t1\n2\twater.md\t1\n", encoding="utf-8")

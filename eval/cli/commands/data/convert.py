@@ -13,7 +13,7 @@ FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 
 @click.command(name="convert", short_help="Write a dataset in another format.")
 @dataset_argument
-@click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
+@click.argument("target", metavar="TARGET", required=False, type=click.Path(path_type=Path))
 @click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="Format to write.")
 @split_option
 @click.option(
@@ -23,13 +23,23 @@ FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 @click.option(
     "--sentences", is_flag=True, help="Judge single sentences: of relevant documents, those that hold an answer."
 )
+@click.option("--overwrite", is_flag=True, help="Replace what TARGET holds under the same split, ids or name.")
 @click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
 def command(
-    dataset: str, target: Path, form: str, split: str, negatives: int, seed: int, sentences: bool, as_json: bool
+    dataset: str,
+    target: Path | None,
+    form: str,
+    split: str,
+    negatives: int,
+    seed: int,
+    sentences: bool,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Read DATASET, whatever its format, and write it to TARGET.
 
-    beir and trec are folders, the others one file. Ids come back from every format; what a format cannot hold is said.
+    beir and trec are folders, the others one file. A folder keeps its documents, questions and other splits. Ids come
+    back from every format; what a format cannot hold is said.
     With --sentences a dataset with documents and answers becomes one of sentences, such as a reranker learns from.
 
     \b
@@ -41,10 +51,12 @@ def command(
     from eval.datasets.answer_sentences import of_sentences
     from rag.cli.output import data, data_json, words
 
+    if target is None:
+        raise click.UsageError("Missing argument 'TARGET'.")
     read = dataset_of(dataset, split)
     if sentences:
         read = of_sentences(read)
-    notes = [*read.notes, *convert(read, target, form, negatives=negatives, seed=seed)]
+    notes = [*read.notes, *convert(read, target, form, negatives=negatives, seed=seed, overwrite=overwrite)]
     if as_json:
         found = {"target": str(target), "format": form, "queries": len(read.queries), "documents": len(read.corpus)}
         data_json({**found, "hash": read.hash, "notes": notes})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -33,7 +34,10 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
     file = source or feedback_path(shared.settings.store)
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
         found = from_feedback(file, index)
-    notes = convert(found.dataset, target, "beir")
+    mark = target / "feedback.json"  # what says that the folder is ours to write again as feedback grows
+    again = mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == {"collection": shared.collection}
+    notes = convert(found.dataset, target, "beir", overwrite=again)
+    mark.write_text(json.dumps({"collection": shared.collection}) + "\n", encoding="utf-8")
     if found.unjudged:
         (target / "unjudged.txt").write_text("\n".join(found.unjudged) + "\n", encoding="utf-8")
         notes.append(

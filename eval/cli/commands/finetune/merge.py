@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import dataset_argument, options_of
+from eval.cli.commands.finetune.options import options_of
+from eval.cli.options import dataset_argument
 from eval.finetune.merge.options import MergeOptions
 from rag.cli.options import Shared, shared_options
 

@@ -23,7 +23,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 NAMES = {"Settings": Any, "Stage": Any, "Dataset": Any}  # in annotations, of what only checkers import
 FROM_SETTINGS = ("device", "dtype", "query_prompt", "document_prompt")  # fields that are settings of a model's section
 SPLITS = ("train_split", "test_split", "dev_share", "dev_by", "train_queries")
-dataset_argument = click.argument("dataset", metavar="DATASET")
 
 
 def shown(kind: type) -> dict[str, Field[Any]]:

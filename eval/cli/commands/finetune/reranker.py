@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import dataset_argument, options_of
+from eval.cli.commands.finetune.options import options_of
+from eval.cli.options import dataset_argument
 from eval.finetune.reranker.options import RerankerOptions
 from rag.cli.options import Shared, shared_options
 
@@ -44,6 +45,7 @@ def show(found: TunedReranker, as_json: bool) -> None:
     """Curves, all pipelines, the proof and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.forgetting import MEASURES
+    from eval.measure.metrics import shown
     from eval.report.table import table
     from rag.cli.output import data, data_json
 
@@ -55,6 +57,9 @@ def show(found: TunedReranker, as_json: bool) -> None:
     data(curve_text(found.trained.curve))
     data("\nShare of the reranker's score, MAP on dev")
     data(table(("share", *found.weights), [["MAP", *found.weights.values()]]))
-    data("\n" + table(("pipeline", *MEASURES), [[name, *means.values()] for name, means in found.rows.items()]))
+    data(
+        "\n"
+        + table(("pipeline", *map(shown, MEASURES)), [[name, *means.values()] for name, means in found.rows.items()])
+    )
     data("\n" + found.proof.to_text())
     show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)

@@ -118,6 +118,17 @@ def test_changed_texts_are_scored_again_and_another_teacher_is_refused(training:
             {"query": "q1", "scores": {"a#0-2": 3.0, "b": -1.5}},
             {"query": "q2", "scores": {"b": 2.0, "a#0-2": 0.0}},
         ],
+        [
+            {"query": "when does the ferry leave", "passage": "the ferry leaves", "score": 3},
+            {"query": "when does the ferry leave", "document": "bread is sold", "logits": [-1.5]},
+            {"question": "who sells bread", "passage": "bread is sold", "logits": [-1, 1]},  # [no, yes]
+            {"query": "who sells bread", "text": "the ferry leaves", "label": 0},
+        ],
+        [
+            {"query": "q1", "positive": "the ferry leaves", "negative": "bread is sold", "label": [3, -1.5]},
+            {"query": "q2", "positive": ["bread is sold"], "negative": ["the ferry leaves"], "positive_scores": [2]}
+            | {"negative_scores": [0]},
+        ],
     ],
 )
 def test_scores_of_a_file(rows: list[dict[str, Any]], training: TrainingSet, tmp_path: Path) -> None:
@@ -129,9 +140,33 @@ def test_scores_of_a_file(rows: list[dict[str, Any]], training: TrainingSet, tmp
     assert found == {"q1": {"a#0-2": 3.0, "b": -1.5}, "q2": {"b": 2.0, "a#0-2": 0.0}}
 
 
+def test_differences_give_scores_that_have_them(training: TrainingSet, tmp_path: Path) -> None:
+    file = tmp_path / "margin_sampled.jsonl"
+    rows = [
+        {
+            "query": "when does the ferry leave",
+            "positive": "the ferry leaves",
+            "negative": "bread is sold",
+            "score": 4.5,
+        },
+        {"query": "who sells bread", "positive": "bread is sold", "negative": "the ferry leaves", "label": 2.0},
+        {"query": "who sells bread", "positive": "the ferry leaves", "negative": "cats sleep", "label": 1.0},
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    teacher = build_teacher(f"file:{file}", load_settings(profile="offline"))
+    found = teacher_scores(teacher, training, tmp_path / "teacher.jsonl")
+    assert found["q1"]["a#0-2"] - found["q1"]["b"] == pytest.approx(4.5)
+    assert found["q2"]["b"] - found["q2"]["a#0-2"] == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ('{"query": "q1", "passage": "x", "rating": 3}', r"needs .*unknown: 'rating'"),
+        (
+            '{"query": "q1", "positive": "x", "negative": "y", "label": [1, 2, 3]}',
+            "neither a score for each of 2 texts",
+        ),
         ('{"query": "q1", "pos": ["x"], "pos_scores": []}', "does not fit"),
         ('{"query": "q1", "id": "a", "score": "high"}', "no score of a text"),
         ('{"id": "a", "score": 1}', 'needs a "query"'),

@@ -1,0 +1,161 @@
+"""Split files: one file a split (train.jsonl, validation.jsonl, test.jsonl), in a folder or named one by one.
+
+Each file has any format of one file, and all of them are one dataset. Such files number their questions afresh, so a
+question's id gets its split in front ("train-q1"); documents keep their ids. Files of a teacher's scores, which often
+lie beside them, are no dataset: they are left aside, and named in a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.datasets.rows import BadRows, json_rows
+from indexes.errors import SettingsError, SourceError
+
+SPLITS = ("train", "dev", "test")
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+_WORD = re.compile(
+    r"(?:^|[^a-z])(?:(train)|(dev|val|valid|validation|development)|(test))(?:ing|set|data|split)?(?:$|[^a-z])"
+)
+_PART = re.compile(r"(train|dev|test)=(.+)")
+SCORES = ("score", "scores", "label", "labels", "logit", "logits")
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """Split -> its file; ``aside`` are files of a teacher's scores beside them."""
+
+    place: str
+    files: dict[str, Path]
+    aside: tuple[Path, ...] = field(default=())
+
+    def file(self, split: str) -> Path:
+        """The file of a split, which may be called by another of its names ("validation" is "dev").
+
+        Raises:
+            SourceError: there is none.
+        """
+        name = find_split(self.files, split)
+        if name is None:
+            raise SourceError(
+                f"{self.place} has no file of the split {split!r}",
+                remedy=f"use one of: {', '.join(sorted(self.files))}",
+            )
+        return self.files[name]
+
+    def named(self, dataset: Dataset, split: str) -> Dataset:
+        """A file's dataset as that split of the whole."""
+        part = find_split(self.files, split) or split
+
+        def prefixed(values: dict[str, Any]) -> dict[str, Any]:
+            return {f"{part}-{query}": value for query, value in values.items()}
+
+        notes = [
+            f"{path.name} holds a teacher's scores and was left aside (to learn from it: --teacher file:{path})"
+            for path in self.aside
+        ]
+        return replace(
+            dataset,
+            name=Path(self.place).name if len(spec_parts(self.place)) == 0 else dataset.name,
+            queries=prefixed(dataset.queries),
+            qrels=prefixed(dataset.qrels),
+            extra=prefixed(dataset.extra),
+            candidates=prefixed(dataset.candidates),
+            split=split,
+            path=self.place,
+            notes=[*dataset.notes, *notes],
+        )
+
+
+def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | None:
+    """The split files that a folder holds, or that ``joined`` named; None where it is something else.
+
+    Args:
+        is_dataset: whether a file is a dataset of one file.
+
+    Raises:
+        SourceError: two datasets stand for one split, or a file that is named is not there.
+    """
+    if parts := spec_parts(place):
+        if missing := [path for path in parts.values() if not path.is_file()]:
+            raise SourceError(f"there is no file at {missing[0]}", remedy="check the path")
+        return SplitFiles(str(place), parts)
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        return None
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name.lower().endswith(ENDINGS))
+    aside = [file for file in files if holds_scores(file)]
+    named: dict[str, list[Path]] = {}
+    for file in files:
+        split = split_of(file.name)
+        if split and file not in aside and is_dataset(file):
+            named.setdefault(split, []).append(file)
+    if not named or len(files) == 1:  # a lone file takes any split's name
+        return None
+    for split, found in named.items():
+        if len(found) > 1:
+            raise SourceError(
+                f"{folder} has {len(found)} files for the split {split!r}: {', '.join(file.name for file in found)}",
+                remedy=f"name the one you mean: --{split} {found[0]}",
+            )
+    return SplitFiles(str(place), {split: found[0] for split, found in named.items()}, tuple(aside))
+
+
+def joined(dataset: str | None, files: dict[str, Path | None]) -> str:
+    """The text that stands for files named one by one, as ``find`` reads it: "train=a.jsonl,test=b.jsonl".
+
+    Raises:
+        SettingsError: a folder is named beside them, or nothing is named.
+    """
+    given = {split: path for split, path in files.items() if path is not None}
+    if not given:
+        if dataset is None:
+            raise SettingsError("no dataset is named", remedy="name a folder or file, or --train FILE --test FILE")
+        return dataset
+    if dataset is not None:
+        raise SettingsError(
+            f"{dataset} and --{next(iter(given))} are both named", remedy="name a folder, or a file for each split"
+        )
+    if strange := [path for path in given.values() if "," in str(path)]:
+        raise SettingsError(f"the path {strange[0]} holds a comma", remedy="rename the file, or put it into a folder")
+    return ",".join(f"{split}={path}" for split, path in given.items())
+
+
+def spec_parts(place: str | Path) -> dict[str, Path]:
+    """Split -> file of what ``joined`` made; {} for anything else."""
+    matches = [_PART.fullmatch(part) for part in str(place).split(",")]
+    return {match[1]: Path(match[2]).expanduser() for match in matches if match} if all(matches) else {}
+
+
+def find_split(known: Iterable[str], wanted: str) -> str | None:
+    """The one of ``known`` that is meant by ``wanted``: itself, else by another of its names ("val", "validation")."""
+    known = list(known)
+    if wanted in known:
+        return wanted
+    part = split_of(wanted)
+    return next((name for name in known if part and split_of(name) == part), None)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a file's name says: "train", "dev" or "test"."""
+    match = _WORD.search(name.lower().split(".json")[0])
+    return next((split for split, group in zip(SPLITS, match.groups(), strict=True) if group), None) if match else None
+
+
+def holds_scores(file: Path) -> bool:
+    """Whether its rows are a teacher's scores for single texts, and no lists of judged ones."""
+    if ".jsonl" not in file.name.lower():
+        return False
+    row = next((row for _, row in json_rows(file, BadRows())), {})
+    return is_score_row(row)
+
+
+def is_score_row(row: dict[str, Any]) -> bool:
+    """A row of a teacher file: {query, passage, score}, {query, positive, negative, score or label} and their kind."""
+    lists = any(isinstance(row.get(key), list) for key in ("positive", "pos"))
+    return "query" in row and any(key in row for key in SCORES) and not lists
