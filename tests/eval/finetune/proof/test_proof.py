@@ -57,7 +57,7 @@ def test_a_better_model_is_proved_with_all_figures(tmp_path: Path) -> None:
     assert found.better and found.verdict.startswith("better: MAP 0.")
     found.require_better()
     text = found.to_text()
-    for word in ("MAP", "RR@10", "nDCG@10", "95 % interval", "win / tie / loss", "foreign", "note: a note of the run"):
+    for word in ("MAP", "MRR@10", "NDCG@10", "95 % interval", "win / tie / loss", "foreign", "note: a note of the run"):
         assert word in text
     assert [loss.name for loss in found.forgetting] == ["foreign"] and not found.warnings
     row = next(line for line in text.splitlines() if line.startswith("MAP"))
