@@ -146,13 +146,13 @@ def _scored_texts(row: dict[str, Any]) -> list[tuple[Any, Any]] | str:
         return found
     value = next((row[key] for key in SCORE if key in row), None)
     if isinstance(row.get("positive"), str):
-        texts = [row["positive"], *(text for key, text in row.items() if _NEGATIVE.fullmatch(key))]
-        if len(texts) > 1 and isinstance(value, list) and len(value) == len(texts):
-            return list(zip(texts, value, strict=True))
-        if len(texts) == 2 and value is not None and not isinstance(value, list):
-            return [((texts[0], texts[1]), value)]
+        group = [row["positive"], *(text for key, text in row.items() if _NEGATIVE.fullmatch(key))]
+        if len(group) > 1 and isinstance(value, list) and len(value) == len(group):
+            return list(zip(group, value, strict=True))
+        if len(group) == 2 and value is not None and not isinstance(value, list):
+            return [((group[0], group[1]), value)]
         if value is not None:
-            return f"{value!r} is neither a score for each of {len(texts)} texts nor one difference"
+            return f"{value!r} is neither a score for each of {len(group)} texts nor one difference"
     text = next((row[key] for key in TEXT if key in row), None)
     if text is not None and value is not None:
         return [(text, value)]
