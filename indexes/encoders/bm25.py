@@ -3,14 +3,13 @@
 Chinese runs are cut into words by jieba's dictionary without its HMM. Character bigrams need more postings
 for no better ranking. Without the HMM an unknown name falls into single characters, the same in question and document,
 where the HMM guesses differently from sentence to sentence. Other words: NFKC, lower case, Snowball's English stem.
+Beside each word stand its other readings (``indexes.text.words``), which count ``BESIDE`` as much.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,15 +17,11 @@ import numpy as np
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
 from indexes.encoders.vectors import join
 from indexes.settings.sections import SparseSettings
-from indexes.text.characters import WITHOUT_BLANKS, compatible
+from indexes.text.characters import is_han
+from indexes.text.words import TOKEN, WORD_RULES, counted, in_capitals, parts_of, prepared, readings
 
-VERSION = 1  # of the tokenisation: a change makes old collections incomparable
 CACHED_WORDS = 500_000
-
-# Han (with extensions), kana: no blanks between words. Everything else: runs of letters and digits.
-_RUNS = re.compile(rf"([{WITHOUT_BLANKS}]+)|([^\W_{WITHOUT_BLANKS}]+(?:['’][^\W_{WITHOUT_BLANKS}]+)*)")
-
-_ACRONYM = re.compile(r"\b(?:[a-z]\.){2,}")  # u.s. is us
+BESIDE = 0.5  # what another reading of a word counts
 
 # Few and harmless: "us", "may" and "will" stay out of the list (US, May, Will), and IDF does the rest.
 STOP_WORDS = frozenset(
@@ -61,19 +56,23 @@ class Bm25:
 
         settings = settings or SparseSettings()
         self.k1, self.b, self.average_length = settings.k1, settings.b, settings.average_length
-        self._cut = rjieba.cut
+        self._cut, self._has_word = rjieba.cut, rjieba.has_word
         self._stemmer = Stemmer.Stemmer("english")
         self._stemmer_lock = threading.Lock()  # a Snowball stemmer keeps state: one word at a time
-        self._indices: dict[str, int] = {}  # word -> index, -1 for a stop word
+        self._known: dict[str, tuple[tuple[int, float], ...]] = {}  # word -> (index, what it counts) of its readings
 
     @property
     def parameters(self) -> str:
         """For the fingerprint: everything that stored vectors depend on."""
-        return f"bm25:v{VERSION},k1={self.k1:g},b={self.b:g},average_length={self.average_length:g}"
+        return self.parameters_under(WORD_RULES)
+
+    def parameters_under(self, rules: int) -> str:
+        """What the fingerprint of an earlier version's collections says, with the same settings."""
+        return f"bm25:v{rules},k1={self.k1:g},b={self.b:g},average_length={self.average_length:g}"
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text in their order, stop words left out (to look at; encoding works on indices)."""
-        return [self._stem(word) for word in self._words(text) if word not in STOP_WORDS]
+        return [term for term, _ in self._readings(text)]
 
     def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
         """Raw term counts of each sentence, to be pooled over its window."""
@@ -93,33 +92,61 @@ class Bm25:
         return SparseVector(counts.indices, (tf * np.float32(self.k1 + 1) / (tf + np.float32(norm))).astype(np.float32))
 
     def _count(self, text: str) -> SparseVector:
-        found = self._indices
-        indices = [found[word] if word in found else self._index(word) for word in self._words(text)]
-        counts = Counter(indices)
-        counts.pop(-1, None)
+        counts: dict[int, float] = {}
+        for word, weight in self._words(text):
+            found = self._known.get(word)
+            for index, share in found if found is not None else self._learn(word):
+                counts[index] = counts.get(index, 0.0) + weight * share
         if not counts:
             return EMPTY_SPARSE
         terms = sorted(counts)
         return SparseVector(np.array(terms, np.uint32), np.array([counts[term] for term in terms], np.float32))
 
-    def _words(self, text: str) -> list[str]:
-        text = compatible(text).lower()
-        if text.count(".") > 1:
-            text = _ACRONYM.sub(lambda match: match.group().replace(".", ""), text)
+    def _words(self, text: str) -> list[tuple[str, float]]:
+        """(word as it is written, weight) of a text, in order. A leading blank marks a term that is ready as it is."""
+        plain = prepared(text)
+        words = [(word, 1.0) for word in self._cut_words(plain.text)]
+        if plain.mainland is not None:
+            there = {word for word, _ in words}
+            words += [(word, BESIDE) for word in self._cut_words(plain.mainland) if word not in there]
+        return words + [(f" {term}", 1.0) for term in plain.terms]
+
+    def _cut_words(self, plain: str) -> list[str]:
         words: list[str] = []
-        for han, other in _RUNS.findall(text):
+        capitals: bool | None = None
+        for han, other in TOKEN.findall(plain):
             if han:
                 words += self._cut(han, False)
+            elif other.isupper() and other.lower() in STOP_WORDS and len(other) > 1:
+                capitals = in_capitals(plain) if capitals is None else capitals
+                words.append(other.lower() if capitals else f" {other}")  # IT, WHO: no stop words
             else:
                 words.append(other)
         return words
 
-    def _index(self, word: str) -> int:
-        index = -1 if word in STOP_WORDS else zlib.crc32(self._stem(word).encode())
-        if len(self._indices) >= CACHED_WORDS:
-            self._indices = {}  # a fresh dict: other threads may still read the old one
-        self._indices[word] = index
-        return index
+    def _readings(self, text: str) -> list[tuple[str, float]]:
+        return [(term, weight * share) for word, weight in self._words(text) for term, share in self._read(word)]
+
+    def _read(self, word: str) -> list[tuple[str, float]]:
+        """The terms of a word, and what each counts."""
+        if word[0] == " ":
+            return [(word[1:], 1.0)]
+        if word in STOP_WORDS:
+            return []
+        if is_han(word):
+            beside = [*parts_of(word, self._has_word), *counted(word)] if len(word) > 1 else []
+            return [(word, 1.0), *((part, BESIDE) for part in beside if part not in STOP_WORDS)]
+        found: dict[str, float] = {}
+        for term, first in readings(word, self._stem, STOP_WORDS.__contains__):
+            found[term] = max(found.get(term, 0.0), 1.0 if first else BESIDE)
+        return list(found.items())
+
+    def _learn(self, word: str) -> tuple[tuple[int, float], ...]:
+        found = tuple((zlib.crc32(term.encode()), share) for term, share in self._read(word))
+        if len(self._known) >= CACHED_WORDS:
+            self._known = {}  # a fresh dict: other threads may still read the old one
+        self._known[word] = found
+        return found
 
     def _stem(self, word: str) -> str:
         with self._stemmer_lock:

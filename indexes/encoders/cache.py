@@ -116,7 +116,8 @@ class CachedPaired(_Cached, PairedEncoder):
 
     def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
         dense_only = replace(encoder.fingerprint, sparse="none")
-        self.vectors = Vectors(folder, dense_only, limit_mb, old=encoder.fingerprint)
+        first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
+        self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from indexes.errors import SettingsError
 from indexes.settings.sections import IndexSettings, StoreSettings
+from indexes.text.words import WORD_RULES
 
 # What lies beside a manifest, under the collection's name.
 _DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.part")
@@ -51,5 +52,5 @@ def encoder_identity(settings: IndexSettings) -> str:
     """Hash of the settings that choose a model, to tell without loading it that it is the one of the last run."""
     fields = ("provider", "model", "hub", "revision", "query_prompt", "document_prompt", "dimensions", "base_url")
     chosen = [getattr(settings.encoder, name) for name in fields]
-    chosen.append(settings.sparse.model_dump(exclude={"window"}))
+    chosen += [settings.sparse.model_dump(exclude={"window"}), WORD_RULES]
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

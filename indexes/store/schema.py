@@ -101,12 +101,27 @@ def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) ->
     if there.get("digest") == fingerprint.digest:
         return
     here = fingerprint.as_dict()
-    differing = [
-        f"{key} {there.get(key)!r} against {value!r}" for key, value in here.items() if there.get(key) != value
-    ]
+    names = [key for key, value in here.items() if there.get(key) != value]
+    differing = [f"{key} {there.get(key)!r} against {here[key]!r}" for key in names]
+    if "sparse" in names and not set(names) - {"sparse", "model" if fingerprint.weights else ""}:
+        raise _other_words(name, record, str(there.get("sparse")), fingerprint.sparse)
     raise FingerprintMismatchError(
         f"collection {name!r} was built with model {there.get('model')!r} and is opened with {fingerprint.model!r} "
         f"({', '.join(differing) or 'other weights'})",
         remedy=f"move it to this model: rag ingest --reindex --collection {record.get('of') or name}; or set the "
         f"encoder (provider and model) back to {there.get('model')!r}, or choose another collection",
+    )
+
+
+def _other_words(name: str, record: dict[str, Any], there: str, here: str) -> FingerprintMismatchError:
+    """The model is the same: its lexical side counts other words, or counts them in another way."""
+    rules = [sparse.partition(",")[0] for sparse in (there, here)]
+    if all(rule.startswith("bm25:") for rule in rules) and rules[0] != rules[1]:
+        what = f"the word rules changed since collection {name!r} was built ({rules[0]}, now {rules[1]})"
+    else:
+        what = f"collection {name!r} was built with another lexical side of the same model ({there!r}, now {here!r})"
+    return FingerprintMismatchError(
+        what,
+        remedy=f"bring it up to date: rag ingest --reindex --collection {record.get('of') or name}; the model encodes "
+        "nothing again whose vectors are in the encoding cache",
     )

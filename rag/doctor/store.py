@@ -10,6 +10,7 @@ from typing import Any
 from indexes.errors import CollectionNotFoundError, RagWrightError
 from indexes.http import ask_once
 from indexes.lock import holder_of
+from indexes.text.words import WORD_RULES
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
 
@@ -98,6 +99,10 @@ def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check
         found = f"collection '{collection}' was not built by ragwright: it does not say which model filled it"
         return Check(name, "fail", found, "choose another with --collection NAME")
     difference = clash(settings, recorded)
+    rules = str(recorded.get("sparse")).partition(",")[0]
+    if not difference and rules.startswith("bm25:v") and rules != f"bm25:v{WORD_RULES}":
+        found = f"the word rules changed since collection '{collection}' was built ({rules}, now bm25:v{WORD_RULES})"
+        return Check(name, "fail", found, f"rag ingest --reindex --collection {collection}; no text is encoded again")
     if difference:
         mend = f"rag ingest --reindex --collection {collection}, which moves it to that model; or "
         mend += f"export RAG_ENCODER_MODEL={recorded.get('model')} (and its provider), or choose another --collection"

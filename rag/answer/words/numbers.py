@@ -6,14 +6,10 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from indexes.text.numerals import CHINESE_NUMERAL, ZH_DIGITS, ZH_IDIOMS, ZH_MYRIADS, ZH_UNITS, parse_chinese
 from rag.answer.words.units import unit_at
 
-_ZH_DIGITS = {char: value for value, char in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_ZH_UNITS = {"十": 10, "百": 100, "千": 1000}
-_ZH_MYRIADS = {"万": 10**4, "亿": 10**8}
-CHINESE_NUMERAL = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
 _ZH_MEASURES = "个天年月日岁次名条章回节句页种位只台块米斤里层人元倍点步项号"
-_ZH_IDIOMS = ("万一", "千万", "十分", "一一", "百般", "万万", "千百", "三三两两", "四方", "八方", "五花八门")
 
 _EN_UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -121,7 +117,7 @@ def numbers_in(text: str) -> list[Number]:
         whole, tail = re.sub(r"[,'\s\u00a0\u202f]", "", match.group(1)), match.group(2)
         scale = (_EN_SCALES | _SHORT_SCALES).get(match.group(3) or "", 1)
         for char in match.group(4) or "":
-            scale *= (_ZH_UNITS | _ZH_MYRIADS)[char]
+            scale *= (ZH_UNITS | ZH_MYRIADS)[char]
         found.append(_measured(_normal_digits(whole, tail, scale), True, text, match.start(), match.end()))
         take(match.start(), match.end())
     for match in _ZH_POINT.finditer("".join(rest)):
@@ -132,7 +128,7 @@ def numbers_in(text: str) -> list[Number]:
     remaining = "".join(rest)
     for match in CHINESE_NUMERAL.finditer(remaining):
         numeral = match.group()
-        if numeral in _ZH_IDIOMS:
+        if numeral in ZH_IDIOMS:
             continue
         parsed = parse_chinese(numeral)
         if parsed is None:
@@ -178,7 +174,7 @@ def _chinese_value(numeral: str) -> str | None:
         return _normal_digits(numeral.split(".")[0], numeral[len(numeral.split(".")[0]) :], 1)
     whole, _, fraction = numeral.partition("点")
     value = parse_chinese(whole) if CHINESE_NUMERAL.fullmatch(whole) else None
-    digits = "".join(str(_ZH_DIGITS.get(char, "")) for char in fraction)
+    digits = "".join(str(ZH_DIGITS.get(char, "")) for char in fraction)
     return None if value is None else _normal_digits(str(value), f".{digits}" if digits else "", 1)
 
 
@@ -195,32 +191,6 @@ def _normal_digits(whole: str, tail: str, scale: int) -> str:
         return f"{quotient}.{str(remainder).zfill(len(fraction)).rstrip('0')}"
     fraction = fraction.rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole
-
-
-def parse_chinese(numeral: str) -> int | None:
-    """Value of a Chinese numeral, None where it is none ("十百"). Digits in a row are read as such (二〇二四)."""
-    if all(char in _ZH_DIGITS for char in numeral):
-        return int("".join(str(_ZH_DIGITS[char]) for char in numeral))
-    total = section = digit = 0
-    last_unit = 10**9
-    for char in numeral:
-        if char in _ZH_DIGITS:
-            digit = _ZH_DIGITS[char]
-        elif char in _ZH_UNITS:
-            unit = _ZH_UNITS[char]
-            if unit >= last_unit:
-                return None
-            section += (digit or 1) * unit
-            digit, last_unit = 0, unit
-        else:
-            section += digit
-            if not section and not total:
-                return None
-            scale = _ZH_MYRIADS[char]
-            total = (total + section) * scale if scale > 10**4 else total + section * scale
-            section = digit = 0
-            last_unit = 10**9
-    return total + section + digit
 
 
 def parse_english(phrase: str) -> int | None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from indexes.text.characters import HAN, compatible, simplified, straight, visible, without_gaps
+from indexes.text.characters import HAN, WITHOUT_BLANKS, compatible, is_han, simplified, straight, visible, without_gaps
+from indexes.text.numerals import CHINESE_NUMERAL
+from indexes.text.words import folded, in_capitals, prepared, readings
 from rag.answer.language import words_of
-from rag.answer.words.numbers import CHINESE_NUMERAL, ENGLISH_NUMBER_WORDS, Number, numbers_in
+from rag.answer.words.numbers import ENGLISH_NUMBER_WORDS, Number, numbers_in
 
 Kind = Literal["word", "name", "number"]
 
@@ -40,7 +42,9 @@ _ZH_STOP_WORDS = words_of(
     "何时 何地 哪一 哪年 哪种 位 名 种 年 月 日"
 )
 ZH_NAMES = frozenset({"nr", "nrt", "nrfg", "ns", "nt", "nz"})
-_TOKEN = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-_.'+#/:][A-Za-z0-9]+)*")
+_LETTER = rf"[^\W_{WITHOUT_BLANKS}]"
+_TOKEN = re.compile(rf"[{HAN}]+|(?!\d){_LETTER}+(?:[-_.'+#/:&]{_LETTER}+)*(?:\+\+(?!\w)|#(?!\w))?")
+_JOINTS = re.compile(r"[-_.'+#/:&]")
 _SUFFIX = re.compile(r"'s?$")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
 
@@ -72,8 +76,11 @@ def terms_of(text: str) -> list[Term]:
             text = text[: number.start] + " " * (number.end - number.start) + text[number.end :]
     for match in _TOKEN.finditer(text):
         token = match.group()
-        if token[0].isascii():
+        if not is_han(token):
             key = stem(_SUFFIX.sub("", token))
+            if token.isupper() and len(token) > 1 and token.lower() in _STOP_WORDS and not in_capitals(text):
+                found.setdefault((token, False), Term(token, "name", NAME_WEIGHT))  # IT, WHO
+                continue
             if (
                 token.lower() in _STOP_WORDS
                 or token.lower() in ENGLISH_NUMBER_WORDS
@@ -97,10 +104,11 @@ def terms_of(text: str) -> list[Term]:
 
 
 def stem(word: str) -> str:
-    """Snowball stem of an English word; identifiers with digits or joints stay as they are, in lower case."""
+    """Snowball stem of an English word without its accents; identifiers with digits or joints stay as they are, in
+    lower case."""
     import Stemmer
 
-    word = word.lower()
+    word = folded(word.lower())
     # One stemmer a call: it costs microseconds, holds a cache and is not safe to share between threads.
     return Stemmer.Stemmer("english", 0).stemWord(word) if word.isalpha() else word
 
@@ -127,21 +135,25 @@ class Evidence:
     """One text prepared for the question "does it hold this term?"."""
 
     def __init__(self, text: str) -> None:
+        mainland = prepared(text).mainland
         text = normal(text)
         self.text = text.lower()
+        self.numbers = numbers_in(self.text)
+        if mainland is not None:
+            self.text += f"\n{mainland.lower()}"
         self.words: set[str] = set()
         self.pairs: set[str] = set()
         for match in _TOKEN.finditer(text):
             token = match.group()
-            if token[0].isascii():
-                token = _SUFFIX.sub("", token)
-                self.words.update((token.lower(), stem(token)))
-                parts = re.split(r"[-_.'+#/:]", token)
-                if len(parts) > 1:
-                    self.words.update(stem(part) for part in parts if part)
-            else:
+            if is_han(token):
                 self.pairs.update(a + b for a, b in pairwise(token))
-        self.numbers = numbers_in(self.text)
+                continue
+            token = _SUFFIX.sub("", token)
+            self.words.update((folded(token.lower()), stem(token), token))
+            self.words.update(term for term, _ in readings(token, stem))
+            parts = _JOINTS.split(token)
+            if len(parts) > 1 and not token.endswith(("+", "#")):
+                self.words.update(stem(part) for part in parts if part)
 
     def holds(self, term: Term) -> float:
         """1.0 held, 0.0 not; in between for a longer Chinese word that is there in parts."""
@@ -157,7 +169,7 @@ class Evidence:
             return PARTIAL_CREDIT * sum(pair in self.pairs for pair in pairs) / len(pairs)
         if term.key in self.words:
             return 1.0
-        parts = [part for part in re.split(r"[-_.'+#/:]", term.key) if part]
+        parts = [part for part in _JOINTS.split(term.key) if part]
         return float(len(parts) > 1 and all(stem(part) in self.words for part in parts))
 
 

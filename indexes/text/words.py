@@ -1,0 +1,283 @@
+"""Readings of a word: the forms under which people write and look for the same thing, one rule for texts and questions.
+
+A token gives the term that it is and, beside it, what it may be meant as: "AB-1234" is ab1234, ab and 1234; "café" is
+also cafe; "10kg" also 10 and kg. Both sides read alike, so whichever form stands in the text is met by whichever form
+is asked for. BM25 (``indexes.encoders.bm25``) and the check of answers (``rag.answer.words``) use the same readings.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from indexes.text.characters import WITHOUT_BLANKS, compatible, simplified
+from indexes.text.invisible import without_invisible
+from indexes.text.numerals import CHINESE_NUMERAL, ZH_DIGITS, ZH_IDIOMS, ZH_MYRIADS, ZH_UNITS, parse_chinese
+
+WORD_RULES = 2  # a change makes old collections incomparable: they are moved by 'rag ingest --reindex'
+
+Stem = Callable[[str], str]
+Reading = tuple[str, bool]  # (term, whether the text says it so itself)
+
+_LETTERS = rf"[^\W_{WITHOUT_BLANKS}]"
+# Han (with extensions) and kana have no blanks between words. Everything else: letters and digits, joined by hyphens,
+# dots, slashes and the like; with what makes C++, C#, A+ and .NET another thing than C, A and net.
+TOKEN = re.compile(
+    rf"([{WITHOUT_BLANKS}]+)"
+    rf"|((?:(?<![\w.])\.(?=[A-Za-z]))?{_LETTERS}+(?:[-‐–._/'’&+]{_LETTERS}+)*(?:\+\+(?![^\W\d_])|\+(?![+\w])|#(?!\w))?)"
+)
+_JOINT = re.compile(r"[-‐–._/&+]")
+_LETTER_OR_DIGIT = re.compile(r"\d+|[^\W\d_]+")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ACRONYM = re.compile(r"\b(?:[A-Za-z]\.){2,}")  # U.S. is us
+_FOLDED = re.compile("[\u00c0-\u024f\u0370-\u04ff\u1e00-\u1fff]")  # Latin, Greek, Cyrillic with their accents
+_MARKS = re.compile("[\u0300-\u036f]")
+_OTHER_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
+_SPELT = re.compile("[äöüøå]")
+# 2.10 is not 210, 192.168.1.11 not 192.168.11.1, and 1/2 not 12; but a phone number is the same with its hyphens.
+_VERSION = re.compile(r"[vV]?\d+(?:\.\d+)+")
+PHONE = 7  # digits
+MAX_JOINED = 40  # characters of a term that joins its parts: no whole web address
+
+# ---- numbers and dates ----
+
+_DIGIT = re.compile(r"\d")
+_BLANKS_OF_NUMBERS = "\u00a0\u202f\u2009'’"
+_SPACED = re.compile(rf"(?<![\d.,])(\d{{1,3}}(?:[{_BLANKS_OF_NUMBERS}]\d{{3}})+)(?!\d)")
+_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{2,3})*,\d{3}|\d{1,3}(?:\.\d{3}){2,})(?![\d,]*\d)")
+_TWO_NUMBERS = re.compile(r"\d \d{3} \d")
+_BLANKS = re.compile(r"(?<![\d.,] )(?<![\d.,])\d{1,3}(?: \d{3}){2,}(?! ?\d)")
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "mn": 10**6, "bn": 10**9, "k": 10**3}
+_SCALED = re.compile(rf"(?<![\w.,])(\d+)(?:\.(\d+))?\s?(?:({'|'.join(_SCALES)})\b|([百千万亿]+))", re.IGNORECASE)
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+BEFORE_YEAR, AFTER_YEAR = 24, 12  # characters beside a year in which its month and day may stand
+_MONTH_NAMES = "january february march april may june july august september october november december".split()  # noqa: SIM905
+_MONTHS = [name[:3] for name in _MONTH_NAMES]
+_MONTH = "|".join([*_MONTH_NAMES, "sept", *_MONTHS])
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_DATES = (
+    (re.compile(r"(?<!\d)(\d{4})\s?年\s?(\d{1,2})\s?月(?:\s?(\d{1,2})\s?[日号])?"), "ymd"),
+    (re.compile(r"(?<![\d.])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\d.]*\d)"), "y-md"),
+    (re.compile(rf"\b{_DAY} (?:of )?({_MONTH})\.?,? (\d{{4}})\b", re.IGNORECASE), "dmy"),
+    (re.compile(rf"\b({_MONTH})\.? {_DAY},? (\d{{4}})\b", re.IGNORECASE), "mdy"),
+    (re.compile(rf"\b({_MONTH})\.?,? (\d{{4}})\b", re.IGNORECASE), "my"),
+)
+_ZH_NUMBER = re.compile(f"{CHINESE_NUMERAL.pattern[:-1]}{{2,}}")
+_ZH_COUNTED = re.compile(f"(第?)({CHINESE_NUMERAL.pattern})([^\\d零〇一二两三四五六七八九十百千万亿]?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text as its words are cut from it.
+
+    Args:
+        text: nothing invisible, one form for each character (NFKC), simplified characters, numbers without separators,
+            Chinese numerals as digits. Case stays: IT and it are two.
+        terms: dates and numbers that stand in it as more than one word.
+        mainland: of a text in traditional characters, it with the words that the mainland uses: 軟體 is 软件.
+    """
+
+    text: str
+    terms: list[str]
+    mainland: str | None = None
+
+
+def prepared(text: str) -> Prepared:
+    """Return a text as its words are cut from it.
+
+    >>> prepared("Ｗorth 1,250,000").text, prepared("2024年5月").terms
+    ('Worth 1250000', ['2024-05'])
+    """
+    han, mainland = False, None
+    if not text.isascii():
+        text = without_invisible(text)
+        if any(blank in text for blank in _BLANKS_OF_NUMBERS) and _DIGIT.search(text):
+            text = _SPACED.sub(lambda match: re.sub(r"\D", "", match.group()), text)
+        text = compatible(text).replace("İ", "I")
+        if _MARKS.search(text):  # what has no character of its own with this accent
+            text = _MARKS.sub("", text)
+        plain = simplified(text)
+        if plain != text:
+            other = str(_converter().convert(text))
+            mainland = other if other != plain else None
+        text, han = plain, True
+    if text.count(".") > 1:
+        text = _ACRONYM.sub(lambda match: match.group().replace(".", ""), text)
+    if han and not text.isascii():
+        text = _ZH_NUMBER.sub(_in_digits, text)
+    if not _DIGIT.search(text):
+        return Prepared(text, [], mainland)
+    if "," in text or "." in text:
+        text = _GROUPED.sub(lambda match: re.sub(r"[,.]", "", match.group()), text)
+    terms = [*_dates(text), *_scaled(text)]
+    if _TWO_NUMBERS.search(text):
+        terms += [found.group().replace(" ", "") for found in _BLANKS.finditer(text)]
+    return Prepared(text, terms, mainland)
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    """A numeral of two characters or more as digits; 三四个 may be three or four, and 万一 is no number."""
+    numeral = match.group()
+    positional = all(char in ZH_DIGITS for char in numeral)
+    if numeral in ZH_IDIOMS or (positional and len(numeral) == 2 and not set(numeral) & set("零〇")):
+        return numeral
+    value = parse_chinese(numeral)
+    if value is None:
+        return numeral
+    # A scale behind digits belongs to them: 125万 is read below.
+    before = match.string[: match.start()][-1:]
+    return numeral if before.isdigit() or before == "." else str(value)
+
+
+def _dates(text: str) -> list[str]:
+    """The days and months of a text, as 2024-05-01 and 2024-05."""
+    found: dict[str, None] = {}
+    for year in _YEAR.finditer(text):
+        near = text[max(year.start() - BEFORE_YEAR, 0) : year.end() + AFTER_YEAR]
+        for pattern, order in _DATES:
+            for match in pattern.finditer(near):
+                if order == "y-md":
+                    number, month, day = match.group(1), int(match.group(3)), match.group(4)
+                else:
+                    parts = dict(zip(order, match.groups(), strict=True))
+                    number, day, named = parts["y"], parts.get("d"), parts["m"].lower()[:3]
+                    month = int(named) if named[:1].isdigit() else _MONTHS.index(named) + 1
+                if 1 <= month <= 12:
+                    found[f"{number}-{month:02d}"] = None
+                    if day:
+                        found[f"{number}-{month:02d}-{int(day):02d}"] = None
+    return list(found)
+
+
+def _scaled(text: str) -> Iterator[str]:
+    for match in _SCALED.finditer(text):
+        whole, fraction, word, han = match.groups()
+        scale = _SCALES[word.lower()] if word else 1
+        for char in han or "":
+            scale *= (ZH_UNITS | ZH_MYRIADS)[char]
+        fraction = fraction or ""
+        value, rest = divmod(int(whole + fraction) * scale, 10 ** len(fraction))
+        if not rest:
+            yield str(value)
+
+
+# ---- words ----
+
+
+def readings(token: str, stem: Stem, stop: Callable[[str], bool] = lambda word: False) -> list[Reading]:
+    """Return the terms of a token of letters and digits; the second of each says whether it is its first meaning.
+
+    >>> [term for term, _ in readings("AB1234", str)], [term for term, _ in readings("getName", str)]
+    (['ab1234', 'ab', '1234'], ['getname', 'get', 'name'])
+    """
+    mark = re.search(r"[+#]+$", token)
+    if mark is not None:
+        bare = token[: mark.start()]
+        own = [(token.lower(), True)]
+        return own if len(bare) <= 2 and mark.group() != "+" else own + readings(bare, stem, stop)
+    if token[0] == ".":
+        return [(token.lower(), True), *readings(token[1:], stem, stop)]
+    parts = [part for part in _JOINT.split(token) if part]
+    found = [reading for part in parts for reading in _word(part, stem, stop)]
+    if len(parts) > 1 and len(token) <= MAX_JOINED:
+        joined = "".join(parts)
+        if _VERSION.fullmatch(token):
+            joined = token.lstrip("vV")
+        elif joined.isdigit() and not ("-" in token and len(joined) >= PHONE):
+            joined = token
+        found += _word(joined, stem, stop, whole=any(char.isdigit() for char in joined))
+    return found
+
+
+def _word(word: str, stem: Stem, stop: Callable[[str], bool], *, whole: bool = True) -> Iterator[Reading]:
+    lower = word.lower()
+    if stop(lower):
+        return
+    yield stem(lower), whole
+    if not word.isascii() and _FOLDED.search(lower):
+        plain = folded(lower)
+        if plain != lower:
+            yield stem(plain), False
+        if _SPELT.search(lower):
+            yield stem(lower.translate(_SPELLED_OUT)), False
+    if word.isdigit():
+        if word[0] == "0" and (bare := word.lstrip("0")):
+            yield bare, False
+        return
+    if "'" in lower or "’" in lower:
+        if "'" in stem(lower):  # O'Reilly, not the harbour's
+            yield stem(lower.replace("'", "").replace("’", "")), False
+        return
+    if not word.isalpha():
+        pieces = _LETTER_OR_DIGIT.findall(lower)
+    elif word.islower() or word.isupper() or not word.isascii() or word[1:].islower():
+        return
+    else:
+        pieces = [piece.lower() for piece in _CAMEL.findall(word)]
+    if len(pieces) > 1:
+        for piece in pieces:
+            if not stop(piece):
+                yield stem(piece), False
+
+
+def folded(word: str) -> str:
+    """Return a word in lower case without its accents: café is cafe, straße strasse.
+
+    >>> folded("łódź"), folded("ёлка")
+    ('lodz', 'елка')
+    """
+    return _MARKS.sub("", unicodedata.normalize("NFKD", word.translate(_OTHER_LETTERS)))
+
+
+def in_capitals(text: str) -> bool:
+    """Whether capitals mean nothing in this text: it has hardly anything else."""
+    return text.isupper() and sum(1 for match in TOKEN.finditer(text) if match.group(2)) > 3
+
+
+def parts_of(word: str, known: Callable[[str], bool]) -> list[str]:
+    """Return the dictionary words that a Chinese word begins or ends with, and theirs.
+
+    >>> parts_of("人民大会堂", {"人民", "大会堂", "大会"}.__contains__)
+    ['人民', '大会堂', '大会']
+    """
+    found: list[str] = []
+    waiting = [word]
+    while waiting:
+        whole = waiting.pop(0)
+        begins = [whole[:cut] for cut in range(2, len(whole)) if known(whole[:cut])]
+        ends = [whole[cut:] for cut in range(1, len(whole) - 1) if known(whole[cut:])]
+        if begins:  # 据库 is a word of the dictionary, but none of 数据库
+            ends = [part for part in ends if len(part) > 2 or len(part) < len(whole) - 1]
+        for part in [*begins, *ends]:
+            if part not in found:
+                found.append(part)
+                waiting.append(part)
+    return found
+
+
+def counted(word: str) -> list[str]:
+    """Return the number and the measure of a Chinese word that counts: 四年 is 4 and 年.
+
+    >>> counted("第三条"), counted("三天"), counted("一样")
+    (['3', '条'], ['3', '天'], [])
+    """
+    match = _ZH_COUNTED.fullmatch(word)
+    if match is None or not (match[1] or match[3]) or (match[2] == "一" and not match[1]) or word in ZH_IDIOMS:
+        return []
+    guessed = len(match[2]) > 1 and all(char in ZH_DIGITS for char in match[2])  # 三四个
+    value = None if guessed else parse_chinese(match[2])
+    return [] if value is None else [str(value), *filter(None, [match[3]])]
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    import opencc
+
+    return opencc.OpenCC("tw2sp")
