@@ -104,7 +104,9 @@ class LLMSettings(SectionModel):
     thinking: bool = Field(False, description="let reasoning models think first")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
     threads: int | None = Field(None, ge=1, description="llama_cpp: processor threads; default: those that are free")
-    languages: tuple[str, ...] = Field(("en", "zh"), description="languages the model can answer in")
+    languages: tuple[Literal["en", "zh"], ...] = Field(
+        ("en", "zh"), min_length=1, description="languages the model can answer in"
+    )
 
 
 class AnswerSettings(SectionModel):

@@ -4,7 +4,8 @@ The tree decides what is read. ``rag.settings.Settings`` refuses sections it doe
 (``extra="ignore"``) reads its own sections of the same file and leaves those of asking alone. Inside a known section
 an unknown field is an error on every layer, and the error names the place, the value and the closest known name.
 
-Secrets are never settings: ``*.api_key_env`` holds the *name* of an environment variable.
+Secrets are never settings: ``*.api_key_env`` holds the *name* of an environment variable. A ``.env`` beside the file
+may set such a variable (``key_file``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from indexes.errors import SettingsError
 from indexes.folders import user_folder
+from indexes.settings.key_file import SECRET, keys_beside
 from indexes.settings.profiles import PROFILES
 from indexes.settings.trust import require_trust
 
@@ -30,7 +32,6 @@ T = TypeVar("T", bound=BaseModel)
 PREFIX = "RAG_"
 FILE_NAME = "rag.toml"
 OWN_VARIABLES = frozenset({"RAG_CONFIG", "RAG_PROFILE", "RAG_COLLECTION", "RAG_JSON", "RAG_TRACE", "RAG_DEBUG"})
-SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -43,11 +44,13 @@ class Loaded(Generic[T]):
         origins: "section.field" (or a top-level "field") -> "default", "profile NAME", "rag.toml (PATH)",
             "RAG_SECTION_FIELD" or "argument".
         path: the file that was read, or None.
+        keys: variable -> API key, from the ``.env`` beside the file; variables that are set already are left out.
     """
 
     settings: T
     origins: dict[str, str]
     path: Path | None = None
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ def load(
         profile: "default", "offline", "vllm" or a ``[profiles.NAME]`` of the file; default: ``RAG_PROFILE``, then
             the file's top-level ``profile``, then "default".
         arguments: {"section.field": value}; {"section": {"field": value}} works too. Text is read as in the
-            environment: "true", "12", "en,zh", "none".
-        environ: default ``os.environ``. An empty variable counts as not set.
+            environment: "true", "12", "en,zh" or '["en","zh"]', "none".
+        environ: default ``os.environ``, which also gets the keys of the ``.env`` beside the file. An empty variable
+            counts as not set.
         check_trust: the ``rag.toml`` of the working folder may name other machines, keys and code only after
             ``rag trust``. Only what shows settings and does nothing with them passes False.
 
@@ -82,10 +86,11 @@ def load(
         UntrustedSettingsError: see ``indexes.settings.trust``.
         SettingsError: an unknown name or an unusable value, with its place and the closest known name.
     """
-    environ = os.environ if environ is None else environ
+    own_process, environ = environ is None, os.environ if environ is None else environ
     given = _flatten(tree, arguments or {}, "argument", "argument ")
     file, table = read_file(path, environ)
-    if file is not None and check_trust and not is_named(file, path, environ):
+    ours = file is None or is_named(file, path, environ)
+    if file is not None and check_trust and not ours:
         require_trust(file, table, environ)
     origin = f"{file.name} ({file})" if file else ""
     profile, profile_origin = _choose_profile(profile, given, environ, table, origin)
@@ -100,8 +105,23 @@ def load(
         entries["profile"] = _Entry(profile, profile_origin, profile_origin)
 
     settings = _build(tree, entries)
+    for name in table.get("profiles", {}):
+        if name != profile:  # a mistake in it is found now, not on the day it is chosen
+            _build(tree, _profile_layer(tree, name, table, origin))
     origins = {key: entries[key].origin if key in entries else "default" for key in known_keys(tree)}
-    return Loaded(settings, origins, file)
+    keys = {} if file is None else _keys(settings, file, environ)
+    if keys and check_trust:
+        if file is not None and not ours:
+            require_trust(file, table, environ, keys=keys)
+        if own_process:
+            os.environ.update(keys)
+    return Loaded(settings, origins, file, keys)
+
+
+def _keys(settings: BaseModel, file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The API keys of the ``.env`` beside the file that these settings ask for, and that are not set."""
+    names = {getattr(getattr(settings, name), "api_key_env", "") for name in type(settings).model_fields}
+    return keys_beside(file, {name for name in names if name and not environ.get(name)})
 
 
 def sections(tree: type[BaseModel]) -> dict[str, type[BaseModel]]:
@@ -290,8 +310,19 @@ def _read_text(value: object, annotation: Any) -> object:
     if type(None) in choices and value.strip().lower() in ("none", "null", ""):
         return None
     if tuple in (annotation, get_origin(annotation), *(get_origin(choice) for choice in choices)):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        return _read_list(value)
     return value
+
+
+def _read_list(value: str) -> object:
+    """ "en,zh", or a list as TOML and JSON write it."""
+    if value.strip().startswith("["):
+        try:
+            read = tomllib.loads(f"list = {value.strip()}")
+        except tomllib.TOMLDecodeError:
+            return value  # which is no list: pydantic says so, with the place
+        return tuple(read["list"]) if read.keys() == {"list"} else value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _build(tree: type[T], entries: dict[str, _Entry]) -> T:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from indexes.errors import RagWrightError, UntrustedSettingsError
 from indexes.files import file_errors, write_json
 from indexes.folders import user_folder
+from indexes.settings.key_file import NAME, keys_beside
 
 MEMORY = "trusted.json"
 SEEN = "seen.json"  # files that were named to the user once
@@ -65,14 +66,30 @@ def requests_of(file: Path, table: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def require_trust(file: Path, table: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+def keys_of(file: Path, table: Mapping[str, Any]) -> list[str]:
+    """Return the keys that the ``.env`` beside the file sets, one phrase each."""
+    named = {str(value) for key, value in _values(table) if key.endswith("api_key_env")}
+    return [_sets(file, name) for name in keys_beside(file, {*named, "RAG_API_KEY", "QDRANT_API_KEY"})]
+
+
+def require_trust(
+    file: Path, table: Mapping[str, Any], environ: Mapping[str, str], *, keys: Iterable[str] = ()
+) -> None:
     """Refuse a file that asks for more than it may.
+
+    Args:
+        keys: variables that the ``.env`` beside it is to set.
 
     Raises:
         UntrustedSettingsError: it needs trust and has none, or has changed since.
     """
-    if (reasons := requests_of(file, table)) and not is_trusted(file, environ):
+    reasons = [*requests_of(file, table), *(_sets(file, name) for name in keys)]
+    if reasons and not (is_trusted(file, environ) and (not keys or is_trusted(file.parent / NAME, environ))):
         raise UntrustedSettingsError(file, reasons)
+
+
+def _sets(file: Path, variable: str) -> str:
+    return f"{file.parent / NAME} sets the key {variable}"
 
 
 def is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
@@ -80,18 +97,20 @@ def is_trusted(file: Path, environ: Mapping[str, str]) -> bool:
 
 
 def trust(file: Path, environ: Mapping[str, str]) -> None:
-    """Remember the file as it is now.
+    """Remember the file, and the ``.env`` beside it, as they are now.
 
     Raises:
         StoreError: the account's folder cannot be written.
     """
-    _keep({**_remembered(environ), str(file.resolve()): _hash(file)}, environ)
+    both = [one for one in (file, file.parent / NAME) if one.is_file()]
+    _keep({**_remembered(environ), **{str(one.resolve()): _hash(one) for one in both}}, environ)
 
 
 def distrust(file: Path, environ: Mapping[str, str]) -> bool:
-    """Forget the file; False if it was not trusted."""
+    """Forget the file and the ``.env`` beside it; False if it was not trusted."""
     kept = _remembered(environ)
     known = kept.pop(str(file.resolve()), None) is not None
+    kept.pop(str((file.parent / NAME).resolve()), None)
     if known:
         _keep(kept, environ)
     return known

@@ -60,6 +60,8 @@ def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
         )
         return
     words(f"settings file: {loaded.path or 'none'}")
+    if loaded.keys and loaded.path is not None:
+        words(f"API keys in {loaded.path.parent / '.env'}: {', '.join(sorted(loaded.keys))}")
     if refused:
         words(f"every command but this one refuses it: {refused}")
     width = max(len(key) for key in wanted)

@@ -67,7 +67,7 @@ def _file(place: Path) -> Path:
 
 def _reasons(file: Path) -> list[str]:
     from indexes.settings.loader import parse_file
-    from indexes.settings.trust import requests_of
+    from indexes.settings.trust import keys_of, requests_of
 
     table: dict[str, Any] = parse_file(file)
-    return requests_of(file, table)
+    return [*requests_of(file, table), *keys_of(file, table)]

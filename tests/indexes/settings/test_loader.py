@@ -262,6 +262,34 @@ def test_every_setting_says_what_it_is() -> None:
         assert all(info.description for info in model.model_fields.values()), name
 
 
+@pytest.mark.parametrize("text", ['["en","zh"]', "['en', 'zh']", "en,zh", " en , zh ,"])
+def test_a_list_may_be_written_in_two_ways(folder: Path, text: str) -> None:
+    assert load(Settings, arguments={"llm.languages": text}, environ={}).settings.llm.languages == ("en", "zh")
+    assert load(Settings, environ={"RAG_SERVE_COLLECTIONS": text}).settings.serve.collections == ("en", "zh")
+
+
+@pytest.mark.parametrize("text", ["english", '["en"', '["en"]\nzh = 1', "[]", '[["en"]]', '["zh", 1]'])
+def test_what_is_no_list_of_languages_is_refused(folder: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"argument llm\.languages"):
+        load(Settings, arguments={"llm.languages": text}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[profiles.later.llm]\nmodle = 'x'\n", ["profiles.later.llm.modle", "did you mean 'llm.model'"]),
+        ("[profiles.later.retrieval]\ntop_n = 0\n", ["profiles.later.retrieval.top_n = 0"]),
+        ("[profiles]\nlater = 3\n", ["profiles.later = 3 is no table"]),
+        ("[profiles.vllm.encoder]\nprovider = 'nobody'\n", ["profiles.vllm.encoder.provider = 'nobody'"]),
+    ],
+)
+def test_profiles_that_are_not_chosen_are_checked_too(folder: Path, text: str, parts: list[str]) -> None:
+    (folder / "rag.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as error:
+        load(Settings, environ={"HOME": str(folder)})
+    assert all(part in str(error.value) for part in parts), error.value
+
+
 def test_load_settings_takes_sections_and_dotted_names(folder: Path) -> None:
     settings = load_settings(profile="offline", retrieval={"top_n": 3}, **{"llm.threads": 2})
     assert (settings.profile, settings.retrieval.top_n, settings.llm.threads) == ("offline", 3, 2)

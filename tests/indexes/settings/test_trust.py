@@ -10,7 +10,7 @@ import pytest
 from indexes.errors import UntrustedSettingsError
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
-from indexes.settings.trust import MEMORY, PROVIDERS, distrust, trust
+from indexes.settings.trust import MEMORY, PROVIDERS, distrust, trust, trusted_files
 from rag.cli.main import COMMANDS
 from rag.settings import Settings, load_settings
 from tests.rag.cli.cli_runner import runner
@@ -117,3 +117,47 @@ def test_the_command_shows_allows_lists_and_forgets(folder: Path) -> None:
     assert rag("trust", "--list").stdout.strip() == str(file)
     assert "no longer" in rag("trust", "--remove").stderr
     assert rag("status").exit_code == 2
+
+
+def test_keys_of_an_env_file_are_trusted_as_the_file_beside_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    file = write(folder, '[llm]\napi_key_env = "OPENAI_API_KEY"\n')
+    keys = folder / ".env"
+    keys.write_text("OPENAI_API_KEY=one-key-of-mine\n", encoding="utf-8")
+    with pytest.raises(UntrustedSettingsError, match="sets the key OPENAI_API_KEY") as refusal:
+        load(Settings)
+    assert "one-key" not in str(refusal.value) and "OPENAI_API_KEY" not in os.environ
+    rag = runner({"RAG_STORE_PATH": str(folder / "store"), "RAG_PROFILE": "offline"})
+    assert "sets the key OPENAI_API_KEY" in rag("config", "llm").stderr
+    assert "sets the key OPENAI_API_KEY" in rag("trust").stderr
+    assert load(Settings).keys == {"OPENAI_API_KEY": "one-key-of-mine"}
+    assert os.environ.pop("OPENAI_API_KEY") == "one-key-of-mine"
+    keys.write_text("OPENAI_API_KEY=another-key\n", encoding="utf-8")
+    with pytest.raises(UntrustedSettingsError):
+        load(Settings)
+    assert load(Settings, path=file, environ={}).keys == {"OPENAI_API_KEY": "another-key"}  # named: the user's choice
+    assert "OPENAI_API_KEY" not in os.environ
+    assert distrust(file, os.environ) and not list(trusted_files(os.environ))
+
+
+def test_an_env_file_gives_keys_and_nothing_else(folder: Path) -> None:
+    file = write(folder, '[llm]\napi_key_env = "MY_KEY"\n[rerank]\napi_key_env = "RERANK_TOKEN"\n')
+    (folder / ".env").write_text(
+        "# keys\nexport MY_KEY = 'a b#c' # mine\nRERANK_TOKEN=plain#1 # a comment\nQDRANT_API_KEY=from-file\n"
+        'RAG_API_KEY="double"\nRAG_LLM_MODEL=other\nPATH=/evil\nOTHER_KEY=x\nno line at all\n',
+        encoding="utf-8",
+    )
+    loaded = load(Settings, path=file, environ={"QDRANT_API_KEY": "set-already"})
+    assert loaded.keys == {"MY_KEY": "a b#c", "RERANK_TOKEN": "plain#1", "RAG_API_KEY": "double"}
+    assert loaded.settings.llm.model != "other"
+    assert "double" not in repr(loaded)
+    (folder / "rag.toml").unlink()
+    assert load(Settings, environ={"HOME": str(folder)}).keys == {}  # no settings file, no keys
+
+
+def test_a_variable_that_is_no_key_is_never_set(folder: Path) -> None:
+    file = write(folder, '[llm]\napi_key_env = "LD_PRELOAD"\n')
+    (folder / ".env").write_text("LD_PRELOAD=/evil.so\n", encoding="utf-8")
+    assert load(Settings, path=file, environ={}).keys == {}

@@ -1,0 +1,42 @@
+"""The ``.env`` beside a settings file: API keys, and nothing else, are read from it.
+
+It counts as part of that file: one that came with a folder is read only after ``rag trust``. A variable that is set
+already is never changed, and a name that the settings do not give to a key is never read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+NAME = ".env"
+SECRET = re.compile(r"key|token|secret|passw", re.IGNORECASE)
+LARGEST = 100_000  # bytes; a file of keys is small
+
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+    (?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>.*?))\s*(?:(?<=\s)\#.*)?""",
+    re.VERBOSE,
+)
+
+
+def keys_beside(file: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return variable -> key for those of ``names`` that the ``.env`` beside ``file`` sets; {} where there is none.
+
+    Lines are ``NAME=VALUE``, with quotes, ``export`` and comments as shells have them; nothing is expanded.
+    """
+    try:
+        with (file.parent / NAME).open(encoding="utf-8-sig", errors="replace") as stream:
+            lines = stream.read(LARGEST).splitlines()
+    except OSError:
+        return {}
+    wanted = {name for name in names if SECRET.search(name)}
+    found = {}
+    for line in lines:
+        match = _LINE.fullmatch(line)
+        if match is not None and match["name"] in wanted:
+            value = next(part for part in (match["double"], match["single"], match["plain"]) if part is not None)
+            if value:
+                found[match["name"]] = value
+    return found
