@@ -17,6 +17,7 @@ NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL 
 STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
 FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
 WINDOW_KEYS = ("window", "original_text")  # metadata as LlamaIndex's window parser names it; never stored
+CUSTOM_WINDOW_KEYS = "window_keys"  # metadata that names other keys of windows, where a user of the parser chose them
 CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
 
 
@@ -144,7 +145,7 @@ class SentenceRecord:
         """Read back a node. A node of another parser takes its place from ``position`` (its order in the list)."""
         metadata = dict(node.metadata)
         structure = {key: metadata.pop(key) for key in STRUCTURE_KEYS if key in metadata}
-        for key in WINDOW_KEYS:
+        for key in (*WINDOW_KEYS, *metadata.pop(CUSTOM_WINDOW_KEYS, ())):
             metadata.pop(key, None)
         return cls(
             doc_id=node.ref_doc_id or node.node_id,

@@ -15,15 +15,18 @@ Choices:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import BaseNode, Document, TextNode
+from llama_index.core.node_parser.node_utils import default_id_func
+from llama_index.core.schema import BaseNode, Document, NodeRelationship, TextNode
 from pydantic import Field
 
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
-from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, dense_text, join_records
+from indexes.nodes.own_sentences import SentenceSplitter, spans_by
+from indexes.nodes.record import CUSTOM_WINDOW_KEYS, WINDOW_KEYS, SentenceRecord, dense_text, join_records
 from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sliding_sentences import in_order, section_metadata, spans_of, window_of
 from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
@@ -42,6 +45,7 @@ def iter_records(
     count_tokens: CountTokens | None = None,
     overlap: int = OVERLAP,
     contextual: str = "none",
+    sentence_splitter: SentenceSplitter | None = None,
 ) -> Iterator[SentenceRecord]:
     """The sentences of one document in order, one at a time; ``position`` counts them from 0.
 
@@ -55,24 +59,37 @@ def iter_records(
             are not looked at.
         overlap: characters that two pieces of a cut sentence have in common.
         contextual: as for ``dense_text``; what is put before a sentence counts as its tokens.
+        sentence_splitter: a function of your own in place of our rules, for running text; tables and code stay ours.
 
     Raises:
         SettingsError: ``max_chars`` is below 1, or the encoder's prompt leaves no room for text.
+        SourceError: ``sentence_splitter`` gave what is not in the text.
     """
     limits = Limits(max_chars, max_tokens, count_tokens, overlap)
     window, doc_id, base = window_of(document)
-    return in_order(window, _drafts(window, doc_id, base, limits, contextual))
+    return in_order(window, _drafts(window, doc_id, base, limits, contextual, sentence_splitter))
 
 
 def _drafts(
-    window: TextWindow, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+    window: TextWindow,
+    doc_id: str,
+    base: dict[str, Any],
+    limits: Limits,
+    contextual: str,
+    sentence_splitter: SentenceSplitter | None,
 ) -> Iterator[SentenceRecord]:
     for run in iter_runs(window):
-        yield from run_records(window, run, doc_id, base, limits, contextual)
+        yield from run_records(window, run, doc_id, base, limits, contextual, sentence_splitter)
 
 
 def run_records(
-    window: TextWindow, run: Run, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+    window: TextWindow,
+    run: Run,
+    doc_id: str,
+    base: dict[str, Any],
+    limits: Limits,
+    contextual: str,
+    sentence_splitter: SentenceSplitter | None = None,
 ) -> Iterator[SentenceRecord]:
     """The sentences of one run of sections."""
     if run.first.kind == "table":
@@ -80,7 +97,8 @@ def run_records(
         return
     index, kind = run.index, run.first.kind
     places = RunPlaces(run, base, contextual)
-    for text, at, whole in spans_of(window, run):
+    own = sentence_splitter is not None and kind == "text"
+    for text, at, whole in (partial(spans_by, sentence_splitter) if own else spans_of)(window, run):
 
         def shown(start: int, end: int, text: str = text, at: int = at) -> str:
             return places.prefix(start + at) + text[start:end]
@@ -150,21 +168,32 @@ class SentenceWindowNodeParser(RecordNodeParser):
     window_metadata_key: str = Field(default=WINDOW_KEYS[0], description="metadata key of the window")
     original_text_metadata_key: str = Field(default=WINDOW_KEYS[1], description="metadata key of the sentence")
 
+    sentence_splitter: SentenceSplitter | None = Field(
+        default=None, exclude=True, description="a function of your own in place of our sentence rules"
+    )
+
     @classmethod
     def from_defaults(
         cls,
-        max_chars: int = MAX_CHARS,
-        include_metadata: bool = True,
-        include_prev_next_rel: bool = True,
+        sentence_splitter: SentenceSplitter | None = None,
         window_size: int | None = None,
         window_metadata_key: str | None = None,
         original_text_metadata_key: str | None = None,
+        include_metadata: bool = True,
+        include_prev_next_rel: bool = True,
         callback_manager: CallbackManager | None = None,
+        id_func: Callable[[int, BaseNode], str] | None = None,
+        *,
+        max_chars: int = MAX_CHARS,
     ) -> SentenceWindowNodeParser:
-        """Build the parser with the arguments of LlamaIndex's; any ``window_...`` among them asks for windows."""
+        """Build the parser with the arguments of LlamaIndex's; any ``window_...`` among them asks for windows.
+
+        ``id_func`` names the nodes; our store gives what it keeps its own ids, made of document and position.
+        """
         asked = window_size, window_metadata_key, original_text_metadata_key
         size = WINDOW_SIZE if window_size is None else window_size
         return cls(
+            sentence_splitter=sentence_splitter,
             max_chars=max_chars,
             include_metadata=include_metadata,
             include_prev_next_rel=include_prev_next_rel,
@@ -172,25 +201,43 @@ class SentenceWindowNodeParser(RecordNodeParser):
             window_metadata_key=window_metadata_key or WINDOW_KEYS[0],
             original_text_metadata_key=original_text_metadata_key or WINDOW_KEYS[1],
             callback_manager=callback_manager or CallbackManager([]),
+            id_func=id_func or default_id_func,
         )
 
     def _nodes_of(self, node: BaseNode) -> list[TextNode]:
         nodes = super()._nodes_of(node)
-        if not self.window_size:
-            return nodes
+        if self.window_size:
+            self._put_windows(nodes)
+        if self.id_func is not default_id_func:
+            self._rename(nodes, node)
+        return nodes
+
+    def _put_windows(self, nodes: list[TextNode]) -> None:
         keys = [self.window_metadata_key, self.original_text_metadata_key]
         records = [SentenceRecord.from_node(sentence) for sentence in nodes]
         for place, (sentence, record) in enumerate(zip(nodes, records, strict=True)):
             around = records[max(0, place - self.window_size) : place + self.window_size + 1]
             window = join_records([other for other in around if other.section == record.section])
             sentence.metadata.update(dict(zip(keys, (window, record.text), strict=True)))
-            sentence.excluded_embed_metadata_keys += keys
-            sentence.excluded_llm_metadata_keys += keys
-        return nodes
+            hidden = list(keys)
+            if tuple(keys) != WINDOW_KEYS:
+                sentence.metadata[CUSTOM_WINDOW_KEYS] = keys  # for our store, which leaves them out
+                hidden.append(CUSTOM_WINDOW_KEYS)
+            sentence.excluded_embed_metadata_keys += hidden
+            sentence.excluded_llm_metadata_keys += hidden
+
+    def _rename(self, nodes: list[TextNode], document: BaseNode) -> None:
+        """Give the nodes the ids that the user's function names, in their links to each other too."""
+        names = {node.node_id: self.id_func(place, document) for place, node in enumerate(nodes)}
+        for node in nodes:
+            for link in (NodeRelationship.PREVIOUS, NodeRelationship.NEXT):
+                if (other := node.relationships.get(link)) is not None:
+                    other.node_id = names[other.node_id]
+            node.id_ = names[node.node_id]
 
     @classmethod
     def class_name(cls) -> str:
         return "RagWrightSentenceWindowNodeParser"
 
     def records(self, document: Document) -> Iterator[SentenceRecord]:
-        return iter_records(document, max_chars=self.max_chars)
+        return iter_records(document, max_chars=self.max_chars, sentence_splitter=self.sentence_splitter)

@@ -13,14 +13,14 @@ from llama_index.core import Settings as LlamaIndexSettings
 from llama_index.core.indices.query.query_transform import HyDEQueryTransform
 from llama_index.core.postprocessor import LongContextReorder, MetadataReplacementPostProcessor, SimilarityPostprocessor
 from llama_index.core.query_engine import RouterQueryEngine, TransformQueryEngine
-from llama_index.core.schema import QueryBundle, TextNode
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
 from llama_index.embeddings.ollama import OllamaEmbedding
 
 from indexes import Index, build_index
 from indexes import engines as registered
-from indexes.errors import FingerprintMismatchError, RerankerError
+from indexes.errors import FingerprintMismatchError, RerankerError, SourceError
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sentence_window import SentenceWindowNodeParser
 from rag import Settings, build_chat_engine, build_query_engine, build_retriever
@@ -62,6 +62,30 @@ def test_windows_are_put_into_nodes_on_demand_and_never_stored() -> None:
     assert nodes[1].metadata["original_text"] == "It left at noon."
     assert isinstance(nodes[1], TextNode)
     assert SentenceRecord.from_node(nodes[1]).metadata == {}
+
+
+def test_a_user_brings_a_splitter_keys_and_ids() -> None:
+    text = "灯亮了。\n船 来了; 风停了; 夜深了。"
+    parser = SentenceWindowNodeParser.from_defaults(
+        lambda text: [" ".join(part.split()) for part in text.replace("。", "。;").split(";")],
+        2,
+        "around",
+        "sentence",
+        id_func=lambda number, document: f"{document.node_id}/{number}",
+    )
+    nodes = parser.get_nodes_from_documents([Document(text=text, id_="night")])
+    assert [node.get_content() for node in nodes] == ["灯亮了。", "船 来了", "风停了", "夜深了。"]
+    assert [node.node_id for node in nodes] == ["night/0", "night/1", "night/2", "night/3"]
+    assert nodes[1].next_node is not None and nodes[1].next_node.node_id == "night/2"
+    assert nodes[2].metadata["sentence"] == "风停了" and "灯亮了。" in nodes[2].metadata["around"]
+    (replaced,) = MetadataReplacementPostProcessor("around").postprocess_nodes([NodeWithScore(node=nodes[3])])
+    assert replaced.text.startswith("船 来了")
+    for node in nodes[:2]:
+        assert isinstance(node, TextNode)
+        assert SentenceRecord.from_node(node).metadata == {}  # a store keeps no window
+    wrong = SentenceWindowNodeParser.from_defaults(sentence_splitter=lambda text: ["invented"])
+    with pytest.raises(SourceError, match="invented"):
+        wrong.get_nodes_from_documents([Document(text=text)])
 
 
 @pytest.fixture
