@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from threading import Lock
 from typing import Any, Literal, cast
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.base.response.schema import Response
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import MetadataFilters
@@ -18,26 +20,26 @@ from llama_index.core.vector_stores import MetadataFilters
 from indexes.errors import LLMError
 from indexes.nodes.record import WINDOW_KEYS
 from indexes.text.characters import valid
+from rag import instrumentation
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
 from rag.answer.check.meaning import Meaning
 from rag.answer.check.notes import notes_of
-from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
 from rag.answer.extractive import extract_answer
-from rag.answer.language import NOT_FOUND, Language, answers_in_another, detect_language
+from rag.answer.language import NOT_FOUND, Language, detect_language
 from rag.answer.prompt.budget import fit_passages
-from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages, in_language
-from rag.answer.prompt.prompts import direct_messages, passage_block
+from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages
+from rag.answer.prompt.prompts import direct_messages
 from rag.answer.prompt.repack import repack
-from rag.answer.prompt.routing import needs_retrieval
+from rag.answer.prompt.routing import Routing, needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
 from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.answer.refusal.calibration import RELATIVE
 from rag.answer.refusal.confidence import confidence, nearest, speaks_enough, speaks_of
-from rag.answer.refusal.refusing import Written, decide, signals_of
 from rag.answer.refusal.signals import refusal_model
-from rag.llms import explain_llm_error, usage_of, why_no_llm
-from rag.llms.logprobs import logprob_options
+from rag.answer.writing import AnswerWriter, Prepared
+from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
+from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
 from rag.retrieval.windows import merge_windows
@@ -45,53 +47,43 @@ from rag.settings import Settings
 from rag.trace import Trace
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
-REPEATED = "the model began to repeat itself, so its answer ends there"
 MOSTLY_UNFOUNDED = (
     "most of what the model wrote failed the check, so the answer is the documents' own sentences instead"
 )
-JUDGED_AT = 80  # characters of an answer by which its language can be told
-OTHER_LANGUAGE: dict[Language, str] = {
-    "en": "the answer is not in English, the language of the question, though the model was asked twice",
-    "zh": "the answer is not in Chinese, the language of the question, though the model was asked twice",
-}
 UNFOUNDED = (
     "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
 )
 MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
 
 
-@dataclass(slots=True)
-class Prepared:
-    """A question ready for the model. Without ``messages`` the answer is settled already and needs no model."""
-
-    question: str
-    language: Language
-    trace: Trace
-    passages: list[Passage] = field(default_factory=list)
-    sentence_scores: dict[str, float] = field(default_factory=dict)
-    messages: list[ChatMessage] | None = None
-    settled: Literal["extractive", "not_found"] | None = None
-    routed: bool = False  # small talk: the model answers without documents
-    shown: str | None = None  # the text of a response mode that asks no model
-
-
 class AnswerSteps:
-    """``prepare`` -> (``deltas`` or ``complete``) -> ``finish``, each with the ``Prepared`` question in hand."""
+    """``prepare`` -> the writer -> ``finish``, each with the ``Prepared`` question in hand.
 
-    def __init__(self, retriever: HybridRetriever, settings: Settings, llm: LLM | None) -> None:
+    Args:
+        llm: a language model, or a function that loads it when it is first asked.
+    """
+
+    def __init__(self, retriever: HybridRetriever, settings: Settings, llm: LLM | Callable[[], LLM] | None) -> None:
         self.retriever = retriever
         self.settings = settings
-        self.llm = llm
+        self.has_llm = llm is not None
+        self._llm = llm
         self.prompts = AnswerPrompts(settings)
         self.meaning = Meaning(retriever.index.encoder, retriever.reranker)
-        self.refusals = refusal_model(settings) if llm is not None else None
-        self.weighs = self.refusals is not None  # measuring sets it too, where nothing is fitted yet
+        self._loading = Lock()
+        self.writer = AnswerWriter(self._loaded, settings, self.prompts, refusal_model(settings)) if llm else None
+
+    @property
+    def llm(self) -> LLM | None:
+        """The language model; loaded at its first use."""
+        return self._loaded() if self.has_llm else None
 
     # -- before the model ----------------------------------------------------------------------------------------
 
-    def prepare(
-        self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None = None
+    async def prepare(
+        self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None, way: Way
     ) -> Prepared:
+        """Search and decide whether the model is to be asked, and what."""
         bundle = searched if isinstance(searched, QueryBundle) else None
         words = searched.query_str if isinstance(searched, QueryBundle) else searched
         question, searched = valid(question), valid(words) if words else None
@@ -99,14 +91,23 @@ class AnswerSteps:
         language = detect_language(question) if answer.language == "auto" else answer.language
         trace = Trace(question, searched=searched or question, language=language)
         prepared = Prepared(question, language, trace)
-        result = None
-        if answer.routing != "off" and self.llm is not None:
+        routing = None
+        if answer.routing != "off" and self.has_llm:
             with trace.stage("route"):
-                routing = needs_retrieval(question, language, self.llm if answer.routing == "general" else None)
+                llm = await way.compute(self._loaded) if answer.routing == "general" else None
+                routing = await needs_retrieval(question, language, way, llm)
             if routing.failed:
                 trace.note(routing.reason, "routed")
-            if not routing.retrieve and not routing.by_rule:
-                result = self.retriever.search(bundle or searched or question, filters, trace=trace)
+        return await way.compute(self._retrieve, prepared, filters, bundle or searched or question, routing)
+
+    def _retrieve(
+        self, prepared: Prepared, filters: MetadataFilters | None, asked: str | QueryBundle, routing: Routing | None
+    ) -> Prepared:
+        question, trace, answer = prepared.question, prepared.trace, self.settings.answer
+        result = None
+        if routing is not None and not routing.retrieve:
+            if not routing.by_rule:
+                result = self.retriever.search(asked, filters, trace=trace)
                 if speaks_of(question, self._passages(result)):
                     trace.note(
                         "the model said that the message needs no documents, but its words stand in them, so they are "
@@ -116,25 +117,25 @@ class AnswerSteps:
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
                 trace.note(f"answered without the documents, since {routing.reason}", "routed")
-                prepared.messages, prepared.routed = direct_messages(question, language), True
+                prepared.messages, prepared.routed = direct_messages(question, prepared.language), True
                 return prepared
-        result = result or self.retriever.search(bundle or searched or question, filters, trace=trace)
+        result = result or self.retriever.search(asked, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages = self._passages(result)
         best = max((candidate.confidence for candidate in result.candidates), default=None)
         relative = self.retriever.reranker is None and self.settings.retrieval.fusion in RELATIVE
         if best is not None and relative and answer.abstain_below is not None:
-            best = confidence(searched or question, prepared.passages)
+            best = confidence(trace.searched, prepared.passages)
         if too_weak(best, answer):
             prepared.settled = "not_found"
         elif answer.response_mode in WITHOUT_MODEL:
             prepared.settled = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
-        elif answer.response_mode == "generation" and self.llm is not None:
+        elif answer.response_mode == "generation" and self.has_llm:
             trace.note("answered without the documents, since answer.response_mode = generation", "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
-        elif (reason := self._why_extractive(language)) is not None:
-            trace.note(reason, "no_llm" if self.llm is None else "language")
+        elif (reason := self._why_extractive(prepared.language)) is not None:
+            trace.note(reason, "language" if self.has_llm else "no_llm")
             prepared.settled = "extractive"
         else:
             with trace.stage("prompt"):
@@ -147,7 +148,7 @@ class AnswerSteps:
 
     def _why_extractive(self, language: Language) -> str | None:
         llm = self.settings.llm
-        if self.llm is None:
+        if not self.has_llm:
             return f"{why_no_llm(llm)}, so the answer is the documents' own sentences"
         if language not in llm.languages:
             names = {"en": "English", "zh": "Chinese"}
@@ -158,9 +159,15 @@ class AnswerSteps:
             )
         return None
 
+    def _loaded(self) -> LLM:
+        with self._loading:
+            if not isinstance(self._llm, LLM):
+                self._llm = guarded(cast(Callable[[], LLM], self._llm)())
+            return self._llm
+
     def _build_prompt(self, prepared: Prepared) -> None:
         llm = self.settings.llm
-        model = cast(LLM, self.llm)
+        model = self._loaded()
         count = token_counter(model, llm)
         # An in-process model may have been trained with less context than is configured.
         window = min(llm.context_window, model.metadata.context_window or llm.context_window)
@@ -182,109 +189,13 @@ class AnswerSteps:
         ordered = repack(fit.kept, answer.repack)
         prepared.messages = self.prompts.messages(prepared.question, ordered, prepared.language, answer.tables)
 
-    # -- the model -----------------------------------------------------------------------------------------------
-
-    def complete(self, prepared: Prepared) -> str:
-        if self.settings.answer.response_mode == "compact" or prepared.routed:
-            guard = RepetitionGuard()
-            for _ in guard.pieces(self.deltas(prepared)):
-                pass
-            self.note_cut(prepared, guard)
-            return guard.text
-        text, repeated = cut_repetition(self._synthesize(prepared, cast(LLM, self.llm)))
-        if repeated:
-            prepared.trace.note(REPEATED, "repeated")
-        return text
-
-    def deltas(self, prepared: Prepared) -> Iterator[str]:
-        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs.
-
-        Where signals decide about a refusal, nothing comes before the decision: what is sent cannot be taken back.
-        """
-        if not self.weighs or prepared.routed:
-            yield from self._spoken(prepared, Written())
-            return
-        written, guard = Written(), RepetitionGuard()
-        for _ in guard.pieces(self._spoken(prepared, written)):
-            pass
-        written.text = guard.text
-        if guard.cut:
-            prepared.trace.note(REPEATED, "repeated")
-        with prepared.trace.stage("refusal"):
-            signals = signals_of(
-                cast(LLM, self.llm),
-                prepared.messages or [],
-                written,
-                prepared.question,
-                prepared.passages,
-                prepared.language,
-            )
-            prepared.trace.refusal = decide(self.refusals, written, signals, prepared.language)
-        refused = prepared.trace.refusal["refused"]
-        yield NOT_FOUND[prepared.language] if refused else written.text
-
-    def _spoken(self, prepared: Prepared, written: Written) -> Iterator[str]:
-        llm = cast(LLM, self.llm)
-        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
-
-        def keep(response: ChatResponse) -> None:
-            prepared.trace.llm = usage_of(response) or prepared.trace.llm
-
-        options = logprob_options(llm) if self.weighs else {}
-        messages = prepared.messages or []
-        if prepared.routed or self.settings.answer.language != "auto":
-            yield from written.read(llm.stream_chat(messages, **options), keep)
-            return
-        begun, wrong = "", False
-        held: list[str] | None = []
-        for piece in written.read(llm.stream_chat(messages, **options), keep):
-            if held is None:
-                yield piece
-                continue
-            begun, held = ("", [piece]) if piece is RESTART else (begun + piece, [*held, piece])
-            if len(begun) >= JUDGED_AT:
-                if answers_in_another(prepared.language, begun):
-                    wrong = True
-                    break
-                yield from held
-                held = None
-        if held is not None and (wrong or answers_in_another(prepared.language, begun)):
-            written.text, written.tokens = "", []
-            again = [*messages[:-1], in_language(messages[-1], prepared.language)]
-            yield from written.read(llm.stream_chat(again, **options), keep)
-            if answers_in_another(prepared.language, written.text):
-                prepared.trace.note(OTHER_LANGUAGE[prepared.language], "other_language")
-        else:
-            yield from held or []
-
-    def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
-        if guard.cut:
-            prepared.trace.note(REPEATED, "repeated")
-            return
-        usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
-        if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
-            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
-
-    def _synthesize(self, prepared: Prepared, llm: LLM) -> str:
-        """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
-        from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
-
-        synthesizer = get_response_synthesizer(
-            llm=llm,
-            response_mode=ResponseMode(self.settings.answer.response_mode),
-            text_qa_template=self.prompts.qa(prepared.language),
-            summary_template=self.prompts.qa(prepared.language),
-            refine_template=self.prompts.refine(prepared.language),
-        )
-        ordered = repack(prepared.passages, self.settings.answer.repack)
-        nodes = [
-            NodeWithScore(node=TextNode(text=passage_block(passage, self.settings.answer.tables)), score=passage.score)
-            for passage in ordered
-        ]
-        return str(synthesizer.synthesize(QueryBundle(prepared.question), nodes=nodes))
-
     def explain(self, error: Exception) -> LLMError:
         return error if isinstance(error, LLMError) else explain_llm_error(error, self.settings.llm)
+
+    def reported(self, prepared: Prepared, manager: CallbackManager) -> AbstractContextManager[Any]:
+        """Report the synthesis to LlamaIndex's instrumentation, unless one of its own synthesizers does."""
+        own = prepared.messages is not None and self.writer is not None and not self.writer.streams(prepared)
+        return instrumentation.synthesis(manager, prepared.question, silent=own)
 
     # -- after the model -----------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts import BasePromptTemplate
@@ -18,7 +19,7 @@ from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
-from rag.llms import build_llm, explain_llm_error, guarded, named_model, with_max_tokens
+from rag.llms import explain_llm_error, guarded, llm_when_asked, named_model, with_max_tokens
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
@@ -60,6 +61,7 @@ def build_query_engine(
     similarity_top_k: int | None = None,
     streaming: bool = False,
     text_qa_template: BasePromptTemplate | None = None,
+    callback_manager: CallbackManager | None = None,
     **options: Unpack[Options],
 ) -> RagQueryEngine:
     """A LlamaIndex query engine over an open index.
@@ -78,6 +80,7 @@ def build_query_engine(
         streaming: ``query`` returns a StreamingResponse.
         text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` instead of ours, in both languages;
             ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
+        callback_manager: LlamaIndex's; default: that of its ``Settings`` where you have set one.
         options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
             ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``, ``unsupported``:
             see ``rag config``.
@@ -98,12 +101,12 @@ def build_query_engine(
         llm, note = _users_llm(settings)
     settings = _effective(settings, hyde, options)
     settings = settings.model_copy(update={"llm": _named(settings.llm, llm)})
-    llm = guarded(llm) if llm is not None else build_llm(settings.llm)
-    retriever = build_retriever(
-        index, settings=settings, llm=llm, rerank=rerank, filters=filters, node_postprocessors=node_postprocessors
-    )
+    source = guarded(llm) if llm is not None else llm_when_asked(settings.llm)
+    retriever = _retriever(index, settings, source, rerank, filters, node_postprocessors, None, callback_manager)
     retriever.notes = [note] if note else []
-    return RagQueryEngine(retriever, settings=settings, llm=llm, streaming=streaming, text_qa_template=text_qa_template)
+    return RagQueryEngine(
+        retriever, settings=settings, llm=source, streaming=streaming, text_qa_template=text_qa_template
+    )
 
 
 def build_retriever(
@@ -116,6 +119,7 @@ def build_retriever(
     filters: MetadataFilters | None = None,
     node_postprocessors: Sequence[BaseNodePostprocessor] = (),
     similarity_top_k: int | None = None,
+    callback_manager: CallbackManager | None = None,
     **options: Unpack[Options],
 ) -> HybridRetriever:
     """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
@@ -124,10 +128,24 @@ def build_retriever(
     nodes that ``retrieve`` returns at most.
     """
     settings = _effective(_base(index, settings), hyde, options)
+    source = llm if llm is None else guarded(llm)
+    return _retriever(index, settings, source, rerank, filters, node_postprocessors, similarity_top_k, callback_manager)
+
+
+def _retriever(
+    index: Index,
+    settings: Settings,
+    llm: LLM | Callable[[], LLM] | None,
+    rerank: BaseNodePostprocessor | bool | None,
+    filters: MetadataFilters | None,
+    node_postprocessors: Sequence[BaseNodePostprocessor],
+    limit: int | None,
+    callback_manager: CallbackManager | None,
+) -> HybridRetriever:
     reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
     writer = None
     if settings.hyde.mode != "off":
-        llm = guarded(llm) if llm is not None else build_llm(settings.llm)
+        llm = llm if llm is not None else llm_when_asked(settings.llm)
         writer = _hypothesis_writer(llm, settings) if llm is not None else None
     return HybridRetriever(
         index,
@@ -136,7 +154,8 @@ def build_retriever(
         write_hypothesis=writer,
         filters=filters,
         node_postprocessors=node_postprocessors,
-        limit=similarity_top_k,
+        limit=limit,
+        callback_manager=callback_manager,
     )
 
 
@@ -202,12 +221,11 @@ def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
     return settings.model_copy(update=changed)
 
 
-def _hypothesis_writer(llm: LLM, settings: Settings) -> HypothesisWriter:
-    writer = with_max_tokens(llm, settings.hyde.max_tokens)
-
+def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
     def write(question: str, how_many: int) -> list[str]:
         messages = hyde_messages(question, detect_language(question))
         try:
+            writer = with_max_tokens(llm if isinstance(llm, LLM) else llm(), settings.hyde.max_tokens)
             # More than one only helps where the model samples: at temperature 0 they are all the same.
             texts = [(writer.chat(messages).message.content or "").strip() for _ in range(how_many)]
         except Exception as error:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.base.response.schema import Response
-from llama_index.core.callbacks import CallbackManager
+from llama_index.core.callbacks import trace_method
 from llama_index.core.chat_engine.types import (
     AgentChatResponse,
     BaseChatEngine,
     StreamingAgentChatResponse,
 )
+from llama_index.core.llms import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 
 from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import condense_messages
 from rag.engine import AnswerStream, RagQueryEngine
 from rag.llms import explain_llm_error
+from rag.llms.ways import AWAITING, BLOCKING, Way, run_now
 
 
 class RagChatEngine(BaseChatEngine):
@@ -31,7 +32,7 @@ class RagChatEngine(BaseChatEngine):
 
     def __init__(self, engine: RagQueryEngine) -> None:
         self.engine = engine
-        self.callback_manager = CallbackManager([])
+        self.callback_manager = engine.callback_manager
         self._memory = ChatMemoryBuffer.from_defaults(token_limit=engine.settings.answer.memory_tokens)
 
     @property
@@ -42,23 +43,27 @@ class RagChatEngine(BaseChatEngine):
         """Forget the conversation."""
         self._memory.reset()
 
+    @trace_method("chat")
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
-        searched, note = self._condense(message, chat_history)
+        searched, note = run_now(self._condense(message, chat_history, BLOCKING))
         return self._remember(message, self._noted(self.engine.answer(message, searched=searched), note))
 
+    @trace_method("chat")
     async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
-        searched, note = await asyncio.to_thread(self._condense, message, chat_history)
+        searched, note = await self._condense(message, chat_history, AWAITING)
         return self._remember(message, self._noted(await self.engine.aanswer(message, searched=searched), note))
 
     def stream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
         """Answer token by token; the turn is remembered when the tokens have ended."""
-        searched, note = self._condense(message, chat_history)
+        searched, note = run_now(self._condense(message, chat_history, BLOCKING))
+        return self.engine.stream(message, searched=searched, on_end=self._turn(message, note))
 
-        def remember(response: Response) -> None:
-            self._remember(message, self._noted(response, note))
+    async def astream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
+        """``stream`` without blocking the event loop: iterate ``.atokens()``."""
+        searched, note = await self._condense(message, chat_history, AWAITING)
+        return await self.engine.astream(message, searched=searched, on_end=self._turn(message, note))
 
-        return AnswerStream(self.engine, message, searched=searched, on_end=remember)
-
+    @trace_method("chat")
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
         """LlamaIndex's form of ``stream``: iterate ``.response_gen``."""
         stream = self.stream(message, chat_history)
@@ -69,11 +74,12 @@ class RagChatEngine(BaseChatEngine):
             is_writing_to_memory=False,
         )
 
+    @trace_method("chat")
     async def astream_chat(
         self, message: str, chat_history: list[ChatMessage] | None = None
     ) -> StreamingAgentChatResponse:
         """LlamaIndex's async form of ``stream``: iterate ``.async_response_gen()``."""
-        stream = await asyncio.to_thread(self.stream, message, chat_history)
+        stream = await self.astream(message, chat_history)
 
         async def pieces() -> AsyncIterator[ChatResponse]:
             async for piece in stream.atokens():
@@ -83,28 +89,35 @@ class RagChatEngine(BaseChatEngine):
             achat_stream=cast(Any, pieces()), source_nodes=stream.source_nodes, is_writing_to_memory=False
         )
 
-    def _condense(self, message: str, chat_history: list[ChatMessage] | None) -> tuple[str | None, str | None]:
+    async def _condense(
+        self, message: str, chat_history: list[ChatMessage] | None, way: Way
+    ) -> tuple[str | None, str | None]:
         """The question to search for, and a note where the follow-up could not be condensed."""
         if chat_history is not None:
             self._memory.set(chat_history)
         history = self._memory.get()
         if not history:
             return None, None
-        llm = self.engine.llm
-        language = detect_language(message)
-        if llm is None or language not in self.engine.settings.llm.languages:
+        settings, language = self.engine.settings.llm, detect_language(message)
+        if not self.engine.steps.has_llm or language not in settings.languages:
             # Without a model that reads the language, the topic is kept by searching with the question before.
             before = next((m.content or "" for m in reversed(history) if m.role == MessageRole.USER), "")
             note = "no LLM can condense this follow-up, so it was searched together with the question before it"
             return f"{before} {message}".strip(), note
         try:
-            condensed = llm.chat(condense_messages(history, message, language)).message.content or ""
+            llm = cast(LLM, await way.compute(lambda: self.engine.llm))
+            reply = await way.chat(llm, condense_messages(history, message, language))
         except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the question is searched as asked
-            return (
-                None,
-                f"the follow-up was searched as asked, since {explain_llm_error(error, self.engine.settings.llm)}",
-            )
-        return condensed.strip().strip('"“”') or None, None
+            return None, f"the follow-up was searched as asked, since {explain_llm_error(error, settings)}"
+        return (reply.message.content or "").strip().strip('"“”') or None, None
+
+    def _turn(self, message: str, note: str | None) -> Callable[[Response], None]:
+        """What remembers a turn whose tokens have ended."""
+
+        def remember(response: Response) -> None:
+            self._remember(message, self._noted(response, note))
+
+        return remember
 
     @staticmethod
     def _noted(response: Response, note: str | None) -> Response:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, aclosing
 from typing import Any, cast
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -16,23 +16,27 @@ from llama_index.core.base.response.schema import (
     Response,
     StreamingResponse,
 )
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 
+from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.prompt.templates import QA
 from rag.answer.refusal.calibration import check_calibration
+from rag.answer.writing import Prepared
 from rag.answer_steps import AnswerSteps, passage_node
+from rag.instrumentation import dispatcher
 from rag.llms import guarded
+from rag.llms.ways import AWAITING, BLOCKING, Way, in_step, run_now
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 
 SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
-PIECEMEAL = ("compact",)
 
 
 class RagQueryEngine(BaseQueryEngine):
@@ -46,9 +50,11 @@ class RagQueryEngine(BaseQueryEngine):
     Args:
         retriever: finds the candidates.
         settings: ``retrieval``, ``answer`` and ``llm`` are read.
-        llm: any LlamaIndex LLM; None answers with the documents' own sentences.
+        llm: any LlamaIndex LLM, or a function that loads one when it is first asked; None answers with the documents'
+            own sentences.
         text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str``, for questions in both languages.
         streaming: ``query`` returns a LlamaIndex StreamingResponse.
+        callback_manager: LlamaIndex's; default: the retriever's.
 
     Raises:
         SettingsError: ``answer.abstain_below`` was calibrated for other models.
@@ -59,67 +65,129 @@ class RagQueryEngine(BaseQueryEngine):
         retriever: HybridRetriever,
         *,
         settings: Settings,
-        llm: LLM | None = None,
+        llm: LLM | Callable[[], LLM] | None = None,
         streaming: bool = False,
         text_qa_template: BasePromptTemplate | None = None,
+        callback_manager: CallbackManager | None = None,
     ) -> None:
-        super().__init__(callback_manager=None)
+        super().__init__(callback_manager or retriever.callback_manager)
         check_calibration(retriever.index, retriever.reranker, settings)
         self.retriever = retriever
         self.settings = settings
-        self.llm = llm = None if llm is None else guarded(llm)
         self.streaming = streaming
-        self.steps = AnswerSteps(retriever, settings, llm)
+        self.steps = AnswerSteps(retriever, settings, guarded(llm) if isinstance(llm, LLM) else llm)
         if text_qa_template is not None:
             self.steps.prompts.update({QA: text_qa_template})
 
+    @property
+    def llm(self) -> LLM | None:
+        """The language model; one in this process is loaded at its first use."""
+        return self.steps.llm
+
     # -- the public forms ----------------------------------------------------------------------------------------
 
-    def stream(self, question: str, filters: MetadataFilters | None = None) -> AnswerStream:
-        """Answer token by token: iterate ``.tokens()``, then read ``.response``."""
-        return AnswerStream(self, question, filters)
+    def stream(
+        self,
+        question: str,
+        filters: MetadataFilters | None = None,
+        *,
+        searched: str | QueryBundle | None = None,
+        on_end: Callable[[Response], None] | None = None,
+    ) -> AnswerStream:
+        """Answer token by token: iterate ``.tokens()``, then read ``.response``.
 
-    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        if self.streaming:
-            stream = AnswerStream(self, query_bundle.query_str, searched=_transformed(query_bundle))
-            return StreamingResponse(
-                response_gen=cast(Any, stream.tokens()),
-                source_nodes=stream.source_nodes,
-                metadata=stream.metadata,
-            )
-        return self.answer(query_bundle.query_str, searched=_transformed(query_bundle))
+        Args:
+            searched: as for ``answer``.
+            on_end: gets the response when the tokens have ended.
+        """
+        return run_now(self._stream(question, filters, searched, BLOCKING, on_end=on_end))
 
-    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        if self.streaming:
-            stream = await asyncio.to_thread(
-                AnswerStream, self, query_bundle.query_str, searched=_transformed(query_bundle)
-            )
-            return AsyncStreamingResponse(
-                response_gen=cast(Any, stream.atokens()),
-                source_nodes=stream.source_nodes,
-                metadata=stream.metadata,
-            )
-        return await self.aanswer(query_bundle.query_str, searched=_transformed(query_bundle))
+    async def astream(
+        self,
+        question: str,
+        filters: MetadataFilters | None = None,
+        *,
+        searched: str | QueryBundle | None = None,
+        on_end: Callable[[Response], None] | None = None,
+    ) -> AnswerStream:
+        """``stream`` without blocking the event loop: iterate ``.atokens()``."""
+        return await self._stream(question, filters, searched, AWAITING, on_end=on_end)
 
+    @dispatcher.span
     def answer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryBundle | None = None
     ) -> Response:
         """The whole answer at once. ``searched``: what to search instead of ``question`` (a chat's condensed one)."""
-        prepared = self.steps.prepare(question, filters, searched)
-        text, failure = "", None
-        if prepared.messages is not None:
-            try:
-                with prepared.trace.stage("answer"):
-                    text = self.steps.complete(prepared)
-            except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
-                failure = self.steps.explain(error)
-        return self.steps.finish(prepared, text, failure)
+        with instrumentation.query(self.callback_manager, question) as ended:
+            return ended(run_now(self._answer(question, filters, searched, BLOCKING)))
 
+    @dispatcher.span
     async def aanswer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryBundle | None = None
     ) -> Response:
-        """``answer`` without blocking the event loop: encoder, engine and model work in a thread meanwhile."""
-        return await asyncio.to_thread(self.answer, question, filters, searched=searched)
+        """``answer`` without blocking the event loop: the model is awaited, what computes runs in a thread."""
+        with instrumentation.query(self.callback_manager, question) as ended:
+            return ended(await self._answer(question, filters, searched, AWAITING))
+
+    # -- LlamaIndex's forms: its base class reports the query ------------------------------------------------------
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        question, searched = query_bundle.query_str, _transformed(query_bundle)
+        with instrumentation.query_step(self.callback_manager, question) as ended:
+            if not self.streaming:
+                return ended(run_now(self._answer(question, None, searched, BLOCKING)))
+            stream = run_now(self._stream(question, None, searched, BLOCKING, reported=True))
+            return ended(
+                StreamingResponse(
+                    response_gen=cast(Any, stream.tokens()),
+                    source_nodes=stream.source_nodes,
+                    metadata=stream.metadata,
+                )
+            )
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        question, searched = query_bundle.query_str, _transformed(query_bundle)
+        with instrumentation.query_step(self.callback_manager, question) as ended:
+            if not self.streaming:
+                return ended(await self._answer(question, None, searched, AWAITING))
+            stream = await self._stream(question, None, searched, AWAITING, reported=True)
+            return ended(
+                AsyncStreamingResponse(
+                    response_gen=cast(Any, stream.atokens()),
+                    source_nodes=stream.source_nodes,
+                    metadata=stream.metadata,
+                )
+            )
+
+    # -- both ways, written once -----------------------------------------------------------------------------------
+
+    async def _answer(
+        self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None, way: Way
+    ) -> Response:
+        steps = self.steps
+        prepared = await steps.prepare(question, filters, searched, way)
+        text, failure = "", None
+        with steps.reported(prepared, self.callback_manager) as ended:
+            if prepared.messages is not None and steps.writer is not None:
+                try:
+                    with prepared.trace.stage("answer"):
+                        text = await steps.writer.complete(prepared, way)
+                except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
+                    failure = steps.explain(error)
+            return ended(await way.compute(steps.finish, prepared, text, failure))
+
+    async def _stream(
+        self,
+        question: str,
+        filters: MetadataFilters | None,
+        searched: str | QueryBundle | None,
+        way: Way,
+        *,
+        on_end: Callable[[Response], None] | None = None,
+        reported: bool = False,
+    ) -> AnswerStream:
+        prepared = await self.steps.prepare(question, filters, searched, way)
+        return AnswerStream(self, prepared, on_end=on_end, reported=reported)
 
     # -- the prompts, as LlamaIndex shows and replaces them --------------------------------------------------------
 
@@ -139,23 +207,27 @@ def _transformed(bundle: QueryBundle) -> QueryBundle | None:
 
 
 class AnswerStream:
-    """One streamed answer. Retrieval has run when it is made; ``tokens()`` starts the model.
+    """One streamed answer. Retrieval has run when it is made; ``tokens()`` or ``atokens()`` starts the model.
 
-    ``response`` and ``metadata`` are complete once ``tokens()`` (or ``atokens()``) has ended.
+    ``response`` and ``metadata`` are complete once the tokens have ended.
+
+    Args:
+        on_end: gets the response then.
+        reported: whoever made it reports the query to LlamaIndex's instrumentation.
     """
 
     def __init__(
         self,
         engine: RagQueryEngine,
-        question: str,
-        filters: MetadataFilters | None = None,
+        prepared: Prepared,
         *,
-        searched: str | QueryBundle | None = None,
         on_end: Callable[[Response], None] | None = None,
+        reported: bool = False,
     ) -> None:
         self._engine = engine
-        self._prepared = engine.steps.prepare(question, filters, searched)
+        self._prepared = prepared
         self._on_end = on_end
+        self._reported = reported
         self.metadata: dict[str, Any] = {}
         self.response: Response | None = None
 
@@ -173,55 +245,70 @@ class AnswerStream:
         """The answer's text in pieces; invented citations never appear in it.
 
         Where the model fails on the way, the documents' own sentences follow, and ``metadata["notes"]`` says why.
+        Closing the iterator stops the model.
         """
+        return in_step(self._spanned(BLOCKING, "stream"))
+
+    def atokens(self) -> AsyncGenerator[str, None]:
+        """``tokens()`` without blocking the event loop: the model's words are awaited."""
+        return self._spanned(AWAITING, "astream")
+
+    def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
+        pieces = self._pieces(way)
+        return instrumentation.spanned(pieces, self._engine, name, self._prepared.question, lambda: self.response)
+
+    async def _pieces(self, way: Way) -> AsyncGenerator[str, None]:
+        engine, question = self._engine, self._prepared.question
+        with ExitStack() as reports:
+            whole = None
+            if not self._reported:
+                whole = reports.enter_context(instrumentation.query(engine.callback_manager, question))
+            ended = reports.enter_context(engine.steps.reported(self._prepared, engine.callback_manager))
+            async with aclosing(self._answered(way)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            response = cast(Response, self.response)
+            ended(response)
+            if whole is not None:
+                whole(response)
+        self.metadata.update(response.metadata or {})
+        if self._on_end is not None:
+            self._on_end(response)
+
+    async def _answered(self, way: Way) -> AsyncGenerator[str, None]:
         prepared, steps = self._prepared, self._engine.steps
         raw, failure, shown = "", None, ""
-        if prepared.messages is not None:
+        if prepared.messages is not None and (writer := steps.writer) is not None:
             guard = RepetitionGuard()
             checker = None if prepared.routed else steps.checker(prepared)
             try:
                 with prepared.trace.stage("answer"):
-                    if self._engine.settings.answer.response_mode in PIECEMEAL or prepared.routed:
-                        pieces: Iterator[str] = guard.pieces(steps.deltas(prepared))
-                    else:
-                        pieces = iter([steps.complete(prepared)])
-                    for piece in pieces:
-                        if piece is RESTART:
-                            raw, checker = "", None if prepared.routed else steps.checker(prepared)
-                            continue
-                        raw += piece
-                        if checker is None:
-                            shown += piece
-                            yield piece
-                            continue
-                        checker.feed(piece)
-                        if any(mark in piece for mark in SENTENCE_ENDS) and (
-                            new := steps.release(checker, prepared, shown)
-                        ):
-                            shown += new
-                            yield new
+                    streams = writer.streams(prepared)
+                    source = guard.pieces(writer.deltas(prepared, way)) if streams else writer.whole(prepared, way)
+                    async with aclosing(source) as pieces:
+                        async for piece in pieces:
+                            if piece is RESTART:
+                                raw, checker = "", None if prepared.routed else steps.checker(prepared)
+                                continue
+                            raw += piece
+                            if checker is None:
+                                shown += piece
+                                yield piece
+                                continue
+                            checker.feed(piece)
+                            if not any(mark in piece for mark in SENTENCE_ENDS):
+                                continue
+                            if new := await way.compute(steps.release, checker, prepared, shown):
+                                shown += new
+                                yield new
                     raw = guard.text or raw
-                    steps.note_cut(prepared, guard)
+                    writer.note_cut(prepared, guard)
             except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
                 failure = steps.explain(error)
-        response = steps.finish(prepared, raw, failure)
+        self.response = response = await way.compute(steps.finish, prepared, raw, failure)
         text = str(response.response)
         if text.startswith(shown):
             if text != shown:
                 yield text[len(shown) :]
         elif (response.metadata or {})["status"] != "answered":
             yield "\n\n" + text  # what was sent cannot be taken back; the status and a note say what happened
-        self._end(response)
-
-    async def atokens(self) -> AsyncIterator[str]:
-        """``tokens()`` without blocking the event loop."""
-        pieces = self.tokens()
-        ended = object()
-        while (piece := await asyncio.to_thread(next, pieces, ended)) is not ended:
-            yield cast(str, piece)
-
-    def _end(self, response: Response) -> None:
-        self.response = response
-        self.metadata.update(response.metadata or {})
-        if self._on_end is not None:
-            self._on_end(response)

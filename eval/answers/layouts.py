@@ -177,7 +177,7 @@ def ask(engine: Any, question: Question, layout: str, settings: Mapping[str, str
     """Ask one question in one layout.
 
     Args:
-        engine: ``rag.build_query_engine``'s over the question's dataset; its steps weigh signals.
+        engine: ``rag.build_query_engine``'s over the question's dataset; its writer weighs signals.
     """
     from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.node_parser.node_utils import default_id_func
-from llama_index.core.schema import BaseNode, Document, NodeRelationship, TextNode
+from llama_index.core.schema import BaseNode, Document, NodeRelationship, RelatedNodeInfo, TextNode
 from pydantic import Field
 
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
@@ -97,8 +97,8 @@ def run_records(
         return
     index, kind = run.index, run.first.kind
     places = RunPlaces(run, base, contextual)
-    own = sentence_splitter is not None and kind == "text"
-    for text, at, whole in (partial(spans_by, sentence_splitter) if own else spans_of)(window, run):
+    own = partial(spans_by, sentence_splitter) if sentence_splitter is not None and kind == "text" else None
+    for text, at, whole in (own or spans_of)(window, run):
 
         def shown(start: int, end: int, text: str = text, at: int = at) -> str:
             return places.prefix(start + at) + text[start:end]
@@ -231,7 +231,7 @@ class SentenceWindowNodeParser(RecordNodeParser):
         names = {node.node_id: self.id_func(place, document) for place, node in enumerate(nodes)}
         for node in nodes:
             for link in (NodeRelationship.PREVIOUS, NodeRelationship.NEXT):
-                if (other := node.relationships.get(link)) is not None:
+                if isinstance(other := node.relationships.get(link), RelatedNodeInfo):
                     other.node_id = names[other.node_id]
             node.id_ = names[node.node_id]
 

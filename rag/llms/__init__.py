@@ -5,6 +5,8 @@ Importing this package loads no model library.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from indexes.registry import factory
@@ -26,6 +28,7 @@ __all__ = [
     "build_llm",
     "explain_llm_error",
     "guarded",
+    "llm_when_asked",
     "named_model",
     "usage_of",
     "why_no_llm",
@@ -47,6 +50,21 @@ def build_llm(settings: LLMSettings) -> LLM | None:
         return None  # named_model() has put a name in the place of "auto" where a model is fetched
     llm: LLM = factory(_LLMS, settings.provider)(settings)
     return llm
+
+
+def llm_when_asked(settings: LLMSettings) -> LLM | Callable[[], LLM] | None:
+    """Return what ``build_llm`` does, but a model in this process as a function that loads it, once.
+
+    Raises:
+        LLMModelNotFoundError, MissingExtraError: as ``build_llm``, and now.
+    """
+    settings = named_model(settings)
+    if settings.provider != "llama_cpp" or settings.model == AUTO:
+        return build_llm(settings)
+    from rag.llms.llama_cpp import check_llama_cpp, start_llama_cpp
+
+    check_llama_cpp(settings)
+    return cache(partial(start_llama_cpp, settings))
 
 
 def guarded(llm: LLM) -> LLM:

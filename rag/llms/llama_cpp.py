@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,9 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
         LLMModelNotFoundError: no such file.
         LLMError: llama.cpp cannot load the file.
     """
-    try:
-        import xllamacpp
-    except ImportError as exc:
-        raise MissingExtraError.of("xllamacpp", needed_for="llm.provider = 'llama_cpp'", install=INSTALL) from exc
-    path = model_path(settings.model)
+    path = check_llama_cpp(settings)
+    import xllamacpp
+
     key = secrets.token_hex(16)
     try:
         server = xllamacpp.Server(_parameters(xllamacpp, path, settings, key))
@@ -89,6 +88,17 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
         ) from exc
     address = str(server.listening_address)
     return LlamaCpp(server, **arguments(settings, f"{address}/v1", key), **http_clients(address, settings.timeout))
+
+
+def check_llama_cpp(settings: LLMSettings) -> Path:
+    """Return the model's file, without loading it.
+
+    Raises:
+        MissingExtraError, LLMModelNotFoundError: as ``start_llama_cpp``.
+    """
+    if find_spec("xllamacpp") is None:
+        raise MissingExtraError.of("xllamacpp", needed_for="llm.provider = 'llama_cpp'", install=INSTALL)
+    return model_path(settings.model)
 
 
 def model_path(model: str) -> Path:

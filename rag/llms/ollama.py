@@ -46,8 +46,12 @@ class _WholeOllama(Ollama):
         stream = super(_WholeOllama, self._asking(kwargs)).stream_chat(messages, **kwargs)
         return whole(stream, _finished, self.model)
 
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        return await super(_WholeOllama, self._asking(kwargs)).achat(messages, **kwargs)
+
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        return whole_async(await super().astream_chat(messages, **kwargs), _finished, self.model)
+        stream = await super(_WholeOllama, self._asking(kwargs)).astream_chat(messages, **kwargs)
+        return whole_async(stream, _finished, self.model)
 
     def _asking(self, kwargs: dict[str, Any]) -> _WholeOllama:
         """This model, or a copy whose client asks for log-probabilities; takes those options out of ``kwargs``."""
@@ -56,13 +60,14 @@ class _WholeOllama(Ollama):
             return self
         copy = self.model_copy()
         copy._client = cast(Client, _AskingClient(self.client, extra))
+        copy._async_client = cast(AsyncClient, _AskingClient(self.async_client, extra))
         return copy
 
 
 class _AskingClient:
-    """An Ollama client that adds options to each chat."""
+    """An Ollama client (of either kind) that adds options to each chat."""
 
-    def __init__(self, client: Client, extra: dict[str, Any]) -> None:
+    def __init__(self, client: Client | AsyncClient, extra: dict[str, Any]) -> None:
         self._client, self._extra = client, extra
 
     def chat(self, *args: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from numpy.typing import NDArray
 
 from indexes.errors import RerankerError
+from rag.instrumentation import reranking
 
 RAW_KEY = "rerank_raw"
 WINDOW_KEY = "window"
@@ -109,14 +110,17 @@ class Reranker(BaseNodePostprocessor):
             raise RerankerError("the reranker was called without a question", remedy="pass query_bundle or query_str")
         if not nodes:
             return []
-        scores = self.score(query_bundle.query_str, [self.read_text(node.node) for node in nodes])
-        check_scores(scores, len(nodes), self.name)
-        order = sorted(range(len(nodes)), key=lambda i: (-float(scores.raw[i]), nodes[i].node.node_id))
-        kept = order if self.top_n is None else order[: self.top_n]
-        return [
-            NodeWithScore(node=_with_raw(nodes[i].node, float(scores.raw[i])), score=float(scores.probability[i]))
-            for i in kept
-        ]
+        top_n = self.top_n or len(nodes)
+        with reranking(self.callback_manager, query_bundle.query_str, self.name, top_n, lambda: nodes) as ended:
+            scores = self.score(query_bundle.query_str, [self.read_text(node.node) for node in nodes])
+            check_scores(scores, len(nodes), self.name)
+            order = sorted(range(len(nodes)), key=lambda i: (-float(scores.raw[i]), nodes[i].node.node_id))
+            kept = [
+                NodeWithScore(node=_with_raw(nodes[i].node, float(scores.raw[i])), score=float(scores.probability[i]))
+                for i in order[:top_n]
+            ]
+            ended(lambda: kept)
+        return kept
 
 
 def check_scores(scores: RerankScores, expected: int, name: str) -> RerankScores:

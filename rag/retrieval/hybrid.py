@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
@@ -20,6 +21,8 @@ from indexes.errors import RerankerError
 from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
+from rag import instrumentation
+from rag.instrumentation import dispatcher, embedded
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.rerank import postprocess, rerank
@@ -54,6 +57,7 @@ class HybridRetriever(BaseRetriever):
         write_hypothesis: writes HyDE's documents; needed where ``settings.hyde.mode`` is not "off".
         node_postprocessors: further ones, after the reranker; their order is kept.
         limit: most nodes that ``retrieve`` returns.
+        callback_manager: LlamaIndex's; default: an empty one, or that of its ``Settings``.
     """
 
     def __init__(
@@ -66,8 +70,9 @@ class HybridRetriever(BaseRetriever):
         filters: MetadataFilters | None = None,
         node_postprocessors: Sequence[Any] = (),
         limit: int | None = None,
+        callback_manager: CallbackManager | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(callback_manager=callback_manager)
         self.node_postprocessors = list(node_postprocessors)
         self.limit = limit
         self.notes: list[str] = []  # of how it was built: they stand in every trace
@@ -77,6 +82,7 @@ class HybridRetriever(BaseRetriever):
         self.filters = filters
         self._write_hypothesis = write_hypothesis
 
+    @dispatcher.span
     def search(
         self, question: str | QueryBundle, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
@@ -87,8 +93,13 @@ class HybridRetriever(BaseRetriever):
             trace: one to write into (the engine's); default: a new one.
         """
         bundle = question if isinstance(question, QueryBundle) else QueryBundle(question)
+        with instrumentation.retrieval(self.callback_manager, bundle) as ended:
+            result = self._search(bundle, filters, trace or Trace(valid(bundle.query_str)))
+            ended(lambda: [candidate.to_node() for candidate in result.candidates])
+        return result
+
+    def _search(self, bundle: QueryBundle, filters: MetadataFilters | None, trace: Trace) -> SearchResult:
         question = valid(bundle.query_str)
-        trace = trace or Trace(question)
         settings, filters = self.settings, filters or self.filters
         for note in (*self.index.notes, *self.notes):
             trace.note(note, "settings")
@@ -96,7 +107,7 @@ class HybridRetriever(BaseRetriever):
             for note in unknown_keys(self.index.store, filters):
                 trace.note(note)
         with trace.stage("encode"):
-            encoded = self.index.encoder.encode_queries([question])
+            encoded = embedded(self.callback_manager, self.index.encoder, [question], query=True)
         if encoded.truncated:
             trace.note(
                 f"the question is longer than the {self.index.encoder.max_tokens} tokens the encoder reads, "
@@ -111,12 +122,12 @@ class HybridRetriever(BaseRetriever):
             widen,
             question,
             dense,
-            encoder=self.index.encoder,
+            encode=self._encode,
             write=self._write_hypothesis,
             settings=settings.hyde,
             trace=trace,
         )
-        replaced = asked_vector(bundle, question, dense, encoder=self.index.encoder, trace=trace)
+        replaced = asked_vector(bundle, question, dense, encode=self._encode, trace=trace)
         if replaced is not None:
             dense = replaced
         elif settings.hyde.mode == "on":
@@ -138,7 +149,7 @@ class HybridRetriever(BaseRetriever):
             with trace.stage("rerank"):
                 kept = candidates[: settings.rerank.depth]
                 try:
-                    candidates = rerank(self.reranker, question, kept, settings.rerank, trace)
+                    candidates = rerank(self.reranker, question, kept, settings.rerank, trace, self.callback_manager)
                 except RerankerError as error:
                     trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
         for postprocessor in self.node_postprocessors:
@@ -146,6 +157,9 @@ class HybridRetriever(BaseRetriever):
                 candidates = postprocess(postprocessor, question, candidates, trace)
         trace.candidates = [candidate.to_trace() for candidate in candidates]
         return SearchResult(question, candidates, windows, trace)
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return embedded(self.callback_manager, self.index.encoder, texts, query=False).dense
 
     def _found(
         self,
@@ -161,7 +175,8 @@ class HybridRetriever(BaseRetriever):
         return [Candidate.of_hit(hit) for hit in hits[: retrieval.top_k]]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [candidate.to_node() for candidate in self.search(query_bundle).candidates[: self.limit]]
+        found = self._search(query_bundle, None, Trace(valid(query_bundle.query_str)))
+        return [candidate.to_node() for candidate in found.candidates[: self.limit]]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # The encoder and the embedded engine compute; a thread keeps the event loop free meanwhile.

@@ -12,12 +12,12 @@ import numpy as np
 from llama_index.core.schema import QueryBundle
 from numpy.typing import NDArray
 
-from indexes.encoders.base import Encoder
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
 from rag.settings import HydeSettings
 from rag.trace import Trace
 
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # documents to their dense vectors
 HypothesisWriter = Callable[[str, int], list[str]]  # (question, how many) -> hypothetical documents
 AGREEMENT_DEPTH = 10
 
@@ -26,7 +26,7 @@ def widen(
     question: str,
     dense: NDArray[np.float32],
     *,
-    encoder: Encoder,
+    encode: Encode,
     write: HypothesisWriter | None,
     settings: HydeSettings,
     trace: Trace,
@@ -46,11 +46,11 @@ def widen(
         return dense
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):
-        return widened_vector(encoder, dense, texts, keep_question=settings.keep_question)
+        return widened_vector(encode, dense, texts, keep_question=settings.keep_question)
 
 
 def asked_vector(
-    bundle: QueryBundle, question: str, dense: NDArray[np.float32], *, encoder: Encoder, trace: Trace
+    bundle: QueryBundle, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
 ) -> NDArray[np.float32] | None:
     """Return the dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE);
     None where the bundle asks for none."""
@@ -63,14 +63,14 @@ def asked_vector(
         return None
     trace.hypothetical.extend(others)
     with trace.stage("encode"):
-        return widened_vector(encoder, dense, others, keep_question=question in texts)
+        return widened_vector(encode, dense, others, keep_question=question in texts)
 
 
 def widened_vector(
-    encoder: Encoder, question: NDArray[np.float32], hypothetical: Sequence[str], *, keep_question: bool
+    encode: Encode, question: NDArray[np.float32], hypothetical: Sequence[str], *, keep_question: bool
 ) -> NDArray[np.float32]:
     """Mean of the hypothetical documents' vectors (and the question's), normalised; shape (dim,)."""
-    vectors = encoder.encode_documents(list(hypothetical)).dense
+    vectors = encode(list(hypothetical))
     if keep_question:
         vectors = np.vstack([vectors, question[None, :]])
     mean = vectors.mean(axis=0)

@@ -5,32 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from indexes.store.fusion import fuse
+from rag.instrumentation import reranking
 from rag.retrieval.candidate import Candidate
 from rag.settings import RerankSettings
 from rag.trace import Trace
 
 
 def rerank(
-    reranker: Any, question: str, candidates: list[Candidate], settings: RerankSettings, trace: Trace
+    reranker: Any,
+    question: str,
+    candidates: list[Candidate],
+    settings: RerankSettings,
+    trace: Trace,
+    manager: CallbackManager | None = None,
 ) -> list[Candidate]:
     """Return the candidates in the reranker's order; one of ours (with ``score``) also leaves its raw scores."""
     read_window = settings.read == "window"
     if hasattr(reranker, "score"):
-        texts = [(c.window if read_window else None) or c.record.text for c in candidates]
-        scores = reranker.score(question, texts)
-        if scores.truncated:
-            trace.note(
-                f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads", "passage_cut"
-            )
-        for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
-            candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
-            candidate.score = candidate.rerank_score
-        _blend(candidates, settings, trace)
-        ordered = sorted(candidates, key=lambda c: (-c.order, c.id))
-        return ordered[: getattr(reranker, "top_n", None)]
+        top_n = getattr(reranker, "top_n", None)
+        name, manager = str(getattr(reranker, "name", type(reranker).__name__)), manager or CallbackManager([])
+        with reranking(manager, question, name, top_n or len(candidates), lambda: _nodes(candidates)) as ended:
+            texts = [(c.window if read_window else None) or c.record.text for c in candidates]
+            scores = reranker.score(question, texts)
+            if scores.truncated:
+                trace.note(
+                    f"{len(scores.truncated)} of {len(texts)} windows were longer than the reranker reads",
+                    "passage_cut",
+                )
+            for candidate, raw, probability in zip(candidates, scores.raw, scores.probability, strict=True):
+                candidate.rerank_raw, candidate.rerank_score = float(raw), float(probability)
+                candidate.score = candidate.rerank_score
+            _blend(candidates, settings, trace)
+            ordered = sorted(candidates, key=lambda c: (-c.order, c.id))[:top_n]
+            ended(lambda: _nodes(ordered))
+        return ordered
     by_id = {candidate.id: candidate for candidate in candidates}
     nodes = [_as_node(candidate, read_window) for candidate in candidates]
     kept = []
@@ -79,6 +91,10 @@ def _blend(candidates: list[Candidate], settings: RerankSettings, trace: Trace) 
         candidate.blended_score = candidate.score = blended[candidate.id]
     trace.note(f"the order is {weight:g} of the reranker's score and {1 - weight:g} of the fused one", "rerank_blended")
     return True
+
+
+def _nodes(candidates: list[Candidate]) -> list[NodeWithScore]:
+    return [candidate.to_node() for candidate in candidates]
 
 
 def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:

@@ -96,7 +96,7 @@ def command(
                 session.share_llm(shared.settings, llm)
                 for name, tree in trees.items():
                     engine = session.engine(tree)
-                    engine.steps.weighs = True
+                    engine.steps.writer.weighs = True
                     engines[dataset.name, name] = engine
             with ticker("answers") as tick:
                 rows = run(engines, questions, changes, file, model, progress=tick)

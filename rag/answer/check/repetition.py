@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from itertools import pairwise
 
 from indexes.text.sentences import split_sentences
@@ -17,8 +18,8 @@ RESTART = "\0restart"  # a piece by identity: all before it was no answer (think
 class RepetitionGuard:
     """Passes an answer's pieces on until a sentence comes that stands in it already.
 
-    ``pieces(stream)`` stops reading then (which also stops a local model from generating) and sets ``cut``. What was
-    passed on of the repeated sentence stays; ``text`` is the answer without it.
+    ``pieces(stream)`` stops reading then, closes the stream (which also stops a local model from generating) and sets
+    ``cut``. What was passed on of the repeated sentence stays; ``text`` is the answer without it.
     """
 
     def __init__(self) -> None:
@@ -27,17 +28,21 @@ class RepetitionGuard:
         self._said: list[tuple[int, str, frozenset[str]]] = []  # place, letters and digits, word pairs
         self._judged = 0  # characters of whole sentences that were looked at
 
-    def pieces(self, stream: Iterable[str]) -> Iterator[str]:
-        for piece in stream:
-            if piece is RESTART:
-                self.text, self._said, self._judged = "", [], 0
+    async def pieces(self, stream: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        async with aclosing(stream):
+            async for piece in stream:
+                if not self.takes(piece):
+                    return
                 yield piece
-                continue
-            self.text += piece
-            if any(mark in piece for mark in ".!?。！？；\n") and self._repeats():
-                self.cut = True
-                return
-            yield piece
+
+    def takes(self, piece: str) -> bool:
+        """Add a piece; False if the answer ends before it."""
+        if piece is RESTART:
+            self.text, self._said, self._judged = "", [], 0
+            return True
+        self.text += piece
+        self.cut = any(mark in piece for mark in ".!?。！？；\n") and self._repeats()
+        return not self.cut
 
     def _repeats(self) -> bool:
         spans = split_sentences(self.text[self._judged :])
@@ -61,9 +66,10 @@ class RepetitionGuard:
 def cut_repetition(text: str) -> tuple[str, bool]:
     """The answer up to its first repeated sentence, and whether there was one."""
     guard = RepetitionGuard()
-    for _ in guard.pieces([text, "\n\n."]):
-        pass
-    return (guard.text, True) if guard.cut else (text, False)
+    for piece in (text, "\n\n."):
+        if not guard.takes(piece):
+            return guard.text, True
+    return text, False
 
 
 def word_pairs(sentence: str) -> frozenset[str]:

@@ -12,6 +12,8 @@ from rag.answer.prompt.prompts import routing_messages
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
+    from rag.llms.ways import Way
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
@@ -38,7 +40,7 @@ _YES = re.compile(r"^\W*(?:(?:yes|y|true)\b|是|需要)", re.IGNORECASE)
 _NO = re.compile(r"^\W*(?:(?:no|n|false)\b|否|不|无需|没有必要)", re.IGNORECASE)
 
 
-def needs_retrieval(question: str, language: Language, llm: LLM | None = None) -> Routing:
+async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM | None = None) -> Routing:
     """Rules first: empty messages, greetings and thanks need no documents. Then the LLM, if given, says yes or no.
 
     An LLM that fails or mumbles means: retrieve, and say why. Without an LLM every other message is retrieved for.
@@ -51,7 +53,7 @@ def needs_retrieval(question: str, language: Language, llm: LLM | None = None) -
     if llm is None:
         return Routing(True, "no rule calls this small talk")
     try:
-        reply = llm.chat(routing_messages(text, language)).message.content or ""
+        reply = (await way.chat(llm, routing_messages(text, language))).message.content or ""
     except Exception as error:  # noqa: BLE001  routing is a convenience: any failure means the safe way, and is told
         return Routing(True, f"the LLM could not be asked whether to retrieve ({type(error).__name__}: {error})", True)
     if _NO.match(reply):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from rag.answer.refusal.abstain import says_not_found
 from rag.answer.refusal.signals import RefusalModel, log_odds, share_in_passages
 from rag.llms import with_max_tokens
 from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs
+from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
 
 FEW = 8  # tokens of the second reply where the server gives no alternatives: enough to see a refusal
@@ -36,23 +38,27 @@ class Written:
     text: str = ""
     tokens: list[TokenLogprob] = field(default_factory=list)
 
-    def read(self, stream: Iterator[ChatResponse], each: Callable[[ChatResponse], None]) -> Iterator[str]:
-        """Pass the stream's text on, keeping it and its log-probabilities."""
+    async def read(
+        self, stream: AsyncGenerator[ChatResponse, None], each: Callable[[ChatResponse], None]
+    ) -> AsyncGenerator[str, None]:
+        """Pass the stream's text on, keeping it and its log-probabilities; the stream is closed with it."""
         last = None
-        for response in stream:
-            each(response)
-            if response.raw is not last:  # what a filter held back comes once more with the last piece
-                self.tokens += read_logprobs(response.raw)
-            last = response.raw
-            if response.delta:
-                if not (response.message.content or "").startswith(self.text):
-                    self.text = ""
-                    yield RESTART  # a closing tag turned up: all so far was thought
-                self.text += response.delta
-                yield response.delta
+        async with aclosing(stream):
+            async for response in stream:
+                each(response)
+                if response.raw is not last:  # what a filter held back comes once more with the last piece
+                    self.tokens += read_logprobs(response.raw)
+                last = response.raw
+                if response.delta:
+                    if not (response.message.content or "").startswith(self.text):
+                        self.text = ""
+                        yield RESTART  # a closing tag turned up: all so far was thought
+                    self.text += response.delta
+                    yield response.delta
 
 
-def signals_of(
+async def signals_of(
+    way: Way,
     llm: LLM,
     messages: Sequence[ChatMessage],
     written: Written,
@@ -62,7 +68,7 @@ def signals_of(
 ) -> dict[str, float | None]:
     """Return the signals of ``rag.answer.refusal.signals``. Asks the model once more, over the same prefix."""
     return {
-        "allowed": _allowed(llm, messages, language),
+        "allowed": await _allowed(way, llm, messages, language),
         "logprob": mean_logprob(written.tokens),
         "support": share_in_passages(written.text, passages),
         "asked": share_in_passages(question, passages),
@@ -84,12 +90,12 @@ def decide(
     return found | {"refused": verdict.refused, "decided_by": verdict.decided_by, "why": why}
 
 
-def _allowed(llm: LLM, messages: Sequence[ChatMessage], language: Language) -> float:
+async def _allowed(way: Way, llm: LLM, messages: Sequence[ChatMessage], language: Language) -> float:
     """Return the log-odds that the model begins a refusal when it is offered one."""
     last = messages[-1]
     offered = ChatMessage(role=last.role, content=with_refusal_line(str(last.content), language))
     options = logprob_options(llm, TOP)
-    response = with_max_tokens(llm, 1 if options else FEW).chat([*messages[:-1], offered], **options)
+    response = await way.chat(with_max_tokens(llm, 1 if options else FEW), [*messages[:-1], offered], **options)
     tokens = read_logprobs(response.raw)
     if tokens and tokens[0].top:
         start = REFUSAL_START[language].lower()

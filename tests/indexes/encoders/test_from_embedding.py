@@ -50,7 +50,7 @@ def test_other_weights_of_the_same_name_are_refused(
         model_name=str(tiny_bert(tmp_path / "other", [TEXT, "more words"], spread=0.3)), device="cpu"
     )
     other.model_name = embedding.model_name
-    with pytest.raises(FingerprintMismatchError, match="HuggingFaceEmbedding:.*weights"):
+    with pytest.raises(FingerprintMismatchError, match=r"HuggingFaceEmbedding:.*weights"):
         open_index(settings=in_memory.settings, encoder=other, client=in_memory.client)
 
 

@@ -17,6 +17,7 @@ from rag.answer.refusal.refusing import Written, decide, signals_of
 from rag.answer.refusal.signals import RefusalModel, log_odds, read_refusal_file, refusal_model, share_in_passages
 from rag.llms.llama_cpp import LlamaCpp
 from rag.llms.logprobs import logprob_options
+from rag.llms.ways import BLOCKING, in_step, run_now
 from rag.retrieval.candidate import Passage
 from rag.settings import AnswerSettings, LLMSettings, Settings
 
@@ -78,10 +79,10 @@ def test_which_models_have_fitted_signals(tmp_path: Path) -> None:
 def test_a_real_model_gives_all_signals_over_one_prefix(smollm2: LlamaCpp) -> None:
     messages = AnswerPrompts(settings("x-0.1b")).messages("How long is the notice period?", PASSAGES, "en")
     written = Written()
-    stream = smollm2.stream_chat(messages, **logprob_options(smollm2))
-    text = "".join(written.read(stream, lambda response: None))
+    stream = BLOCKING.stream(smollm2, messages, **logprob_options(smollm2))
+    text = "".join(in_step(written.read(stream, lambda response: None)))
     assert text == written.text and written.tokens
-    found = signals_of(smollm2, messages, written, "How long is the notice period?", PASSAGES, "en")
+    found = run_now(signals_of(BLOCKING, smollm2, messages, written, "How long is the notice period?", PASSAGES, "en"))
     assert set(found) == {"allowed", "logprob", "support", "asked"}
     assert all(value is not None for value in found.values())
 
@@ -94,5 +95,5 @@ def test_a_model_without_log_probabilities_is_read_by_its_words() -> None:
             return reply
 
     messages = AnswerPrompts(settings("x-1b")).messages("Who?", PASSAGES, "en")
-    found = signals_of(Refuses(), messages, Written("Ann"), "Who?", PASSAGES, "en")
+    found = run_now(signals_of(BLOCKING, Refuses(), messages, Written("Ann"), "Who?", PASSAGES, "en"))
     assert found["logprob"] is None and (found["allowed"] or 0) > 2

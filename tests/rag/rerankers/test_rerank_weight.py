@@ -107,11 +107,12 @@ def test_the_trace_names_the_shares(index: Index) -> None:
 
 def test_abstention_compares_the_probability_and_not_the_blend(index: Index, tmp_path: Path) -> None:
     from rag.answer_steps import AnswerSteps
+    from rag.llms.ways import BLOCKING, run_now
 
     settings = settings_with(0.5).model_copy(
         update={"answer": settings_with(0.5).answer.model_copy(update={"abstain_below": 0.9})}
     )
     steps = AnswerSteps(HybridRetriever(index, settings=settings, reranker=Backwards()), settings, None)
-    prepared = steps.prepare(QUESTION, None)
+    prepared = run_now(steps.prepare(QUESTION, None, None, BLOCKING))
     assert max(passage.score for passage in prepared.passages) >= 0.5  # the blend: near 1 for the best of any question
     assert prepared.settled == "not_found"  # no candidate's own probability reaches 0.9

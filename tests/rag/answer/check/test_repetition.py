@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.check.repetition import RepetitionGuard, cut_repetition
+from rag.llms.ways import in_step
 
 LOOP = "The lamp is lit before sunset. It turns once in twelve seconds. " * 4
 
@@ -54,13 +55,13 @@ def test_what_does_not_loop_is_left_alone(text: str) -> None:
 def test_it_stops_reading_the_stream() -> None:
     read = []
 
-    def stream():  # type: ignore[no-untyped-def]
+    async def stream():  # type: ignore[no-untyped-def]
         for word in LOOP.split(" "):
             read.append(word)
             yield word + " "
 
     guard = RepetitionGuard()
-    shown = "".join(guard.pieces(stream()))
+    shown = "".join(in_step(guard.pieces(stream())))
     assert guard.cut
     assert len(read) < len(LOOP.split(" "))
     assert shown.startswith(guard.text)

@@ -23,6 +23,7 @@ from rag.answer.prompt.prompts import (
     short_name,
 )
 from rag.answer.prompt.routing import needs_retrieval
+from rag.llms.ways import BLOCKING, run_now
 from rag.retrieval.candidate import Passage
 
 MakePassage = Callable[..., Passage]
@@ -165,7 +166,7 @@ class FakeChatLLM(CustomLLM):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_small_talk_needs_no_documents_and_no_llm(text: str, language: Any) -> None:
     llm = FakeChatLLM(reply="yes")
-    assert not needs_retrieval(text, language, llm).retrieve
+    assert not run_now(needs_retrieval(text, language, BLOCKING, llm)).retrieve
     assert llm.asked == []
 
 
@@ -175,7 +176,7 @@ def test_small_talk_needs_no_documents_and_no_llm(text: str, language: Any) -> N
      "thanksgiving", "Hidden layers", "早期版本有什么问题", "好的习惯有哪些", "all passages", "again: port?"],
 )  # fmt: skip
 def test_questions_need_the_documents(text: str) -> None:
-    routing = needs_retrieval(text, "en")
+    routing = run_now(needs_retrieval(text, "en", BLOCKING))
     assert routing.retrieve and not routing.failed
 
 
@@ -196,13 +197,13 @@ def test_questions_need_the_documents(text: str) -> None:
     ],
 )
 def test_the_llm_decides_the_rest(reply: str, retrieve: bool, failed: bool) -> None:
-    routing = needs_retrieval("Tell me a joke", "en", FakeChatLLM(reply=reply))
+    routing = run_now(needs_retrieval("Tell me a joke", "en", BLOCKING, FakeChatLLM(reply=reply)))
     assert (routing.retrieve, routing.failed) == (retrieve, failed)
     assert routing.reason
 
 
 def test_a_failing_llm_means_retrieve_and_say_so() -> None:
-    routing = needs_retrieval("Tell me a joke", "en", FakeChatLLM(failure="connection refused"))
+    routing = run_now(needs_retrieval("Tell me a joke", "en", BLOCKING, FakeChatLLM(failure="connection refused")))
     assert routing.retrieve and routing.failed
     assert "connection refused" in routing.reason
 

@@ -1,0 +1,186 @@
+"""The model's part of an answer: what it is asked, in which way, and when it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.llms import LLM
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
+from rag.answer.language import NOT_FOUND, Language, answers_in_another
+from rag.answer.prompt.modes import in_language
+from rag.answer.prompt.prompts import passage_block
+from rag.answer.prompt.repack import repack
+from rag.answer.prompt.templates import AnswerPrompts
+from rag.answer.refusal.refusing import Written, decide, signals_of
+from rag.answer.refusal.signals import RefusalModel
+from rag.llms import usage_of
+from rag.llms.logprobs import logprob_options
+from rag.llms.ways import Way
+from rag.retrieval.candidate import Passage
+from rag.settings import Settings
+from rag.trace import Trace
+
+REPEATED = "the model began to repeat itself, so its answer ends there"
+JUDGED_AT = 80  # characters of an answer by which its language can be told
+OTHER_LANGUAGE: dict[Language, str] = {
+    "en": "the answer is not in English, the language of the question, though the model was asked twice",
+    "zh": "the answer is not in Chinese, the language of the question, though the model was asked twice",
+}
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A question ready for the model. Without ``messages`` the answer is settled already and needs no model."""
+
+    question: str
+    language: Language
+    trace: Trace
+    passages: list[Passage] = field(default_factory=list)
+    sentence_scores: dict[str, float] = field(default_factory=dict)
+    messages: list[ChatMessage] | None = None
+    settled: Literal["extractive", "not_found"] | None = None
+    routed: bool = False  # small talk: the model answers without documents
+    shown: str | None = None  # the text of a response mode that asks no model
+
+
+class AnswerWriter:
+    """Asks a language model for answers, whole or in pieces.
+
+    Args:
+        llm: gives the model, which is loaded when it is first asked.
+        refusals: signals that decide whether an answer stands; None: what the model writes decides.
+
+    ``weighs`` may be set where nothing is fitted yet, to measure the signals.
+    """
+
+    def __init__(
+        self, llm: Callable[[], LLM], settings: Settings, prompts: AnswerPrompts, refusals: RefusalModel | None
+    ) -> None:
+        self._llm = llm
+        self.settings = settings
+        self.prompts = prompts
+        self.refusals = refusals
+        self.weighs = refusals is not None
+
+    def streams(self, prepared: Prepared) -> bool:
+        """True where the answer comes in pieces; LlamaIndex's other response modes give it whole."""
+        return self.settings.answer.response_mode == "compact" or prepared.routed
+
+    async def complete(self, prepared: Prepared, way: Way) -> str:
+        """Return the whole answer."""
+        if self.streams(prepared):
+            guard = RepetitionGuard()
+            async for _ in guard.pieces(self.deltas(prepared, way)):
+                pass
+            self.note_cut(prepared, guard)
+            return guard.text
+        text, repeated = cut_repetition(await self._synthesize(prepared, way))
+        if repeated:
+            prepared.trace.note(REPEATED, "repeated")
+        return text
+
+    async def whole(self, prepared: Prepared, way: Way) -> AsyncGenerator[str, None]:
+        """Yield the whole answer as one piece."""
+        yield await self.complete(prepared, way)
+
+    async def deltas(self, prepared: Prepared, way: Way) -> AsyncGenerator[str, None]:
+        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs.
+
+        Where signals decide about a refusal, nothing comes before the decision: what is sent cannot be taken back.
+        """
+        if not self.weighs or prepared.routed:
+            async with aclosing(self._spoken(prepared, Written(), way)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        written, guard = Written(), RepetitionGuard()
+        async for _ in guard.pieces(self._spoken(prepared, written, way)):
+            pass
+        written.text = guard.text
+        if guard.cut:
+            prepared.trace.note(REPEATED, "repeated")
+        with prepared.trace.stage("refusal"):
+            signals = await signals_of(
+                way,
+                self._llm(),
+                prepared.messages or [],
+                written,
+                prepared.question,
+                prepared.passages,
+                prepared.language,
+            )
+            prepared.trace.refusal = decide(self.refusals, written, signals, prepared.language)
+        refused = prepared.trace.refusal["refused"]
+        yield NOT_FOUND[prepared.language] if refused else written.text
+
+    async def _spoken(self, prepared: Prepared, written: Written, way: Way) -> AsyncGenerator[str, None]:
+        llm = await way.compute(self._llm)
+        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
+        options = logprob_options(llm) if self.weighs else {}
+        messages = prepared.messages or []
+
+        def keep(response: ChatResponse) -> None:
+            prepared.trace.llm = usage_of(response) or prepared.trace.llm
+
+        def reply(messages: list[ChatMessage]) -> AsyncGenerator[str, None]:
+            return written.read(way.stream(llm, messages, **options), keep)
+
+        begun, wrong = "", False
+        judged = not prepared.routed and self.settings.answer.language == "auto"
+        held: list[str] | None = [] if judged else None
+        async with aclosing(reply(messages)) as pieces:
+            async for piece in pieces:
+                if held is None:
+                    yield piece
+                    continue
+                begun, held = ("", [piece]) if piece is RESTART else (begun + piece, [*held, piece])
+                if len(begun) >= JUDGED_AT:
+                    if answers_in_another(prepared.language, begun):
+                        wrong = True
+                        break
+                    for kept in held:
+                        yield kept
+                    held = None
+        if held is not None and (wrong or answers_in_another(prepared.language, begun)):
+            written.text, written.tokens = "", []
+            async with aclosing(reply([*messages[:-1], in_language(messages[-1], prepared.language)])) as pieces:
+                async for piece in pieces:
+                    yield piece
+            if answers_in_another(prepared.language, written.text):
+                prepared.trace.note(OTHER_LANGUAGE[prepared.language], "other_language")
+        else:
+            for kept in held or []:
+                yield kept
+
+    def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
+        if guard.cut:
+            prepared.trace.note(REPEATED, "repeated")
+            return
+        usage, limit = prepared.trace.llm, self.settings.llm.max_tokens
+        if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
+            prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
+
+    async def _synthesize(self, prepared: Prepared, way: Way) -> str:
+        """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
+        from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
+
+        llm = await way.compute(self._llm)
+        synthesizer = get_response_synthesizer(
+            llm=llm,
+            response_mode=ResponseMode(self.settings.answer.response_mode),
+            text_qa_template=self.prompts.qa(prepared.language),
+            summary_template=self.prompts.qa(prepared.language),
+            refine_template=self.prompts.refine(prepared.language),
+        )
+        ordered = repack(prepared.passages, self.settings.answer.repack)
+        nodes = [
+            NodeWithScore(node=TextNode(text=passage_block(passage, self.settings.answer.tables)), score=passage.score)
+            for passage in ordered
+        ]
+        return await way.synthesize(llm, synthesizer, prepared.question, nodes)

@@ -1,0 +1,139 @@
+"""Two ways of one answer: all of it on this thread, or on an event loop that is never blocked.
+
+What lies between a question and its answer is written once, as coroutines. ``Blocking`` never waits, so its coroutines
+run to their end when they are stepped (``run_now``, ``in_step``); no event loop is needed, and one that runs already
+is no hindrance. ``Awaiting`` awaits language models by their asynchronous clients and computes in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Protocol, TypeVar
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.llms import LLM, CustomLLM
+from llama_index.core.response_synthesizers import BaseSynthesizer
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+T = TypeVar("T")
+Replies = AsyncGenerator[ChatResponse, None]
+_ENDED = object()
+
+
+class Way(Protocol):
+    """How the steps of an answer are gone."""
+
+    async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function gives that computes or asks the store."""
+
+    async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        """Return the model's whole reply."""
+
+    def stream(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> Replies:
+        """Yield the model's reply as it comes; closing it stops the model."""
+
+    async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
+        """Return what one of LlamaIndex's response modes makes of the nodes."""
+
+
+class Blocking:
+    """Everything on the calling thread."""
+
+    async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
+        return work(*arguments)
+
+    async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        return llm.chat(messages, **options)
+
+    async def stream(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> Replies:
+        pieces = llm.stream_chat(messages, **options)
+        try:
+            for piece in pieces:
+                yield piece
+        finally:
+            _close(pieces)
+
+    async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
+        return str(by.synthesize(QueryBundle(question), nodes=nodes))
+
+
+class Awaiting:
+    """Requests to language models are awaited; what computes runs in a thread.
+
+    A LlamaIndex ``CustomLLM`` has no asynchronous client (its own async methods block the loop), so it is asked in a
+    thread.
+    """
+
+    async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.to_thread(work, *arguments)
+
+    async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        if _blocks(llm):
+            return await asyncio.to_thread(llm.chat, messages, **options)
+        return await llm.achat(messages, **options)
+
+    async def stream(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> Replies:
+        if _blocks(llm):
+            pieces = await asyncio.to_thread(llm.stream_chat, messages, **options)
+            try:
+                while (piece := await asyncio.to_thread(next, pieces, _ENDED)) is not _ENDED:
+                    yield piece  # type: ignore[misc]
+            finally:
+                _close(pieces)
+            return
+        replies = await llm.astream_chat(messages, **options)
+        async with aclosing(replies):
+            async for reply in replies:
+                yield reply
+
+    async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
+        if _blocks(llm):
+            return str(await asyncio.to_thread(by.synthesize, QueryBundle(question), nodes))
+        return str(await by.asynthesize(QueryBundle(question), nodes=nodes))
+
+
+BLOCKING, AWAITING = Blocking(), Awaiting()
+
+
+def run_now(steps: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine gives whose steps never wait (``Blocking``)."""
+    try:
+        steps.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    steps.close()
+    raise RuntimeError("a step waited that was to run at once")
+
+
+def in_step(pieces: AsyncGenerator[T, None]) -> Iterator[T]:
+    """Iterate over an asynchronous generator whose steps never wait; closing this closes it."""
+    ended = False
+    try:
+        while True:
+            try:
+                piece = run_now(_next(pieces))
+            except StopAsyncIteration:
+                ended = True
+                return
+            yield piece
+    finally:
+        if not ended:
+            run_now(pieces.aclose())
+
+
+async def _next(pieces: AsyncGenerator[T, None]) -> T:
+    return await pieces.__anext__()
+
+
+def _blocks(llm: LLM) -> bool:
+    return isinstance(getattr(llm, "inner", llm), CustomLLM)
+
+
+def _close(pieces: Any) -> None:
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        with suppress(ValueError):  # a cancelled task's thread may still be in it
+            close()
