@@ -111,10 +111,10 @@ def synthesis(manager: CallbackManager, question: str, *, silent: bool) -> Itera
 
 @contextmanager
 def retrieval(
-    manager: CallbackManager, bundle: QueryBundle
+    manager: CallbackManager, bundle: QueryBundle, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
-    """Report a retrieval in full, where LlamaIndex's ``retrieve`` is not what was called."""
-    if not is_heard(manager):
+    """Report a retrieval. ``silent``: LlamaIndex's ``retrieve`` was called, which does so itself."""
+    if silent or not is_heard(manager):
         yield lambda make: None
         return
     dispatcher.event(RetrievalStartEvent(str_or_query_bundle=bundle))

@@ -84,78 +84,82 @@ class HybridRetriever(BaseRetriever):
 
     @dispatcher.span
     def search(
-        self, question: str | QueryBundle, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+        self,
+        question: str | QueryBundle,
+        filters: MetadataFilters | None = None,
+        *,
+        trace: Trace | None = None,
+        reported: bool = False,
     ) -> SearchResult:
         """Run every stage for one question and return all that is known of it.
 
         Args:
             filters: LlamaIndex metadata filters, applied to both legs; default: those of the constructor.
             trace: one to write into (the engine's); default: a new one.
+            reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
         """
         bundle = question if isinstance(question, QueryBundle) else QueryBundle(question)
-        with instrumentation.retrieval(self.callback_manager, bundle) as ended:
-            result = self._search(bundle, filters, trace or Trace(valid(bundle.query_str)))
-            ended(lambda: [candidate.to_node() for candidate in result.candidates])
-        return result
-
-    def _search(self, bundle: QueryBundle, filters: MetadataFilters | None, trace: Trace) -> SearchResult:
-        question = valid(bundle.query_str)
-        settings, filters = self.settings, filters or self.filters
-        for note in (*self.index.notes, *self.notes):
-            trace.note(note, "settings")
-        if isinstance(filters, MetadataFilters):
-            for note in unknown_keys(self.index.store, filters):
-                trace.note(note)
-        with trace.stage("encode"):
-            encoded = embedded(self.callback_manager, self.index.encoder, [question], query=True)
-        if encoded.truncated:
-            trace.note(
-                f"the question is longer than the {self.index.encoder.max_tokens} tokens the encoder reads, "
-                "and its end was not searched for",
-                "question_cut",
+        question, settings, filters = valid(bundle.query_str), self.settings, filters or self.filters
+        trace = trace or Trace(question)
+        with instrumentation.retrieval(self.callback_manager, bundle, silent=reported) as ended:
+            for note in (*self.index.notes, *self.notes):
+                trace.note(note, "settings")
+            if isinstance(filters, MetadataFilters):
+                for note in unknown_keys(self.index.store, filters):
+                    trace.note(note)
+            with trace.stage("encode"):
+                encoded = embedded(self.callback_manager, self.index.encoder, [question], query=True)
+            if encoded.truncated:
+                trace.note(
+                    f"the question is longer than the {self.index.encoder.max_tokens} tokens the encoder reads, "
+                    "and its end was not searched for",
+                    "question_cut",
+                )
+            dense = encoded.dense[0]
+            sparse = encoded.sparse[0] if encoded.sparse is not None else None
+            if sparse is None and settings.retrieval.fusion == "sparse":
+                trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
+            hyde = partial(
+                widen,
+                question,
+                dense,
+                encode=self._encode,
+                write=self._write_hypothesis,
+                settings=settings.hyde,
+                trace=trace,
             )
-        dense = encoded.dense[0]
-        sparse = encoded.sparse[0] if encoded.sparse is not None else None
-        if sparse is None and settings.retrieval.fusion == "sparse":
-            trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
-        hyde = partial(
-            widen,
-            question,
-            dense,
-            encode=self._encode,
-            write=self._write_hypothesis,
-            settings=settings.hyde,
-            trace=trace,
-        )
-        replaced = asked_vector(bundle, question, dense, encode=self._encode, trace=trace)
-        if replaced is not None:
-            dense = replaced
-        elif settings.hyde.mode == "on":
-            dense = hyde()
-        candidates = self._found(dense, sparse, filters, trace)
-        if settings.hyde.mode == "auto" and replaced is None:
-            both = settings.retrieval.fusion not in ("dense", "sparse") and sparse is not None
-            reason = looks_weak(candidates, weak_below=settings.hyde.weak_below, both_legs=both)
-            if reason:
-                trace.note(f"HyDE was used, since {reason}", "hyde")
-                widened = hyde()
-                if widened is not dense:
-                    candidates = self._found(widened, sparse, filters, trace)
-        with trace.stage("windows"):
-            windows = self.index.store.windows([c.record for c in candidates], settings.retrieval.window)
-            for candidate in candidates:
-                candidate.window = join_records(windows.get(candidate.id) or [candidate.record])
-        if self.reranker is not None and candidates:
-            with trace.stage("rerank"):
-                kept = candidates[: settings.rerank.depth]
-                try:
-                    candidates = rerank(self.reranker, question, kept, settings.rerank, trace, self.callback_manager)
-                except RerankerError as error:
-                    trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
-        for postprocessor in self.node_postprocessors:
-            with trace.stage("postprocess"):
-                candidates = postprocess(postprocessor, question, candidates, trace)
-        trace.candidates = [candidate.to_trace() for candidate in candidates]
+            replaced = asked_vector(bundle, question, dense, encode=self._encode, trace=trace)
+            if replaced is not None:
+                dense = replaced
+            elif settings.hyde.mode == "on":
+                dense = hyde()
+            candidates = self._found(dense, sparse, filters, trace)
+            if settings.hyde.mode == "auto" and replaced is None:
+                both = settings.retrieval.fusion not in ("dense", "sparse") and sparse is not None
+                reason = looks_weak(candidates, weak_below=settings.hyde.weak_below, both_legs=both)
+                if reason:
+                    trace.note(f"HyDE was used, since {reason}", "hyde")
+                    widened = hyde()
+                    if widened is not dense:
+                        candidates = self._found(widened, sparse, filters, trace)
+            with trace.stage("windows"):
+                windows = self.index.store.windows([c.record for c in candidates], settings.retrieval.window)
+                for candidate in candidates:
+                    candidate.window = join_records(windows.get(candidate.id) or [candidate.record])
+            if self.reranker is not None and candidates:
+                with trace.stage("rerank"):
+                    kept = candidates[: settings.rerank.depth]
+                    try:
+                        candidates = rerank(
+                            self.reranker, question, kept, settings.rerank, trace, self.callback_manager
+                        )
+                    except RerankerError as error:
+                        trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
+            for postprocessor in self.node_postprocessors:
+                with trace.stage("postprocess"):
+                    candidates = postprocess(postprocessor, question, candidates, trace)
+            trace.candidates = [candidate.to_trace() for candidate in candidates]
+            ended(lambda: [candidate.to_node() for candidate in candidates])
         return SearchResult(question, candidates, windows, trace)
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -175,7 +179,7 @@ class HybridRetriever(BaseRetriever):
         return [Candidate.of_hit(hit) for hit in hits[: retrieval.top_k]]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = self._search(query_bundle, None, Trace(valid(query_bundle.query_str)))
+        found = self.search(query_bundle, reported=True)
         return [candidate.to_node() for candidate in found.candidates[: self.limit]]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
