@@ -94,6 +94,23 @@ class FingerprintMismatchError(StoreError):
     """The collection was built with another model than the one it is opened with."""
 
 
+class DamagedError(StoreError):
+    """Files of a collection are damaged or lost.
+
+    Args:
+        collection: its name.
+        what: which file or part, and how.
+    """
+
+    def __init__(self, collection: str, what: str) -> None:
+        self.collection = collection
+        super().__init__(what, remedy=f"mend it with: rag verify --repair --collection {shlex.quote(collection)}")
+
+
+class ReadOnlyError(StoreError):
+    """The store lies on a disk, or in a folder, that can only be read."""
+
+
 class DiskSpaceError(StoreError):
     """Too little disk space is left to write safely (the embedded engine dies of SIGBUS on a full disk)."""
 

@@ -71,6 +71,40 @@ def remove(place: Path) -> None:
         place.unlink(missing_ok=True)
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder; the holes of its files stay holes."""
+    for place in [source, *sorted(source.rglob("*"))]:
+        there = target / place.relative_to(source)
+        if place.is_dir():
+            there.mkdir(parents=True, exist_ok=True)
+        elif place.is_file():
+            _copy_file(place, there)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("wb") as new:
+        at, size = 0, os.fstat(old.fileno()).st_size
+        while at < size:
+            try:
+                at = os.lseek(old.fileno(), at, os.SEEK_DATA)
+                end = os.lseek(old.fileno(), at, os.SEEK_HOLE)
+            except AttributeError:  # Windows
+                end = size
+            except OSError:  # nothing but a hole behind here
+                break
+            old.seek(at)
+            new.seek(at)
+            while at < end and (block := old.read(min(end - at, 1 << 20))):
+                new.write(block)
+                at += len(block)
+        new.truncate(size)
+
+
+def is_read_only(folder: Path) -> bool:
+    """True where an existing folder lies on a disk that can only be read, or may not be written into."""
+    return folder.is_dir() and not os.access(folder, os.W_OK)
+
+
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors about writing ``path`` into ours.

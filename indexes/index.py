@@ -15,6 +15,7 @@ from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
 from indexes.ingest.run import ingest
+from indexes.manifest.erasing import Erasure, erase, forget_upload
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.moves import remove_place
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
@@ -135,6 +136,7 @@ class Index:
             StoreError: a reindex has moved the collection to another model since it was opened.
         """
         self._refuse_if_moved()
+        waiting = self._manifest.erase_due  # since an earlier run
         self.report = ingest(
             source,
             store=self.store,
@@ -146,6 +148,8 @@ class Index:
             prune=prune,
             progress=progress,
         )
+        if self._manifest.erase_due:
+            self.report.erased = self.erase(now=waiting)
         return self.report
 
     def verify(self, *, repair: bool = False) -> Verification:
@@ -207,7 +211,21 @@ class Index:
         """
         self._refuse_if_moved()
         with self._manifest.writer():
-            return remove_place(self.store, self._manifest, doc_id)
+            source = self.places().get(doc_id)
+            removed = remove_place(self.store, self._manifest, doc_id)
+            if source is not None and source not in self.places().values():
+                forget_upload(self.settings.store, source)
+            return removed
+
+    def erase(self, *, now: bool = False) -> Erasure:
+        """Take what was deleted out of every file of the store: its points, and encodings of texts that no other stored
+        sentence has, in older generations too.
+
+        Args:
+            now: also if that takes long (from 20,000 sentences on). False: the next run of ``add`` does it then.
+        """
+        with self._manifest.writer():
+            return erase(self.store, self.name, self._manifest, self.settings.store, now=now)
 
     @property
     def vector_store(self) -> SentenceVectorStore:

@@ -30,6 +30,7 @@ class Database:
         synchronous: "FULL": what was committed survives a power cut; "NORMAL": a power cut may cost the last
             transactions; "OFF": it may cost the file.
         vacuum: SQLite's ``auto_vacuum``.
+        secure: what is deleted is overwritten with zeros.
         derived: a damaged file is replaced by an empty one, since what it held can be made again.
         if_damaged: what to do about a damaged file, for the message.
     """
@@ -42,12 +43,19 @@ class Database:
         journal: str = "WAL",
         synchronous: str = "NORMAL",
         vacuum: str = "NONE",
+        secure: bool = False,
         derived: bool = False,
         if_damaged: str = "delete it: what it holds is made again",
     ) -> None:
         self.path = path
         self._schema, self._derived, self._if_damaged = schema, derived, if_damaged
-        self._pragmas = (f"auto_vacuum={vacuum}", f"journal_mode={journal}", f"synchronous={synchronous}")
+        self._pragmas: tuple[str, ...] = (
+            f"auto_vacuum={vacuum}",
+            f"journal_mode={journal}",
+            f"synchronous={synchronous}",
+        )
+        if secure:
+            self._pragmas = (*self._pragmas, "secure_delete=ON")
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
 

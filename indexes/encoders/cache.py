@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,40 @@ def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None
     if isinstance(encoder, PairedEncoder):
         return CachedPaired(encoder, folder, limit_mb)
     return CachedEncoder(encoder, folder, limit_mb)
+
+
+def key_of(kind: str, text: str) -> bytes:
+    """The key of a text ("d") or a question ("q") in every file of the cache."""
+    return hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Collection[bytes] = ()) -> int:
+    """Drop vectors from all files of a cache, and return how many; no byte of them stays in the files.
+
+    Args:
+        keys: which; None: all but ``keep``.
+    """
+    dropped = 0
+    for path in sorted(folder.glob("*.sqlite")) if folder.is_dir() else []:
+        if path.name.endswith(".old.sqlite"):  # of version 0.1.0, by other keys: it is derived
+            Database(path, "", derived=True).remove()
+            continue
+        db = Database(path, _SCHEMA, vacuum="INCREMENTAL", derived=True)
+        wanted: list[bytes] = list(keys) if keys is not None else []
+        if keys is None:
+            kept = set(keep)
+            wanted = [row[0] for row in db.rows("SELECT key FROM vectors") if row[0] not in kept]
+        found = [row[0] for row in db.rows_of("SELECT key FROM vectors WHERE key IN", wanted)]
+        if found:
+            with db.connection() as connection:
+                connection.execute("PRAGMA secure_delete=ON")
+            db.many("DELETE FROM vectors WHERE key = ?", [(key,) for key in found])
+            with db.connection() as connection:
+                connection.executescript("PRAGMA incremental_vacuum")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        dropped += len(found)
+        db.close()
+    return dropped
 
 
 class _Cached:
@@ -242,9 +276,7 @@ class Vectors:
             kind: "d" for documents, "q" for questions: models put different prompts before them.
             compute: encodes the texts that are not known; none is given twice.
         """
-        keys = [
-            hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16] for text in texts
-        ]
+        keys = [key_of(kind, text) for text in texts]
         found = self._get(keys)
         if self._old is not None and kind == "d":
             unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from indexes.manifest.erasing import Erasure
 from indexes.near_duplicates.passages import Repeated
 
 Status = Literal["added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped"]
@@ -65,6 +66,7 @@ class IngestReport:
         truncated: sentences longer than the encoder reads.
         stages: stage -> seconds of wall time spent in it; stages run side by side.
         dry_run: nothing was done, this is what would be.
+        erased: what became of texts that were deleted, in the files of the store; None where there were none.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -76,6 +78,7 @@ class IngestReport:
     repeated: Repeated = field(default_factory=Repeated)
     stages: dict[str, float] = field(default_factory=dict)
     dry_run: bool = False
+    erased: Erasure | None = None
 
     def count(self, status: Status) -> int:
         return sum(report.status == status for report in self.files)
@@ -102,6 +105,7 @@ class IngestReport:
             "seconds": round(self.seconds, 3),
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
             "dry_run": self.dry_run,
+            "not_erased": self.erased.waiting if self.erased else [],
         }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.window_pooling import ReadyPoint
+from indexes.manifest.encodings import note_encodings
 from indexes.manifest.manifest import Manifest
 from indexes.store.collection import Collection, document_filter
 
@@ -87,7 +88,9 @@ def _is_among(identity: str, heads: NDArray[np.uint64]) -> bool:
 
 
 def remove_documents(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> int:
-    """Remove documents, points first; ``recovery`` finishes it after a kill. Returns the sentences removed."""
+    """Remove documents, points first; ``recovery`` finishes it after a kill, ``erasing`` takes them out of the files.
+    Returns the sentences removed."""
+    note_encodings(store, manifest, doc_ids)
     manifest.begin([], removing=doc_ids)
     removed = sum(map(store.delete_document, doc_ids))
     store.flush()

@@ -34,7 +34,7 @@ class Journal:
     def __init__(self, manifest_path: Path | None) -> None:
         self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")
         # A long document must not leave a long file.
-        self._db = Database(self.path, _SCHEMA, journal="TRUNCATE", synchronous="FULL", vacuum="FULL")
+        self._db = Database(self.path, _SCHEMA, journal="TRUNCATE", synchronous="FULL", vacuum="FULL", secure=True)
 
     @property
     def empty(self) -> bool:

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS copies (
 );
 CREATE TABLE IF NOT EXISTS faults (path TEXT PRIMARY KEY, source TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (key BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS roots (label TEXT PRIMARY KEY, path TEXT NOT NULL, deep INTEGER NOT NULL);
 """
 
@@ -80,6 +81,8 @@ class Copy:
     size: int
     mtime_ns: int
 
+
+_ERASE = "erase"  # the fact that deleted text is still in files of the collection
 
 _COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points"
 
@@ -161,11 +164,14 @@ class Manifest:
         entries: Entry | Sequence[Entry],
         removing: Iterable[str] = (),
         faults: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+        *,
+        erase: bool = True,
     ) -> None:
         """Note, in one step, that points of these documents are about to be touched, or removed.
 
         Args:
             faults: file -> what was wrong in it, as ``faults()`` gives it; replaces what was noted of that file.
+            erase: what is removed is to go out of the collection's files too; False where the text stays.
         """
         entries = [entries] if isinstance(entries, Entry) else entries
         with self._db.transaction() as db:
@@ -175,7 +181,10 @@ class Manifest:
                 "VALUES (?, ?, ?, ?, ?, ?, 0, 0, '', 'writing')",
                 [(e.doc_id, e.source, e.content, e.recipe, e.size, e.mtime_ns) for e in entries],
             )
+            removing = list(removing)
             db.executemany("UPDATE documents SET state = 'writing' WHERE doc_id = ?", [(i,) for i in removing])
+            if removing and erase:
+                db.execute("INSERT OR REPLACE INTO facts VALUES (?, 'due')", (_ERASE,))
             for source, members in (faults or {}).items():
                 db.execute("DELETE FROM faults WHERE source = ?", (source,))
                 db.executemany("INSERT OR REPLACE INTO faults VALUES (?, ?, ?)", [(p, source, r) for p, r in members])
@@ -256,9 +265,29 @@ class Manifest:
     def remember(self, name: str, value: str) -> None:
         self._db.many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
+    # ---- what is to be erased (``indexes.manifest.erasing``) ----
+
+    @property
+    def erase_due(self) -> bool:
+        """True while deleted text is still in files of the collection."""
+        return self.fact(_ERASE) is not None
+
+    def erased(self) -> None:
+        """The files of the collection, and the encoding cache, hold nothing deleted any more."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM facts WHERE name = ?", (_ERASE,))
+            db.execute("DELETE FROM erased")
+
+    def note_erased(self, keys: Iterable[bytes]) -> None:
+        """Encodings of texts that are being removed."""
+        self._db.many("INSERT OR IGNORE INTO erased VALUES (?)", [(key,) for key in keys])
+
+    def erased_keys(self) -> list[bytes]:
+        return [row[0] for row in self._db.rows("SELECT key FROM erased")]
+
     def clear(self) -> None:
         with self._db.transaction() as db:
-            for table in ("documents", "copies", "faults", "facts", "roots"):
+            for table in ("documents", "copies", "faults", "facts", "roots", "erased"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
     # ---- one writer at a time ----

@@ -106,7 +106,7 @@ def move_documents(store: Collection, manifest: Manifest, journal: Journal, move
             for part in _stored(store, old.doc_id):
                 journal.append(new.doc_id, [_renamed(point, old, new, move.now) for point in part])
         journal.complete({new.doc_id: old.truncated for old, new in pairs})
-        manifest.begin([new for _, new in pairs], removing=[old.doc_id for old, _ in pairs])
+        manifest.begin([new for _, new in pairs], removing=[old.doc_id for old, _ in pairs], erase=False)
         rows = []
         for old, new in pairs:
             ids = replace_document(store, new.doc_id, journal.parts(new.doc_id))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from indexes.errors import SettingsError
+from indexes.files import remove
 from indexes.settings.sections import IndexSettings, StoreSettings
 from indexes.text.words import WORD_RULES
 
 # What lies beside a manifest, under the collection's name.
 _DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.part")
-_BESIDE = (*_DATABASES, ".journal", ".journal-journal", ".lock", ".lock-journal", ".sentences")
+_BESIDE = (*_DATABASES, ".journal", ".journal-journal", ".lock", ".lock-journal", ".sentences", ".sentences-journal")
 ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
 
 
@@ -36,11 +38,22 @@ def server_key(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
+def files_of(path: Path) -> list[Path]:
+    """The manifest of a collection and what lies beside it, as far as it is there."""
+    places = [path.with_name(path.name.removesuffix(".sqlite") + suffix) for suffix in _BESIDE]
+    return [place for place in places if os.path.lexists(place)]
+
+
 def remove_manifest(path: Path | str) -> None:
     """The manifest of a deleted collection, and what lies beside it."""
     if isinstance(path, Path):
-        for suffix in _BESIDE:
-            path.with_name(path.name.removesuffix(".sqlite") + suffix).unlink(missing_ok=True)
+        for place in files_of(path):
+            remove(place)
+
+
+def uploads_folder(store: StoreSettings) -> Path:
+    """Where a server keeps the files that were uploaded, in a folder for each collection."""
+    return store.path.expanduser() / "uploads"
 
 
 def cache_folder(store: StoreSettings) -> Path:

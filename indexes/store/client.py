@@ -39,7 +39,9 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
         if edge_is_installed():
             from indexes.store.edge.client import EdgeClient
 
-            return EdgeClient(settings.path.expanduser() / "edge", min_free_mb=settings.min_free_mb)
+            client = EdgeClient(settings.path.expanduser() / "edge", min_free_mb=settings.min_free_mb)
+            client.end_deletions()
+            return client
         if settings.engine == "edge":
             raise MissingExtraError.of("qdrant-edge-py", needed_for="store.engine = 'edge'", install=EDGE_INSTALL)
         warnings.warn(

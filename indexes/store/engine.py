@@ -84,6 +84,9 @@ class Engine(Protocol):
     def optimize(self, collection_name: str, *, timeout: float) -> bool:
         """Index and vacuum; True if anything changed."""
 
+    def rewrite(self, collection_name: str) -> bool:
+        """Leave nothing deleted in any file; False if the engine does that itself, in its own time."""
+
     def briefly(self, collection_name: str) -> AbstractContextManager[None]:
         """Hold the collection for a moment: another process that wants it waits instead of failing."""
 
@@ -159,6 +162,17 @@ class ClientEngine:
 
     def optimize(self, collection_name: str, *, timeout: float) -> bool:
         return False  # a server does so by itself
+
+    def rewrite(self, collection_name: str) -> bool:
+        storage = self._storage(collection_name)
+        if storage is not None:
+            storage.execute("VACUUM")
+        return self.kind != "server"
+
+    def _storage(self, collection_name: str) -> Any:
+        """The SQLite connection of the client's local mode."""
+        found = getattr(getattr(self.client, "_client", self.client), "collections", {}).get(collection_name)
+        return getattr(getattr(found, "storage", None), "storage", None)
 
     def briefly(self, collection_name: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -9,11 +9,11 @@ it goes on asking the one whose model it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from qdrant_client import models
 
+from indexes.errors import DamagedError, StoreError
 from indexes.store.collection import Collection, collection_names
 from indexes.store.engine import Engine
 
@@ -36,7 +36,10 @@ class Generation(NamedTuple):
 
 def base_name(engine: Engine, collection: str) -> str:
     """Return the name whose generation ``collection`` is: itself, for all but what a reindex made."""
-    return str(Collection(engine, collection).record().get("of") or collection)
+    try:
+        return str(Collection(engine, collection).record().get("of") or collection)
+    except DamagedError:  # it must not hide others
+        return collection
 
 
 def base_names(engine: Engine) -> list[str]:
@@ -149,13 +152,22 @@ class Generations:
         if collection == self.name:
             self._make_alias(now)
 
-    def drop_all(self) -> Iterator[str]:
-        """Delete every one, the current one last, and yield the deleted collections' names.
+    def names(self) -> list[str]:
+        """Return the collections of this name, the one it stands for last. Their records need not be readable."""
+        found = []
+        for collection in collection_names(self.engine):
+            base, _, number = collection.rpartition(".")
+            if collection == self.name or (base == self.name and number.isdecimal() and self._is_ours(collection)):
+                found.append(collection)
+        try:
+            now = self.current()
+        except StoreError:
+            now = self.name
+        return sorted(found, key=lambda collection: (collection == now, collection))
 
-        Raises:
-            CollectionNotFoundError: there is none.
-        """
-        self.of(self.name).check()
-        for collection in [*(found.collection for found in self.superseded()), self.current()]:
-            self.engine.client.delete_collection(collection)
-            yield collection
+    def _is_ours(self, collection: str) -> bool:
+        """What cannot be read and is called like a generation is one: no other collection may be called so."""
+        try:
+            return self.of(collection).record().get("of") == self.name
+        except StoreError:
+            return True

@@ -127,3 +127,12 @@ def _cell(value: float | int | None) -> str:
 
 def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
+
+
+def say_waiting(waiting: list[str], collection: str) -> None:
+    """What still holds deleted text, and what takes it away."""
+    for what in waiting:
+        words(
+            f"deleted text is still in {what}: the next 'rag ingest' erases it, or at once: "
+            f"rag delete --now --collection {collection}"
+        )

@@ -185,6 +185,10 @@ class Jobs:
                     job.results.append({"name": display_name(doc_id), "status": "deleted", "sentences": removed})
                     self._forget_upload(job.collection, doc_id)
                     job.done += 1
+                waiting = index.erase().waiting
+                if waiting:
+                    still = f"deleted text is still in {'; '.join(waiting)}"
+                    job.message = without_paths(f"{still}: the next upload erases it")
                 return
 
             def watch(progress: Progress) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
-from indexes.errors import StoreError
+from indexes.errors import DamagedError, StoreError
 from indexes.files import write_json
 from indexes.store.checks import check_name
+from indexes.store.edge.record import Record
 
 FILE = "aliases.json"  # alias -> collection
 
@@ -58,18 +59,23 @@ class EdgeAliases(QdrantBase):
         return True
 
     def _is_collection(self, name: str) -> bool:
-        return (self.root / name / "collection.json").is_file()
+        return Record(self.root / name).exists()
 
     def _real(self, name: str) -> str:
         """The collection that ``name`` stands for; ``name`` itself where it is no alias."""
         return name if self._is_collection(name) else self._aliases().get(name, name)
 
     def _aliases(self) -> dict[str, str]:
+        path = self.root / FILE
         try:
-            text = (self.root / FILE).read_text(encoding="utf-8")
+            found = json.loads(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        return dict(json.loads(text))
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+            raise DamagedError("default", f"the file of the collections' second names, {path}, is damaged")
+        return found
 
     def _forget_aliases_of(self, name: str) -> None:
         aliases = self._aliases()

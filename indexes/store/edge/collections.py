@@ -16,7 +16,7 @@ from indexes.store.checks import check_disk, check_name
 from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
 from indexes.store.edge.aliases import EdgeAliases
-from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder, engine_errors
+from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
 from indexes.store.engine import Kind
 
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
@@ -54,7 +54,7 @@ class EdgeCollections(EdgeAliases):
     def _names(self) -> list[str]:
         if not self.root.is_dir():
             return []
-        return sorted(entry.parent.name for entry in self.root.glob("*/collection.json"))
+        return sorted(entry.name for entry in self.root.iterdir() if self._is_collection(entry.name))
 
     def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
         folder = self._folders.get(name)
@@ -63,7 +63,7 @@ class EdgeCollections(EdgeAliases):
             folder = self._folders.get(real)
             if folder is None:
                 folder = self._folders[real] = EdgeFolder(self.root / real)
-        if must_exist and not folder.description and not folder.exists():
+        if must_exist and not folder.record.known and not folder.exists():
             there = ", ".join(self._names()) or "none"
             raise CollectionNotFoundError(
                 f"there is no collection {name!r} in {self.root} (there: {there})",
@@ -153,17 +153,22 @@ class EdgeCollections(EdgeAliases):
         import qdrant_edge as qe
 
         schema = convert.field_schema(field_schema or field_type or "keyword")
-        return self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
+        done = self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
+        folder = self._folder(collection_name)
+        description = dict(folder.read_description(anew=True))
+        kind = convert.schema_name(field_schema or field_type or "keyword")
+        folder.write_description({**description, "indexes": {**(description.get("indexes") or {}), field_name: kind}})
+        return done
 
     # ---- what every write goes through ----
 
     def _update(self, name: str, operation: Any, needed_bytes: int = 1 << 20) -> models.UpdateResult:
         folder = self._folder(name)
+        folder.refuse_read_only()
         with folder.opened() as shard:
             check_disk(folder.folder, min_free_mb=self.min_free_mb, needed_bytes=needed_bytes)
             folder.dirty = True
-            with engine_errors(folder.folder):
-                shard.update(operation)
+            shard.update(operation)
         return DONE
 
     def _schema(self, name: str) -> tuple[dict[str, int], set[str]]:
@@ -196,6 +201,18 @@ class EdgeCollections(EdgeAliases):
         Seconds, in a process of its own; the collection is closed meanwhile and its callers wait. True if it was done.
         """
         return self._folder(collection_name).pack(min_free_mb=self.min_free_mb)
+
+    def rewrite(self, collection_name: str) -> bool:
+        """Write the collection's points into new files, so that nothing deleted is left in any. Always True."""
+        self._folder(collection_name).rewrite(min_free_mb=self.min_free_mb)
+        return True
+
+    def end_deletions(self) -> list[str]:
+        """Delete what killed deletions left, and return the names of those collections."""
+        if not self.root.is_dir():
+            return []
+        folders = [EdgeFolder(entry) for entry in sorted(self.root.iterdir()) if entry.is_dir()]
+        return [folder.folder.name for folder in folders if folder.end_deletion()]
 
     @contextmanager
     def briefly(self, collection_name: str) -> Iterator[None]:

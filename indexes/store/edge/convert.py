@@ -149,13 +149,18 @@ def field_schema(value: Any) -> Any:
             lowercase=value.lowercase,
             phrase_matching=value.phrase_matching,
         )
-    name = getattr(value, "type", value)
-    name = getattr(name, "value", name)
+    name = schema_name(value)
     if name not in _SCHEMA_TYPES:
         raise NotImplementedError(f"the embedded engine's adapter does not know the payload index type {value!r}")
     if name == "keyword":
         return qe.KeywordIndexParams(memory=qe.Memory.Cached)  # else in RAM, 30 bytes a point also when packed
     return getattr(qe.PayloadSchemaType, str(name).capitalize())
+
+
+def schema_name(value: Any) -> str:
+    """The name of a payload index type."""
+    name = getattr(value, "type", value)
+    return str(getattr(name, "value", name))
 
 
 def edge_config(

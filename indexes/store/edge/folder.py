@@ -1,18 +1,19 @@
 """One collection of the embedded engine on disk: its folder, its lock, its shard.
 
-    root/<collection>/collection.json   schema and metadata; the collection exists when this file does
+    root/<collection>/collection.json   schema and metadata (``record``); the collection exists when this file does
     root/<collection>/lock              held while open (``indexes.lock``)
     root/<collection>/shard/            Qdrant Edge's own files
 
-The shard is opened at first use: listing collections or reading a fingerprint locks nothing.
+The shard is opened at first use: listing collections or reading a fingerprint locks nothing. On a disk that is only
+read the engine is given a copy of its files, since it opens them for writing.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
+import tempfile
 import threading
 import warnings
 import weakref
@@ -21,31 +22,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexes.errors import DiskSpaceError, StoreError
-from indexes.files import private_folder, write_json
+from indexes.errors import DiskSpaceError, ReadOnlyError, StoreError
+from indexes.files import copy_folder, is_read_only, private_folder
 from indexes.lock import Lock
 from indexes.memory import give_back
 from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
 from indexes.store.edge import packing as edge_packing
+from indexes.store.edge import rewrite
 from indexes.store.edge.convert import INDEX_FROM_POINTS, described_config
+from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
+from indexes.store.edge.record import Record
 
 FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
-
-
-@contextmanager
-def engine_errors(folder: Path) -> Iterator[None]:
-    """What the engine says of a write that failed, in one sentence."""
-    try:
-        yield
-    except Exception as error:  # the engine raises nothing narrower
-        if not str(error).startswith("Service runtime error"):
-            raise
-        if "os error 28" in str(error) or "No space" in str(error):
-            raise DiskSpaceError(
-                f"the disk is full: {folder} cannot be written",
-                remedy="free disk space and run it again; what was acknowledged is kept",
-            ) from error
-        raise StoreError(f"{folder} cannot be written ({error})", remedy="check the disk and run it again") from error
 
 
 class EdgeFolder:
@@ -56,7 +44,7 @@ class EdgeFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.description: dict[str, Any] = {}
+        self.record = Record(folder)
         self._mutex = threading.RLock()
         self._shard: Any = None
         self.lock = Lock(
@@ -67,6 +55,7 @@ class EdgeFolder:
         )
         self._opened_by: int | None = None
         self._packs = True
+        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # the copy of a shard that is only read
         self.dirty = False
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
@@ -74,26 +63,31 @@ class EdgeFolder:
     # ---- description ----
 
     @property
-    def description_path(self) -> Path:
-        return self.folder / "collection.json"
-
-    @property
     def shard_path(self) -> Path:
         return self.folder / "shard"
 
     def exists(self) -> bool:
-        return self.description_path.is_file()
+        return self.record.exists()
 
     def read_description(self, *, anew: bool = False) -> dict[str, Any]:
         """Schema and metadata, without opening (or locking) the shard."""
-        if anew or not self.description:
-            self.description = json.loads(self.description_path.read_text(encoding="utf-8"))
-        return self.description
+        return self.record.read(anew=anew)
 
     def write_description(self, description: dict[str, Any]) -> None:
         """Replaced in one step, after its content is on the disk."""
-        write_json(self.description_path, description, durable=True)
-        self.description = description
+        self.refuse_read_only()
+        self.record.write(description)
+
+    @property
+    def read_only(self) -> bool:
+        return is_read_only(self.folder) or is_read_only(self.shard_path)
+
+    def refuse_read_only(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError(
+                f"the collection in {self.folder} can only be read: nothing can be written there",
+                remedy="make the folder writable, or set store.path to one that is",
+            )
 
     # ---- lifetime ----
 
@@ -108,20 +102,23 @@ class EdgeFolder:
         with self._mutex:
             if self._shard is None:
                 self._open()
-            yield self._shard
+            with engine_errors(self.folder):
+                yield self._shard
 
     def create(self, config: Any, description: dict[str, Any]) -> None:
-        """The description is written last: a crash before it leaves no half collection behind, only files to clear."""
+        """The record is written last: a crash before it leaves no half collection behind, only files to clear."""
         import qdrant_edge as qe
 
         with self._mutex:
             private_folder(self.folder)
             self.lock.take()
             try:
+                self.record.begin(description)
                 if self.shard_path.exists():
                     shutil.rmtree(self.shard_path)
-                self._shard = qe.EdgeShard.create(str(self.shard_path), config)
-                self._shard.flush()
+                with engine_errors(self.folder):
+                    self._shard = qe.EdgeShard.create(str(self.shard_path), config)
+                    self._shard.flush()
                 self._opened_by = os.getpid()
                 self.write_description(description)
             except BaseException:
@@ -131,19 +128,37 @@ class EdgeFolder:
     def _open(self) -> None:
         import qdrant_edge as qe
 
-        check_room_to_open(self.shard_path)
-        self.lock.take()
+        borrows = self.read_only
+        if not borrows:
+            self.lock.take()
         try:
-            self._shard = qe.EdgeShard.load(str(self.shard_path))
-        except Exception as error:
+            if not borrows:
+                rewrite.settle(self.shard_path)
+                if self.shard_path.is_dir():
+                    check_room_to_open(self.shard_path)
+                self.record.keep_copy()
+            self._shard = qe.EdgeShard.load(str(self._borrow() if borrows else self.shard_path))
+        except BaseException as error:
             self.lock.release()
+            self._give_back()
+            if isinstance(error, (StoreError, OSError)) or not (isinstance(error, Exception) or is_panic(error)):
+                raise
             if "WouldBlock" in str(error):  # the engine's own lock, held by a process that is not RagWright's
                 raise self.lock.refusal() from error
-            raise StoreError(
-                f"the collection in {self.folder} cannot be opened: {error}",
-                remedy="ingest again into another collection, or restore the folder from a backup",
-            ) from error
+            raise damaged(self.folder, error) from error
         self._opened_by = os.getpid()
+
+    def _borrow(self) -> Path:
+        self._borrowed = tempfile.TemporaryDirectory(prefix="ragwright-")
+        place = Path(self._borrowed.name) / "shard"
+        check_disk(place.parent, min_free_mb=16, needed_bytes=disk_bytes(self.shard_path))
+        copy_folder(self.shard_path, place)
+        return place
+
+    def _give_back(self) -> None:
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is not None:
+            borrowed.cleanup()
 
     def flush(self) -> None:
         """Everything acknowledged so far is on the disk when this returns. Nothing to do when nothing was written."""
@@ -164,6 +179,7 @@ class EdgeFolder:
             finally:
                 self._opened_by = None
                 self.lock.release()
+                self._give_back()
 
     def _close_shard(self) -> None:
         shard, self._shard = self._shard, None
@@ -173,23 +189,80 @@ class EdgeFolder:
                 with engine_errors(self.folder):
                     shard.flush()
             finally:
-                shard.close()
+                with suppress_panic():
+                    shard.close()
 
     def drop(self) -> None:
-        """Delete the collection. Its description goes first: a crash in between leaves no half collection."""
+        """Delete the collection, whole or damaged. It exists no more from the first step on; a kill in between leaves
+        files that the next use of the store deletes (``end_deletion``)."""
         self._refuse_after_fork()
         with self._mutex:
+            self.refuse_read_only()
             self.lock.take()
             shard, self._shard = self._shard, None
             if shard is not None:
-                shard.close()
-            self.description_path.unlink(missing_ok=True)
-            self.description = {}
-            shutil.rmtree(self.shard_path, ignore_errors=True)
+                with suppress_panic():
+                    shard.close()
+            self.record.forget()
+            for place in sorted(self.folder.glob("shard*")):
+                shutil.rmtree(place, ignore_errors=True)
             self._opened_by = None
             self.dirty = False
             self.lock.release()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end_deletion(self) -> bool:
+        """Delete what a killed ``drop`` left; False if there is nothing, or another process is at it."""
+        if not self.record.half_deleted or self.read_only or not self.lock.try_take():
+            return False
+        self.drop()
+        return True
+
+    def rewrite(self, *, min_free_mb: int) -> None:
+        """Write all points into new files: nothing deleted or replaced is left in any file. Seconds at 50,000 points.
+
+        Raises:
+            DiskSpaceError: there is no room for both.
+            DamagedError: the files cannot be read; they stay as they are.
+        """
+        with self.opened() as shard:
+            self.refuse_read_only()
+            check_disk(
+                self.folder, min_free_mb=min_free_mb, needed_bytes=disk_bytes(self.shard_path) + FRESH_SEGMENT_BYTES
+            )
+            try:
+                new = rewrite.NewShard(self.shard_path, self.read_description(), self._pack_new)
+                for page in rewrite.pages(shard):
+                    new.add(page)
+                new.close()
+            except BaseException:
+                rewrite.discard(self.shard_path)
+                raise
+            self._close_shard()
+            rewrite.swap(self.shard_path)
+            if self.read_description().get("graph"):
+                self._optimized(graph=True, segments=1, timeout=3600, brief=False)
+
+    def salvage(self) -> int:
+        """Keep what is whole of damaged files, and return how many points that are. The record must be whole."""
+        with self._mutex:
+            self.refuse_read_only()
+            shard, self._shard = self._shard, None
+            if shard is not None:
+                with suppress_panic():
+                    shard.close()
+            self.lock.take()
+            try:
+                rewrite.settle(self.shard_path)
+                found = rewrite.salvage(self.shard_path, self.read_description())
+                rewrite.swap(self.shard_path)
+            finally:
+                self._opened_by = None
+                self.lock.release()
+            return found
+
+    def _pack_new(self, shard: Path) -> None:
+        edge_packing.run_optimizer(shard, self.lock, timeout=3600, brief=False)
 
     def optimize(self, *, timeout: float, min_free_mb: int) -> bool:
         """Close, let a fresh process optimise the files, and open again at the next use. True if it changed any."""

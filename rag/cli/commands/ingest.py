@@ -11,7 +11,7 @@ import click
 
 from indexes.errors import RagWrightError, SettingsError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, data_json, shorten, shown_path, words
+from rag.cli.output import data, data_json, say_waiting, shorten, shown_path, words
 from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
             words(f"{path}: {file.truncated} sentences are longer than the model reads and were cut")
         for note in file.notes:
             words(f"{path}: {note}")
+    if result.erased is not None:
+        say_waiting(result.erased.waiting, shared.collection)
     if result.ignored:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
         words(f"left aside, since no reader is for them: {kinds}")

@@ -1,0 +1,92 @@
+"""Dropping: a whole collection goes, with all its generations and all that the store keeps of it, damaged or not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexes.encoders.cache import forget_encodings
+from indexes.errors import CollectionNotFoundError, RagWrightError
+from indexes.files import remove
+from indexes.lock import Lock
+from indexes.manifest.encodings import stored_keys
+from indexes.manifest.erasing import sharing_cache
+from indexes.manifest.paths import cache_folder, files_of, manifest_path, uploads_folder
+from indexes.settings.sections import StoreSettings
+from indexes.store.collection import Collection
+from indexes.store.engine import Engine
+from indexes.store.generations import Generations
+
+
+def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[str]:
+    """Delete a collection and return the names of the generations that went. Nothing of it need be readable.
+
+    Killed at any moment, it leaves the collection, or files that the next use of the store deletes.
+
+    Raises:
+        CollectionNotFoundError: there is neither the collection nor anything left of it.
+        CollectionLockedError: another process is writing into it, or has it open.
+    """
+    names = Generations(engine, name).names()
+    places = {found: manifest_path(settings, found, shared_client=False) for found in [*names, name]}
+    left = [file for place in places.values() if isinstance(place, Path) for file in files_of(place)]
+    uploads = uploads_folder(settings) / name
+    if not names and not left and not uploads.exists():
+        Collection(engine, name).check()
+    with contextlib.ExitStack() as locks:
+        for place in places.values():
+            locks.enter_context(_locked(place))
+        _drop_encodings(engine, names, settings)
+        remove(uploads)
+        for found in names:
+            _remove_files(places[found])
+            engine.client.delete_collection(found)
+    for place in places.values():
+        if isinstance(place, Path):
+            for file in files_of(place):
+                remove(file)
+    return names
+
+
+@contextlib.contextmanager
+def _locked(place: Path | str) -> Iterator[None]:
+    """The writer's lock of a collection, whose manifest may be damaged."""
+    if not isinstance(place, Path) or not place.parent.is_dir():
+        yield
+        return
+    path = place.with_suffix(".lock")
+    if path.is_dir():
+        remove(path)
+    lock = Lock(path, f"the collection of {place}", states=("being written to by", "being written to by"))
+    with lock:
+        yield
+
+
+def _remove_files(place: Path | str) -> None:
+    if isinstance(place, Path):
+        for file in files_of(place):
+            if file.suffix != ".lock":  # held until all is gone
+                remove(file)
+
+
+def _drop_encodings(engine: Engine, names: list[str], settings: StoreSettings) -> None:
+    """Keep of the cache what other collections hold; one that cannot be read costs time later, never a result."""
+    kept: set[bytes] = set()
+    if not cache_folder(settings).is_dir():
+        return
+    for other in sharing_cache(Collection(engine, ""), settings):
+        if other.name not in names:
+            with contextlib.suppress(RagWrightError), other.briefly():
+                kept.update(stored_keys(other))
+    forget_encodings(cache_folder(settings), None, keep=kept)
+
+
+def count_of(engine: Engine, name: str) -> int | None:
+    """How many sentences would go; None where that cannot be told, since the collection is damaged."""
+    try:
+        return Collection(engine, Generations(engine, name).current()).count()
+    except CollectionNotFoundError:
+        raise
+    except RagWrightError:
+        return None

@@ -1,0 +1,133 @@
+"""Erasing: what was deleted goes out of every file of the store, in every generation of its collection.
+
+A deletion takes points out of what is searched; their text stays in the engine's files until those are written anew.
+The manifest notes that this is due, and which encodings may have to go: a kill loses neither. Small collections are
+rewritten at once, large ones by the next run that writes, or when that is asked for (``now``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from indexes.encoders.cache import forget_encodings
+from indexes.errors import RagWrightError
+from indexes.files import remove
+from indexes.manifest.documents import remove_documents
+from indexes.manifest.encodings import stored_keys
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import cache_folder, manifest_path, uploads_folder
+from indexes.settings.sections import StoreSettings
+from indexes.store.collection import Collection, collection_names
+from indexes.store.generations import Generations
+
+QUICK = 20_000  # points that are rewritten at once: about two seconds
+
+
+@dataclass(slots=True)
+class Erasure:
+    """What became of it.
+
+    Args:
+        waiting: what still holds deleted text, and why; the next run that writes tries again.
+        encodings: vectors that were dropped from the encoding cache.
+    """
+
+    waiting: list[str] = field(default_factory=list)
+    encodings: int = 0
+
+    @property
+    def done(self) -> bool:
+        """No file of the store holds any of it now."""
+        return not self.waiting
+
+
+def erase(store: Collection, name: str, manifest: Manifest, settings: StoreSettings, *, now: bool = False) -> Erasure:
+    """Take what was deleted out of all files. The caller holds the writer's lock of ``manifest``.
+
+    Args:
+        store, manifest: of the collection that ``name`` stands for.
+        now: also where that takes long, and whether or not anything is noted.
+    """
+    result = Erasure()
+    generations = Generations(store.engine, name)
+    for found in generations.superseded():
+        if found.collection == store.name:
+            continue
+        older = Manifest(manifest_path(settings, found.collection, shared_client=manifest.path is None))
+        try:
+            with older.writer():
+                other = generations.of(found.collection)
+                _follow(other, store, older)
+                _erase_one(other, older, settings, result, now=now)
+        except RagWrightError as error:
+            result.waiting.append(f"an older generation of it, {found.collection} ({error.what})")
+        finally:
+            older.close()
+    if manifest.path is not None:
+        _remove_copies(manifest.path.parent, name)
+    try:
+        _erase_one(store, manifest, settings, result, now=now)
+    except RagWrightError as error:
+        result.waiting.append(f"its files ({error.what})")
+    return result
+
+
+def _follow(older: Collection, now: Collection, manifest: Manifest) -> None:
+    """What the collection no longer holds goes out of its older generations too."""
+    there = {info.doc_id for info in now.documents()}
+    gone = [info.doc_id for info in older.documents() if info.doc_id not in there]
+    if gone:
+        remove_documents(older, manifest, gone)
+
+
+def _remove_copies(folder: Path, name: str) -> None:
+    """Sentences that a reindex had copied when it was killed; a running one holds the writer's lock."""
+    for copy in folder.glob(f"{name}.*sentences*"):
+        copy.unlink(missing_ok=True)
+
+
+def _erase_one(store: Collection, manifest: Manifest, settings: StoreSettings, result: Erasure, *, now: bool) -> None:
+    if not manifest.erase_due and not now:
+        return
+    count = store.count()
+    if count > QUICK and not now:
+        result.waiting.append(f"the files of its {count} sentences")
+        return
+    store.engine.rewrite(store.name)
+    keys = set(manifest.erased_keys())
+    if keys and manifest.path is not None:
+        keys -= _kept(store, settings, keys)
+        result.encodings += forget_encodings(cache_folder(settings), keys)
+    manifest.erased()
+
+
+def _kept(store: Collection, settings: StoreSettings, keys: set[bytes]) -> set[bytes]:
+    """Those of ``keys`` that some stored sentence has. A collection that cannot be read just now has none: an encoding
+    that is dropped costs time, never a result."""
+    kept: set[bytes] = set()
+    for other in sharing_cache(store, settings):
+        try:
+            with other.briefly():
+                kept.update(keys.intersection(stored_keys(other)))
+        except RagWrightError:
+            continue
+    return kept
+
+
+def sharing_cache(store: Collection, settings: StoreSettings) -> list[Collection]:
+    """The collections whose sentences share the encoding cache; of a server those that have a manifest here."""
+    names = collection_names(store.engine)
+    if store.engine.kind == "server":
+        paths = {name: manifest_path(settings, name, shared_client=False) for name in names}
+        names = [name for name, path in paths.items() if isinstance(path, Path) and path.exists()]
+    return [Collection(store.engine, name) for name in names]
+
+
+def forget_upload(settings: StoreSettings, source: str) -> None:
+    """Delete the kept file of an uploaded document (one in the store's own ``uploads``); another file stays."""
+    place, uploads = Path(source), uploads_folder(settings)
+    if uploads in place.parents:
+        place.unlink(missing_ok=True)
+        if place.parent != uploads and not any(place.parent.iterdir()):
+            remove(place.parent)

@@ -1,0 +1,231 @@
+"""New files for a collection's points: without what was deleted, or with what is whole of damaged ones.
+
+The engine leaves deleted and replaced texts in its pages and in its log until they happen to be overwritten. So all
+points are written into a new shard beside the old one, which then takes its place. A kill between the two renames is
+mended when the collection is opened next (``settle``).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexes.errors import StoreError
+from indexes.files import copy_folder, remove
+from indexes.store.edge.convert import described_config, field_schema
+from indexes.store.edge.faults import is_panic
+from indexes.store.edge.packing import PACK_POINTS, SEGMENTS
+
+PAGE = 500  # points read and written at a time: the engine holds the GIL meanwhile
+LENGTHS = 0.9, 1.1  # of a whole vector, which has length 1 but for its rounding
+
+Pack = Callable[[Path], object]
+
+
+def new_place(shard: Path) -> Path:
+    return shard.with_name("shard.new")
+
+
+def _old_place(shard: Path) -> Path:
+    return shard.with_name("shard.old")
+
+
+def swap(shard: Path) -> None:
+    """Put the new shard in the place of the old one, which goes."""
+    if shard.exists():
+        shard.replace(_old_place(shard))
+    new_place(shard).replace(shard)
+    remove(_old_place(shard))
+
+
+def settle(shard: Path) -> None:
+    """End or undo what a killed rewriting left."""
+    if not shard.exists() and _old_place(shard).exists() and new_place(shard).exists():
+        new_place(shard).replace(shard)
+    for left in (_old_place(shard), new_place(shard)):
+        if shard.exists() and left.exists():
+            remove(left)
+
+
+class NewShard:
+    """The shard that is being written, at ``new_place``.
+
+    Args:
+        description: what ``collection.json`` says.
+        pack: puts the points of a closed shard into memory maps; None: they stay in memory until it is closed.
+        go_on: add to what is there.
+    """
+
+    def __init__(self, shard: Path, description: dict[str, Any], pack: Pack | None = None, *, go_on: bool = False):
+        import qdrant_edge as qe
+
+        self.path, self._pack = new_place(shard), pack
+        self._fresh = 0
+        if go_on and self.path.exists():
+            self._shard = qe.EdgeShard.load(str(self.path))
+            return
+        remove(self.path)
+        config = described_config(description, graph=False, segments=SEGMENTS)
+        self._shard = qe.EdgeShard.create(str(self.path), config)
+        for field, kind in (description.get("indexes") or {"doc_id": "keyword"}).items():
+            self._shard.update(qe.UpdateOperation.create_field_index(field, field_schema(kind)))
+
+    def add(self, records: list[Any]) -> None:
+        """Write points as the engine gives them."""
+        import qdrant_edge as qe
+
+        if not records:
+            return
+        points = [qe.Point(record.id, record.vector, record.payload or {}) for record in records]
+        self._shard.update(qe.UpdateOperation.upsert_points(points))
+        self._fresh += len(points)
+        if self._fresh >= PACK_POINTS and self._pack is not None:
+            self.close()
+            self._pack(self.path)
+            self._shard = qe.EdgeShard.load(str(self.path))
+            self._fresh = 0
+
+    def count(self) -> int:
+        return int(self._shard.info().points_count)
+
+    def close(self) -> None:
+        self._shard.flush()
+        self._shard.close()
+
+
+def pages(shard: Any) -> Iterator[list[Any]]:
+    """All points of a shard with payloads and vectors. Raises what the engine raises."""
+    import qdrant_edge as qe
+
+    offset: Any = None
+    while True:
+        request = qe.ScrollRequest(offset=offset, limit=PAGE, with_payload=True, with_vector=True)
+        records, offset = shard.scroll(request)
+        yield records
+        if offset is None:
+            return
+
+
+# ---- what is whole of damaged files, read in a process of its own ----
+
+
+def salvage(shard: Path, description: dict[str, Any], timeout: float = 3600.0) -> int:
+    """Write what is whole of a closed, damaged shard into ``new_place``, and return how many points that are.
+
+    Read in processes of their own: the files may crash them. First the shard as it is, then, if it cannot be opened,
+    each of its segments alone, without its log.
+    """
+    import json
+
+    remove(new_place(shard))
+    wanted = json.dumps(description)
+    found = _child(shard, new_place(shard), wanted, timeout)
+    if found <= 0:
+        piece = shard.with_name("shard.piece")
+        for segment in sorted(shard.glob("segments/*")):
+            remove(piece)
+            copy_folder(segment, piece / "segments" / segment.name)
+            found = max(found, _child(piece, new_place(shard), wanted, timeout))
+        remove(piece)
+    if found < 0:  # nothing could be read: an empty one
+        _child(None, new_place(shard), wanted, timeout)
+    return max(found, 0)
+
+
+def _child(source: Path | None, target: Path, description: str, timeout: float) -> int:
+    """Return the points in ``target`` after those of ``source`` were added; -1 if it could not be read."""
+    arguments = ("" if source is None else str(source), str(target.with_name("shard")), description)
+    code = f"import sys; sys.path[:] = {sys.path!r}; from indexes.store.edge.rewrite import main; main(*{arguments!r})"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        return -1
+    except OSError as error:
+        raise StoreError(
+            f"the process that reads damaged files cannot be started ({error})", remedy="check memory and limits"
+        ) from error
+    return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdecimal() else -1
+
+
+def main(source: str, shard: str, description_json: str) -> None:
+    """In the child: add the whole points of the shard ``source`` to the new one of ``shard``; prints their number."""
+    import json
+
+    import qdrant_edge as qe
+
+    description = json.loads(description_json)
+    old = qe.EdgeShard.load(source) if source else None  # raises, or crashes: nothing was written then
+    new = NewShard(Path(shard), description, go_on=True)
+    if old is not None:
+        for ids in _id_pages(old):
+            new.add([record for record in _readable(old, ids) if _is_whole(record, description)])
+    count = new.count()
+    new.close()
+    sys.stdout.write(f"{count}\n")
+    sys.stdout.flush()
+
+
+def _id_pages(shard: Any) -> Iterator[list[Any]]:
+    import qdrant_edge as qe
+
+    offset: Any = None
+    while True:
+        records, offset = shard.scroll(
+            qe.ScrollRequest(offset=offset, limit=PAGE, with_payload=False, with_vector=False)
+        )
+        yield [record.id for record in records]
+        if offset is None:
+            return
+
+
+def _readable(shard: Any, ids: list[Any]) -> list[Any]:
+    """The points that can be read: a page at once, or one by one."""
+    try:
+        return list(shard.retrieve(ids, True, True))
+    except BaseException as error:
+        if len(ids) <= 1:
+            if isinstance(error, Exception) or is_panic(error):
+                return []
+            raise
+    return [record for identity in ids for record in _readable(shard, [identity])]
+
+
+def _is_whole(record: Any, description: dict[str, Any]) -> bool:
+    """A sentence with its text under its own id, and with vectors that can be some."""
+    from indexes.nodes.record import point_id
+
+    payload = record.payload or {}
+    if isinstance(payload.get("doc_id"), str) and isinstance(payload.get("position"), int):
+        if not isinstance(payload.get("text"), str) or str(record.id) != point_id(
+            payload["doc_id"], payload["position"]
+        ):
+            return False
+    elif not payload:
+        return False
+    vectors = record.vector if isinstance(record.vector, dict) else {"": record.vector}
+    for name, params in description["vectors"].items():
+        row = np.asarray(vectors.get(name) if vectors.get(name) is not None else [], dtype=np.float64)
+        if row.shape != (params["size"],) or not np.isfinite(row).all():
+            return False
+        cosine = str(params.get("distance")).lower() == "cosine"
+        if cosine and not LENGTHS[0] < float(np.linalg.norm(row)) < LENGTHS[1]:
+            return False
+    return True
+
+
+def discard(shard: Path) -> None:
+    """Away with a new shard that is not to be used."""
+    shutil.rmtree(new_place(shard), ignore_errors=True)
