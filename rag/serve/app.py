@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +24,7 @@ from rag.serve.keys import KeyRing, keys_path
 from rag.serve.library import Library
 from rag.serve.service import Service
 from rag.serve.telemetry.metrics import Metrics, package_version
+from rag.serve.watch import Watcher
 from rag.settings import Settings
 
 
@@ -48,6 +50,7 @@ def build_app(
     keys: KeyRing | None = None,
     owner_token: str = "",
     load: bool = True,
+    watch: Sequence[Path] = (),
 ) -> FastAPI:
     """The application with every door.
 
@@ -57,9 +60,11 @@ def build_app(
         keys: default: those beside the store.
         owner_token: accepted as a key with every right (the command line of the same account).
         load: load the models when the server starts; False where a test has done it.
+        watch: folders that are kept in step with ``settings.collection`` while the server runs.
 
     Raises:
         SettingsError: ``serve.origins`` is "*" while keys are configured.
+        SourceError: one of ``watch`` is not a folder.
     """
     from indexes.errors import SettingsError
 
@@ -70,16 +75,24 @@ def build_app(
     library = library or Library(settings, only=settings.serve.collections)
     service = Service(library, metrics)
     jobs = Jobs(library, metrics)
+    watcher: Watcher | None = None
+    if watch:
+        own, ready = settings.store.path.expanduser(), lambda: service.state == "ready"
+        watcher = Watcher(jobs, settings.collection, watch, store=own, ready=ready)
     stack = AsyncExitStack()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.ensure_future(_load(service, load))
+        if watcher is not None:
+            watcher.start()
         async with stack:
             for enter in app.state.lifespans:
                 await stack.enter_async_context(enter())
             yield
             service.state = "draining"
+            if watcher is not None:
+                watcher.stop()
             jobs.stop()
             loading.cancel()
         await asyncio.to_thread(jobs.close)
@@ -96,6 +109,7 @@ def build_app(
     )
     app.state.service, app.state.jobs, app.state.metrics = service, jobs, metrics
     app.state.keys, app.state.settings, app.state.lifespans = keys, settings, []
+    app.state.watcher = watcher
     _common(app)
     _health(app)
     from rag.serve.api.routes import router as api_router

@@ -33,25 +33,31 @@ class Job:
 
     Args:
         files: what is read; uploaded files lie in the store's ``uploads`` folder.
+        prune: remove the documents of files that are gone from the folders among ``files``.
         results: a line a file: name, status, reason, sentences.
+        report: the whole report of the run, with paths, for the account that started the server.
     """
 
     kind: Literal["upload", "folder", "delete"]
     collection: str
     files: list[Path] = field(default_factory=list)
     doc_ids: list[str] = field(default_factory=list)
+    prune: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: State = "waiting"
     created: float = field(default_factory=time.time)
     ended: float | None = None
     done: int = 0
     total: int = 0
+    sentences: int = 0
     message: str = ""
     results: list[dict[str, Any]] = field(default_factory=list)
+    report: dict[str, Any] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def as_dict(self) -> dict[str, Any]:
-        return {
+    def as_dict(self, *, paths: bool = False) -> dict[str, Any]:
+        """The job on the wire; ``paths``: the account that started the server asks, and may see them."""
+        found: dict[str, Any] = {
             "job": self.id,
             "kind": self.kind,
             "collection": self.collection,
@@ -60,9 +66,11 @@ class Job:
             "ended": self.ended,
             "done": self.done,
             "total": self.total,
+            "sentences": self.sentences,
             "message": self.message,
             "files": list(self.results),
         }
+        return found | {"report": self.report} if paths else found
 
 
 class Cancelled(BaseException):
@@ -178,7 +186,7 @@ class Jobs:
                 self._count()
 
     def _run(self, job: Job) -> None:
-        with contextlib.closing(self.library.writer(job.collection)) as index:
+        with contextlib.closing(self.library.writer(job.collection, create=job.kind == "folder")) as index:
             if job.kind == "delete":
                 for doc_id in job.doc_ids:
                     removed = index.delete(doc_id)
@@ -192,11 +200,12 @@ class Jobs:
                 return
 
             def watch(progress: Progress) -> None:
-                job.done, job.total = progress.files_done, progress.files_total
+                job.done, job.total, job.sentences = progress.files_done, progress.files_total, progress.sentences_done
                 if job.stop.is_set():
                     raise Cancelled
 
-            report = index.add(list(job.files), progress=watch)
+            report = index.add(list(job.files), prune=job.prune, progress=watch)
+            job.report = report.as_dict() | {"collection": job.collection, "sentences": index.count}
             for file in report.files:
                 row: dict[str, Any] = {"name": display_name(file.path), "status": file.status}
                 row["sentences"] = file.sentences

@@ -99,9 +99,18 @@ class Library:
             self._open[name] = index
             return index
 
-    def writer(self, name: str) -> Index:
-        """A fresh Index over the same client for one writing job; the caller's thread owns and closes it."""
-        return self._make(name, self._current(name))
+    def writer(self, name: str, *, create: bool = False) -> Index:
+        """A fresh Index over the same client for one writing job; the caller's thread owns and closes it.
+
+        Args:
+            create: make the collection where there is none.
+        """
+        index = self._make(name, self._current(name))
+        if create and not index.store.exists():
+            lexical = index.encoder.lexical
+            idf = lexical is not None and lexical.idf
+            index.store.ensure(index.encoder.fingerprint, idf=idf, settings=self.settings.store)
+        return index
 
     def on_change(self, call: Callable[[str], None]) -> None:
         """Be told the name of each collection that was written to."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from indexes.errors import SettingsError
@@ -59,14 +61,16 @@ def addresses(base: str, *, mcp: bool) -> dict[str, str]:
     return found
 
 
-def run_server(settings: Settings, *, on_start: Any = None) -> int:
+def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path] = ()) -> int:
     """Serve until SIGTERM or Ctrl-C; 0 when everything was closed in order.
 
     Args:
+        watch: folders that are kept in step with ``settings.collection``.
         on_start: called with the addresses (name -> URL) once the server listens.
 
     Raises:
         SettingsError: the address cannot be listened on, or it could be reached without a key.
+        SourceError: one of ``watch`` is not a folder.
         StoreError: another server of this store runs.
     """
     import uvicorn
@@ -79,7 +83,7 @@ def run_server(settings: Settings, *, on_start: Any = None) -> int:
         base = f"http://{shown}:{listening.getsockname()[1]}"
         token = secrets.token_urlsafe(32)
         with announced(settings, base, token):
-            app = build_app(settings, keys=keys, owner_token=token)
+            app = build_app(settings, keys=keys, owner_token=token, watch=watch)
             config = uvicorn.Config(
                 app,
                 log_config=None,

@@ -18,11 +18,12 @@ from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
 from rag.serve.jobs import Job, Jobs, clean_name
-from rag.serve.keys import Key, same_origin
+from rag.serve.keys import OWNER, Key, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.openai.sources import public_citation, source_of
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
+from rag.serve.watch import Watcher
 from rag.serve.wire import display_name, document_id, public_metadata
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
@@ -184,10 +185,44 @@ async def ingest(request: Request, collection: str) -> JSONResponse:
     paths = body.get("paths")
     if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
         raise Problem("bad_request", "paths is missing", "send a list of files and folders", param="paths")
-    if key.name != "owner":
+    if key.name != OWNER.name:
         raise Problem("forbidden", "only the account that started the server may name paths of its machine")
-    job = _jobs(request).add(Job("folder", collection, files=[Path(path) for path in paths]))
+    prune = bool(flag(body.get("prune"), "prune"))
+    job = _jobs(request).add(Job("folder", collection, files=[Path(path) for path in paths], prune=prune))
     return JSONResponse({"job": job.id}, 202)
+
+
+@router.post("/sync", status_code=202)
+async def sync(request: Request) -> JSONResponse:
+    """Bring the watched folders in step with their collection now; answers at once with a job."""
+    return JSONResponse({"job": sync_now(request).id}, 202)
+
+
+@router.get("/sync")
+async def watched(request: Request) -> JSONResponse:
+    """The watched folders, by name, and their last job."""
+    key, watcher = require(request, "read"), watcher_of(request)
+    seen = watcher is not None and key.sees(watcher.collection)
+    return JSONResponse({"watched": [watcher.as_dict()] if watcher is not None and seen else []})
+
+
+def watcher_of(request: Request) -> Watcher | None:
+    """What keeps folders in step here; None where 'rag serve' was started without --watch."""
+    return request.app.state.watcher  # type: ignore[no-any-return]
+
+
+def sync_now(request: Request) -> Job:
+    """Queue the work of the watched folders.
+
+    Raises:
+        Problem: no folder is watched, or the key may not write there.
+    """
+    key, watcher = require(request, "write"), watcher_of(request)
+    _check_origin(request)
+    if watcher is None or not key.sees(watcher.collection):
+        raise Problem("not_found", "no folder is watched", "start 'rag serve --watch FOLDER'")
+    service_of(request).check_ready()
+    return watcher.sync()
 
 
 @router.post("/feedback")
@@ -213,7 +248,8 @@ async def jobs(request: Request) -> JSONResponse:
 @router.get("/jobs/{job}")
 async def one_job(request: Request, job: str) -> JSONResponse:
     """State, counts and files of a job."""
-    return JSONResponse(_seen(request, job).as_dict())
+    owner = key_of(request).name == OWNER.name
+    return JSONResponse(_plain(_seen(request, job).as_dict(paths=owner)))
 
 
 @router.delete("/jobs/{job}")
@@ -265,7 +301,7 @@ def job_suffix() -> str:
 
 def _check_origin(request: Request) -> None:
     """A browser's cookie is sent by other sites' pages too: what changes something must come from our own."""
-    if "authorization" in request.headers or key_of(request).name == "owner":
+    if "authorization" in request.headers or key_of(request).name == OWNER.name:
         return
     if "cookie" in request.headers and not same_origin(dict(request.headers)):
         raise Problem("forbidden", "this request came from another site's page", "use the server's own page")

@@ -225,7 +225,18 @@ async def upload_page(request: Request) -> Response:
         return login_page(request)
     names = await _collections(service, key)
     jobs = [job.as_dict() for job in request.app.state.jobs.all() if key.sees(job.collection)]
-    return page(request, "upload.html", names=names, jobs=jobs, may_write=key.may("write"))
+    watcher = request.app.state.watcher
+    watched = watcher.as_dict() if watcher is not None and key.sees(watcher.collection) else None
+    return page(request, "upload.html", names=names, jobs=jobs, may_write=key.may("write"), watched=watched)
+
+
+@router.post("/sync")
+async def sync_post(request: Request) -> Response:
+    """The watched folders brought in step, by a button."""
+    from rag.serve.api.routes import sync_now
+
+    sync_now(request)
+    return RedirectResponse("/upload", 303)
 
 
 @router.post("/upload")

@@ -171,3 +171,39 @@ def test_upload_search_and_delete_while_serving(own: TestClient) -> None:
     assert refused.status_code == 400 and "format" in refused.json()["error"]["message"]
     foreign = own.post("/api/v1/collections/notes/documents", files=files, headers={"origin": "https://evil.example"})
     assert foreign.status_code == 403
+
+
+def test_a_watched_folder_is_kept_in_step(library: Library, tmp_path: Path) -> None:
+    """Changed, moved and deleted files are taken up into a collection that need not exist before."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for name, text in {"a.md": "The kettle is blue.", "b.md": "The cup is red.", "c.md": "The pot is old."}.items():
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    settings = settings_at(tmp_path / "store").model_copy(update={"collection": "kitchen"})
+    assert library.encoder is not None
+    made = Library(settings, encoder=library.encoder.inner)
+    made.load()
+    app = build_app(settings, library=made, keys=KeyRing(tmp_path / "keys.toml"), load=False, watch=[folder])
+    watcher = app.state.watcher
+    with TestClient(app, base_url="http://127.0.0.1:8321") as client:
+        watcher.stop()  # the test looks for itself
+        app.state.service.state = "ready"
+        assert watcher.look() is None  # one look is not enough: files may be being written
+        finished(client, watcher.look().id)
+        assert watcher.look() is None
+        (folder / "a.md").write_text("The kettle is green now.\n", encoding="utf-8")
+        (folder / "b.md").rename(folder / "renamed.md")
+        (folder / "c.md").unlink()
+        assert watcher.look() is None
+        done = finished(client, watcher.look().id)
+        rows = client.get("/api/v1/collections/kitchen/documents").json()["documents"]
+        assert sorted(Path(row["name"]).name for row in rows) == ["a.md", "renamed.md"], done
+        found = client.post("/api/v1/search", json={"question": "kettle", "collection": "kitchen"}).json()
+        assert "green" in found["passages"][0]["text"]
+        for name in ("a.md", "renamed.md"):
+            (folder / name).unlink()
+        assert client.post("/sync", headers={"origin": "https://evil.example"}).status_code == 403
+        assert client.post("/sync", follow_redirects=False).status_code == 303
+        assert finished(client, watcher.job.id)["state"] == "failed"  # a disk that is not mounted removes nothing
+        assert client.get("/api/v1/collections/kitchen/documents").json()["total"] == 2
+        assert "kitchen" in client.get("/upload").text and client.get("/api/v1/sync").json()["watched"]

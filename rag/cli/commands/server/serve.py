@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -14,6 +15,7 @@ EPILOG = """\b
 Examples:
   rag serve
   rag serve --port 9000 --collection handbook
+  rag serve --collection handbook --watch handbook/
   rag serve --check dify
 """
 
@@ -26,8 +28,15 @@ Examples:
     type=click.Choice(["dify"]),
     help="Ask the running server what this client would ask, and print a line a case.",
 )
+@click.option(
+    "--watch",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="A folder to keep in step with the collection while serving; repeatable.",
+)
 @shared_options
-def command(shared: Shared, check: str | None) -> None:
+def command(shared: Shared, check: str | None, watch: tuple[Path, ...]) -> None:
     """Serve the store: a web page, Dify's external knowledge, an OpenAI-compatible API and MCP.
 
     Listens on this machine only, unless --host says otherwise and a key was made ('rag key new').
@@ -64,4 +73,4 @@ def command(shared: Shared, check: str | None) -> None:
             words("MCP is off: pip install 'ragwright[mcp]' turns it on")
         words("loading the models; stop with Ctrl-C")
 
-    sys.exit(run_server(shared.settings, on_start=started))
+    sys.exit(run_server(shared.settings, on_start=started, watch=watch))
