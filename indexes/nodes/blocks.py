@@ -14,7 +14,7 @@ from llama_index.core.schema import Document
 
 from indexes.nodes.tables import is_rule
 from indexes.readers.outline import Section, outline_of
-from indexes.text.headings import heading_of
+from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 
 ATOMIC = frozenset(("table", "image", "code"))
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
@@ -25,7 +25,10 @@ _TABLE_CLOSE = re.compile(r"</table\s*>", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Block:
-    """``text[start:end]`` without white space at the ends; ``level`` (1 outermost) and ``title`` are a heading's."""
+    """``text[start:end]`` without white space at the ends; ``level`` (1 outermost) and ``title`` are a heading's.
+
+    A paragraph that begins with an article of a law (第三条 甲方应当付款) has them too: text, and a place in the tree.
+    """
 
     start: int
     end: int
@@ -71,7 +74,7 @@ def tree_of(blocks: list[Block]) -> Node:
     root = Node()
     stack = [root]
     for block in blocks:
-        if block.kind == "heading":
+        if block.level:
             while len(stack) > 1 and stack[-1].level >= block.level:
                 stack.pop()
             node = Node(block.level, (*stack[-1].path, block.title))
@@ -83,13 +86,21 @@ def tree_of(blocks: list[Block]) -> Node:
 
 def _of_section(text: str, section: Section, headings: bool) -> Iterator[Block]:
     if section.kind == "text":
-        yield from _lines(text, section.start, section.end, headings=headings)
+        found = list(_lines(text, section.start, section.end, headings=headings))
+        if found and not headings and section.heading and _article_at(text, found[0]) == section.heading[-1]:
+            found[0].level, found[0].title = len(section.heading), section.heading[-1]
+        yield from found
         return
     start, end = _trimmed(text, section.start, section.end)
     if start < end:
         level = max(len(section.heading), 1) if section.kind == "heading" else 0
         title = section.heading[-1] if section.heading else text[start:end]
         yield Block(start, end, section.kind, level, title if level else "")
+
+
+def _article_at(text: str, block: Block) -> str | None:
+    """The article that a paragraph begins, see ``headings.article_of``."""
+    return article_of(text[block.start : min(_line_end(text, block.start, block.end), block.start + 80)])
 
 
 def _lines(text: str, start: int, end: int, *, headings: bool) -> Iterator[Block]:
@@ -103,14 +114,17 @@ def _lines(text: str, start: int, end: int, *, headings: bool) -> Iterator[Block
         if open_from >= 0:
             first, last = _trimmed(text, open_from, stop)
             if first < last:
-                yield Block(first, last)
+                block = Block(first, last)
+                if headings and (article := _article_at(text, block)):
+                    block.level, block.title = ARTICLE_LEVEL, f"chinese\n{article}"
+                yield block
             open_from = -1
 
     while at < end:
         stop = _line_end(text, at, end)
         line = text[at:stop]
         found = _block_at(text, at, stop, end, line, headings, unclosed)
-        if found is not None or not line.strip():
+        if found is not None or not line.strip() or (headings and article_of(line)):
             yield from paragraph(at)
         if found is not None:
             yield found
@@ -163,7 +177,7 @@ def _ranked(blocks: list[Block]) -> list[Block]:
     """Levels across forms: the form that comes first in the document is the outer one, whatever its own levels."""
     order: dict[str, int] = {}
     for block in blocks:
-        if block.kind == "heading" and "\n" in block.title:
+        if block.level and "\n" in block.title:
             form, _, block.title = block.title.partition("\n")
             block.level += 10 * order.setdefault(form, len(order))
     return blocks

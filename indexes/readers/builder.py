@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
 from indexes.readers.inline import plain
 from indexes.readers.outline import Section
 from indexes.text.characters import CJK, visible
+from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 
 _WITH_QUOTES = f"{CJK}\u2018-\u201d"
 _CJK_CHAR = re.compile(f"[{_WITH_QUOTES}]")
 _CJK_BREAK = re.compile(f"(?<=[{_WITH_QUOTES}])[ \t]*+[\r\n]\\s*+(?=[{_WITH_QUOTES}])")
 _LINK_BREAKERS = re.compile(r"[\s()<>|]")
+_TYPED = 20  # added to the level of a heading that stands in the text only: below every heading of the format itself
 _SPACES = re.compile(r"[^\S\n]+")
 
 
@@ -55,8 +58,23 @@ class OutlineBuilder:
             self._add(title, "heading", page)
 
     def paragraph(self, text: str, page: int | None = None, *, glue: str = "\n\n") -> None:
-        """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page)."""
-        self._add(text.strip(), "text", page, glue)
+        """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page).
+
+        A chapter or article of a law alone in its paragraph (第三章 总则, 第五条) is a heading, whatever the format says
+        of it. An article with text behind it becomes part of the heading path, and begins the text of that section.
+        """
+        text = text.strip()
+        if text[:1] != "第" and "\n第" not in text:
+            self._add(text, "text", page, glue)
+            return
+        found = heading_of(text) if "\n" not in text else None
+        if found is not None and found.form == "chinese":
+            self.heading(_TYPED + found.level, text, page)
+            return
+        for number, part in enumerate(_by_article(text)):
+            if article := article_of(part):
+                self.enter(_TYPED + ARTICLE_LEVEL, article)
+            self._add(part, "text", page, "\n" if number else glue)
 
     def table(
         self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", told: bool = False
@@ -112,6 +130,13 @@ class OutlineBuilder:
             self._sections[-1] = replace(last, end=end)
         if not joins:
             self._sections.append(Section(start, self._length, heading, page, kind, self.place, caption))
+
+
+def _by_article(text: str) -> Iterator[str]:
+    """The text in parts, each from an article's number to the next."""
+    lines = text.split("\n")
+    starts = [0, *(number for number, line in enumerate(lines) if number and article_of(line)), len(lines)]
+    return ("\n".join(lines[start:stop]) for start, stop in pairwise(starts))
 
 
 def collapse(text: str) -> str:

@@ -20,6 +20,13 @@ _ARTICLE = re.compile(
     rf"[ \t　]*第[ 　]?{_SPACED}[ 　]?条(?:之{_NUMERAL})?[ 　]*"
     r"(?:[（(【〔][^（()）【】〔〕]{1,30}[）)】〕])?[ \t　]*$"
 )
+# An article whose text stands behind it: 第三条 甲方应当付款, 第三条【付款】甲方应当付款, 第三条甲方应当付款.
+_ARTICLE_START = re.compile(
+    rf"[ \t　]*(第[ 　]?{_SPACED}[ 　]?条(?:[ 　]?之[ 　]?{_NUMERAL})?"
+    r"(?:[ \t　]*[（(【〔][^（()）【】〔〕\n]{1,30}[）)】〕])?)([ \t　:：.．]*)([^\s])"
+)
+_REFERS = "的是第所至中和及与或、，。；！？,;款项规等内外以"  # 第三条的规定, 第三条、第四条 speak of an article
+_COUNTS = "路线河鱼街狗龙命腿船裤裙被绳蛇铁轨道消新信评建意理原产主"  # 第三条路: here 条 counts things
 _CHINESE_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "部分": 1, "章": 2, "回": 2, "节": 3}
 _GOES_ON = {  # 第一节课, 第二回合, 第三部电影 are words of a sentence
     "节": "课目日点约制省气", "回": "合来答到家应去", "部": "分门队电手小作长影戏", "集": "团合中成体", "卷": "入起积",
@@ -46,6 +53,23 @@ class Heading:
     form: str
     level: int
     title: str
+
+
+ARTICLE_LEVEL = 4
+
+
+def article_of(line: str) -> str | None:
+    """The article of a law or contract that begins this line and has text behind it on the line: its number and name.
+
+    >>> article_of("第 三 条　甲方应当付款。"), article_of("第八条之一【不可抗力】双方均不负责。"), article_of("第二条乙方交货。")
+    ('第三条', '第八条之一【不可抗力】', '第二条')
+    >>> article_of("第三条的规定适用于本条。"), article_of("第三条路通向河边。"), article_of("第三条")
+    (None, None, None)
+    """
+    match = _ARTICLE_START.match(line)
+    if match is None or (not match.group(2) and match.group(1)[-1] in "条之" and match.group(3) in _REFERS + _COUNTS):
+        return None
+    return "".join(match.group(1).split())
 
 
 def heading_of(line: str) -> Heading | None:

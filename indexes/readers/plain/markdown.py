@@ -19,8 +19,11 @@ from indexes.readers.front_matter import split_front_matter
 from indexes.readers.inline import lowered, raised
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html import add_html
+from indexes.text.headings import article_of
 
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_NO_BLANK = re.compile(r"([ ]{0,3}(?:#{2,6}(?=[^\s#!])|#(?=[\d\u4e00-\u9fff][^#\n]{0,80}$)))")
 _INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
 _DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
 _IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
@@ -44,9 +47,24 @@ def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | 
     tokens = (
         MarkdownIt("commonmark", {"maxNesting": 100})
         .enable(["table", "strikethrough"])
-        .parse(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text)))
+        .parse(_with_blanks(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text))))
     )
     return _Walk(builder, file).run(tokens)
+
+
+def _with_blanks(text: str) -> str:
+    """Headings without the blank that the standard wants (##3.5, ##安装), with it; #话题# and #tag stay words."""
+    if "#" not in text:
+        return text
+    fence = ""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if mark and (not fence or (mark.group(1)[0] == fence[0] and len(mark.group(1)) >= len(fence))):
+            fence = "" if fence else mark.group(1)
+        elif not fence and _NO_BLANK.match(line):
+            lines[number] = _NO_BLANK.sub(r"\1 ", line)
+    return "\n".join(lines)
 
 
 class _Walk:
@@ -128,6 +146,9 @@ def inline_text(token: Token, file: SourceFile) -> str:
         if child.type == "softbreak":
             joins = True
             continue
+        if joins and parts and article_of(child.content):  # a line of its own, however the paragraph is wrapped
+            parts.append("\n")
+            joins = False
         if child.type in ("s_open", "s_close"):
             name, closes = "s", child.type == "s_close"
         elif child.type == "html_inline" and (tag := _INLINE_TAG.match(child.content)):

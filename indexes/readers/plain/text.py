@@ -14,7 +14,7 @@ from indexes.readers.builder import Extract
 from indexes.readers.decode import decode
 from indexes.readers.outline import Section
 from indexes.readers.source_file import SourceFile
-from indexes.text.headings import heading_of
+from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 from indexes.text.invisible import without_invisible
 
 _MAYBE_HEADING = re.compile(r"^[ \t　]*+((?:第|[1-9]\d{0,2}[.．]\d)[^\r\n]{0,80})\r?$", re.MULTILINE)
@@ -24,6 +24,8 @@ _CHAPTER_EN = re.compile(
     re.MULTILINE,
 )
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
+_ARTICLE = re.compile(r"^[ \t　]*+第[^\r\n]{2,60}", re.MULTILINE)
+_MARKDOWN = re.compile(r"^(#{1,6})(?:[ \t]+|(?=(\d|[\u4e00-\u9fff])))[^#\r\n]{1,80}$", re.MULTILINE)
 _LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
 _BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters and articles
 Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
@@ -49,6 +51,14 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
         heading = heading_of(title)
         if heading is not None and title[-1] != "”":
             found.append((match.start(1), match.end(1), _BELOW[heading.form] + heading.level, title))
+    for match in _ARTICLE.finditer(text, start):
+        article = article_of(match.group())
+        if article and _begins(text, match.start()):
+            found.append((match.start(), match.start(), ARTICLE_LEVEL, article))
+    for match in _MARKDOWN.finditer(text, start):
+        heading = heading_of(match.group())
+        if heading is not None and _stands(text, match):
+            found.append((match.start(), match.end(), heading.level, heading.title))
     for match in _CHAPTER_EN.finditer(text, start):
         # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
         alone = (
@@ -59,6 +69,25 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
         if alone and title[-1] not in ",;!?":
             found.append((match.start(1), match.end(1), _LEVELS[match.group(2).lower()], title))
     return sorted(found)
+
+
+def _begins(text: str, at: int) -> bool:
+    """Whether the line at ``at`` begins something: behind a blank line, a heading, or a line that ends as a sentence."""
+    before = text[max(0, at - 120) : at].rstrip(" \t　\r")
+    above = before.removesuffix("\n").rstrip(" \t　\r")
+    if not above or above.endswith("\n") or above[-1] in "。；：！？.;:!?）)】”」":
+        return True
+    return heading_of(above.rpartition("\n")[2]) is not None
+
+
+def _stands(text: str, line: re.Match[str]) -> bool:
+    """Whether a line with # is a heading of plain text: behind a blank line, and either before one, or with its number or
+    words close behind the marks (##3.5, ##安装), which no comment has."""
+    above = text[max(0, line.start() - 80) : line.start()].replace("\r", "").rstrip(" \t")
+    if above and above != "\n" and not above.endswith("\n\n"):
+        return False
+    below = text[line.end() : line.end() + 80].replace("\r", "").split("\n", 2)
+    return line.group(2) is not None or len(below) < 2 or not below[1].strip()
 
 
 def _underlined(text: str) -> Iterator[Mark]:
@@ -89,7 +118,8 @@ def sections_of(length: int, marks: list[Mark]) -> list[Section]:
             levels.pop()
         levels.append((level, " ".join(title.split())))
         heading = tuple(name for _, name in levels)
-        sections.append(Section(start, end, heading, kind="heading"))
+        if end > start:  # an article's number is text: it begins the section
+            sections.append(Section(start, end, heading, kind="heading"))
         at = end
     if at < length or not sections:
         sections.append(Section(at, length, heading))

@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 import indexes.text.headings
-from indexes.text.headings import heading_of
+from indexes.text.headings import Heading, article_of, heading_of
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,23 @@ def test_no_headings(line: str) -> None:
 
 def test_the_examples_of_the_docstring() -> None:
     assert doctest.testmod(indexes.text.headings).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "article"),
+    [
+        ("第一条 甲方应当付款", "第一条"),
+        ("　第 十 二 条　乙方（下称受托方）应当交货。", "第十二条"),
+        ("第二条乙方每月交货。", "第二条"),
+        ("第八条之一【不可抗力】双方均不负责。", "第八条之一【不可抗力】"),
+        ("第5条：费用由甲方承担。", "第5条"),
+        ("第三条", None),
+        ("第三条的规定适用于附件。", None),
+        ("第三条、第四条另有约定的除外。", None),
+        ("第三条规定的期限为十天。", None),
+        ("第三条路通向河边。", None),
+        ("依照第三条 付款", None),
+    ],
+)
+def test_an_article_with_text_behind_it(line: str, article: str | None) -> None:
+    assert article_of(line) == article
