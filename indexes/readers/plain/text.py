@@ -72,7 +72,7 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
 
 
 def _begins(text: str, at: int) -> bool:
-    """Whether the line at ``at`` begins something: behind a blank line, a heading, or a line that ends as a sentence."""
+    """Whether the line at ``at`` begins something: behind a blank line, a heading, or the end of a sentence."""
     before = text[max(0, at - 120) : at].rstrip(" \t　\r")
     above = before.removesuffix("\n").rstrip(" \t　\r")
     if not above or above.endswith("\n") or above[-1] in "。；：！？.;:!?）)】”」":
@@ -81,8 +81,9 @@ def _begins(text: str, at: int) -> bool:
 
 
 def _stands(text: str, line: re.Match[str]) -> bool:
-    """Whether a line with # is a heading of plain text: behind a blank line, and either before one, or with its number or
-    words close behind the marks (##3.5, ##安装), which no comment has."""
+    """Whether a line with # is a heading of plain text: behind a blank line, and either before another one or with its
+    number or Chinese words close behind the marks (##3.5, ##安装), which no comment has.
+    """
     above = text[max(0, line.start() - 80) : line.start()].replace("\r", "").rstrip(" \t")
     if above and above != "\n" and not above.endswith("\n\n"):
         return False

@@ -1,4 +1,4 @@
-"""Chapters and articles of laws and contracts, in every format: headings where they stand alone, else part of the path."""
+"""Chapters and articles of laws and contracts in every format: headings where they stand alone, else in the path."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def test_parents_and_children_follow_articles(tmp_path: Path, suffix: str) -> No
 def test_marks_without_a_blank_and_mixed_numbering(tmp_path: Path) -> None:
     path = tmp_path / "manual.md"
     path.write_text(
-        "# 手册\n\n##3.5 附则\n\n第一条 按表收费。\n\n###安装\n\n先关水阀。\n\n#话题# 与 #tag 不是标题。\n\n```\n##3.6 代码\n```\n"
+        "# 手册\n\n##3.5 附则\n\n第一条 按表收费。\n\n###安装\n\n先关水阀。\n\n#话题# 与 #tag 不是标题。\n\n"
+        "```\n##3.6 代码\n```\n"
     )
     (document,) = read_file(path)
     nodes = SentenceWindowNodeParser.from_defaults().get_nodes_from_documents([document])
@@ -78,7 +79,9 @@ def test_marks_without_a_blank_and_mixed_numbering(tmp_path: Path) -> None:
 
 def test_marks_in_plain_text(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
-    path.write_text("# Boats\n\nThe ferry is red.\n\n##2.1 时刻\n八点开船。\n\nset x\n# a comment\nset y\n\n# one more\nset z\n")
+    path.write_text(
+        "# Boats\n\nThe ferry is red.\n\n##2.1 时刻\n八点开船。\n\nset x\n# a comment\nset y\n\n# one more\nset z\n"
+    )
     (document,) = read_file(path)
     nodes = SentenceWindowNodeParser.from_defaults().get_nodes_from_documents([document])
     paths = {node.text: node.metadata.get("heading") for node in nodes}
