@@ -61,7 +61,8 @@ class OutlineBuilder:
         """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page).
 
         A chapter or article of a law alone in its paragraph (第三章 总则, 第五条) is a heading, whatever the format
-        says of it. An article with text behind it becomes part of the heading path, and begins the text of that section.
+        says of it. An article with text behind it becomes part of the heading path, and begins the text of that
+        section.
         """
         text = text.strip()
         if text[:1] != "第" and "\n第" not in text:

@@ -61,8 +61,8 @@ ARTICLE_LEVEL = 4
 def article_of(line: str) -> str | None:
     """The article of a law or contract that begins this line and has text behind it on the line: its number and name.
 
-    >>> article_of("第 三 条　甲方应当付款。"), article_of("第八条【不可抗力】双方均不负责。"), article_of("第二条乙方交货。")
-    ('第三条', '第八条【不可抗力】', '第二条')
+    >>> article_of("第 三 条　甲方应当付款。"), article_of("第八条【利息】年息三厘。"), article_of("第二条乙方交货。")
+    ('第三条', '第八条【利息】', '第二条')
     >>> article_of("第三条的规定适用于本条。"), article_of("第三条路通向河边。"), article_of("第三条")
     (None, None, None)
     """

@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 import indexes.text.headings
-from indexes.text.headings import Heading, article_of, heading_of
+from indexes.text.headings import article_of, heading_of
 
 
 @pytest.mark.parametrize(
