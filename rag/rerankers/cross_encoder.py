@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
+from numpy.typing import NDArray
 
 from indexes.encoders.batching import token_batches
 from indexes.encoders.probe import check_vocabulary, refuse_code
@@ -56,11 +57,23 @@ class CrossEncoder(Reranker):
         return fingerprint_of(self._weights or self.model, self._network.dtype, self.max_tokens)
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
-        if not texts:
-            return empty_scores()
+        return self.score_many([(query, texts)])[0]
+
+    def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]:
+        """``score`` of several questions, whose pairs go through the model in the same batches."""
+        made = [self._pairs(query, texts) if texts else ([], ()) for query, texts in questions]
+        raw = self._logits([pair for pairs, _ in made for pair in pairs])
+        found, start = [], 0
+        for (_, texts), (pairs, truncated) in zip(questions, made, strict=True):
+            own = raw[start : start + len(pairs)]
+            start += len(pairs)
+            scores = RerankScores(own, sigmoid(own), truncated) if texts else empty_scores()
+            found.append(check_scores(scores, len(texts), self.model))
+        return found
+
+    def _logits(self, pairs: Sequence[dict[str, list[int]]]) -> NDArray[np.float32]:
         import torch
 
-        pairs, truncated = self._pairs(query, texts)
         raw = np.empty(len(pairs), np.float32)
         device = self._network.device
         try:
@@ -76,7 +89,7 @@ class CrossEncoder(Reranker):
                 f"the reranker '{self.model}' ran out of memory on {device} with {self.batch_tokens} tokens a batch",
                 remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
             ) from exc
-        return check_scores(RerankScores(raw, sigmoid(raw), truncated), len(texts), self.model)
+        return raw
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
         """The token ids of each pair, and which of them lost the end of their text.

@@ -21,6 +21,7 @@ from indexes.store.collection import Collection
 from indexes.store.generations import Generations, base_names
 from rag.llms import build_llm
 from rag.rerankers import build_reranker
+from rag.serve.pools.batched_reranker import BatchedReranker
 from rag.serve.pools.batcher import BatchedEncoder
 from rag.settings import Settings
 
@@ -65,6 +66,8 @@ class Library:
         if self.reranker is None and self.settings.rerank.provider != "none":
             with self._timed("reranker"):
                 self.reranker = build_reranker(self.settings.rerank)
+        if hasattr(self.reranker, "score_many"):
+            self.reranker = BatchedReranker(self.reranker)
         if self.llm is None and self.settings.llm.provider != "none":
             with self._timed("llm"):
                 self.llm = build_llm(self.settings.llm)
@@ -129,6 +132,8 @@ class Library:
             self._open.clear()
             if self.encoder is not None:
                 self.encoder.close()
+            if isinstance(self.reranker, BatchedReranker):
+                self.reranker.close()
             if self._owns_client:
                 self.engine.client.close()
 

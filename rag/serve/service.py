@@ -23,6 +23,7 @@ from rag.retrieval.windows import merge_windows
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
+from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FairPool
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
@@ -33,6 +34,7 @@ from rag.settings import Settings
 
 SEARCH_THREADS = {"embedded": 4, "server": 16}  # they encode together; the embedded engine serialises its own calls
 SEARCH_QUEUE = 64
+RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
 RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
@@ -80,7 +82,7 @@ class Service:
         self.search_pool = FairPool(
             "search", SEARCH_THREADS["embedded" if embedded else "server"], SEARCH_QUEUE, self._waited
         )
-        self.rerank_pool = FairPool("rerank", 1, RERANK_QUEUE, self._waited)
+        self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
         self.model_pool = FairPool("llm", model_slots(self.settings), MODEL_QUEUE, self._waited)
         self.shared = SharedResults()
         library.on_change(lambda _: self.shared.forget())
@@ -323,6 +325,7 @@ class Service:
             filters=question.filters,
             **question.options(),
         )
+        engine.steps.prompts.instructions = question.instructions
         if question.history:
             history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
             return RagChatEngine(engine).stream(question.text, chat_history=history)

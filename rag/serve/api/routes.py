@@ -20,7 +20,7 @@ from rag.serve.incoming import json_body, key_of, require, service_of, until_dis
 from rag.serve.jobs import Job, Jobs, clean_name
 from rag.serve.keys import OWNER, Key, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
-from rag.serve.openai.sources import public_citation, source_of
+from rag.serve.openai.sources import public_citation, source_of, told_besides
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
 from rag.serve.watch import Watcher
@@ -359,6 +359,7 @@ def answer_body(request: Request, question: Question, response: Any) -> dict[str
         "sentences": list(metadata.get("sentences") or []),
         "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
         "request_id": getattr(request.state, "request_id", None),
+        **told_besides(metadata),
     }
     if question.trace:
         body["trace"] = public_trace(metadata.get("trace") or {})

@@ -43,6 +43,9 @@ def ask_text(body: Mapping[str, Any]) -> str:
     if citations:
         lines.append("Sources:")
         lines += [f"[{c['number']}] {place_of(c)} · id {c.get('sentence_id')}\n    “{c['text']}”" for c in citations]
+    if nearest := body.get("nearest"):
+        lines.append("The nearest passages:")
+        lines += [f"- {place_of(row)}: {row['text']}" for row in nearest]
     return limited("\n".join([*lines, *_notes(body)]))
 
 

@@ -24,6 +24,7 @@ from rag.serve.openai.sources import (
     public_citation,
     source_of,
     sources_text,
+    told_besides,
     url_citations,
 )
 from rag.serve.requests import Question
@@ -32,6 +33,7 @@ from rag.serve.service import Service
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 KEEP_ALIVE = 10.0  # seconds between comment lines while nothing else is sent
+SYSTEM_CHARS = 4000  # of a client's system message: the passages need the context
 NO_MODEL = "no language model is configured, so the passages themselves are the answer"
 
 
@@ -81,6 +83,10 @@ class Head:
 
 
 async def _question(service: Service, chat: ChatRequest) -> Question:
+    system, most = chat.system, min(SYSTEM_CHARS, service.settings.llm.context_window // 3)
+    if len(system) > most:
+        system = system[:most]
+        chat.notes.append(f"the system message was cut to its first {most:,} characters")
     filters: Any = parse_filters(chat.filter_texts) if chat.filter_texts else None
     if chat.conditions.items:
         filters = await service.document_filter(chat.collection, chat.conditions.to_filter)
@@ -93,7 +99,7 @@ async def _question(service: Service, chat: ChatRequest) -> Question:
         rerank=chat.rerank,
         hyde=chat.hyde,
         history=chat.history,
-        instructions=chat.system,
+        instructions=system,
         model_options=chat.model_options,
         trace=chat.trace,
     )
@@ -198,6 +204,7 @@ def _details(request: Request, chat: ChatRequest, response: Any) -> dict[str, An
         "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
         "sentences": list(metadata.get("sentences") or []),
         "request_id": getattr(request.state, "request_id", None),
+        **told_besides(metadata),
     }
     if chat.trace:
         found["trace"] = public_trace(metadata.get("trace") or {})

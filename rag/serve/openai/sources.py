@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag.retrieval.candidate import Passage
@@ -55,6 +55,20 @@ def public_citation(citation: Any) -> dict[str, Any]:
     doc_id = str(row.get("doc_id") or row.get("source") or "")
     shown = {name: row[name] for name in CITATION_KEYS if row.get(name) is not None}
     return {**shown, "document_id": document_id(doc_id), "source": display_name(str(row.get("source") or doc_id))}
+
+
+def told_besides(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of itself beyond its text, where it does.
+
+    ``nearest``: the passages nearest to a question that the documents do not answer; ``rejected``: the sentences of
+    the language model that failed the check, where the documents' own sentences stand instead.
+    """
+    found: dict[str, Any] = {}
+    if nearest := metadata.get("nearest"):
+        found["nearest"] = [{**row, "source": display_name(str(row.get("source") or ""))} for row in nearest]
+    if rejected := metadata.get("rejected"):
+        found["rejected"] = list(rejected)
+    return found
 
 
 FIELDS = (*CITATION_KEYS, "doc_id", "source")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from rag.serve.api import documents as docs
@@ -203,18 +203,42 @@ async def document_page(request: Request, collection: str, document: str) -> Res
     wanted = request.query_params.get("from", "")
     start = int(wanted) if wanted.isdigit() else max(0, position - SENTENCES_A_PAGE // 4)
     rows = await asyncio.to_thread(docs.sentences_of, index, info.doc_id, start, start + SENTENCES_A_PAGE - 1)
+    download = service.settings.serve.downloads and await asyncio.to_thread(_original, index, document) is not None
     blocks = blocks_of([docs.sentence_row(row) for row in rows], marked)
     return page(
         request,
         "document.html",
         collection=collection,
         details=details,
+        download=download,
         blocks=blocks,
         start=start,
         step=SENTENCES_A_PAGE,
         gone=gone,
         quoted=request.query_params.get("text", "") if gone else "",
     )
+
+
+@router.get("/docs/{collection}/{document}/original")
+async def original(request: Request, collection: str, document: str) -> Response:
+    """The file that a document was read from, where ``serve.downloads`` is on; a browser saves it and shows nothing."""
+    key, service = await _key(request), service_of(request)
+    if key is None:
+        return login_page(request)
+    await asyncio.to_thread(service.check_collection, key, collection)
+    index = await asyncio.to_thread(service.library.index, collection)
+    file = await asyncio.to_thread(_original, index, document) if service.settings.serve.downloads else None
+    if file is None:
+        raise Problem("not_found", "there is no file to download for this document")
+    safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+    return FileResponse(file, filename=file.name, media_type="application/octet-stream", headers=safe)
+
+
+def _original(index: Any, document: str) -> Path | None:
+    """The file of a document as the manifest knows it; None for a member of an archive, and where it is gone."""
+    info = docs.find_document(index, document)
+    place = index.places().get(info.doc_id)
+    return Path(place) if place is not None and Path(place).is_file() else None
 
 
 @router.get("/upload")

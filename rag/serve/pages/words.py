@@ -50,6 +50,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "sparse": ("Sparse", "稀疏"),
     "fused": ("Fused", "融合"),
     "reranked": ("Reranked", "重排后"),
+    "nearest": ("The nearest passages", "最接近的段落"),
+    "rejected": ("What the model wrote, which failed the check", "模型的原回答（未通过核查）"),
     "nothing_found": ("Nothing was found.", "没有找到相关内容。"),
     "no_collection": (
         "There is no collection yet. Make one: rag ingest FOLDER",
@@ -58,6 +60,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "name": ("Name", "名称"),
     "sentences": ("Sentences", "句数"),
     "find_document": ("Find a document", "查找文档"),
+    "download": ("Original file", "原始文件"),
     "outline": ("Outline", "目录"),
     "earlier": ("Earlier", "上一页"),
     "later": ("Later", "下一页"),

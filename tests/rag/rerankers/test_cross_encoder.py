@@ -40,6 +40,14 @@ def test_scores_equal_flag_reranker(xlmr_folder: Path, question: str) -> None:
     assert ours.truncated == ()
 
 
+def test_several_questions_at_once_score_as_each_alone(xlmr_folder: Path) -> None:
+    reranker = load(xlmr_folder)
+    many = reranker.score_many([(QUESTIONS[0], PASSAGES), (QUESTIONS[1], []), (QUESTIONS[1], PASSAGES[:3])])
+    assert [len(scores) for scores in many] == [len(PASSAGES), 0, 3]
+    np.testing.assert_allclose(many[0].raw, reranker.score(QUESTIONS[0], PASSAGES).raw, atol=1e-4)
+    np.testing.assert_allclose(many[2].raw, reranker.score(QUESTIONS[1], PASSAGES[:3]).raw, atol=1e-4)
+
+
 def test_truncation_equals_flag_reranker(xlmr_folder: Path) -> None:
     """Passages over the limit lose their end; a question over three quarters of the limit loses its own."""
     reranker = load(xlmr_folder, max_tokens=48)

@@ -75,6 +75,34 @@ def test_pages_work_without_script_and_in_both_languages(serve: Callable[..., Te
     assert foreign.status_code == 403
 
 
+def test_the_original_file_is_offered_only_where_that_is_switched_on(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    rows = client.get("/api/v1/collections/handbook/documents", params={"name": "handbook"}).json()["documents"]
+    address = f"/docs/handbook/{rows[0]['id']}"
+    assert client.get(f"{address}/original").status_code == 404 and "/original" not in client.get(address).text
+    client = serve(downloads=True)
+    assert f"{address}/original" in client.get(address).text
+    file = client.get(f"{address}/original")
+    assert file.text.startswith("# Handbook") and "attachment" in file.headers["content-disposition"]
+    assert "sandbox" in file.headers["content-security-policy"]
+
+
+def test_what_an_answer_says_besides_its_text(serve: Callable[..., TestClient]) -> None:
+    """The nearest passages of an unanswered question, in the API, to OpenAI clients, to MCP and on the page."""
+    client = serve()
+    asked = {"question": "Which telescope photographed Saturn?", "collection": "handbook"}
+    found = client.post("/api/v1/ask", json=asked).json()
+    assert found["status"] == "not_found" and found["nearest"][0]["text"]
+    assert all("/" not in row["source"] for row in found["nearest"])
+    own = client.post(
+        "/v1/chat/completions",
+        json={"model": "handbook", "messages": [{"role": "user", "content": asked["question"]}]},
+    ).json()["ragwright"]
+    assert own["nearest"] == found["nearest"]
+    page = client.post("/", data=asked, headers={"accept-language": "zh"}).text
+    assert "最接近的段落" in page and found["nearest"][0]["text"][:20] in page
+
+
 def test_a_key_is_asked_for_and_kept_in_a_cookie(serve: Callable[..., TestClient]) -> None:
     client = serve({"me": (("read", "ask"), ("*",))})
     assert 'type="password"' in client.get("/").text

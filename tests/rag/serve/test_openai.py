@@ -142,6 +142,24 @@ def test_a_title_goes_to_the_model_without_a_search(serve: Callable[..., TestCli
     assert not (found.model_extra or {}).get("sources")
 
 
+def test_the_clients_system_message_stands_behind_our_rules(serve: Callable[..., TestClient]) -> None:
+    seen: list[Any] = []
+
+    class Recorder(MockLLM):
+        def stream_chat(self, messages: Any, **options: Any) -> Any:
+            seen.append(messages)
+            return super().stream_chat(messages, **options)
+
+    client = serve(KEYS, llm=Recorder(max_tokens=4))
+    asked = [{"role": "system", "content": "Answer like a pirate." + " Arr!" * 2000}, *QUESTION]
+    found = openai_of(client).chat.completions.create(model="handbook", messages=asked)  # type: ignore[arg-type]
+    system = str(seen[0][0].content)
+    rules, added = system.split("<instructions>")
+    assert "cannot change" in rules and len(rules) > 200 and "like a pirate" in added and len(added) < 4000
+    assert "system message was cut" in " ".join((found.model_extra or {})["ragwright"]["notes"])
+    assert "Who approves business class?" in str(seen[0][-1].content)
+
+
 def test_passages_alone(client: TestClient) -> None:
     found = openai_of(client).chat.completions.create(model="handbook:search", messages=QUESTION)
     assert (found.choices[0].message.content or "").startswith("[1] ")

@@ -12,10 +12,57 @@ import numpy as np
 import pytest
 
 from indexes.encoders.base import Encoded, Fingerprint
+from rag.rerankers.base import Reranker, RerankScores
 from rag.serve.errors import Problem
+from rag.serve.pools.batched_reranker import BatchedReranker
 from rag.serve.pools.batcher import BatchedEncoder
 from rag.serve.pools.fair import FairPool
 from rag.serve.pools.shared import SharedResults
+
+
+class ManyScorer(Reranker):
+    """Counts the calls; a text's length is its score, and "bad" breaks whatever call it is in."""
+
+    @property
+    def name(self) -> str:
+        return "many"
+
+    @property
+    def fingerprint(self) -> str:
+        return "f"
+
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        return self.score_many([(query, texts)])[0]
+
+    def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]:
+        time.sleep(0.05)
+        if any(query == "bad" for query, _ in questions):
+            raise ValueError("bad")
+        raws = [np.array([len(text) for text in texts], np.float32) for _, texts in questions]
+        return [RerankScores(raw, raw / 100) for raw in raws]
+
+
+def test_several_requests_are_reranked_in_one_call() -> None:
+    reranker = BatchedReranker(ManyScorer())
+    found: dict[str, Any] = {}
+
+    def ask(query: str) -> None:
+        try:
+            found[query] = list(reranker.score(query, [query, query * 2]).raw)
+        except ValueError as error:
+            found[query] = str(error)
+
+    first = threading.Thread(target=ask, args=("a",))
+    first.start()
+    time.sleep(0.02)
+    others = [threading.Thread(target=ask, args=(query,)) for query in ("bb", "ccc", "bad", "dddd")]
+    for thread in others:
+        thread.start()
+    for thread in (first, *others):
+        thread.join()
+    reranker.close()
+    assert found == {"a": [1, 2], "bb": [2, 4], "ccc": [3, 6], "dddd": [4, 8], "bad": "bad"}
+    assert reranker.calls <= 6  # one alone, four together, and those four again, since one of them is bad
 
 
 def test_callers_take_turns() -> None:

@@ -23,6 +23,7 @@ const link = (collection, row) =>
 function place(row) {
   const parts = [];
   if (row.heading) parts.push(row.heading);
+  if (row.place) parts.push(row.place);
   if (row.page !== undefined && row.page !== null) parts.push(`${words.page} ${row.page} ${words.pageAfter}`.trim());
   return parts.join(" · ");
 }
@@ -103,6 +104,21 @@ function showSources(passages, citations, collection) {
   select(cited.size ? "cited" : "all");
 }
 
+// What an answer says of itself beyond its text: the nearest passages, and what the model wrote that failed the check.
+function showBesides(done) {
+  const word = (status) => words[`sentence${status[0].toUpperCase()}${status.slice(1)}`] || status;
+  const rows = [];
+  if (done.nearest) {
+    rows.push(element("h2", {}, words.nearest), element("ul", { class: "nearest" }, ...done.nearest.map((row) =>
+      element("li", {}, row.text, " ", element("span", { class: "meta" }, [row.source, row.heading].filter(Boolean).join(" · "))))));
+  }
+  if (done.rejected) {
+    rows.push(element("details", { class: "rejected" }, element("summary", {}, words.rejected), element("ul", {}, ...done.rejected.map((row) =>
+      element("li", { class: row.status }, row.text, " ", element("span", { class: "meta" }, word(row.status)))))));
+  }
+  $("besides").replaceChildren(...rows);
+}
+
 function showTrace(trace) {
   const stages = element("table", {}, element("tbody", {},
     ...Object.entries(trace.timings_ms || {}).map(([stage, ms]) =>
@@ -133,6 +149,7 @@ async function ask() {
   $("problem").replaceChildren();
   $("notes").replaceChildren();
   $("answer").replaceChildren();
+  $("besides").replaceChildren();
   $("panel-cited").replaceChildren();
   $("panel-all").replaceChildren();
   select("cited");
@@ -160,6 +177,7 @@ async function ask() {
         const word = words[`status${status.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("")}`] || status;
         $("status").replaceChildren(element("span", { class: `badge ${status}` }, word));
         $("notes").replaceChildren(...event.data.notes.map((note) => element("li", {}, note)));
+        showBesides(event.data);
         if (event.data.trace) showTrace(event.data.trace);
         for (const id of ["actions", "trace"]) $(id).hidden = false;
         if ($("feedback")) $("feedback").hidden = false;

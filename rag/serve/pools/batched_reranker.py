@@ -1,0 +1,103 @@
+"""BatchedReranker: pairs of several requests go through the reranker together."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, cast
+
+from llama_index.core.bridge.pydantic import PrivateAttr
+
+from rag.rerankers.base import Reranker, RerankScores
+
+QUESTIONS = 4  # in one call of the model
+
+
+class ScoresMany(Protocol):
+    """A reranker that takes several questions at once."""
+
+    def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]: ...
+
+
+_Item = tuple[str, Sequence[str], "Future[RerankScores]"]
+
+
+class BatchedReranker(Reranker):
+    """A reranker whose ``score`` may be called by several threads: what waits goes through the model in one call.
+
+    It waits for nothing: the first question goes at once, and those that came meanwhile go together after it.
+
+    Args:
+        inner: the model; it must offer ``score_many``.
+    """
+
+    _inner: Any = PrivateAttr()
+    _queue: Any = PrivateAttr()
+    _thread: Any = PrivateAttr(default=None)
+    _lock: Any = PrivateAttr()
+    _calls: int = PrivateAttr(default=0)
+
+    def __init__(self, inner: Reranker) -> None:
+        super().__init__(top_n=inner.top_n, read=inner.read)
+        self._inner, self._queue, self._lock = inner, queue.Queue(), threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return str(self._inner.name)
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self._inner.fingerprint)
+
+    @property
+    def calls(self) -> int:
+        """How often the model ran."""
+        return self._calls
+
+    def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ragwright-rerank-model", daemon=True)
+                self._thread.start()
+        future: Future[RerankScores] = Future()
+        self._queue.put((query, list(texts), future))
+        return future.result()
+
+    def close(self) -> None:
+        """End the thread; what waits is still answered."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(timeout=10)
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            items: list[_Item] = [first]
+            ended = False
+            while len(items) < QUESTIONS and not self._queue.empty():
+                item = self._queue.get()
+                if item is None:
+                    ended = True
+                    break
+                items.append(item)
+            self._score(items)
+            if ended:
+                return
+
+    def _score(self, items: Sequence[_Item]) -> None:
+        self._calls += 1
+        try:
+            model = cast(ScoresMany, self._inner)
+            found = model.score_many([(query, texts) for query, texts, _ in items])
+        except BaseException as error:  # noqa: BLE001 - one bad question must not take the others down
+            if len(items) == 1:
+                items[0][2].set_exception(error)
+                return
+            for item in items:
+                self._score([item])
+            return
+        for (_, _, future), scores in zip(items, found, strict=True):
+            future.set_result(scores)
