@@ -32,7 +32,7 @@ MUST: dict[str, str] = {
 }
 PASSAGES = 5
 _NEGATE_EN = ((" must ", " must not "), (" may ", " may not "), (" can ", " cannot "), (" was ", " was not "),
-              (" is ", " is not "), (" are ", " are not "))  # fmt: skip
+              (" were ", " were not "),              (" is ", " is not "), (" are ", " are not "))  # fmt: skip
 _NEGATE_ZH = (
     ("必须", "不必"),
     ("可以", "不得"),
@@ -61,6 +61,7 @@ class CheckScores:
     """How often each class got its status.
 
     Args:
+        part: "held out" or "tuned on": whether the check was tuned on these documents.
         rows: (class, wanted status, how many, precision, recall).
         confusion: class -> status -> how many.
         decided_by: class -> what decided -> how many.
@@ -68,6 +69,8 @@ class CheckScores:
     """
 
     name: str
+    part: str = "tuned on"
+    sentences: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     confusion: dict[str, dict[str, int]] = field(default_factory=dict)
     decided_by: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -76,6 +79,8 @@ class CheckScores:
     def as_dict(self) -> dict[str, Any]:
         return {
             "set": self.name,
+            "part": self.part,
+            "sentences": self.sentences,
             "classes": self.rows,
             "confusion": self.confusion,
             "decided_by": self.decided_by,
@@ -83,9 +88,9 @@ class CheckScores:
         }
 
 
-def labelled(language: str) -> list[Labelled]:
+def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> list[Labelled]:
     """The answer sentences of one language, in a fixed order: seven for each fact."""
-    known = facts(language)
+    known = facts(language, held_out=held_out, latin=latin)
     documents = sorted({fact.document for fact in known})
     found = []
     for place, fact in enumerate(known):
@@ -135,9 +140,11 @@ def negated(text: str, language: str) -> str:
     raise SourceError(f"no rule negates {text!r}", remedy="give the sentence a verb that the rules know")
 
 
-def passages_of(documents: Sequence[int], language: str) -> list[Passage]:
+def passages_of(
+    documents: Sequence[int], language: str, *, held_out: bool = False, latin: bool = False
+) -> list[Passage]:
     """The documents as numbered passages, each with its three sentences."""
-    known = facts(language)
+    known = facts(language, held_out=held_out, latin=latin)
     found = []
     for number, document in enumerate(documents, start=1):
         records = [
@@ -152,22 +159,28 @@ def measure_check(
     language: str,
     *,
     across: bool = False,
+    held_out: bool = False,
     meaning: Meaning | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckScores:
     """Check every labelled sentence of ``language``; with ``across`` over passages in the other language.
 
-    Across languages an entity's other spelling cannot be told by words, so only true, wrong number, wrong passage,
-    negated and unsupported sentences are asked.
+    Args:
+        across: the reworded sentences are left out: across languages every sentence is in other words.
+        held_out: those documents that the check was not tuned on, else those that it was.
     """
     other = {"en": "zh", "zh": "en"}[language] if across else language
-    rows = labelled(language)
+    latin = across and not held_out  # the tuned documents name other people in each language
+    rows = labelled(language, held_out=held_out, latin=latin)
     if across:
-        rows = [row for row in rows if row.label not in ("wrong entity", "reworded")]
+        rows = [row for row in rows if row.label != "reworded"]
     results = []
-    scores = CheckScores(f"{language} over {other}" if across else language)
+    scores = CheckScores(
+        f"{language} over {other}" if across else language, "held out" if held_out else "tuned on", len(rows)
+    )
     for number, row in enumerate(rows, start=1):
-        answer = cite(f"{row.text} [{row.cited}]", passages_of(row.passages, other), meaning=meaning)
+        passages = passages_of(row.passages, other, held_out=held_out, latin=latin)
+        answer = cite(f"{row.text} [{row.cited}]", passages, meaning=meaning)
         status = answer.sentences[0].status if answer.sentences else "none"
         by = answer.sentences[0].decided_by if answer.sentences else "none"
         results.append((row, status, by))

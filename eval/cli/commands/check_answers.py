@@ -14,11 +14,13 @@ from rag.cli.options import Shared, shared_options
 @click.option("--wrong", is_flag=True, help="List the sentences that got another status.")
 @shared_options
 def command(shared: Shared, across: bool, wrong: bool) -> None:
-    """Check 252 made sentences of each language, whose right status is known, and print precision and recall.
+    """Check made sentences of each language, whose right status is known, and print precision and recall.
 
     The sentences are made by rules from true ones: another number, another entity, a negation, another passage's mark,
-    a sentence that no passage holds.
+    a sentence that no passage holds. 168 of each language are of documents that the check was not tuned on, 252 of
+    documents that it was.
     """
+
     from eval.answers.check_set import measure_check
     from rag.answer.check.meaning import Meaning
     from rag.cli.output import data, data_json, words
@@ -29,16 +31,22 @@ def command(shared: Shared, across: bool, wrong: bool) -> None:
 
         meaning = Meaning(build_encoder(shared.settings))
     results = []
-    for language in ("en", "zh"):
-        for crossed in (False, True) if across else (False,):
-            with ticker(f"{language}{' across' if crossed else ''}") as tick:
-                results.append(measure_check(language, across=crossed, meaning=meaning, progress=tick))
+    cases = [
+        (held, language, crossed) for held in (True, False) for crossed in (False, True) for language in ("en", "zh")
+    ]
+    for held, language, crossed in cases:
+        if crossed and not across:
+            continue
+        with ticker(f"{language}{' across' if crossed else ''}") as tick:
+            results.append(measure_check(language, across=crossed, held_out=held, meaning=meaning, progress=tick))
     if shared.json:
         data_json([scores.as_dict() for scores in results])
         return
-    names = ["set", "class", "status", "sentences", "precision", "recall"]
-    data(table(names, [[scores.name, *row.values()] for scores in results for row in scores.rows]))
+    names = ["part", "set", "class", "status", "sentences", "precision", "recall"]
+    lines = [[scores.part, scores.name, *row.values()] for scores in results for row in scores.rows]
+    data(table(names, lines))
     if wrong:
         for scores in results:
             for row in scores.wrong:
-                words(f"{scores.name}: {row['class']} -> {row['status']} ({row['decided_by']}): {row['text']}")
+                found = f"{row['class']} -> {row['status']} ({row['decided_by']}): {row['text']}"
+                words(f"{scores.name}, {scores.part}: {found}")

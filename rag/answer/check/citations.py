@@ -11,8 +11,9 @@ from indexes.nodes.record import SentenceRecord
 from rag.answer.check.lines import sentence_places
 from rag.answer.check.mark_forms import MarkForms
 from rag.answer.check.markers import Marker, MarkerScanner
+from rag.answer.check.outcome import Nearness, Status, Verdict
 from rag.answer.check.support import Claim, PassageSupport
-from rag.answer.check.verdict import Nearness, Status, Verdict, decide, prepare
+from rag.answer.check.verdict import decide, prepare
 from rag.answer.language import Language
 from rag.retrieval.candidate import Passage
 

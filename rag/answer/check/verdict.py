@@ -7,16 +7,13 @@ the words cannot decide (another language, other words), the encoder or the rera
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
-from rag.answer.check.meaning import FAR, NEAR
+from rag.answer.check.across import decide_across
+from rag.answer.check.outcome import Nearness, Status, Verdict
 from rag.answer.check.support import Claim, Finding, PassageSupport, Unit
 from rag.answer.language import detect_language
-from rag.answer.words.polarity import yes_or_no
-from rag.answer.words.terms import Evidence, share_held, terms_of
-
-Status = Literal["cited", "matched", "moved", "unverified", "unsupported", "contradicted"]
+from rag.answer.words.polarity import begins_with_yes_or_no, yes_or_no
+from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 
 THIN = 2.5  # weight of words: a claim that says less, and nothing of the question, is checked together with it
 ONE_WORD = 1.5
@@ -25,30 +22,6 @@ ABOUT = 0.5  # share of a claim's words: a sentence that holds it speaks of the 
 MOST = 0.6
 SHORT = 5  # words of an English claim: in a longer one a missing subject is one word of many
 HALF = 0.4  # share of a claim's terms: below it, without an encoder to ask, no passage speaks of the claim
-
-
-class Nearness(Protocol):
-    """How near a claim is to sentences in meaning: about 1 says the same, 0 is unrelated, None cannot tell."""
-
-    def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was decided about a claim.
-
-    Args:
-        numbers: the passages that bear it out; of a claim without one, empty (a cited one keeps what it cited).
-        decided_by: numbers, names, negation, words, question, encoder, or none.
-        support: share of its terms that its passage holds, 0 to 1.
-        unit: the passage sentence behind it, of the first of ``numbers``.
-    """
-
-    status: Status
-    numbers: tuple[int, ...]
-    decided_by: str
-    support: float
-    unit: Unit | None = None
 
 
 def prepare(text: str, question: str) -> Claim:
@@ -67,7 +40,8 @@ def prepare(text: str, question: str) -> Claim:
         weight <= ONE_WORD or (weight < THIN and not said and not any(term.strict for term in terms))
     )
     context = [term for term in asked if not own.holds(term)] if thin else []
-    return Claim(text, terms, context, question)
+    reasoned = bool(asked) and begins_with_yes_or_no(text)
+    return Claim(text, terms, context, question, asked=asked if reasoned else [])
 
 
 def decide(
@@ -82,7 +56,8 @@ def decide(
     if not passages:
         return Verdict("unsupported", (), "none", 0.0)
     findings = {number: support.find(claim) for number, support in passages.items()}
-    language = detect_language(claim.text if claim.yes is None else claim.question)
+    worded = claim.yes is None and (not claim.question or any(char.isalpha() for char in claim.text))
+    language = detect_language(claim.text if worded else claim.question)
     looked = [n for n in cited if n in findings] or list(findings)
     across = [n for n in looked if passages[n].language != language]
     holding = _holding(claim, findings, threshold)
@@ -94,8 +69,8 @@ def decide(
         best = max((findings[n] for n in cited if n in findings), key=lambda found: found.share)
         return Verdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
     if across and len(across) == len(looked):
-        verdict = _across(claim, cited, looked, passages, findings, meaning)
-        if verdict is not None and (verdict.status != "unsupported" or not holding):
+        verdict = decide_across(claim, cited, looked, passages, meaning)
+        if verdict.status != "unsupported" or not holding:
             return verdict
     if holding:
         found = findings[holding[0]]
@@ -151,40 +126,6 @@ def _together(
     return not missing and share_held(claim.terms, [*units, *places]) >= max(threshold, MOST)
 
 
-def _across(
-    claim: Claim,
-    cited: tuple[int, ...],
-    looked: Sequence[int],
-    passages: Mapping[int, PassageSupport],
-    findings: Mapping[int, Finding],
-    meaning: Nearness | None,
-) -> Verdict | None:
-    """A claim in another language than its passages: numbers by value, the rest by the encoder."""
-    stated = claim.stated
-    scored: list[tuple[float, int, Unit]] = []
-    for number in looked:
-        units = passages[number].units
-        near = meaning.nearness(stated, [unit.text for unit in units], across=True) if meaning else None
-        if near is None:
-            held = all(passages[number].holds(term) for term in claim.numbers)
-            if not held:
-                continue
-            return Verdict("unverified", cited or (), "none", 0.0, findings[number].unit if cited else None)
-        place = max(range(len(units)), key=near.__getitem__)
-        scored.append((near[place], number, units[place]))
-    if not scored:
-        return Verdict("contradicted" if claim.numbers else "unsupported", cited, "numbers", 0.0)
-    near_best, number, unit = max(scored, key=lambda row: row[0])
-    support = round(min(1.0, max(0.0, near_best)), 4)
-    if near_best < FAR:
-        return Verdict("unsupported", cited, "encoder", support, unit if cited else None)
-    if any(not unit.evidence.holds(term) for term in claim.numbers):
-        return Verdict("contradicted", cited, "numbers", support, unit if cited else None)
-    if near_best >= NEAR and claim.yes is None:
-        return Verdict("cited" if cited else "matched", cited or (number,), "encoder", support, unit)
-    return Verdict("unverified", cited, "encoder", support, unit if cited else None)
-
-
 def _fail(
     claim: Claim,
     cited: tuple[int, ...],
@@ -213,12 +154,19 @@ def _fail(
         if claim.context:
             about = same_matter
         return Verdict("contradicted" if about else "unsupported", cited, "names", support, unit)
+    reasoned = bool(claim.asked) and _speaks_of(claim.asked, passages)
+    if same_matter and closest.negated and (closest.rival or (reasoned and closest.words < ABOUT)):
+        # "Less is not paid" beside "more is paid", or a no whose reason the passage gives in other words.
+        return Verdict("unverified", cited, "question" if reasoned else "words", support, unit)
     if same_matter and closest.negated:
         return Verdict("contradicted", cited, "negation", support, unit)
     if same_matter and closest.rival:
         return Verdict("contradicted", cited, "words", support, unit)
     if claim.yes is not None:
         return Verdict("unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit)
+    if reasoned:
+        # "No, because short rides do not qualify.": a conclusion from the passage, in words that it need not have.
+        return Verdict("unverified", cited, "question", support, unit)
     near = _near(claim, [*dict.fromkeys([own.number, closest.number])], passages, meaning)
     if near is not None:
         return Verdict("unverified" if near >= HALF else "unsupported", cited, "encoder", support, unit)
@@ -240,6 +188,10 @@ def _of_another(claim: Claim, passages: Mapping[int, PassageSupport]) -> Unit | 
             ):
                 return unit
     return None
+
+
+def _speaks_of(asked: Sequence[Term], passages: Mapping[int, PassageSupport]) -> bool:
+    return any(share_held(asked, [unit.evidence]) >= ABOUT for one in passages.values() for unit in one.units)
 
 
 def _near(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag.answer.check.meaning import FAR
+from rag.answer.check.outcome import Nearness
 from rag.answer.check.support import NEIGHBOURHOOD, PassageSupport
-from rag.answer.check.verdict import Nearness
 from rag.answer.language import Language
 from rag.answer.words.terms import Evidence, Term, terms_of
 from rag.retrieval.candidate import Passage

@@ -36,6 +36,12 @@ _NO = re.compile(
 )
 
 
+_YES_OR_NO_FIRST = re.compile(
+    r"^\W*(?:yes|yeah|no|nope|是的?|对的?|不是的?|不|可以的?|不可以|能|不能|会|不会|需要|不需要|没有|有|不行|否)\s?[,，;；.。!！:：-]\s*\w",
+    re.IGNORECASE,
+)
+
+
 def clauses_of(text: str) -> list[str]:
     """The clauses of a sentence, cut at punctuation and words of contrast."""
     return [clause for clause in (part.strip() for part in _CLAUSE.split(simplified(text))) if clause]
@@ -49,6 +55,15 @@ def denies(clause: str) -> bool:
     """
     plain = _IDIOMS.sub(" ", clause.replace("’", "'"))
     return len(_NEGATION.findall(plain)) % 2 == 1
+
+
+def begins_with_yes_or_no(text: str) -> bool:
+    """True for "No, because ..." and "可以，但是……": a verdict on the question and a reason.
+
+    >>> begins_with_yes_or_no("No, short rides do not qualify."), begins_with_yes_or_no("No rides are paid.")
+    (True, False)
+    """
+    return bool(_YES_OR_NO_FIRST.match(simplified(text)))
 
 
 def yes_or_no(text: str) -> bool | None:

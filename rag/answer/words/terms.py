@@ -24,7 +24,7 @@ NAME_WEIGHT = 2.0
 NUMBER_WEIGHT = 2.0
 PARTIAL_CREDIT = 0.7  # of a longer Chinese word whose character pairs are there, but not in a row
 
-_STOP_WORDS = words_of(
+STOP_WORDS = words_of(
     "a an the this that these those is are was were be been being am do does did done has have had having can could "
     "shall should will would may might must of in on at to for from with by about into onto over under between "
     "through during before after above below up down out off again then than so such as if else when where which "
@@ -82,7 +82,7 @@ def terms_of(text: str) -> list[Term]:
                 found.setdefault((token, False), Term(token, "name", NAME_WEIGHT))  # IT, WHO
                 continue
             if (
-                token.lower() in _STOP_WORDS
+                token.lower() in STOP_WORDS
                 or token.lower() in ENGLISH_NUMBER_WORDS
                 or (len(token) == 1 and not token.isupper())
             ):

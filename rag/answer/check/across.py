@@ -1,0 +1,134 @@
+"""Decide about a claim whose passages are in the other language.
+
+Numbers and dates compare by value, names by letters and sound, negations by each language's own words. What remains,
+whether the two speak of the same matter, is the encoder's to say; one that knows a single language cannot, and then
+no sentence is certified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.answer.check.meaning import FAR, NEAR
+from rag.answer.check.outcome import Nearness, Verdict
+from rag.answer.check.support import Claim, PassageSupport, Unit
+from rag.answer.words.names_across import Names, compare_names
+from rag.answer.words.polarity import clauses_of, denies
+
+NUMBERS_WEIGHT = 0.35  # on the encoder's scale: a sentence that holds the claim's numbers is likelier its source
+NAMES_WEIGHT = 0.25
+ELSEWHERE = 0.3  # by which another passage must be nearer than the cited one for a citation to be moved
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """One sentence of a passage beside the claim.
+
+    Args:
+        near: the encoder's scale (see ``meaning``); None where the encoder knows one language only.
+        numbers: share of the claim's numbers that the sentence holds; None where it has none.
+        names: see ``compare_names``.
+        denied: the one says that it is so, the other that it is not.
+    """
+
+    number: int
+    unit: Unit
+    near: float | None
+    numbers: float | None
+    names: Names
+    denied: bool
+
+    @property
+    def weight(self) -> float:
+        """How likely this is the sentence that the claim comes from."""
+        names = {"held": 1.0, "other": -0.5}.get(self.names, 0.0)
+        return (self.near or 0.0) + NUMBERS_WEIGHT * (self.numbers or 0.0) + NAMES_WEIGHT * names
+
+    @property
+    def alike(self) -> bool:
+        """Numbers or names tie the two together."""
+        return self.numbers == 1.0 or self.names == "held"
+
+    @property
+    def same_matter(self) -> bool:
+        if self.near is None:
+            return self.alike or bool(self.numbers)
+        return self.near >= FAR or (self.alike and self.near >= FAR / 2)
+
+    @property
+    def bears_out(self) -> bool:
+        """Nothing speaks against it, and the encoder finds it near enough for what ties the two together."""
+        if self.near is None or self.numbers not in (None, 1.0) or self.names in ("other", "unknown") or self.denied:
+            return False
+        return self.near >= (FAR if self.alike else NEAR)
+
+
+def decide_across(
+    claim: Claim,
+    cited: tuple[int, ...],
+    looked: Sequence[int],
+    passages: Mapping[int, PassageSupport],
+    meaning: Nearness | None,
+) -> Verdict:
+    """Check one claim against passages of the other language.
+
+    Args:
+        looked: the passages to judge by: those that the claim cites, else all.
+    """
+    stated = f"{claim.question} {claim.text}" if claim.context and claim.yes is None else claim.stated
+    best = {number: _best(claim, stated, passages[number], meaning) for number in passages}
+    own = max((best[number] for number in looked), key=lambda crossed: crossed.weight)
+    other = max(best.values(), key=lambda crossed: crossed.weight)
+    unit = own.unit if cited else None
+    support = round(min(1.0, max(0.0, own.near or 0.0)), 4)
+    if not own.bears_out and other.bears_out and other.weight >= own.weight + ELSEWHERE:
+        near = round(min(1.0, max(0.0, other.near or 0.0)), 4)
+        return Verdict("moved" if cited else "matched", (other.number,), "encoder", near, other.unit)
+    if not own.same_matter:
+        if own.near is None:
+            return _blind(claim, cited, other, unit)
+        return Verdict("unsupported", cited, "encoder", support, unit)
+    if own.numbers is not None and own.numbers < 1.0:
+        return Verdict("contradicted", cited, "numbers", support, unit)
+    if own.names == "other":
+        return Verdict("contradicted", cited, "names", support, unit)
+    if own.denied and (own.near is not None or own.alike):
+        return Verdict("contradicted", cited, "negation", support, unit)
+    if own.bears_out and claim.yes is None:
+        return Verdict("cited" if cited else "matched", cited or (own.number,), "encoder", support, own.unit)
+    return Verdict("unverified", cited, "none" if own.near is None else "encoder", support, unit)
+
+
+def _blind(claim: Claim, cited: tuple[int, ...], other: Crossed, unit: Unit | None) -> Verdict:
+    """No encoder to ask, and neither number nor name ties the claim to a sentence of the passages it cites."""
+    if claim.numbers and not (other.alike and other.names != "other"):
+        return Verdict("unsupported", cited, "numbers", 0.0, unit)
+    return Verdict("unverified", cited, "none", 0.0, unit)
+
+
+def _best(claim: Claim, stated: str, support: PassageSupport, meaning: Nearness | None) -> Crossed:
+    units = support.units
+    near = meaning.nearness(stated, [unit.text for unit in units], across=True) if meaning else None
+    found = []
+    for place, unit in enumerate(units):
+        held = [bool(unit.evidence.holds(term)) for term in claim.numbers]
+        found.append(
+            Crossed(
+                support.passage.number,
+                unit,
+                None if near is None else near[place],
+                sum(held) / len(held) if held else None,
+                compare_names(claim.text, unit.text),
+                _denied(claim.text if claim.yes is None else claim.question, unit.text) != (claim.yes is False),
+            )
+        )
+    hits = set(support.passage.hits)
+    return max(found, key=lambda crossed: (crossed.weight, crossed.unit.record.id in hits))
+
+
+def _denied(claim: str, sentence: str) -> bool:
+    """Does the one deny something and the other nothing, or the one nothing and the other all that it says?"""
+    mine = {denies(clause) for clause in clauses_of(claim) or [claim]}
+    theirs = {denies(clause) for clause in clauses_of(sentence) or [sentence]}
+    return (True in mine and True not in theirs) or (True not in mine and False not in theirs)
