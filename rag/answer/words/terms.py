@@ -78,7 +78,7 @@ def terms_of(text: str) -> list[Term]:
         token = match.group()
         if not is_han(token):
             key = stem(_SUFFIX.sub("", token))
-            if token.isupper() and len(token) > 1 and token.lower() in _STOP_WORDS and not in_capitals(text):
+            if token.isupper() and len(token) > 1 and token.lower() in STOP_WORDS and not in_capitals(text):
                 found.setdefault((token, False), Term(token, "name", NAME_WEIGHT))  # IT, WHO
                 continue
             if (
