@@ -51,13 +51,16 @@ def shown(value: object, number_format: str | None) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     form = number_format or "General"
+    if type(value) is int and form == "General":
+        return str(value)
     try:
-        return _shown(value, _LOCAL_DATES.get(form, form))
+        return _shown(value, type(value), _LOCAL_DATES.get(form, form))
     except (ValueError, ArithmeticError, IndexError):
         return _general(value)
 
 
-def _shown(value: object, form: str) -> str:
+@lru_cache(maxsize=4096)  # columns repeat their dates, shares and prices
+def _shown(value: object, _: type, form: str) -> str:
     sections = _sections(form)
     if isinstance(value, str):
         text = next((section for section in sections if section.is_text), None)

@@ -132,8 +132,11 @@ class _Sheet:
                 self.file.leave_out("struck-through passage")
                 words.append("")
                 continue
-            text = value if type(value) is str and "@" not in look[0] else shown(value, look[0])
-            text = _SPACES.sub(" ", plain(text)).strip()
+            worded_cell = type(value) is str
+            text = value if worded_cell and "@" not in look[0] else shown(value, look[0])
+            if worded_cell or not text.isascii():
+                text = _SPACES.sub(" ", plain(text))
+            text = text.strip()
             words.append(text)
             if text:
                 worded += 1
