@@ -86,6 +86,7 @@ class _Reading:
         self.scanned: list[int] = []
         self.by_ocr: list[int] = []
         self.reordered: list[int] = []
+        self.untabled: list[int] = []
         self.form = _form(pdf)
 
     def page(self, number: int) -> None:
@@ -100,7 +101,7 @@ class _Reading:
                 width, height = page.get_size()
                 textpage = page.get_textpage()
                 try:
-                    lines = with_tables(page_lines(textpage), page, textpage, height)
+                    lines = self._with_tables(page_lines(textpage), page, textpage, number, height)
                     lines, changed = in_order(lines, width)
                     if changed:
                         self.reordered.append(number + 1)
@@ -115,6 +116,14 @@ class _Reading:
                 page.close()
         self.pages.append(lines)
         self.heights.append(height)
+
+    def _with_tables(self, lines: list[Line], page: Any, textpage: Any, number: int, height: float) -> list[Line]:
+        """The page with its ruled tables; pdfium's lines stand where drawings confuse the finder, with a note."""
+        try:
+            return with_tables(lines, page, textpage, height)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            self.untabled.append(number + 1)
+            return lines
 
     def _without_text(self, page: Any, number: int) -> list[Line]:
         if next(iter(page.get_objects(filter=[_IMAGE], max_depth=4)), None) is None:
@@ -143,6 +152,7 @@ class _Reading:
         for numbers, one, many in (
             (self.scanned, "page {} has no text (scanned)", "pages {} have no text (scanned)"),
             (self.damaged, "page {} is damaged and was left out", "pages {} are damaged and were left out"),
+            (self.untabled, "tables on page {} were read as lines", "tables on pages {} were read as lines"),
             (self.by_ocr, "the text of page {} is by OCR", "the text of pages {} is by OCR"),
         ):
             if numbers:

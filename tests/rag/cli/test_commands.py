@@ -193,6 +193,9 @@ def test_status(rag: Rag, environ: dict[str, str | None]) -> None:
     assert {Path(document["source"]).name for document in row["list"]} == {"windows.md", "prices.txt"}
     text = rag("status", "--collection", "default").stdout
     assert "default: 2 documents, 8 sentences, encoder" in text
+    keys = {key["name"]: key for key in json.loads(rag("status", "--json", "--keys").stdout)["collections"][0]["keys"]}
+    assert keys["file_name"]["documents"] == 2 and "windows.md" in keys["file_name"]["examples"]
+    assert "file_name  in 2 documents, e.g." in rag("status", "--collection", "default", "--keys").stdout
 
 
 def test_status_of_nothing(bare: Rag) -> None:

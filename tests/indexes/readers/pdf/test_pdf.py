@@ -172,3 +172,34 @@ def test_passwords_come_from_the_environment(tmp_path: Path, monkeypatch: pytest
     assert "wrong-word" not in str(caught.value)
     monkeypatch.setenv("MY_PASSWORD", "open-sesame")
     assert read_one(path, password_env="MY_PASSWORD").text == "Secret words."
+
+
+def test_what_a_file_says_of_itself_is_metadata(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica", size=12)
+    pdf.cell(text="The lock is opened at noon.")
+    pdf.set_title("Locks of the canal")
+    pdf.set_author("Ada Holm")
+    pdf.set_keywords("canal, lock")
+    path = tmp_path / "locks.pdf"
+    pdf.output(str(path))
+    (document,) = read_file(path)
+    found = {key: document.metadata.get(key) for key in ("title", "author", "keywords", "file_type")}
+    assert found["title"] == "Locks of the canal" and found["author"] == "Ada Holm"
+    assert "lock" in str(found["keywords"]) and found["file_type"]
+
+
+def test_a_table_finder_that_fails_leaves_lines_and_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("indexes.readers.pdf.pdf.with_tables", fail)
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica", size=12)
+    pdf.cell(text="The lock is opened at noon.")
+    path = tmp_path / "locks.pdf"
+    pdf.output(str(path))
+    (document,) = read_file(path)
+    assert "opened at noon" in document.text and notes_of(document) == ["tables on page 1 were read as lines"]
