@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -54,13 +54,13 @@ def shown(value: object, number_format: str | None) -> str:
     if type(value) is int and form == "General":
         return str(value)
     try:
-        return _shown(value, type(value), _LOCAL_DATES.get(form, form))
+        return _shown(value, type(value).__name__, _LOCAL_DATES.get(form, form))
     except (ValueError, ArithmeticError, IndexError):
         return _general(value)
 
 
 @lru_cache(maxsize=4096)  # columns repeat their dates, shares and prices
-def _shown(value: object, _: type, form: str) -> str:
+def _shown(value: Hashable, _: str, form: str) -> str:
     sections = _sections(form)
     if isinstance(value, str):
         text = next((section for section in sections if section.is_text), None)
