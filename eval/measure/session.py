@@ -34,6 +34,8 @@ SHORT = {
     "encoder": "encoder.provider",
     "sparse": "sparse.kind",
     "sparse_window": "sparse.window",
+    "neighbours": "sparse.neighbours",
+    "place": "sparse.place",
     "contextual": "split.contextual",
     "dense_context": "split.dense_context",
     "dense_context_of": "split.dense_context_of",
@@ -106,7 +108,12 @@ class Session:
 
     def encoder(self, settings: Settings) -> CachedEncoder | CachedPaired:
         """The configured encoder behind the embedding cache; BM25's parameters make another one of the same model."""
-        key = digest([settings.encoder.model_dump(mode="json"), settings.sparse.model_dump(exclude={"window"})])
+        key = digest(
+            [
+                settings.encoder.model_dump(mode="json"),
+                settings.sparse.model_dump(exclude={"window", "neighbours", "place"}),
+            ]
+        )
         if key not in self._encoders:
             self._encoders[key] = cached_encoder(settings, self.cache)
         return self._encoders[key]

@@ -58,8 +58,15 @@ class Lexical(Protocol):
     @property
     def idf(self) -> bool: ...  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
 
-    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
-        """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25)."""
+    @property
+    def neighbours(self) -> float: ...  # what the words of the sentences around count, unless the settings say it
+
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
+        """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25).
+
+        Args:
+            weights: what each counts; default: all 1.
+        """
         ...
 
 

@@ -22,7 +22,7 @@ from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVect
 from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
-from indexes.encoders.vectors import join, unit_rows, with_prompt
+from indexes.encoders.vectors import join, unit_rows, weighted, with_prompt
 from indexes.errors import EncoderError
 from indexes.settings.sections import EncoderSettings
 
@@ -37,9 +37,10 @@ class LearnedLexical:
 
     name = "learned"
     idf = False
+    neighbours = 1.0  # not measured with the real weights
 
-    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
-        return join(window, np.maximum)
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
+        return join(weighted(window, weights), np.maximum)
 
 
 class BgeM3:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
-from indexes.encoders.vectors import join
+from indexes.encoders.vectors import join, weighted
 from indexes.settings.sections import SparseSettings
 from indexes.text.characters import is_han
 from indexes.text.words import TOKEN, WORD_RULES, counted, in_capitals, parts_of, prepared, readings
@@ -49,6 +49,7 @@ class Bm25:
 
     name = "bm25"
     idf = True
+    neighbours = 0.5
 
     def __init__(self, settings: SparseSettings | None = None) -> None:
         import rjieba
@@ -82,9 +83,9 @@ class Bm25:
         """Terms of each question, weighted by how often each is in it; Qdrant multiplies in the IDF."""
         return [self._count(text) for text in texts]
 
-    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
         """Counts of the window's sentences added up, then tf (k1 + 1) / (tf + k1 (1 - b + b length / average))."""
-        counts = join(window, np.add)
+        counts = join(weighted(window, weights), np.add)
         if not len(counts):
             return EMPTY_SPARSE
         tf = counts.values

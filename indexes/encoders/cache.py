@@ -140,6 +140,10 @@ class CachedEncoder(_Cached):
         """As ``Encoder.encode_documents``. The sparse side comes from the pass that reads ``texts``."""
         return self.vectors.encode("d", texts, self._inner.encode_documents)[0]
 
+    def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The sparse side alone; here it takes the model's pass."""
+        return (self.encode_documents(texts).sparse or []) if texts else []
+
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         encoded, self.last_query_ms = self.vectors.encode("q", texts, self._inner.encode_queries)
         return encoded
@@ -153,6 +157,10 @@ class CachedPaired(_Cached, PairedEncoder):
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
+
+    def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The sparse side alone, without the model."""
+        return self.lexical.encode_documents(texts) if self.lexical else []
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         model = self.dense

@@ -63,6 +63,17 @@ def join(window: Sequence[SparseVector], how: np.ufunc) -> SparseVector:
     return SparseVector(indices[starts], how.reduceat(values, starts).astype(np.float32, copy=False))
 
 
+def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) -> list[SparseVector]:
+    """The vectors with their values multiplied, without those that count nothing."""
+    if weights is None:
+        return list(window)
+    return [
+        vector if weight == 1 else SparseVector(vector.indices, vector.values * np.float32(weight))
+        for vector, weight in zip(window, weights, strict=True)
+        if weight > 0
+    ]
+
+
 def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
     """Lengths (uint32), all indices (uint32), all values (float32), little-endian; None where there is none."""
     there = [vector for vector in vectors if vector is not None]

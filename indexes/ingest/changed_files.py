@@ -33,7 +33,8 @@ class FilePlanner:
 
     Args:
         recipe: of this run; documents of another are read again.
-        by_name: a document's vectors depend on its file's name, so that a renamed file has to be read.
+        by_name: whether the vectors of a file's documents depend on its name, so that it has to be read when it is
+            renamed; called with the old path, the new one, and the documents.
         report: gets the files that need no work.
         notify: called with the path before each file.
 
@@ -49,7 +50,7 @@ class FilePlanner:
         report: IngestReport,
         roots: Roots,
         *,
-        by_name: bool = False,
+        by_name: Callable[[str, str, Sequence[Entry]], bool] = lambda old, new, entries: False,
         follow_links: bool = False,
         leave_out: Path | None = None,
         notify: Callable[[str, int], None] = lambda path, total: None,
@@ -146,7 +147,8 @@ class FilePlanner:
             self.gone.pop(left, None)
             self._holders[content].remove(left)
             whole = all(entry.recipe == self._recipe and entry.content == content for entry in before)
-            if whole and not known and not self._by_name and _suffix(left) == found.suffix:
+            kept = whole and not known and _suffix(left) == found.suffix
+            if kept and not self._by_name(left, found.source, before):
                 self._move(found, left, before)
                 return
             known = [*known, *before]

@@ -28,7 +28,7 @@ def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
         "version": RECIPE_VERSION,
         "read": settings.read.model_dump(exclude={"password_env"}),
         "split": settings.split.model_dump(),
-        "sparse_window": settings.sparse.window,
+        "sparse": [settings.sparse.window, settings.sparse.neighbours, settings.sparse.place],
         "encoder": encoder_digest,
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]

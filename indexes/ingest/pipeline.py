@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from indexes import memory
+from indexes.encoders.base import SparseVector
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.ingest.events import End, Event, Records
 from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
-from indexes.nodes.record import dense_text
+from indexes.nodes.names import place_of
+from indexes.nodes.record import SentenceRecord, dense_text
 from indexes.settings.sections import IndexSettings
 from indexes.text.invisible import searched
 
@@ -134,7 +136,7 @@ def run(
                 break
             model = cache() if chunk.pairs else None
             started = time.perf_counter()
-            vectors = None if model is None else _encode(model, chunk, settings.split.contextual)
+            vectors = None if model is None else _encode(model, chunk, settings)
             _add(stages, "encode", time.perf_counter() - started)
             if model is not None and not settled:
                 collector.enter_context(memory.settled())  # after the model has come
@@ -160,11 +162,26 @@ def run(
         storer.join(30)
 
 
-def _encode(model: CachedEncoder | CachedPaired, chunk: Chunk, contextual: str) -> Any:
-    plain = [searched(record.text) for _, record in chunk.pairs]
+def _encode(model: CachedEncoder | CachedPaired, chunk: Chunk, settings: IndexSettings) -> Any:
+    records = [record for _, record in chunk.pairs]
+    if settings.sparse.place:
+        chunk.places = _places(model, records)
+    plain = [searched(record.text) for record in records]
+    contextual = settings.split.contextual
     if contextual == "none":
         return model.encode_documents(plain)
-    return model.encode_documents([searched(dense_text(record, contextual)) for _, record in chunk.pairs], plain)
+    return model.encode_documents([searched(dense_text(record, contextual)) for record in records], plain)
+
+
+def _places(model: CachedEncoder | CachedPaired, records: list[SentenceRecord]) -> list[SparseVector | None] | None:
+    """The sparse vectors of the words of the records' places, each place encoded once."""
+    if model.lexical is None:
+        return None
+    named = [searched(place_of(record)) for record in records]
+    texts = [text for text in dict.fromkeys(named) if text]
+    encoded = model.lexical_documents(texts)
+    found = dict(zip(texts, encoded, strict=True))
+    return [found.get(text) for text in named]
 
 
 def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:

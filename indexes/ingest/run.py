@@ -17,6 +17,7 @@ from indexes.errors import RagWrightError, SourceError
 from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner, Job
 from indexes.ingest.events import Event, Source, recipe_hash
+from indexes.ingest.name_in_vectors import NameInVectors
 from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
@@ -24,7 +25,7 @@ from indexes.ingest.store_stage import Writer
 from indexes.ingest.walk_files import source_name
 from indexes.manifest.documents import remove_documents
 from indexes.manifest.journal import Journal
-from indexes.manifest.manifest import Copy, Manifest
+from indexes.manifest.manifest import Copy, Entry, Manifest
 from indexes.manifest.moves import Move, member_of, move_documents, sources_of
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
@@ -88,7 +89,8 @@ def plan(
     recipe = recipe_hash(settings, encoder_digest)
     manifest = manifest.scratch()
     try:
-        planner = _planner(settings, manifest, recipe, report, open_roots(manifest, paths))
+        by_name = NameInVectors(settings)
+        planner = _planner(settings, manifest, recipe, report, open_roots(manifest, paths), by_name)
         for job in planner.jobs(paths, prune=prune):
             report.files.append(FileReport(job.found.source, "updated" if job.known else "added"))
     finally:
@@ -170,7 +172,10 @@ class _Run:
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
         else:
             self._record_roots(taken)
-            planner = _planner(self._settings, self._manifest, self._recipe, self._report, self._roots, self._note)
+            by_name = NameInVectors(self._settings, self._store)
+            planner = _planner(
+                self._settings, self._manifest, self._recipe, self._report, self._roots, by_name, self._note
+            )
             self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
             for _ in range(ROUNDS):
                 again = self._settle(planner)
@@ -285,10 +290,7 @@ class _Run:
         return build_splitter(self._settings.split, self._encoder())
 
     def _pooler(self) -> WindowPooler:
-        split = self._settings.split
-        return WindowPooler(
-            self._encoder().lexical, self._settings.sparse.window, split.dense_context, split.dense_context_of
-        )
+        return WindowPooler.of(self._encoder().lexical, self._settings)
 
     def _cached(self) -> CachedEncoder | CachedPaired:
         if self._cache is None:
@@ -328,6 +330,7 @@ def _planner(
     recipe: str,
     report: IngestReport,
     roots: Roots,
+    by_name: Callable[[str, str, Sequence[Entry]], bool],
     notify: Callable[[str, int], None] = lambda path, total: None,
 ) -> FilePlanner:
     return FilePlanner(
@@ -335,7 +338,7 @@ def _planner(
         recipe,
         report,
         roots,
-        by_name=settings.split.contextual != "none",
+        by_name=by_name,
         follow_links=settings.ingest.follow_links,
         leave_out=settings.store.path.expanduser(),  # a store may lie in the folder that is read
         notify=notify,

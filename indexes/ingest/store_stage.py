@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from indexes.encoders.base import Encoded
+from indexes.encoders.base import Encoded, SparseVector
 from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
 from indexes.ingest.events import End, Task, Writing
 from indexes.ingest.report import IngestReport
@@ -20,9 +20,14 @@ from indexes.store.collection import Collection
 
 @dataclass(slots=True)
 class Chunk:
-    """Sentences that are encoded together; ``ends`` are (number of pairs before it, end)."""
+    """Sentences that are encoded together; ``ends`` are (number of pairs before it, end).
+
+    Args:
+        places: the sparse vector of the words of each sentence's place, filled when they are encoded.
+    """
 
     pairs: list[tuple[Task, SentenceRecord]] = field(default_factory=list)
+    places: list[SparseVector | None] | None = None
     ends: list[tuple[int, End]] = field(default_factory=list)
     chars: int = 0
 
@@ -82,7 +87,8 @@ class Writer:
             writing.truncated += row in cut
         sparse = encoded.sparse[start:stop] if encoded.sparse is not None else None
         part = replace(encoded, dense=encoded.dense[start:stop], sparse=sparse, truncated=())
-        self._stage(self._pooler.push([record for _, record in pairs], part))
+        places = chunk.places[start:stop] if chunk.places is not None else None
+        self._stage(self._pooler.push([record for _, record in pairs], part, places))
 
     def _stage(self, ready: Iterable[ReadyPoint]) -> None:
         for point in ready:

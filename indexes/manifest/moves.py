@@ -15,6 +15,7 @@ from indexes.manifest.documents import remove_documents, replace_document
 from indexes.manifest.journal import PART_POINTS, Journal
 from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.roots import Place, Roots
+from indexes.nodes.names import renamed
 from indexes.nodes.record import SentenceRecord
 from indexes.store.collection import Collection, document_filter
 from indexes.store.schema import DENSE, SPARSE
@@ -149,9 +150,8 @@ def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: Place) -> ReadyPo
     """The same sentence under its new id. A title that was the file's name is that of the new name."""
     record, member = point.record, member_of(new)
     metadata = {**record.metadata, **names_of(place, member)}
-    before, now = PurePosixPath(old.source), PurePosixPath(new.source)
-    if not member and metadata.get("title") == before.stem:
-        metadata["title"] = now.stem
+    if not member and "title" in metadata:
+        metadata["title"] = renamed({**metadata, "file_name": PurePosixPath(old.source).name}, new.source)["title"]
     for key in ("sources", "other_names"):
         metadata.pop(key, None)
     return ReadyPoint(replace(record, doc_id=new.doc_id, metadata=metadata), point.dense, point.sparse)

@@ -65,5 +65,5 @@ def encoder_identity(settings: IndexSettings) -> str:
     """Hash of the settings that choose a model, to tell without loading it that it is the one of the last run."""
     fields = ("provider", "model", "hub", "revision", "query_prompt", "document_prompt", "dimensions", "base_url")
     chosen = [getattr(settings.encoder, name) for name in fields]
-    chosen += [settings.sparse.model_dump(exclude={"window"}), WORD_RULES]
+    chosen += [settings.sparse.model_dump(exclude={"window", "neighbours", "place"}), WORD_RULES]
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

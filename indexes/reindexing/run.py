@@ -198,7 +198,7 @@ class _Reindex:
         old_digest: str,
         report: ReindexReport,
     ) -> None:
-        settings, split = self._settings, self._settings.split
+        settings = self._settings
         journal = Journal(manifest.path)
         recover(target, manifest, journal)
         limit = settings.ingest.cache_mb
@@ -218,9 +218,7 @@ class _Reindex:
                     manifest,
                     journal,
                     self._report,
-                    lambda: WindowPooler(
-                        encoder.lexical, settings.sparse.window, split.dense_context, split.dense_context_of
-                    ),
+                    lambda: WindowPooler.of(encoder.lexical, settings),
                 ),
                 settings=settings,
                 report=self._report,

@@ -57,6 +57,16 @@ class SparseSettings(SectionModel):
         "auto", description="auto: the model's own sparse head, else BM25"
     )
     window: int = Field(3, ge=0, le=50, description="sentences on each side that a node's sparse vector sees")
+    neighbours: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="what the words of those sentences count, the node's own count 1; default: 0.5 with BM25, 1 with "
+        "learned weights; rows of tables and items of lists see none",
+    )
+    place: float = Field(
+        0.3, ge=0, le=1, description="what the words of the document's name and of the headings count in each node"
+    )
     k1: float = Field(1.2, gt=0, description="BM25 term saturation")
     b: float = Field(0.75, ge=0, le=1, description="BM25 length normalisation")
     average_length: float = Field(80.0, gt=0, description="BM25 average number of terms in a window")

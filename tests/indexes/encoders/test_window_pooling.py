@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.encoders.base import Encoded, SparseVector
+from indexes.encoders.bm25 import Bm25
 from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
 from indexes.nodes.record import SentenceRecord
 
@@ -20,8 +23,9 @@ class Union:
 
     name = "learned"
     idf = False
+    neighbours = 1.0
 
-    def pool(self, window: list[SparseVector]) -> SparseVector:
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
         terms = np.unique(np.concatenate([vector.indices for vector in window]))
         return SparseVector(terms.astype(np.uint32), np.ones(terms.size, np.float32))
 
@@ -104,3 +108,55 @@ def test_without_a_lexical_side_nothing_waits() -> None:
     dense = Encoded(np.ones((2, 1), np.float32))
     points = list(pooler.push([SentenceRecord("a", 0, "x"), SentenceRecord("a", 1, "y")], dense))
     assert [point.sparse for point in points] == [None, None]
+
+
+def words(*texts: str) -> tuple[Bm25, list[SparseVector]]:
+    bm25 = Bm25()
+    return bm25, bm25.encode_documents(list(texts))
+
+
+def values(vector: SparseVector | None) -> dict[int, float]:
+    assert vector is not None
+    return dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
+
+
+def pooled(records: list[SentenceRecord], places: Sequence[str] = (), **options: float) -> list[dict[int, float]]:
+    bm25, sparse = words(*(record.text for record in records))
+    pooler = WindowPooler(bm25, 3, **options)
+    found = bm25.encode_documents(list(places)) or None
+    dense = np.ones((len(records), 1), np.float32)
+    points = [*pooler.push(records, Encoded(dense, sparse), found), *pooler.finish()]
+    return [values(point.sparse) for point in points]
+
+
+def term(word: str) -> int:
+    return zlib.crc32(word.encode())
+
+
+def test_own_words_count_more_than_the_neighbours() -> None:
+    texts = ["The pump stands here.", "It wants oil.", "The valve is red."]
+    first, second, _ = pooled([SentenceRecord("d", i, text) for i, text in enumerate(texts)])
+    assert first[term("pump")] > first[term("oil")] > 0
+    assert second[term("oil")] > second[term("pump")] > 0
+    alone, *_ = pooled([SentenceRecord("d", i, text) for i, text in enumerate(texts)], neighbours=0.0)
+    assert set(alone) == {term("pump"), term("stand"), term("here")}
+
+
+def test_rows_and_items_see_no_neighbours() -> None:
+    rows = [SentenceRecord("d", i, f"code: QX-{i}; price: 5", kind="table") for i in range(3)]
+    assert all(term(f"qx{other}") not in row for i, row in enumerate(pooled(rows)) for other in range(3) if other != i)
+    items = [
+        SentenceRecord("d", 0, "- oil"),
+        SentenceRecord("d", 1, "2. filters"),
+        SentenceRecord("d", 2, "（三）滤芯"),
+    ]
+    assert [len(item) for item in pooled(items)] == [1, 2, 2]
+    long = [SentenceRecord("d", 0, "1. " + "The lessee pays. " * 20), SentenceRecord("d", 1, "It is due in May.")]
+    assert term("due") in pooled(long)[0]
+
+
+def test_words_of_the_place_count_at_a_share() -> None:
+    records = [SentenceRecord("d", 0, "Five years.")]
+    [with_place] = pooled(records, ["Bora 700 > Guarantee"], place=0.3)
+    assert with_place[term("year")] > with_place[term("bora")] > 0
+    assert set(pooled(records)[0]) == {term("five"), term("year")}

@@ -18,7 +18,14 @@ from indexes.errors import FingerprintMismatchError
 from indexes.manifest import moves
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import manifest_path
-from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, SplitSettings, StoreSettings
+from indexes.settings.sections import (
+    EncoderSettings,
+    IndexSettings,
+    IngestSettings,
+    SparseSettings,
+    SplitSettings,
+    StoreSettings,
+)
 
 HEN = "The hen lays an egg each morning. She eats barley and snails."
 STORE = Path(__file__).with_name("store_0_1_0.tar.xz")
@@ -30,6 +37,7 @@ def settings(tmp_path: Path) -> IndexSettings:
         encoder=EncoderSettings(provider="minilm", model="minilm"),
         store=StoreSettings(path=tmp_path / "store"),
         ingest=IngestSettings(cache_mb=0),  # so that nothing comes from the cache
+        sparse=SparseSettings(place=0),  # and no file's name is part of the vectors
     )
 
 
@@ -94,6 +102,33 @@ def test_renames_over_another_file_and_to_another_ending(docs: Path, settings: I
     with ingested(docs, titled, encoder) as index:  # the vectors hold the title, which was the file's name
         assert index.report is not None and index.report.encoded == 2
         assert sorted(points(index)) == ["docs/hen.md 0", "docs/hen.md 1"]
+
+
+def test_a_rename_encodes_only_where_the_name_is_part_of_the_vectors(
+    docs: Path, settings: IndexSettings, encoder: Encoder, tmp_path: Path
+) -> None:
+    (docs / "ducks.md").write_text("---\ntitle: On ducks\n---\n\nIt swims in the pond.", encoding="utf-8")
+    (docs / "4711.txt").write_text("It sits on the roof.", encoding="utf-8")
+    settings = settings.model_copy(update={"sparse": SparseSettings()})
+    with ingested(docs, settings, encoder) as index:
+        before = points(index)
+    docs = docs.rename(tmp_path / "papers")
+    with ingested(docs, settings, encoder) as index:
+        assert set(statuses(index).values()) == {"unchanged"} and points(index) == before
+    (docs / "ducks.md").rename(docs / "pond.md")  # it has a title of its own
+    (docs / "4711.txt").rename(docs / "0412345.txt")  # neither is a name
+    (docs / "goat.txt").rename(docs / "billy-goats.txt")
+    planned = {Path(f.path).name: f.status for f in plan_index(docs, settings=settings).files}
+    assert planned["billy-goats.txt"] == "updated"
+    with ingested(docs, settings, encoder) as index:
+        assert statuses(index) == {
+            "hen.txt": "unchanged", "pond.md": "moved", "0412345.txt": "moved", "billy-goats.txt": "updated",
+        }  # fmt: skip
+        assert index.report is not None and index.report.encoded == 2  # the goat's sentences
+        after = points(index)
+        assert after["docs/pond.md 0"]["vector"] == before["docs/ducks.md 0"]["vector"]
+        assert after["docs/billy-goats.txt 0"]["vector"]["dense"] == before["docs/goat.txt 0"]["vector"]["dense"]
+        assert after["docs/billy-goats.txt 0"]["vector"]["sparse"] != before["docs/goat.txt 0"]["vector"]["sparse"]
 
 
 def test_a_folder_that_was_moved(docs: Path, settings: IndexSettings, encoder: Encoder, tmp_path: Path) -> None:

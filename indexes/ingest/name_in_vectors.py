@@ -1,0 +1,43 @@
+"""Does a file's name stand in the vectors of its documents? Then a renamed file is read again, else only moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from indexes.manifest.manifest import Entry
+from indexes.manifest.moves import member_of
+from indexes.nodes.names import document_name, renamed
+from indexes.nodes.record import point_id
+from indexes.settings.sections import IndexSettings
+from indexes.store.collection import Collection
+
+
+class NameInVectors:
+    """A function of a file's old path, its new one, and its documents.
+
+    Args:
+        store: says what title each document has; without one (a plan) none has any.
+    """
+
+    def __init__(self, settings: IndexSettings, store: Collection | None = None) -> None:
+        self._context = settings.split.contextual != "none"
+        self._place = settings.sparse.kind != "none" and settings.sparse.place > 0
+        self._store = store
+
+    def __call__(self, old: str, new: str, entries: Sequence[Entry]) -> bool:
+        before, now = PurePosixPath(old), PurePosixPath(new)
+        if before.name == now.name or not (self._context or self._place):
+            return False
+        return any(self._changes(entry, before, now) for entry in entries if not member_of(entry))
+
+    def _changes(self, entry: Entry, before: PurePosixPath, now: PurePosixPath) -> bool:
+        metadata: dict[str, Any] = {"title": before.stem}
+        if self._store is not None:
+            identity = point_id(entry.doc_id, 0)
+            metadata = (self._store.payloads([identity]).get(identity) or {}).get("metadata") or metadata
+        metadata = {**metadata, "file_name": before.name}
+        after = renamed(metadata, now.name)
+        titled = self._context and after["title"] != metadata.get("title")
+        return titled or (self._place and document_name(after) != document_name(metadata))
