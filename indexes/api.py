@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.errors import RagWrightError
+from indexes.errors import RagWrightError, SettingsError
 from indexes.index import Index
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
@@ -23,6 +23,7 @@ from indexes.settings.sections import IndexSettings
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
+from indexes.store.stock import SparseQueryFunction, StockCollection, is_stock
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -112,10 +113,15 @@ def open_index(
     encoder: Encoder | BaseEmbedding | None = None,
     client: Any = None,
     check_model: bool = True,
+    sparse_query_fn: SparseQueryFunction | None = None,
 ) -> Index:
-    """Open a collection that ``build_index`` made.
+    """Open a collection that ``build_index`` made, or, for reading, one of LlamaIndex's ``QdrantVectorStore``.
 
     Args:
+        encoder: as for ``build_index``; a collection of LlamaIndex's does not say which model filled it, so it is
+            opened only with one.
+        sparse_query_fn: the function of that name that a hybrid collection of LlamaIndex's was searched with; without
+            it such a collection is searched by its dense vectors alone, and a note says so.
         check_model: compare the configured model with the one that built the collection now. False leaves that to
             the first search, so that listing and deleting need no model at all.
 
@@ -131,7 +137,19 @@ def open_index(
     try:
         store = Collection(engine, Generations(engine, collection).current())
         store.check()
-        manifest = Manifest(manifest_path(settings.store, store.name, shared_client=not owns_client))
+        if encoder is not None and is_stock(store):
+            from indexes.encoders.from_embedding import QuestionEncoder
+
+            store = StockCollection(engine, store.name, sparse_query_fn=sparse_query_fn)
+            encoder = QuestionEncoder(encoder, sparse_query_fn)
+        elif sparse_query_fn is not None:
+            raise SettingsError(
+                f"sparse_query_fn was given, and collection {collection!r} was "
+                + ("opened without a model" if encoder is None else "made by RagWright"),
+                remedy="give it with encoder=, for a collection that LlamaIndex's QdrantVectorStore made",
+            )
+        foreign = not owns_client or isinstance(store, StockCollection)
+        manifest = Manifest(manifest_path(settings.store, store.name, shared_client=foreign))
         index = Index(
             store,
             settings=settings,

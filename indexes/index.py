@@ -25,14 +25,14 @@ from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
+from indexes.store.stock import StockCollection
 
 if TYPE_CHECKING:
     from llama_index.core import Document, VectorStoreIndex
     from llama_index.core.base.base_query_engine import BaseQueryEngine
     from llama_index.core.chat_engine.types import BaseChatEngine
     from llama_index.core.retrievers import BaseRetriever
-
-    from indexes.store.sentence_store import SentenceVectorStore
+    from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
@@ -115,6 +115,7 @@ class Index:
 
     def _refuse_if_moved(self) -> None:
         """What is written into an older generation would be lost with it."""
+        self.store.check_writable()
         now = Generations(self.store.engine, self.name).current()
         if now != self.collection:
             raise StoreError(
@@ -228,8 +229,13 @@ class Index:
             return erase(self.store, self.name, self._manifest, self.settings.store, now=now)
 
     @property
-    def vector_store(self) -> SentenceVectorStore:
-        """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters)."""
+    def vector_store(self) -> BasePydanticVectorStore:
+        """A LlamaIndex vector store over the same points (dense, sparse and hybrid queries, metadata filters).
+
+        LlamaIndex's own where that has made the collection.
+        """
+        if isinstance(self.store, StockCollection):
+            return self.store.as_vector_store()
         from indexes.store.sentence_store import SentenceVectorStore
 
         encoder = self.encoder  # first: it decides which generation is asked
@@ -297,7 +303,8 @@ class Index:
         return [any(file.status in CHANGED for file in self.add([document]).files) for document in documents]
 
     def __repr__(self) -> str:
-        return f"Index({self.name!r}, {self.count} sentences, {self.settings.encoder.model})"
+        recorded = self.store.fingerprint() or {"model": "model of its owner"}
+        return f"Index({self.name!r}, {self.count} sentences, {recorded['model']})"
 
     def close(self) -> None:
         """Flush and let go of the collection (another process may open it then)."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
-from indexes.encoders.base import Encoded, Encoder
+from indexes.encoders.base import Encoded, Encoder, Fingerprint, SparseVector
 from indexes.encoders.paired import PairedEncoder
 from indexes.errors import EncoderError
 from indexes.settings.sections import IndexSettings
@@ -66,6 +67,47 @@ class EmbeddingModel:
                 remedy="check that it is an embedding model and that its server answers",
             )
         return vectors / norms
+
+
+class QuestionEncoder:
+    """An encoder for a collection of LlamaIndex's: dense vectors of any encoder, sparse ones from the function that the
+    user's store had (``sparse_query_fn``), or none."""
+
+    lexical = None
+
+    def __init__(
+        self, encoder: Encoder, sparse_query_fn: Callable[[list[str]], tuple[list[list[int]], list[list[float]]]] | None
+    ) -> None:
+        self._encoder, self._sparse_of = encoder, sparse_query_fn
+        self.dense = getattr(encoder, "dense", None)
+
+    @property
+    def dim(self) -> int:
+        return self._encoder.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self._encoder.max_tokens
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return replace(self._encoder.fingerprint, sparse="none")
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        return replace(self._encoder.encode_documents(texts), sparse=None)
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        encoded = self._encoder.encode_queries(texts)
+        if self._sparse_of is None:
+            return replace(encoded, sparse=None)
+        rows = zip(*self._sparse_of(list(texts)), strict=True)
+        return replace(encoded, sparse=[_sorted(indices, values) for indices, values in rows])
+
+
+def _sorted(indices: Sequence[int], values: Sequence[float]) -> SparseVector:
+    where, weights = np.asarray(indices, np.uint32), np.asarray(values, np.float32)
+    order = np.argsort(where, kind="stable")
+    return SparseVector(where[order], weights[order])
 
 
 def as_encoder(encoder: Encoder | BaseEmbedding, settings: IndexSettings) -> Encoder:

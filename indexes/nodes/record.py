@@ -44,6 +44,7 @@ class SentenceRecord:
             "header: value; header: value".
         head: of a table's row, the head and the rule above it in Markdown.
         parent: first and last position of the parent that this child belongs to; the answer reads all of it.
+        stored_id: id of a point that another program wrote; ours are made of document and position.
         metadata: what a reader of an answer needs (source, title, heading, page) and the user's own keys.
             ``heading`` is the heading path joined by " > "; ``page`` is 1-based.
     """
@@ -60,10 +61,11 @@ class SentenceRecord:
     raw: str | None = None
     head: str | None = None
     parent: tuple[int, int] | None = None
+    stored_id: str | None = None
 
     @property
     def id(self) -> str:
-        return point_id(self.doc_id, self.position)
+        return self.stored_id or point_id(self.doc_id, self.position)
 
     @property
     def source(self) -> str:
@@ -113,6 +115,7 @@ class SentenceRecord:
             raw=payload.get("raw"),
             head=payload.get("head"),
             parent=_pair(payload.get("parent")),
+            stored_id=payload.get("stored_id"),
         )
 
     def to_node(self) -> TextNode:

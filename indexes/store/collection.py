@@ -70,6 +70,7 @@ class Collection:
     def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine
         self.name = name
+        self.dense_name, self.sparse_name = DENSE, SPARSE  # the names of its vectors
         self._client = engine.client
 
     # ---- what it is ----
@@ -140,6 +141,11 @@ class Collection:
             return recorded.get("sparse", "none") != "none"
         return SPARSE in (self._client.get_collection(self.name).config.params.sparse_vectors or {})
 
+    @property
+    def one_leg(self) -> str | None:
+        """Why only one of the legs that are stored can be searched, for a note; None where both can."""
+        return None
+
     def disk_bytes(self) -> int | None:
         """Bytes on this machine's disk; None for a server."""
         folder = self.engine.folder(self.name)
@@ -150,6 +156,9 @@ class Collection:
         return self.engine.briefly(self.name)
 
     # ---- writing ----
+
+    def check_writable(self) -> None:
+        """Raises StoreError where it can only be read."""
 
     def put(
         self, records: Sequence[SentenceRecord], dense: NDArray[np.float32], sparse: Sequence[SparseVector] | None
@@ -347,11 +356,11 @@ class Collection:
                 filters = _translated(filters)
             legs: list[Leg] = []
             if dense is not None and method != "sparse":
-                legs.append(Leg(DENSE, dense, limit, filters))
+                legs.append(Leg(self.dense_name, dense, limit, filters))
             if sparse is not None and len(sparse) and method != "dense":
-                legs.append(Leg(SPARSE, sparse, limit if sparse_limit is None else sparse_limit, filters))
+                legs.append(Leg(self.sparse_name, sparse, limit if sparse_limit is None else sparse_limit, filters))
             found = search.search_legs(self.engine, self.name, legs)
-            hits = found.get(DENSE, []), found.get(SPARSE, [])
+            hits = found.get(self.dense_name, []), found.get(self.sparse_name, [])
             scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]
             if score_both and method == "minmax" and len(legs) == 2:
                 scores = search.scored_by_both(self.engine, self.name, scores, legs)

@@ -134,7 +134,7 @@ class ClientEngine:
         requests = [
             models.QueryRequest(
                 query=_asked(leg.vector),
-                using=leg.name,
+                using=leg.name or None,
                 limit=leg.limit,
                 filter=leg.filters,
                 with_payload=with_payload,

@@ -96,7 +96,8 @@ def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) ->
     if there is None:
         raise FingerprintMismatchError(
             f"collection {name!r} does not say which model filled it, so it was not built by RagWright",
-            remedy="choose another collection name, or delete this one and ingest again",
+            remedy="choose another collection name; or, if LlamaIndex's QdrantVectorStore made it, open it for reading "
+            "with open_index(name, encoder=the embedding model that filled it)",
         )
     if there.get("digest") == fingerprint.digest:
         return

