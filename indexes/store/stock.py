@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
@@ -60,7 +60,7 @@ class StockCollection(Collection):
         self.sparse_query_fn = sparse_query_fn
         self._keys = window_key, text_key
         params = engine.client.get_collection(name).config.params
-        dense, there = params.vectors, list(params.sparse_vectors or {})
+        dense, there = params.vectors or {}, list(params.sparse_vectors or {})
         sizes = {"": dense.size} if not isinstance(dense, dict) else {key: one.size for key, one in dense.items()}
         if (len(sizes) > 1 and "text-dense" not in sizes) or not sizes:
             raise StoreError(
@@ -191,10 +191,12 @@ class StockCollection(Collection):
         from llama_index.vector_stores.qdrant import QdrantVectorStore
 
         function = self.sparse_query_fn
-        sparse = {"enable_hybrid": True, "sparse_doc_fn": function, "sparse_query_fn": function} if function else {}
+        sparse: dict[str, Any] = (
+            {"enable_hybrid": True, "sparse_doc_fn": function, "sparse_query_fn": function} if function else {}
+        )
         return QdrantVectorStore(
             self.name,
-            client=self.engine.client,
+            client=cast(Any, self.engine.client),
             dense_vector_name=self.dense_name,
             sparse_vector_name=self.sparse_name if self._hybrid else None,
             **sparse,
