@@ -9,10 +9,16 @@ and ``remedy`` (the next step, best of all a command)::
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
 from indexes.display import one_line, without_secrets
+
+
+def mend_line(collection: str) -> str:
+    """What to do about damaged files of a collection, or of a generation of it ("guide.2")."""
+    return f"mend it with: rag verify --repair --collection {shlex.quote(re.sub(r'[.][0-9]+$', '', collection))}"
 
 
 class RagWrightError(Exception):
@@ -104,7 +110,7 @@ class DamagedError(StoreError):
 
     def __init__(self, collection: str, what: str) -> None:
         self.collection = collection
-        super().__init__(what, remedy=f"mend it with: rag verify --repair --collection {shlex.quote(collection)}")
+        super().__init__(what, remedy=mend_line(collection))
 
 
 class ReadOnlyError(StoreError):

@@ -153,14 +153,16 @@ class Index:
             self.report.erased = self.erase(now=waiting)
         return self.report
 
-    def verify(self, *, repair: bool = False) -> Verification:
+    def verify(self, *, repair: bool = False, deep: bool = False) -> Verification:
         """Compare manifest and collection point by point, and mend what differs.
 
+        Args:
+            deep: compare texts and vectors with their checksums too.
+
         Raises:
-            StoreError: ``repair``, and the manifest remembers nothing at all of a collection that holds points.
             CollectionLockedError: ``repair`` while another process is writing.
         """
-        return verify(self.store, self._manifest, repair=repair)
+        return verify(self.store, self._manifest, repair=repair, deep=deep)
 
     def _digest(self) -> str:
         """Of the model that filled the collection; the model itself is loaded when there is something to encode,

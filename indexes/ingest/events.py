@@ -13,6 +13,7 @@ from llama_index.core.schema import BaseNode
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.ingest.report import FileReport
 from indexes.manifest.manifest import Entry
+from indexes.manifest.sums import Sums
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 
@@ -43,6 +44,7 @@ class Writing:
     stored: int = 0
     truncated: int = 0
     ids: int = 0  # sum of the point ids, as in ``documents.ids_digest``
+    sums: Sums = field(default_factory=Sums)
     spilled: bool = False  # some of its points are in the journal
     legacy: str = ""  # its id in version 0.1.0: the absolute path
 

@@ -96,6 +96,7 @@ class Writer:
             writing.staged.append(point)
             writing.stored += 1
             writing.ids += uuid.UUID(point.record.id).int
+            writing.sums.add(point)
 
     def _finish(self, ends: list[End]) -> None:
         """Documents that are new and whole in memory go in together; others by way of the journal, one by one."""
@@ -169,5 +170,6 @@ class Writer:
             self._report.skip(member, reason)
 
 
-def _row(writing: Writing) -> tuple[str, int, int, str]:
-    return writing.entry.doc_id, writing.stored, writing.truncated, f"{writing.ids % (1 << 128):032x}"
+def _row(writing: Writing) -> tuple[str, int, int, str, str]:
+    digest = f"{writing.ids % (1 << 128):032x}"
+    return writing.entry.doc_id, writing.stored, writing.truncated, digest, str(writing.sums)

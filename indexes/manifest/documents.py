@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.manifest.encodings import note_encodings
 from indexes.manifest.manifest import Manifest
+from indexes.manifest.sums import Sums
 from indexes.store.collection import Collection, document_filter
 
 PAGE = 2000  # ids in one call
@@ -35,14 +36,17 @@ def put(store: Collection, ready: Sequence[ReadyPoint]) -> None:
 
 @dataclass(slots=True)
 class Ids:
-    """The point ids of one document: 8 bytes of each, for a document may have a million; and their ``ids_digest``."""
+    """The point ids of one document: 8 bytes of each, for a document may have a million; their ``ids_digest``; and the
+    checksums of what they hold."""
 
     count: int = 0
     _total: int = 0
+    sums: Sums = field(default_factory=Sums)
     _heads: array[int] = field(default_factory=lambda: array("Q"))
 
-    def add(self, identity: str) -> None:
-        number = uuid.UUID(identity).int
+    def add(self, point: ReadyPoint) -> None:
+        number = uuid.UUID(point.record.id).int
+        self.sums.add(point)
         self.count += 1
         self._total += number
         self._heads.append(number >> 64)
@@ -68,7 +72,7 @@ def replace_document(store: Collection, doc_id: str, parts: Iterable[Sequence[Re
     for part in parts:
         put(store, part)
         for point in part:
-            new.add(point.record.id)
+            new.add(point)
         if new.count - flushed >= FLUSH_POINTS:
             store.flush()
             flushed = new.count

@@ -15,6 +15,7 @@ import numpy as np
 
 from indexes.encoders.vectors import pack_sparse, unpack_sparse
 from indexes.encoders.window_pooling import ReadyPoint
+from indexes.errors import mend_line
 from indexes.nodes.record import SentenceRecord
 from indexes.sqlite import Database
 
@@ -34,7 +35,15 @@ class Journal:
     def __init__(self, manifest_path: Path | None) -> None:
         self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")
         # A long document must not leave a long file.
-        self._db = Database(self.path, _SCHEMA, journal="TRUNCATE", synchronous="FULL", vacuum="FULL", secure=True)
+        self._db = Database(
+            self.path,
+            _SCHEMA,
+            journal="TRUNCATE",
+            synchronous="FULL",
+            vacuum="FULL",
+            secure=True,
+            if_damaged="" if self.path is None else mend_line(self.path.stem),
+        )
 
     @property
     def empty(self) -> bool:

@@ -8,18 +8,19 @@ Sources are absolute paths, which nothing but the manifest knows; ``roots`` says
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.errors import mend_line
 from indexes.lock import Lock
 from indexes.manifest.roots import Root
 from indexes.sqlite import Database
 
+REBUILT = "rebuilt"  # the fact that the manifest was damaged, and knows only what could be read of it
 READ_AGAIN = "read again"  # in place of a recipe: no run's recipe is this
-
-IF_DAMAGED = "restore it from a backup, or delete it: the next 'rag ingest' reads the files again"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -32,7 +33,8 @@ CREATE TABLE IF NOT EXISTS documents (
     sentences INTEGER NOT NULL DEFAULT 0,
     truncated INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL CHECK (state IN ('writing', 'done')),
-    points TEXT NOT NULL DEFAULT ''
+    points TEXT NOT NULL DEFAULT '',
+    sums TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS documents_source ON documents (source);
 CREATE TABLE IF NOT EXISTS copies (
@@ -58,6 +60,7 @@ class Entry:
         recipe: hash of the reader, splitter, window and encoder settings that made its points.
         size, mtime_ns: the file's stat at that time; 0 for Documents and nodes.
         points: ``ids_digest`` of its points; "" in manifests of earlier versions.
+        sums: ``str`` of their ``Sums``; likewise.
     """
 
     doc_id: str
@@ -69,6 +72,7 @@ class Entry:
     sentences: int = 0
     truncated: int = 0
     points: str = ""
+    sums: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Copy:
 
 _ERASE = "erase"  # the fact that deleted text is still in files of the collection
 
-_COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points"
+_COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points, sums"
 
 
 class Manifest:
@@ -97,8 +101,9 @@ class Manifest:
 
     def __init__(self, path: Path | str) -> None:
         self.path = None if path == ":memory:" else Path(path)
+        if_damaged = "" if self.path is None else mend_line(self.path.stem)
         # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
-        self._db = Database(self.path, _SCHEMA, synchronous="FULL", if_damaged=IF_DAMAGED)
+        self._db = Database(self.path, _SCHEMA, synchronous="FULL", if_damaged=if_damaged)
         self._lock: Lock | None = None
         if self.path is not None:
             self._lock = Lock(
@@ -108,8 +113,10 @@ class Manifest:
                 states=("being written to by", "being written to by"),
             )
         with self._db.connection() as db:
-            if "points" not in {row[1] for row in db.execute("PRAGMA table_info(documents)")}:
-                db.execute("ALTER TABLE documents ADD COLUMN points TEXT NOT NULL DEFAULT ''")
+            there = {row[1] for row in db.execute("PRAGMA table_info(documents)")}
+            for column in ("points", "sums"):
+                if column not in there:
+                    db.execute(f"ALTER TABLE documents ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
 
     # ---- reading ----
 
@@ -191,15 +198,15 @@ class Manifest:
 
     def finish(self, doc_id: str, *, sentences: int, truncated: int, points: str = "") -> None:
         """Note that all points of this document are stored and flushed."""
-        self.finish_many([(doc_id, sentences, truncated, points)])
+        self.finish_many([(doc_id, sentences, truncated, points, "")])
 
     def finish_many(
         self,
-        rows: Iterable[tuple[str, int, int, str]],
+        rows: Iterable[tuple[str, int, int, str, str]],
         removed: Iterable[str] = (),
         moved: Mapping[str, str] | None = None,
     ) -> None:
-        """``finish`` for (doc_id, sentences, truncated, points) of several; others are forgotten, in one step.
+        """``finish`` for (doc_id, sentences, truncated, points, sums) of several; others are forgotten, in one step.
 
         Args:
             moved: old source -> new one: copies go with it, and the new one is a copy no longer.
@@ -210,8 +217,9 @@ class Manifest:
                 db.execute("UPDATE copies SET source = ? WHERE source = ?", (new, old))
                 db.execute("DELETE FROM faults WHERE source = ?", (old,))
             db.executemany(
-                "UPDATE documents SET state = 'done', sentences = ?, truncated = ?, points = ? WHERE doc_id = ?",
-                [(sentences, truncated, points, doc_id) for doc_id, sentences, truncated, points in rows],
+                "UPDATE documents SET state = 'done', sentences = ?, truncated = ?, points = ?, sums = ? "
+                "WHERE doc_id = ?",
+                [(sentences, truncated, points, sums, doc_id) for doc_id, sentences, truncated, points, sums in rows],
             )
             db.executemany("DELETE FROM documents WHERE doc_id = ?", [(i,) for i in removed])
 
@@ -262,6 +270,18 @@ class Manifest:
             here.backup(there)
         return copy
 
+    def take(self, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> int:
+        """Take up rows of another manifest, by table, as far as they fit; returns how many documents came."""
+        with self._db.transaction() as db:
+            for table, found in rows.items():
+                columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+                for row in found:
+                    fitting = {name: value for name, value in row.items() if name in columns}
+                    names, marks = ", ".join(fitting), ", ".join("?" * len(fitting))
+                    with suppress(sqlite3.IntegrityError, sqlite3.InterfaceError):
+                        db.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", [*fitting.values()])  # noqa: S608
+            return int(db.execute("SELECT count(*) FROM documents").fetchone()[0])
+
     def remember(self, name: str, value: str) -> None:
         self._db.many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
@@ -284,6 +304,9 @@ class Manifest:
 
     def erased_keys(self) -> list[bytes]:
         return [row[0] for row in self._db.rows("SELECT key FROM erased")]
+
+    def forget_fact(self, name: str) -> None:
+        self._db.many("DELETE FROM facts WHERE name = ?", [(name,)])
 
     def clear(self) -> None:
         with self._db.transaction() as db:

@@ -104,33 +104,33 @@ def move_documents(store: Collection, manifest: Manifest, journal: Journal, move
         pairs = list(zip(move.old, move.new, strict=True))
         pairs = [(old, new) for old, new in pairs if old.doc_id != new.doc_id]
         for old, new in pairs:
-            for part in _stored(store, old.doc_id):
+            for part in stored_points(store, old.doc_id):
                 journal.append(new.doc_id, [_renamed(point, old, new, move.now) for point in part])
         journal.complete({new.doc_id: old.truncated for old, new in pairs})
         manifest.begin([new for _, new in pairs], removing=[old.doc_id for old, _ in pairs], erase=False)
         rows = []
         for old, new in pairs:
             ids = replace_document(store, new.doc_id, journal.parts(new.doc_id))
-            rows.append((new.doc_id, ids.count, old.truncated, ids.digest))
+            rows.append((new.doc_id, ids.count, old.truncated, ids.digest, str(ids.sums)))
             store.delete_document(old.doc_id)
         store.flush()
         manifest.finish_many(rows, [old.doc_id for old, _ in pairs], {old.source: move.source for old in move.old})
         journal.drop([new.doc_id for _, new in pairs])
 
 
-def _stored(store: Collection, doc_id: str) -> Iterable[list[ReadyPoint]]:
-    """The points of a document with their vectors, a part at a time."""
+def stored_points(store: Collection, doc_id: str | None = None) -> Iterable[list[ReadyPoint]]:
+    """The points of a document, or all that are sentences, with their vectors, a part at a time."""
     offset = None
     while True:
         records, offset = store.engine.client.scroll(
             store.name,
-            scroll_filter=document_filter(doc_id),
+            scroll_filter=None if doc_id is None else document_filter(doc_id),
             limit=PART_POINTS,
             offset=offset,
             with_payload=True,
             with_vectors=True,
         )
-        yield [_ready(record) for record in records]
+        yield [_ready(record) for record in records if "text" in (record.payload or {})]
         if offset is None:
             return
 
@@ -139,7 +139,7 @@ def _ready(record: Any) -> ReadyPoint:
     sparse = record.vector.get(SPARSE)
     return ReadyPoint(
         SentenceRecord.from_payload(record.payload),
-        np.asarray(record.vector[DENSE], np.float32),
+        np.asarray(record.vector.get(DENSE, ()), np.float32),
         None
         if sparse is None
         else SparseVector(np.asarray(sparse.indices, np.uint32), np.asarray(sparse.values, np.float32)),

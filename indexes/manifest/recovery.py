@@ -19,7 +19,8 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
         if journal.holds(doc_id):
             ids = replace_document(store, doc_id, journal.parts(doc_id))
             store.flush()
-            manifest.finish(doc_id, sentences=ids.count, truncated=journal.truncated(doc_id), points=ids.digest)
+            row = (doc_id, ids.count, journal.truncated(doc_id), ids.digest, str(ids.sums))
+            manifest.finish_many([row])
         else:
             store.delete_document(doc_id)
             store.flush()

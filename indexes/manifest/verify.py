@@ -7,18 +7,19 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
-from indexes.errors import StoreError
 from indexes.manifest.documents import ids_digest
 from indexes.manifest.journal import Journal
-from indexes.manifest.manifest import Manifest
+from indexes.manifest.manifest import READ_AGAIN, REBUILT, Entry, Manifest
+from indexes.manifest.moves import stored_points
 from indexes.manifest.recovery import recover
+from indexes.manifest.sums import Sums
 from indexes.nodes.record import point_id
-from indexes.store.collection import Collection
+from indexes.store.collection import Collection, document_filter
 
 PAGE = 2000  # points in one call
 SHOWN = 20  # ids in one difference
 
-Problem = Literal["missing", "extra", "other", "unknown", "unfinished"]
+Problem = Literal["missing", "extra", "other", "unknown", "unfinished", "texts", "vectors"]
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Difference:
     Args:
         problem: "missing" (points of it are not in the collection), "extra" (points that it should not have), "other"
             (as many points, but others), "unknown" (the manifest does not know it), "unfinished" (a run that was
-            killed was at it).
+            killed was at it), "texts" or "vectors" (``deep``: they are not those that were stored).
         expected, found: number of points. ``expected`` is None for an unknown document.
         ids: some of the points it is about, where they can be told.
     """
@@ -45,13 +46,21 @@ class Difference:
 
 @dataclass(slots=True)
 class Verification:
-    """What was compared, what differs, and what was mended (``repair``)."""
+    """What was compared, what differs, and what was mended (``repair``).
+
+    Args:
+        read_again: documents whose files have to be read again.
+        unchecked: ``deep``: documents without checksums, stored by an earlier version.
+        adopted: documents that a lost manifest knows again.
+    """
 
     documents: int = 0
     points: int = 0
     differences: list[Difference] = field(default_factory=list)
     repaired: int = 0
     read_again: list[str] = field(default_factory=list)
+    unchecked: int = 0
+    adopted: int = 0
 
     @property
     def sound(self) -> bool:
@@ -68,33 +77,34 @@ class _Seen(NamedTuple):
     size: int
     total: int
     odd: tuple[str, ...]
+    sums: Sums | None = None
 
 
-def verify(store: Collection, manifest: Manifest, *, repair: bool = False) -> Verification:
+def verify(store: Collection, manifest: Manifest, *, repair: bool = False, deep: bool = False) -> Verification:
     """Compare; with ``repair`` remove what is too much or incomplete, and forget it, so that the next ingest reads it
     again (from the encoding cache, where the sentences are the same).
 
+    Args:
+        deep: compare texts and vectors with their checksums too; that reads every vector.
+
     Raises:
-        StoreError: ``repair`` with a manifest that is empty beside a collection that is not.
         CollectionLockedError: ``repair`` while another process is writing.
     """
     if not repair:
-        return _compare(store, manifest)
+        return _compare(store, manifest, deep)
     with manifest.writer():
         journal = Journal(manifest.path)
         unfinished = _unfinished(store, manifest)
         recover(store, manifest, journal)
         journal.close()
-        result = _compare(store, manifest)
-        if result.points and not result.documents:
-            raise StoreError(
-                f"the manifest of collection {store.name!r} remembers no document, and the collection holds "
-                f"{result.points} points",
-                remedy="run 'rag ingest PATH' to take its files up again, or 'rag delete --all' to start anew",
-            )
+        lost = manifest.fact(REBUILT) is not None or next(iter(manifest), None) is None
+        adopted = adopt(store, manifest) if lost else 0
+        result = _compare(store, manifest, deep)
+        result.adopted = adopted
         for difference in result.differences:
             _mend(store, manifest, difference, result)
         store.flush()
+        manifest.forget_fact(REBUILT)
         result.differences[:0] = unfinished
         result.repaired += len(unfinished)
     return result
@@ -104,8 +114,23 @@ def _unfinished(store: Collection, manifest: Manifest) -> list[Difference]:
     return [Difference(doc_id, "unfinished", None, store.count(doc_id)) for doc_id in manifest.unfinished()]
 
 
-def _compare(store: Collection, manifest: Manifest) -> Verification:
-    seen = _collected(store)
+def adopt(store: Collection, manifest: Manifest) -> int:
+    """Let a manifest that was lost know the documents of its collection again; their files are read again by the next
+    run that meets them. Returns how many those are."""
+    known = {entry.doc_id for entry in manifest} | set(manifest.unfinished())
+    found = [info for info in store.documents() if info.doc_id not in known and info.doc_id]
+    for info in found:
+        ids = [
+            identity for page in store.pages(PAGE, document_filter(info.doc_id), payload=False) for identity, _ in page
+        ]
+        manifest.begin(Entry(info.doc_id, info.doc_id, "", READ_AGAIN))
+        manifest.finish(info.doc_id, sentences=len(ids), truncated=0, points=ids_digest(ids))
+    return len(found)
+
+
+def _compare(store: Collection, manifest: Manifest, deep: bool) -> Verification:
+    seen = _collected(store, deep)
+    coarse = deep and store.is_coarse()
     result = Verification(points=sum(document.size for document in seen.values()))
     unfinished = _unfinished(store, manifest)
     result.differences += unfinished
@@ -116,6 +141,13 @@ def _compare(store: Collection, manifest: Manifest) -> Verification:
         there = seen.pop(entry.doc_id, _Seen(0, 0, ()))
         digest = f"{there.total % (1 << 128):032x}"
         if there.size == entry.sentences and (not entry.points or digest == entry.points) and not there.odd:
+            if there.sums is None or not deep:
+                continue
+            result.unchecked += not entry.sums
+            differs = there.sums.differs(entry.sums, coarse=coarse) if entry.sums else ""
+            if differs:
+                found: Problem = "texts" if differs == "texts" else "vectors"
+                result.differences.append(Difference(entry.doc_id, found, entry.sentences, there.size))
             continue
         problem: Problem = (
             "missing" if there.size < entry.sentences else "extra" if there.size > entry.sentences else "other"
@@ -129,9 +161,14 @@ def _compare(store: Collection, manifest: Manifest) -> Verification:
     return result
 
 
-def _collected(store: Collection) -> dict[str, _Seen]:
+def _collected(store: Collection, deep: bool) -> dict[str, _Seen]:
     """Every point of the collection, by document."""
     found: dict[str, _Seen] = {}
+    sums: dict[str, Sums] = {}
+    if deep:
+        for point in chain.from_iterable(stored_points(store)):
+            if point.record.doc_id:
+                sums.setdefault(point.record.doc_id, Sums()).add(point)
     for identity, payload in chain.from_iterable(store.pages(PAGE, payload=["doc_id", "position"])):
         doc_id, position = str(payload.get("doc_id", "")), payload.get("position", -1)
         before = found.get(doc_id, _Seen(0, 0, ()))
@@ -139,7 +176,7 @@ def _collected(store: Collection) -> dict[str, _Seen]:
         if identity != point_id(doc_id, position) and len(odd) < SHOWN:
             odd = (*odd, identity)
         number = uuid.UUID(identity).int if "-" in identity else int(identity)
-        found[doc_id] = _Seen(before.size + 1, before.total + number, odd)
+        found[doc_id] = _Seen(before.size + 1, before.total + number, odd, sums.get(doc_id))
     return found
 
 

@@ -146,6 +146,12 @@ class Collection:
         """Why only one of the legs that are stored can be searched, for a note; None where both can."""
         return None
 
+    def is_coarse(self) -> bool:
+        """True if it keeps its dense vectors with 8 bits a value."""
+        params = self._client.get_collection(self.name).config.params.vectors
+        dense = params.get(DENSE) if isinstance(params, dict) else params
+        return getattr(dense, "datatype", None) in (models.Datatype.TURBO8, models.Datatype.UINT8)
+
     def disk_bytes(self) -> int | None:
         """Bytes on this machine's disk; None for a server."""
         folder = self.engine.folder(self.name)

@@ -11,7 +11,7 @@ from qdrant_client import models
 from qdrant_client.client_base import QdrantBase
 
 from indexes.errors import DamagedError, StoreError
-from indexes.files import write_json
+from indexes.files import remove, write_json
 from indexes.store.checks import check_name
 from indexes.store.edge.record import Record
 
@@ -76,6 +76,10 @@ class EdgeAliases(QdrantBase):
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
             raise DamagedError("default", f"the file of the collections' second names, {path}, is damaged")
         return found
+
+    def forget_aliases(self) -> None:
+        """Away with the file, which is damaged; ``Generations.keep_name`` makes the aliases again."""
+        remove(self.root / FILE)
 
     def _forget_aliases_of(self, name: str) -> None:
         aliases = self._aliases()

@@ -207,6 +207,14 @@ class EdgeCollections(EdgeAliases):
         self._folder(collection_name).rewrite(min_free_mb=self.min_free_mb)
         return True
 
+    def edge_folder(self, collection_name: str) -> EdgeFolder:
+        """The folder of a collection, whole or damaged."""
+        return self._folder(collection_name, must_exist=False)
+
+    def salvage(self, collection_name: str) -> int:
+        """Keep what is whole of a collection's damaged files, and return how many points that are."""
+        return self.edge_folder(collection_name).salvage()
+
     def end_deletions(self) -> list[str]:
         """Delete what killed deletions left, and return the names of those collections."""
         if not self.root.is_dir():

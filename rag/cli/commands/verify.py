@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -15,28 +16,44 @@ WORDS = {
     "other": "other sentences are there than were stored",
     "unknown": "{found} sentences of a document that the manifest does not know",
     "unfinished": "a run was killed while it wrote this document",
+    "texts": "its texts are not those that were stored",
+    "vectors": "its vectors are not those that were stored",
 }
 
 EPILOG = """\b
 Examples:
   rag verify
+  rag verify --deep
   rag verify --collection guide --repair --json
 
+--repair mends damaged files from what is whole of them, and reads again what is missing, which may load the model.
 Exit code: 0 collection and manifest agree (or do now), 1 they differ.
 """
 
 
 @click.command("verify", epilog=EPILOG, short_help="Compare a collection with what was stored, and mend it.")
-@click.option("--repair", is_flag=True, help="Remove what is incomplete or unknown; the next ingest reads it again.")
+@click.option("--repair", is_flag=True, help="Mend damaged files, remove what is wrong, and read it again.")
+@click.option("--deep", is_flag=True, help="Compare texts and vectors with their checksums too.")
 @shared_options
-def command(shared: Shared, repair: bool) -> None:
+def command(shared: Shared, repair: bool, deep: bool) -> None:
     """Compare a collection with its manifest, point by point. No model is loaded."""
     from indexes import open_index
 
+    mended = mend(shared) if repair else []
+    for sentence in mended:
+        words(sentence)
+    again: list[str] = []
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
-        result = index.verify(repair=repair)
+        places = index.places()
+        result = index.verify(repair=repair, deep=deep)
+        if repair:
+            lost = {places[doc_id] for doc_id in result.read_again if doc_id in places}
+            again = sorted(place for place in lost if Path(place).exists())
+        if again:
+            index.add(again)
+            result.read_again = [doc_id for doc_id in result.read_again if places.get(doc_id) not in again]
     if shared.json:
-        data_json({"collection": shared.collection, **result.as_dict()})
+        data_json({"collection": shared.collection, **result.as_dict(), "mended": mended, "read": again})
     else:
         for difference in result.differences:
             what = WORDS[difference.problem].format(found=difference.found, expected=difference.expected)
@@ -44,8 +61,26 @@ def command(shared: Shared, repair: bool) -> None:
         found = f"{len(result.differences)} differences" if result.differences else "no differences"
         mended = f", {result.repaired} mended" if repair and result.differences else ""
         data(f"{shared.collection}: {result.documents} documents, {result.points} points, {found}{mended}")
+    if again:
+        words(f"read again: {len(again)} files")
+    if result.adopted:
+        words(f"{result.adopted} documents were taken up by the new manifest; the next 'rag ingest' reads their files")
+    if deep and result.unchecked:
+        words(f"{result.unchecked} documents have no checksums yet: an earlier version stored them")
     if result.read_again:
         words("run 'rag ingest' on the same folders again: what was removed is read anew")
     elif not result.sound:
         words(f"mend it with: rag verify --repair --collection {shared.collection}")
     sys.exit(0 if result.sound else 1)
+
+
+def mend(shared: Shared) -> list[str]:
+    """Mend the files of the collection; a sentence for each."""
+    from indexes.manifest.repair import mend_files
+    from indexes.store.client import open_engine
+
+    engine = open_engine(shared.settings.store)
+    try:
+        return mend_files(engine, shared.collection, shared.settings.store)
+    finally:
+        engine.client.close()

@@ -1,0 +1,78 @@
+"""Checksums of a document's texts and vectors, to tell later that the collection still holds what was stored.
+
+Texts and sparse vectors come back bit for bit. Dense ones are stored with fewer digits (``store.quantization``) and
+are rounded anew when points move, so of them four projections are kept, which a damaged vector shifts far more than
+rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.window_pooling import ReadyPoint
+
+PROJECTIONS = 4
+ROUNDING = 0.02, 0.005  # of a projection's sum: once, and for the root of the number of sentences
+COARSE = 20  # times that, where a value has 8 bits
+
+_MODULUS = 1 << 128
+
+
+@dataclass(slots=True)
+class Sums:
+    """The checksums of some points, in any order."""
+
+    points: int = 0
+    texts: int = 0
+    sparse: int = 0
+    dense: NDArray[np.float64] = field(default_factory=lambda: np.zeros(PROJECTIONS))
+
+    def add(self, point: ReadyPoint) -> None:
+        identity = uuid.UUID(point.record.id).bytes
+        self.points += 1
+        self.texts = (self.texts + _digest(identity, point.record.text.encode("utf-8", "replace"))) % _MODULUS
+        terms = b""
+        if point.sparse is not None and len(point.sparse):
+            terms = point.sparse.indices.astype("<u4").tobytes() + point.sparse.values.astype("<f4").tobytes()
+        self.sparse = (self.sparse + _digest(identity, terms)) % _MODULUS
+        length = float(np.linalg.norm(point.dense)) or 1.0
+        row = np.asarray(point.dense, np.float64) / length
+        self.dense += (1 if identity[0] & 1 else -1) * (_directions(len(row)) @ row)
+
+    def __str__(self) -> str:
+        dense = [round(float(value), 4) for value in self.dense]
+        return json.dumps([f"{self.texts:032x}", f"{self.sparse:032x}", dense])
+
+    def differs(self, stored: str, *, coarse: bool = False) -> str:
+        """Return "texts" or "vectors" where ``stored`` (``str`` of what was written) says something else; else "".
+
+        Args:
+            coarse: the collection keeps its dense vectors with 8 bits a value.
+        """
+        texts, sparse, dense = json.loads(stored)
+        if texts != f"{self.texts:032x}":
+            return "texts"
+        allowed = (ROUNDING[0] + ROUNDING[1] * math.sqrt(self.points)) * (COARSE if coarse else 1)
+        off = np.abs(self.dense - np.asarray(dense, np.float64))
+        same = sparse == f"{self.sparse:032x}" and bool(np.isfinite(off).all()) and bool((off <= allowed).all())
+        return "" if same else "vectors"
+
+
+def _digest(*parts: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(b"".join(parts), digest_size=16).digest(), "big")
+
+
+@lru_cache(maxsize=4)
+def _directions(dim: int) -> NDArray[Any]:
+    """(PROJECTIONS, dim) of 1 and -1, the same for ever."""
+    bits = np.frombuffer(hashlib.shake_128(b"ragwright").digest(PROJECTIONS * dim), np.uint8).reshape(PROJECTIONS, dim)
+    return np.where(bits & 1, 1.0, -1.0)
