@@ -85,7 +85,8 @@ class Index:
                 encoder = build_encoder(self.settings)
                 self._find_vectors_of(encoder)
                 self._encoder = encoder
-                self._manifest.remember(ENCODER_FACT, encoder_identity(self.settings))
+                if not self._manifest.read_only:
+                    self._manifest.remember(ENCODER_FACT, encoder_identity(self.settings))
             return self._encoder
 
     def _find_vectors_of(self, encoder: Encoder) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from indexes.errors import DiskSpaceError, RagWrightError, StoreError
+from indexes.errors import DiskSpaceError, RagWrightError, ReadOnlyError, StoreError
 from indexes.files import beside, file_errors, private_folder
 
 WAIT = 30.0  # seconds for another process to end its transaction
@@ -58,10 +61,26 @@ class Database:
             self._pragmas = (*self._pragmas, "secure_delete=ON")
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # a copy of what can only be read
 
     @property
     def is_open(self) -> bool:
         return self._connection is not None
+
+    @property
+    def read_only(self) -> bool:
+        """True for a file that is there and may not be written: a copy of it is read, and nothing is written."""
+        path = self.path
+        return (
+            path is not None and path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        )
+
+    def refuse_read_only(self) -> None:
+        """Raises ReadOnlyError for a file that may not be written."""
+        if self.read_only:
+            raise ReadOnlyError(
+                f"{self.path} cannot be written (it is read-only)", remedy="make the file and its folder writable"
+            )
 
     def open(self) -> Database:
         """Open it now.
@@ -86,7 +105,8 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit what is done inside, or nothing of it. Raises as ``connection`` does."""
+        """Commit what is done inside, or nothing of it. Raises as ``connection`` does, and ReadOnlyError."""
+        self.refuse_read_only()
         with self.connection() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -124,6 +144,9 @@ class Database:
             db, self._connection = self._connection, None
             if db is not None:
                 db.close()
+            borrowed, self._borrowed = self._borrowed, None
+            if borrowed is not None:
+                borrowed.cleanup()
 
     def remove(self) -> None:
         """Close it and delete its files."""
@@ -145,12 +168,15 @@ class Database:
         return self._connection
 
     def _connected(self) -> sqlite3.Connection:
-        if self.path is not None:
+        path = self.path
+        if path is not None and self.read_only:
+            path = self._borrow(path)
+        elif self.path is not None:
             with file_errors(self.path):
                 private_folder(self.path.parent)
                 if not self.path.exists():  # one that is there may be on a disk that is only read
                     self.path.touch(mode=0o600)
-        db = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False, timeout=WAIT)
+        db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=WAIT)
         try:
             for pragma in self._pragmas:
                 db.execute(f"PRAGMA {pragma}")
@@ -159,6 +185,15 @@ class Database:
             db.close()
             raise
         return db
+
+    def _borrow(self, path: Path) -> Path:
+        """SQLite itself cannot read a database in WAL mode without writing beside it."""
+        self._borrowed = tempfile.TemporaryDirectory(prefix="ragwright-")
+        for suffix in ("", "-wal"):
+            file = path.with_name(path.name + suffix)
+            if file.is_file():
+                shutil.copyfile(file, Path(self._borrowed.name) / file.name)
+        return Path(self._borrowed.name) / path.name
 
 
 def copy_database(source: Path, target: Path) -> bool:

@@ -313,6 +313,11 @@ class Manifest:
             for table in ("documents", "copies", "faults", "facts", "roots", "erased"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
 
+    @property
+    def read_only(self) -> bool:
+        """True where nothing can be written: the store lies on a disk that is only read."""
+        return self._db.read_only
+
     # ---- one writer at a time ----
 
     @contextmanager
@@ -323,6 +328,7 @@ class Manifest:
             CollectionLockedError: another process is writing into this collection.
         """
         if self._lock is not None:
+            self._db.refuse_read_only()
             self._lock.take()
         try:
             yield
@@ -331,7 +337,7 @@ class Manifest:
 
     def lock(self) -> bool:
         """Take the writer's lock; False where another process has it. Always True for ``":memory:"``."""
-        return self._lock is None or self._lock.try_take()
+        return self._lock is None or (not self.read_only and self._lock.try_take())
 
     def unlock(self) -> None:
         if self._lock is not None:

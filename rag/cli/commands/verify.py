@@ -59,8 +59,8 @@ def command(shared: Shared, repair: bool, deep: bool) -> None:
             what = WORDS[difference.problem].format(found=difference.found, expected=difference.expected)
             data(f"{shown_path(difference.doc_id)}: {what}")
         found = f"{len(result.differences)} differences" if result.differences else "no differences"
-        mended = f", {result.repaired} mended" if repair and result.differences else ""
-        data(f"{shared.collection}: {result.documents} documents, {result.points} points, {found}{mended}")
+        repaired = f", {result.repaired} mended" if repair and result.differences else ""
+        data(f"{shared.collection}: {result.documents} documents, {result.points} points, {found}{repaired}")
     if again:
         words(f"read again: {len(again)} files")
     if result.adopted:
