@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import queue
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +22,9 @@ from indexes.errors import RagWrightError
 
 OLLAMA_PORT = 11434
 BUSY = (429, 502, 503, 504)
+TOTAL = 3.0  # of the time-out for one read: what a whole answer may take, however it trickles in
+STREAM_TOTAL = 20.0  # likewise of an answer that is shown as it comes
+ANSWER_BYTES = 64 << 20  # an answer that is longer is none
 
 
 def is_loopback(url: str) -> bool:
@@ -32,9 +40,10 @@ def is_loopback(url: str) -> bool:
 
 
 def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> dict[str, Any]:
-    """What every client of ours passes to httpx: connecting may take at most 10 of the ``timeout`` seconds, and
-    HTTP_PROXY and its kind are honoured except for loopback hosts."""
+    """What every client of ours passes to httpx: connecting may take at most 10 of the ``timeout`` seconds, HTTP_PROXY
+    and its kind are honoured except for loopback hosts, and no redirect is followed: what is sent may be private."""
     return {
+        "follow_redirects": False,
         "timeout": httpx.Timeout(timeout, connect=min(timeout, connect)),
         "trust_env": not is_loopback(base_url),
     }
@@ -50,7 +59,56 @@ def http_client(base_url: str, timeout: float, api_key: str | None = None, **opt
         options: further ones of ``httpx.Client``.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return httpx.Client(base_url=base_url, headers=headers, **client_options(base_url, timeout), **options)
+    return httpx.Client(base_url=base_url, headers=headers, **{**client_options(base_url, timeout), **options})
+
+
+class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """An answer's bytes, up to a time and a number."""
+
+    def __init__(self, inner: Any, ends: float, most: int) -> None:
+        self._inner, self._ends, self._left = inner, ends, most
+
+    def _count(self, part: bytes) -> bytes:
+        self._left -= len(part)
+        if self._left < 0:
+            raise httpx.ReadError(f"the answer is longer than {ANSWER_BYTES >> 20} MB")
+        if time.monotonic() > self._ends:
+            raise httpx.ReadTimeout("the answer did not end in time")
+        return part
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._inner:
+            yield self._count(part)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._inner:
+            yield self._count(part)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def stream_limits(timeout: float) -> dict[str, Any]:
+    """Options of an ``httpx.Client`` whose answers are shown as they come: they end, in time and in size."""
+    ends = STREAM_TOTAL * timeout
+
+    def limit(response: httpx.Response) -> None:
+        response.stream = _Limited(response.stream, time.monotonic() + ends, ANSWER_BYTES)
+
+    return {"event_hooks": {"response": [limit]}}
+
+
+def async_stream_limits(timeout: float) -> dict[str, Any]:
+    """As ``stream_limits``, for an ``httpx.AsyncClient``."""
+    limit = stream_limits(timeout)["event_hooks"]["response"][0]
+
+    async def limit_async(response: httpx.Response) -> None:
+        limit(response)
+
+    return {"event_hooks": {"response": [limit_async]}}
 
 
 @dataclass(frozen=True)
@@ -62,6 +120,7 @@ class Answer:
         problem: the kind of fault then; "timeout": connected, and no answer in time.
         detail: the fault in words, without its address.
         retry_after: seconds that the server asks to wait.
+        location: where a redirect leads.
     """
 
     status: int = 0
@@ -70,6 +129,7 @@ class Answer:
     problem: Literal["", "refused", "unknown host", "timeout", "proxy", "tls", "bad address", "other"] = ""
     detail: str = ""
     retry_after: float | None = None
+    location: str = ""
 
     def json(self) -> Any:
         """The body; None if it is not JSON."""
@@ -100,18 +160,72 @@ class Answer:
 
 
 def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> Answer:
-    """Send a request, with ``body`` as JSON. Never raises for what the network or the server does."""
+    """Send a request, with ``body`` as JSON. Never raises for what the network or the server does.
+
+    The whole takes at most ``TOTAL`` times the client's time-out for a read, and the answer is of ``ANSWER_BYTES`` at
+    most: a server may send a byte now and then, or without end.
+    """
+    read = client.timeout.read
+    if read is None:
+        return _ask(client, method, path, body, float("inf"))
+    # In a thread of its own: a header that trickles in cannot be interrupted from here.
+    answers: queue.Queue[Answer | BaseException] = queue.Queue(1)
+    ends = time.monotonic() + TOTAL * read
+
+    def work() -> None:
+        try:
+            answers.put(_ask(client, method, path, body, ends))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            answers.put(error)
+
+    threading.Thread(target=work, name="ragwright-ask", daemon=True).start()
+    connect = client.timeout.connect or 0.0
     try:
-        response = client.request(method, path, json=body)
-        wait = response.headers.get("retry-after", "")
-        return Answer(
-            response.status_code,
-            response.text,
-            response.reason_phrase,
-            retry_after=float(wait) if wait.isdecimal() else None,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        found = answers.get(timeout=TOTAL * read + connect + 1.0)
+    except queue.Empty:
+        return _too_slow(client)
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -> Answer:
+    try:
+        with client.stream(method, path, json=body) as response:
+            got = bytearray()
+            for part in response.iter_bytes():
+                got += part
+                if len(got) > ANSWER_BYTES:
+                    return Answer(problem="other", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
+                if time.monotonic() > ends:
+                    return _too_slow(client)
+            return Answer(
+                response.status_code,
+                got.decode(response.charset_encoding or "utf-8", "replace"),
+                response.reason_phrase,
+                retry_after=_seconds(response.headers.get("retry-after", "")),
+                location=response.headers.get("location", "") if response.is_redirect else "",
+            )
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError) as error:
         return unanswered(error, client.timeout)
+
+
+_LONG = "the answer is longer"
+
+
+def _too_slow(client: httpx.Client) -> Answer:
+    return Answer(problem="timeout", detail=f"no whole answer within {TOTAL * (client.timeout.read or 0.0):g} s")
+
+
+def _seconds(retry_after: str) -> float | None:
+    """A Retry-After header: a number of seconds, or a date."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    with suppress(ValueError, TypeError, OverflowError):
+        when = parsedate_to_datetime(retry_after)
+        when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return None
 
 
 def ask_once(
@@ -165,6 +279,8 @@ class JsonServer:
         explain: may give, or raise, its own error for (status, the server's words).
         tries: requests in all while it is busy.
         patience: seconds; a server that asks for a longer pause is reported instead of waited for.
+        persistent: ask again after other failures of the server (5xx) too, and where the connection fails: for a long
+            run, which such a moment should not end.
         pause: waits between two tries (tests pass their own).
     """
 
@@ -181,11 +297,13 @@ class JsonServer:
         explain: Callable[[int, str], Exception | None] = lambda status, reason: None,
         tries: int = 5,
         patience: float = 30.0,
+        persistent: bool = False,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.client, self.label, self.pause = client, label, pause
         self._section, self._error, self._start, self._explain = section, error, start, explain
-        self._tries, self._patience = tries, patience
+        self._tries, self._patience, self._persistent = tries, patience, persistent
+        self._answered = False  # a server that never did is asked once more only
         key = f"put the server's key into the environment variable {key_env}"
         self._remedies = {
             401: key,
@@ -213,8 +331,9 @@ class JsonServer:
     def _answer(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Any:
         for again in range(self._tries):
             answer = ask(self.client, method, path, body=payload)
+            self._answered = self._answered or bool(answer.status)
             wait = answer.retry_after if answer.retry_after is not None else 0.5 * 2**again
-            if answer.status not in BUSY or again == self._tries - 1 or wait > self._patience:
+            if not self._is_passing(answer, again) or again == self._tries - 1 or wait > self._patience:
                 break
             self.pause(wait)
         if not answer.status:
@@ -222,14 +341,25 @@ class JsonServer:
         if answer.status == 200:
             body = answer.json()
             if body is None:
-                raise self._error(f"{self.label} sent no JSON: {answer.text[:80]!r}", remedy=self._start)
+                what = "null, and no answer" if answer.text.strip() == "null" else f"no JSON: {answer.text[:80]!r}"
+                raise self._error(f"{self.label} sent {what}", remedy=self._start)
             return body
         raise self._explain(answer.status, answer.reason) or self._refused(answer, again)
 
+    def _is_passing(self, answer: Answer, again: int) -> bool:
+        """Whether this may be over in a moment."""
+        if answer.status in BUSY:
+            return True
+        if not self._persistent:
+            return False
+        broken = not answer.status and answer.problem in ("refused", "other") and not answer.detail.startswith(_LONG)
+        return answer.status >= 500 or (broken and (self._answered or again == 0))
+
     def _unanswered(self, answer: Answer) -> RagWrightError:
         if answer.problem == "timeout":
+            seconds = answer.detail.rpartition("within ")[2] or f"{self.client.timeout.read:g} s"
             return self._error(
-                f"{self.label} did not answer within {self.client.timeout.read:g} s",
+                f"{self.label} did not answer within {seconds}",
                 remedy=self._remedies.get(408, f"raise {self._section}.timeout"),
             )
         return self._error(f"{self.label} cannot be reached: {answer.detail}", remedy=self._start)
@@ -237,10 +367,19 @@ class JsonServer:
     def _refused(self, answer: Answer, again: int) -> RagWrightError:
         other = "see the server's log" if answer.status >= 500 else f"check {self._section}.model and .base_url"
         remedy = self._remedies.get(answer.status, other)
+        if answer.location:
+            there = urlsplit(answer.location).hostname or urlsplit(str(self.client.base_url)).hostname
+            return self._error(
+                f"{self.label} answered {answer.status} and sends us on to {without_secrets(answer.location)}, "
+                "which is not followed: texts would go there",
+                remedy=f"if {there} is the right host, set {self._section}.base_url to its address",
+            )
         if answer.status in BUSY and again:
             said = f"is still busy after {again} retries ({answer.status}: {answer.reason})"
         else:
             said = f"answered {answer.status} ({answer.reason})"
+        if answer.retry_after is not None and answer.retry_after > self._patience:
+            said += f", and asks for a pause of {answer.retry_after:.0f} s"
         return self._error(f"{self.label} {said}", remedy=remedy)
 
 

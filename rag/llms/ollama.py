@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.llms.ollama import Ollama
 from ollama import AsyncClient, Client
 
-from indexes.http import client_options, ollama_base_url
+from indexes.http import async_stream_limits, client_options, ollama_base_url, stream_limits
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
@@ -91,10 +91,15 @@ def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.enviro
         keep_alive=settings.keep_alive,
         thinking=settings.thinking,
         additional_kwargs={"num_predict": settings.max_tokens},
-        client=Client(host=base_url, **options),
+        client=Client(host=base_url, **options, **stream_limits(settings.timeout)),
         # No connection outlives its request: a pooled one belongs to the event loop that opened it, and the next
         # asyncio.run would find it closed.
-        async_client=AsyncClient(host=base_url, limits=httpx.Limits(max_keepalive_connections=0), **options),
+        async_client=AsyncClient(
+            host=base_url,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            **options,
+            **async_stream_limits(settings.timeout),
+        ),
     )
 
 

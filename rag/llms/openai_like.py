@@ -11,7 +11,7 @@ import httpx
 from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.llms.openai_like import OpenAILike
 
-from indexes.http import client_options, is_loopback
+from indexes.http import async_stream_limits, client_options, is_loopback, stream_limits
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings
@@ -75,9 +75,11 @@ def http_clients(base_url: str, timeout: float) -> dict[str, Any]:
     """Clients for sync and async calls that no proxy diverts from this machine."""
     options = client_options(base_url, timeout)
     return {
-        "http_client": httpx.Client(**options),
+        "http_client": httpx.Client(**options, **stream_limits(timeout)),
         # No connection outlives its request: a pooled one belongs to the event loop that opened it.
-        "async_http_client": httpx.AsyncClient(**options, limits=httpx.Limits(max_keepalive_connections=0)),
+        "async_http_client": httpx.AsyncClient(
+            **options, **async_stream_limits(timeout), limits=httpx.Limits(max_keepalive_connections=0)
+        ),
     }
 
 

@@ -40,8 +40,15 @@ class OllamaModel(RemoteModel):
     @cached_property
     def weights(self) -> str:  # type: ignore[override]
         """The server's digest of the model, so that a model pulled anew under the same name is noticed."""
-        for entry in self.server.get("/api/tags").get("models", []):
-            if entry.get("name") in (self.model, f"{self.model}:latest"):
+        answer = self.server.get("/api/tags")
+        models = answer.get("models") if isinstance(answer, dict) else None
+        if not isinstance(models, list):
+            raise EncoderError(
+                f"{self.server.label} lists no models, but sent {str(answer)[:80]!r}",
+                remedy="check that encoder.base_url is an Ollama server, and update it",
+            )
+        for entry in models:
+            if isinstance(entry, dict) and entry.get("name") in (self.model, f"{self.model}:latest"):
                 return str(entry.get("digest", ""))
         return ""
 

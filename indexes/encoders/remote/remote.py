@@ -50,6 +50,7 @@ class RemoteModel:
             key_env=settings.api_key_env,
             remedies={408: "wait until it has loaded the model, or raise encoder.timeout"},
             explain=self._explain,
+            persistent=True,
         )
 
     @cached_property
@@ -123,6 +124,9 @@ class RemoteModel:
 def _stacked(rows: list[Any], count: int, label: str) -> NDArray[np.float32]:
     """(count, dim) float32 of a server's rows, or an EncoderError where they are not all of one length."""
     remedy = "check that encoder.model is an embedding model"
+    missing = [number for number, row in enumerate(rows) if row is None]
+    if missing:
+        raise EncoderError(f"{label} sent null in place of the vector of text {missing[0]}", remedy=remedy)
     try:
         dense = np.asarray(rows, dtype=np.float32)
     except (ValueError, TypeError) as exc:
