@@ -7,6 +7,7 @@ from typing import Any
 
 from indexes.encoders.cache import key_of
 from indexes.manifest.manifest import Manifest
+from indexes.nodes.names import place_of
 from indexes.nodes.record import SentenceRecord, dense_text
 from indexes.store.collection import Collection, document_filter
 from indexes.text.invisible import searched
@@ -21,7 +22,8 @@ def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
         if not payload.get("doc_id") or not isinstance(payload.get("text"), str):
             continue
         record = SentenceRecord.from_payload({"position": 0, **payload})
-        for text in {searched(dense_text(record, context)) for context in CONTEXTS}:
+        texts = {searched(dense_text(record, context)) for context in CONTEXTS}
+        for text in texts | {searched(place_of(record))}:
             yield key_of("d", text)
             yield key_of("q", text)
 

@@ -25,12 +25,13 @@ class FakeLexical:
 
     name = "learned"
     idf = False
+    neighbours = 1.0
 
-    def pool(self, window: Sequence[SparseVector]) -> SparseVector:
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
         best: dict[int, float] = {}
-        for vector in window:
+        for vector, weight in zip(window, weights or [1.0] * len(window), strict=True):
             for index, value in zip(vector.indices.tolist(), vector.values.tolist(), strict=True):
-                best[index] = max(best.get(index, 0.0), value)
+                best[index] = max(best.get(index, 0.0), weight * value)
         keys = sorted(best)
         return SparseVector(np.array(keys, np.uint32), np.array([best[key] for key in keys], np.float32))
 
