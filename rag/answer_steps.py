@@ -231,6 +231,7 @@ class AnswerSteps:
             return self._response(prepared, "direct", CitedAnswer(text=text))
         empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
+            trace.llm = {**trace.llm, "failure": type(failure).__name__}
             trace.note(f"the answer is the documents' own sentences, since {failure}", "llm_failed")
         elif prepared.messages is not None and empty:
             wrote = "only a mark" if text.strip() else "nothing"

@@ -70,7 +70,8 @@ class Trace:
         notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
         note_kinds: the fixed word of each note, in the same order.
         refusal: where signals decide: refused, decided_by, why, probability, the signals, and what the model wrote.
-        llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says.
+        llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says; failure: the
+            kind of its error, where it failed.
     """
 
     question: str

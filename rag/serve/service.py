@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-from indexes.errors import LLMError
 from rag.api import build_query_engine, build_retriever
 from rag.chat import RagChatEngine
 from rag.engine import AnswerStream
@@ -27,7 +26,7 @@ from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FairPool
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
-from rag.serve.telemetry.metrics import Metrics
+from rag.serve.telemetry.metrics import FAILURES, Metrics
 from rag.serve.telemetry.spans import request_span
 from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
@@ -344,8 +343,9 @@ class Service:
         except Exception as error:
             from rag.llms import explain_llm_error
 
-            self.metrics.llm_errors.labels("other").inc()
-            raise problem_of(LLMError(str(explain_llm_error(error, self.settings.llm)), remedy="")) from error
+            explained = explain_llm_error(error, self.settings.llm)
+            self.metrics.llm_errors.labels(FAILURES.get(type(explained).__name__, "other")).inc()
+            raise problem_of(explained) from error
         return str(reply.message.content or "")
 
     # -- counting ------------------------------------------------------------------------------------------------

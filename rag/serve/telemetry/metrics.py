@@ -17,6 +17,11 @@ STAGES = frozenset(
     {"queue", "hyde", "encode", "search", "fuse", "windows", "rerank", "prompt", "answer", "cite", "route", "check"}
 )
 OTHER = "other"
+FAILURES = {
+    "LLMUnreachableError": "unreachable",
+    "LLMTimeoutError": "timeout",
+    "LLMModelNotFoundError": "not_found",
+}
 
 
 class Metrics:
@@ -95,8 +100,14 @@ class Metrics:
         llm = trace.get("llm", {}) if isinstance(trace, dict) else {}
         self.prompt_tokens.labels(model).inc(float(llm.get("prompt_tokens") or 0))
         self.generated_tokens.labels(model).inc(float(llm.get("completion_tokens") or 0))
-        for kind in metadata.get("note_kinds") or []:  # type: ignore[attr-defined]
+        if failure := llm.get("failure"):
+            self.llm_errors.labels(FAILURES.get(str(failure), OTHER)).inc()
+        kinds: Any = metadata.get("note_kinds") or []
+        notes: Any = metadata.get("notes") or []
+        for kind, note in zip(kinds, notes, strict=False):
             self.notes.labels(str(kind)).inc()
+            if kind == "citation_removed":
+                self.removed.inc(max(1, str(note).count("[")))  # the note names each as it was written
 
     def page(self, accept: str | None) -> tuple[bytes, str]:
         """The text for a scraper, and its content type."""

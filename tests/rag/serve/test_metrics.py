@@ -1,0 +1,68 @@
+"""The dashboard asks only for what the server exports."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from rag.serve.telemetry.metrics import Metrics
+
+DASHBOARD = Path(__file__).parents[3] / "docs" / "grafana.json"
+NEEDED = {"requests", "stage_duration", "tokens", "waiting", "rejected", "notes", "model_load", "llm_errors"}
+
+
+def exported() -> set[str]:
+    """Names of all series, as a scraper stores them."""
+    names = set()
+    for family in Metrics().registry.collect():
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        names |= {f"{family.name}{end}" for end in ends}
+    return names
+
+
+def test_every_metric_of_the_dashboard_is_exported_and_with_these_labels() -> None:
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    texts = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    texts.append(dashboard["templating"]["list"][1]["query"])
+    asked = {name for text in texts for name in re.findall(r"ragwright_\w+", text)}
+    assert asked <= exported(), asked - exported()
+    assert all(any(word in name for name in asked) for word in NEEDED)
+    labels = {name: set(metric._labelnames) for metric in _metrics() for name in [metric._name]}
+    for text in texts:
+        base = re.sub(r"_(total|bucket|sum|count)$", "", re.findall(r"ragwright_\w+", text)[0])
+        grouped = {word.strip() for group in re.findall(r"by \(([^)]*)\)", text) for word in group.split(",")}
+        matched = set(re.findall(r"(\w+)=~?\"", text))
+        assert (grouped | matched) - {"le"} <= labels[base], text
+
+
+def _metrics() -> list[object]:
+    return [value for value in vars(Metrics()).values() if hasattr(value, "_labelnames")]
+
+
+def test_failures_of_the_model_and_invented_citations_are_counted() -> None:
+    metrics = Metrics()
+    metadata = {
+        "notes": ["the model cited [7], [9], which no passage has; removed from the answer", "the server is away"],
+        "note_kinds": ["citation_removed", "llm_failed"],
+        "trace": {"llm": {"failure": "LLMUnreachableError", "completion_tokens": 3}},
+    }
+    metrics.answer(metadata, "tiny")
+    value = metrics.registry.get_sample_value
+    assert value("ragwright_citations_removed_total") == 2
+    assert value("ragwright_llm_errors_total", {"kind": "unreachable"}) == 1
+    assert value("ragwright_notes_total", {"kind": "llm_failed"}) == 1
+    assert value("ragwright_generation_tokens_total", {"model": "tiny"}) == 3
+
+
+def test_panels_do_not_overlap() -> None:
+    cells: set[tuple[int, int]] = set()
+    for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
+        place = panel["gridPos"]
+        own = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24 and not own & cells, panel["title"]
+        cells |= own
