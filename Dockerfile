@@ -6,7 +6,7 @@ WORKDIR /src
 RUN python -m venv /opt/ragwright
 ENV PATH=/opt/ragwright/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY constraints.txt pyproject.toml README.md ./
-# hadolint ignore=SC2086
+# hadolint ignore=SC2086,DL3013
 RUN pip install "torch==2.13.0" ${TORCH_ARGS}
 COPY indexes indexes
 COPY rag rag
@@ -17,7 +17,7 @@ FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 10001 ragwright && install -d -o ragwright /data /documents
 COPY --from=build /opt/ragwright /opt/ragwright
 ENV PATH=/opt/ragwright/bin:$PATH RAG_STORE_PATH=/data RAG_SERVE_HOST=0.0.0.0 HF_HOME=/data/models
-USER ragwright
+USER 10001
 VOLUME ["/data"]
 EXPOSE 8321
 HEALTHCHECK --interval=30s --timeout=5s --start-period=180s \

@@ -6,6 +6,7 @@
 # make test-fast    the quick tests, without a model: under a minute, for the daily round
 # make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
 #                      tests of what touches them; after a change of a lower bound (minutes, the first time)
+# make test-browser    the pages in Chromium (CHROMIUM=path, else Debian's, fetched with apt), and whole server processes
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
@@ -37,7 +38,7 @@ TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/
 MODEL ?= qwen2.5-coder-1.5b
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo serve test test-fast check check-lowest format races figures commands clean
+.PHONY: demo serve test test-fast test-browser check check-lowest format races figures commands clean
 
 # A running Ollama server's model writes the answers, else a fetched one; MODEL is fetched where there is neither.
 demo: $(VENV)/.installed-offline
@@ -62,6 +63,10 @@ test: $(VENV)/.installed-dev
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(FAST)
+
+test-browser: $(VENV)/.installed-dev
+	@command -v "$${CHROMIUM:-chromium}" > /dev/null || apt-get install -y --no-install-recommends chromium
+	RAG_TEST_PROCESSES=1 $(BIN)/python -m pytest tests/rag/serve/test_browser.py tests/rag/serve/test_processes.py
 
 # Only direct dependencies are held at their lower bounds; torch is the pinned one (see constraints.txt).
 check-lowest: $(LOWEST)/.installed

@@ -14,10 +14,9 @@ from indexes.index import Index
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
 from indexes.ingest.run import plan
-from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
-from indexes.manifest.recovery import recover
+from indexes.manifest.recovery import finish_what_died
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
 from indexes.store.client import as_engine, open_engine
@@ -159,7 +158,7 @@ def open_index(
             name=collection,
         )
         index.notes = notes
-        _finish_what_died(index, manifest)
+        finish_what_died(index.store, manifest)
         if encoder is not None or check_model:
             index.check_model()
     except BaseException:
@@ -210,17 +209,3 @@ def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) ->
     if own is None:
         return None, []
     return as_encoder(own, settings), [f"the encoder is LlamaIndex's Settings.embed_model ({own.model_name})"]
-
-
-def _finish_what_died(index: Index, manifest: Manifest) -> None:
-    """A run that was killed leaves no half document behind for a search: it is finished or undone first.
-
-    Where another process is writing just now (a server's collection), that is nobody's to mend.
-    """
-    if manifest.unfinished() and manifest.lock():
-        try:
-            journal = Journal(manifest.path)
-            recover(index.store, manifest, journal)
-            journal.close()
-        finally:
-            manifest.unlock()

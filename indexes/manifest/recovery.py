@@ -27,3 +27,17 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
             manifest.forget(doc_id)
     journal.clear()
     return len(unfinished)
+
+
+def finish_what_died(store: Collection, manifest: Manifest) -> None:
+    """``recover`` for who only reads: a run that was killed leaves no half document behind for a search.
+
+    Where another process is writing just now (a server's collection), that is nobody's to mend.
+    """
+    if manifest.unfinished() and manifest.lock():
+        try:
+            journal = Journal(manifest.path)
+            recover(store, manifest, journal)
+            journal.close()
+        finally:
+            manifest.unlock()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from llama_index.core.llms import LLM
@@ -16,6 +17,7 @@ from indexes.errors import CollectionNotFoundError
 from indexes.index import Index
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import manifest_path
+from indexes.manifest.recovery import finish_what_died
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection
 from indexes.store.generations import Generations, base_names
@@ -98,6 +100,8 @@ class Library:
                 )
             index = self._make(name, self._current(name))
             index.store.check()
+            with closing(Manifest(self._manifest_path(index.collection))) as manifest:
+                finish_what_died(index.store, manifest)
             index.check_model()
             self._open[name] = index
             return index
@@ -146,7 +150,7 @@ class Library:
         return Generations(self.engine, name).current()
 
     def _make(self, name: str, collection: str) -> Index:
-        path = manifest_path(self.settings.store, collection, shared_client=not self._owns_client)
+        path = self._manifest_path(collection)
         return Index(
             Collection(self.engine, collection),
             settings=self.settings,
@@ -155,6 +159,9 @@ class Library:
             owns_client=False,
             name=name,
         )
+
+    def _manifest_path(self, collection: str) -> Path | str:
+        return manifest_path(self.settings.store, collection, shared_client=not self._owns_client)
 
     @contextmanager
     def _timed(self, role: str) -> Iterator[None]:
