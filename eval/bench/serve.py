@@ -1,7 +1,8 @@
 """The server under load: requests a second, p50, p95 and refusals at 1, 4, 16 and 50 clients, on loopback alone.
 
 ``python -m eval.bench serve [--seconds N] [--sentences N] [--json]``. The language model is a named fake that sleeps,
-so that what is measured is the server: its queues, its batches, its refusals.
+so that what is measured is the server: its queues, its batches, its refusals. Further rows: search without batching, the
+seconds until the model stops after its client has gone, and (``--requests``) memory after a tenth of them and after all.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CLIENTS = (1, 4, 16, 50)
+TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
+LONG = "a long answer"
 QUESTIONS = [f"What does part {number} of the guide say about windows?" for number in range(200)]
 
 
@@ -27,16 +30,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds of load for each number of clients")
     parser.add_argument("--sentences", type=int, default=2000, help="sentences in the collection")
     parser.add_argument("--sleep", type=float, default=0.2, help="seconds that the fake model takes for an answer")
+    parser.add_argument("--clients", default="1,4,16,50", help="numbers of clients, one run each")
+    parser.add_argument("--requests", type=int, default=0, help="requests of the memory row, such as 10000; 0: none")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, served(Path(folder), options.sentences, options.sleep) as url:
         rows = [
             load(url, path, clients, options.seconds)
             for path in ("/api/v1/search", "/retrieval", "/api/v1/ask")
-            for clients in CLIENTS
+            for clients in map(int, options.clients.split(","))
         ]
+        most = max(map(int, options.clients.split(",")))
+        gone = client_gone(url)
+        memory = memory_of(url, options.requests) if options.requests else {}
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder), options.sentences, 0.0, batch=1) as url:
+        rows.append(load(url, "/api/v1/search", most, options.seconds) | {"route": "search, batch 1"})
     if options.json:
-        sys.stdout.write(json.dumps(rows) + "\n")
+        sys.stdout.write(json.dumps({"load": rows, "stopped_s": gone, "memory_mb": memory}) + "\n")
         return 0
     sys.stdout.write(f"{'route':<16}{'clients':>8}{'req/s':>9}{'p50 ms':>9}{'p95 ms':>9}{'429':>7}{'5xx':>6}\n")
     for row in rows:
@@ -44,14 +54,17 @@ def main(argv: list[str]) -> int:
             f"{row['route']:<16}{row['clients']:>8}{row['per_second']:>9.1f}{row['p50_ms']:>9.1f}{row['p95_ms']:>9.1f}"
             f"{row['refused']:>7}{row['failed']:>6}\n"
         )
+    sys.stdout.write(f"client gone: the model stopped after {gone:.2f} s\n")
+    for count, megabytes in memory.items():
+        sys.stdout.write(f"memory after {count:,} requests: {megabytes:.0f} MB\n")
     return 0
 
 
 class served:
     """A server over a made-up collection on a free port."""
 
-    def __init__(self, folder: Path, sentences: int, sleep: float) -> None:
-        self._folder, self._sentences, self._sleep = folder, sentences, sleep
+    def __init__(self, folder: Path, sentences: int, sleep: float, batch: int | None = None) -> None:
+        self._folder, self._sentences, self._sleep, self._batch = folder, sentences, sleep, batch
 
     def __enter__(self) -> str:
         import uvicorn
@@ -61,6 +74,7 @@ class served:
         from rag.serve.app import build_app
         from rag.serve.keys import KeyRing
         from rag.serve.library import Library
+        from rag.serve.pools.batcher import BatchedEncoder
         from rag.serve.run import bind
         from rag.settings import load_settings
 
@@ -70,8 +84,8 @@ class served:
             """A named fake: waits as a model would, then says one sentence."""
 
             def stream_chat(self, messages: Any, **options: Any) -> Any:
-                time.sleep(sleep)
-                return super().stream_chat(messages, **options)
+                pieces = super().stream_chat(messages, **options)
+                return _words(sleep) if LONG in str(messages[-1].content) else _after(sleep, pieces)
 
         settings = load_settings(
             profile="offline",
@@ -84,6 +98,8 @@ class served:
         build_index(self._folder / "guide.txt", collection="default", settings=settings).close()
         library = Library(settings, llm=Sleeper(max_tokens=8))
         library.load()
+        if self._batch is not None and library.encoder is not None:
+            library.encoder = BatchedEncoder(library.encoder.inner, batch=self._batch, wait=0.0)
         app = build_app(settings, library=library, keys=KeyRing(self._folder / "keys.toml"), load=False)
         app.state.service.state = "ready"
         socket = bind("127.0.0.1", 0)
@@ -97,6 +113,63 @@ class served:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(timeout=30)
+
+
+STOPPED: list[float] = []  # when the generator of a long answer was closed
+
+
+def _after(seconds: float, pieces: Any) -> Iterator[Any]:
+    time.sleep(seconds)
+    yield from pieces
+
+
+def _words(seconds: float) -> Iterator[Any]:
+    """A long answer, word by word; notes when it is closed."""
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+
+    STOPPED.clear()
+    text = ""
+    try:
+        time.sleep(seconds)
+        for number in range(400):
+            time.sleep(TOKEN_SECONDS)
+            text += f"word{number} "
+            yield ChatResponse(message=ChatMessage(role="assistant", content=text), delta=f"word{number} ")
+    finally:
+        STOPPED.append(time.monotonic())
+
+
+def client_gone(url: str) -> float:
+    """Seconds from a client's leaving in the middle of an answer until the model's generator is closed."""
+    import httpx
+
+    body = {"question": f"Say {LONG} about windows.", "collection": "default"}
+    headers = {"accept": "text/event-stream"}
+    with (
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
+        http.stream("POST", "/api/v1/ask", json=body, headers=headers) as answer,
+    ):
+        next(line for line in answer.iter_lines() if line == "event: sources")
+        time.sleep(1.0)  # the model is writing
+    left = time.monotonic()
+    while not STOPPED and time.monotonic() - left < 30:
+        time.sleep(0.01)
+    return max(0.0, STOPPED[0] - left) if STOPPED else float("inf")
+
+
+def memory_of(url: str, requests: int) -> dict[int, float]:
+    """Resident memory of this process (server and client) in MB, after a tenth of the requests and after all."""
+    import httpx
+    import psutil
+
+    found = {}
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+        for number in range(1, requests + 1):
+            question = f"{QUESTIONS[number % len(QUESTIONS)]} Number {number}"
+            http.post("/api/v1/search", json={"question": question, "collection": "default"})
+            if number in (max(1, requests // 10), requests):
+                found[number] = psutil.Process().memory_info().rss / 1e6
+    return found
 
 
 def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:

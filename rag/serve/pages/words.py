@@ -112,7 +112,59 @@ WORDS: dict[str, tuple[str, str]] = {
         "文档此后有改动；引用时的原句：",
     ),
     "two_settings": ("Compare with another setting", "与另一设置对比"),
+    "state_waiting": ("waiting", "等待中"),
+    "state_running": ("reading", "正在导入"),
+    "state_done": ("done", "完成"),
+    "state_failed": ("failed", "失败"),
+    "state_cancelled": ("cancelled", "已取消"),
+    "state_ready": ("ready", "就绪"),
+    "state_loading": ("loading", "加载中"),
+    "state_draining": ("stopping", "正在停止"),
+    "state_failing": ("failing", "出错"),
+    "file_added": ("added", "已添加"),
+    "file_updated": ("updated", "已更新"),
+    "file_moved": ("moved", "已改名"),
+    "file_unchanged": ("unchanged", "没有变化"),
+    "file_duplicate": ("a copy of another", "与另一文件相同"),
+    "file_removed": ("removed", "已移除"),
+    "file_skipped": ("skipped", "已跳过"),
+    "file_deleted": ("deleted", "已删除"),
+    "stage_encode": ("encode", "编码"),
+    "stage_search": ("search", "检索"),
+    "stage_fuse": ("fuse", "融合"),
+    "stage_hyde": ("HyDE", "HyDE"),
+    "stage_windows": ("windows", "取窗口"),
+    "stage_rerank": ("rerank", "重排"),
+    "stage_prompt": ("prompt", "组织提示词"),
+    "stage_answer": ("answer", "作答"),
+    "stage_cite": ("check", "核查引用"),
+    "stage_route": ("route", "分流"),
     "skip": ("Skip to the content", "跳到正文"),
+}
+
+# What a note is about, for readers of Chinese: the notes themselves are English sentences.
+NOTES_ZH = {
+    "one_leg": "只检索了一路",
+    "question_cut": "问题过长，已截断",
+    "hyde": "使用了 HyDE",
+    "hyde_failed": "HyDE 未能使用",
+    "rerank_failed": "重排失败，保留融合后的次序",
+    "passage_cut": "重排模型没有读完整段",
+    "rerank_blended": "次序不只由重排决定",
+    "context": "有段落未放入提示词",
+    "routed": "未查文档",
+    "follow_up": "追问未改写",
+    "no_llm": "没有配置语言模型",
+    "language": "语言模型不支持这种语言",
+    "llm_failed": "语言模型失败",
+    "repeated": "语言模型重复，已停止",
+    "answer_cut": "回答达到长度上限",
+    "citation_removed": "已去掉虚构的引用",
+    "unsupported": "有句子没有依据",
+    "other_language": "回答用了另一种语言",
+    "not_found": "文档中没有答案",
+    "settings": "所用模型来自你的设置",
+    "other": "说明",
 }
 
 
@@ -123,6 +175,18 @@ class Words(dict[str, str]):
         place = 0 if language == "en" else 1
         super().__init__({name: pair[place] for name, pair in {**WORDS, **(more or {})}.items()})
         self.language = language
+
+    def note(self, kind: str) -> str:
+        """What a note of this kind is about, for a reader whom its English sentence helps little; "" else."""
+        return NOTES_ZH.get(kind, "") if self.language == "zh" else ""
+
+    def note_words(self) -> dict[str, str]:
+        """Kind of note -> what ``note`` says, for a script."""
+        return dict(NOTES_ZH) if self.language == "zh" else {}
+
+    def starting(self, start: str) -> dict[str, str]:
+        """The words whose names begin so, for a script, by the rest of their names."""
+        return {name.removeprefix(start): word for name, word in self.items() if name.startswith(start)}
 
 
 def choose_language(headers: dict[str, str], cookie: str | None) -> Language:

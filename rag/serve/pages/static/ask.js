@@ -119,10 +119,21 @@ function showBesides(done) {
   $("besides").replaceChildren(...rows);
 }
 
+// "status", "not_found" -> "statusNotFound": the name of a word in the page's dataset.
+function camel(start, name) {
+  return start + name.split("_").filter(Boolean).map((part) => part[0].toUpperCase() + part.slice(1)).join("");
+}
+
+// A note is an English sentence; readers of Chinese first see what it is about.
+function noteItem(note, kind) {
+  const label = kind && words[camel("note", kind)];
+  return label ? element("li", {}, label, " ", element("span", { class: "meta", lang: "en" }, note)) : element("li", {}, note);
+}
+
 function showTrace(trace) {
   const stages = element("table", {}, element("tbody", {},
     ...Object.entries(trace.timings_ms || {}).map(([stage, ms]) =>
-      element("tr", {}, element("th", { scope: "row" }, stage), element("td", { class: "number" }, `${ms.toFixed(1)} ${words.ms}`)))));
+      element("tr", {}, element("th", { scope: "row" }, words[camel("stage", stage)] || stage), element("td", { class: "number" }, `${ms.toFixed(1)} ${words.ms}`)))));
   const number = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : value.toFixed(3));
   const rows = (trace.candidates || []).slice(0, 20).map((row, place) =>
     element("tr", {}, element("td", {}, String(place + 1)),
@@ -174,9 +185,10 @@ async function ask() {
         showAnswer(event.data, body.collection);
         showSources(passages, event.data.citations, body.collection);
         const status = event.data.status || "";
-        const word = words[`status${status.split("_").map((part) => part[0].toUpperCase() + part.slice(1)).join("")}`] || status;
+        const word = words[camel("status", status)] || status;
         $("status").replaceChildren(element("span", { class: `badge ${status}` }, word));
-        $("notes").replaceChildren(...event.data.notes.map((note) => element("li", {}, note)));
+        $("notes").replaceChildren(...event.data.notes.map((note, place) => noteItem(note, (event.data.note_kinds || [])[place])));
+        if (event.data.trace) $("answer").lang = event.data.trace.language === "zh" ? "zh-CN" : "en";
         showBesides(event.data);
         if (event.data.trace) showTrace(event.data.trace);
         for (const id of ["actions", "trace"]) $(id).hidden = false;

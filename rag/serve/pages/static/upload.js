@@ -3,9 +3,11 @@ import { element } from "/static/stream.js";
 const list = document.getElementById("jobs");
 const form = document.getElementById("upload");
 
+const word = (kind, name) => list.dataset[kind + name[0].toUpperCase() + name.slice(1)] || name;
+
 function show(jobs) {
   const sections = jobs.map((job) => {
-    const section = element("section", { class: "job" }, element("h3", {}, `${job.collection} · ${job.state}`));
+    const section = element("section", { class: "job" }, element("h3", {}, `${job.collection} · ${word("state", job.state)}`));
     if (job.state === "running" || job.state === "waiting") {
       section.append(element("progress", { max: String(job.total || 1), value: job.state === "running" ? String(job.done) : null }));
       const button = element("button", { type: "button" }, list.dataset.cancel);
@@ -14,7 +16,7 @@ function show(jobs) {
     }
     if (job.message) section.append(element("p", { class: "problem" }, job.message));
     section.append(element("ul", {}, ...job.files.map((file) =>
-      element("li", {}, `${file.name}: ${file.status}${file.reason ? ` — ${file.reason}` : ""}`))));
+      element("li", {}, `${file.name}: ${word("file", file.status)}${file.reason ? ` — ${file.reason}` : ""}`))));
     return section;
   });
   list.replaceChildren(...(sections.length ? sections : [element("p", { class: "empty" }, list.dataset.empty)]));
