@@ -1,8 +1,9 @@
 """The server under load: requests a second, p50, p95 and refusals at 1, 4, 16 and 50 clients, on loopback alone.
 
 ``python -m eval.bench serve [--seconds N] [--sentences N] [--json]``. The language model is a named fake that sleeps,
-so that what is measured is the server: its queues, its batches, its refusals. Further rows: search without batching, the
-seconds until the model stops after its client has gone, and (``--requests``) memory after a tenth of them and after all.
+so that what is measured is the server: its queues, its batches, its refusals. Further rows: search without batching,
+the seconds until the model stops after its client has gone, and (``--requests``) memory after a tenth of them and after
+all of them.
 """
 
 from __future__ import annotations
