@@ -50,7 +50,7 @@ class RerankSettings(SectionModel):
     provider: Literal["none", "cross_encoder", "llm", "api"] = Field(
         "cross_encoder",
         description="cross_encoder (FlagEmbedding base and large), llm (FlagEmbedding's LLM-based "
-        "rerankers), api (vLLM / Jina / Cohere shape), none",
+        "rerankers, Qwen3-Reranker), api (vLLM / Jina / Cohere shape), none",
     )
     model: str = Field(
         "BAAI/bge-reranker-v2-m3", description="hub name, ModelScope name, folder, or the server's model name"
@@ -76,8 +76,17 @@ class RerankSettings(SectionModel):
         "over the candidates",
     )
     read: Literal["window", "sentence"] = Field("window", description="what the reranker reads of a candidate")
+    instruction: str = Field(
+        "",
+        description="what is asked of the documents, for rerankers that take a task (Qwen3-Reranker); "
+        "default: the model's own",
+    )
     max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
     batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
+    template: Literal["none", "qwen3"] = Field(
+        "none",
+        description="api: template to write around questions and documents, for a server that writes none itself",
+    )
     base_url: str | None = Field(None, description="server address for api")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(60.0, gt=0, description="seconds to wait for the server")

@@ -138,6 +138,43 @@ def tiny_llama(folder: Path, texts: list[str]) -> Path:
     return folder
 
 
+def tiny_qwen3_reranker(folder: Path, texts: list[str]) -> Path:
+    """Build the shape of Qwen3-Reranker: a causal network, and a tokenizer with the marks of its chat template."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=marks, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator([*texts, *["yes", "no"] * 50], trainer)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        additional_special_tokens=marks[1:],
+    ).save_pretrained(folder)
+    torch.manual_seed(7)
+    config = Qwen3Config(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=2048,
+        pad_token_id=0,
+        eos_token_id=2,
+        initializer_range=0.3,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
 def tiny_qwen3_encoder(folder: Path, texts: list[str]) -> Path:
     """Build the shape of Qwen3-Embedding: a causal network, the last token's state, a default query prompt."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers

@@ -17,6 +17,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from indexes.errors import RerankerError
 from indexes.http import JsonServer, http_client
 from rag.rerankers.base import Reranker, RerankScores, empty_scores, fingerprint_of, sigmoid
+from rag.rerankers.yes_no import PREFIX, SUFFIX, document_text, question_text
 from rag.settings import RerankSettings
 
 ATTEMPTS = 3
@@ -29,10 +30,14 @@ class ApiReranker(Reranker):
     Args:
         model: the name that the server knows.
         url: the whole address that is posted to.
+        templated: write Qwen3-Reranker's template around questions and documents, for a server that writes none.
+        instruction: of the template.
     """
 
     model: str
     url: str
+    instruction: str = ""
+    templated: bool = False
 
     _server: JsonServer = PrivateAttr()
 
@@ -46,7 +51,7 @@ class ApiReranker(Reranker):
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint_of(self.url, self.model)
+        return fingerprint_of(self.url, self.model, *((self.instruction, "template") if self.templated else ()))
 
     def close(self) -> None:
         """Close the connections. A later call opens none: build a new reranker."""
@@ -57,7 +62,11 @@ class ApiReranker(Reranker):
         Jina, Cohere); where the server sends logits, the probability is their sigmoid."""
         if not texts:
             return empty_scores()
-        body = {"model": self.model, "query": query, "documents": list(texts), "top_n": len(texts)}
+        documents = list(texts)
+        if self.templated:
+            query = PREFIX + question_text(query, self.instruction)
+            documents = [document_text(text) + SUFFIX for text in texts]
+        body = {"model": self.model, "query": query, "documents": documents, "top_n": len(texts)}
         raw = _scores(self._server.post(self.url, body), len(texts), self.url)
         in_range = bool(((raw >= 0) & (raw <= 1)).all())
         return RerankScores(raw, raw.copy() if in_range else sigmoid(raw))
@@ -96,6 +105,8 @@ def connect_reranker(settings: RerankSettings, environ: Mapping[str, str] = os.e
         model=settings.model,
         url=url,
         read=settings.read,
+        instruction=settings.instruction,
+        templated=settings.template == "qwen3",
     )
 
 

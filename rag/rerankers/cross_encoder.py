@@ -85,10 +85,7 @@ class CrossEncoder(Reranker):
                     logits = self._network(**padded.to(device)).logits
                     raw[batch] = logits.view(-1).float().cpu().numpy()
         except torch.OutOfMemoryError as exc:
-            raise RerankerError(
-                f"the reranker '{self.model}' ran out of memory on {device} with {self.batch_tokens} tokens a batch",
-                remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
-            ) from exc
+            raise out_of_memory(self.model, device, self.batch_tokens) from exc
         return raw
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
@@ -129,7 +126,7 @@ def load_cross_encoder(settings: RerankSettings) -> CrossEncoder:
         tokenizer,
         weights_digest(folder),
         model=settings.model,
-        max_tokens=min(settings.max_tokens, _longest(network.config, tokenizer)),
+        max_tokens=min(settings.max_tokens, longest(network.config, tokenizer)),
         batch_tokens=settings.batch_tokens,
         read=settings.read,
     )
@@ -154,14 +151,27 @@ def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[
             network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, trust_remote_code=trusted)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as exc:
-        raise RerankerError(
-            f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
-            remedy="check that the folder holds config.json, the weights and the tokenizer",
-        ) from exc
+        raise cannot_load(model, exc) from exc
     return network, tokenizer
 
 
-def _longest(config: Any, tokenizer: Any) -> int:
+def cannot_load(model: str, exc: BaseException) -> RerankerError:
+    """Why a checkpoint cannot be loaded, as an error."""
+    return RerankerError(
+        f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
+        remedy="check that the folder holds config.json, the weights and the tokenizer",
+    )
+
+
+def out_of_memory(model: str, device: Any, batch_tokens: int) -> RerankerError:
+    """What to do where a batch does not fit, as an error."""
+    return RerankerError(
+        f"the reranker '{model}' ran out of memory on {device} with {batch_tokens} tokens a batch",
+        remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
+    )
+
+
+def longest(config: Any, tokenizer: Any) -> int:
     """Tokens that the model's position table holds; RoBERTa's kind starts counting behind the padding index."""
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:

@@ -5,6 +5,8 @@ bge-reranker-v2-minicpm-layerwise (``LayerWiseFlagLLMReranker``: a score may be 
 bge-reranker-v2.5-gemma2-lightweight (``LightWeightFlagLLMReranker``: inner layers merge tokens). They have billions
 of parameters: meant for a GPU.
 
+Qwen3-Reranker, a causal model too, has a template of its own: ``yes_no``.
+
 FlagEmbedding 1.4.2 brings the layerwise and lightweight networks as code written for transformers 4; under transformers
 5 both fail while they are built (KeyError 'type', 'list' object has no attribute 'keys'), which is said as such.
 """
@@ -12,6 +14,7 @@ FlagEmbedding 1.4.2 brings the layerwise and lightweight networks as code writte
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +28,9 @@ from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
 from rag.settings import RerankSettings
 
-Kind = Literal["decoder", "layerwise", "lightweight"]
+Kind = Literal["decoder", "layerwise", "lightweight", "yes_no"]
+# Rerankers that are language models with a prompt of their own, which neither class here writes.
+_OTHERS = re.compile(r"mxbai-rerank|jina-reranker|zerank|rank1-|rankzephyr|rankvicuna|ctxl-rerank|nemotron.*rerank")
 
 # The layers that the two model cards on the hub recommend.
 LAYERWISE_CUTOFF = 28
@@ -81,7 +86,7 @@ class LLMReranker(Reranker):
         return check_scores(RerankScores(raw, sigmoid(raw)), len(texts), self.model)
 
 
-def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
+def load_llm_reranker(settings: RerankSettings) -> Reranker:
     """Load the LLM-based reranker that ``settings.model`` names; the class follows its config.json, then its name.
 
     Raises:
@@ -92,6 +97,10 @@ def load_llm_reranker(settings: RerankSettings) -> LLMReranker:
     refuse_code(folder, settings.model, trusted=trusted, section="rerank", error=RerankerError)
     config = _config(folder, settings.model)
     kind = kind_of(config, settings.model)
+    if kind == "yes_no":
+        from rag.rerankers.yes_no import load_yes_no
+
+        return load_yes_no(folder, settings)
     device = choose_device(settings.device, error=RerankerError)
     dtype = str(choose_dtype(settings.dtype, device, error=RerankerError))
     arguments: dict[str, Any] = {
@@ -138,14 +147,24 @@ def _cannot_load(model: str, kind: Kind, exc: BaseException) -> RerankerError:
 
 
 def kind_of(config: dict[str, Any], model: str) -> Kind:
-    """Which of FlagEmbedding's classes a checkpoint is for."""
+    """Which of FlagEmbedding's classes a checkpoint is for, or "yes_no" for a Qwen3-Reranker.
+
+    Raises:
+        RerankerError: it is no causal language model, or one whose prompt is not known here.
+    """
+    if other := _OTHERS.search(Path(model).name.lower()):
+        raise RerankerError(
+            f"'{model}' is asked in a prompt of its own ({other.group()}), which is not known here",
+            remedy="serve it and use rerank.provider = 'api', or take Qwen/Qwen3-Reranker-0.6B or "
+            "BAAI/bge-reranker-v2-gemma",
+        )
     marks = " ".join([config.get("model_type") or "", *(config.get("architectures") or []), Path(model).name]).lower()
     if "cost_wise" in marks or "costwise" in marks or "lightweight" in marks:
         return "lightweight"
     if "layerwise" in marks:
         return "layerwise"
     if any(name.endswith("ForCausalLM") for name in config.get("architectures") or []):
-        return "decoder"
+        return "yes_no" if config.get("model_type") == "qwen3" else "decoder"
     raise RerankerError(
         f"'{model}' is no causal language model (architecture {config.get('architectures')})",
         remedy="set rerank.provider = 'cross_encoder' for encoder-only rerankers",
