@@ -119,7 +119,7 @@ def load_yes_no(folder: Path, settings: RerankSettings) -> YesNoReranker:
     dtype = choose_dtype(settings.dtype, device, error=RerankerError)
     try:
         with quiet_loading():
-            network = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+            network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
         raise cannot_load(settings.model, exc) from exc
