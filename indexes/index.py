@@ -257,7 +257,7 @@ class Index:
 
         Args:
             top_k: nodes returned.
-            mode: "hybrid", "default" (dense only) or "sparse".
+            mode: "hybrid", "default" (dense only), "sparse" or "mmr" (dense, chosen for being unlike each other).
             alpha: weight of the dense leg in hybrid mode, 0 to 1.
             options: passed on to LlamaIndex's VectorIndexRetriever (``filters``, ``doc_ids``, ...).
 
@@ -271,7 +271,7 @@ class Index:
             options = {"sparse_top_k": depth, "hybrid_top_k": top_k, **options}
         else:
             depth = top_k
-            options = {"sparse_top_k": top_k, **options}
+            options = {"sparse_top_k": top_k, **options} if mode != "mmr" else options
         return self.vector_store_index().as_retriever(
             similarity_top_k=depth, vector_store_query_mode=mode, alpha=alpha, **options
         )

@@ -41,8 +41,8 @@ from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
 from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
+from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
-from rag.retrieval.windows import merge_windows
 from rag.settings import Settings
 from rag.trace import Trace
 
@@ -144,7 +144,7 @@ class AnswerSteps:
 
     def _passages(self, result: SearchResult) -> list[Passage]:
         with result.trace.stage("windows"):
-            return merge_windows(result.candidates, result.windows, limit=self.settings.retrieval.top_n)
+            return distinct_passages(result.candidates, result.windows, limit=self.settings.retrieval.top_n)
 
     def _why_extractive(self, language: Language) -> str | None:
         llm = self.settings.llm
@@ -317,9 +317,10 @@ def passage_node(passage: Passage) -> NodeWithScore:
             "citation": passage.number,
             "window": text,
             "original_text": best.text,
+            **({"more_places": passage.more_places} if passage.repeats else {}),
         },
-        excluded_embed_metadata_keys=[*WINDOW_KEYS],
-        excluded_llm_metadata_keys=[*WINDOW_KEYS],
+        excluded_embed_metadata_keys=[*WINDOW_KEYS, "more_places"],
+        excluded_llm_metadata_keys=[*WINDOW_KEYS, "more_places"],
         start_char_idx=passage.sentences[0].start,
         end_char_idx=passage.sentences[-1].end,
         relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=best.doc_id)},

@@ -24,7 +24,8 @@ from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
 
-_RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k")
+_RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity")
+_QUERY_MODES = {"hybrid": {}, "default": {"fusion": "dense"}, "sparse": {"fusion": "sparse"}, "mmr": {"diversity": 0.5}}
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
 
 
@@ -41,6 +42,10 @@ class Options(TypedDict, total=False):
     dense_weight: float
     sparse_weight: float
     rrf_k: int
+    diversity: float
+    vector_store_query_mode: str
+    vector_store_kwargs: Mapping[str, Any]
+    alpha: float
     language: Literal["auto", "en", "zh"]
     response_mode: str
     repack: Literal["forward", "reverse", "sides"]
@@ -82,8 +87,9 @@ def build_query_engine(
             ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
         callback_manager: LlamaIndex's; default: that of its ``Settings`` where you have set one.
         options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
-            ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``, ``unsupported``:
-            see ``rag config``.
+            ``diversity``, ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``, ``unsupported``:
+            see ``rag config``. LlamaIndex's names of some: ``vector_store_query_mode`` ("hybrid", "default", "sparse",
+            "mmr"), ``vector_store_kwargs`` (``mmr_threshold``) and ``alpha``.
 
     Raises:
         SettingsError: an option is unknown or its value cannot be used.
@@ -185,7 +191,7 @@ def _users_llm(settings: Settings) -> tuple[LLM | None, str | None]:
 def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any]) -> Settings:
     """The settings with a call's own options laid over them."""
     changes: dict[str, dict[str, Any]] = {}
-    for name, value in options.items():
+    for name, value in _of_llamaindex(options).items():
         if name in _RETRIEVAL_OPTIONS:
             changes.setdefault("retrieval", {})[name] = value
         elif name in _ANSWER_OPTIONS:
@@ -207,6 +213,26 @@ def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any])
             f"these options cannot be used: {' '.join(str(error).split())}",
             remedy="see 'rag config' for what each takes",
         ) from error
+
+
+def _of_llamaindex(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with ours in place of LlamaIndex's names."""
+    found = dict(options)
+    mode = found.pop("vector_store_query_mode", "hybrid")
+    named = str(getattr(mode, "value", mode))
+    if named not in _QUERY_MODES:
+        raise SettingsError(f"vector_store_query_mode is {named!r}", remedy=f"use one of: {', '.join(_QUERY_MODES)}")
+    given = dict(found.pop("vector_store_kwargs", None) or {})
+    changes = dict(_QUERY_MODES[named])
+    if "mmr_threshold" in given:  # LlamaIndex counts the other way: 1 is relevance alone
+        changes["diversity"] = 1 - given.pop("mmr_threshold")
+    if given:
+        raise SettingsError(
+            f"vector_store_kwargs holds {', '.join(map(repr, given))}", remedy="use mmr_threshold, or our own options"
+        )
+    if (alpha := found.pop("alpha", None)) is not None:
+        changes |= {"dense_weight": alpha, "sparse_weight": 1 - alpha}
+    return changes | found
 
 
 def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:

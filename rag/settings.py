@@ -25,6 +25,12 @@ class RetrievalSettings(SectionModel):
         True, description="minmax: what one leg found is scored by the other leg too, in a second search over it alone"
     )
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how much being unlike the passages before it counts (MMR); 0: not at all",
+    )
 
     @property
     def fusing(self) -> dict[str, Any]:

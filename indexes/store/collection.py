@@ -269,6 +269,16 @@ class Collection:
         """Return id -> payload; unknown ids are left out."""
         return self.engine.payloads(self.name, ids)
 
+    def dense_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return id -> dense vector, as it is stored; unknown ids are left out."""
+        found = self._client.retrieve(self.name, ids=list(ids), with_payload=False, with_vectors=True)
+        return {
+            str(record.id): np.asarray(
+                record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector, np.float32
+            )
+            for record in found
+        }
+
     def document(self, doc_id: str) -> list[SentenceRecord]:
         """Return the sentences of one document, by position."""
         from indexes.nodes.record import SentenceRecord

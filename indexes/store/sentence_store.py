@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
+from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
 from llama_index.core.schema import BaseNode, TextNode
 from llama_index.core.vector_stores.types import (
     BasePydanticVectorStore,
@@ -31,6 +32,7 @@ from indexes.store.filters import both, to_qdrant_filter
 from indexes.store.fusion import Method
 
 PAGE = 1000  # points a scroll
+MMR_PREFETCH = 4  # dense hits that MMR chooses among, in multiples of those wanted
 
 
 class SentenceVectorStore(BasePydanticVectorStore):
@@ -77,19 +79,24 @@ class SentenceVectorStore(BasePydanticVectorStore):
     # ---- reading ----
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """Modes DEFAULT (dense), SPARSE and HYBRID.
+        """Modes DEFAULT (dense), SPARSE, HYBRID and MMR.
+
+        MMR chooses among ``mmr_prefetch_k`` dense hits (default four times ``similarity_top_k``) with
+        ``mmr_threshold`` (default 0.5; 1 is relevance alone).
 
         ``sparse_top_k`` and ``hybrid_top_k`` count as in LlamaIndex; both default to ``similarity_top_k``.
 
         Raises:
             StoreError: another mode; no query embedding, text or encoder where the mode needs it.
         """
+        if query.mode == VectorStoreQueryMode.MMR:
+            return self._mmr(query, **kwargs)
         dense_wanted = query.mode in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.HYBRID)
         sparse_wanted = query.mode in (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.HYBRID)
         if not dense_wanted and not sparse_wanted:
             raise StoreError(
                 f"query mode {query.mode.value!r} is not supported by this store",
-                remedy="use default, sparse or hybrid",
+                remedy="use default, sparse, hybrid or mmr",
             )
         top_k = query.similarity_top_k
         sparse_k = (query.sparse_top_k or top_k) if sparse_wanted else 0
@@ -117,6 +124,31 @@ class SentenceVectorStore(BasePydanticVectorStore):
             nodes=self._windowed([SentenceRecord.from_payload(hit.payload) for hit in best]),
             similarities=[hit.score for hit in best],
             ids=[hit.id for hit in best],
+        )
+
+    def _mmr(
+        self,
+        query: VectorStoreQuery,
+        mmr_threshold: float | None = None,
+        mmr_prefetch_k: int | None = None,
+        **kwargs: Any,
+    ) -> VectorStoreQueryResult:
+        top_k = query.similarity_top_k
+        dense = self._dense(query)
+        prefetch = max(top_k, mmr_prefetch_k or MMR_PREFETCH * top_k)
+        hits = self._collection.hybrid_search(dense, None, limit=prefetch, filters=self._filter(query))
+        vectors = self._collection.dense_vectors([hit.id for hit in hits])
+        threshold = mmr_threshold if mmr_threshold is not None else query.mmr_threshold
+        scores, chosen = get_top_k_mmr_embeddings(
+            dense.tolist(),
+            [vectors[hit.id].tolist() for hit in hits],
+            similarity_top_k=top_k,
+            embedding_ids=[hit.id for hit in hits],
+            mmr_threshold=threshold,
+        )
+        found = {hit.id: SentenceRecord.from_payload(hit.payload) for hit in hits}
+        return VectorStoreQueryResult(
+            nodes=self._windowed([found[identity] for identity in chosen]), similarities=scores, ids=chosen
         )
 
     def _windowed(self, records: list[SentenceRecord]) -> list[TextNode]:

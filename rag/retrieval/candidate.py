@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 
@@ -99,17 +100,25 @@ class Passage:
         sentences: the consecutive sentences of one document, in order.
         hits: ids of the candidates that brought the passage here.
         score: best score among its hits.
+        repeats: first sentences of the passages that say the same elsewhere and were folded into this one.
     """
 
     number: int
     sentences: list[SentenceRecord]
     hits: list[str]
     score: float
+    repeats: list[SentenceRecord] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """The sentences as the document has them: its white space between them, rows of a table under its head."""
         return join_records(self.sentences)
+
+    @property
+    def more_places(self) -> list[dict[str, Any]]:
+        """Where else the same is said: doc_id, source, heading, page."""
+        fields = ("doc_id", "source", "heading", "page")
+        return [{name: getattr(record, name) for name in fields} for record in self.repeats]
 
     @property
     def source(self) -> str:

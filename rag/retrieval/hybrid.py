@@ -24,6 +24,7 @@ from indexes.text.characters import valid
 from rag import instrumentation
 from rag.instrumentation import dispatcher, embedded
 from rag.retrieval.candidate import Candidate
+from rag.retrieval.diversity import diversified
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.rerank import postprocess, rerank
 from rag.settings import Settings
@@ -157,6 +158,10 @@ class HybridRetriever(BaseRetriever):
                         )
                     except RerankerError as error:
                         trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
+            if settings.retrieval.diversity:
+                with trace.stage("diversify"):
+                    vectors = self.index.store.dense_vectors([candidate.id for candidate in candidates])
+                    candidates = diversified(candidates, vectors, settings.retrieval.diversity)
             for postprocessor in self.node_postprocessors:
                 with trace.stage("postprocess"):
                     candidates = postprocess(postprocessor, question, candidates, trace)

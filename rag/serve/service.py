@@ -17,8 +17,8 @@ from rag.api import build_query_engine, build_retriever
 from rag.chat import RagChatEngine
 from rag.engine import AnswerStream
 from rag.retrieval.candidate import Passage
+from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import SearchResult
-from rag.retrieval.windows import merge_windows
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
@@ -201,7 +201,7 @@ class Service:
         candidates = result.candidates
         if question.keep is not None:
             candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
-        passages = merge_windows(candidates, result.windows, limit=limit)
+        passages = distinct_passages(candidates, result.windows, limit=limit)
         return Found(passages, result, notes, reranked)
 
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:

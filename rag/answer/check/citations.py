@@ -38,6 +38,7 @@ class Citation:
         start, end: character offsets of ``text`` in its document's extracted text.
         doc_id, sentence_id: the stored sentence.
         place: rows, lines or cell in files that have no pages ("Prices!2-41"), else "".
+        more_places: where else the same passage stands, each with doc_id, source, heading and page.
     """
 
     number: int
@@ -51,10 +52,15 @@ class Citation:
     doc_id: str
     sentence_id: str
     place: str = ""
+    more_places: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return every field; ``place`` only where there is one."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "place" or self.place}
+        """Return every field; ``place`` and ``more_places`` only where there are any."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        optional = {"place": self.place, "more_places": list(self.more_places)}
+        return {name: value for name, value in found.items() if name not in optional} | {
+            name: value for name, value in optional.items() if value
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +289,7 @@ def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) ->
         doc_id=record.doc_id,
         sentence_id=record.id,
         place=str(record.metadata.get("place") or ""),
+        more_places=tuple(passage.more_places),
     )
 
 
