@@ -25,7 +25,12 @@ from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity")
-_QUERY_MODES = {"hybrid": {}, "default": {"fusion": "dense"}, "sparse": {"fusion": "sparse"}, "mmr": {"diversity": 0.5}}
+_QUERY_MODES: dict[str, dict[str, Any]] = {
+    "hybrid": {},
+    "default": {"fusion": "dense"},
+    "sparse": {"fusion": "sparse"},
+    "mmr": {"diversity": 0.5},
+}
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
 
 

@@ -56,7 +56,7 @@ def distinct_passages(
     spacing, articles and particles aside. One differing number, name or "not" keeps both. The place of a folded passage
     goes to the next candidates; ``repeats`` of the passage that stands names where else it does.
     """
-    left, folded = list(candidates), {}
+    left, folded = list(candidates), dict[str, list[SentenceRecord]]()
     while True:
         passages = merge_windows(left, windows, limit=limit)
         said: list[tuple[Passage, set[str]]] = []
