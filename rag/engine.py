@@ -232,6 +232,11 @@ class AnswerStream:
         self.response: Response | None = None
 
     @property
+    def searched(self) -> str:
+        """What was searched: the question, or what a conversation made of it."""
+        return self._prepared.trace.searched
+
+    @property
     def source_nodes(self) -> list[NodeWithScore]:
         """The passages the answer may draw on, best first."""
         return [passage_node(passage) for passage in self._prepared.passages]

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rag.cli.output import words
+from rag.cli.progress import LINES_EVERY, span
+
 if TYPE_CHECKING:
     from eval.datasets import Dataset
     from rag.cli.options import Shared
@@ -124,9 +127,9 @@ def settings_loader(shared: Shared) -> Callable[[Mapping[str, object]], Settings
 
 @contextmanager
 def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr after two seconds; None when nobody watches."""
+    """Progress on stderr: a bar after two seconds, without a terminal a line every 30."""
     if not sys.stderr.isatty():
-        yield None
+        yield _lines(label)
         return
     from tqdm import tqdm
 
@@ -145,6 +148,21 @@ def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
     finally:
         if bar is not None:
             bar.close()
+
+
+def _lines(label: str) -> Callable[[int, int], None]:
+    due = started = time.monotonic()
+
+    def tick(done: int, total: int) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now < due + LINES_EVERY:
+            return
+        due = now
+        left = f", about {span((now - started) / done * (total - done))} left" if done and total > done else ""
+        words(f"{label}: {done:,} of {total:,}{left}")
+
+    return tick
 
 
 def milliseconds(timings: Mapping[str, Mapping[str, float]], share: float = 0.5) -> float:

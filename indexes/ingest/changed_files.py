@@ -75,6 +75,7 @@ class FilePlanner:
         self.moves: list[Move] = []
         self.gone: dict[str, list[str]] = {}
         self.total = 0
+        self.bytes_left = 0  # of the files after the one at hand
 
     def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[Job]:
         """The files among ``paths`` that need work, in order.
@@ -91,10 +92,12 @@ class FilePlanner:
         )
         files = list(walk)
         self.total = len(files)
+        self.bytes_left = sum(found.size for found in files)
         self._there = {found.source for found in files}
         if prune:
             self._find_gone(walk)
         for found in files:
+            self.bytes_left -= found.size
             self._notify(found.source, self.total)
             yield from self._decide(found)
         self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]

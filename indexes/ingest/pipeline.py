@@ -148,6 +148,7 @@ def run(
                     break
             _add(stages, "waiting for the store", time.perf_counter() - started)
             storer.check()
+            report.passed += len(chunk.pairs)
             memory.give_back()
             notify()
         while storer.running and not _put(encoded, _OVER, over, once=True):

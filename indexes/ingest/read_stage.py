@@ -58,6 +58,8 @@ class Feed:
         self._repeated = repeated
         self._roots = roots
         self._seen: set[str] = set()
+        # For an estimate: sentences read, those of whole files among them, bytes of these files and of the one at hand.
+        self.read = self.read_whole = self.bytes_whole = self.bytes_now = 0
 
     def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """A file that cannot be read is reported; what was there of it stays."""
@@ -67,6 +69,8 @@ class Feed:
                 self._splitter = self._make_splitter()  # loads the model meanwhile
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
             self._repeated.forget(entry.doc_id for entry in job.known)
+            self.bytes_whole, self.bytes_now = self.bytes_whole + self.bytes_now, job.found.size
+            self.read_whole = self.read
             try:
                 yield from self._file(task, job)
                 yield End(task, _moved(job))
@@ -74,6 +78,15 @@ class Feed:
                 yield End(task, str(error))
             except SourceError as error:  # it vanished since it was found
                 yield End(task, str(error))
+
+    def expected(self, bytes_left: int) -> int | None:
+        """Sentences that there will be in all, where files of ``bytes_left`` come after the one at hand; None while no
+        file was read to its end."""
+        if not self.bytes_whole:
+            return None
+        a_byte = self.read_whole / self.bytes_whole
+        now = max(self.read - self.read_whole, a_byte * self.bytes_now)
+        return round(self.read_whole + now + a_byte * bytes_left)
 
     def _file(self, task: Task, job: Job) -> Iterator[Event]:
         found = job.found
@@ -183,6 +196,7 @@ class Feed:
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
         while batch := [_valid(record) for record in islice(records, BATCH)]:
             self._repeated.add(batch)
+            self.read += len(batch)
             yield Records(task, batch)
 
 

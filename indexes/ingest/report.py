@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +23,10 @@ class Progress:
         current: the file being read.
         seconds: since the run began.
         stopping: True once, when Ctrl-C was pressed: the run ends after the chunk it is at.
+        encoded: sentences that went through the model so far, those of unfinished files included.
+        expected: sentences that there will be in all, by the files read so far and the bytes of the others; None while
+            nothing is known.
+        files: what became of the files so far; it grows while the run goes on.
     """
 
     files_done: int
@@ -30,6 +35,9 @@ class Progress:
     current: str = ""
     seconds: float = 0.0
     stopping: bool = False
+    encoded: int = 0
+    expected: int | None = None
+    files: Sequence[FileReport] = ()
 
 
 @dataclass(slots=True)
@@ -64,6 +72,7 @@ class IngestReport:
         ignored: files inside folders that are of a kind we do not read, counted by suffix (".png": 10).
         encoded: texts that the model encoded; the other sentences' vectors came from the encoding cache.
         truncated: sentences longer than the encoder reads.
+        passed: sentences that went through the model or its cache so far, those of unfinished files included.
         stages: stage -> seconds of wall time spent in it; stages run side by side.
         dry_run: nothing was done, this is what would be.
         erased: what became of texts that were deleted, in the files of the store; None where there were none.
@@ -77,6 +86,7 @@ class IngestReport:
     seconds: float = 0.0
     repeated: Repeated = field(default_factory=Repeated)
     stages: dict[str, float] = field(default_factory=dict)
+    passed: int = 0
     dry_run: bool = False
     erased: Erasure | None = None
 

@@ -134,6 +134,7 @@ class _Run:
         self._report = IngestReport()
         self._started = time.monotonic()
         self._current, self._total = "", 0
+        self._expected: Callable[[], int | None] = lambda: None
         self._cache: CachedEncoder | CachedPaired | None = None
         self._encoded_before = 0
         self._journal = Journal(manifest.path)
@@ -176,6 +177,7 @@ class _Run:
             planner = _planner(
                 self._settings, self._manifest, self._recipe, self._report, self._roots, by_name, self._note
             )
+            self._expected = lambda: feed.expected(planner.bytes_left)
             self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
             for _ in range(ROUNDS):
                 again = self._settle(planner)
@@ -321,7 +323,11 @@ class _Run:
             done, stored = len(self._report.files), self._report.sentences_added
             done = min(done, self._total) if self._total else done  # members of archives are reported too
             seconds = time.monotonic() - self._started
-            self._progress(Progress(done, self._total, stored, self._current, seconds, stopping))
+            expected = self._expected()
+            files, passed = self._report.files, self._report.passed
+            self._progress(
+                Progress(done, self._total, stored, self._current, seconds, stopping, passed, expected, files)
+            )
 
 
 def _planner(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from indexes.errors import SettingsError
+from rag.cli.page import set_colours
 
 if TYPE_CHECKING:
     from indexes.errors import UntrustedSettingsError
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 SEPARATOR = "__"  # in the parameter names of options that stand for a setting: llm__provider is llm.provider
 
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours: on a terminal, always or never.  [env: NO_COLOR]",
+)
 SWITCHES = {"no_rerank": "rerank.provider", "no_llm": "llm.provider"}
 
 
@@ -91,7 +98,7 @@ def _allowed(error: UntrustedSettingsError) -> bool:
 
 
 def shared_options(function: F) -> F:
-    """Add --json, --collection, --profile, --config and --set; the command gets them as ``shared``."""
+    """Add --json, --collection, --profile, --config, --set and --color; the command gets them as ``shared``."""
 
     @functools.wraps(function)
     def wrapper(
@@ -100,8 +107,10 @@ def shared_options(function: F) -> F:
         profile: str | None,
         config: Path | None,
         assignments: tuple[str, ...],
+        color: str,
         **options: Any,
     ) -> Any:
+        set_colours(color)
         arguments: dict[str, object] = dict(_assignment(text) for text in assignments)
         if collection:
             arguments["collection"] = collection
@@ -134,6 +143,7 @@ def shared_options(function: F) -> F:
                 metavar="KEY=VALUE",
                 help="Any setting, e.g. llm.model=qwen3:4b; repeatable.  [env: RAG_SECTION_FIELD]",
             ),
+            color_option,
         )
     ):
         wrapper = option(wrapper)

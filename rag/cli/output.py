@@ -7,13 +7,15 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from indexes.display import STEERING, dropped, escaped, one_line, safe
+from indexes.text.characters import columns
+from rag.cli.page import cut, unmarked, width_of, wrapped
 
 _STEERING = re.compile(f"[{STEERING}]")
 
@@ -25,10 +27,18 @@ def data(text: str = "", *, end: str = "\n", styled: bool = False) -> None:
     click.echo((text if styled else escaped(text)) + end, nl=False)
 
 
-def words(text: str) -> None:
+def words(text: str, *, style: Mapping[str, Any] | None = None) -> None:
     """A remark to stderr, without secrets and without what would steer a terminal."""
     with contextlib.suppress(BrokenPipeError):  # nobody reads stderr: nothing left to say it to
-        click.echo(safe(text), err=True)
+        click.echo(click.style(safe(text), **style) if style else safe(text), err=True)
+
+
+def note(text: str, *, apart: bool = False) -> None:
+    """Why a result is less than it could be, on stderr; ``apart``: after an empty line on a terminal."""
+    width = width_of(sys.stderr)
+    if apart and width is not None:
+        words("")
+    words(wrapped(f"note: {unmarked(safe(text))}", width, "  ", first=""), style={"dim": True})
 
 
 def data_json(value: Any, *, line: bool = False) -> None:
@@ -63,25 +73,33 @@ def shown_path(source: str) -> str:
     return one_line(source)
 
 
-def place(source: str, heading: str | None, page: int | None, rows: str | None = None) -> str:
-    """ "guide/windows.md › Windows > Merging, page 3", or "prices.xlsx › Prices, Prices!2-41"."""
-    parts = shown_path(source)
-    if heading:
-        parts += f" › {clean(heading)}"
-    if rows:
-        parts += f", {clean(rows)}"
-    return f"{parts}, page {page}" if page is not None else parts
+def place(
+    source: str, heading: str | None, page: int | None, rows: str | None = None, *, room: int | None = None
+) -> str:
+    """ "guide/windows.md › Windows › Merging, page 3", or "prices.xlsx › Prices, Prices!2-41".
 
-
-def citations_text(citations: Iterable[Mapping[str, Any]]) -> str:
-    """Numbered citations: where, and the sentence. Those found by matching, not by the model, say so."""
-    lines: list[str] = []
-    for citation in citations:
-        where = place(str(citation["source"]), citation.get("heading"), citation.get("page"), citation.get("place"))
-        matched = "  (matched, not cited by the model)" if citation.get("matched") else ""
-        lines.append(f"[{citation['number']}] {where}{matched}")
-        lines.append(f"    “{clean(' '.join(str(citation['text']).split()))}”")
-    return "\n".join(lines)
+    Args:
+        room: columns; what does not fit is left out from the top of the heading and of the path.
+    """
+    end = (f", {one_line(clean(rows))}" if rows else "") + (f", page {page}" if page is not None else "")
+    parts = [one_line(clean(part.strip())) for part in (heading or "").split(" > ") if part.strip()]
+    path = shown_path(source)
+    if room is None:
+        return " › ".join([path, *parts]) + end
+    folders = path.split("/")
+    while columns(" › ".join([path, *parts]) + end) > room:
+        if len(parts) > 1:
+            parts = parts[2:] if parts[0] == "…" else parts[1:]
+            parts = ["…", *parts] if len(parts) > 1 else parts
+        elif len(folders) > 2:
+            folders = folders[2:] if folders[0] == "…" else folders[1:]
+            folders, path = ["…", *folders], "/".join(["…", *folders])
+        else:
+            break
+    fit = columns(path + end) + 3
+    if parts and columns(" › ".join([path, *parts]) + end) > room:
+        parts = [cut(parts[-1], room - fit)] if room - fit > 8 else []
+    return cut(" › ".join([path, *parts]) + end, room)
 
 
 def trace_text(trace: Mapping[str, Any]) -> str:

@@ -1,66 +1,175 @@
-"""A progress bar on stderr for what takes longer than two seconds, on a terminal only."""
+"""What stderr shows of work that takes longer than a moment: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rag.cli.output import words
+import click
+
+from rag.cli.output import shown_path, words
+from rag.cli.page import cut, width_of
 
 if TYPE_CHECKING:
     from indexes.ingest.report import Progress
 
 DELAY = 2.0  # seconds before the bar shows
 INTERVAL = 0.1  # seconds between two drawings
+LINES_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
 def rate(progress: Progress) -> str:
-    """ "1,204 sentences, 151 a second, 2:10 left"; the time left is told by the files done so far."""
-    text = f"{progress.sentences_done:,} sentences"
-    if progress.seconds and progress.sentences_done:
-        text += f", {progress.sentences_done / progress.seconds:.0f} a second"
-    if progress.files_done and progress.files_total > progress.files_done:
-        left = round(progress.seconds / progress.files_done * (progress.files_total - progress.files_done))
-        text += f", {left // 60}:{left % 60:02} left"
+    """ "1,204 sentences, 151 a second, 2:10 left"; told by sentences, so that it moves within a large file too."""
+    done = max(progress.encoded, progress.sentences_done)
+    text = f"{done:,} sentences"
+    if not progress.seconds or not done:
+        return text
+    speed = done / progress.seconds
+    text += f", {speed:.0f} a second" if speed >= 1 else f", {60 * speed:.0f} a minute"
+    left = None
+    if progress.expected is not None:
+        left = max(0, progress.expected - done) / speed
+    elif progress.files_done and progress.files_total > progress.files_done and not progress.encoded:
+        left = progress.seconds / progress.files_done * (progress.files_total - progress.files_done)
+    if left is not None and left >= 1:
+        text += f", about {span(left)} left"
     return text
 
 
+def span(seconds: float) -> str:
+    """ "0:42", "12:05" or "1:02:05"."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def line(progress: Progress, unit: str) -> str:
+    """ "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf"."""
+    counted = f"{progress.files_done:,} of {progress.files_total:,} {unit}s"
+    now = f"; now {shown_path(progress.current)}" if progress.current else ""
+    return f"{counted if progress.files_total else f'looking for {unit}s'}, {rate(progress)}{now}"
+
+
 @contextmanager
-def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None] | None]:
-    """What to pass as ``progress=``; None when nobody watches. ``unit``: what is counted."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    bar: tqdm[Any] | None = None
-    due = time.monotonic() + DELAY
-
-    def show(progress: Progress) -> None:
-        # tqdm draws when its count moves; within one long file only the sentences do.
-        nonlocal bar, due
-        if progress.stopping:
-            words("\nstopping after this chunk; Ctrl-C again stops at once")
-        if time.monotonic() < due:
-            return
-        if bar is None:
-            bar = tqdm(
-                unit=unit,
-                file=sys.stderr,
-                leave=False,
-                dynamic_ncols=True,
-                bar_format=f"{{n_fmt}}/{{total_fmt}} {unit}s {{bar}} {{postfix}}",
-            )
-        bar.total, bar.n = progress.files_total, progress.files_done
-        bar.set_postfix_str(rate(progress), refresh=False)
-        bar.refresh()
-        due = time.monotonic() + INTERVAL
-
+def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None]]:
+    """What to pass as ``progress=``. ``unit``: what is counted."""
+    show = _Bar(unit) if sys.stderr.isatty() else _Lines(unit)
     try:
         yield show
     finally:
-        if bar is not None:
-            bar.close()
+        show.close()
+
+
+class _Lines:
+    """A line every ``LINES_EVERY`` seconds, for logs."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit, self._due, self._lock = unit, time.monotonic() + LINES_EVERY, threading.Lock()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stopping:
+            words("stopping after this chunk; interrupt again to stop at once")
+        with self._lock:
+            if time.monotonic() < self._due:
+                return
+            self._due = time.monotonic() + LINES_EVERY
+        words(line(progress, self._unit))
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar:
+    """One line that is drawn anew: files, a bar by sentences, how fast, how long yet, and the file at hand."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit, self._due, self._bar = unit, time.monotonic() + DELAY, None
+        self._lock = threading.Lock()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stopping:
+            words("\nstopping after this chunk; Ctrl-C again stops at once")
+        with self._lock:
+            if time.monotonic() >= self._due:
+                self._draw(progress)
+                self._due = time.monotonic() + INTERVAL
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None:
+            self._bar = _bar(leave=False, bar_format="{desc} |{bar:16}| {unit}")
+        done = max(progress.encoded, progress.sentences_done)
+        if progress.expected:  # by sentences: files are of very different sizes
+            total, at = max(progress.expected, done), done
+        else:
+            total, at = progress.files_total, progress.files_done
+        self._bar.total, self._bar.n = total or None, at
+        counted = (
+            f"{progress.files_done:,}/{progress.files_total:,} {self._unit}s" if progress.files_total else "looking"
+        )
+        self._bar.set_description_str(counted, refresh=False)
+        text = rate(progress)
+        room = (width_of(sys.stderr) or 80) - len(counted) - len(text) - 24
+        if progress.current and room >= 12:
+            text += f"  {cut(shown_path(progress.current.rsplit('/', 1)[-1]), room)}"
+        self._bar.unit = text  # a postfix would begin with a comma
+        self._bar.refresh()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(**options: Any) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(file=sys.stderr, dynamic_ncols=True, **options)
+
+
+class Waiting:
+    """One line on a terminal that says what is being waited for, and for how long; it goes away when that ends.
+
+    Example:
+        >>> with Waiting("searching") as waiting:  # doctest: +SKIP
+        ...     waiting.now("reading the passages")
+    """
+
+    def __init__(self, what: str, *, delay: float = 1.0) -> None:
+        self._what, self._delay = what, delay
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Waiting:
+        if sys.stderr.isatty():
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        return self
+
+    def now(self, what: str) -> None:
+        """Say something else from now on."""
+        self._what = what
+
+    def end(self) -> None:
+        """Take the line away."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def _run(self) -> None:
+        started, shown = time.monotonic(), False
+        pause = self._delay
+        while not self._over.wait(pause):
+            seconds = round(time.monotonic() - started)
+            click.echo(
+                f"\r\x1b[K{click.style(f'{self._what} … {seconds} s', dim=True)}", err=True, nl=False, color=True
+            )
+            shown, pause = True, 1.0
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False, color=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
+from rag.cli.answering import Answers, answer_json
 from rag.cli.options import Shared, asking_options, one_question, shared_options
-from rag.cli.output import data_json
+from rag.cli.output import data_json, note
+from rag.cli.progress import Waiting
 from rag.cli.server import as_response, options_of, running_server
 from rag.retrieval.filter_text import parse_filters
 
@@ -32,16 +33,12 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     Without a language model, or when it cannot be reached, the answer is made of the best sentences and says so.
     """
     text = one_question(question)
+    answers = Answers(trace=trace)
     server = running_server(shared)
     if server is not None:
-        with server:
+        with server, Waiting("asking the running server"):
             found = server.ask(text, shared.collection, **options_of(shared, conditions))
-            response = as_response(found, server.url)
-        print_notes(response)
-        if shared.json:
-            data_json(answer_json(text, response))
-        else:
-            print_answer(response, trace=trace)
+        _show(shared, text, as_response(found, server.url), answers)
         return
     from indexes import open_index
     from rag import build_query_engine
@@ -49,14 +46,25 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     options: dict[str, Any] = {}
     if conditions:
         options["filters"] = parse_filters(conditions)
-    with open_index(shared.collection, settings=shared.settings) as index:
+    with (
+        Waiting("opening the collection and its models") as waiting,
+        open_index(shared.collection, settings=shared.settings) as index,
+    ):
         engine = build_query_engine(index, settings=shared.settings, **options)
+        waiting.now("searching")
         if not shared.json and sys.stdout.isatty():
-            print_stream(engine.stream(text), trace=trace)
+            stream = engine.stream(text)
+            waiting.now("reading the passages")
+            answers.stream(stream, waiting)
             return
         response = engine.query(text)
-    print_notes(response)
-    if shared.json:
-        data_json(answer_json(text, response))
-    else:
-        print_answer(response, trace=trace)
+    _show(shared, text, response, answers)
+
+
+def _show(shared: Shared, question: str, response: Any, answers: Answers) -> None:
+    if not shared.json:
+        answers.show(response)
+        return
+    data_json(answer_json(question, response))
+    for text in (response.metadata or {}).get("notes", []):
+        note(text)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import click
 
 from indexes.errors import RagWrightError
-from rag.cli.answering import answer_json, print_answer, print_notes, print_stream
+from rag.cli.answering import Answers, answer_json
 from rag.cli.options import Shared, asking_options, shared_options
 from rag.cli.output import data, data_json, words
+from rag.cli.progress import Waiting
 from rag.retrieval.filter_text import parse_filters
 
 COMMANDS = "/reset forgets the conversation, /quit ends"
@@ -36,6 +38,7 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
     options: dict[str, Any] = {}
     if conditions:
         options["filters"] = parse_filters(conditions)
+    answers = Answers(trace=trace)
     with open_index(shared.collection, settings=shared.settings) as index:
         engine = build_chat_engine(index, settings=shared.settings, **options)
         for line in questions():
@@ -43,32 +46,38 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
                 break
             if line == "/reset":
                 engine.reset()
+                answers.told.clear()
                 words("the conversation is forgotten")
             elif line.startswith("/"):
                 words(f"there is no '{line}': {COMMANDS}")
             elif line:
-                turn(engine, line, as_json=shared.json, trace=trace)
+                turn(engine, line, as_json=shared.json, answers=answers)
 
 
-def turn(engine: Any, question: str, *, as_json: bool, trace: bool) -> None:
+def turn(engine: Any, question: str, *, as_json: bool, answers: Answers) -> None:
     """One question and its answer. A turn that fails says why, and the conversation goes on."""
     try:
         if not as_json and sys.stdout.isatty():
-            print_stream(engine.stream(question), trace=trace)
+            with Waiting("searching") as waiting:
+                stream = engine.stream(question)
+                waiting.end()
+            answers.searched_for(question, stream.searched)
+            with Waiting("reading the passages") as waiting:
+                answers.stream(stream, waiting)
             data()
             return
         response = engine.chat(question)
     except RagWrightError as error:
         words(f"rag: {error}")
         if as_json:
-            data_json({"question": question, "error": str(error)}, line=True)
+            empty = SimpleNamespace(response="", metadata={})
+            data_json({**answer_json(question, empty), "error": str(error)}, line=True)
         return
-    print_notes(response)
     if as_json:
-        data_json(answer_json(question, response), line=True)
+        data_json({**answer_json(question, response), "error": None}, line=True)
         sys.stdout.flush()  # a program at the other end waits for this line
     else:
-        print_answer(response, trace=trace)
+        answers.show(response)
         data()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, say_waiting, shown_path, words
+from rag.cli.progress import progress_bar
 
 EPILOG = """\b
 Examples:
@@ -34,6 +36,7 @@ Exit code: 0 all were found and removed, 1 some were not there, 2 wrong usage.
 def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: bool, yes: bool) -> None:
     """Remove documents from a collection, by document id, file or folder. Files themselves are left alone."""
     from indexes import open_index
+    from indexes.ingest.report import Progress
 
     if (everything and documents) or not (everything or documents or now):
         raise click.UsageError("Name documents, or give --all.")
@@ -43,26 +46,60 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
         sources = {info.doc_id: info.source for info in index.documents()}
         paths = index.places()
-        removed, missing = [], []
+        removed: dict[str, dict[str, int]] = {}
+        missing = []
         for name in documents:
             matches = match(name, sources, paths)
             if not matches:
                 missing.append(name)
-            removed += [(doc_id, index.delete(doc_id)) for doc_id in matches]
+            with progress_bar("document") as show:
+                removed[name] = {}
+                for doc_id in matches:
+                    removed[name][doc_id] = index.delete(doc_id)
+                    show(Progress(len(removed[name]), len(matches), sum(removed[name].values())))
         erased = index.erase(now=now)
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
-        rows = [{"doc_id": i, "source": sources.get(i, i), "sentences": count} for i, count in removed]
-        data_json({"collection": shared.collection, "removed": rows, "missing": missing, "not_erased": erased.waiting})
+        rows = [
+            {"doc_id": doc_id, "source": sources.get(doc_id, doc_id), "sentences": count}
+            for found in removed.values()
+            for doc_id, count in found.items()
+        ]
+        sentences = sum(row["sentences"] for row in rows)
+        data_json(as_json(shared, removed=rows, missing=missing, sentences=sentences, not_erased=erased.waiting))
     else:
-        for doc_id, count in removed:
-            stays = "" if count else "; its text stays, another file has the same"
-            data(f"removed {shown_path(paths.get(doc_id, doc_id))} ({count} sentences{stays})")
+        for name, found in removed.items():
+            if found:
+                data(_sum(name, {paths.get(doc_id, doc_id): count for doc_id, count in found.items()}))
         if now and erased.done:
             data("nothing deleted is left in the files of the store")
     say_waiting(erased.waiting, shared.collection)
     sys.exit(1 if missing else 0)
+
+
+def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:
+    """The same keys whatever was deleted."""
+    return {
+        "collection": shared.collection,
+        "dropped": False,
+        "sentences": 0,
+        "removed": [],
+        "missing": [],
+        "not_erased": [],
+        **changes,
+    }
+
+
+def _sum(name: str, found: Mapping[str, int]) -> str:
+    """One line for what was named: a document, or how many there were in a folder."""
+    count = sum(found.values())
+    shared_text = sum(not sentences for sentences in found.values())
+    if len(found) == 1:
+        stays = "; its text stays, another file has the same" if shared_text else ""
+        return f"removed {shown_path(next(iter(found)))} ({count:,} sentences{stays})"
+    stays = f"; the text of {shared_text} stays, other files have the same" if shared_text else ""
+    return f"removed {len(found):,} documents of {shown_path(name)} ({count:,} sentences{stays})"
 
 
 def match(name: str, sources: Mapping[str, str], paths: Mapping[str, str]) -> list[str]:
@@ -102,7 +139,7 @@ def remove_collection(shared: Shared, yes: bool) -> None:
     finally:
         engine.client.close()
     if shared.json:
-        data_json({"collection": shared.collection, "dropped": True, "sentences": count})
+        data_json(as_json(shared, dropped=True, sentences=count))
     else:
         data(f"removed collection '{shared.collection}' ({_number(count)})")
 

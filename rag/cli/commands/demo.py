@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, data_json, megabytes, words
+from rag.cli.output import clean, data, data_json, megabytes, words
+from rag.cli.page import dim
 from rag.cli.progress import progress_bar
 
 DEFAULT = "qwen2.5-coder-1.5b"
@@ -37,7 +38,7 @@ def command(
     """
     from indexes import build_index
     from rag import build_query_engine
-    from rag.cli.answering import answer_json, print_answer, print_notes
+    from rag.cli.answering import Answers, answer_json
     from rag.cli.commands.model import byte_bar
     from rag.models import CATALOGUE, auto_model
     from rag.models.choose import choose_model
@@ -58,6 +59,7 @@ def command(
     settings = Settings.model_validate(tree)
     started = time.monotonic()
     found: list[dict[str, Any]] = []
+    answers = Answers(trace=trace)
     with (
         progress_bar() as progress,
         build_index(list(paths), collection=shared.collection, settings=settings, progress=progress) as index,
@@ -71,15 +73,14 @@ def command(
         for question in questions:
             started = time.monotonic()
             if not shared.json:
-                data(f"\n> {question}\n")
+                data(f"\n{click.style(f'> {clean(question)}', bold=True)}\n", styled=True)
             response = engine.answer(question)
             seconds = time.monotonic() - started
             found.append({**answer_json(question, response), "seconds": round(seconds, 1)})
             if shared.json:
                 continue
-            print_answer(response, trace=trace)
-            print_notes(response)
-            data(f"\n({_who(response, settings)}, {seconds:.1f} seconds)")
+            answers.show(response)
+            data(dim(f"\n({_who(response, settings)}, {seconds:.1f} seconds)"), styled=True)
     if shared.json:
         data_json({"llm": choice.llm, "notes": choice.words, "answers": found})
     elif not questions:

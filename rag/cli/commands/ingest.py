@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +18,11 @@ from rag.cli.output import data, data_json, say_waiting, shorten, shown_path, wo
 from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from indexes.ingest.report import FileReport, IngestReport
+    from indexes.ingest.report import FileReport, IngestReport, Progress
 
 SOME_SKIPPED = 3
 EXAMPLES = 3  # repeated passages that are shown
+REMARKS = 20  # lines of one kind that are shown; the report has all
 
 EPILOG = """\b
 Examples:
@@ -37,7 +41,10 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; w
 @click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; only --reindex loads the model for that.")
 @click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one JSON line a file."
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one JSON line a file, as it is done.",
 )
 @click.option(
     "--reindex", is_flag=True, help="Encode what is stored with the model now configured, beside the old; then switch."
@@ -80,11 +87,17 @@ def command(
     from indexes import build_index
     from indexes.ingest.report import Interrupted
 
+    growing = GrowingReport(report)
     try:
         with (
-            progress_bar() as progress,
+            progress_bar() as show,
+            growing,
             build_index(
-                list(paths), collection=shared.collection, settings=shared.settings, prune=prune, progress=progress
+                list(paths),
+                collection=shared.collection,
+                settings=shared.settings,
+                prune=prune,
+                progress=growing.watched(show),
             ) as index,
         ):
             result, total = index.report, index.count
@@ -103,18 +116,27 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
     """Remarks to stderr, the result to stdout, and one line a file into ``report``."""
     if report is not None:
         write_report(report, result.files)
+    remarks: dict[str, list[str]] = {}
     for file in result.files:
         path = shown_path(file.path)
         if file.status == "skipped":
-            words(f"skipped {path}: {file.reason}")
+            remarks.setdefault("skipped", []).append(f"skipped {path}: {_short(file)}")
         elif file.status == "moved":
-            words(f"moved {path}, which {file.reason}")
+            remarks.setdefault("moved", []).append(f"moved {path}, which {file.reason}")
+        elif file.status == "removed":
+            remarks.setdefault("removed", []).append(f"{'would be ' * result.dry_run}removed, its file is gone: {path}")
         elif result.dry_run and file.status != "unchanged":
-            words(f"{file.status} {path}")
+            remarks.setdefault(file.status, []).append(f"would be {file.status}: {path}")
         if file.truncated:
-            words(f"{path}: {file.truncated} sentences are longer than the model reads and were cut")
-        for note in file.notes:
-            words(f"{path}: {note}")
+            cut = f"{path}: {file.truncated} sentences are longer than the model reads and were cut"
+            remarks.setdefault("with sentences that were cut", []).append(cut)
+        for text in file.notes:
+            remarks.setdefault("with remarks", []).append(f"{path}: {text}")
+    for kind, lines in remarks.items():
+        for text in lines[:REMARKS]:
+            words(text)
+        if len(lines) > REMARKS:
+            words(f"... and {len(lines) - REMARKS} more {kind}; --report FILE lists all")
     if result.erased is not None:
         say_waiting(result.erased.waiting, shared.collection)
     if result.ignored:
@@ -130,6 +152,52 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:
         data(summary(shared.collection, total, result))
+
+
+def _short(file: FileReport) -> str:
+    """Why a file was skipped, without its path, which stands before it already."""
+    reason = file.reason or "no reason given"
+    for start in (f"'{file.path}' ", f"{file.path} ", f"{file.path}: "):
+        if reason.startswith(start):
+            return reason.removeprefix(start)
+    return reason
+
+
+class GrowingReport:
+    """The file of ``--report`` while the run goes on: a line a file as soon as it is done, so that a run that is killed
+    leaves what it knew. The end of a run writes the file anew, with what changed since.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._written = path, 0
+        self._stream: IO[str] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> GrowingReport:
+        if self._path is not None:
+            with _report_errors(self._path, "nothing was ingested"):
+                self._stream = self._path.open("w", encoding="utf-8")
+        return self
+
+    def watched(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """``show``, and the lines."""
+
+        def both(progress: Progress) -> None:
+            show(progress)
+            with self._lock:
+                if self._stream is not None:
+                    fresh = list(progress.files[self._written :])
+                    self._written += len(fresh)
+                    self._stream.writelines(_line(file) for file in fresh)
+                    self._stream.flush()
+
+        return both
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
 
 
 def shown_place(source: str, at: dict[str, Any]) -> str:
@@ -154,11 +222,20 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
 
 
 def write_report(path: Path, files: list[FileReport]) -> None:
+    with _report_errors(path, "what was ingested is stored"), path.open("w", encoding="utf-8") as stream:
+        stream.writelines(map(_line, files))
+
+
+def _line(file: FileReport) -> str:
+    return json_module.dumps(file.as_dict(), ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _report_errors(path: Path, state: str) -> Iterator[None]:
     try:
-        with path.open("w", encoding="utf-8") as stream:
-            stream.writelines(json_module.dumps(file.as_dict(), ensure_ascii=False) + "\n" for file in files)
+        yield
     except OSError as error:
         raise RagWrightError(
-            f"the report {str(path)!r} cannot be written ({error.strerror}); what was ingested is stored",
+            f"the report {str(path)!r} cannot be written ({error.strerror}); {state}",
             remedy="name another file with --report and run it again",
         ) from error

@@ -6,14 +6,17 @@ from typing import Any
 
 import click
 
+from rag.cli.matches import matched_spans
 from rag.cli.options import Shared, asking_options, one_question, shared_options
-from rag.cli.output import data, data_json, place, shorten, trace_text, words
+from rag.cli.output import clean, data, data_json, note, place, trace_text, words
+from rag.cli.page import dim, marked, out_width, snippet, unmarked, wrapped
+from rag.cli.progress import Waiting
 from rag.cli.server import options_of, running_server
 from rag.retrieval.filter_text import parse_filters
 from rag.retrieval.hits import as_hit
 
 ON_SCREEN = 10  # hits printed unless --top-n says otherwise; JSON has all
-SHOWN_CHARS = 300  # of a sentence; JSON has it whole
+SHOWN_CHARS = 240  # columns of a sentence; JSON has it whole
 
 EPILOG = """\b
 Examples:
@@ -41,7 +44,11 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     from indexes import open_index
     from rag import build_retriever
 
-    with open_index(shared.collection, settings=shared.settings) as index:
+    with (
+        Waiting("opening the collection and its models") as waiting,
+        open_index(shared.collection, settings=shared.settings) as index,
+    ):
+        waiting.now("searching")
         result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
     hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
     own = result.trace
@@ -57,24 +64,48 @@ def _show(
     stages: dict[str, Any],
     trace: bool,
 ) -> None:
-    for note in notes:
-        words(f"note: {note}")
     if "retrieval.top_n" in shared.arguments:
         hits = hits[: shared.settings.retrieval.top_n]
     if shared.json:
-        found: dict[str, Any] = {"query": query, "hits": hits, "timings_ms": timings}
-        if trace:
-            found["trace"] = stages
-        data_json(found)
+        data_json({"query": query, "hits": hits, "notes": notes, "timings_ms": timings, "trace": stages})
+        for text in notes:
+            note(text)
         return
     if not hits:
         words("nothing found")
     limit = len(hits) if "retrieval.top_n" in shared.arguments else ON_SCREEN
     for hit in hits[:limit]:
-        where = place(hit["source"], hit["heading"], hit["page"], hit.get("place"))
-        data(f"{hit['rank']:>3}. {where}  ({hit['score']:.3f})")
-        data(f"     {shorten(hit['text'], SHOWN_CHARS)}")
-    if len(hits) > limit:
-        words(f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all")
+        _show_hit(query, hit, out_width())
+    for number, text in enumerate(notes):
+        note(text, apart=number == 0)
+    if hits:
+        more = f"{limit} of {len(hits)} hits; --top-n {len(hits)} shows all; " if len(hits) > limit else ""
+        words(f"{more}{_meaning(hits)}", style={"dim": True})
     if trace:
         data("\n" + trace_text(stages))
+
+
+def _show_hit(query: str, hit: dict[str, Any], width: int | None) -> None:
+    """A line of where, and below it the part of the sentence that matches."""
+    remark = f"  ({_how(hit)})"
+    mark = f"{hit['rank']:>3}. "
+    room = None if width is None else width - len(mark) - len(remark)
+    where = place(hit["source"], hit["heading"], hit["page"], hit.get("place"), room=room)
+    data(f"{mark}{click.style(where, bold=True)}{dim(remark)}", styled=True)
+    text = unmarked(clean(" ".join(str(hit["text"]).split())))
+    shown = snippet(text, matched_spans(query, text), SHOWN_CHARS)
+    data(marked(wrapped(shown, width, "     ")), styled=True)
+
+
+def _how(hit: dict[str, Any]) -> str:
+    """How a hit was found: its places in the two legs, and the reranker's judgement."""
+    legs = (("meaning", hit["dense_rank"]), ("words", hit["sparse_rank"]))
+    found = ", ".join(f"{name} {rank}" for name, rank in legs if rank is not None)
+    judged = f"relevance {hit['rerank_score']:.2f}" if hit["rerank_score"] is not None else ""
+    return "; ".join(filter(None, (judged, found))) or "found by its neighbours"
+
+
+def _meaning(hits: list[dict[str, Any]]) -> str:
+    judged = any(hit["rerank_score"] is not None for hit in hits)
+    relevance = "relevance: the reranker's judgement, 0 to 1; " if judged else ""
+    return f"{relevance}meaning and words: place in each of the two searches"
