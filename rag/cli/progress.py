@@ -87,8 +87,9 @@ class _Bar:
     """One line that is drawn anew: files, a bar by sentences, how fast, how long yet, and the file at hand."""
 
     def __init__(self, unit: str) -> None:
-        self._unit, self._due, self._bar = unit, time.monotonic() + DELAY, None
+        self._unit, self._due = unit, time.monotonic() + DELAY
         self._lock = threading.Lock()
+        self._bar: Any = None
 
     def __call__(self, progress: Progress) -> None:
         if progress.stopping:

@@ -61,7 +61,7 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"doc_id": doc_id, "source": sources.get(doc_id, doc_id), "sentences": count}
             for found in removed.values()
             for doc_id, count in found.items()
