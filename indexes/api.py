@@ -19,6 +19,7 @@ from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
 from indexes.manifest.recovery import finish_what_died
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
+from indexes.store.checks import check_new_name
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
@@ -76,6 +77,8 @@ def build_index(
     try:
         store = Collection(engine, Generations(engine, collection).current())
         path = manifest_path(settings.store, store.name, shared_client=not owns_client)
+        if not store.exists():
+            check_new_name(collection)
         if not store.exists() or encoder is not None:
             encoder = encoder or build_encoder(settings)
             idf = encoder.lexical is not None and encoder.lexical.idf

@@ -6,8 +6,9 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from indexes.errors import DiskSpaceError, StoreError
@@ -50,6 +51,21 @@ def private_folder(folder: Path) -> None:
         if folder.parent != folder:
             private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_private(folder: Path, names: Iterable[str]) -> None:
+    """Close what an earlier version made in ``folder`` under these names to other accounts: once, so that who opens it
+    again on purpose is left alone."""
+    mark = folder / ".private"
+    if os.name == "nt" or not folder.is_dir() or mark.exists() or is_read_only(folder):
+        return
+    with suppress(OSError):  # of another account: it is theirs to close
+        for place in (folder / name for name in names):
+            for one in [place, *place.rglob("*")] if place.exists() else []:
+                mode = stat.S_IMODE(one.lstat().st_mode)
+                if mode & 0o077 and not one.is_symlink():
+                    one.chmod(mode & 0o700)
+        mark.touch(mode=0o600)
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:

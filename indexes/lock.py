@@ -90,7 +90,7 @@ class Lock:
     def try_take(self) -> bool:
         """Whether it is held now; nobody is waited for."""
         if self._fd is None:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 if not try_lock(fd):
                     os.close(fd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -27,10 +28,12 @@ from indexes.nodes import Splitter
 from indexes.nodes.record import SentenceRecord
 from indexes.readers import NOT_READ
 from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
-from indexes.readers.stream import DocumentStream
+from indexes.readers.stream import DocumentStream, Part
 from indexes.text.characters import half_characters, valid
 
 BATCH = 128  # records in one event
+MOST_TIMES = 30  # what is cut out of a text, in its own length: rows of tables repeat their head
+FREE_CHARS = 2_000_000  # and whatever it says, this much
 
 
 class Feed:
@@ -38,6 +41,7 @@ class Feed:
 
     Args:
         splitter: called when the first document comes (it may load the model).
+        seconds: that cutting one document may take, beside reading it.
         notify: called with the source and the number of sources, before each.
     """
 
@@ -51,11 +55,14 @@ class Feed:
         repeated: RepeatedPassages,
         roots: Roots,
         notify: Callable[[str, int], None] = lambda path, total: None,
+        *,
+        seconds: float = 60.0,
     ) -> None:
         self._manifest, self._recipe, self._report = manifest, recipe, report
         self._make_splitter, self._worker, self._notify = splitter, worker, notify
         self._splitter: Splitter | None = None
         self._repeated = repeated
+        self._seconds = seconds
         self._roots = roots
         self._seen: set[str] = set()
         # For an estimate: sentences read, those of whole files among them, bytes of these files and of the one at hand.
@@ -64,9 +71,7 @@ class Feed:
     def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """A file that cannot be read is reported; what was there of it stays."""
         for job in jobs:
-            if self._splitter is None:
-                self._worker.launch()
-                self._splitter = self._make_splitter()  # loads the model meanwhile
+            self._worker.launch()  # the model is loaded when the first document comes: there may be none
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
             self._repeated.forget(entry.doc_id for entry in job.known)
             self.bytes_whole, self.bytes_now = self.bytes_whole + self.bytes_now, job.found.size
@@ -111,7 +116,38 @@ class Feed:
                 task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
                 entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
                 self._claim(task, entry).legacy = legacy
-                yield from self._records(task, self._named(found.source, self._split(stream)))
+                yield from self._records(task, self._named(found.source, self._bounded(found.source, stream)))
+
+    def _bounded(self, source: str, stream: DocumentStream) -> Iterator[SentenceRecord]:
+        """The sentences of a document, as long as they take no more time, and no more text, than its file may."""
+        read = 0
+
+        def parts(given: Iterator[Part] = stream.parts) -> Iterator[Part]:
+            nonlocal read
+            for part in given:
+                read += len(part.text)
+                yield part
+
+        stream.parts = parts()
+        records, spent, made = self._split(stream), 0.0, 0
+        while True:
+            started = time.thread_time()  # of this thread alone: neither the reader's time nor the encoder's
+            record = next(records, None)
+            spent += time.thread_time() - started
+            if record is None:
+                return
+            made += len(record.text) + len(record.raw or "") + len(record.head or "")
+            if spent > self._seconds:
+                raise ReaderError(
+                    f"'{source}' took longer than {self._seconds:g} s to cut into sentences and was given up",
+                    remedy="leave it out, or raise ingest.file_timeout",
+                )
+            if made > FREE_CHARS + MOST_TIMES * read:
+                raise ReaderError(
+                    f"the sentences of '{source}' are more than {MOST_TIMES} times as long as its text",
+                    remedy="its tables repeat long cells: split it, or leave it out",
+                )
+            yield record
 
     def _named(self, source: str, records: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
         """A text that no rule of splitting was made for costs its own file, not the run."""

@@ -167,7 +167,15 @@ class _Run:
         taken = self._store.record().get("roots") or {}
         self._roots = open_roots(self._manifest, paths or (), taken)
         feed = Feed(
-            self._manifest, self._recipe, self._report, self._splitter, worker, self._repeated, self._roots, self._note
+            self._manifest,
+            self._recipe,
+            self._report,
+            self._splitter,
+            worker,
+            self._repeated,
+            self._roots,
+            self._note,
+            seconds=self._settings.ingest.file_timeout,
         )
         if paths is None:
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]

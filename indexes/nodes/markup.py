@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from indexes.nodes.blocks import text_blocks
 from indexes.readers.builder import markdown_table
+from indexes.readers.tables.cells import MAX_COLUMNS, Copies
 
 _TABLE_TAG = re.compile(r"<(/?)table\b[^<>]*>", re.IGNORECASE)
 _IMG_TAG = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)
@@ -85,35 +86,36 @@ def _table(html: str, base: str | None) -> str:
     for image in tree.css("img"):
         image.replace_with(f" {image_link(image.attributes.get('src') or '', base)} ")
     rows: list[list[str]] = []
+    copies = Copies()
     down: dict[int, tuple[int, str]] = {}  # column -> (rows that a cell still fills, its text)
     for row in tree.css("tr"):
         cells: list[str] = []
         for cell in row.css("td, th"):
             if cell.parent is None or cell.parent.mem_id != row.mem_id:
                 continue  # of a table within a cell, whose text the outer cell has
-            _fill_down(cells, down)
+            _fill_down(cells, down, copies)
             text = " ".join(cell.text(separator=" ").split())
             wide, tall = _span(cell.attributes.get("colspan")), _span(cell.attributes.get("rowspan"))
             if tall > 1:
                 down[len(cells)] = (tall - 1, text)
             cells += [text, *[""] * (wide - 1)]
-        _fill_down(cells, down)
-        rows.append(cells)
+        _fill_down(cells, down, copies)
+        rows.append(cells[:MAX_COLUMNS])
     caption = tree.css_first("caption")
     title = " ".join(caption.text(separator=" ").split()) if caption else ""
     table = markdown_table(rows)
     return f"{title}\n\n{table}" if title else table
 
 
-def _fill_down(cells: list[str], down: dict[int, tuple[int, str]]) -> None:
+def _fill_down(cells: list[str], down: dict[int, tuple[int, str]], copies: Copies) -> None:
     """A cell over several rows stands in each of them, so that every row says what it is about."""
-    while (filled := down.get(len(cells))) is not None:
+    while len(cells) < MAX_COLUMNS and (filled := down.get(len(cells))) is not None:
         left, text = filled
         if left > 1:
             down[len(cells)] = (left - 1, text)
         else:
             del down[len(cells)]
-        cells.append(text)
+        cells.append(copies.of(text))
 
 
 def _span(value: str | None) -> int:

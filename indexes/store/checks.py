@@ -34,6 +34,16 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_new_name(name: str) -> None:
+    """Raises for a name that only a generation may have (``guide.2``, which a reindex makes of ``guide``)."""
+    base, dot, number = check_name(name).rpartition(".")
+    if dot and number.isdecimal():
+        raise StoreError(
+            f"{name!r} cannot be the name of a new collection: a reindex of {base!r} would call its generation so",
+            remedy=f"call it {base}-{number}, or something else that does not end in a point and a number",
+        )
+
+
 def check_disk(folder: Path, *, min_free_mb: int, needed_bytes: int = 0) -> None:
     """Raises DiskSpaceError when less than ``min_free_mb`` would be free after writing ``needed_bytes``."""
     free = shutil.disk_usage(folder).free

@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
+from indexes.files import make_private
 from indexes.http import is_loopback
 from indexes.settings.sections import StoreSettings
 from indexes.store.engine import ClientEngine, Engine
 
+OURS = ("edge", "manifests", "encodings", "uploads", "keys.toml", "feedback.jsonl")  # what a store's folder holds
 EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
 
 
@@ -39,6 +41,7 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
         if edge_is_installed():
             from indexes.store.edge.client import EdgeClient
 
+            make_private(settings.path.expanduser(), OURS)
             client = EdgeClient(settings.path.expanduser() / "edge", min_free_mb=settings.min_free_mb)
             client.end_deletions()
             return client

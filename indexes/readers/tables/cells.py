@@ -68,7 +68,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class _Copies:
+class Copies:
     """The words of merged cells as they are repeated: a few lines of HTML may ask for a million copies of a page."""
 
     chars: int = 0
@@ -87,7 +87,7 @@ def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
         rows: (number, cells, whether the file calls the row a head); a span that a row above has opened takes its
             columns by itself.
     """
-    copies = _Copies()
+    copies = Copies()
     below: dict[int, tuple[int, str, bool]] = {}  # column: rows still to fill, words, goes on from the left
     for number, cells, head in rows:
         words: list[str] = []
