@@ -23,6 +23,7 @@ from indexes.store.checks import check_new_name
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
+from indexes.store.shared import READER_WAIT, open_shared, release
 from indexes.store.stock import SparseQueryFunction, StockCollection, is_stock
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def build_index(
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
-    engine = open_engine(settings.store) if owns_client else as_engine(client)
+    engine = open_shared(settings.store) if owns_client else as_engine(client)
     index: Index | None = None
     manifest: Manifest | None = None
     try:
@@ -103,7 +104,7 @@ def build_index(
             if index is not None:
                 index.close()
             elif owns_client:
-                engine.client.close()
+                release(engine.client)
         raise
     return index
 
@@ -130,12 +131,13 @@ def open_index(
     Raises:
         CollectionNotFoundError: there is none of that name; the error lists those there are.
         FingerprintMismatchError: it was built with another model; the error says which and the way out.
-        CollectionLockedError: another process has it open.
+        CollectionLockedError: another process keeps it open for more than 10 seconds.
     """
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
-    engine = open_engine(settings.store) if owns_client else as_engine(client)
+    engine = open_shared(settings.store, patience=READER_WAIT) if owns_client else as_engine(client)
+    index: Index | None = None
     try:
         store = Collection(engine, Generations(engine, collection).current())
         store.check()
@@ -165,8 +167,10 @@ def open_index(
         if encoder is not None or check_model:
             index.check_model()
     except BaseException:
-        if owns_client:
-            engine.client.close()
+        if index is not None:
+            index.close()
+        elif owns_client:
+            release(engine.client)
         raise
     return index
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
+from indexes.store.shared import forget, release
 from indexes.store.stock import StockCollection
 
 if TYPE_CHECKING:
@@ -65,6 +67,10 @@ class Index:
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client
+        # Dropped without close(): others that share the store must not wait for it.
+        self._lease = weakref.finalize(self, forget, store.engine.client) if owns_client else None
+        if self._lease is not None:
+            self._lease.atexit = False
         self._loading = threading.Lock()
 
     @property
@@ -312,8 +318,8 @@ class Index:
     def close(self) -> None:
         """Flush and let go of the collection (another process may open it then)."""
         self._manifest.close()
-        if self._owns_client:
-            self.client.close()
+        if self._lease is not None and self._lease.detach():
+            release(self.client)
 
     def __enter__(self) -> Index:
         return self

@@ -47,6 +47,7 @@ class Lock:
     ) -> None:
         self.path, self.what = path, what
         self.brief = False  # written into the file: whoever finds the lock held waits a moment
+        self.patience = 0.0  # seconds to wait for another process, whatever it says
         self._remedy, self._close_first, self._states, self._error = remedy, close_first, states, error
         self._fd: int | None = None
         if hasattr(os, "register_at_fork"):
@@ -78,7 +79,7 @@ class Lock:
             patience = BRIEF_WAIT if brief else LOCK_WAIT if self.brief else 0.0 if pid else NAMELESS
             if pid == str(os.getpid()):
                 raise self.refusal(pid)
-            if time.monotonic() - started >= patience:
+            if time.monotonic() - started >= max(patience, self.patience):
                 if wait is None:
                     raise self.refusal(pid)
                 if not told:

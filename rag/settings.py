@@ -112,7 +112,7 @@ class LLMSettings(SectionModel):
     )
     base_url: str | None = Field(None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
-    timeout: float = Field(120.0, gt=0, description="seconds without a token before giving up")
+    timeout: float = Field(120.0, gt=0, description="seconds without a token before giving up; servers only")
     context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
     max_tokens: int = Field(1024, ge=1, description="longest answer in tokens (num_predict)")
     temperature: float = Field(0.1, ge=0, description="0 is the most repeatable")

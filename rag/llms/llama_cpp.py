@@ -23,6 +23,7 @@ from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
 from rag.settings import LLMSettings
 
 INSTALL = "pip install 'ragwright[offline]'"
+PATIENCE = 86_400.0  # seconds: nothing hangs between us and a model that reads a long prompt on a slow machine
 MOST_THREADS = 8  # reading a prompt gains little beyond, and writing is bound by the memory
 
 
@@ -87,6 +88,7 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
             remedy="check that it is a whole GGUF file and that it and llm.context_window fit the memory",
         ) from exc
     address = str(server.listening_address)
+    settings = settings.model_copy(update={"timeout": PATIENCE})
     return LlamaCpp(server, **arguments(settings, f"{address}/v1", key), **http_clients(address, settings.timeout))
 
 

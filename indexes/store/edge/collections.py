@@ -29,6 +29,7 @@ class EdgeCollections(EdgeAliases):
         super().__init__()
         self.root = Path(root).expanduser()
         self.min_free_mb = min_free_mb
+        self.patience = 0.0  # seconds to wait for another process that has a collection open
         self._folders: dict[str, EdgeFolder] = {}
 
     def __enter__(self) -> Self:
@@ -63,6 +64,7 @@ class EdgeCollections(EdgeAliases):
             folder = self._folders.get(real)
             if folder is None:
                 folder = self._folders[real] = EdgeFolder(self.root / real)
+                folder.lock.patience = self.patience
         if must_exist and not folder.record.known and not folder.exists():
             there = ", ".join(self._names()) or "none"
             raise CollectionNotFoundError(

@@ -1,0 +1,65 @@
+"""Stores that this process has open, each once: the one registry of the house.
+
+Building or opening an index of a store that is open already shares it, as whoever runs a cell of a notebook twice
+expects. References are weak and counted: the last ``close()`` closes the store, and a store that nobody holds any more
+is gone from here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from indexes.settings.sections import StoreSettings
+from indexes.store.client import as_engine, open_engine
+from indexes.store.engine import Engine
+
+READER_WAIT = 10.0  # seconds for which a reader waits for a process that has a collection open
+
+_clients: WeakValueDictionary[tuple[int, str, str], Any] = WeakValueDictionary()
+_users: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+_mutex = threading.RLock()
+
+
+def open_shared(settings: StoreSettings, *, patience: float = 0.0) -> Engine:
+    """Return the open store of the settings, or open it; ``release`` gives it back. Servers are not shared.
+
+    Args:
+        patience: seconds to wait for another process that has a collection of the embedded engine open.
+    """
+    if settings.url:
+        return open_engine(settings)
+    key = (os.getpid(), os.path.realpath(settings.path.expanduser()), settings.engine)
+    with _mutex:
+        client = _clients.get(key)
+        if client is None or getattr(getattr(client, "_client", None), "closed", False):
+            engine = open_engine(settings)
+            client = _clients[key] = engine.client
+            _users[client] = 0
+            if hasattr(client, "patience"):
+                client.patience = patience
+        else:
+            engine = as_engine(client)
+        _users[client] += 1
+    return engine
+
+
+def release(client: Any) -> None:
+    """Close a store unless somebody else in this process has it open too."""
+    if not forget(client):
+        client.close()
+
+
+def forget(client: Any) -> bool:
+    """Count one user less, as when an index is dropped without ``close()``; True if there are others."""
+    with _mutex:
+        left = _users.get(client, 1) - 1
+        if left > 0:
+            _users[client] = left
+            return True
+        _users.pop(client, None)
+        for key in [key for key, other in _clients.items() if other is client]:
+            del _clients[key]
+    return False
