@@ -18,7 +18,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 
 # Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
-RECIPE_VERSION = 6
+RECIPE_VERSION = 7
 
 Source = str | Path | Iterable[str | Path] | Iterable[BaseNode]
 

@@ -76,10 +76,14 @@ class SourceFile:
 
     def all_notes(self) -> list[str]:
         """The notes, and one on what was left out."""
-        counts = [
-            f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(self.left_out.items()) if count
-        ]
+        counts = [f"{count} {_plural(kind, count)}" for kind, count in sorted(self.left_out.items()) if count]
         return [*self.notes, f"left out: {', '.join(counts)}"] if counts else list(self.notes)
+
+
+def _plural(kind: str, count: int) -> str:
+    """ "hidden passages", "readings of characters": the first noun of the two takes the s."""
+    noun, of, rest = kind.partition(" of ")
+    return kind if count == 1 else f"{noun}s{of}{rest}"
 
 
 def printable(path: Path) -> str:

@@ -72,7 +72,9 @@ LETTER_NOUNS = _words(
     "hepatitis influenza factor protein receptor strain sample batch lot test method scenario case scheme form format "
     "size key note string major minor company country city product answer choice letter matrix event process server "
     "panel chart tier band axis wing unit district region sector division league side blood axiom theorem equation "
-    "hormone enzyme language"
+    "hormone enzyme language blutgruppe gruppe klasse typ variante anhang anlage teil abschnitt tabelle abbildung "
+    "kategorie stufe ebene saal raum halle groupe classe annexe partie tableau catégorie niveau salle grupo clase "
+    "anexo parte tabla categoría nivel sala"
 )
 LETTER_NOUNS_CHINESE = (
     "维生素", "维他命", "方案", "计划", "选项", "类型", "等级", "附录", "图", "表", "组", "班", "区", "栋", "座",

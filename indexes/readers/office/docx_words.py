@@ -23,6 +23,7 @@ _NOTE_KINDS = {qn("w:footnoteReference"): "footnotes", qn("w:endnoteReference"):
 _P, _TC, _R, _T, _TXBX, _SYM, _RPR, _RUBY = map(
     qn, ("w:p", "w:tc", "w:r", "w:t", "w:txbxContent", "w:sym", "w:rPr", "w:rt")
 )
+_CHECK_BOX, _DROP_DOWN = qn("w:checkBox"), qn("w:ddList")  # of forms as Word 97 had them
 _MATH_SCRIPTS = {f"{_MATH}sup": "^", f"{_MATH}sub": "_"}
 _MATH_T, _MATH_DEN = f"{_MATH}t", f"{_MATH}den"
 HIDDEN, STRUCK = "hidden passage", "struck-through passage"
@@ -75,6 +76,10 @@ class Words:
             elif tag == _SYM:
                 code = node.get(qn("w:char")) or ""
                 self._parts.append(symbol(node.get(qn("w:font")), int(code, 16)) if _is_hex(code) else "")
+            elif tag == _CHECK_BOX:
+                self._parts.append("☒" if _is_ticked(node) else "☐")
+            elif tag == _DROP_DOWN:
+                self._parts.append(_chosen(node))
             elif tag == _TXBX:
                 self.boxes.append(node)
             elif tag == _DIAGRAM:
@@ -148,6 +153,18 @@ class Words:
 def _style_id(properties: etree._Element) -> str | None:
     found = properties.find(qn("w:rStyle"))
     return found.get(qn("w:val")) if found is not None else None
+
+
+def _is_ticked(box: etree._Element) -> bool:
+    checked = switched(box, "w:checked")
+    return bool(switched(box, "w:default") if checked is None else checked)
+
+
+def _chosen(choices: etree._Element) -> str:
+    entries = [entry.get(qn("w:val")) or "" for entry in choices.findall(qn("w:listEntry"))]
+    result = choices.find(qn("w:result"))
+    chosen = (result.get(qn("w:val")) or "0") if result is not None else "0"
+    return entries[int(chosen)] if chosen.isdecimal() and int(chosen) < len(entries) else ""
 
 
 def _is_hex(code: str) -> bool:

@@ -82,7 +82,7 @@ def _shown(value: Hashable, _: str, form: str) -> str:
 
 def _general(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.15g}"
+        return f"{value:.15G}"
     if isinstance(value, datetime.datetime):
         return value.strftime("%Y-%m-%d") if value.time() == datetime.time() else value.strftime("%Y-%m-%d %H:%M:%S")
     return str(value)

@@ -1,4 +1,5 @@
-"""PowerPoint (.pptx): each slide is a page, its title the heading; text from top to bottom, tables, SmartArt, charts.
+"""PowerPoint (.pptx): each slide is a page, its title the heading; text column by column (``slide_order``), tables,
+SmartArt, charts.
 
 Left out: hidden slides and struck-through text (noted), slide numbers, dates and footers, pictures. Speaker notes
 follow the slide under their own heading "Notes".
@@ -6,7 +7,7 @@ follow the slide under their own heading "Notes".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -16,6 +17,7 @@ from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
 from indexes.readers.inline import in_symbol_font, is_symbol_font, lowered, raised
 from indexes.readers.numerals import office_number
 from indexes.readers.office.drawings import diagram_lines
+from indexes.readers.office.slide_order import in_order
 from indexes.readers.office.zip_container import office_stream, xml
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Cell, spread
@@ -58,9 +60,8 @@ def _add_slide(file: SourceFile, builder: OutlineBuilder, slide: Any, page: int)
     title = slide.shapes.title
     if title is not None:
         builder.heading(1, " ".join(words for _, words in _paragraphs(file, title.text_frame)), page)
-    for shape in _in_order(slide.shapes):
-        if title is not None and shape.shape_id == title.shape_id:
-            continue
+    at = title.shape_id if title is not None else None
+    for shape in in_order(shape for shape in slide.shapes if shape.shape_id != at and not _is_margin(shape)):
         _add_shape(file, builder, slide, shape, page)
     if slide.has_notes_slide:
         frame = slide.notes_slide.notes_text_frame
@@ -70,9 +71,11 @@ def _add_slide(file: SourceFile, builder: OutlineBuilder, slide: Any, page: int)
             builder.paragraph(words, page)
 
 
+def _is_margin(shape: Any) -> bool:
+    return bool(shape.is_placeholder and shape.placeholder_format.type.name in _MARGINS)
+
+
 def _add_shape(file: SourceFile, builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> None:
-    if shape.is_placeholder and shape.placeholder_format.type.name in _MARGINS:
-        return
     if getattr(shape, "has_table", False) and shape.has_table:
         add_table(builder, spread(_table(file, shape.table)), Place(page=page))
     elif getattr(shape, "has_chart", False) and shape.has_chart:
@@ -154,19 +157,6 @@ def _words(file: SourceFile, paragraph: Any) -> str:
                 words = (raised if int(baseline) > 0 else lowered)("".join(parts[-3:]), words)
         parts.append(words)
     return "".join(parts)
-
-
-def _in_order(shapes: Iterable[Any]) -> Iterator[Any]:
-    """Shapes from top to bottom, then left to right; groups are opened. Rows are a quarter of an inch."""
-    flat: list[Any] = []
-    waiting = list(reversed(list(shapes)))
-    while waiting:
-        shape = waiting.pop()
-        if hasattr(shape, "shapes"):
-            waiting.extend(reversed(list(shape.shapes)))
-        else:
-            flat.append(shape)
-    return iter(sorted(flat, key=lambda shape: ((shape.top or 0) // 228_600, shape.left or 0)))
 
 
 def _table(file: SourceFile, table: Any) -> Iterator[tuple[int, list[Cell], bool]]:

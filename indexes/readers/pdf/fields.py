@@ -113,14 +113,15 @@ def _with_field(lines: list[Line], field: _Field) -> list[Line]:
 
 
 def _put(lines: list[Line], index: int, words: str, field: _Field) -> list[Line]:
-    """The words behind a label; the label's line ends there."""
+    """The words behind a label, on a line of their own."""
     line = lines[index]
     label = line.text.rstrip("_.…． ") or line.text
     colon = "" if label.endswith((":", "：", "?", "？")) else ":"
     filled = Line(f"{label}{colon} {words}", line.left, line.bottom, max(line.right, field.box[2]), line.top)
     following = lines[index + 1 : index + 2]
     parted = [] if following and not following[0].text else [Line("")]
-    return [*lines[:index], filled, *parted, *lines[index + 1 :]]
+    above = [Line("")] if index and lines[index - 1].text else []
+    return [*lines[:index], *above, filled, *parted, *lines[index + 1 :]]
 
 
 def _form_string(get: Callable[..., int], annotation: Any, form: Any) -> str:

@@ -9,7 +9,9 @@ lines with a wide gap, those of characters only in lines with raised or lowered 
 from __future__ import annotations
 
 import ctypes
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,7 +24,8 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top in points fr
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
 _SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
-_OFF = 0.2  # of the line's height: how far it stands off the base line
+_SMALLER = 0.92  # of the size of the others
+_OFF = 0.09  # of the line's height: how far it stands off the base line
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Line:
     right: float = 0.0
     top: float = 0.0
     joined: bool = False  # the next line stands to the right of it, with nothing but a gap between
+    row: bool = False  # of a table without rules: it goes on in no other line
     rows: list[Row] = field(default_factory=list)  # of a ruled table, which takes the line's place
 
     @property
@@ -138,18 +142,9 @@ def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str
     ordered = sorted(boxes)
     if any(after[0] - before[2] > 1.2 * height for before, after in pairwise(ordered)):
         return None
-    main = [box for box in boxes if box[3] - box[1] > _SCRIPT * height]
-    base = max(box[1] for box in main)  # descenders reach below it
-    top = max(main, key=lambda box: box[2] - box[0])[3]
-    scripts: list[tuple[Box, bool]] = []
-    for box in boxes:
-        if box[3] - box[1] > _SCRIPT * height:
-            continue
-        if box[1] > base + _OFF * height and box[3] > top + 0.08 * height:
-            scripts.append((box, True))
-        elif box[1] < base - _OFF * height and box[3] < base + 0.6 * height:
-            scripts.append((box, False))
-    if not scripts or len(scripts) > 40:
+    small = [box for box in boxes if box[3] - box[1] <= _SCRIPT * height]
+    kinds = _scripts(textpage, pieces, small, height) if len(small) <= 40 else {}
+    if not kinds:
         return None
     out = ""
     right = None
@@ -159,7 +154,7 @@ def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str
         right = piece.boxes[-1][2] if piece.boxes else None
         run, kind = "", None
         for offset, char in enumerate(piece.text):
-            now = _script_at(textpage, piece.start + offset, scripts) if not char.isspace() else kind
+            now = kinds.get(piece.start + offset) if not char.isspace() else kind
             if now != kind:
                 out, run, kind = _closed(out, run, kind), "", now
             run += char
@@ -180,15 +175,50 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
     return out + marked + after
 
 
-def _script_at(textpage: Any, index: int, scripts: Sequence[tuple[Box, bool]]) -> bool | None:
-    box = _char_box(textpage, index)
+def _scripts(textpage: Any, pieces: Sequence[_Piece], small: Sequence[Box], height: float) -> dict[int, bool]:
+    """The characters that stand above (True) or below the base line of most of the line, in one of the small boxes."""
+    bases = {
+        piece.start + offset: base
+        for piece in pieces
+        for offset, char in enumerate(piece.text)
+        if not char.isspace() and (base := _base_of(textpage, piece.start + offset)) is not None
+    }
+    if not bases:
+        return {}
+    line = Counter(round(base, 1) for base in bases.values()).most_common(1)[0][0]
+    off = {index: base > line for index, base in bases.items() if abs(base - line) > _OFF * height}
+    if not off or len(off) == len(bases):
+        return {}
+    size = _SMALLER * _size_of(textpage, next(index for index, base in bases.items() if round(base, 1) == line))
+    return {  # a letter of full size off the base line is a logo: LaTeX
+        index: up
+        for index, up in off.items()
+        if _size_of(textpage, index) < size and _stands_in(_char_box(textpage, index), small)
+    }
+
+
+def _stands_in(box: Box | None, boxes: Sequence[Box]) -> bool:
     if box is None:
-        return None
+        return False
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    for (left, bottom, right, top), up in scripts:
-        if left - 0.5 <= x <= right + 0.5 and bottom - 0.5 <= y <= top + 0.5:
-            return up
-    return None
+    return any(left - 0.5 <= x <= right + 0.5 and bottom - 0.5 <= y <= top + 0.5 for left, bottom, right, top in boxes)
+
+
+def _size_of(textpage: Any, index: int) -> float:
+    """The size that a character is drawn in, in points."""
+    from pypdfium2 import raw
+
+    matrix = raw.FS_MATRIX()
+    scale = math.hypot(matrix.c, matrix.d) if raw.FPDFText_GetMatrix(textpage.raw, index, matrix) else 1.0
+    return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
+
+
+def _base_of(textpage: Any, index: int) -> float | None:
+    """The height of the base line that a character stands on."""
+    from pypdfium2 import raw
+
+    x, y = ctypes.c_double(), ctypes.c_double()
+    return y.value if raw.FPDFText_GetCharOrigin(textpage.raw, index, ctypes.byref(x), ctypes.byref(y)) else None
 
 
 def _char_box(textpage: Any, index: int) -> Box | None:

@@ -20,6 +20,8 @@ _LINE_MARGIN = 0.8  # of a line's height: lines nearer than this make a box
 _MOST_LINES = 500  # grouping takes time by the square: a page of more is a map or a table
 _MOST_BOXES = 160
 _FEW_ROWS = 3  # fewer lines side by side are no columns
+_ALIGNED = 4.0  # points between the beginnings of cells in one column
+_LOW = 0.75  # of the usual height: a line such as "see us" has no tall letter, but a line's height all the same
 _NARROW = 0.12  # of the page's width: entries of a table, not lines of a column
 
 
@@ -77,8 +79,11 @@ def _rows_joined(lines: Sequence[Line], width: float) -> Iterator[Line]:
             for row in row_run:
                 yield from row
         else:
+            are_rows = _are_rows([row for row in row_run if row])
             for row in row_run:
-                yield from rejoined(row)
+                for line in rejoined(row):
+                    line.row = are_rows
+                    yield line
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[list[list[Line]]]:
@@ -124,6 +129,21 @@ def _are_columns(rows: Sequence[Sequence[Line]], width: float) -> bool:
     return figures * 10 < 3 * len(parts)
 
 
+def _are_rows(rows: Sequence[Sequence[Line]]) -> bool:
+    """Do the parts of neighbouring lines begin, or end, at the same places, as the columns of a table do?"""
+    if len(rows) < 2 or not all(line.placed for row in rows for line in row):
+        return False
+    for above, row in pairwise(rows):
+        begins, ends = [line.left for line in above[1:]], [line.right for line in above[1:]]
+        if not all(_is_near(line.left, begins) or _is_near(line.right, ends) for line in row[1:]):
+            return False
+    return True
+
+
+def _is_near(place: float, places: Sequence[float]) -> bool:
+    return any(abs(place - other) < _ALIGNED for other in places)
+
+
 def _fills(widths: Sequence[float], page: float) -> bool:
     full = max(widths)
     return full > _NARROW * page and sum(width > 0.75 * full for width in widths) * 2 > len(widths)
@@ -140,7 +160,7 @@ def rejoined(lines: Sequence[Line]) -> list[Line]:
             last.right, last.top = max(last.right, line.right), max(last.top, line.top)
             last.bottom = min(last.bottom, line.bottom)
         else:
-            whole.append(Line(line.text, line.left, line.bottom, line.right, line.top, rows=line.rows))
+            whole.append(Line(line.text, line.left, line.bottom, line.right, line.top, row=line.row, rows=line.rows))
         joins = line.joined
     return whole
 
@@ -159,9 +179,11 @@ def _grouped(lines: Sequence[Line]) -> list[Line] | None:
     container = LTLayoutContainer(box)
     known: dict[int, Line] = {}
     items = []
+    full = sorted(line.height for line in lines)[len(lines) // 2]
+    low = _LOW * full
     for line in lines:
         item = LTTextLineHorizontal(parameters.word_margin)
-        item.set_bbox((line.left, line.bottom, line.right, line.top))
+        item.set_bbox((line.left, line.bottom, line.right, max(line.top, line.bottom + full * (line.height < low))))
         known[id(item)] = line
         items.append(item)
     boxes: list[Any] = list(container.group_textlines(parameters, items))

@@ -204,6 +204,10 @@ def _add_page(
             _add_paragraphs(builder, body, page, hyphens)
             body = []
             add_table(builder, line.rows, Place(page=page))
+        elif line.row:
+            _add_paragraphs(builder, body, page, hyphens)
+            body = []
+            builder.paragraph(line.text, page)
         elif waiting and _key(line.text) == _key(waiting[0][1]):
             _add_paragraphs(builder, body, page, hyphens)
             body = []

@@ -7,6 +7,7 @@ come from pdfium's path objects, so that the file is not opened a second time.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ _MOST_EDGES = 4000
 _THIN = 2.5  # points; a rectangle thinner than this is a line
 _LONG_CELL = 400  # characters: prose in a frame
 _DEPTH = 4  # of forms within forms
+_BOLD = re.compile(r"bold|black|heavy|demi|hei(?:ti)?\b|simhei|黑体", re.IGNORECASE)
+_BOLD_WEIGHT = 700
 Matrix = tuple[float, float, float, float, float, float]
 _UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -98,7 +101,8 @@ def _rows(cells: Sequence[tuple[float, float, float, float]], textpage: Any, hei
         if words:
             filled.append(words)
             columns_used[column] = columns_used.get(column, 0) + 1
-        placed[row].append(Cell(words, max(across, 1), max(down, 1)))
+        bold = bool(words) and _is_bold(textpage, (left, height - bottom, right, height - top))
+        placed[row].append(Cell(words, max(across, 1), max(down, 1), bold=bold))
     if len(filled) * 2 < len(cells) or sum(count > 1 for count in columns_used.values()) < 2:
         return None
     if sum(len(words) > _LONG_CELL for words in filled) * 5 > len(filled):
@@ -106,6 +110,25 @@ def _rows(cells: Sequence[tuple[float, float, float, float]], textpage: Any, hei
     rows = list(spread((0, row, False) for row in placed))
     width = len(columns)
     return rows if all(len(row.cells) <= width for row in rows) else None
+
+
+def _is_bold(textpage: Any, box: tuple[float, float, float, float]) -> bool:
+    """Is the character nearest to the middle of a cell bold, by its font's name or weight?"""
+    from pypdfium2 import raw
+
+    left, bottom, right, top = box
+    index = raw.FPDFText_GetCharIndexAtPos(
+        textpage.raw, (left + right) / 2, (bottom + top) / 2, right - left, top - bottom
+    )
+    while index > 0 and raw.FPDFText_IsGenerated(textpage.raw, index) == 1:
+        index -= 1  # blanks and line ends that pdfium has put between the words
+    if index < 0:
+        return False
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    length = raw.FPDFText_GetFontInfo(textpage.raw, index, name, len(name), ctypes.byref(flags))
+    if 0 < length <= len(name) and _BOLD.search(name.value.decode("utf-8", "replace")):
+        return True
+    return bool(raw.FPDFText_GetFontWeight(textpage.raw, index) >= _BOLD_WEIGHT)
 
 
 def _edges(page: Any, height: float) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ _SNIFF_LINES, _SNIFF_LINE = 40, 400  # what CleverCSV sees: its time grows with 
 _PREAMBLE = 30  # rows among which the head is looked for
 _SAMPLE = 64 * 1024
 _LONE_QUOTE = 128 * 1024
+_SINGLE = r"(?:^|{0})'[^'\n]*{0}[^'\n]*'(?={0}|\r?$)"  # a cell in single quotes that holds a delimiter
 
 
 def read(file: SourceFile) -> Extract:
@@ -31,12 +33,13 @@ def read(file: SourceFile) -> Extract:
         delimiter = first[4:5] or ","
     else:
         delimiter = sniff(text[:_SAMPLE], tabs=file.suffix == ".tsv")
+    quote = quote_of(text[:_SAMPLE], delimiter)
     quoting: tuple[int, ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)
     for attempt in quoting:
         builder = OutlineBuilder()
         try:
-            with _cells_up_to(_longest_cell(text, attempt)):
-                rows = _below_text(builder, _rows(text, delimiter, attempt))
+            with _cells_up_to(_longest_cell(text, attempt, quote)):
+                rows = _below_text(builder, _rows(text, delimiter, attempt, quote))
                 head = add_table(builder, rows, Place("rows "), usual=True)
         except csv.Error as error:
             if attempt == csv.QUOTE_NONE:
@@ -69,6 +72,17 @@ def sniff(sample: str, *, tabs: bool = False) -> str:
         if dialect is not None and dialect.delimiter:
             return str(dialect.delimiter)
     return _most_regular(sample, tabs=tabs)
+
+
+def quote_of(sample: str, delimiter: str) -> str:
+    """The quote of a csv file: ' where it is put around delimiters and " is not, else ".
+
+    >>> quote_of("id,text\\n1,'tea, cups'\\n", ","), quote_of("id,text\\n1,it's tea\\n", ",")
+    ("'", '"')
+    """
+    if '"' in sample or "'" not in sample:
+        return '"'
+    return "'" if re.search(_SINGLE.format(re.escape(delimiter)), sample, re.MULTILINE) else '"'
 
 
 def _most_regular(sample: str, *, tabs: bool) -> str:
@@ -111,9 +125,9 @@ def _below_text(builder: OutlineBuilder, rows: Iterator[Row]) -> Iterator[Row]:
     return chain(ahead[start:], rows)
 
 
-def _longest_cell(text: str, quoting: int) -> int:
+def _longest_cell(text: str, quoting: int, quote: str) -> int:
     """Characters a cell may have: any number, but where a quote has no partner, so that it does not eat the file."""
-    lone = quoting == csv.QUOTE_MINIMAL and text.count('"') % 2 == 1
+    lone = quoting == csv.QUOTE_MINIMAL and text.count(quote) % 2 == 1
     return _LONE_QUOTE if lone else max(len(text), _LONE_QUOTE)
 
 
@@ -127,8 +141,9 @@ def _cells_up_to(length: int) -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _rows(text: str, delimiter: str, quoting: int) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+def _rows(text: str, delimiter: str, quoting: int, quote: str) -> Iterator[Row]:
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, quotechar=quote)  # type: ignore[arg-type]
     before = 0
     for cells in reader:
         words = trimmed(cells)

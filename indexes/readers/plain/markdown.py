@@ -18,6 +18,8 @@ from indexes.readers.decode import decode
 from indexes.readers.front_matter import split_front_matter
 from indexes.readers.inline import lowered, raised
 from indexes.readers.source_file import SourceFile
+from indexes.readers.tables.cells import Row
+from indexes.readers.tables.head import form_below_head
 from indexes.readers.web.html import add_html
 from indexes.text.headings import article_of
 
@@ -106,11 +108,16 @@ class _Walk:
             elif kind == "tr_open" and rows is not None:
                 rows.append([])
             elif kind == "table_close" and rows is not None:
-                self.builder.table(rows)
+                self._table(rows)
                 rows = None
             else:
                 self._list_token(token)
         return self.title
+
+    def _table(self, rows: list[list[str]]) -> None:
+        """A table; Markdown has none without a head, so that forms of names and values have a false one."""
+        pairs = form_below_head([Row(0, cells) for cells in rows])
+        self.builder.table(rows if pairs is None else [["", ""], *map(list, pairs)])
 
     def _list_token(self, token: Token) -> None:
         if token.type == "bullet_list_open":

@@ -22,6 +22,7 @@ from indexes.readers.tables.kinds import (
     kind_of,
     unit_of,
 )
+from indexes.readers.tables.labels import VALUE_NAMES
 
 _MOST_HEADS = 4
 _LABEL = 40  # characters of a form's name
@@ -97,6 +98,28 @@ def form_pairs(rows: Sequence[Row], *, usual: bool = False) -> list[tuple[str, s
     if _is_form(rows, even, labels, values, usual):
         return [(label.rstrip(":： "), value) for label, value in zip(labels, values, strict=True)]
     return None
+
+
+def form_below_head(rows: Sequence[Row]) -> list[tuple[str, str]] | None:
+    """As ``form_pairs``, where the file can only write a table with a head: its first row must look like the others.
+
+    It does where a measure or number stands in it, or where the names that forms are made of stand in it and below.
+    """
+    pairs = form_pairs(rows)
+    if pairs is None or not rows:
+        return pairs
+    first = rows[0].own()
+    labels, values = first[::2], first[1::2]
+    if not values:
+        return pairs
+    typed = [value for value in values if kind_of(value) in TYPED]
+    if typed:
+        return pairs
+    below = [row.own()[:1] for row in rows[1:]]
+    known = sum(bool(cells) and is_label(cells[0]) for cells in below)
+    if any(value.casefold() in VALUE_NAMES for value in values) or not all(map(is_label, labels)):
+        return None
+    return pairs if known * 2 > len(below) else None
 
 
 def _is_form(

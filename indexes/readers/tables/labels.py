@@ -26,3 +26,9 @@ téléphone | poids | couleur | taille | prix | nombre | apellidos | dirección 
 fecha
 """
 LABELS = frozenset((*_HAN.split(), *(" ".join(words.split()) for words in _LATIN.split("|"))))
+_VALUES = """
+value values description details detail meaning type format default example content explanation comment wert werte
+beschreibung bedeutung inhalt valeur signification valor descripción significado
+值 数值 说明 描述 内容 含义 详情 解释 示例 默认值 意味 説明
+"""
+VALUE_NAMES = frozenset(_VALUES.split())  # heads of columns of values: a row that holds one is no line of a form

@@ -19,6 +19,8 @@ def words(text: str) -> frozenset[str]:
 
 _SMALL = 1000  # characters of a table that holds others and is data all the same
 _BOLD = words("b strong p div span font")  # what the words of a bold cell stand in
+_TICKED = words("checkbox radio")
+_TYPED_IN = words("text number date datetime-local month time email tel url")
 Attributes = dict[str, str | None]
 STRUCK = "struck-through passage"
 NEVER = words(
@@ -72,6 +74,16 @@ def raised_or_lowered(node: LexborNode, before: str) -> str:
         return lowered(before, words)
     note = any(child.tag == "a" for child in node.iter()) or "footnote" in (node.attributes.get("class") or "")
     return raised(before, words, note=note)
+
+
+def filled_in(node: LexborNode) -> str:
+    """What stands in an ``input`` of a form: its words, or [x] where a box with words beside it is ticked."""
+    attributes = node.attributes
+    kind = (attributes.get("type") or "text").lower()
+    if kind in _TICKED:
+        beside = node.parent is not None and node.parent.tag in ("label", "li", "p", "td")
+        return "[x] " if "checked" in attributes and beside else ""
+    return f" {attributes.get('value') or ''} " if kind in _TYPED_IN else ""
 
 
 def is_data(table: LexborNode) -> bool:
@@ -158,6 +170,8 @@ def deep_text(node: LexborNode, image_base: str | None = None, left_out: Counter
             parts.append("\n")
         elif tag == "img":
             parts.append(image_link(source_of(below), image_base))
+        elif tag == "input":
+            parts.append(filled_in(below))
         elif tag in ("sup", "sub"):
             parts.append(raised_or_lowered(below, "".join(parts[-3:])))
             skip = True

@@ -15,6 +15,7 @@ from indexes.readers.web.html_nodes import (
     NEVER,
     Attributes,
     deep_text,
+    filled_in,
     is_data,
     is_noise,
     left_out_as,
@@ -122,6 +123,8 @@ class Walk:
             self._heading(node)
         elif tag == "img":
             self.words.append(image_link(source_of(node), self.image_base))
+        elif tag == "input":
+            self.words.append(filled_in(node))
         elif tag in ("sup", "sub"):
             self.words.append(raised_or_lowered(node, "".join(self.words[-3:])))
         elif tag == "pre":

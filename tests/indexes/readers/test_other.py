@@ -189,6 +189,25 @@ def test_html_main_content(tmp_path: Path) -> None:
     assert read_one(put(tmp_path, "b.html", html)).text == "Words without a main element."
 
 
+def test_what_is_filled_into_an_html_form(tmp_path: Path) -> None:
+    html = (
+        "<main><p>Plate <input value='AB 12'></p><p><label><input type=checkbox checked> Resident</label></p>"
+        "<p><label><input type=radio> Guest</label></p><div><input type=radio checked>tab</div>"
+        "<input type=hidden value=no><input type=password value=no><input type=submit value=no>"
+        "<table><tr><td>Name</td><td><input value=Eva></td></tr><tr><td>Phone</td>"
+        "<td><input type=tel value=88></td></tr></table></main>"
+    )
+    document = read_one(put(tmp_path, "a.html", html))
+    assert document.text.startswith("Plate AB 12\n\n[x] Resident\n\nGuest\n\ntab\n\n") and "no" not in document.text
+    assert document.text.endswith("| Name | Eva |\n| Phone | 88 |")
+
+
+def test_counts_are_named_in_the_plural(tmp_path: Path) -> None:
+    html = "<p><ruby>东<rt>dong</rt></ruby>西<ruby>南<rt>nan</rt></ruby>。<s>a</s> b <s>c</s></p>"
+    notes = notes_of(read_one(put(tmp_path, "a.html", html)))
+    assert notes == ["left out: 2 readings of characters, 2 struck-through passages"]
+
+
 def test_html_tables(tmp_path: Path) -> None:
     html = (
         "<table><caption>Prices</caption><tr><th>kind<th>size<th>price<tr><td rowspan=2>tea<td>big<td>3"

@@ -143,6 +143,7 @@ ENGLISH = [
     "2026-01-01 10:00 started the server\n¦2026-01-01 10:01 stopped the server",
     "Type cd .. and press return. ¦Then ls.",
     "Take vitamin C. ¦It helps.",
+    "Er hat Blutgruppe A. ¦Sie ist selten.",
     "Plan B was a failure. ¦Plan C worked.",
     "we installed the package. ¦npm then failed.",
     "is it on? ¦yes, it is.",

@@ -7,7 +7,9 @@ import datetime
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import pytest
 from docx import Document as new_docx
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
@@ -143,6 +145,51 @@ def test_pptx(tmp_path: Path) -> None:
         (2, "text", ("Numbers",), "Below."),
     ]
     assert notes_of(document) == ["its hidden slides were left out: 3"]
+
+
+def boxes(slide: Any, columns: list[list[str]], left: float = 0.5, top: float = 1.5) -> None:
+    """Text boxes in columns, drawn row by row as people do."""
+    for row in range(max(map(len, columns))):
+        for column, words in enumerate(columns):
+            if row < len(words):
+                place = Inches(left + 3 * column), Inches(top + 0.7 * row), Inches(2.7), Inches(0.6)
+                slide.shapes.add_textbox(*place).text_frame.text = words[row]
+
+
+@pytest.mark.parametrize(
+    ("columns", "order"),
+    [
+        ([["Day shift", "Eva leads", "Six people"], ["Night shift", "Max leads"]],
+         "Day shift|Eva leads|Six people|Night shift|Max leads"),
+        ([["小型", "每月五元", "一人"], ["中型", "每月九元", "五人"], ["大型", "每月三十元", "不限"]],
+         "小型|每月五元|一人|中型|每月九元|五人|大型|每月三十元|不限"),
+        ([["Voltage", "Weight", "Colour"], ["110 V", "2.4 kg", "blue"]], "Voltage|110 V|Weight|2.4 kg|Colour|blue"),
+        ([["Town", "Ulm", "Kiel"], ["2021", "120", "80"], ["2022", "130", "70"]],
+         "Town|2021|2022|Ulm|120|130|Kiel|80|70"),
+    ],
+)  # fmt: skip
+def test_text_boxes_side_by_side(tmp_path: Path, columns: list[list[str]], order: str) -> None:
+    deck = Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+    boxes(slide, columns)
+    for words, top in (("A line over all of them.", 0.5), ("A line below.", 5.5)):
+        slide.shapes.add_textbox(Inches(0.5), Inches(top), Inches(9), Inches(0.6)).text_frame.text = words
+    deck.save(str(tmp_path / "a.pptx"))
+    text = read_one(tmp_path / "a.pptx").text
+    assert text.split("\n\n") == ["A line over all of them.", *order.split("|"), "A line below."]
+
+
+def test_fields_of_old_word_forms(tmp_path: Path) -> None:
+    document = new_docx()
+    for label, data in (
+        ("Guest: ", '<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>'),
+        ("Member: ", '<w:checkBox><w:default w:val="0"/></w:checkBox>'),
+        ("Zone: ", '<w:ddList><w:result w:val="1"/><w:listEntry w:val="Hill"/><w:listEntry w:val="Dock"/></w:ddList>'),
+    ):
+        run = f'<w:r {W}><w:fldChar w:fldCharType="begin"><w:ffData>{data}</w:ffData></w:fldChar></w:r>'
+        document.add_paragraph(label)._p.append(parse_xml(run))
+    document.save(str(tmp_path / "a.docx"))
+    assert read_one(tmp_path / "a.docx").text == "Guest: ☒\n\nMember: ☐\n\nZone: Dock"
 
 
 def test_xlsx(tmp_path: Path) -> None:

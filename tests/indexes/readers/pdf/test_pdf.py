@@ -11,6 +11,7 @@ from fpdf import FPDF
 from PIL import Image
 
 from indexes.errors import ReaderError, SettingsError
+from indexes.nodes import iter_records
 from indexes.readers import read_file
 from indexes.readers.outline import notes_of
 from indexes.settings.sections import ReadSettings
@@ -77,6 +78,57 @@ def test_rows_of_a_table_stay_rows(tmp_path: Path) -> None:
     items = [item for i, (a, b) in enumerate(cells) for item in ((20.0, 50.0 + 7 * i, a), (120.0, 50.0 + 7 * i, b))]
     text = read_one(pdf_of(tmp_path / "a.pdf", [items])).text
     assert "tea 3.00" in text and "mug 5.00" in text
+
+
+def test_rows_without_rules_go_on_in_no_other_line(tmp_path: Path) -> None:
+    rows = [("Group", "Before", "After"), ("Alpha", "12", "15"), ("Beta", "9", "11")]
+    items = [(22.0 + 45 * c, 36.0 + 9 * r, words) for r, row in enumerate(rows) for c, words in enumerate(row)]
+    page = [(20.0, 26.0, "Results of the trial"), *items, (20.0, 70.0, "The trial ran for six weeks.")]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [page])).text
+    assert text.split("\n\n") == [
+        "Results of the trial", "Group Before After", "Alpha 12 15", "Beta 9 11", "The trial ran for six weeks.",
+    ]  # fmt: skip
+
+
+def test_a_short_last_line_ends_its_own_column(tmp_path: Path) -> None:
+    left = [*LEFT[:5], "see us now."]
+    rows = [line for pair in zip(lines(20, left), lines(110, RIGHT[:5]), strict=False) for line in pair]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [[*rows, lines(20, left)[5]]])).text
+    assert " ".join(text.split()) == " ".join([*left, *RIGHT[:5]])
+
+
+def test_bold_words_above_words_are_the_head_of_a_ruled_table(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=11)
+    pdf.add_page()
+    with pdf.table(width=150) as table:  # its first row is bold
+        for cells in (("Branch", "Opens at", "Manager"), ("Lund", "nine", "Ann Berg"), ("Ystad", "ten", "Bo Ek")):
+            row = table.row()
+            for words in cells:
+                row.cell(words)
+    pdf.output(str(tmp_path / "a.pdf"))
+    records = [record.text for record in iter_records(read_one(tmp_path / "a.pdf"))]
+    assert records == [
+        "Branch: Lund; Opens at: nine; Manager: Ann Berg",
+        "Branch: Ystad; Opens at: ten; Manager: Bo Ek",
+    ]
+
+
+def test_raised_and_lowered_text_stands_off_the_base_line(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=11)
+    pdf.add_page()
+    for words, place in (
+        ("Gypsum is CaSO", "LINE"), ("4", "SUB"), (" and fills 7 m", "LINE"), ("3", "SUP"), (" here, by 10", "LINE"),
+        ("-4", "SUP"), (" g. It was dug in 1820.", "LINE"), ("5", "SUP"), (" Ore pays.", "LINE"),
+    ):  # fmt: skip
+        pdf.char_vpos = place
+        pdf.write(6, words)
+    pdf.output(str(tmp_path / "a.pdf"))
+    assert (
+        read_one(tmp_path / "a.pdf").text
+        == "Gypsum is CaSO₄ and fills 7 m³ here, by 10^-4 g. It was dug in 1820[5]. Ore pays."
+    )
 
 
 def test_running_heads_of_chapters_and_page_numbers_go(tmp_path: Path) -> None:

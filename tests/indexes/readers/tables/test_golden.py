@@ -115,12 +115,32 @@ def test_golden(tmp_path: Path, make: Callable[[Path, Golden], Path], golden: Go
         ("id~name\n1~Ann\n2~Bo\n", ["id: 1; name: Ann", "id: 2; name: Bo"]),
         ("Plant,Winter,,Summer,\n,Gas,Power,Gas,Power\nEast,5,7,1,6\n",
          ["Plant: East; Winter Gas: 5; Winter Power: 7; Summer Gas: 1; Summer Power: 6"]),
+        ("id,words\n1,'tea, cups'\n2,it's\n", ["id: 1; words: tea, cups", "id: 2; words: it's"]),
         ("Ulm,1200,3\nBonn,800,2\nKiel,700,1\n", ["Ulm; 1200; 3", "Bonn; 800; 2", "Kiel; 700; 1"]),
         ("name,mail\nAnn,ann@x.org\nBo,bo@x.org\n", ["name: Ann; mail: ann@x.org", "name: Bo; mail: bo@x.org"]),
     ],
 )  # fmt: skip
 def test_csv(tmp_path: Path, text: str, records: list[str]) -> None:
     found = [record.text for record in iter_records(read_one(put(tmp_path, "a.csv", text)))]
+    assert found == records
+
+
+@pytest.mark.parametrize(
+    ("rows", "records"),
+    [
+        ("Voltage|110 V;Weight|2.4 kg", ["Voltage: 110 V", "Weight: 2.4 kg"]),
+        ("姓名|李雷;部门|仓库;电话|6677", ["姓名: 李雷", "部门: 仓库", "电话: 6677"]),
+        ("姓名|李雷|性别|男;部门|仓库|工号|0013", ["姓名: 李雷", "性别: 男", "部门: 仓库", "工号: 0013"]),
+        ("Name|Description;Phone|where to call;Email|where to write",
+         ["Name: Phone; Description: where to call", "Name: Email; Description: where to write"]),
+        ("Name|Phone;Eva|111;Max|222", ["Name: Eva; Phone: 111", "Name: Max; Phone: 222"]),
+        ("Model|7B;MMLU|46;GSM|14", ["Model: MMLU; 7B: 46", "Model: GSM; 7B: 14"]),
+    ],
+)  # fmt: skip
+def test_forms_in_markdown_have_a_false_head(tmp_path: Path, rows: str, records: list[str]) -> None:
+    lines = [f"| {' | '.join(row.split('|'))} |" for row in rows.split(";")]
+    lines.insert(1, "|---" * lines[0].count(" | ") + "|---|")
+    found = [record.text for record in iter_records(read_one(put(tmp_path, "a.md", "\n".join(lines))))]
     assert found == records
 
 
