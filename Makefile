@@ -103,7 +103,7 @@ figures: $(VENV)/.installed-dev
 	  $(BIN)/rag-eval run "$$folder" --profile offline --set encoder.provider=$$model --out "$$runs" \
 	    --pipeline hybrid --pipeline dense=fusion:dense --pipeline sparse=fusion:sparse \
 	    --pipeline alone=score_both:false,dense_weight:0.5,sparse_weight:0.5 \
-	    --pipeline rrf=fusion:rrf,dense_weight:0.5,sparse_weight:0.5 \
+	    --pipeline rrf=fusion:rrf \
 	    --pipeline w5=dense_weight:0.5,sparse_weight:0.5 --pipeline w6=dense_weight:0.6,sparse_weight:0.4 \
 	    --pipeline w8=dense_weight:0.8,sparse_weight:0.2 --pipeline top_k-100=top_k:100; \
 	  $(BIN)/rag-eval compare "$$runs/hybrid" "$$runs/dense" "$$runs/sparse" -m nDCG@10,R@50; \

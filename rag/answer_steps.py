@@ -43,6 +43,7 @@ from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
 from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
+from rag.retrieval.windows import spread
 from rag.settings import Settings
 from rag.trace import Trace
 
@@ -144,7 +145,8 @@ class AnswerSteps:
 
     def _passages(self, result: SearchResult) -> list[Passage]:
         with result.trace.stage("windows"):
-            return distinct_passages(result.candidates, result.windows, limit=self.settings.retrieval.top_n)
+            candidates = spread(result.candidates, self.settings.retrieval.per_document)
+            return distinct_passages(candidates, result.windows, limit=self.settings.retrieval.top_n)
 
     def _why_extractive(self, language: Language) -> str | None:
         llm = self.settings.llm

@@ -9,22 +9,25 @@ from pydantic import ConfigDict, Field, field_validator
 
 from indexes.settings.sections import IndexSettings, SectionModel
 
-_FUSING = {"dense_weight", "sparse_weight", "score_both", "rrf_k"}
-
 
 class RetrievalSettings(SectionModel):
     """From question to fused candidates."""
 
-    top_k: int = Field(50, ge=1, description="candidates taken from each leg, and kept after fusion")
+    top_k: int = Field(50, ge=1, description="candidates taken from each leg; all of both are kept after fusion")
     top_n: int = Field(5, ge=1, description="passages that reach the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
     fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field("minmax", description="how the two legs are joined")
-    dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax and rrf fusion")
-    sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax and rrf fusion")
+    per_document: int = Field(
+        0, ge=0, description="sentences of one document that are reranked, and that passages begin with; 0: no limit"
+    )
+    dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax fusion")
+    sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax fusion")
     score_both: bool = Field(
         True, description="minmax: what one leg found is scored by the other leg too, in a second search over it alone"
     )
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
+    rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
+    rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
     diversity: float = Field(
         0.0,
         ge=0,
@@ -35,7 +38,14 @@ class RetrievalSettings(SectionModel):
     @property
     def fusing(self) -> dict[str, Any]:
         """How ``Collection.hybrid_search`` is to join the legs."""
-        return {"method": self.fusion, **self.model_dump(include=_FUSING)}
+        ranks = self.fusion == "rrf"  # with 0.7 and 0.3 no sentence of the sparse leg alone would be among the first
+        return {
+            "method": self.fusion,
+            "dense_weight": self.rrf_dense_weight if ranks else self.dense_weight,
+            "sparse_weight": self.rrf_sparse_weight if ranks else self.sparse_weight,
+            "score_both": self.score_both,
+            "rrf_k": self.rrf_k,
+        }
 
 
 class HydeSettings(SectionModel):

@@ -114,10 +114,11 @@ class HybridFinder(Finder):
 
     def _in_prompt(self, result: SearchResult, names: dict[str, str]) -> list[str]:
         """Judged ids of the passages that the prompt would hold, best first."""
-        from rag.retrieval.windows import merge_windows
+        from rag.retrieval.windows import merge_windows, spread
 
-        limit = self._retriever.settings.retrieval.top_n
-        passages = merge_windows(result.candidates, result.windows, limit=limit)
+        retrieval = self._retriever.settings.retrieval
+        candidates = spread(result.candidates, retrieval.per_document)
+        passages = merge_windows(candidates, result.windows, limit=retrieval.top_n)
         return list(dict.fromkeys(names[hit] for passage in passages for hit in passage.hits[:1]))
 
 

@@ -26,6 +26,7 @@ SHORT = {
     "dense_weight": "retrieval.dense_weight",
     "sparse_weight": "retrieval.sparse_weight",
     "rrf_k": "retrieval.rrf_k",
+    "per_document": "retrieval.per_document",
     "score_both": "retrieval.score_both",
     "hyde": "hyde.mode",
     "rerank": "rerank.provider",

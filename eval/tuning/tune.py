@@ -28,7 +28,7 @@ FUSION: Axis = (
         {"retrieval.fusion": "minmax", "retrieval.dense_weight": w, "retrieval.sparse_weight": round(1 - w, 2)}
         for w in WEIGHTS
     ),
-    {"retrieval.fusion": "rrf", "retrieval.dense_weight": 0.5, "retrieval.sparse_weight": 0.5},
+    {"retrieval.fusion": "rrf"},
     {"retrieval.fusion": "dense"},
     {"retrieval.fusion": "sparse"},
 )

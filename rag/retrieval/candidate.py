@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ from rag.trace import CandidateTrace
 class Candidate:
     """Ranks are 1-based; None where it was not among the leg's best, and it may have a score there even so.
 
-    ``score`` is that of the last stage that ran. ``window`` is what the answer reads.
+    ``score`` is that of the last stage that ran. ``window`` is what the answer reads: fetched when it is first asked
+    for (``windows``), together with those of the candidates behind this one.
 
     ``blended_score`` is set where ``rerank.weight`` is below 1; it is relative to the question's own candidates.
     """
@@ -31,7 +33,12 @@ class Candidate:
     rerank_score: float | None = None
     rerank_raw: float | None = None
     blended_score: float | None = None
-    window: str | None = None
+    windows: Mapping[str, Sequence[SentenceRecord]] | None = None
+
+    @property
+    def window(self) -> str | None:
+        """The text of the window; None where nothing says what that is."""
+        return None if self.windows is None else join_records(self.windows.get(self.id) or [self.record])
 
     @classmethod
     def of_hit(cls, hit: HybridHit) -> Candidate:
@@ -67,8 +74,9 @@ class Candidate:
     def to_node(self) -> NodeWithScore:
         """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
         node = self.record.to_node()
-        if self.window is not None:
-            node.metadata.update(window=self.window, original_text=self.record.text)
+        window = self.window
+        if window is not None:
+            node.metadata.update(window=window, original_text=self.record.text)
             node.excluded_embed_metadata_keys += WINDOW_KEYS
             node.excluded_llm_metadata_keys += WINDOW_KEYS
         return NodeWithScore(node=node, score=self.score)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from indexes import Index
 from indexes.encoders.base import SparseVector
 from indexes.errors import RerankerError
-from indexes.nodes.record import SentenceRecord, join_records
 from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
 from rag import instrumentation
@@ -27,6 +26,7 @@ from rag.retrieval.candidate import Candidate
 from rag.retrieval.diversity import diversified
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.rerank import postprocess, rerank
+from rag.retrieval.windows import Windows, spread
 from rag.settings import Settings
 from rag.trace import Trace
 
@@ -37,14 +37,14 @@ class SearchResult:
 
     Args:
         query: the question.
-        candidates: best first; ``window`` holds the text the answer would read.
-        windows: candidate id -> the sentences of its window.
+        candidates: best first, all that either leg found; ``window`` is the text the answer would read.
+        windows: candidate id -> the sentences of its window, fetched when they are read: while the index is open.
         trace: what each stage did.
     """
 
     query: str
     candidates: list[Candidate]
-    windows: dict[str, list[SentenceRecord]]
+    windows: Windows
     trace: Trace
 
 
@@ -146,12 +146,16 @@ class HybridRetriever(BaseRetriever):
                     if widened is not dense:
                         candidates = self._found(widened, sparse, filters, trace)
             with trace.stage("windows"):
-                windows = self.index.store.windows([c.record for c in candidates], settings.retrieval.window)
+                windows = Windows(self.index.store, candidates, settings.retrieval.window)
                 for candidate in candidates:
-                    candidate.window = join_records(windows.get(candidate.id) or [candidate.record])
+                    candidate.windows = windows
+                kept = spread(candidates, settings.retrieval.per_document)[: settings.rerank.depth]
+                if self.reranker is not None and settings.rerank.read == "window":
+                    windows.fetch([candidate.id for candidate in kept])
+                elif self.node_postprocessors:
+                    windows.fetch([candidate.id for candidate in candidates])
             if self.reranker is not None and candidates:
                 with trace.stage("rerank"):
-                    kept = candidates[: settings.rerank.depth]
                     try:
                         candidates = rerank(
                             self.reranker, question, kept, settings.rerank, trace, self.callback_manager
@@ -183,11 +187,13 @@ class HybridRetriever(BaseRetriever):
         hits = self.index.store.hybrid_search(
             dense, sparse, limit=retrieval.top_k, filters=filters, stage=trace.stage, **retrieval.fusing
         )
-        return [Candidate.of_hit(hit) for hit in hits[: retrieval.top_k]]
+        return [Candidate.of_hit(hit) for hit in hits]
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         found = self.search(query_bundle, reported=True)
-        return [candidate.to_node() for candidate in found.candidates[: self.limit]]
+        shown = found.candidates[: self.limit]
+        found.windows.fetch([candidate.id for candidate in shown])
+        return [candidate.to_node() for candidate in shown]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # The encoder and the embedded engine compute; a thread keeps the event loop free meanwhile.

@@ -1,12 +1,66 @@
-"""From ranked candidates and their windows to numbered passages: overlapping windows become one."""
+"""Windows of ranked candidates, fetched as far down as they are read; and from them to numbered passages: overlapping
+windows become one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexes.nodes.record import SentenceRecord
+from indexes.store.collection import Collection
 from rag.retrieval.candidate import Candidate, Passage
+
+BATCH = 25  # windows fetched in one call: more than a prompt's passages are usually made of
+
+
+class Windows(Mapping[str, list[SentenceRecord]]):
+    """Candidate id -> the sentences of its window, fetched when one is asked for, with those ranked behind it.
+
+    Args:
+        ranked: the candidates, best first.
+        size: sentences on each side.
+    """
+
+    def __init__(self, store: Collection, ranked: Sequence[Candidate], size: int) -> None:
+        self._store, self._size = store, size
+        self._ranked = {candidate.id: candidate.record for candidate in ranked}
+        self._found: dict[str, list[SentenceRecord]] = {}
+
+    def fetch(self, ids: Sequence[str]) -> None:
+        """Fetch the windows of these candidates in one call."""
+        wanted = [self._ranked[identity] for identity in ids if identity not in self._found]
+        if wanted:
+            self._found.update(self._store.windows(wanted, self._size))
+
+    def __getitem__(self, identity: str) -> list[SentenceRecord]:
+        if identity not in self._found:
+            if identity not in self._ranked:
+                raise KeyError(identity)
+            lacking = [other for other in self._ranked if other not in self._found]
+            start = lacking.index(identity)
+            self.fetch(lacking[start : start + BATCH])
+        return self._found[identity]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ranked)
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+
+def spread(candidates: Sequence[Candidate], per_document: int) -> list[Candidate]:
+    """Return the candidates without those that have ``per_document`` better ones in their document; 0: all."""
+    if not per_document:
+        return list(candidates)
+    counts: Counter[str] = Counter()
+    kept = []
+    for candidate in candidates:
+        counts[candidate.record.doc_id] += 1
+        if counts[candidate.record.doc_id] <= per_document:
+            kept.append(candidate)
+    return kept
 
 
 @dataclass(slots=True)

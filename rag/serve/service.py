@@ -19,6 +19,7 @@ from rag.engine import AnswerStream
 from rag.retrieval.candidate import Passage
 from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import SearchResult
+from rag.retrieval.windows import spread
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
@@ -201,6 +202,7 @@ class Service:
         candidates = result.candidates
         if question.keep is not None:
             candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
+        candidates = spread(candidates, self.settings.retrieval.per_document)
         passages = distinct_passages(candidates, result.windows, limit=limit)
         return Found(passages, result, notes, reranked)
 

@@ -50,7 +50,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     ):
         waiting.now("searching")
         result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
-    hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
+        hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
     own = result.trace
     _show(shared, result.query, hits, own.notes, dict(own.timings_ms), own.as_dict(), trace)
 

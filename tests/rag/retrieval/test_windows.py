@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexes.nodes.record import SentenceRecord
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.windows import merge_windows
+from rag.retrieval.windows import BATCH, Windows, merge_windows, spread
 
 
 def sentence(position: int, doc: str = "d", section: int = 0, after: str = " ") -> SentenceRecord:
@@ -116,3 +116,35 @@ def test_laws(places: list[tuple[str, int]], width: int, limit: int) -> None:
         assert set(passage.hits) <= {s.id for s in passage.sentences}
         assert passage.score == max(c.score for c in candidates if c.id in passage.hits)
     assert all(c.id in {h for p in passages for h in p.hits} for c in candidates[:1])
+
+
+class Shelf:
+    """A store that keeps what windows it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def windows(self, records: list[SentenceRecord], size: int) -> dict[str, list[SentenceRecord]]:
+        self.asked.append(len(records))
+        return {record.id: [record] for record in records}
+
+
+def test_windows_are_fetched_as_far_down_as_they_are_read() -> None:
+    shelf, ranked = Shelf(), [Candidate(sentence(i, f"d{i}"), score=1 - i / 100) for i in range(2 * BATCH + 10)]
+    windows = Windows(shelf, ranked, 3)  # type: ignore[arg-type]
+    for candidate in ranked:
+        candidate.windows = windows
+    assert shelf.asked == []
+    passages = merge_windows(ranked, windows, limit=3)
+    assert [p.text for p in passages] == ["d00.", "d11.", "d22."] and shelf.asked == [BATCH]
+    assert ranked[BATCH].window == f"d{BATCH}{BATCH}." and shelf.asked == [BATCH, BATCH]
+    windows.fetch([candidate.id for candidate in ranked])
+    assert shelf.asked == [BATCH, BATCH, 10]
+    assert len(windows) == len(list(windows)) == len(ranked) and windows.get("unknown") is None
+    assert Candidate(sentence(1)).window is None
+
+
+def test_spread_keeps_the_best_of_each_document() -> None:
+    ranked = [Candidate(sentence(i, doc), score=1 - i / 10) for i, doc in enumerate("aababc")]
+    assert [c.record.position for c in spread(ranked, 2)] == [0, 1, 2, 4, 5]
+    assert spread(ranked, 0) == ranked
