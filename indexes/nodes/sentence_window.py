@@ -9,6 +9,8 @@ Choices:
 - A heading is no record of its own where body text stands under it, or under one of its sub-headings: the heading path
   of that text names it already. A heading without any body is a record of kind "heading".
 - A table is a record a row, in words (``tables.py``). A code block is one record.
+- What is too little to be searched by itself (bare punctuation, lines of numbers, fragments) joins its neighbour
+  (``units.py``).
 - What is longer than ``max_chars``, or than the encoder reads, is cut (``cutting.py``).
 """
 
@@ -67,7 +69,12 @@ def iter_records(
     """
     limits = Limits(max_chars, max_tokens, count_tokens, overlap)
     window, doc_id, base = window_of(document)
-    return in_order(window, _drafts(window, doc_id, base, limits, contextual, sentence_splitter))
+    drafts = _drafts(window, doc_id, base, limits, contextual, sentence_splitter)
+
+    def fits(record: SentenceRecord) -> bool:
+        return len(record.text) <= max_chars and limits.tokens_over(dense_text(record, contextual)) <= 1
+
+    return in_order(window, drafts, fits if sentence_splitter is None else None)
 
 
 def _drafts(

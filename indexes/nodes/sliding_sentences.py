@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llama_index.core.schema import Document
 
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sliding_text import LOOK_AHEAD, Run, TextWindow
+from indexes.nodes.units import joined, joins
 from indexes.readers.outline import HIDDEN_KEYS, Section
 from indexes.readers.stream import DocumentStream, stream_of
 from indexes.text.lines import Paragraph, after_space
@@ -80,16 +81,31 @@ def spans_of(window: TextWindow, run: Run, *, keep: int = 0) -> Iterator[tuple[s
             state.settle(text, start)
 
 
-def in_order(window: TextWindow, drafts: Iterator[SentenceRecord]) -> Iterator[SentenceRecord]:
-    """Number the records of one document from 0, and give each the white space that follows it."""
+def in_order(
+    window: TextWindow, drafts: Iterator[SentenceRecord], fits: Callable[[SentenceRecord], bool] | None = None
+) -> Iterator[SentenceRecord]:
+    """Number the records of one document from 0, and give each the white space that follows it.
+
+    Args:
+        fits: whether a record is short enough for the encoder; then what is too little to be searched by itself is
+            joined to its neighbour (``units.joins``).
+    """
     waiting: SentenceRecord | None = None
     space = ""  # behind the waiting one; what else lies before the next (a heading told by the path) is not its
-    for position, record in enumerate(drafts):
-        record.position = position
+    position = 0
+    for record in drafts:
+        following = window.space_from(record.end)
+        if waiting is not None and fits is not None and joins(waiting, space, record):
+            both = joined(waiting, space, record)
+            if fits(both):
+                waiting, space = both, following
+                continue
         if waiting is not None:
             waiting.after = space[: max(record.start - waiting.end, 0)]
             yield waiting
-        waiting, space = record, window.space_from(record.end)
+        record.position = position
+        position += 1
+        waiting, space = record, following
     if waiting is not None:
         waiting.after = space
         yield waiting

@@ -24,6 +24,7 @@ from llama_index.core.vector_stores.types import (
 from qdrant_client.http import models
 
 from indexes.encoders.base import Encoder, SparseVector
+from indexes.encoders.window_pooling import stands_alone
 from indexes.errors import StoreError
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records
 from indexes.store.client import as_engine
@@ -250,14 +251,16 @@ class SentenceVectorStore(BasePydanticVectorStore):
     def _pooled(self, records: Sequence[SentenceRecord], sparse: Sequence[SparseVector]) -> list[SparseVector]:
         """Each record's sparse vector over its window, within the records given and its own section."""
         assert self._encoder is not None and self._encoder.lexical is not None  # noqa: S101 - looked at by add
-        pool = self._encoder.lexical.pool
+        lexical = self._encoder.lexical
         place = {(record.doc_id, record.section, record.position): i for i, record in enumerate(records)}
         width = self.sparse_window
         pooled = []
         for record in records:
-            around = range(record.position - width, record.position + width + 1)
-            found = (place.get((record.doc_id, record.section, position)) for position in around)
-            pooled.append(pool([sparse[i] for i in found if i is not None]))
+            reach = 0 if stands_alone(record) else width
+            around = range(record.position - reach, record.position + reach + 1)
+            found = [i for p in around if (i := place.get((record.doc_id, record.section, p))) is not None]
+            weights = [1.0 if records[i] is record else lexical.neighbours for i in found]
+            pooled.append(lexical.pool([sparse[i] for i in found], weights))
         return pooled
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
