@@ -26,6 +26,7 @@ from rag.answer.check.meaning import Meaning
 from rag.answer.check.notes import notes_of
 from rag.answer.extractive import extract_answer
 from rag.answer.language import NOT_FOUND, Language, detect_language
+from rag.answer.list_items import with_whole_items
 from rag.answer.prompt.budget import fit_passages
 from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages
 from rag.answer.prompt.prompts import direct_messages
@@ -34,7 +35,8 @@ from rag.answer.prompt.routing import Routing, needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
 from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.answer.refusal.calibration import RELATIVE
-from rag.answer.refusal.confidence import confidence, nearest, speaks_enough, speaks_of
+from rag.answer.refusal.confidence import OVERRULE, nearest
+from rag.answer.refusal.floor import Floor
 from rag.answer.refusal.signals import refusal_model
 from rag.answer.writing import AnswerWriter, Prepared
 from rag.llms import explain_llm_error, guarded, why_no_llm
@@ -71,6 +73,7 @@ class AnswerSteps:
         self._llm = llm
         self.prompts = AnswerPrompts(settings)
         self.meaning = Meaning(retriever.index.encoder, retriever.reranker)
+        self.floor = Floor(retriever.index)
         self._loading = Lock()
         self.writer = AnswerWriter(self._loaded, settings, self.prompts, refusal_model(settings)) if llm else None
 
@@ -109,7 +112,7 @@ class AnswerSteps:
         if routing is not None and not routing.retrieve:
             if not routing.by_rule:
                 result = self.retriever.search(asked, filters, trace=trace)
-                if speaks_of(question, self._passages(result)):
+                if self.floor.confidence(question, self._passages(result)) >= OVERRULE:
                     trace.note(
                         "the model said that the message needs no documents, but its words stand in them, so they are "
                         "searched",
@@ -126,7 +129,7 @@ class AnswerSteps:
         best = max((candidate.confidence for candidate in result.candidates), default=None)
         relative = self.retriever.reranker is None and self.settings.retrieval.fusion in RELATIVE
         if best is not None and relative and answer.abstain_below is not None:
-            best = confidence(trace.searched, prepared.passages)
+            best = self.floor.confidence(trace.searched, prepared.passages)
         if too_weak(best, answer):
             prepared.settled = "not_found"
         elif answer.response_mode in WITHOUT_MODEL:
@@ -268,7 +271,9 @@ class AnswerSteps:
         """The documents' own sentences, unless they do not speak of what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
-            speaks = rejected is not None or speaks_enough(asked, passages, prepared.language, self.meaning)
+            speaks = rejected is not None or self.floor.speaks(
+                asked, passages, prepared.language, cosine=_cosine(prepared), meaning=self.meaning
+            )
             cited = self._extract(prepared) if speaks else CitedAnswer(text="")
         if not speaks:
             prepared.trace.note("the passages that were found do not speak of what is asked", "not_found")
@@ -281,7 +286,7 @@ class AnswerSteps:
     def _extract(self, prepared: Prepared) -> CitedAnswer:
         return extract_answer(
             prepared.trace.searched,
-            prepared.passages,
+            with_whole_items(prepared.passages, self.retriever.index.store.windows),
             language=prepared.language,
             sentences=self.settings.answer.extractive_sentences,
             score=prepared.sentence_scores,
@@ -305,6 +310,13 @@ class AnswerSteps:
                 **metadata,
             },
         )
+
+
+def _cosine(prepared: Prepared) -> float | None:
+    """The question's cosine with the nearest sentence of its passages; None where the search had no dense leg."""
+    hits = {hit for passage in prepared.passages for hit in passage.hits}
+    found = [one.dense_score for one in prepared.trace.candidates if one.id in hits and one.dense_score is not None]
+    return max(found, default=None)
 
 
 def passage_node(passage: Passage) -> NodeWithScore:

@@ -18,6 +18,7 @@ COMMANDS = {
     "calibrate": "Fit the 'not in these documents' threshold.",
     "answers": "Score a run's answers, citations and abstentions.",
     "check-answers": "How well the check of answers tells wrong sentences.",
+    "abstention": "False answers and false refusals, by questions without their documents.",
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "layouts": "Measure prompts and refusals of a small model.",
     "failures": "Show a run's worst queries, and which stage lost them.",

@@ -22,10 +22,11 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
-from rag.answer.refusal.calibration import score_fingerprint
+from rag.answer.refusal.calibration import RELATIVE, score_fingerprint
+from rag.answer.refusal.floor import Floor
+from rag.retrieval.windows import merge_windows
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # that the trade-off shows, beside the wanted one
-RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is always near 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +123,24 @@ def calibrate(
     """Fit the threshold for a retriever (``rag.build_retriever``) on a dataset's questions.
 
     Raises:
-        SettingsError: the scores are relative (fused without a reranker), or there are too few questions.
+        SettingsError: there are too few questions.
         SourceError: no question leaves a passage that is wrong.
     """
     settings = retriever.settings
-    check_scores(retriever.reranker, settings.retrieval.fusion)
+    share = _share_of_terms(retriever)
     lifter = Lifter(dataset, retriever.index)
     pairs: list[tuple[float | None, float | None]] = []
     alone = 0
     for number, (query, text) in enumerate(dataset.queries.items(), start=1):
         relevant = set(dataset.relevant(query))
-        scores = [(lifter.of_record(c.record), c.confidence) for c in retriever.search(text).candidates]
-        best = max((score for _, score in scores), default=None)
-        wrong = max((score for name, score in scores if name not in relevant), default=None)
+        result = retriever.search(text)
+        found_by_name = [(lifter.of_record(c.record), c) for c in result.candidates]
+        others = [candidate for name, candidate in found_by_name if name not in relevant]
+        if share is None:
+            best = max((candidate.confidence for candidate in result.candidates), default=None)
+            wrong = max((candidate.confidence for candidate in others), default=None)
+        else:
+            best, wrong = share(text, result.candidates, result.windows), share(text, others, result.windows)
         alone += bool(relevant) and wrong is None
         pairs.append((best if relevant else None, wrong))
         if progress is not None:
@@ -148,6 +154,20 @@ def calibrate(
     if alone:
         found.notes.append(f"{alone} questions found nothing but relevant documents and give no unanswerable score")
     return found
+
+
+def _share_of_terms(retriever: Any) -> Callable[..., float | None] | None:
+    """What the engine compares where scores are relative (fused without a reranker); None where it compares scores."""
+    settings = retriever.settings
+    if retriever.reranker is not None or settings.retrieval.fusion not in RELATIVE:
+        return None
+    floor = Floor(retriever.index)
+
+    def share(question: str, candidates: Sequence[Any], windows: Any) -> float | None:
+        passages = merge_windows(candidates, windows, limit=settings.retrieval.top_n)
+        return floor.confidence(question, passages) if passages else None
+
+    return share
 
 
 def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Calibration:
@@ -191,20 +211,6 @@ def _choice(
         false += [score >= limit for _, score in test if score is not None]
         answered += [score >= limit for score, _ in test if score is not None]
     return Choice(rate, below, float(np.mean(false)), float(np.mean(answered)) if answered else 0.0), notes
-
-
-def check_scores(reranker: Any, fusion: str) -> None:
-    """Refuse scores that say nothing across questions.
-
-    Raises:
-        SettingsError: minmax or rrf fusion without a reranker.
-    """
-    if reranker is None and fusion in RELATIVE:
-        raise SettingsError(
-            f"with retrieval.fusion = {fusion} and no reranker a score is relative to its own question's candidates, "
-            "so no threshold can tell questions apart",
-            remedy="set a reranker, or calibrate with --set retrieval.fusion=dense",
-        )
 
 
 def to_toml(found: Calibration) -> str:

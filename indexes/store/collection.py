@@ -265,6 +265,12 @@ class Collection:
             if offset is None:
                 return
 
+    def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+        """Return payloads and dense vectors of the first points by id: ids are hashes, so they are taken at random."""
+        records, _ = self._client.scroll(self.name, limit=limit, with_payload=True, with_vectors=[DENSE])
+        vectors = [record.vector[DENSE] if isinstance(record.vector, dict) else record.vector for record in records]
+        return [record.payload or {} for record in records], np.asarray(vectors, dtype=np.float32)
+
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return id -> payload; unknown ids are left out."""
         return self.engine.payloads(self.name, ids)

@@ -17,6 +17,15 @@ from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import AnswerSentence, CitedAnswer, make_citation
 from rag.answer.check.markers import MarkerScanner
 from rag.answer.language import Language
+from rag.answer.list_items import in_items, is_row, one_record
+from rag.answer.wanted import (
+    ASKS_HOW,
+    ASKS_MEANING,
+    ASKS_NUMBER,
+    ASKS_REASON,
+    ASKS_TIME,
+    needs_more,
+)
 from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 from rag.retrieval.candidate import Passage
 
@@ -29,26 +38,10 @@ EXPECTED_BONUS = 0.12
 DEFINITION_BONUS = 0.3
 TABLE_ROWS = 3  # rows of a table that an answer shows
 WEAK_SHARE = 0.7  # further sentences need this share of the best one's score: 0.5 adds a sentence, and 1 % of answers
+OTHER_ROW = 0.9  # a second row of a table or list needs this share of the first one's score
 DUPLICATE_SHARE = 0.85
 SHORT = {"en": 8, "zh": 14}  # words, characters: below it a sentence may need the next one to say its answer
 
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:many|much|long|old|far|large|big|often|high|tall|fast)\b|"
-    r"\bwhat (?:percent|number|amount|size|port|version)|"
-    r"多少|几[个条次年月天种位名层章回句]|多[大长久高远快重]|百分之几|第几|端口|数量",
-    re.IGNORECASE,
-)
-_ASKS_TIME = re.compile(
-    r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|century|time)\b|什么时候|何时|哪[一]?[年月天日]|几[年月日]|时间",
-    re.IGNORECASE,
-)
-_ASKS_REASON = re.compile(r"\bwhy\b|\bwhat (?:causes?|caused|reason)\b|为什么|为何|原因|怎么会", re.IGNORECASE)
-_ASKS_MEANING = re.compile(
-    r"^\W*what (?:is|are|was|were|does)\b|\bmeaning of\b|\bdefine\b|"
-    r"是什么|什么是|什么叫|是指|指的是什么|何谓|含义|定义",
-    re.IGNORECASE,
-)
-_ASKS_HOW = re.compile(r"\bhow (?:do|does|can|to|should|would)\b|怎么|怎样|如何|步骤|方法", re.IGNORECASE)
 _REASON = re.compile(
     r"\b(?:because|since|due to|as a result|so that|therefore|reason)\b|因为|由于|因此|所以|原因|为了|以便|以免",
     re.IGNORECASE,
@@ -105,9 +98,7 @@ def extract_answer(
         score: sentence id -> retrieval score (any scale), where known.
     """
     pool = _score(question, passages, score or {})
-    chosen = _choose(
-        pool, sentences, language, follow=bool(_ASKS_HOW.search(question) or _ASKS_MEANING.search(question))
-    )
+    chosen = _choose(pool, sentences, language, question)
     rank = {sentence.passage.number: place for place, sentence in reversed(list(enumerate(chosen)))}
     chosen.sort(key=lambda sentence: (rank[sentence.passage.number], sentence.index))
     return _write(chosen)
@@ -118,9 +109,9 @@ def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, floa
     pool: list[_Sentence] = []
     asked = terms_of(question)
     for passage in passages:
-        bodies = [i for i, record in enumerate(passage.sentences) if record.kind != "heading"]
-        for index in bodies or range(len(passage.sentences)):
-            record = passage.sentences[index]
+        bodies = [record for record in passage.sentences if record.kind != "heading"]
+        for index, item in enumerate(in_items(bodies or passage.sentences)):
+            record = one_record(item)
             shown = shown_text(record, asked)
             pool.append(_Sentence(passage, index, record, shown, Evidence(shown), terms_of(shown)))
     held = [[one.evidence.holds(term) for term in asked] for one in pool]
@@ -179,13 +170,13 @@ def _prior(one: _Sentence, scores: Mapping[str, float], low: float, high: float)
 def _expectation(question: str, asked: Sequence[Term], one: _Sentence) -> float:
     """A bonus where the sentence holds the kind of thing that is asked for."""
     text = one.shown
-    if _ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in asked):
+    if ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in asked):
         return DEFINITION_BONUS
     wanted = (
-        (_ASKS_TIME, _TIME),
-        (_ASKS_NUMBER, _DIGIT),
-        (_ASKS_REASON, _REASON),
-        (_ASKS_MEANING, _MEANING),
+        (ASKS_TIME, _TIME),
+        (ASKS_NUMBER, _DIGIT),
+        (ASKS_REASON, _REASON),
+        (ASKS_MEANING, _MEANING),
     )
     for asks, shows in wanted:
         if asks.search(question):
@@ -199,8 +190,12 @@ def _defines(term: Term, text: str) -> bool:
     return place >= 0 and bool(_DEFINITION.match(text, place + len(term.key)))
 
 
-def _choose(pool: list[_Sentence], limit: int, language: Language, *, follow: bool) -> list[_Sentence]:
-    """Best first, without near-duplicates and far weaker ones; a lead-in brings its next sentence."""
+def _choose(pool: list[_Sentence], limit: int, language: Language, question: str) -> list[_Sentence]:
+    """Best first, without near-duplicates and far weaker ones; a lead-in brings its next sentence.
+
+    So does a best sentence without the person, number or length of time that is asked for, where the next one has it.
+    """
+    follow = bool(ASKS_HOW.search(question) or ASKS_MEANING.search(question))
     chosen: list[_Sentence] = []
     place = {(one.passage.number, one.index): one for one in pool}
     for one in pool:
@@ -210,9 +205,15 @@ def _choose(pool: list[_Sentence], limit: int, language: Language, *, follow: bo
             break
         if one in chosen or any(_duplicate(one, other) for other in chosen):
             continue
+        if chosen and is_row(chosen[0].record) and one.score < OTHER_ROW * chosen[0].score:
+            continue  # one row holds what is asked: others, and what stands around the list, would be noise
         chosen.append(one)
         after = place.get((one.passage.number, one.index + 1))
-        if after is not None and len(chosen) < limit and after not in chosen and _leads_on(one, language, follow):
+        if after is None or after in chosen:
+            continue
+        text = not is_row(one.record) and not is_row(after.record)
+        wanting = one is chosen[0] and text and needs_more(question, one.shown, after.shown)
+        if wanting or (len(chosen) < limit and _leads_on(one, language, follow)):
             chosen.append(after)
     return chosen
 

@@ -74,7 +74,7 @@ def command(
     What other rates would give is printed too. Exit code 2: too few answerable questions would stay answered.
     """
     from eval.measure.session import Session
-    from eval.tuning.calibrate import calibrate, check_scores, fit_threshold, to_toml
+    from eval.tuning.calibrate import calibrate, fit_threshold, to_toml
     from indexes.errors import SettingsError
     from rag.cli.output import data, data_json, words
 
@@ -86,7 +86,6 @@ def command(
     if dataset is None:
         raise click.UsageError("Missing argument 'DATASET' (or --answers FILE).")
     settings = shared.settings
-    check_scores(None if settings.rerank.provider == "none" else settings.rerank, settings.retrieval.fusion)
     read = dataset_of(dataset, split, limit)
     fit_threshold([0.0] * len(read.queries), rate)  # an impossible rate is said before the work, not after it
     with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:

@@ -21,7 +21,7 @@ def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
     if reranker is None:
         # Raised for fusions whose scores are relative: earlier thresholds were compared with those.
         fusion = settings.retrieval.fusion
-        parts.append("confidence=share-of-terms-2" if fusion in RELATIVE else f"fusion={fusion}")
+        parts.append("confidence=share-of-terms-3" if fusion in RELATIVE else f"fusion={fusion}")
         return " ".join(parts)
     name = getattr(reranker, "fingerprint", None) or getattr(reranker, "model", None) or type(reranker).__name__
     parts += [

@@ -108,8 +108,10 @@ def test_fit_on_a_real_index_and_refusal_under_another_fusion(made_up_dataset, c
         build_query_engine(index, settings=own, rerank=False)  # no fingerprint: the user's own threshold
 
 
-def test_relative_scores_are_refused(made_up_dataset, cache):
+@pytest.mark.parametrize("fusion", ["minmax", "rrf"])
+def test_relative_scores_are_replaced_by_the_share_of_terms(made_up_dataset, cache, fusion):
     with Session(made_up_dataset, cache=cache) as session:
-        retriever = session.retriever(offline(retrieval={"fusion": "minmax"}))
-        with pytest.raises(SettingsError, match="relative"):
-            calibrate(retriever, made_up_dataset)
+        retriever = session.retriever(offline(retrieval={"fusion": fusion}))
+        found = calibrate(retriever, made_up_dataset, rate=0.2)
+        assert 0 < found.below <= 1.0001 and "confidence=share-of-terms" in found.fingerprint
+        assert found.answered > found.false_answers

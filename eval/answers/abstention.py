@@ -1,0 +1,78 @@
+"""How often a pipeline answers what the documents do not say, and refuses what they do.
+
+Every question is asked twice: with all documents, and without those that answer it (judged relevant, or holding the
+gold answer). Fused scores, floors and, where one is set, the language model decide as they do in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from eval.datasets.dataset import Dataset
+from eval.gold import contains
+from indexes.errors import SourceError
+
+
+@dataclass(slots=True)
+class Abstention:
+    """Shares of the questions of one dataset.
+
+    Args:
+        questions: asked with and without their documents.
+        right: with their documents, the answer holds the gold answer.
+        false_refusals: with their documents, it is refused.
+        false_answers: without them, it is answered.
+    """
+
+    dataset: str
+    questions: int
+    right: float
+    false_refusals: float
+    false_answers: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure_abstention(
+    engine: Any, dataset: Dataset, *, progress: Callable[[int, int], None] | None = None
+) -> Abstention:
+    """Ask every question that has gold answers and relevant documents, with and without these.
+
+    Args:
+        engine: ``rag.build_query_engine``'s over an index of the dataset.
+
+    Raises:
+        SourceError: there is no such question.
+    """
+    from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
+
+    asked = [query for query in dataset.queries if dataset.answers(query) and dataset.relevant(query)]
+    if not asked:
+        raise SourceError(
+            f"{dataset.name} has no question with gold answers and relevant documents",
+            remedy="use a dataset with 'answers' in its questions",
+        )
+    right = refused = answered = 0
+    for number, query in enumerate(asked, start=1):
+        text, gold, relevant = dataset.queries[query], dataset.answers(query), set(dataset.relevant(query))
+        others = [
+            name
+            for name, passage in dataset.corpus.items()
+            if name not in relevant and not contains(passage.content, gold)
+        ]
+        only = MetadataFilters(filters=[MetadataFilter(key="source", value=others, operator=FilterOperator.IN)])
+        with_documents, without = engine.answer(text), engine.answer(text, only)
+        refused += _refused(with_documents)
+        right += not _refused(with_documents) and bool(contains(str(with_documents.response or ""), gold))
+        answered += not _refused(without)
+        if progress is not None:
+            progress(number, len(asked))
+    count = len(asked)
+    return Abstention(dataset.name, count, right / count, refused / count, answered / count)
+
+
+def _refused(response: Any) -> bool:
+    return (response.metadata or {}).get("status") == "not_found"

@@ -1,0 +1,159 @@
+"""The floor of an answer, chosen on the collection itself: do the passages speak of what is asked?
+
+Two measures that mean the same for every encoder. The share of the question's terms that the best sentence holds,
+each weighed by how rare it is in the collection. And the nearness of the best sentence beside the question's nearness
+to sentences of the collection taken at random, in standard deviations: halves of the collection's own sentences, asked
+as questions whose answer is there, say how near that must be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answer.check.meaning import FAR
+from rag.answer.check.outcome import Nearness
+from rag.answer.check.support import PassageSupport
+from rag.answer.language import Language, detect_language
+from rag.answer.refusal.confidence import share_of
+from rag.answer.words.terms import Evidence, Term, terms_of
+from rag.retrieval.candidate import Passage
+
+SURE = 0.67  # share of the question's terms from which the passages speak of it, however near they are
+FLOOR = 0.5  # share below which they must be as near as half of the collection's own questions
+SAMPLE = 800  # sentences that the rarity of terms is counted in
+VECTORS = 400  # of them compared with a question
+PROBES = 24  # of them halved and asked
+FEWEST = 60  # sentences: fewer say nothing about what is near
+SHORTEST = 5  # terms of a sentence that is asked
+LOW, HIGH = 0.1, 0.5  # quantiles of how near the collection's own questions are to their sentences
+GROWN = 1.2  # a collection that grew or shrank by this factor is sampled again
+
+
+@dataclass(slots=True)
+class Sample:
+    """What was read of the collection: its size then, its terms, vectors, and how near its own questions are."""
+
+    count: int
+    texts: list[Evidence] = field(default_factory=list)
+    vectors: NDArray[np.float32] | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+
+class Floor:
+    """Judges passages by the collection that they come from, which is sampled at the first question.
+
+    Args:
+        index: an open index.
+    """
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._sample: Sample | None = None
+        self._reading = Lock()
+
+    def confidence(self, question: str, passages: Sequence[Passage]) -> float:
+        """Return the share of the question's terms that the best sentence and its neighbours hold, 0 to 1.
+
+        Rare terms of the collection count more; those that stand nowhere in it count as the rarest.
+        """
+        return share_of(question, passages, self.rarity)
+
+    def rarity(self, terms: Sequence[Term]) -> list[float]:
+        """Return the inverse document frequency of each term in the collection."""
+        texts = self._read().texts
+        counts = [sum(text.holds(term) >= 1.0 for text in texts) for term in terms]
+        return [math.log(1 + (len(texts) - count + 0.5) / (count + 0.5)) for count in (max(1, one) for one in counts)]
+
+    def speaks(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        language: Language,
+        *,
+        cosine: float | None = None,
+        meaning: Nearness | None = None,
+    ) -> bool:
+        """May the passages' own sentences be given as an answer?
+
+        Args:
+            cosine: of the question with the passages' nearest sentence; None where it is not known.
+            meaning: compares across languages, where no term is shared.
+        """
+        if not passages:
+            return False
+        share = self.confidence(question, passages)
+        if share >= SURE:
+            return True
+        across = [support for support in map(PassageSupport, passages) if support.language != language]
+        if across and meaning is not None:
+            for support in across[:3]:
+                near = meaning.nearness(question, [unit.text for unit in support.units], across=True)
+                if near is not None and max(near) >= FAR:
+                    return True
+        near_enough = None if cosine is None else self.deviations(question, cosine)
+        if near_enough is None:
+            return share >= FLOOR
+        sample = self._read()
+        return near_enough >= (sample.low if share >= FLOOR else sample.high)
+
+    def deviations(self, question: str, cosine: float) -> float | None:
+        """Return how far a cosine lies above those of the question with sentences taken at random, in deviations.
+
+        None for a collection of too few sentences.
+        """
+        sample = self._read()
+        if sample.vectors is None:
+            return None
+        return float(_deviations(self._index.encoder.encode_queries([question]).dense[0], sample.vectors, cosine))
+
+    def _read(self) -> Sample:
+        with self._reading:
+            count = self._index.store.count()
+            known = self._sample
+            if known is None or not count / GROWN <= known.count <= count * GROWN:
+                self._sample = known = self._fit(count)
+            return known
+
+    def _fit(self, count: int) -> Sample:
+        """Read a sample of the collection; ask halves of its sentences, and keep how near their sentences are."""
+        payloads, vectors = self._index.store.sample(SAMPLE)
+        texts = [str(payload.get("text", "")) for payload in payloads]
+        sample = Sample(count, [Evidence(text) for text in texts])
+        asked = [
+            (place, half)
+            for place, (text, payload) in enumerate(zip(texts, payloads, strict=True))
+            if payload.get("kind", "text") == "text" and (half := _half(text)) is not None
+        ][:PROBES]
+        if len(texts) < FEWEST or len(asked) < PROBES // 2:
+            return sample
+        sample.vectors = vectors[:VECTORS]
+        encoded = self._index.encoder.encode_queries([half for _, half in asked]).dense
+        near = [
+            _deviations(question, sample.vectors, float(question @ vectors[place]))
+            for question, (place, _) in zip(encoded, asked, strict=True)
+        ]
+        sample.low, sample.high = (float(np.quantile(near, share)) for share in (LOW, HIGH))
+        return sample
+
+
+def _deviations(question: NDArray[np.float32], vectors: NDArray[np.float32], cosine: float) -> float:
+    others = vectors @ question
+    return (cosine - float(others.mean())) / max(1e-6, float(others.std()))
+
+
+def _half(text: str) -> str | None:
+    """The first half of a sentence, as a question about it; None for one that says little."""
+    if len(terms_of(text)) < SHORTEST:
+        return None
+    if detect_language(text) == "zh":
+        return text[: len(text) // 2]
+    words = text.split()
+    return " ".join(words[: max(4, len(words) // 2)])

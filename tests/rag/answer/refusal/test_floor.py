@@ -1,0 +1,72 @@
+"""The floor of extractive answers, chosen on the collection itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexes import Index, build_index
+from rag import build_query_engine
+from rag.answer.language import words_of
+from rag.answer.refusal.floor import FEWEST, Floor
+from rag.settings import Settings, load_settings
+
+TRADES = words_of(
+    "baker brewer carpenter dyer engraver farrier glazier hatter joiner lacemaker mason nailer organist potter quilter "
+    "roofer saddler tanner upholsterer vintner weaver"
+)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    none = {"provider": "none"}
+    store = {"path": str(tmp_path_factory.mktemp("store"))}
+    return load_settings(profile="offline", encoder={"provider": "minilm"}, rerank=none, llm=none, store=store)
+
+
+@pytest.fixture(scope="module")
+def town(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    folder = tmp_path_factory.mktemp("town")
+    for number, trade in enumerate(sorted(TRADES)):
+        text = (
+            f"The {trade} of Rookford opens his workshop at {5 + number % 5} in the morning. "
+            f"Apprentices of the {trade} receive a wage of {200 + 7 * number} crowns every year. "
+            f"The guild inspects the tools of the {trade} before the feast of the river."
+        )
+        (folder / f"{trade}.md").write_text(text, encoding="utf-8")
+    with build_index([folder], collection="town", settings=settings) as index:
+        yield index
+
+
+def test_questions_about_the_documents_are_answered_and_others_refused(town: Index, settings: Settings) -> None:
+    engine = build_query_engine(town, settings=settings)
+    asked = {
+        "What wage do apprentices of the tanner receive?": "extractive",
+        "When does the weaver open his workshop?": "extractive",
+        "How much are the mason's young helpers paid?": "extractive",  # in other words
+        "Which planet has the most moons?": "not_found",
+        "How do I reset my password?": "not_found",
+        "hello": "not_found",
+    }
+    found = {question: engine.query(question) for question in asked}
+    assert {question: response.metadata["status"] for question, response in found.items()} == asked
+    assert found["hello"].metadata["nearest"] and "crowns" not in str(found["hello"])
+
+
+def test_rare_terms_of_the_collection_weigh_more(town: Index) -> None:
+    from rag.answer.words.terms import terms_of
+
+    floor = Floor(town)
+    common, rare, unknown = floor.rarity([terms_of(word)[0] for word in ("guild", "tanner", "planet")])
+    assert common < rare <= unknown
+
+
+def test_few_sentences_have_no_nearness(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "one.md").write_text("The mill grinds rye. The miller is deaf.", encoding="utf-8")
+    with build_index([tmp_path], collection="mill", settings=settings) as index:
+        assert index.store.count() < FEWEST and Floor(index).deviations("What does the mill grind?", 0.9) is None
+        engine = build_query_engine(index, settings=settings)
+        assert engine.query("What does the mill grind?").metadata["status"] == "extractive"
+        assert engine.query("hello").metadata["status"] == "not_found"
