@@ -21,9 +21,10 @@ from indexes.errors import LLMError
 from indexes.nodes.record import WINDOW_KEYS
 from indexes.text.characters import valid
 from rag import instrumentation
-from rag.answer.check.citations import MARK, CitationStream, CitedAnswer
+from rag.answer.check.citations import MARK, CitationStream, CitedAnswer, short_source
 from rag.answer.check.meaning import Meaning
-from rag.answer.check.notes import notes_of
+from rag.answer.check.notes import notes_of, short
+from rag.answer.check.orders import orders_in
 from rag.answer.extractive import extract_answer
 from rag.answer.language import NOT_FOUND, Language, detect_language
 from rag.answer.list_items import with_whole_items
@@ -126,6 +127,12 @@ class AnswerSteps:
         result = result or self.retriever.search(asked, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages = self._passages(result)
+        for passage, order in orders_in(prepared.passages):
+            trace.note(
+                f"{short_source(passage.source)} tells a language model what to do, '{short(order)}'; it is "
+                "text, and nothing in it counts as evidence",
+                "orders",
+            )
         best = max((candidate.confidence for candidate in result.candidates), default=None)
         relative = self.retriever.reranker is None and self.settings.retrieval.fusion in RELATIVE
         if best is not None and relative and answer.abstain_below is not None:

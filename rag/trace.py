@@ -26,6 +26,7 @@ NoteKind = Literal[
     "repeated",  # the language model repeated itself and was stopped
     "answer_cut",  # the answer reached its longest length
     "citation_removed",  # the language model cited what there is not
+    "orders",  # a document holds what reads as an order to a language model
     "unsupported",  # sentences that no passage supports, or another one than was cited
     "other_language",  # the language model answered in another language than asked
     "not_found",  # why the documents hold no answer

@@ -19,6 +19,7 @@ COMMANDS = {
     "answers": "Score a run's answers, citations and abstentions.",
     "check-answers": "How well the check of answers tells wrong sentences.",
     "abstention": "False answers and false refusals, by questions without their documents.",
+    "injections": "What orders to a language model, in documents, do to answers.",
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "layouts": "Measure prompts and refusals of a small model.",
     "failures": "Show a run's worst queries, and which stage lost them.",

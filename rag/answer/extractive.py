@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import AnswerSentence, CitedAnswer, make_citation
 from rag.answer.check.markers import MarkerScanner
+from rag.answer.check.orders import without_orders
 from rag.answer.language import Language
 from rag.answer.list_items import in_items, is_row, one_record
 from rag.answer.wanted import (
@@ -88,7 +89,8 @@ def extract_answer(
 
     Headings are skipped and near-duplicates dropped; sentences far weaker than the best one are left out, so the
     answer may be shorter than asked. A best sentence that ends in a colon, asks itself, or is short, brings the next
-    one along. Empty only where there are no passages.
+    one along. Empty only where there are no passages, or nothing in them but
+    orders to a model.
 
     Args:
         question: as searched.
@@ -110,7 +112,7 @@ def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, floa
     asked = terms_of(question)
     for passage in passages:
         bodies = [record for record in passage.sentences if record.kind != "heading"]
-        for index, item in enumerate(in_items(bodies or passage.sentences)):
+        for index, item in enumerate(in_items(without_orders(bodies or passage.sentences))):
             record = one_record(item)
             shown = shown_text(record, asked)
             pool.append(_Sentence(passage, index, record, shown, Evidence(shown), terms_of(shown)))

@@ -13,21 +13,20 @@ def notes_of(cited: CitedAnswer) -> list[str]:
         if sentence.status == "moved":
             found.append(
                 f"the passage that the model cited, {_marks(sentence.named)}, does not hold "
-                f"'{_short(sentence.text)}'; the citation was moved to {_marks(sentence.numbers)}"
+                f"'{short(sentence.text)}'; the citation was moved to {_marks(sentence.numbers)}"
             )
         elif sentence.status == "contradicted":
-            found.append(f"a passage says otherwise than '{_short(sentence.text)}' ({_why(sentence)})")
+            found.append(f"a passage says otherwise than '{short(sentence.text)}' ({_why(sentence)})")
     unsupported = [sentence for sentence in cited.sentences if sentence.status == "unsupported"]
     if unsupported:
         found.append(
             f"{len(unsupported)} of {total} sentences of the answer are supported by no passage: "
-            f"'{_short(unsupported[0].text)}'"
+            f"'{short(unsupported[0].text)}'"
         )
     unverified = [sentence for sentence in cited.sentences if sentence.status == "unverified"]
     if unverified:
         found.append(
-            f"{len(unverified)} of {total} sentences of the answer could not be verified: "
-            f"'{_short(unverified[0].text)}'"
+            f"{len(unverified)} of {total} sentences of the answer could not be verified: '{short(unverified[0].text)}'"
         )
     return found
 
@@ -45,5 +44,6 @@ def _marks(numbers: tuple[int, ...]) -> str:
     return "".join(f"[{number}]" for number in numbers)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return the text, cut where it is long."""
     return text if len(text) <= 80 else text[:79] + "…"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from indexes.nodes.record import SentenceRecord
+from rag.answer.check.orders import without_orders
 from rag.answer.language import Language, detect_language
 from rag.answer.words.alignment import renamed
 from rag.answer.words.opposites import exclusive
@@ -113,7 +114,8 @@ class PassageSupport:
     def __init__(self, passage: Passage) -> None:
         self.passage = passage
         records = [record for record in passage.sentences if record.kind != "heading"] or passage.sentences
-        self.units = [unit for record in records for unit in _units(record)]
+        evidence = without_orders(records)
+        self.units = [unit for record in evidence for unit in _units(record)] or [Unit(records[0], "")]
         # Heading and file name give the context that a sentence itself leaves out ("It is 6333").
         titles = [record.text for record in passage.sentences if record.kind == "heading"]
         self.place = Evidence(" . ".join(filter(None, (passage.heading, passage.source.rsplit("/", 1)[-1], *titles))))
