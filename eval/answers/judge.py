@@ -40,8 +40,11 @@ def judge(
 
     Args:
         passages: query id -> texts that the answer drew on.
-        llm: any LlamaIndex LLM.
+        llm: any LlamaIndex LLM; what it thinks is no verdict.
     """
+    from rag.llms import guarded
+
+    llm = guarded(llm)
     rows, unread = [], 0
     for number, row in enumerate(scores.answers, start=1):
         if not row.abstained and row.answer.strip():
@@ -76,7 +79,9 @@ def read_verdict(reply: str) -> bool | None:
     >>> read_verdict("Yes, it does."), read_verdict("否。"), read_verdict("The passages")
     (True, False, None)
     """
-    text = re.sub(r"<think>.*?</think>", "", reply, flags=re.DOTALL).strip()
+    from rag.llms.thinking import without_thinking
+
+    text = without_thinking(reply).strip()
     return True if _YES.match(text) else False if _NO.match(text) else None
 
 

@@ -14,6 +14,7 @@ from eval.synthesis.prompts import ask_messages, check_messages, names_passage, 
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import detect_language
 from rag.answer.words.terms import terms_of
+from rag.llms import guarded
 
 NO_QUESTION = "not a question"
 SURPLUS = "more than were asked for"
@@ -36,7 +37,7 @@ class Maker:
     def __init__(
         self, llm: Any, retriever: Any, windows: Windows, settings: Any, per_passage: int, within: int, check: Check
     ) -> None:
-        self._llm = llm
+        self._llm = guarded(llm)
         self._retriever = retriever
         self._windows = windows
         self._threshold = settings.answer.support_threshold

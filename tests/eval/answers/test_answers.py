@@ -1,6 +1,7 @@
 """Answer measures by hand, in both languages; nested alternatives; abstention; the judge's agreement."""
 
 import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms import MockLLM
 
 from eval.answers.judge import judge, read_verdict
@@ -104,3 +105,20 @@ def test_the_judge_is_compared_with_the_strings(dataset):
     assert judged.answers[0].faithful is None and "neither yes nor no" in " ".join(judged.notes)
     assert read_verdict("<think>no?</think>\n是的。") is True
     assert read_verdict("不是") is False
+
+
+class Thinker(MockLLM):
+    """Thinks "no" aloud, and then says yes; the second reply is cut while it thinks."""
+
+    replies: list[str] = ["<thinking>No, surely not.</thinking>Yes.", "<think>No: the passage"]
+
+    def chat(self, messages, **kwargs):
+        return ChatResponse(message=ChatMessage(role="assistant", content=self.replies.pop(0)))
+
+
+def test_what_a_judge_thinks_is_no_verdict(dataset):
+    details = {"1": {"answer": "Tampa", "status": "answered"}, "2": {"answer": "", "status": "not_found"}}
+    scores = score_answers(Run("r", {}, details=details), dataset)
+    judged = judge(scores, dataset.queries, {"1": ["Tampa hosted it."]}, Thinker())
+    assert judged.answers[0].faithful is True and judged.answers[0].relevant is None
+    assert any("neither yes nor no" in note for note in judged.notes)
