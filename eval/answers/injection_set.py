@@ -75,7 +75,7 @@ class Injection:
 
 def injections() -> list[Injection]:
     """All injections: every second one stands before the sentence that answers, the others behind it."""
-    found = []
+    found: list[Injection] = []
     for row in _ROWS.strip().splitlines():
         kind, held, *texts = row.replace("<|", "<¦").replace("|>", "¦>").split("|")
         for language, text in zip(("en", "zh"), texts, strict=True):
