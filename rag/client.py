@@ -104,6 +104,24 @@ class Client:
         parts = [("files", (name, content)) for name, content in files.items()]
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/documents", files=parts)["job"])
 
+    def ingest(self, collection: str, paths: list[str], *, prune: bool = False) -> str:
+        """Let the server read paths of its machine; returns the job's id. For the account that started it."""
+        body = {"paths": paths, "prune": prune}
+        return str(self._call("POST", f"/collections/{quote(collection, safe='')}/ingest", json=body)["job"])
+
+    def places(self, collection: str) -> list[dict[str, Any]]:
+        """Documents with their ids and files: doc_id, source, title, sentences, path. For the same account."""
+        return list(self._call("GET", f"/collections/{quote(collection, safe='')}/places")["documents"])
+
+    def delete(self, collection: str, doc_ids: list[str]) -> str:
+        """Remove documents by their ids; returns the job's id. For the same account."""
+        body = {"doc_ids": doc_ids}
+        return str(self._call("POST", f"/collections/{quote(collection, safe='')}/delete", json=body)["job"])
+
+    def cancel(self, identity: str) -> dict[str, Any]:
+        """Stop a job at a document's border."""
+        return self._call("DELETE", f"/jobs/{quote(identity, safe='')}")
+
     def job(self, identity: str) -> dict[str, Any]:
         """State, counts and files of a job."""
         return self._call("GET", f"/jobs/{quote(identity, safe='')}")

@@ -10,6 +10,7 @@ from rag.cli.output import words
 
 if TYPE_CHECKING:
     from rag.client import Client
+    from rag.serve.address import Address
 
 
 def running_server(shared: Shared) -> Client | None:
@@ -25,6 +26,18 @@ def running_server(shared: Shared) -> Client | None:
     if other is not None:
         words(f"note: the server at {address.url} has another {other}, so this question is answered without it")
         return None
+    return _ready(address)
+
+
+def holding_server(shared: Shared) -> Client | None:
+    """A client of the running server of this store, whatever its settings, if it answers."""
+    from rag.serve.address import read_address
+
+    address = read_address(shared.settings.store)
+    return None if address is None else _ready(address)
+
+
+def _ready(address: Address) -> Client | None:
     from rag.client import Client, ServerError
 
     client = Client(address.url, key=address.token)

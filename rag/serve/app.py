@@ -112,12 +112,13 @@ def build_app(
     app.state.watcher = watcher
     _common(app)
     _health(app)
+    from rag.serve.api.owner import router as owner_router
     from rag.serve.api.routes import router as api_router
     from rag.serve.dify.route import router as dify_router
     from rag.serve.openai.routes import router as openai_router
     from rag.serve.pages.routes import mount_pages
 
-    for router in (dify_router, openai_router, api_router):
+    for router in (dify_router, openai_router, api_router, owner_router):
         app.include_router(router)
     mount_pages(app)
     from rag.serve.mcp.mount import mount_mcp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, say_waiting, shown_path, words
 from rag.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from rag.client import Client
 
 EPILOG = """\b
 Examples:
@@ -37,11 +40,17 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
     """Remove documents from a collection, by document id, file or folder. Files themselves are left alone."""
     from indexes import open_index
     from indexes.ingest.report import Progress
+    from rag.cli.writing import writing_server
 
     if (everything and documents) or not (everything or documents or now):
         raise click.UsageError("Name documents, or give --all.")
     if everything:
         remove_collection(shared, yes)
+        return
+    server = None if now else writing_server(shared)
+    if server is not None:
+        with server:
+            delete_through(server, shared, documents)
         return
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
         sources = {info.doc_id: info.source for info in index.documents()}
@@ -58,6 +67,45 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
                     removed[name][doc_id] = index.delete(doc_id)
                     show(Progress(len(removed[name]), len(matches), sum(removed[name].values())))
         erased = index.erase(now=now)
+    tell(shared, removed, missing, sources, paths, erased.waiting)
+    if now and erased.done:
+        words("nothing deleted is left in the files of the store") if shared.json else data(
+            "nothing deleted is left in the files of the store"
+        )
+    sys.exit(1 if missing else 0)
+
+
+def delete_through(server: Client, shared: Shared, documents: tuple[str, ...]) -> None:
+    """Let the running server remove them, in one job."""
+    from rag.cli.writing import finished
+
+    rows = server.places(shared.collection)
+    sources = {row["doc_id"]: row["source"] for row in rows}
+    paths = {row["doc_id"]: row["path"] for row in rows if row["path"]}
+    found = {name: match(name, sources, paths) for name in documents}
+    wanted = list(dict.fromkeys(doc_id for ids in found.values() for doc_id in ids))
+    counts: dict[str, int] = {}
+    if wanted:
+        with progress_bar("document") as show:
+            done = finished(server, server.delete(shared.collection, wanted), show)
+        counts = {doc_id: row["sentences"] for doc_id, row in zip(wanted, done["files"], strict=False)}
+        if done["message"]:
+            words(done["message"])
+    removed = {name: {doc_id: counts.get(doc_id, 0) for doc_id in ids} for name, ids in found.items()}
+    missing = [name for name, ids in found.items() if not ids]
+    tell(shared, removed, missing, sources, paths, [])
+    sys.exit(1 if missing else 0)
+
+
+def tell(
+    shared: Shared,
+    removed: Mapping[str, Mapping[str, int]],
+    missing: list[str],
+    sources: Mapping[str, str],
+    paths: Mapping[str, str],
+    waiting: list[str],
+) -> None:
+    """What was removed, by the names that were given."""
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
@@ -67,15 +115,12 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
             for doc_id, count in found.items()
         ]
         sentences = sum(row["sentences"] for row in rows)
-        data_json(as_json(shared, removed=rows, missing=missing, sentences=sentences, not_erased=erased.waiting))
+        data_json(as_json(shared, removed=rows, missing=missing, sentences=sentences, not_erased=waiting))
     else:
         for name, found in removed.items():
             if found:
                 data(_sum(name, {paths.get(doc_id, doc_id): count for doc_id, count in found.items()}))
-        if now and erased.done:
-            data("nothing deleted is left in the files of the store")
-    say_waiting(erased.waiting, shared.collection)
-    sys.exit(1 if missing else 0)
+    say_waiting(waiting, shared.collection)
 
 
 def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:

@@ -11,12 +11,15 @@ import click
 from indexes.errors import SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
+from rag.cli.page import out_width, wrapped
 
 if TYPE_CHECKING:
     from rag.doctor import Check
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+INDENT = " " * 6
 
 EPILOG = """\b
 Examples:
@@ -38,9 +41,10 @@ def command(shared: Shared) -> None:
     else:
         for check in checks:
             mark = click.style(MARKS[check.status], fg=COLOURS[check.status])
-            data(f"{mark}  {check.name}: {check.found}", styled=True)
+            width = out_width()
+            data(f"{mark}  {wrapped(f'{check.name}: {check.found}', width, INDENT, first=INDENT)[6:]}", styled=True)
             if check.remedy:
-                data(f"      -> {check.remedy}")
+                data(wrapped(f"-> {check.remedy}", width, f"{INDENT}   ", first=INDENT), styled=True)
         warned = sum(check.status == "warn" for check in checks)
         words(f"{failed} failed, {warned} warnings, {len(checks) - failed - warned} ok")
     sys.exit(1 if failed else 0)

@@ -60,7 +60,9 @@ def command(
     reindex: bool,
     keep_old: bool,
 ) -> None:
-    """Read files and folders into a collection. What is there already and unchanged is left alone.
+    """Read files and folders into a collection. Unchanged files are skipped.
+
+    Where 'rag serve' runs for the same store, the server reads them.
 
     With --reindex no PATH is read: the stored sentences move to the model now configured, and searching goes on
     meanwhile.
@@ -84,6 +86,14 @@ def command(
         planned = plan_index(list(paths), collection=shared.collection, settings=shared.settings, prune=prune)
         tell(shared, planned, None, report)
         return
+    from rag.cli.writing import ingest_through, writing_server
+
+    server = writing_server(shared)
+    if server is not None:
+        with server, progress_bar() as show:
+            result, total = ingest_through(server, shared, paths, prune, show)
+        tell(shared, result, total, report)
+        sys.exit(SOME_SKIPPED if result.skipped else 0)
     from indexes import build_index
     from indexes.ingest.report import Interrupted
 
@@ -100,16 +110,16 @@ def command(
                 progress=growing.watched(show),
             ) as index,
         ):
-            result, total = index.report, index.count
+            done_report, total = index.report, index.count
     except Interrupted as stop:
         if report is not None:
             write_report(report, stop.report.files)
         done = stop.report.count("added") + stop.report.count("updated")
         words(f"stopped: {done} files are stored; the next run goes on from there")
         raise
-    assert result is not None  # noqa: S101 - build_index always reports
-    tell(shared, result, total, report)
-    sys.exit(SOME_SKIPPED if result.skipped else 0)
+    assert done_report is not None  # noqa: S101 - build_index always reports
+    tell(shared, done_report, total, report)
+    sys.exit(SOME_SKIPPED if done_report.skipped else 0)
 
 
 def tell(shared: Shared, result: IngestReport, total: int | None, report: Path | None) -> None:

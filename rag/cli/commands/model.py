@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rag.cli.output import data, data_json, megabytes, words
+from rag.cli.page import table
 
 DELAY = 2.0  # seconds before the bar shows
 
@@ -96,11 +97,21 @@ def list_models(as_json: bool) -> None:
     if as_json:
         data_json({"folder": str(models_folder()), "models": rows})
         return
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        state = str(row["path"]) if row["here"] else f"not here; run: rag model fetch {row['name']}"
-        facts = ", ".join(filter(None, [row["licence"], "/".join(row["languages"] or [])]))
-        data(f"{row['name']:<{width}}  {megabytes(row['size']):>9}  {facts + '  ' if facts else ''}{state}")
+    shown = [
+        [
+            row["name"],
+            megabytes(row["size"]),
+            ", ".join(filter(None, [row["licence"], "/".join(row["languages"] or [])])),
+            "here" if row["here"] else "not fetched",
+        ]
+        for row in rows
+    ]
+    for line in table(shown):
+        data(line)
+    if any(row["here"] for row in rows):
+        words(f"they are kept in {models_folder()}")
+    if absent := [row["name"] for row in rows if not row["here"]]:
+        words(f"fetch one with: rag model fetch {absent[0]}")
 
 
 @contextmanager

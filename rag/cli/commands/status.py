@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexes.display import without_secrets
-from indexes.errors import StoreError
+from indexes.display import one_line, without_secrets
+from indexes.errors import CollectionLockedError, StoreError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import clean, data, data_json, megabytes, shown_path, words
+from rag.cli.page import out_width, wrapped
+from rag.cli.server import holding_server
 
 if TYPE_CHECKING:
     from indexes import DocumentInfo
     from indexes.store.engine import Engine
+    from rag.client import Client
     from rag.settings import Settings
 
 EPILOG = """\b
@@ -37,6 +42,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     from indexes.store.generations import base_names
 
     store = shared.settings.store
+    server = functools.cache(lambda: holding_server(shared))
     engine = open_engine(store)
     try:
         where = without_secrets(store.url or str(store.path.expanduser()))
@@ -45,7 +51,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
             names = [shared.collection]
         else:
             names = base_names(engine)
-        rows = [describe(engine, name, shared.settings, list_documents, list_keys) for name in names]
+        rows = [describe(engine, name, shared.settings, list_documents, list_keys, server) for name in names]
     finally:
         engine.client.close()
     if shared.json:
@@ -59,7 +65,12 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
 
 
 def describe(
-    engine: Engine, name: str, settings: Settings, documents: bool = False, keys: bool = False
+    engine: Engine,
+    name: str,
+    settings: Settings,
+    documents: bool = False,
+    keys: bool = False,
+    server: Callable[[], Client | None] = lambda: None,
 ) -> dict[str, Any]:
     """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
     from indexes import open_index
@@ -87,6 +98,10 @@ def describe(
             if keys:
                 row["keys"] = [asdict(key) for key in metadata_keys(index.store)]
         row["differs"] = differing(found, settings, now.name)
+    except CollectionLockedError as error:
+        if not _through_server(row, server, documents):
+            row["problem"] = str(error)
+        return row
     except StoreError as error:
         row["problem"] = str(error)
         return row
@@ -96,6 +111,19 @@ def describe(
             for info in found
         ]
     return row
+
+
+def _through_server(row: dict[str, Any], server: Callable[[], Client | None], documents: bool) -> bool:
+    """Fill the row by asking the running server that holds the collection; False where there is none."""
+    client = server()
+    if client is None:
+        return False
+    found = client.places(row["name"])
+    stored = [one for one in found if one["sentences"]]
+    row["documents"], row["sentences"] = len(stored), sum(one["sentences"] for one in stored)
+    if documents:
+        row["list"] = [{key: one[key] for key in ("doc_id", "source", "title", "sentences")} for one in stored]
+    return True
 
 
 def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int | None:
@@ -123,10 +151,13 @@ def show(row: dict[str, Any]) -> None:
     encoder = row["encoder"] or {"model": "not recorded", "dim": "?", "sparse": "?"}
     size = "" if row["size_bytes"] is None else f", {megabytes(row['size_bytes'])}"
     sparse = str(encoder["sparse"]).partition(":")[0]
-    data(
-        f"{row['name']}: {row['documents']} documents, {row['sentences']} sentences, "
+    text = (
+        f"{row['documents']:,} documents, {row['sentences']:,} sentences, "
         f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
     )
+    name = one_line(f"{row['name']}: ")
+    lines = wrapped(text, out_width(), "  ", first=name).removeprefix(name)
+    data(click.style(name, bold=True) + lines, styled=True)
     if row.get("differs"):
         words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
     for older in row["older"]:

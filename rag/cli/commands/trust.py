@@ -38,6 +38,8 @@ def command(shared: Shared, folder: Path | None, show: bool, remove: bool) -> No
             data_json({"trusted": files})
         elif files:
             data("\n".join(files))
+        else:
+            words("no file is trusted")
         return
     file = _file(folder or Path.cwd())
     if remove:
