@@ -7,6 +7,7 @@
 # make check-lowest    the lowest versions that pyproject.toml allows, in an environment of their own (LOWEST), and the
 #                      tests of what touches them; after a change of a lower bound (minutes, the first time)
 # make test-browser    the pages in Chromium (CHROMIUM=path, else Debian's, fetched with apt), and whole server processes
+# make torture   kills, damage, hostile files, filters, faulty servers, for some ten minutes; SEED=number does a run again
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
@@ -67,6 +68,9 @@ test-fast: $(VENV)/.installed-dev
 test-browser: $(VENV)/.installed-dev
 	@command -v "$${CHROMIUM:-chromium}" > /dev/null || apt-get install -y --no-install-recommends chromium
 	RAG_TEST_PROCESSES=1 $(BIN)/python -m pytest tests/rag/serve/test_browser.py tests/rag/serve/test_processes.py
+
+torture: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.torture $(SEED)
 
 # Only direct dependencies are held at their lower bounds; torch is the pinned one (see constraints.txt).
 check-lowest: $(LOWEST)/.installed

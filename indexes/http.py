@@ -135,7 +135,7 @@ class Answer:
         """The body; None if it is not JSON."""
         try:
             return json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def object(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class EdgeAliases(QdrantBase):
             found = json.loads(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
             raise DamagedError("default", f"the file of the collections' second names, {path}, is damaged")

@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """Return a record, or None if the file is missing or holds something else."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
         return None
