@@ -26,7 +26,7 @@ def campaign(draw: random.Random, ends: float, folder: Path) -> str:
     must(lambda: run_training(place, place / "whole"), "the run left alone", log)
     took = time.monotonic() - started
     kills = rounds = 0
-    while time.monotonic() < ends - 2 * took and rounds < 20:
+    while not rounds or (time.monotonic() < ends - 2 * took and rounds < 20):  # one at least, however slow the machine
         rounds += 1
         out = place / f"killed{rounds}"
         for _ in range(draw.randrange(1, 4)):
