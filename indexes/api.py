@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.errors import RagWrightError, SettingsError
+from indexes.errors import RagWrightError, SettingsError, SourceError, must_be
 from indexes.index import Index
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
@@ -19,7 +20,7 @@ from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
 from indexes.manifest.recovery import finish_what_died
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
-from indexes.store.checks import check_new_name
+from indexes.store.checks import check_name, check_new_name
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
@@ -28,6 +29,8 @@ from indexes.store.stock import SparseQueryFunction, StockCollection, is_stock
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
+
+KINDS = "pass a path, a list of paths, LlamaIndex Documents, or text nodes"
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index"]
 
@@ -69,6 +72,9 @@ def build_index(
         >>> with build_index("docs", collection="guide") as index:  # doctest: +SKIP
         ...     print(index.count, index.report.skipped)
     """
+    _check(collection, settings, encoder, client)
+    if not isinstance(source, (str, Path, Iterable)):
+        raise SourceError(f"a source of {type(source).__name__} cannot be indexed", remedy=KINDS)
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
@@ -133,6 +139,7 @@ def open_index(
         FingerprintMismatchError: it was built with another model; the error says which and the way out.
         CollectionLockedError: another process keeps it open for more than 10 seconds.
     """
+    _check(collection, settings, encoder, client)
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
@@ -201,6 +208,32 @@ def plan_index(
         return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
     finally:
         manifest.close()
+
+
+def _check(collection: object, settings: object, encoder: object, client: object) -> None:
+    """Wrong arguments, in one sentence.
+
+    Raises:
+        SettingsError, StoreError.
+    """
+    check_name(collection)
+    loaded = "give what load_settings() returns, for example load_settings(profile='offline')"
+    must_be((IndexSettings, NoneType), "settings", settings, loaded)
+    if encoder is not None and (isinstance(encoder, type) or not _encodes(encoder)):
+        raise SettingsError(
+            f"encoder is {encoder!r:.80}, which cannot be used",
+            remedy="give an encoder of ours, or a LlamaIndex embedding such as OllamaEmbedding(model_name=...); a "
+            "model is named by the setting encoder.model",
+        )
+    if client is not None and not hasattr(client, "collection_exists"):
+        raise SettingsError(
+            f"client is {client!r:.80}, which is no Qdrant client",
+            remedy="give QdrantClient(...) or index.client; an address is the setting store.url",
+        )
+
+
+def _encodes(encoder: object) -> bool:
+    return hasattr(encoder, "encode_queries") or hasattr(encoder, "get_query_embedding")
 
 
 def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:

@@ -135,3 +135,9 @@ class LLMTimeoutError(LLMError):
 
 class LLMModelNotFoundError(LLMError):
     """The server answers, but does not have the model."""
+
+
+def must_be(kinds: type | tuple[type, ...], name: str, value: object, remedy: str) -> None:
+    """Raise SettingsError in one sentence if an argument is of none of these kinds."""
+    if not isinstance(value, kinds):
+        raise SettingsError(f"{name} is {value!r:.80}, which cannot be used", remedy=remedy)

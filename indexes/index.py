@@ -12,7 +12,7 @@ from uuid import UUID
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.engines import find_builder
-from indexes.errors import FingerprintMismatchError, StoreError
+from indexes.errors import FingerprintMismatchError, SettingsError, StoreError, must_be
 from indexes.ingest.events import Source
 from indexes.ingest.report import IngestReport, Progress
 from indexes.ingest.run import ingest
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 CHANGED = ("added", "updated", "duplicate")  # what IngestReport says of a document that was not there as it is
+MODES = ("hybrid", "default", "sparse", "mmr")  # of Index.retriever
 WINDOW = 3  # sentences on each side, as retrieval.window
 
 
@@ -200,6 +201,7 @@ class Index:
 
         >>> join_records(index.document(citation["doc_id"]))  # doctest: +SKIP
         """
+        must_be(str, "doc_id", doc_id, "give the id of a document, as index.documents() shows them")
         return self.store.document(doc_id)
 
     def window(self, sentence_id: str, size: int = WINDOW) -> list[SentenceRecord]:
@@ -209,7 +211,7 @@ class Index:
         """
         try:
             payload = self.store.payloads([str(UUID(sentence_id))])
-        except ValueError:  # no id at all
+        except (ValueError, TypeError, AttributeError):  # no id at all
             return []
         records = [SentenceRecord.from_payload(found) for found in payload.values()]
         return self.store.windows(records, size)[records[0].id] if records else []
@@ -219,6 +221,7 @@ class Index:
 
         0: there was no such document, or its text is that of another file too, under which it stays.
         """
+        must_be(str, "doc_id", doc_id, "give the id of a document, as index.documents() shows them")
         self._refuse_if_moved()
         with self._manifest.writer():
             source = self.places().get(doc_id)
@@ -269,6 +272,8 @@ class Index:
 
         For reranking, windows and HyDE use ``rag.build_retriever(index)``.
         """
+        if mode not in MODES:
+            raise SettingsError(f"mode is {mode!r}", remedy=f"use one of: {', '.join(MODES)}")
         if self.encoder.lexical is None and mode == "hybrid":
             mode = "default"  # the model has one leg only, and the collection was built with that one
         if mode == "hybrid":

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
+from types import NoneType
 from typing import Any, Literal, cast
 
 from llama_index.core.base.response.schema import Response
@@ -16,8 +17,9 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import MetadataFilters
+from qdrant_client.models import Filter
 
-from indexes.errors import LLMError
+from indexes.errors import LLMError, must_be
 from indexes.nodes.record import WINDOW_KEYS
 from indexes.text.characters import valid
 from rag import instrumentation
@@ -89,6 +91,8 @@ class AnswerSteps:
         self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None, way: Way
     ) -> Prepared:
         """Search and decide whether the model is to be asked, and what."""
+        must_be(str, "the question", question, "give a text")
+        must_be((MetadataFilters, Filter, NoneType), "filters", filters, "give LlamaIndex's MetadataFilters")
         bundle = searched if isinstance(searched, QueryBundle) else None
         words = searched.query_str if isinstance(searched, QueryBundle) else searched
         question, searched = valid(question), valid(words) if words else None
@@ -149,8 +153,12 @@ class AnswerSteps:
             trace.note(reason, "language" if self.has_llm else "no_llm")
             prepared.settled = "extractive"
         else:
-            with trace.stage("prompt"):
-                self._build_prompt(prepared)
+            try:
+                with trace.stage("prompt"):
+                    self._build_prompt(prepared)
+            except LLMError as error:  # it could not be loaded
+                trace.note(f"the answer is the documents' own sentences, since {error}", "llm_failed")
+                prepared.settled = "extractive"
         return prepared
 
     def _passages(self, result: SearchResult) -> list[Passage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any, Literal, TypedDict, Unpack
 
 from llama_index.core.callbacks import CallbackManager
@@ -11,9 +12,11 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.settings import Settings as LlamaIndexSettings
 from llama_index.core.vector_stores import MetadataFilters
+from pydantic import ValidationError
+from qdrant_client.models import Filter
 
 from indexes import Index
-from indexes.errors import SettingsError
+from indexes.errors import SettingsError, must_be
 from indexes.settings.sections import IndexSettings
 from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages
@@ -106,6 +109,7 @@ def build_query_engine(
     """
     if similarity_top_k is not None:
         options = {"top_n": similarity_top_k, **options}
+    _check(index, settings, llm, rerank, filters, node_postprocessors)
     settings = _base(index, settings)
     note = None
     if llm is None:
@@ -138,6 +142,9 @@ def build_retriever(
     Arguments as for ``build_query_engine``; ``llm`` is needed for HyDE only; ``similarity_top_k`` is the number of
     nodes that ``retrieve`` returns at most.
     """
+    _check(index, settings, llm, rerank, filters, node_postprocessors)
+    if similarity_top_k is not None and similarity_top_k < 1:
+        raise SettingsError(f"similarity_top_k is {similarity_top_k}", remedy="give 1 or more")
     settings = _effective(_base(index, settings), hyde, options)
     source = llm if llm is None else guarded(llm)
     return _retriever(index, settings, source, rerank, filters, node_postprocessors, similarity_top_k, callback_manager)
@@ -173,6 +180,36 @@ def _retriever(
 def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
     """A LlamaIndex chat engine that keeps the conversation. Arguments as for ``build_query_engine``."""
     return RagChatEngine(build_query_engine(index, **options))
+
+
+def _check(
+    index: object, settings: object, llm: object, rerank: object, filters: object, node_postprocessors: object
+) -> None:
+    """Wrong arguments, in one sentence.
+
+    Raises:
+        SettingsError.
+    """
+    if not hasattr(index, "store"):
+        raise SettingsError(f"index is {index!r:.80}", remedy="give what build_index or open_index returns")
+    loaded = "give what load_settings() returns, for example load_settings(profile='offline')"
+    must_be((Settings, NoneType), "settings", settings, loaded)
+    named = "give a LlamaIndex LLM such as Ollama(model=...); a name is the setting llm.model"
+    must_be((LLM, NoneType), "llm", llm, named)
+    must_be((Filter, MetadataFilters, NoneType), "filters", filters, "give LlamaIndex's MetadataFilters")
+    reranks = hasattr(rerank, "postprocess_nodes") or hasattr(rerank, "score")
+    if not isinstance(rerank, (bool, NoneType)) and not reranks:
+        raise SettingsError(
+            f"rerank is {rerank!r:.80}, which cannot be used",
+            remedy="give a LlamaIndex node postprocessor, False for none; a model's name is the setting rerank.model",
+        )
+    if not isinstance(node_postprocessors, (list, tuple)) or not all(
+        hasattr(one, "postprocess_nodes") for one in node_postprocessors
+    ):
+        raise SettingsError(
+            f"node_postprocessors is {node_postprocessors!r:.80}, which cannot be used",
+            remedy="give a list of LlamaIndex node postprocessors",
+        )
 
 
 def _base(index: Index, settings: Settings | None) -> Settings:
@@ -213,11 +250,11 @@ def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any])
         tree[section].update(values)
     try:
         return Settings.model_validate(tree)
-    except ValueError as error:
-        raise SettingsError(
-            f"these options cannot be used: {' '.join(str(error).split())}",
-            remedy="see 'rag config' for what each takes",
-        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name, message = ".".join(map(str, first["loc"])), first["msg"]
+        remedy = f"{message[:1].lower()}{message[1:]}"
+        raise SettingsError(f"{name} = {first['input']!r:.80} cannot be used", remedy=remedy) from error
 
 
 def _of_llamaindex(options: Mapping[str, Any]) -> dict[str, Any]:

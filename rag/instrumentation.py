@@ -27,6 +27,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from indexes.encoders.base import Encoded, Encoder
 from indexes.encoders.from_embedding import EmbeddingModel
+from indexes.errors import must_be
 
 T = TypeVar("T")
 Response = TypeVar("Response", bound=RESPONSE_TYPE)
@@ -82,6 +83,7 @@ def query_step(manager: CallbackManager, question: str) -> Iterator[Callable[[Re
 @contextmanager
 def query(manager: CallbackManager, question: str) -> Iterator[Callable[[Response], Response]]:
     """Report a query in full, where LlamaIndex's ``query`` is not what was called."""
+    must_be(str, "the question", question, "give a text")
     dispatcher.event(QueryStartEvent(query=question))
     with manager.as_trace("query"), query_step(manager, question) as step_ended:
 

@@ -24,7 +24,7 @@ _NAME = re.compile(rf"[A-Za-z0-9_\-{HAN}][A-Za-z0-9_.\-{HAN}]{{0,79}}")
 MEGABYTE = 1 << 20
 
 
-def check_name(name: str) -> str:
+def check_name(name: object) -> str:
     """A collection name is also a folder name: letters, digits, Chinese characters, '_', '-' and inner '.'."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StoreError(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from indexes import Index
 from indexes.encoders.base import SparseVector
-from indexes.errors import RerankerError
+from indexes.errors import RerankerError, must_be
 from indexes.store.metadata_keys import unknown_keys
 from indexes.text.characters import valid
 from rag import instrumentation
@@ -99,6 +99,7 @@ class HybridRetriever(BaseRetriever):
             trace: one to write into (the engine's); default: a new one.
             reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
         """
+        must_be((str, QueryBundle), "the question", question, "give a text or a QueryBundle")
         bundle = question if isinstance(question, QueryBundle) else QueryBundle(question)
         question, settings, filters = valid(bundle.query_str), self.settings, filters or self.filters
         trace = trace or Trace(question)

