@@ -32,7 +32,7 @@ ON_THE_FLOOR = {
         "engines",
         "display",
     },
-    "rag": {"__init__", "api", "engine", "answer_steps", "chat", "client", "trace", "settings"},
+    "rag": {"__init__", "api", "engine", "instrumentation", "answer_steps", "chat", "client", "trace", "settings"},
     "eval": {"__init__", "__main__", "gold"},
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))

@@ -120,12 +120,12 @@ def refuse_other(run: Run, folder: str | Path) -> None:
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """section.key -> value, without the place of the store, which is the cache's."""
+    """section.key -> value, without the place of the store, which is the cache's, and what only a server reads."""
     tree = _plain(settings)
     return {
         f"{section}.{key}": value
         for section, values in tree.items()
-        if section != "store"
+        if section not in ("store", "serve")
         for key, value in (values.items() if isinstance(values, dict) else [("", values)])
     }
 

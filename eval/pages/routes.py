@@ -39,7 +39,9 @@ def evaluation_pages() -> AddedPages:
 
 
 def _show(request: Request, template: str, **values: Any) -> Response:
-    return page(request, template, added=AddedPages(router, TEMPLATES, WORDS), **values)
+    from eval.measure.metrics import shown
+
+    return page(request, template, added=AddedPages(router, TEMPLATES, WORDS), shown=shown, **values)
 
 
 def _allowed(request: Request) -> Key | None:

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif("RAG_TEST_PROCESSES" not in os.environ, reason="takes a minute: make test-browser"),
 ]
-SENTENCES = 1500
+SENTENCES = 1000
 SMALL = "# Kettle\n\nThe kettle is blue.\n"
 
 
@@ -55,8 +55,8 @@ def running(store: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]
         token = read_address(settings_at(store).store)
         assert token is not None
         headers = {"authorization": f"Bearer {token.token}"}
-        with httpx.Client(base_url=address, timeout=60, headers=headers, trust_env=False) as client:
-            until = time.monotonic() + 120
+        with httpx.Client(base_url=address, timeout=300, headers=headers, trust_env=False) as client:
+            until = time.monotonic() + 280
             while client.get("/readyz").status_code != 200:
                 assert time.monotonic() < until
                 time.sleep(0.1)
