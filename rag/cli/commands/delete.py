@@ -37,7 +37,7 @@ Exit code: 0 all were found and removed, 1 some were not there, 2 wrong usage.
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before --all.")
 @shared_options
 def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: bool, yes: bool) -> None:
-    """Remove documents from a collection, by document id, file or folder. Files themselves are left alone."""
+    """Remove documents from a collection, by document id, file or folder. Your own files stay as they are."""
     from indexes import open_index
     from indexes.ingest.report import Progress
     from rag.cli.writing import writing_server

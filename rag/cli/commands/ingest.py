@@ -119,6 +119,8 @@ def command(
         raise
     assert done_report is not None  # noqa: S101 - build_index always reports
     tell(shared, done_report, total, report)
+    if total and sys.stdout.isatty() and not shared.json:
+        words('now ask: rag "your question"', style={"dim": True})
     sys.exit(SOME_SKIPPED if done_report.skipped else 0)
 
 

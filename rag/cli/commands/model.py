@@ -21,6 +21,18 @@ Examples:
   rag model list --json
 """
 
+FETCH_EPILOG = """\b
+Examples:
+  rag model fetch qwen2.5-coder-1.5b
+  rag model fetch qwen2.5-coder-0.5b --parts
+  rag model fetch Qwen/Qwen2.5-3B-Instruct-GGUF/qwen2.5-3b-instruct-q4_k_m.gguf --sha256 HEX
+"""
+LIST_EPILOG = """\b
+Examples:
+  rag model list
+  rag model list --json
+"""
+
 json_option = click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
 
 
@@ -29,7 +41,7 @@ def command() -> None:
     """Fetch language models for llm.provider = llama_cpp, and list those that are here."""
 
 
-@command.command("fetch", short_help="Fetch a language model into the cache folder.")
+@command.command("fetch", epilog=FETCH_EPILOG, short_help="Fetch a language model into the cache folder.")
 @click.argument("name", metavar="NAME|URL|OWNER/REPOSITORY/FILE.gguf")
 @click.option("--sha256", metavar="HEX", help="SHA-256 of the file; needed for all but the known names.")
 @click.option("--name", "kept_as", metavar="NAME", help="Name it is kept under [the file's].")
@@ -72,7 +84,7 @@ def fetch(
     words(f"use it with: --set llm.provider=llama_cpp --set llm.model={found.name} (or --profile offline)")
 
 
-@command.command("list", short_help="List the models that are here, and those that can be fetched.")
+@command.command("list", epilog=LIST_EPILOG, short_help="List the models that are here, and those that can be fetched.")
 @json_option
 def list_models(as_json: bool) -> None:
     """List the language models in the cache folder, and the known ones that can be fetched by name."""

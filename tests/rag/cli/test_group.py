@@ -48,10 +48,11 @@ def test_every_command_has_the_shared_options_help_and_an_example(name: str) -> 
     if isinstance(command, click.Group):
         for part in command.commands.values():
             assert part.short_help and any("--json" in parameter.opts for parameter in part.params)
+            assert f"  rag {name} {part.name}" in CliRunner().invoke(main, [name, str(part.name), "--help"]).output
         assert f"  rag {name}" in CliRunner().invoke(main, [name, "--help"]).output
         return
     flags = {flag for parameter in command.params for flag in parameter.opts}
-    assert {"--json", "--collection", "--profile", "--config", "--set"} <= flags
+    assert {"--json", "--collection", "--profile", "--config", "--set", "--color"} <= flags
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
     assert "Examples:" in result.output and f"  rag {name}" in result.output
