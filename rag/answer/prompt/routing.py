@@ -33,7 +33,8 @@ _SMALL_TALK = re.compile(
     r"good (?:morning|afternoon|evening|day|night|bye)|how are you(?: doing)?(?: today)?|nice to meet you|see you|"
     r"there|everyone|all|again|(?:very|so) much|a lot|"
     r"你好|您好|大家好|嗨|哈喽|早上好|早安|上午好|中午好|下午好|晚上好|晚安|早|在吗|谢谢|谢谢你|谢谢您|多谢|感谢|非常感谢|"
-    r"谢了|再见|拜拜|回头见|好的|好|嗯|辛苦了|你好吗|最近好吗|啊|呀|了)[\s,.!?~，。！？～、…]*)+",
+    r"谢了|再见|拜拜|回头见|好的|好|嗯|辛苦了|你好吗|最近好吗|"
+    r"(?:你|您|最近|今天){1,3}(?:心情|过得)?(?:怎么样|好吗)呢?|啊|呀|了)[\s,.!?~，。！？～、…]*)+",
     re.IGNORECASE,
 )
 _YES = re.compile(r"^\W*(?:(?:yes|y|true)\b|是|需要)", re.IGNORECASE)

@@ -161,7 +161,7 @@ class FakeChatLLM(CustomLLM):
     "text",
     ["", "  ", "?!", "hi", "Hello!", "Hello there", "good morning", "thanks a lot!", "Thank you very much.", "bye",
      "how are you today?", "你好", "你好！", "您好，早上好", "谢谢", "谢谢你！", "非常感谢", "再见", "好的，谢谢",
-     "在吗？"],
+     "在吗？", "你今天心情怎么样？"],
 )  # fmt: skip
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_small_talk_needs_no_documents_and_no_llm(text: str, language: Any) -> None:
