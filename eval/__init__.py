@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from indexes.registry import face
 
 if TYPE_CHECKING:
     from eval.comparing.compare import compare
@@ -28,26 +30,16 @@ __all__ = [
     "synthesize",
 ]
 
-_HOMES = {
-    "compare": "eval.comparing.compare",
-    "evaluate": "eval.measure.evaluate",
-    "finetune_embedder": "eval.finetune.embedder.run",
-    "finetune_reranker": "eval.finetune.reranker.run",
-    "index_dataset": "eval.measure.indexing",
-    "load_dataset": "eval.datasets",
-    "load_run": "eval.measure.runs",
-    "synthesize": "eval.synthesis.run",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy: `rag-eval --help` must not pull in llama_index.
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "compare": "eval.comparing.compare",
+        "evaluate": "eval.measure.evaluate",
+        "finetune_embedder": "eval.finetune.embedder.run",
+        "finetune_reranker": "eval.finetune.reranker.run",
+        "index_dataset": "eval.measure.indexing",
+        "load_dataset": "eval.datasets",
+        "load_run": "eval.measure.runs",
+        "synthesize": "eval.synthesis.run",
+    },
+)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from indexes.registry import face
 
 if TYPE_CHECKING:
     from indexes.api import DocumentInfo, Index, build_index, open_index, plan_index
@@ -13,19 +15,4 @@ if TYPE_CHECKING:
 
 __all__ = ["DocumentInfo", "Index", "build_index", "open_index", "plan_index", "reindex"]
 
-
-def __getattr__(name: str) -> Any:
-    # Lazy: `rag --help` imports indexes.settings.sections, and must not pull in llama_index for it.
-    if name == "reindex":
-        from indexes.reindexing.run import reindex
-
-        return reindex
-    if name in __all__:
-        from indexes import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = face(__name__, dict.fromkeys(__all__, "indexes.api") | {"reindex": "indexes.reindexing.run"})

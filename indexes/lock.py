@@ -12,7 +12,6 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from indexes.errors import CollectionLockedError, RagWrightError
 
@@ -126,9 +125,7 @@ class Lock:
     def __enter__(self) -> Lock:
         return self.take()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _leave_to_parent(self) -> None:

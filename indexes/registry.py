@@ -1,4 +1,4 @@
-"""Tables "name -> module:factory": what a setting names is imported when it is asked for, and nothing before."""
+"""Tables "name -> module:factory": what a setting or a face names is imported when it is asked for, nothing before."""
 
 from __future__ import annotations
 
@@ -12,3 +12,17 @@ def factory(table: Mapping[str, str], name: str) -> Callable[..., Any]:
     module, _, attribute = table[name].partition(":")
     made: Callable[..., Any] = getattr(import_module(module), attribute)
     return made
+
+
+def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return a package's ``__getattr__`` and ``__dir__``: each name is imported from its home on first use.
+
+    So that a command line's ``--help``, which imports the packages for their settings, does not pull in llama_index.
+    """
+
+    def getattr_(name: str) -> Any:
+        if name in homes:
+            return getattr(import_module(homes[name]), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return getattr_, lambda: list(homes)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from indexes.registry import face
 
 if TYPE_CHECKING:
     from rag.api import build_chat_engine, build_query_engine, build_retriever
@@ -13,19 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "build_chat_engine", "build_query_engine", "build_retriever", "load_settings"]
 
-
-def __getattr__(name: str) -> Any:
-    # Lazy: importing `rag` for its settings or its command line must not pull in llama_index.
-    if name in ("Settings", "load_settings"):
-        from rag import settings
-
-        return getattr(settings, name)
-    if name in __all__:
-        from rag import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = face(
+    __name__, dict.fromkeys(__all__, "rag.api") | dict.fromkeys(("Settings", "load_settings"), "rag.settings")
+)

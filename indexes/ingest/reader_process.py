@@ -15,7 +15,6 @@ import time
 from collections.abc import Generator, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
 
 from indexes import errors
@@ -230,9 +229,7 @@ class ReaderWorker:
     def __enter__(self) -> ReaderWorker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

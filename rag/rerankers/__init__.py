@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from indexes.registry import factory
+from indexes.registry import face, factory
 from rag.rerankers.base import Reranker, RerankScores
 from rag.settings import RerankSettings
 
 __all__ = ["FlagEmbeddingReranker", "RerankScores", "Reranker", "build_reranker"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import FlagEmbeddingReranker on first use: it brings torch."""
-    if name == "FlagEmbeddingReranker":
-        from rag.rerankers.flag_embedding import FlagEmbeddingReranker
-
-        return FlagEmbeddingReranker
-    raise AttributeError(name)
-
+__getattr__, __dir__ = face(__name__, {"FlagEmbeddingReranker": "rag.rerankers.flag_embedding"})  # brings torch
 
 _RERANKERS = {
     "cross_encoder": "rag.rerankers.cross_encoder:load_cross_encoder",
