@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from indexes.plain import Plain
+
 # One fixed word a kind of note: programs compare these, people read the note.
 NoteKind = Literal[
     "one_leg",  # one of the two legs was not searched
@@ -37,7 +39,7 @@ NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 
 @dataclass(slots=True)
-class CandidateTrace:
+class CandidateTrace(Plain):
     """One candidate's way through the stages. Ranks are 1-based; None where a stage did not see it."""
 
     id: str
@@ -53,9 +55,6 @@ class CandidateTrace:
     rerank_score: float | None = None
     rerank_raw: float | None = None
     blended_score: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(slots=True)

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import Gold, contains, tokens
 from eval.measure.runs import Run
 from indexes.errors import SourceError
+from indexes.plain import Plain
 
 STRINGS = ("exact", "f1", "contains")
 
@@ -57,16 +58,13 @@ class Answered:
 
 
 @dataclass(slots=True)
-class AnswerScores:
+class AnswerScores(Plain):
     """All questions, the means over those a measure applies to, and the judge's agreement where one was asked."""
 
     answers: list[Answered]
     mean: dict[str, float]
     agreement: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def score_answers(run: Run, dataset: Dataset) -> AnswerScores:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from eval.comparing.significance import SEED, Paired, holm, paired
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score, shown
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
+from indexes.plain import Plain
 
 Against = Literal["first", "previous", "all"]
 Decision = Literal["keep", "drop", "no worse", "no evidence"]
@@ -72,7 +73,7 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Comparison:
+class Comparison(Plain):
     """All of it; the reports of ``eval.report`` take this. ``measures[0]`` decides the verdicts."""
 
     measures: list[str]
@@ -88,19 +89,6 @@ class Comparison:
     def difference(self, run: str, measure: str, against: str | None = None) -> Difference | None:
         found = (d for d in self.differences if d.run == run and d.measure == measure)
         return next((d for d in found if against in (None, d.against)), None)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "title": self.title,
-            "measures": self.measures,
-            "queries": self.queries,
-            "alpha": self.alpha,
-            "runs": [run.as_dict() for run in self.runs],
-            "differences": [difference.as_dict() for difference in self.differences],
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "warnings": self.warnings,
-            "notes": self.notes,
-        }
 
 
 def compare(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.measure.metrics import score
 from eval.measure.runs import Run
+from indexes.plain import Plain
 
 DEEP = 1000  # hits a leg when looking for what was not among the candidates
 
@@ -37,7 +38,7 @@ class Gold:
 
 
 @dataclass(slots=True)
-class Failure:
+class Failure(Plain):
     """One query, what should have been found and what was."""
 
     query: str
@@ -45,9 +46,6 @@ class Failure:
     value: float
     gold: list[Gold]
     found: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def worst(run: Run, dataset: Dataset, measure: str, limit: int) -> list[tuple[str, float]]:

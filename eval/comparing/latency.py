@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from eval.measure.runs import Run
+from indexes.plain import Plain
 
 TOTAL = "total"
 BLOCKS = 10
@@ -27,7 +27,7 @@ LATENCY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Slower:
+class Slower(Plain):
     """Milliseconds a question that one run takes more than another (medians of tenths), with the 95 % interval."""
 
     difference: float
@@ -38,9 +38,6 @@ class Slower:
     def told(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def __str__(self) -> str:
         if self.told:

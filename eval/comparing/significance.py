@@ -18,14 +18,14 @@ Equal inputs give equal numbers: every generator is seeded.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.errors import SourceError
+from indexes.plain import Plain
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ _CELLS = 4_000_000  # elements of one block of signs or counts
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(Plain):
     """One run against another on one measure.
 
     Args:
@@ -58,9 +58,6 @@ class Paired:
     losses: int
     queries: int
     needed: int | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def paired(differences: ArrayLike, *, seed: int = SEED) -> list[Paired]:

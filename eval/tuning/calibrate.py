@@ -14,7 +14,7 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
 from indexes.errors import SettingsError, SourceError
+from indexes.plain import Plain
 from rag.answer.refusal.calibration import RELATIVE, score_fingerprint
 from rag.answer.refusal.floor import Floor
 from rag.retrieval.windows import merge_windows
@@ -40,7 +41,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Calibration:
+class Calibration(Plain):
     """A fitted threshold.
 
     Args:
@@ -63,9 +64,6 @@ class Calibration:
     unanswerable: int
     notes: list[str] = field(default_factory=list)
     trade_off: list[Choice] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def check(self, least: float) -> None:
         """Refuse a threshold that silences the engine.

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from eval.answers.layouts import Kept
 from indexes.errors import SettingsError, SourceError
+from indexes.plain import Plain
 from rag.answer.refusal.signals import SIGNALS, RefusalModel
 
 RIDGE = 1.0  # in units of a signal's own spread: keeps ten questions from giving weights of fifty
@@ -24,7 +25,7 @@ FOLDS = 10
 
 
 @dataclass(slots=True)
-class Figures:
+class Figures(Plain):
     """Shares over one set of answers; None where there is nothing to take a share of.
 
     Args:
@@ -43,26 +44,15 @@ class Figures:
     first_word: float | None = None
     seconds: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(slots=True)
-class Fit:
+class Fit(Plain):
     """The fitted model, its held-out figures, the area under the curve of each signal alone, and notes."""
 
     model: RefusalModel
     held_out: Figures
     alone: dict[str, float | None]
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model.as_dict(),
-            "held_out": self.held_out.as_dict(),
-            "alone": self.alone,
-            "notes": self.notes,
-        }
 
 
 def figures(rows: Sequence[Kept], refused: Sequence[bool]) -> Figures:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from indexes.manifest.erasing import Erasure
 from indexes.near_duplicates.passages import Repeated
+from indexes.plain import Plain
 
 Status = Literal["added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped"]
 STATUSES: tuple[Status, ...] = ("added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped")
@@ -41,7 +42,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class FileReport:
+class FileReport(Plain):
     """What became of one file (or Document).
 
     Args:
@@ -58,9 +59,6 @@ class FileReport:
     reason: str | None = None
     truncated: int = 0
     notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(slots=True)

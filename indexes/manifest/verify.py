@@ -14,6 +14,7 @@ from indexes.manifest.moves import stored_points
 from indexes.manifest.recovery import recover
 from indexes.manifest.sums import Sums
 from indexes.nodes.record import point_id
+from indexes.plain import Plain
 from indexes.store.collection import Collection, document_filter
 
 PAGE = 2000  # points in one call
@@ -23,7 +24,7 @@ Problem = Literal["missing", "extra", "other", "unknown", "unfinished", "texts",
 
 
 @dataclass(slots=True)
-class Difference:
+class Difference(Plain):
     """One document that differs.
 
     Args:
@@ -39,9 +40,6 @@ class Difference:
     expected: int | None
     found: int
     ids: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(slots=True)

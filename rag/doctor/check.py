@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import httpx
 
 from indexes.display import safe
 from indexes.http import Answer, is_loopback, proxy_in_the_way
+from indexes.plain import Plain
 from rag.settings import Settings
 
 Status = Literal["ok", "warn", "fail"]
@@ -17,7 +18,7 @@ PATIENCE = 2.0  # seconds a server may take; all checks run at once, so this is 
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Plain):
     """One finding.
 
     Args:
@@ -35,9 +36,6 @@ class Check:
     def __post_init__(self) -> None:
         for name in ("found", "remedy"):
             object.__setattr__(self, name, safe(getattr(self, name)))
-
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

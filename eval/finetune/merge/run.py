@@ -18,6 +18,7 @@ from eval.finetune.reranker.pipeline import opponent
 from eval.finetune.training.request import Request
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
 from eval.measure.session import without_reranker
+from indexes.plain import Plain
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -26,7 +27,7 @@ PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections tha
 
 
 @dataclass
-class Merged:
+class Merged(Plain):
     """What a merge gave: the folder of the model, the curve (None where the weight was given), and the proof."""
 
     model: Path
@@ -39,16 +40,8 @@ class Merged:
     settings_lines: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "model": str(self.model),
-            "kind": self.kind,
-            "weight": self.weight,
-            "curve": self.curve.as_dict() if self.curve is not None else None,
-            "proof": self.proof.as_dict(),
-            "splits": self.splits.as_dict(),
-            "notes": self.notes,
-            "rag_toml": self.settings_lines,
-        }
+        found = super().as_dict()
+        return found | {"rag_toml": found.pop("settings_lines")}
 
 
 def merge_models(

@@ -27,6 +27,7 @@ from eval.measure.runs import Run
 from eval.report.rows import p_text, relative
 from eval.report.table import pipes, plain, table
 from indexes.errors import RagWrightError
+from indexes.plain import Plain
 
 NOT_BETTER = 4
 
@@ -38,7 +39,7 @@ class NotBetterError(RagWrightError):
 
 
 @dataclass(slots=True)
-class Proof:
+class Proof(Plain):
     """Both tables and the verdict.
 
     Args:
@@ -66,16 +67,7 @@ class Proof:
             raise NotBetterError(self.verdict, remedy="keep the base model: nothing was switched")
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "better": self.better,
-            "verdict": self.verdict,
-            "measures": list(MEASURES),
-            "in_domain": self.in_domain.as_dict(),
-            "forgetting": [loss.as_dict() for loss in self.forgetting],
-            "max_loss": self.max_loss,
-            "warnings": self.warnings,
-            "notes": self.notes,
-        }
+        return Plain.as_dict(self) | {"measures": list(MEASURES)}
 
     def to_text(self) -> str:
         """Verdict, both tables, warnings and notes, for a terminal."""

@@ -10,10 +10,11 @@ from eval.finetune.lessons.mining import MiningReport
 from eval.finetune.lessons.splits import Splits
 from eval.finetune.proof.proof import Proof
 from eval.finetune.training.loss_curve import Trained
+from indexes.plain import Plain
 
 
 @dataclass
-class Tuned:
+class Tuned(Plain):
     """What a fine-tuning run gave.
 
     Args:
@@ -39,15 +40,7 @@ class Tuned:
     merge: Any = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "model": str(self.model),
-            "proof": self.proof.as_dict(),
-            "splits": self.splits.as_dict(),
-            "mining": self.mining.as_dict(),
-            "curve": self.trained.curve,
-            "best": {"step": self.trained.best_step, "dev": self.trained.best_dev, "base": self.trained.first_dev},
-            "merge": self.merge.as_dict() if self.merge is not None else None,
-            "notes": self.notes,
-            "rag_toml": self.settings_lines,
-            "seconds": self.seconds,
-        }
+        found, trained = super().as_dict(), self.trained
+        best = {"step": trained.best_step, "dev": trained.best_dev, "base": trained.first_dev}
+        del found["trained"]
+        return found | {"curve": trained.curve, "best": best, "rag_toml": found.pop("settings_lines")}

@@ -5,18 +5,19 @@ Everything is read from the log, which checkpoints keep: a continued training st
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.finetune.training.request import Tick
 from indexes.files import write_whole
+from indexes.plain import Plain
 
 DEV = "nDCG@10"
 
 
 @dataclass
-class Trained:
+class Trained(Plain):
     """What training gave: the curve (one row a log line) and where the best was found."""
 
     curve: list[dict[str, float]]
@@ -25,9 +26,6 @@ class Trained:
     first_dev: float
     steps: int
     notes: list[str]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def exhausted(history: list[dict[str, Any]], patience: int) -> bool:

@@ -6,10 +6,11 @@ Nothing here knows a command line: ``eval.cli.commands.finetune.options`` reads 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 from indexes.errors import SettingsError
+from indexes.plain import Plain
 
 KEY = "option"  # of a field's metadata
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a tuned model in a merge
@@ -44,7 +45,7 @@ def option(default: Any, help: str = "", **rest: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Plain):
     """What every kind of training is asked for; device and dtype are taken from the settings by the commands."""
 
     epochs: float
@@ -55,9 +56,6 @@ class Training:
     seed: int = option(7, "Random seed of splitting, mining and training.")
     device: str = "auto"
     dtype: str = "auto"
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def merge_option() -> Any:

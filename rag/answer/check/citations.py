@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from indexes.nodes.record import SentenceRecord
+from indexes.plain import plain
 from rag.answer.check.lines import sentence_places
 from rag.answer.check.mark_forms import MarkForms
 from rag.answer.check.markers import Marker, MarkerScanner
@@ -94,16 +95,8 @@ class AnswerSentence:
         return self.status in ("unsupported", "contradicted")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the response's metadata."""
-        return {
-            "text": self.text,
-            "numbers": list(self.numbers),
-            "status": self.status,
-            "support": self.support,
-            "start": self.start,
-            "end": self.end,
-            "decided_by": self.decided_by,
-        }
+        """Return all but ``named``, for the response's metadata."""
+        return {name: plain(getattr(self, name)) for name in self.__slots__ if name != "named"}
 
 
 @dataclass(slots=True)

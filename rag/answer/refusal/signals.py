@@ -16,11 +16,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from indexes.errors import SettingsError
+from indexes.plain import Plain
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import detect_language
 from rag.answer.refusal.fitted import FITTED
@@ -33,7 +33,7 @@ LIMIT = 6.0  # log-odds are cut there: beyond it they say nothing more
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalModel:
+class RefusalModel(Plain):
     """Weights of the signals, fitted for one language model.
 
     Args:
@@ -49,9 +49,6 @@ class RefusalModel:
     bias: float
     bound: float
     fitted_on: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def weigh(self, signals: Mapping[str, float | None]) -> Verdict:
         """Return the probability that the passages do not answer, and the signal that said so most clearly."""
