@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eval.answers.check_corpus import Fact, facts
+from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import cite
@@ -161,7 +162,7 @@ def measure_check(
     across: bool = False,
     held_out: bool = False,
     meaning: Meaning | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> CheckScores:
     """Check every labelled sentence of ``language``; with ``across`` over passages in the other language.
 
@@ -178,14 +179,12 @@ def measure_check(
     scores = CheckScores(
         f"{language} over {other}" if across else language, "held out" if held_out else "tuned on", len(rows)
     )
-    for number, row in enumerate(rows, start=1):
+    for row in ticking(rows, progress):
         passages = passages_of(row.passages, other, held_out=held_out, latin=latin)
         answer = cite(f"{row.text} [{row.cited}]", passages, meaning=meaning)
         status = answer.sentences[0].status if answer.sentences else "none"
         by = answer.sentences[0].decided_by if answer.sentences else "none"
         results.append((row, status, by))
-        if progress is not None:
-            progress(number, len(rows))
     for label in dict.fromkeys(row.label for row in rows):
         got = [(status, by) for row, status, by in results if row.label == label]
         wanted = MUST[label]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from eval.answers.scores import Answered, AnswerScores, agreement, means
+from eval.ticks import Tick, ticking
 from rag.answer.language import detect_language
 
 _PROMPTS = {
@@ -34,7 +35,7 @@ def judge(
     llm: Any,
     *,
     name: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> AnswerScores:
     """The scores with ``faithful`` and ``relevant`` filled in, and the judge's agreement with ``contains``.
 
@@ -46,14 +47,12 @@ def judge(
 
     llm = guarded(llm)
     rows, unread = [], 0
-    for number, row in enumerate(scores.answers, start=1):
+    for row in ticking(scores.answers, progress):
         if not row.abstained and row.answer.strip():
             verdicts = _verdicts(row, questions[row.query], passages.get(row.query, ()), llm)
             unread += sum(verdict is None for verdict in verdicts.values())
             row = replace(row, faithful=verdicts["faithful"], relevant=verdicts["relevant"])
         rows.append(row)
-        if progress is not None:
-            progress(number, len(scores.answers))
     found = {}
     for measure in ("faithful", "relevant"):
         judged = [

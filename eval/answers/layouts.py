@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import contains
+from eval.ticks import Tick, ticking
 from indexes.errors import LLMError, SourceError
 
 DEFAULTS = {
@@ -227,22 +229,19 @@ def run(
     file: AnswerFile,
     model: str,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> list[Kept]:
     """Ask what is not kept yet; return all answers of these questions, layouts and this model.
 
     Args:
         engines: (dataset, layout) -> query engine.
     """
-    rows, total = [], len(questions) * len(layouts)
-    for question in questions:
-        for name, settings in layouts.items():
-            key = (question.dataset, question.query, question.answerable, model, tuple(sorted(settings.items())))
-            row = file.rows.get(key)
-            if row is None:
-                row = ask(engines[question.dataset, name], question, name, settings, model)
-                file.add(row)
-            rows.append(replace(row, layout=name))
-            if progress is not None:
-                progress(len(rows), total)
+    rows = []
+    for question, (name, settings) in ticking(list(product(questions, layouts.items())), progress):
+        key = (question.dataset, question.query, question.answerable, model, tuple(sorted(settings.items())))
+        row = file.rows.get(key)
+        if row is None:
+            row = ask(engines[question.dataset, name], question, name, settings, model)
+            file.add(row)
+        rows.append(replace(row, layout=name))
     return rows

@@ -8,7 +8,7 @@ noise what a search finds and nobody judged relevant (``with_noise``), as RGB's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from eval.answers.scores import Answered, AnswerScores, cited_documents, means, 
 from eval.datasets.dataset import Dataset
 from eval.gold import contains
 from eval.measure.to_documents import Lifter
+from eval.ticks import Tick, ticking
 from indexes.errors import SettingsError, SourceError
 
 Mode = Literal["noise", "none", "false"]
@@ -64,9 +65,7 @@ def chosen_documents(dataset: Dataset, condition: Condition, seed: int = 0) -> d
     return found
 
 
-def with_noise(
-    dataset: Dataset, retriever: Any, passages: int, progress: Callable[[int, int], None] | None = None
-) -> Dataset:
+def with_noise(dataset: Dataset, retriever: Any, passages: int, progress: Tick | None = None) -> Dataset:
     """The dataset with judgements of 0: unchanged where it has some, else for what a search finds.
 
     Args:
@@ -77,12 +76,10 @@ def with_noise(
         return dataset
     lifter = Lifter(dataset, retriever.index)
     qrels = {}
-    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+    for query, text in ticking(dataset.queries.items(), progress):
         found = dict.fromkeys(lifter.of_record(c.record) for c in retriever.search(text).candidates)
         wrong = [document for document in found if document not in dataset.qrels[query]][:passages]
         qrels[query] = {**dataset.qrels[query], **dict.fromkeys(wrong, 0)}
-        if progress is not None:
-            progress(number, len(dataset.queries))
     note = "the dataset has no judgements of 0, so noise is what a search finds and nobody judged relevant"
     return replace(dataset, qrels=qrels, notes=[*dataset.notes, note])
 
@@ -93,7 +90,7 @@ def measure(
     condition: Condition,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> AnswerScores:
     """Answer every question under the condition and score the answers.
 
@@ -108,7 +105,7 @@ def measure(
     documents = chosen_documents(dataset, condition, seed)
     answers: list[Answered] = []
     fooled: list[float] = []
-    for number, (query, names) in enumerate(documents.items(), start=1):
+    for query, names in ticking(documents.items(), progress):
         only = MetadataFilters(filters=[MetadataFilter(key="source", value=names, operator=FilterOperator.IN)])
         response = engine.answer(dataset.queries[query], only)
         row: Mapping[str, Any] = response.metadata or {}
@@ -128,8 +125,6 @@ def measure(
         )
         if condition.mode == "false":
             fooled.append(0.0 if refused else contains(text, [_fake(dataset, query)]))
-        if progress is not None:
-            progress(number, len(documents))
     scores = AnswerScores(answers, means(answers))
     if fooled:
         scores.mean["fooled"] = float(np.mean(fooled))

@@ -7,17 +7,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rag.cli.options import Shared, shared_options
 from rag.cli.output import words
 from rag.cli.progress import LINES_EVERY, span
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
-    from rag.cli.options import Shared
+    from eval.measure.session import Session
+    from eval.ticks import Tick
     from rag.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,6 +53,16 @@ out_option = click.option(
 queries_option = click.option(
     "--queries", "limit", type=click.IntRange(min=1), metavar="N", help="Only the first N queries, for a quick look."
 )
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace other runs of the same names in --out.")
+KEEPING = (measures_option, out_option, overwrite_option, queries_option)  # of commands that keep runs
+json_option = click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+toml_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the lines for rag.toml there; a file that exists is not overwritten.",
+)
 
 
 def dataset_argument(function: F) -> F:
@@ -76,13 +89,123 @@ def dataset_argument(function: F) -> F:
     return click.argument("dataset", metavar="[DATASET]", required=False)(wrapper)  # type: ignore[return-value]
 
 
-def measuring_options(function: F) -> F:
-    """--measures, --split, --cache, --out, --overwrite, --queries and --no-rerank."""
-    no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-    overwrite = click.option("--overwrite", is_flag=True, help="Replace other runs of the same names in --out.")
-    for option in (no_rerank, queries_option, overwrite, out_option, cache_option, split_option, measures_option):
-        function = option(function)
-    return function
+@dataclass
+class Measuring:
+    """What a command that measures gets besides its own options.
+
+    Args:
+        limit: only the first questions of a dataset.
+        names: of the measures.
+        out: folder of the runs; ``overwrite``: other runs of the same names in it are replaced.
+    """
+
+    shared: Shared
+    split: str
+    cache: Path | None
+    limit: int | None
+    names: str | None
+    out: Path
+    overwrite: bool
+
+    def read(self, path: str) -> Dataset:
+        return dataset_of(path, self.split, self.limit)
+
+    def measures(self, default: str = "") -> list[str]:
+        return measure_names(self.names or default)
+
+    def load(self, changes: Mapping[str, object]) -> Settings:
+        """The settings with further changes laid over the command's own options."""
+        from indexes.settings.loader import load
+        from rag.settings import Settings
+
+        shared, arguments = self.shared, {**self.shared.arguments, **changes}
+        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
+
+    @contextmanager
+    def session(self, dataset: Dataset) -> Iterator[Session]:
+        from eval.measure.session import Session
+        from rag.cli.progress import progress_bar
+
+        with progress_bar() as progress, Session(dataset, cache=self.cache, progress=progress) as session:
+            yield session
+
+
+def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Add ``options``, --split, --cache, --no-rerank and what all commands have; the command gets a ``Measuring``."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(
+            shared: Shared,
+            split: str,
+            cache: Path | None,
+            limit: int | None = None,
+            measures: str | None = None,
+            out: Path = Path("runs"),
+            overwrite: bool = False,
+            **own: Any,
+        ) -> Any:
+            return function(Measuring(shared, split, cache, limit, measures, out, overwrite), **own)
+
+        wrapper = shared_options(wrapper)  # type: ignore[assignment]
+        no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+        for option in reversed((*options, split_option, cache_option, no_rerank)):
+            wrapper = option(wrapper)
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def refuse_existing(output: Path | None) -> None:
+    """Raises:
+    SettingsError: the file for the lines of rag.toml is there already.
+    """
+    from indexes.errors import SettingsError
+
+    if output is not None and output.exists():
+        raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+
+
+def give_toml(
+    text: str, found: Any, output: Path | None, as_json: bool, check: Callable[[], None] = lambda: None
+) -> None:
+    """Print what was found and its notes, and write the lines for rag.toml where a file is named.
+
+    Args:
+        check: raises where the lines are not to be used.
+    """
+    from rag.cli.output import data, data_json, words
+
+    for note in found.notes:
+        words(f"note: {note}")
+    if as_json:
+        data_json(found.as_dict())
+    check()
+    if not as_json:
+        data(text, end="")
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+        words(f"wrote {output}: put its lines into rag.toml")
+
+
+def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> None:
+    """Scores of answers by name (of a run, of a condition), as a table or as JSON; what the judge agrees on, notes."""
+    from eval.report.table import table
+    from rag.cli.output import data, data_json, words
+
+    if as_json:
+        data_json([{head: name, **scores.as_dict()} for name, scores in results])
+        return
+    names = list(dict.fromkeys(name for _, scores in results for name in scores.mean))
+    data(table([head, *names], [[name, *(scores.mean.get(n) for n in names)] for name, scores in results]))
+    for name, scores in results:
+        for measure, found in scores.agreement.items():
+            words(
+                f"{name}: the judge's {measure!r} and containment agree on {found['equal']:.2f} of {found['pairs']} "
+                f"answers (kappa {found['kappa']:.2f})"
+            )
+        for note in scores.notes:
+            words(f"note: {name}: {note}")
 
 
 def measure_names(text: str | None) -> list[str]:
@@ -95,38 +218,19 @@ def measure_names(text: str | None) -> list[str]:
 
 def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
     """The dataset, cut to its first ``limit`` queries where asked (and then another one, with a hash of its own)."""
-    from dataclasses import replace
-
     from eval.datasets import load_dataset
+    from eval.datasets.questions import subset
 
     dataset = load_dataset(path, split)
     if limit is None or limit >= len(dataset.queries):
         return dataset
-    kept = list(dataset.queries)[:limit]
-    note = f"only the first {limit} of {len(dataset.queries)} queries were asked"
-    return replace(
-        dataset,
-        queries={query: dataset.queries[query] for query in kept},
-        qrels={query: dataset.qrels[query] for query in kept},
-        candidates={query: dataset.candidates[query] for query in kept if query in dataset.candidates},
-        notes=[*dataset.notes, note],
-    )
-
-
-def settings_loader(shared: Shared) -> Callable[[Mapping[str, object]], Settings]:
-    """A function from further changes to the settings: the command's own options, then those."""
-    from indexes.settings.loader import load
-    from rag.settings import Settings
-
-    def with_changes(changes: Mapping[str, object]) -> Settings:
-        arguments = {**shared.arguments, **changes}
-        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
-
-    return with_changes
+    cut = subset(dataset, list(dataset.queries)[:limit])
+    cut.notes.append(f"only the first {limit} of {len(dataset.queries)} queries were asked")
+    return cut
 
 
 @contextmanager
-def ticker(label: str) -> Iterator[Callable[[int, int], None] | None]:
+def ticker(label: str) -> Iterator[Tick | None]:
     """Progress on stderr: a bar after two seconds, without a terminal a line every 30."""
     if not sys.stderr.isatty():
         yield _lines(label)

@@ -6,55 +6,53 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.cli.options import milliseconds, settings_loader, ticker
+from eval.cli.options import Measuring, milliseconds, ticker
 from eval.measure.metrics import shown
 from eval.measure.session import Session, Spec, with_changes
 from eval.report.rows import relative
 from eval.report.table import table
 from rag.cli.output import data, data_json, words
-from rag.cli.progress import progress_bar
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
     from eval.measure.evaluate import Evaluation
-    from eval.measure.runs import Run
-    from rag.cli.options import Shared
+
+
+Build = Callable[[Session, Settings], Any]  # of a pipeline, or of an encoder
 
 
 def measure(
-    specs: Sequence[Spec],
-    dataset: Dataset,
-    shared: Shared,
-    *,
-    measures: list[str],
-    out: Path,
-    cache: Path | None,
-    overwrite: bool = False,
-    answers: bool = False,
-) -> list[Evaluation]:
-    """Measure every spec and save its run under ``out``. All settings are checked before the first one is run."""
+    given: Measuring, specs: Sequence[Spec], dataset: Dataset, measures: list[str], build: Build, *, gains: bool = False
+) -> None:
+    """Measure every spec, keep its run, and show all. All settings are checked before the first one is run.
+
+    Args:
+        gains: show each one's gain over the first.
+    """
+    settings = [with_changes(given.load, spec) for spec in specs]
+    with given.session(dataset) as session:
+        done = [
+            measured(given, spec.name, build(session, tree), dataset, measures)
+            for spec, tree in zip(specs, settings, strict=True)
+        ]
+    show(given, done, dataset, measures, first=specs[0].name if gains and len(specs) > 1 else None)
+
+
+def measured(
+    given: Measuring, name: str, pipeline: Any, dataset: Dataset, measures: list[str], *notes: str
+) -> Evaluation:
+    """Measure one pipeline and keep its run, unless that would replace another one."""
     from eval.measure.evaluate import evaluate
-    from eval.measure.runs import save_run
+    from eval.measure.runs import refuse_other, save_run
 
-    load = settings_loader(shared)
-    settings = [with_changes(load, spec) for spec in specs]
-    done = []
-    with progress_bar() as progress, Session(dataset, cache=cache, progress=progress) as session:
-        for spec, tree in zip(specs, settings, strict=True):
-            pipeline = session.engine(tree) if answers else session.retriever(tree)
-            with ticker(spec.name) as tick:
-                kept = keeper(out / spec.name, overwrite)
-                result = evaluate(pipeline, dataset, measures, name=spec.name, cache=cache, progress=tick, before=kept)
-            save_run(result.run, out / spec.name)
-            done.append(result)
-    return done
-
-
-def keeper(folder: Path, overwrite: bool) -> Callable[[Run], None] | None:
-    """What looks before a measurement whether its run would replace another one; None where that is wanted."""
-    from eval.measure.runs import refuse_other
-
-    return None if overwrite else lambda run: refuse_other(run, folder)
+    folder = given.out / folder_name(name)
+    kept = None if given.overwrite else lambda run: refuse_other(run, folder)
+    with ticker(name) as tick:
+        result = evaluate(pipeline, dataset, measures, name=name, cache=given.cache, progress=tick, before=kept)
+    result.run.notes += notes
+    save_run(result.run, folder)
+    return result
 
 
 def folder_name(name: str) -> str:
@@ -63,20 +61,15 @@ def folder_name(name: str) -> str:
 
 
 def show(
-    results: Sequence[Evaluation],
-    dataset: Dataset,
-    measures: list[str],
-    out: Path | None,
-    as_json: bool,
-    *,
-    first: str | None = None,
+    given: Measuring, results: Sequence[Evaluation], dataset: Dataset, measures: list[str], *, first: str | None = None
 ) -> None:
     """The table, or JSON; notes to stderr.
 
     Args:
         first: the run that the others' relative gains (of the first measure) are shown over.
     """
-    if as_json:
+    out = given.out
+    if given.shared.json:
         data_json({"dataset": summary(dataset), "measures": measures, "runs": [row(r, out) for r in results]})
         return
     rows = [
@@ -96,8 +89,7 @@ def show(
     )
     for note in dict.fromkeys(note for r in results for note in (*r.run.notes, *r.scores.notes)):
         words(f"note: {note}")
-    if out is not None:
-        words(f"runs kept in {out}: 'rag-eval compare {out}/*' says which differences are real")
+    words(f"runs kept in {out}: 'rag-eval compare {out}/*' says which differences are real")
 
 
 def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure: str) -> str:
@@ -109,7 +101,7 @@ def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure
     return relative(result.scores.mean[measure] - before, before)
 
 
-def row(result: Evaluation, out: Path | None) -> dict[str, Any]:
+def row(result: Evaluation, out: Path) -> dict[str, Any]:
     """A run in JSON."""
     run = result.run
     found: dict[str, Any] = {
@@ -118,7 +110,7 @@ def row(result: Evaluation, out: Path | None) -> dict[str, Any]:
         "notes": [*run.notes, *result.scores.notes],
     }
     found |= {"p50_ms": milliseconds(run.timings_ms), "p95_ms": milliseconds(run.timings_ms, 0.95)}
-    return found | ({"folder": str(out / run.name)} if out is not None else {})
+    return found | {"folder": str(out / folder_name(run.name))}
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:

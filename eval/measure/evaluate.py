@@ -12,9 +12,8 @@ from eval.measure.finder import SHOWN, SHOWN_CHARS, Found
 from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
+from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
-
-Tick = Callable[[int, int], None]  # (queries done, queries in all)
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ def run_pipeline(
     )
     if before is not None:
         before(run)
-    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+    for query, text in ticking(dataset.queries.items(), progress):
         found: Found = find(query, text)
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
@@ -104,8 +103,6 @@ def run_pipeline(
         if details:
             run.details[query] = details
         run.questions[query], run.qrels[query] = text, dict(dataset.qrels.get(query, {}))
-        if progress is not None:
-            progress(number, len(dataset.queries))
     return run
 
 

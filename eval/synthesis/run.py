@@ -7,7 +7,7 @@ Alberti et al. 2019, arXiv 1906.05416). Train and test are divided by document.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from eval.synthesis.maker import LLMFailed, Maker
 from eval.synthesis.output import Check, check_arguments, check_output, write_splits
 from eval.synthesis.passages import Window, Windows, check_splits, in_test
 from eval.synthesis.progress_file import WorkFile
+from eval.ticks import Tick, ticking
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -71,7 +72,7 @@ def synthesize(
     corpus: bool = True,
     settings: Settings | None = None,
     retriever: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> Report:
     """Write question - passage pairs about an index, divided into train and test.
 
@@ -119,7 +120,7 @@ def synthesize(
     check_output(folder, to, corpus=corpus, ids=(one.id for one in drawn))
     report = Report(passages=len(windows.all), skipped=dict(Counter(windows.skipped.values()).most_common()))
     maker = Maker(llm, retriever, windows, settings, per_passage, within, check)
-    rows = []
+    rows: list[dict[str, Any]] = []
     begun = {
         "collection": index.name,
         "window": window,
@@ -129,21 +130,19 @@ def synthesize(
         "check": check,
     }
     with WorkFile(work_path, begun) as work:
-        for number, one in enumerate(drawn, start=1):
+        for one in ticking(drawn, progress):
             row = work.done(one.id, one.digest)
             if row is None:
                 try:
                     row = maker.make(one)
                 except LLMFailed as failed:
-                    raise _kept(failed, settings, number - 1, len(drawn), work_path) from failed.__cause__
+                    raise _kept(failed, settings, len(rows), len(drawn), work_path) from failed.__cause__
                 work.add(row)
                 report.asked += 1
             else:
                 report.resumed += 1
             maker.remember(row)
             rows.append(row)
-            if progress is not None:
-                progress(number, len(drawn))
     _count(report, rows)
     report.datasets = _datasets(rows, windows, test_share, folder, lists=to == "mteb")
     report.splits = {split: len(dataset.queries) for split, dataset in report.datasets.items()}

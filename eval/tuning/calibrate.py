@@ -21,6 +21,7 @@ import numpy as np
 
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
+from eval.ticks import Tick, ticking
 from indexes.errors import SettingsError, SourceError
 from indexes.plain import Plain
 from rag.answer.refusal.calibration import RELATIVE, score_fingerprint
@@ -116,7 +117,7 @@ def calibrate(
     dataset: Dataset,
     *,
     rate: float = 0.05,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> Calibration:
     """Fit the threshold for a retriever (``rag.build_retriever``) on a dataset's questions.
 
@@ -129,7 +130,7 @@ def calibrate(
     lifter = Lifter(dataset, retriever.index)
     pairs: list[tuple[float | None, float | None]] = []
     alone = 0
-    for number, (query, text) in enumerate(dataset.queries.items(), start=1):
+    for query, text in ticking(dataset.queries.items(), progress):
         relevant = set(dataset.relevant(query))
         result = retriever.search(text)
         found_by_name = [(lifter.of_record(c.record), c) for c in result.candidates]
@@ -141,8 +142,6 @@ def calibrate(
             best, wrong = share(text, result.candidates, result.windows), share(text, others, result.windows)
         alone += bool(relevant) and wrong is None
         pairs.append((best if relevant else None, wrong))
-        if progress is not None:
-            progress(number, len(dataset.queries))
     found = fit(pairs, rate)
     found.fingerprint = score_fingerprint(retriever.index, retriever.reranker, settings)
     found.notes.append(

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from eval.cli.commands.compare import judgements, load_runs
-from eval.cli.options import ticker
-from eval.report.table import table
+from eval.cli.options import show_scores, ticker
 from rag.cli.options import Shared, setting, shared_options
 
 
@@ -29,7 +28,6 @@ def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: 
     """
     from eval.answers.scores import score_answers
     from indexes.errors import SettingsError
-    from rag.cli.output import data, data_json, words
 
     llm: Any = None
     if with_judge:
@@ -46,18 +44,7 @@ def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: 
         if llm is not None:
             scores = _judged(run, dataset, scores, llm, shared)
         results.append((run.name, scores))
-    if shared.json:
-        data_json([{"run": name, **scores.as_dict()} for name, scores in results])
-        return
-    names = list(dict.fromkeys(name for _, scores in results for name in scores.mean))
-    data(table(["run", *names], [[name, *(scores.mean.get(n) for n in names)] for name, scores in results]))
-    for name, scores in results:
-        for measure, found in scores.agreement.items():
-            pairs = found["pairs"]
-            words(f"{name}: the judge's {measure!r} and containment agree on {found['equal']:.2f} of {pairs} answers "
-                  f"(kappa {found['kappa']:.2f})")  # fmt: skip
-        for note in scores.notes:
-            words(f"note: {name}: {note}")
+    show_scores("run", results, shared.json)
 
 
 def _judged(run: Any, dataset: Any, scores: Any, llm: Any, shared: Shared) -> Any:

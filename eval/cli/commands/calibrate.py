@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eval.cli.options import cache_option, dataset_of, queries_option, split_option, ticker
+from eval.cli.options import Measuring, give_toml, measuring, queries_option, refuse_existing, ticker, toml_option
 from eval.report.table import table
-from rag.cli.options import Shared, shared_options
-from rag.cli.progress import progress_bar
+from rag.cli.options import Shared
 
 if TYPE_CHECKING:
     from eval.tuning.calibrate import Calibration
@@ -40,29 +39,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     help="Share of the answerable questions that must stay answered; a threshold that keeps fewer is refused.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the lines for rag.toml there; a file that exists is not overwritten.",
-)
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-@queries_option
-@cache_option
-@split_option
-@shared_options
+@toml_option
+@measuring(queries_option)
 def command(
-    shared: Shared,
+    given: Measuring,
     dataset: str | None,
     answers: Path | None,
     layout: str | None,
     rate: float,
     least: float,
     output: Path | None,
-    split: str,
-    cache: Path | None,
-    limit: int | None,
 ) -> None:
     """Fit answer.abstain_below on DATASET's questions, and print the lines for rag.toml.
 
@@ -73,36 +59,26 @@ def command(
     --rate is the share of wrong questions that may be answered; with --answers, of right answers that may be refused.
     What other rates would give is printed too. Exit code 2: too few answerable questions would stay answered.
     """
-    from eval.measure.session import Session
     from eval.tuning.calibrate import calibrate, fit_threshold, to_toml
-    from indexes.errors import SettingsError
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import words
 
-    if output is not None and output.exists():
-        raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+    refuse_existing(output)
+    settings = given.shared.settings
     if answers is not None:
-        fit_answers(shared, answers, layout, rate, output)
+        fit_answers(given.shared, answers, layout, rate, output)
         return
     if dataset is None:
         raise click.UsageError("Missing argument 'DATASET' (or --answers FILE).")
-    settings = shared.settings
-    read = dataset_of(dataset, split, limit)
+    read = given.read(dataset)
     fit_threshold([0.0] * len(read.queries), rate)  # an impossible rate is said before the work, not after it
-    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
+    with given.session(read) as session:
         retriever = session.retriever(settings)
         with ticker("calibrate") as tick:
             found = calibrate(retriever, read, rate=rate, progress=tick)
     words(trade_off(found))
     for note in found.notes:
         words(f"note: {note}")
-    if shared.json:
-        data_json(found.as_dict())
-    found.check(least)
-    if not shared.json:
-        data(to_toml(found), end="")
-    if output is not None:
-        output.write_text(to_toml(found), encoding="utf-8")
-        words(f"wrote {output}: put its lines into rag.toml")
+    give_toml(to_toml(found), found, output, given.shared.json, check=lambda: found.check(least))
 
 
 def trade_off(found: Calibration) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from eval.cli.options import dataset_of, measure_names, measures_option
+from eval.cli.options import dataset_of, json_option, measure_names, measures_option
 
 if TYPE_CHECKING:
     from eval.comparing.mean_of_seeds import Repeats
@@ -55,7 +55,7 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
     show_default=True,
     help="What is printed.",
 )
-@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+@json_option
 def command(
     folders: tuple[str, ...],
     path: str | None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.options import cache_option, dataset_of, ticker
+from eval.cli.commands.compare import judgements
+from eval.cli.options import cache_option, json_option, ticker
 
 if TYPE_CHECKING:
     from eval.comparing.failures import Failure
@@ -23,7 +24,7 @@ TEXT = 200  # characters shown of a document
 @click.option("-n", "--number", default=10, show_default=True, type=click.IntRange(min=1), help="Queries shown.")
 @click.option("--no-search", is_flag=True, help="Do not search again; only what the run itself knows.")
 @cache_option
-@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+@json_option
 def command(
     folder: Path, path: str | None, measure: str, number: int, no_search: bool, cache: Path | None, as_json: bool
 ) -> None:
@@ -32,27 +33,17 @@ def command(
     The legs are searched again, deeper than the run did, to tell apart what no leg found and what fusion lost.
     """
     from eval.comparing.failures import explain, summary, worst
-    from eval.measure.evaluate import check_dataset
     from eval.measure.runs import load_run
     from eval.measure.session import Session
-    from indexes.errors import SourceError
+    from eval.ticks import ticking
     from rag.cli.output import data, data_json, words
 
     run = load_run(folder)
-    if not (path or run.dataset_path):
-        raise SourceError(f"{folder} does not say which dataset it is of", remedy="name it with --dataset")
-    dataset = dataset_of(path or run.dataset_path, run.split, None)
-    if run.dataset and run.dataset != dataset.hash and set(run.results) < set(dataset.queries):
-        dataset = dataset_of(path or run.dataset_path, run.split, len(run.results))  # made with --queries N
-    check_dataset(run, dataset)
+    dataset = judgements([run], path, run.split)
     chosen = worst(run, dataset, measure, number)
-    failures: list[Failure] = []
     with Session(dataset, cache=cache) as session, ticker("failures") as tick:
         retriever = None if no_search else _retriever(run, session)
-        for place, (query, value) in enumerate(chosen, start=1):
-            failures.append(explain(run, dataset, query, value, retriever))
-            if tick is not None:
-                tick(place, len(chosen))
+        failures = [explain(run, dataset, *one, retriever) for one in ticking(chosen, tick)]
     if as_json:
         data_json(
             {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from eval.cli.options import measure_names, measures_option
+from eval.cli.options import json_option, measure_names, measures_option
 
 
 @click.command(name="gate", short_help="Exit 1 when a run is significantly worse than the baseline.")
@@ -17,7 +17,7 @@ from eval.cli.options import measure_names, measures_option
 @click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
 @click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
-@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+@json_option
 @click.pass_context
 def command(
     context: click.Context,

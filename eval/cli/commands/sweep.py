@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import click
 
-from eval.cli.options import dataset_argument, dataset_of, measure_names, measuring_options
+from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring
 from indexes.errors import SettingsError
-from rag.cli.options import Shared, shared_options
 
 # What is swept when nothing is asked for: all that costs no language model and no reranker.
 USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
@@ -24,33 +22,19 @@ USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100
     help="A setting and its values, e.g. window=0,1,3,5 or hyde.mode=off,on; repeatable.",
 )
 @click.option("--grid", is_flag=True, help="Every combination; default: one setting at a time, the others as they are.")
-@measuring_options
-@shared_options
-def command(
-    shared: Shared,
-    dataset: str,
-    over: tuple[str, ...],
-    grid: bool,
-    measures: str | None,
-    split: str,
-    cache: Path | None,
-    out: Path,
-    overwrite: bool,
-    limit: int | None,
-) -> None:
+@measuring(*KEEPING)
+def command(given: Measuring, dataset: str, over: tuple[str, ...], grid: bool) -> None:
     """Measure DATASET with the settings as they are, and with each value of each --over.
 
     Keys: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,
     dense_context (share of the window's or document's mean in each dense vector), or any setting. Embeddings are kept,
     so a configuration costs seconds unless it changes the texts that are encoded.
     """
-    from eval.cli.output import measure, show
+    from eval.cli.output import measure
+    from eval.measure.session import Session
 
-    names = measure_names(measures)
-    read = dataset_of(dataset, split, limit)
-    specs = plan(over or USUAL, grid=grid)
-    results = measure(specs, read, shared, measures=names, out=out, cache=cache, overwrite=overwrite)
-    show(results, read, names, out, shared.json)
+    names = given.measures()
+    measure(given, plan(over or USUAL, grid=grid), given.read(dataset), names, Session.retriever)
 
 
 def plan(over: tuple[str, ...], *, grid: bool) -> list:

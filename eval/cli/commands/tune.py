@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.options import (
-    cache_option,
+    Measuring,
     dataset_argument,
     dataset_of,
+    give_toml,
+    measuring,
     queries_option,
-    settings_loader,
-    split_option,
+    refuse_existing,
     ticker,
+    toml_option,
 )
-from rag.cli.options import Shared, shared_options
-from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
@@ -32,14 +32,10 @@ if TYPE_CHECKING:
 @click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
 @click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-@queries_option
-@cache_option
-@split_option
-@shared_options
+@toml_option
+@measuring(queries_option)
 def command(
-    shared: Shared,
+    given: Measuring,
     dataset: str,
     train_split: str,
     holdout: float | None,
@@ -47,9 +43,6 @@ def command(
     measure: str,
     folds: int,
     output: Path | None,
-    split: str,
-    cache: Path | None,
-    limit: int | None,
 ) -> None:
     """Choose settings for DATASET on its training questions, and print them as a profile for rag.toml.
 
@@ -59,20 +52,15 @@ def command(
     from eval.datasets.questions import without
     from eval.measure.evaluate import run_pipeline
     from eval.measure.metrics import parse_measures, score
-    from eval.measure.session import Session
     from eval.tuning.tune import DEPTH, FUSION, WINDOW, check_apart, split_queries, to_toml, tune
-    from indexes.errors import SettingsError
-    from rag.cli.output import data, data_json, words
 
-    if output is not None and output.exists():
-        raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+    refuse_existing(output)
     (wanted,) = parse_measures([measure])
-    base = shared.settings
+    base = given.shared.settings
     if holdout is not None:
-        train, test = split_queries(dataset_of(dataset, split, limit), holdout)
+        train, test = split_queries(given.read(dataset), holdout)
     else:
-        test = dataset_of(dataset, split, limit)
-        train = _training(dataset, train_split, limit)
+        test, train = given.read(dataset), _training(dataset, train_split, given.limit)
     asked = len(train.queries)
     if drop_shared:
         train = without(train, [test])
@@ -84,18 +72,17 @@ def command(
         reads_window = reads_window or base.rerank.read == "window"
     if reads_window:
         axes.append(WINDOW)
-    load = settings_loader(shared)
-    with progress_bar() as progress, ExitStack() as opened:
+    with ExitStack() as opened:
         sessions = {  # the splits of a folder share documents; files of their own may not
-            part.corpus_hash: opened.enter_context(Session(part, cache=cache, progress=progress))
+            part.corpus_hash: opened.enter_context(given.session(part))
             for part in {part.corpus_hash: part for part in (test, train)}.values()
         }
 
         def values(part: Dataset) -> Callable[[Mapping[str, Any]], Mapping[str, float]]:
             def measured(changes: Mapping[str, Any]) -> Mapping[str, float]:
-                retriever = sessions[part.corpus_hash].retriever(load(changes))
+                retriever = sessions[part.corpus_hash].retriever(given.load(changes))
                 with ticker("tune") as tick:
-                    run = run_pipeline(retriever, part, name="tune", cache=cache, progress=tick)
+                    run = run_pipeline(retriever, part, name="tune", cache=given.cache, progress=tick)
                 scores = score(run.results, part.qrels, [wanted], window_ranks=run.window_ranks)
                 return dict.fromkeys(part.qrels, 0.0) | scores.per_query[str(wanted)]
 
@@ -106,16 +93,7 @@ def command(
         found.notes.append(f"{asked - len(train.queries)} training questions are test questions too and were left out")
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
-    text = to_toml(found, base.profile)
-    if shared.json:
-        data_json(found.as_dict())
-    else:
-        data(text, end="")
-    for note in found.notes:
-        words(f"note: {note}")
-    if output is not None:
-        output.write_text(text, encoding="utf-8")
-        words(f"wrote {output}: put its lines into rag.toml")
+    give_toml(to_toml(found, base.profile), found, output, given.shared.json)
 
 
 def _training(path: str, split: str, limit: int | None) -> Dataset:

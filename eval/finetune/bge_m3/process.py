@@ -12,7 +12,7 @@ from typing import Any
 
 from eval.finetune.bge_m3.flag_embedding import arguments, finished, resumable, step_of
 from eval.finetune.bge_m3.options import M3Options
-from eval.finetune.training.request import Tick
+from eval.ticks import Tick
 from indexes.errors import EncoderError
 from indexes.lock import Lock
 

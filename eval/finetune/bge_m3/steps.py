@@ -21,6 +21,7 @@ from eval.finetune.proof.scorer import measured
 from eval.finetune.proof.tuned import Tuned
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.measure.metrics import score
+from eval.ticks import ticking
 from indexes.files import write_whole
 
 if TYPE_CHECKING:
@@ -155,11 +156,9 @@ class M3Work(Work):
         curve = {int(row["step"]): row for row in curve_rows(flag_training.history(checkpoints[-1]))}
         each = {0: self.folder, **{flag_training.step_of(path): path for path in checkpoints}}
         with self.stage("compare checkpoints") as tick:
-            for number, (step, folder) in enumerate(each.items()):
+            for step, folder in ticking(each.items(), tick):
                 row = curve.setdefault(step, {"step": step, "epoch": 0.0})
                 row["dev"] = self._dev(folder, pool)
-                if tick is not None:
-                    tick(number + 1, len(each))
         rows = [curve[step] for step in sorted(curve)]
         best = max((step for step in each if step), key=lambda step: (curve[step]["dev"], -step))
         flag_training.take(each[best], self.folder, self.trained_folder)

@@ -9,8 +9,8 @@ from typing import Any
 from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.rows import NEGATIVE, POSITIVE, QUESTION, DevPool
 from eval.finetune.training.loss_curve import DEV, Trained
-from eval.finetune.training.request import Tick
 from eval.finetune.training.trainer import UNLOADABLE, Place, Rows, fit, quiet, reason_of, trainer_arguments
+from eval.ticks import Tick
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import EncoderError

@@ -21,13 +21,13 @@ from eval.datasets.dataset import Dataset, passage_id
 from eval.datasets.questions import relevant_by_wording, wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.to_documents import Lifter
+from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
     from rag.retrieval.hybrid import HybridRetriever
 
-Tick = Callable[[int, int], None]  # (questions done, questions in all)
 Unit = Literal["document", "window", "sentence", "mixed"]
 DEPTH_FACTOR = 2  # sentences asked for, for each document wanted
 
@@ -156,7 +156,7 @@ def mine(
     report, found = MiningReport(), TrainingSet([], {})
     by_wording = relevant_by_wording(train)
     content = cache(lambda name: wording(train.corpus[name].content))
-    for number, (query, question) in enumerate(train.queries.items(), start=1):
+    for query, question in ticking(train.queries.items(), progress):
         positives = [name for name in train.relevant(query) if name in train.corpus and train.corpus[name].content]
         if not positives:
             report.without_positive_text += 1
@@ -177,8 +177,6 @@ def mine(
             answers = {wording(text) for _, text in texts[:cut]}
             kept = tuple(name for name, text in texts[cut:] if wording(text) not in answers)
             found.examples.append(Example(query, question, tuple(name for name, _ in texts[:cut]), kept))
-        if progress is not None:
-            progress(number, len(train.queries))
     report.examples = len(found.examples)
     if not found.examples:
         raise SourceError(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,13 +18,13 @@ import numpy as np
 
 from eval.finetune.lessons.teacher_file import FileTeacher
 from eval.measure.cache import digest
+from eval.ticks import Tick, ticking
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     from eval.finetune.lessons.training_set import Example, TrainingSet
     from rag.settings import Settings
 
-Tick = Callable[[int, int], None]  # (questions scored, questions in all)
 SPECS = "file:PATH, cross_encoder:MODEL, llm:MODEL, embedder:PROVIDER[:MODEL], server:URL#MODEL or pipeline"
 
 
@@ -213,7 +213,7 @@ def teacher_scores(
     with path.open("a", encoding="utf-8", newline="\n") as file:
         if not path.stat().st_size:
             file.write(json.dumps({"teacher": teacher.name, "fingerprint": teacher.fingerprint}) + "\n")
-        for number, example in enumerate(training_set.examples, start=1):
+        for example in ticking(training_set.examples, progress):
             names = list(dict.fromkeys((*example.positives, *example.negatives)))
             texts = [training_set.texts[name] for name in names]
             key = _key(example.question, texts)
@@ -225,8 +225,6 @@ def teacher_scores(
                 file.flush()
             # A question may have two lists, one of documents and one of sentences.
             found.setdefault(example.query, {}).update(kept[key])
-            if progress is not None:
-                progress(number, len(training_set.examples))
     if not any(_usable(example, found[example.query]) for example in training_set.examples):
         raise SourceError(
             f"the teacher {teacher.name!r} has no scores for both a positive and a negative of any question",

@@ -7,7 +7,7 @@ student then learns the teacher's order where no one has judged, and its own few
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from eval.finetune.lessons.mining import deeper, ranked_documents, training_text
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.measure.cache import digest
 from eval.measure.to_documents import Lifter
+from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def unlabelled_lists(
     options: MiningOptions,
     *,
     texts: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> TrainingSet:
     """What the pipeline finds for each question: its first text, and others drawn from as deep as negatives are.
 
@@ -124,7 +125,7 @@ def unlabelled_lists(
     deep = deeper(retriever, options.depth)
     lifter = Lifter(train, retriever.index)
     found = TrainingSet([], {})
-    for number, (query, question) in enumerate(questions.items(), start=1):
+    for query, question in ticking(questions.items(), progress):
         places = ranked_documents(deep, lifter, question, options.depth).values()
         known = [place for place in places if place.name in train.corpus][: options.negatives + 1]
         if len(known) > 1:
@@ -135,8 +136,6 @@ def unlabelled_lists(
             ]
             found.texts.update(kept)
             found.examples.append(Example(query, question, (), tuple(name for name, _ in kept)))
-        if progress is not None:
-            progress(number, len(questions))
     return found
 
 

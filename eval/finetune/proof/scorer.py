@@ -18,6 +18,7 @@ from eval.finetune.training.run_folder import RunFolder
 from eval.measure.cache import digest
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
+from eval.ticks import ticking
 from indexes.files import write_whole
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 Measure = Callable[[Dataset], Evaluation | Run]
-Tick = Callable[[str, int, int], None]  # (collection, collections done, collections in all)
 Runs = Mapping[str, Run]  # by ``run_key``
 LEGS = {"sentences": "dense", "dense": "dense", "sparse": "sparse"}  # of the index -> retrieval.fusion
 ENCODED_TOGETHER = 512  # documents between two steps of the bar, and what a killed call loses at most
@@ -40,7 +40,6 @@ def score_all(
     *,
     fingerprint: str = "",
     name: str = "",
-    progress: Tick | None = None,
 ) -> dict[str, Run]:
     """Measure one model on every dataset, each saved as soon as it is done: ``run_key(dataset)`` -> run.
 
@@ -51,10 +50,8 @@ def score_all(
         name: of the runs in tables; default: the folder's.
     """
     found: dict[str, Run] = {}
-    for number, dataset in enumerate(datasets):
+    for dataset in datasets:
         key = run_key(dataset)
-        if progress is not None:
-            progress(dataset.name, number, len(datasets))
         run = _saved(folder / key, dataset, fingerprint)
         if run is None:
             result = measure(dataset)
@@ -105,10 +102,8 @@ def measured(
             encoder = session.encoder(settings)
             texts = [passage.content for passage in dataset.corpus.values() if passage.content.strip()]
             with request.stage(f"encode {dataset.name}") as tick:  # type: ignore[misc]
-                for start in range(0, len(texts), ENCODED_TOGETHER):  # into the cache, where the search finds them
-                    encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])
-                    if tick is not None:
-                        tick(min(start + ENCODED_TOGETHER, len(texts)), len(texts))
+                for start in ticking(range(0, len(texts), ENCODED_TOGETHER), tick):
+                    encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])  # into the cache, for the search
             return evaluate(encoder, dataset, MEASURES, cache=cache)
         retrieval = settings.retrieval.model_copy(update={"fusion": LEGS.get(leg, settings.retrieval.fusion)})
         used = settings.model_copy(update={"retrieval": retrieval})

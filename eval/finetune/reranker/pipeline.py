@@ -17,6 +17,7 @@ from eval.finetune.reranker.rows import CandidateList, candidate_lists, load_lis
 from eval.measure.metrics import score
 from eval.measure.session import without_reranker
 from eval.report.rows import p_text
+from eval.ticks import ticking
 
 if TYPE_CHECKING:
     from eval.measure.runs import Run
@@ -151,10 +152,8 @@ class Measuring(Scorer):
             reranker = self.remembered(model)
             raw = []
             with self.stage(f"choose the weight of {name}") as tick:
-                for number, one in enumerate(lists, start=1):
+                for one in ticking(lists, tick):
                     raw.append([float(value) for value in reranker.score(one.question, one.texts).raw])
-                    if tick is not None:
-                        tick(number, len(lists))
             if fixed is None and scale is not None:
                 found = steady_share(lists, raw, MEASURES[0], scale)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.reranker.options import Loss
 from eval.measure.to_documents import Lifter
+from eval.ticks import Tick, ticking
 from indexes.errors import SourceError
 from indexes.files import write_whole
 
@@ -180,13 +181,13 @@ def candidate_lists(
     dataset: Dataset,
     *,
     depth: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> list[CandidateList]:
     """The first ``depth`` candidates of every question with what ``rerank.read`` says is read of them."""
     lifter = Lifter(dataset, retriever.index)
     read_window = retriever.settings.rerank.read == "window"
     found = []
-    for number, (query, question) in enumerate(dataset.queries.items(), start=1):
+    for query, question in ticking(dataset.queries.items(), progress):
         candidates = retriever.search(question).candidates[:depth]
         found.append(
             CandidateList(
@@ -198,8 +199,6 @@ def candidate_lists(
                 dict(dataset.qrels[query]),
             )
         )
-        if progress is not None:
-            progress(number, len(dataset.queries))
     return found
 
 

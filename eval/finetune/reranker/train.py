@@ -12,8 +12,8 @@ from eval.finetune.reranker.dev import list_evaluator
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, CandidateList, Rows
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.request import Tick
 from eval.finetune.training.trainer import UNLOADABLE, Place, fit, quiet, reason_of, trainer_arguments
+from eval.ticks import Tick
 from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import RerankerError, SettingsError
 from indexes.files import beside

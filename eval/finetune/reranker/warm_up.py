@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.datasets.questions import wording
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, Rows
+from eval.ticks import Tick, ticking
 from indexes.files import write_whole
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def taught_lists(
     path: Path,
     *,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> Rows:
     """Rows for ListNet: each question with candidates from all over its ranking and texts of other questions.
 
@@ -85,7 +86,7 @@ def taught_lists(
     draw = random.Random(seed)  # noqa: S311 - no secret
     rows: Rows = {QUESTION: [], TEXTS: [], LABEL: []}
     strangers: list[str] = []
-    for number, (question, _) in enumerate(questions.values(), start=1):
+    for question, _ in ticking(questions.values(), progress):
         candidates = retriever.search(question).candidates
         places = sorted({draw.randint(*span) for span in RANKS})
         chosen = [candidates[place] for place in places if place < len(candidates)]
@@ -100,8 +101,6 @@ def taught_lists(
             rows[QUESTION].append(question)
             rows[TEXTS].append([texts[i] for i in order])
             rows[LABEL].append([scores[i] / TEMPERATURE for i in order])
-        if progress is not None:
-            progress(number, len(questions))
     save_rows(rows, path)
     return rows
 

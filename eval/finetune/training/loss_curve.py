@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.finetune.training.request import Tick
+from eval.ticks import Tick
 from indexes.files import write_whole
 from indexes.plain import Plain
 

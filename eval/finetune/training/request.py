@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.training.options import option
+from eval.ticks import Tick
 from indexes.errors import EncoderError
 
 if TYPE_CHECKING:
     from rag.settings import Settings
 
 DevBy = Literal["auto", "document", "question"]
-Tick = Callable[[int, int], None]  # (done, in all)
 Stage = Callable[[str], AbstractContextManager[Tick | None]]  # a progress bar for a stage of this name
 MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
 

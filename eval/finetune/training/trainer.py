@@ -11,7 +11,7 @@ from typing import Any
 
 from eval.finetune.training.loss_curve import DEV, Trained, curve_callback, exhausted, never_better
 from eval.finetune.training.options import Training
-from eval.finetune.training.request import Tick
+from eval.ticks import Tick
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RagWrightError
 

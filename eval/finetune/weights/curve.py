@@ -19,10 +19,11 @@ from eval.datasets.questions import subset
 from eval.finetune.proof.forgetting import MEASURES, WEAK, WEAK_NOTE, run_key
 from eval.finetune.proof.scorer import Measure, score_all
 from eval.finetune.training.options import DOCUMENTS, QUERIES, WEIGHTS
-from eval.finetune.training.request import MAX_LOSS, Tick
+from eval.finetune.training.request import MAX_LOSS
 from eval.finetune.weights.average import average_folders as merge_folders
 from eval.measure.metrics import score
 from eval.report.table import pipes, plain, table
+from eval.ticks import Tick, ticking
 from indexes.errors import SettingsError
 
 KEEP = 0.9  # share of the best gain that a weight must keep to be chosen for its small loss
@@ -167,9 +168,7 @@ def merge_curve(
     names = _unique([dataset.name for dataset in others])
     points: list[Point] = []
     weak: list[str] = []
-    for number, weight in enumerate(measured):
-        if progress is not None:
-            progress(number, len(measured))
+    for weight in ticking(measured, progress):
         model = _Averaged(base, tuned, weight, work / "averaged")
         runs = score_all(
             lambda dataset, model=model: measure_of(model.folder())(dataset),  # type: ignore[misc]
@@ -179,7 +178,7 @@ def merge_curve(
         )
         shutil.rmtree(work / "averaged", ignore_errors=True)
         scores = [score(runs[run_key(pool)].results, pool.qrels, MEASURES).mean for pool in pools]
-        if number == 0:
+        if not points:
             weak = [name for name, mean in zip(names, scores[1:], strict=True) if mean["nDCG@10"] < WEAK]
         means = {name: mean[MEASURES[0]] for name, mean in zip(names, scores[1:], strict=True)}
         points.append(Point(weight, scores[0][MEASURES[0]], means))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from eval.cli.options import dataset_argument, dataset_of, split_option
+from eval.cli.options import dataset_argument, dataset_of, json_option, split_option
 
 FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 
@@ -24,7 +24,7 @@ FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
     "--sentences", is_flag=True, help="Judge single sentences: of relevant documents, those that hold an answer."
 )
 @click.option("--overwrite", is_flag=True, help="Replace what TARGET holds under the same split, ids or name.")
-@click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
+@json_option
 def command(
     dataset: str,
     target: Path | None,

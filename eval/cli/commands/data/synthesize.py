@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from eval.cli.commands.data.convert import FORMATS
-from eval.cli.options import cache_option, split_option, ticker
+from eval.cli.options import Measuring, measuring, ticker
 from eval.report.table import table
-from rag.cli.options import Shared, setting, shared_options
-from rag.cli.progress import progress_bar
-
-if TYPE_CHECKING:
-    from rag.settings import Settings
+from rag.cli.options import setting
 
 
 @click.command(name="synthesize", short_help="Make questions from your own documents.")
@@ -28,7 +24,9 @@ if TYPE_CHECKING:
     help="About the documents of this dataset instead of a collection; they are indexed once, as for 'run'.",
 )
 @click.option("--to", "form", default="beir", show_default=True, type=click.Choice(FORMATS), help="Format to write.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about N passages, drawn at random [all].")
+@click.option(
+    "--limit", "most", type=click.IntRange(min=1), metavar="N", help="Ask about N passages, drawn at random [all]."
+)
 @click.option("--per-passage", default=3, show_default=True, type=click.IntRange(min=1), help="Questions a passage.")
 @click.option("--window", default=5, show_default=True, type=click.IntRange(min=1), help="Most sentences in a passage.")
 @click.option("--seed", default=0, show_default=True, help="Which passages --limit draws.")
@@ -55,16 +53,13 @@ if TYPE_CHECKING:
 )
 @click.option("--no-corpus", is_flag=True, help="beir, trec: leave texts out; the questions judge the index itself.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
-@cache_option
-@split_option
-@shared_options
+@measuring()
 def command(
-    shared: Shared,
+    given: Measuring,
     output: Path,
     path: str | None,
     form: str,
-    limit: int | None,
+    most: int | None,
     per_passage: int,
     window: int,
     seed: int,
@@ -72,8 +67,6 @@ def command(
     within: int,
     check: Any,
     no_corpus: bool,
-    split: str,
-    cache: Path | None,
 ) -> None:
     """Make questions about the passages of a collection with the configured language model, into the folder OUTPUT.
 
@@ -86,7 +79,7 @@ def command(
     from rag.cli.output import data, data_json, words
     from rag.llms import build_llm
 
-    settings = shared.settings
+    settings = given.shared.settings
     check_output(output, form, corpus=not no_corpus)
     if settings.llm.provider == "none":
         raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
@@ -94,7 +87,7 @@ def command(
         raise SettingsError(
             "--no-corpus leaves the texts to a collection, and --dataset names none", remedy="leave out one of the two"
         )
-    with _index(settings, path, split, cache) as index:
+    with _index(given, path) as index:
         llm: Any = build_llm(settings.llm)
         try:
             with ticker("synthesize") as tick:
@@ -103,7 +96,7 @@ def command(
                     llm,
                     output,
                     to=form,
-                    limit=limit,
+                    limit=most,
                     per_passage=per_passage,
                     window=window,
                     seed=seed,
@@ -117,7 +110,7 @@ def command(
         finally:
             if hasattr(llm, "close"):
                 llm.close()
-    if shared.json:
+    if given.shared.json:
         data_json(report.as_dict())
         return
     rows: list[list[object]] = [["passages asked about", report.asked + report.resumed]]
@@ -136,16 +129,13 @@ def command(
 
 
 @contextmanager
-def _index(settings: Settings, path: str | None, split: str, cache: Path | None) -> Iterator[Any]:
+def _index(given: Measuring, path: str | None) -> Iterator[Any]:
     """The collection, or the index of the dataset at ``path``."""
     if path is None:
         from indexes import open_index
 
-        with open_index(settings.collection, settings=settings) as index:
+        with open_index(given.shared.collection, settings=given.shared.settings) as index:
             yield index
         return
-    from eval.cli.options import dataset_of
-    from eval.measure.session import Session
-
-    with progress_bar() as progress, Session(dataset_of(path, split), cache=cache, progress=progress) as session:
-        yield session.index(settings)
+    with given.session(given.read(path)) as session:
+        yield session.index(given.shared.settings)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from rag.cli.main import LazyGroup
 
 COMMANDS = {
     "embedder": "Tune an embedding model on a dataset, and prove what it gained.",
@@ -22,20 +22,11 @@ Examples:
 """
 
 
-class FinetuneGroup(click.Group):
-    """A group that imports a command's module when the command is used."""
+class FinetuneGroup(LazyGroup):
+    """The group ``rag-eval finetune``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return importlib.import_module(f"eval.cli.commands.finetune.{cmd_name.replace('-', '_')}").command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    table = COMMANDS
+    package, program = "eval.cli.commands.finetune", "rag-eval finetune"
 
 
 @click.command(cls=FinetuneGroup, name="finetune", epilog=EPILOG, short_help="Tune models, and prove what it gained.")
