@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from indexes.encoders.torch_runtime import quiet_loading
 
@@ -54,26 +55,10 @@ def bge_m3_checkpoint(
         positions: two more than the longest text in tokens.
     """
     import torch
-    from transformers import XLMRobertaConfig, XLMRobertaModel
+    from transformers import XLMRobertaModel
 
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    tokenizer = _tokenizer(folder, texts, vocabulary)
-    tokenizer.model_max_length = positions - 2
-    tokenizer.save_pretrained(folder)
-    config = XLMRobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * hidden,
-        max_position_embeddings=positions,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    config = xlmr_shape(folder, texts, vocabulary, hidden, layers, heads, positions)
     with quiet_loading():
         XLMRobertaModel(config).eval().save_pretrained(folder)
     torch.save(torch.nn.Linear(hidden, 1).state_dict(), folder / "sparse_linear.pt")
@@ -91,6 +76,31 @@ def bge_m3_checkpoint(
     _write(folder / "sentence_bert_config.json", {"max_seq_length": positions - 2, "do_lower_case": False})
     (folder / "2_Normalize").mkdir(exist_ok=True)
     return folder
+
+
+def xlmr_shape(
+    folder: Path, texts: Sequence[str], vocabulary: int, hidden: int, layers: int, heads: int, positions: int
+) -> Any:
+    """Save a tokenizer trained on ``texts`` into ``folder``, and return the configuration of a network for it."""
+    from transformers import XLMRobertaConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(folder, texts, vocabulary)
+    tokenizer.model_max_length = positions - 2
+    tokenizer.save_pretrained(folder)
+    return XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=positions,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
 
 
 def _write(path: Path, content: object) -> None:

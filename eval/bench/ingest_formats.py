@@ -5,11 +5,11 @@ A format's time is the sum of each file's best of three; memory is what the proc
 
 from __future__ import annotations
 
-import resource
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from eval.bench.ingest_files import peak
 from eval.bench.timing import circumstances, report
 from indexes.errors import RagWrightError
 from indexes.nodes import iter_records
@@ -39,7 +39,7 @@ def main(folder: Path, *, as_json: bool) -> int:
         seconds[kind][1] += cutting
         count["sentences"] += sentences
         count["notes"] += notes
-        peaks[kind] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        peaks[kind] = peak()
     rows = [
         {
             "format": kind,

@@ -8,26 +8,26 @@ training. ``--sentences`` races lone sentences instead.
 
 from __future__ import annotations
 
-import argparse
 import random
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eval.bench.corpus import documents
-from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.finetune.training.options import option
 
 PAIRS_AT_ONCE = 16  # of the usual recipe: the library's documentation and our own code before
 
 
 @dataclass(frozen=True)
 class Options:
-    base: str = "minilm"
-    lists: int = 8
-    texts: int = 4
-    sentences: bool = False
-    rounds: int = 3
-    threads: int = 1
+    base: str = option("minilm", "minilm, a folder, or a hub name")
+    lists: int = option(8, "questions in a step")
+    texts: int = option(4, "texts of a question")
+    sentences: bool = option(False, "lone sentences instead of windows")
+    rounds: int = option(3, "steps of each")
+    threads: int = option(1, "torch threads")
     seed: int = 7
     as_json: bool = False
 
@@ -66,15 +66,7 @@ def run(options: Options) -> dict[str, Any]:
     seconds = alternate({name: partial(step, name) for name in losses}, options.rounds)
     model.eval()
     exact = {name: step(name) for name in losses}
-    rows = [
-        {
-            "contestant": name,
-            "cpu_seconds": min(values),
-            "times_faster": round(ratio(seconds, "recipe", name), 2),
-            "loss": round(exact[name], 5),
-        }
-        for name, values in seconds.items()
-    ]
+    rows = [pace(seconds, "recipe", name) | {"loss": round(exact[name], 5)} for name in losses]
     pairs = sum(len(texts) for texts in inputs[1])
     facts = circumstances(pairs=pairs, reads="sentences" if options.sentences else "windows", dtype=str(dtype))
     return report("lists", rows, as_json=options.as_json, facts=facts)
@@ -96,17 +88,4 @@ def _step(options: Options) -> tuple[list[list[Any]], list[Any]]:
     return [questions, lists], [torch.tensor([1.0, *[0.0] * (len(row) - 1)]) for row in lists]
 
 
-def main(argv: list[str]) -> int:
-    """``python -m eval.bench lists``."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench lists", description=(__doc__ or "").split("\n")[0])
-    own = Options()
-    parser.add_argument("--base", default=own.base, help="minilm, a folder, or a hub name")
-    parser.add_argument("--lists", type=int, default=own.lists, help="questions in a step")
-    parser.add_argument("--texts", type=int, default=own.texts, help="texts of a question")
-    parser.add_argument("--sentences", action="store_true", help="lone sentences instead of windows")
-    parser.add_argument("--rounds", type=int, default=own.rounds, help="steps of each")
-    parser.add_argument("--threads", type=int, default=own.threads, help="torch threads")
-    parser.add_argument("--seed", type=int, default=own.seed)
-    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
-    run(Options(**vars(parser.parse_args(argv))))
-    return 0
+main = command(Options, run)

@@ -15,12 +15,12 @@ Targets at 100,000 nodes, top 50: at least 200 times faster than local mode, at 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.bench.timing import alternate, circumstances, command, ratio, report
+from eval.finetune.training.options import option
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import StoreSettings
@@ -171,24 +172,25 @@ def agreement(one: Callable[[int], Any], other: Callable[[int], Any]) -> float:
     return statistics.mean(shares)
 
 
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m eval.bench query", description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, default=100_000, help="nodes in the collection")
-    parser.add_argument("--dim", type=int, default=384, help="dense dimension")
-    parser.add_argument("--top-k", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=5, help="turns each contestant takes")
-    parser.add_argument("--no-local", action="store_true", help="leave out local mode, whose build takes minutes")
-    parser.add_argument("--optimize", action="store_true", help="race the optimised (HNSW) collection too; minutes")
-    parser.add_argument("--turbo8", action="store_true", help="race store.quantization = 'turbo8' too")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    options = parser.parse_args(argv)
+@dataclass(frozen=True)
+class Options:
+    points: int = option(100_000, "nodes in the collection")
+    dim: int = option(384, "dense dimension")
+    top_k: int = 50
+    rounds: int = option(5, "turns each contestant takes")
+    no_local: bool = option(False, "leave out local mode, whose build takes minutes")
+    optimize: bool = option(False, "race the optimised (HNSW) collection too; minutes")
+    turbo8: bool = option(False, "race store.quantization = 'turbo8' too")
+    as_json: bool = False
+
+
+def run(options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="ragwright-race-") as folder:
         rows, facts = race(options, Path(folder))
-    report("query", rows, as_json=options.json, facts=facts)
-    return 0
+    report("query", rows, as_json=options.as_json, facts=facts)
 
 
-def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
+def race(options: Options, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
     corpus = Corpus(options.points, options.dim)
     engines: list[tuple[str, StoreSettings]] = [("ragwright", StoreSettings(path=folder / "ours", engine="edge"))]
     if options.turbo8:
@@ -245,3 +247,6 @@ def race(options: argparse.Namespace, folder: Path) -> tuple[list[dict[str, obje
         store.engine.client.close()
     facts = circumstances(points=options.points, dim=options.dim, top_k=options.top_k, rounds=options.rounds)
     return rows, facts
+
+
+main = command(Options, run)

@@ -9,18 +9,19 @@ the same candidates, each a window of made-up sentences; speed does not depend o
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
-from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.bench.checkpoints import made_up_sentences, xlmr_shape
+from eval.bench.timing import alternate, circumstances, command, pace, report
+from eval.finetune.training.options import option
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16
 from rag.rerankers.cross_encoder import CrossEncoder, load_cross_encoder
 from rag.settings import RerankSettings
@@ -33,14 +34,14 @@ QUESTION = "Which chapter compares dense and sparse vectors?"
 class Options:
     """``hidden`` 1024, ``layers`` 24 are bge-reranker-v2-m3's; a window of 3 is up to 7 sentences."""
 
-    candidates: int = 50
-    rounds: int = 3
-    layers: int = 24
-    hidden: int = 1024
-    window: int = 3
-    max_tokens: int = 512
-    batch_tokens: int = 4096
-    threads: int = 1
+    candidates: int = option(50, "passages to score")
+    rounds: int = option(3, "turns each")
+    layers: int = option(24, "of the network (bge-reranker-v2-m3: 24)")
+    hidden: int = option(1024, "width (bge-reranker-v2-m3: 1024)")
+    window: int = option(3, "sentences on each side of a hit")
+    max_tokens: int = option(512, "longest pair in tokens")
+    batch_tokens: int = option(4096, "our token budget")
+    threads: int = option(1, "torch threads")
     as_json: bool = False
 
 
@@ -57,17 +58,12 @@ def run(options: Options) -> dict[str, Any]:
         ours = {dtype: _ours(folder, dtype, options) for dtype in formats}
 
     expected = np.asarray(rival(passages))
-    rows: list[dict[str, object]] = []
     contestants: dict[str, Callable[[], object]] = {RIVAL: lambda: rival(passages)}
     for dtype, reranker in ours.items():
-        contestants[dtype] = _scoring(reranker, passages)
+        contestants[dtype] = partial(reranker.score, QUESTION, passages)
     agreement = {dtype: _agreement(reranker, passages, expected) for dtype, reranker in ours.items()}
     seconds = alternate(contestants, options.rounds, warm_up=False)  # each has run once by now
-    for contestant in contestants:
-        row: dict[str, object] = {"contestant": contestant}
-        row["cpu_s"] = round(float(np.median(seconds[contestant])), 4)
-        row["times_faster"] = round(ratio(seconds, RIVAL, contestant), 2)
-        rows.append(row | agreement.get(contestant, {}))
+    rows = [pace(seconds, RIVAL, name) | agreement.get(name, {}) for name in contestants]
     lengths = [len(pair["input_ids"]) for pair in ours["float32"]._pairs(QUESTION, passages)[0]]
     facts = circumstances(
         candidates=options.candidates,
@@ -95,23 +91,11 @@ def checkpoint(folder: Path, *, hidden: int, layers: int, seed: int = 0) -> Path
     """A folder of bge-reranker-v2-m3's shape: XLM-R with one label. Its head is large, so that random weights still
     tell passages apart."""
     import torch
-    from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForSequenceClassification
+    from transformers import XLMRobertaForSequenceClassification
 
     texts = [*made_up_sentences(2000, seed=1), QUESTION]
-    bge_m3_checkpoint(folder / "small", texts, vocabulary=2000)  # for its tokenizer
-    tokenizer = AutoTokenizer.from_pretrained(folder / "small")
-    tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
-    config = XLMRobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=max(1, hidden // 64),
-        intermediate_size=4 * hidden,
-        max_position_embeddings=8194,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-    )
+    config = xlmr_shape(folder, texts, 2000, hidden, layers, max(1, hidden // 64), positions=8194)
     config.num_labels = 1
     network = XLMRobertaForSequenceClassification(config).eval()
     with torch.no_grad():
@@ -141,10 +125,6 @@ def _ours(folder: Path, dtype: str, options: Options) -> CrossEncoder:
     )
 
 
-def _scoring(reranker: CrossEncoder, passages: Sequence[str]) -> Callable[[], object]:
-    return lambda: reranker.score(QUESTION, passages)
-
-
 def _agreement(reranker: CrossEncoder, passages: Sequence[str], expected: NDArray[np.float64]) -> dict[str, object]:
     """The largest difference of a raw score and of a probability, and how many of the best ten are the same."""
     scores = reranker.score(QUESTION, passages)
@@ -157,18 +137,4 @@ def _agreement(reranker: CrossEncoder, passages: Sequence[str], expected: NDArra
     }
 
 
-def main(argv: list[str]) -> int:
-    """``python -m eval.bench rerank``."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench rerank", description=(__doc__ or "").split("\n")[0])
-    defaults = Options()
-    parser.add_argument("--candidates", type=int, default=defaults.candidates, help="passages to score")
-    parser.add_argument("--rounds", type=int, default=defaults.rounds, help="turns each")
-    parser.add_argument("--layers", type=int, default=defaults.layers, help="of the network (bge-reranker-v2-m3: 24)")
-    parser.add_argument("--hidden", type=int, default=defaults.hidden, help="width (bge-reranker-v2-m3: 1024)")
-    parser.add_argument("--window", type=int, default=defaults.window, help="sentences on each side of a hit")
-    parser.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="longest pair in tokens")
-    parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens, help="our token budget")
-    parser.add_argument("--threads", type=int, default=defaults.threads, help="torch threads")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object to stdout")
-    run(Options(**vars(parser.parse_args(argv))))
-    return 0
+main = command(Options, run)

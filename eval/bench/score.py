@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import random
+from dataclasses import dataclass
 from importlib.metadata import version
 
-from eval.bench.timing import alternate, circumstances, ratio, report
+from eval.bench.timing import alternate, circumstances, command, pace, report
 from eval.measure.metrics import score
 
 MEASURES = {
@@ -21,13 +21,15 @@ MEASURES = {
 }
 
 
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m eval.bench score", description=__doc__)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--candidates", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(argv)
+@dataclass(frozen=True)
+class Options:
+    queries: int = 1000
+    candidates: int = 1000
+    rounds: int = 5
+    as_json: bool = False
+
+
+def run(options: Options) -> None:
     import pytrec_eval
 
     draw = random.Random(0)
@@ -36,19 +38,18 @@ def main(argv: list[str]) -> int:
     found = {query: [(d, draw.random()) for d in draw.sample(documents, options.candidates)] for query in qrels}
     for ranked in found.values():
         ranked.sort(key=lambda item: -item[1])
-    run = {query: dict(ranked) for query, ranked in found.items()}
+    plain = {query: dict(ranked) for query, ranked in found.items()}
 
     def theirs() -> dict:
-        return pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(run)
+        return pytrec_eval.RelevanceEvaluator(qrels, set(MEASURES.values())).evaluate(plain)
 
     seconds = alternate({"ours": lambda: score(found, qrels, list(MEASURES)), "pytrec_eval": theirs}, options.rounds)
     ours, reference = score(found, qrels, list(MEASURES)), theirs()
     keys = {name: key.replace(".", "_") for name, key in MEASURES.items()}
     worst = max(abs(ours.per_query[name][q] - reference[q][key]) for name, key in keys.items() for q in qrels)
-    rows = [
-        {"contestant": name, "cpu_seconds": min(values), "times as fast": ratio(seconds, "pytrec_eval", name)}
-        for name, values in seconds.items()
-    ]
+    rows = [pace(seconds, "pytrec_eval", name) for name in seconds]
     facts = circumstances(pytrec_eval=version("pytrec_eval-terrier"), largest_difference=f"{worst:.1e}")
-    report("score", rows, as_json=options.json, facts=facts)
-    return 0
+    report("score", rows, as_json=options.as_json, facts=facts)
+
+
+main = command(Options, run)

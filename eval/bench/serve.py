@@ -8,57 +8,49 @@ all of them.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from eval.bench.timing import circumstances, command, report
+from eval.finetune.training.options import option
 
 TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
 LONG = "a long answer"
 QUESTIONS = [f"What does part {number} of the guide say about windows?" for number in range(200)]
 
 
-def main(argv: list[str]) -> int:
+@dataclass(frozen=True)
+class Options:
+    seconds: float = option(10.0, "seconds of load for each number of clients")
+    sentences: int = option(2000, "sentences in the collection")
+    sleep: float = option(0.2, "seconds that the fake model takes for an answer")
+    clients: str = option("1,4,16,50", "numbers of clients, one run each")
+    requests: int = option(0, "requests of the memory row, such as 10000; 0: none")
+    as_json: bool = False
+
+
+def run(options: Options) -> None:
     """Run the race and print a line a number of clients."""
-    parser = argparse.ArgumentParser(prog="python -m eval.bench serve", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of load for each number of clients")
-    parser.add_argument("--sentences", type=int, default=2000, help="sentences in the collection")
-    parser.add_argument("--sleep", type=float, default=0.2, help="seconds that the fake model takes for an answer")
-    parser.add_argument("--clients", default="1,4,16,50", help="numbers of clients, one run each")
-    parser.add_argument("--requests", type=int, default=0, help="requests of the memory row, such as 10000; 0: none")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(argv)
+    numbers = [int(number) for number in options.clients.split(",")]
     with tempfile.TemporaryDirectory() as folder, served(Path(folder), options.sentences, options.sleep) as url:
         rows = [
             load(url, path, clients, options.seconds)
             for path in ("/api/v1/search", "/retrieval", "/api/v1/ask")
-            for clients in map(int, options.clients.split(","))
+            for clients in numbers
         ]
-        most = max(map(int, options.clients.split(",")))
         gone = client_gone(url)
         memory = memory_of(url, options.requests) if options.requests else {}
     with tempfile.TemporaryDirectory() as folder, served(Path(folder), options.sentences, 0.0, batch=1) as url:
-        rows.append(load(url, "/api/v1/search", most, options.seconds) | {"route": "search, batch 1"})
-    if options.json:
-        sys.stdout.write(json.dumps({"load": rows, "stopped_s": gone, "memory_mb": memory}) + "\n")
-        return 0
-    sys.stdout.write(f"{'route':<16}{'clients':>8}{'req/s':>9}{'p50 ms':>9}{'p95 ms':>9}{'429':>7}{'5xx':>6}\n")
-    for row in rows:
-        sys.stdout.write(
-            f"{row['route']:<16}{row['clients']:>8}{row['per_second']:>9.1f}{row['p50_ms']:>9.1f}{row['p95_ms']:>9.1f}"
-            f"{row['refused']:>7}{row['failed']:>6}\n"
-        )
-    sys.stdout.write(f"client gone: the model stopped after {gone:.2f} s\n")
-    for count, megabytes in memory.items():
-        sys.stdout.write(f"memory after {count:,} requests: {megabytes:.0f} MB\n")
-    return 0
+        rows.append(load(url, "/api/v1/search", max(numbers), options.seconds) | {"route": "search, batch 1"})
+    facts = circumstances(stopped_s=round(gone, 2), memory_mb=memory)  # stopped_s: after the client had gone
+    report("serve", rows, as_json=options.as_json, facts=facts)
 
 
 class served:
@@ -209,9 +201,12 @@ def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
     return {
         "route": path.rsplit("/", 1)[-1],
         "clients": clients,
-        "per_second": len(took) / seconds,
-        "p50_ms": statistics.median(took) * 1000 if took else 0.0,
-        "p95_ms": took[int(len(took) * 0.95)] * 1000 if took else 0.0,
+        "per_second": round(len(took) / seconds, 1),
+        "p50_ms": round(statistics.median(took) * 1000, 1) if took else 0.0,
+        "p95_ms": round(took[int(len(took) * 0.95)] * 1000, 1) if took else 0.0,
         "refused": statuses[429],
         "failed": sum(count for status, count in statuses.items() if status >= 500),
     }
+
+
+main = command(Options, run)

@@ -1,10 +1,11 @@
-"""What every race needs: contestants taking turns in one process, CPU time, and a report with its circumstances.
+"""What every race needs: its options, contestants taking turns in one process, CPU time, a report with circumstances.
 
 The machine is shared and its clock is not: only ratios of CPU time between contestants that took turns are trusted.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib.metadata
 import json
@@ -14,11 +15,37 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from eval.finetune.training.options import KEY
+
 PACKAGES = ("torch", "transformers", "sentence-transformers", "FlagEmbedding", "llama-index-core", "qdrant-client")
+
+
+def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], int]:
+    """Return a race's ``main``: every field of the dataclass ``kind`` is an option, and ``--json`` is ``as_json``."""
+
+    def main(argv: list[str]) -> int:
+        module = sys.modules[kind.__module__]
+        race = kind.__module__.rpartition(".")[2]
+        parser = argparse.ArgumentParser(
+            f"python -m eval.bench {race}", description=(module.__doc__ or "").split("\n")[0]
+        )
+        for one in fields(kind):
+            told = one.metadata.get(KEY)
+            flag = "--json" if one.name == "as_json" else (told and told.flag) or f"--{one.name.replace('_', '-')}"
+            shown = told.help if told else "one JSON object to stdout" if one.name == "as_json" else None
+            if isinstance(one.default, bool):
+                parser.add_argument(flag, action="store_true", dest=one.name, help=shown)
+            else:
+                parser.add_argument(flag, type=type(one.default), default=one.default, dest=one.name, help=shown)
+        run(kind(**vars(parser.parse_args(argv))))
+        return 0
+
+    return main
 
 
 def alternate(
@@ -47,6 +74,12 @@ def alternate(
 def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
     """How many times faster ``fast`` is than ``slow``: the median over rounds of the rounds' own ratios."""
     return statistics.median(a / b for a, b in zip(seconds[slow], seconds[fast], strict=True))
+
+
+def pace(seconds: Mapping[str, Sequence[float]], slow: str, name: str) -> dict[str, object]:
+    """Return the cells of a contestant: median CPU seconds, and how many times faster than ``slow`` it is."""
+    spent = round(statistics.median(seconds[name]), 4)
+    return {"contestant": name, "cpu_s": spent, "times_faster": round(ratio(seconds, slow, name), 2)}
 
 
 def circumstances(**more: object) -> dict[str, object]:
