@@ -15,7 +15,10 @@ LEFT_OUT = {"torch", "ragwright", "ruff", "mypy", "import-linter"}  # the checke
 
 def lowest(project: dict) -> list[str]:
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["offline"], *extras["eval"], *extras["dev"]]
+    lines = [
+        *project["dependencies"],
+        *(line for name in ("offline", "eval", "serve", "mcp", "dev") for line in extras[name]),
+    ]
     found = []
     for line in lines:
         match = re.match(r"([A-Za-z0-9_.-]+)[^;]*?(?:>=|==)([0-9.]+[0-9])", line)
