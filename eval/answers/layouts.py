@@ -7,7 +7,6 @@ interrupted run goes on, and ``rag-eval calibrate --answers`` fits a decision on
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
+from eval.datasets.rows import KeptRows
 from eval.gold import contains
 from eval.ticks import Tick, ticking
 from indexes.errors import LLMError, SourceError
@@ -27,6 +27,7 @@ DEFAULTS = {
     "short": "short=answer.layout:plain,top_n:2,window:1,answer.context_tokens:160",
     "wide": "wide=answer.layout:plain,top_n:5,window:1,answer.context_tokens:512",
 }
+REMEDY = "name a file that 'rag-eval layouts' wrote"
 GUESS = 25.0  # seconds an answer, before one was measured
 
 
@@ -75,30 +76,24 @@ class Kept:
 
 
 class AnswerFile:
-    """Answers kept as JSON lines; a half line at the end (whoever wrote it was killed) is forgotten.
+    """Answers kept as JSON lines, one that was asked again by its last line.
 
     Raises:
         SourceError: a line is no answer.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: dict[tuple[Any, ...], Kept] = {}
-        for row in read_answers(path) if path.exists() else []:
-            self.rows[row.key] = row
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._file = KeptRows(path, "answer", REMEDY, read_only=read_only)
+        try:
+            answers = [Kept(**row) for row in self._file.rows]
+        except TypeError as error:
+            raise SourceError(f"a line of {path} is no answer ({error})", remedy=REMEDY) from error
+        self.rows = {row.key: row for row in answers}
 
     def add(self, row: Kept) -> None:
         """Keep an answer; it is in the file when this returns."""
         self.rows[row.key] = row
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = self.path.read_bytes() if self.path.exists() else b""
-        whole = text[: text.rfind(b"\n") + 1]
-        line = json.dumps(asdict(row), ensure_ascii=False).encode("utf-8") + b"\n"
-        with self.path.open("r+b" if text else "wb") as file:
-            file.seek(len(whole))
-            file.truncate()
-            file.write(line)
-            file.flush()
+        self._file.add(asdict(row))
 
 
 def read_answers(path: Path) -> list[Kept]:
@@ -107,21 +102,7 @@ def read_answers(path: Path) -> list[Kept]:
     Raises:
         SourceError: it cannot be read, or a whole line is no answer.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read ({error.strerror})", remedy="name what 'rag-eval layouts' wrote"
-        ) from error
-    rows = []
-    for number, line in enumerate(raw[: raw.rfind(b"\n") + 1].splitlines(), start=1):
-        try:
-            rows.append(Kept(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise SourceError(
-                f"line {number} of {path} is no answer ({error})", remedy="name a file that 'rag-eval layouts' wrote"
-            ) from error
-    return rows
+    return list(AnswerFile(path, read_only=True).rows.values())
 
 
 def cut_documents(dataset: Dataset, most: int) -> Dataset:

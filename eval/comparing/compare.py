@@ -16,7 +16,7 @@ import numpy as np
 
 from eval.comparing.latency import LATENCY, Slower, latency, slower
 from eval.comparing.mean_of_seeds import Repeats, mean_values, repeats_note
-from eval.comparing.significance import SEED, Paired, holm, paired
+from eval.comparing.significance import SEED, Paired, holm, p_sign, paired
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Qrels, parse_measures, ranks_of, score, shown
 from eval.measure.runs import Run
 from indexes.errors import SettingsError, SourceError
@@ -246,7 +246,7 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
         raise SourceError(f"{new.name} was not compared with {old.name}", remedy="compare them together")
     numbers = found.paired
     interval = f"{numbers.low:+.4f} to {numbers.high:+.4f}"
-    what = f"{numbers.difference:+.4f} {shown(measure)} ({interval}, p = {_p(found.p_holm)})"
+    what = f"{numbers.difference:+.4f} {shown(measure)} ({interval}, p {p_sign(found.p_holm)})"
     cost = f", {time}" if time else ""
     if found.p_holm < comparison.alpha:
         decision: Decision = "keep" if numbers.difference > 0 else "drop"
@@ -265,7 +265,3 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
         reason = f"about {numbers.needed:,} queries would show a difference of this size"
     sentence = f"no evidence with these {numbers.queries} queries: {what}{cost}; {reason}"
     return Verdict(new.name, old.name, "no evidence", sentence, time)
-
-
-def _p(value: float) -> str:
-    return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"

@@ -163,6 +163,15 @@ def holm(values: ArrayLike) -> list[float]:
     return [float(value) for value in corrected]
 
 
+def p_text(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+
+
+def p_sign(value: float) -> str:
+    """ "= 0.0123", or "< 0.0001"."""
+    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"
+
+
 def queries_needed(differences: ArrayLike, *, power: float = 0.8, alpha: float = 0.05) -> int | None:
     """Queries that show the observed effect: n = ((z[1 - alpha/2] + z[power]) * s / d)^2, rounded up.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.datasets.lists import ListReader, lost, missing_text
+from eval.datasets.lists import ListReader, lost, require_texts
 from eval.datasets.questions import relevant_by_wording, wording
-from eval.datasets.rows import json_rows, text_list, whole_number, write_jsonl
+from eval.datasets.rows import json_rows, text_list, write_jsonl
 from indexes.errors import SourceError
 
 OURS = ("pos", "neg", "pos_ids", "neg_ids", "pos_judgements", "neg_judgements")
@@ -40,14 +40,8 @@ def read(path: Path, split: str = "test") -> Dataset:
         wrong = reader.documents(number, negative, row, "neg_ids")
         if good is None or wrong is None or (query := reader.query(number, row, OURS)) is None:
             continue
-        judged = reader.dataset.qrels[query]
-        for part, default, key in ((good, 1, "pos_judgements"), (wrong, 0, "neg_judgements")):
-            values = row.get(key)
-            values = values if isinstance(values, list) and len(values) == len(part) else [default] * len(part)
-            for document, raw in zip(part, values, strict=True):
-                if raw is not None:  # None: drawn at random when the file was written
-                    value = whole_number(raw)
-                    judged.setdefault(document, default if value is None else value)
+        reader.judge(query, good, row.get("pos_judgements"), 1)
+        reader.judge(query, wrong, row.get("neg_judgements"), 0)
     reader.bad.raise_if_any()
     return reader.dataset
 
@@ -64,11 +58,7 @@ def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) ->
             f"the name {path} ends in 'no_in_batch_neg', by which FlagEmbedding silently changes training",
             remedy="choose another name",
         )
-    if unknown := missing_text(dataset):
-        raise SourceError(
-            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
-            remedy="lists need texts: convert a dataset that has its corpus",
-        )
+    require_texts(dataset)
     draw = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
     pool = list(dataset.corpus)
     by_wording, content = relevant_by_wording(dataset), cache(lambda name: wording(dataset.corpus[name].content))

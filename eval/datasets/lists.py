@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset, Passage, text_id
-from eval.datasets.rows import BadRows, text_field
+from eval.datasets.rows import BadRows, text_field, whole_number
+from indexes.errors import SourceError
 
 
 class ListReader:
@@ -41,6 +42,15 @@ class ListReader:
             self.dataset.extra[identity] = extra
         return identity
 
+    def judge(self, query: str, documents: list[str], values: Any, default: int) -> None:
+        """Register judgements; where ``values`` do not fit the documents, or one is no number, it is ``default``."""
+        if not isinstance(values, list) or len(values) != len(documents):
+            values = [default] * len(documents)
+        for document, raw in zip(documents, values, strict=True):
+            if raw is not None:  # None: drawn at random when the file was written
+                value = whole_number(raw)
+                self.dataset.qrels[query].setdefault(document, default if value is None else value)
+
     def documents(self, number: int, texts: list[str], row: dict[str, Any], key: str) -> list[str] | None:
         """Ids of the texts, in their order; each is put into the corpus."""
         ids = row.get(key)
@@ -69,5 +79,16 @@ def lost(dataset: Dataset, used: set[str]) -> list[str]:
 
 
 def missing_text(dataset: Dataset) -> list[str]:
-    """Judged documents without a text, which lists of texts cannot hold."""
+    """Judged documents without a text."""
     return sorted({d for judged in dataset.qrels.values() for d in judged if d not in dataset.corpus})
+
+
+def require_texts(dataset: Dataset) -> None:
+    """Raises:
+    SourceError: a judged document has no text, without which a format of texts cannot hold it.
+    """
+    if unknown := missing_text(dataset):
+        raise SourceError(
+            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
+            remedy="the format needs texts: convert a dataset that has its corpus",
+        )

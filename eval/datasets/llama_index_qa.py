@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.lists import missing_text, require_texts
 from eval.datasets.rows import bad_rows, read_text
 from indexes.errors import SourceError
 
@@ -51,21 +52,19 @@ def read(path: Path, split: str = "test") -> Dataset:
                 continue
             queries[identity], qrels[identity] = text, judged
     bad.extend(f"relevant_docs {q!r}: no such query" for q in content["relevant_docs"] if q not in content["queries"])
-    bad.extend(f"relevant_docs: document {d!r} is not in the corpus" for d in _unknown(qrels, corpus))
+    found = Dataset(path.stem, corpus, queries, qrels, split=split, path=str(path))
+    bad.extend(f"relevant_docs: document {d!r} is not in the corpus" for d in missing_text(found))
     if bad:
         raise SourceError(f"{path} has {bad_rows(bad)}", remedy="mend these entries, or take them out")
-    notes = [f"{unjudged} queries have no relevant_docs and were left out"] if unjudged else []
-    extra = {q: fields for q, fields in (content.get("query_fields") or {}).items() if q in queries}
-    return Dataset(path.stem, corpus, queries, qrels, extra, split=split, path=str(path), notes=notes)
+    if unjudged:
+        found.notes.append(f"{unjudged} queries have no relevant_docs and were left out")
+    found.extra = {q: fields for q, fields in (content.get("query_fields") or {}).items() if q in queries}
+    return found
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
     """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads. Returns notes."""
-    if unknown := _unknown(dataset.qrels, dataset.corpus):
-        raise SourceError(
-            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
-            remedy="the format needs texts: convert a dataset that has its corpus",
-        )
+    require_texts(dataset)
     content: dict[str, Any] = {
         "queries": dataset.queries,
         "corpus": {p.id: p.content for p in dataset.corpus.values()},
@@ -91,7 +90,3 @@ def _without_title(text: str, title: str) -> str:
     if not title:
         return text
     return "" if text == title else text.removeprefix(f"{title}\n\n")
-
-
-def _unknown(qrels: dict[str, dict[str, int]], corpus: dict[str, Passage]) -> list[str]:
-    return sorted({d for judged in qrels.values() for d in judged if d not in corpus})

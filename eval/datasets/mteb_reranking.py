@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.datasets.lists import ListReader, lost, missing_text
-from eval.datasets.rows import json_rows, text_list, whole_number, write_jsonl
-from indexes.errors import SourceError
+from eval.datasets.lists import ListReader, lost, require_texts
+from eval.datasets.rows import json_rows, text_list, write_jsonl
 
 OURS = (
     "positive",
@@ -49,15 +48,9 @@ def read(path: Path, split: str = "test") -> Dataset:
         if any(part is None for part in ids) or (query := reader.query(number, row, OURS)) is None:
             continue
         good, wrong, shown = (part or [] for part in ids)
-        judged = reader.dataset.qrels[query]
-        for part, default, key in ((good, 1, "positive_scores"), (wrong, 0, "negative_scores")):
-            scores = row.get(key)
-            scores = scores if isinstance(scores, list) and len(scores) == len(part) else [default] * len(part)
-            for document, raw in zip(part, scores, strict=True):
-                value = whole_number(raw)
-                judged.setdefault(document, default if value is None else value)
-        for document in shown:
-            judged.setdefault(document, 0)
+        reader.judge(query, good, row.get("positive_scores"), 1)
+        reader.judge(query, wrong, row.get("negative_scores"), 0)
+        reader.judge(query, shown, None, 0)
         listed = shown if "documents" in row else [*good, *wrong]
         reader.dataset.candidates[query] = list(dict.fromkeys(listed))
         repeated += len(listed) - len(reader.dataset.candidates[query])
@@ -69,11 +62,7 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 def write(dataset: Dataset, path: Path) -> list[str]:
     """Write one jsonl file with ids beside the texts. Returns notes on what it cannot hold."""
-    if unknown := missing_text(dataset):
-        raise SourceError(
-            f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
-            remedy="lists need texts: convert a dataset that has its corpus",
-        )
+    require_texts(dataset)
     used: set[str] = set()
     rows = []
     for query, text in dataset.queries.items():

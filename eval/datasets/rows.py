@@ -7,7 +7,7 @@ import json
 import locale
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from indexes.errors import SourceError
 
@@ -112,6 +112,49 @@ def write_jsonl(path: Path, rows: Iterator[dict[str, Any]] | list[dict[str, Any]
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=not _plain(row)) + "\n")
+
+
+class KeptRows:
+    """A file of JSON lines that grows: ``rows`` are those that stand in it, half a line at its end is forgotten.
+
+    Args:
+        what: a line is, for errors.
+        remedy: what to do where it is none.
+
+    Raises:
+        SourceError: the file cannot be read, or a whole line is no JSON object.
+    """
+
+    def __init__(self, path: Path, what: str, remedy: str, *, read_only: bool = False) -> None:
+        self.path, self.rows = path, list[dict[str, Any]]()
+        try:
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("rb" if read_only else "r+b" if path.exists() else "w+b")
+            raw = self._file.read()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read ({error.strerror})", remedy=remedy) from error
+        whole = raw[: raw.rfind(b"\n") + 1]  # whoever wrote the rest was killed
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                self.rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise SourceError(f"line {number} of {path} is no {what} ({error})", remedy=remedy) from error
+        self._file.seek(len(whole))
+        if not read_only:
+            self._file.truncate()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row; it is in the file when this returns."""
+        self.rows.append(row)
+        self._file.write(json.dumps(row, ensure_ascii=not _plain(row)).encode() + b"\n")
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def _plain(row: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from eval.datasets.rows import bad_rows
 from indexes.errors import SettingsError, SourceError
 
 RUN_FILE, META_FILE, QUERIES_FILE = "run.trec", "run.json", "queries.jsonl"
+META = ("name", "dataset", "dataset_path", "split", "settings", "fingerprint", "notes", "scores")  # in run.json
 
 
 @dataclass(slots=True)
@@ -72,17 +73,7 @@ def save_run(run: Run, folder: str | Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with (target / RUN_FILE).open("w", encoding="utf-8", newline="\n") as file:
         write_trec(run, file)
-    meta = {
-        "name": run.name,
-        "dataset": run.dataset,
-        "dataset_path": run.dataset_path,
-        "split": run.split,
-        "settings": run.settings,
-        "fingerprint": run.fingerprint,
-        "queries": list(run.results),
-        "notes": run.notes,
-        "scores": run.scores,
-    }
+    meta = {name: getattr(run, name) for name in META} | {"queries": list(run.results)}
     text = json.dumps(meta, ensure_ascii=False, indent=2, default=str)
     (target / META_FILE).write_text(text + "\n", encoding="utf-8")
     with (target / QUERIES_FILE).open("w", encoding="utf-8", newline="\n") as file:
@@ -164,19 +155,12 @@ def load_run(path: str | Path) -> Run:
             questions[query], qrels[query] = str(row.pop("question")), dict(row.pop("qrels", {}))
         details[query] = row
     return Run(
-        name=meta.get("name", place.name),
         results=results,
-        settings=meta.get("settings", {}),
-        fingerprint=meta.get("fingerprint", {}),
-        dataset=meta.get("dataset", ""),
         timings_ms={query: times for query, times in timings.items() if times},
         details={query: row for query, row in details.items() if row},
-        dataset_path=meta.get("dataset_path", ""),
-        split=meta.get("split", "test"),
-        notes=meta.get("notes", []),
-        scores=meta.get("scores", {}),
         questions=questions,
         qrels=qrels,
+        **{"name": place.name, **{name: meta[name] for name in META if name in meta}},
     )
 
 

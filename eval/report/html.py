@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eval.comparing.compare import Comparison
+from eval.comparing.significance import p_sign
 from eval.measure.metrics import shown
 from eval.report import plots
-from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, p_text, stages
+from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import escape
 
 MAX_PLOTS = 12  # per-query plots: one a comparison, each with one bar a query
@@ -100,7 +101,7 @@ def _means(comparison: Comparison) -> str:
             classes = ["best"] if run.mean[measure] == best[measure] else []
             classes += {"+": ["up"], "-": ["down"], "": []}[sign]
             arrow = {"+": " ▲", "-": " ▼", "": ""}[sign]
-            tip = f' title="p = {p_text(found.p_holm)} against {escape(found.against)}"' if found else ""
+            tip = f' title="p {p_sign(found.p_holm)} against {escape(found.against)}"' if found else ""
             cells.append(f'<td class="{" ".join(classes)}"{tip}>{run.mean[measure]:.4f}{arrow}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(["run", *map(shown, comparison.measures)], rows) + (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eval.comparing.compare import Comparison, Difference, Scored
 from eval.comparing.latency import TOTAL
+from eval.comparing.significance import p_text
 from eval.measure.metrics import NAMES, shown
 
 MARKS = {"keep": "+", "drop": "-", "no worse": "=", "no evidence": "="}
@@ -35,10 +36,6 @@ POWER = (
     "difference and s the standard deviation of the differences over queries; an order of magnitude, since d is itself "
     "an estimate"
 )
-
-
-def p_text(value: float) -> str:
-    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
 
 
 def relative(difference: float, before: float) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from eval.datasets.rows import KeptRows
 from indexes.errors import SettingsError, SourceError
 from rag.answer.check.repetition import SAME, word_pairs
 from rag.answer.words.numbers import numbers_in
@@ -29,20 +29,21 @@ class WorkFile:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        remedy = "move it away, or name another output"
+        self._file = KeptRows(path, "row of a work file", remedy)
         head = {"synthesize": VERSION, **settings}
-        kept = b""
-        if path.exists():
-            raw = path.read_bytes()
-            kept = raw[: raw.rfind(b"\n") + 1]  # whoever wrote the rest was killed
-            self._read(kept, head)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(len(kept))
-        self._file.seek(len(kept))
-        if not kept:
-            self._write(head)
+        there, *rows = self._file.rows or [head]
+        if "synthesize" not in there or any(not {"id", "digest"} <= row.keys() for row in rows):
+            raise SourceError(f"{path} is no work file", remedy=remedy)
+        for key, value in head.items():
+            if there.get(key) != value:
+                raise SettingsError(
+                    f"{path} was begun with {key} = {there.get(key)!r}, and now it is {value!r}",
+                    remedy="use the same settings, name another output, or delete that file to begin again",
+                )
+        self.rows = {(row["id"], row["digest"]): row for row in rows}
+        if not self._file.rows:
+            self._file.add(head)
 
     def done(self, passage: str, digest: str) -> dict[str, Any] | None:
         """The row of a passage with this very text."""
@@ -51,41 +52,13 @@ class WorkFile:
     def add(self, row: dict[str, Any]) -> None:
         """Write a passage's row; it is in the file when this returns."""
         self.rows[row["id"], row["digest"]] = row
-        self._write(row)
+        self._file.add(row)
 
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> WorkFile:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _write(self, row: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-        self._file.flush()
-
-    def _read(self, kept: bytes, head: Mapping[str, Any]) -> None:
-        try:
-            rows = [json.loads(line) for line in kept.splitlines()]
-            for row in rows[1:]:
-                self.rows[row["id"], row["digest"]] = row
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(
-                f"{self.path} is no work file ({error})", remedy="move it away, or name another output"
-            ) from error
-        if not rows:
-            return
-        there = rows[0] if isinstance(rows[0], dict) else {}
-        if "synthesize" not in there:
-            raise SourceError(f"{self.path} is no work file", remedy="move it away, or name another output")
-        for key, value in head.items():
-            if there.get(key) != value:
-                raise SettingsError(
-                    f"{self.path} was begun with {key} = {there.get(key)!r}, and now it is {value!r}",
-                    remedy="use the same settings, name another output, or delete that file to begin again",
-                )
+    def __exit__(self, *ended: object) -> None:
+        self._file.__exit__(*ended)
 
 
 class Asked:

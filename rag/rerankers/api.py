@@ -28,13 +28,11 @@ class ApiReranker(Reranker):
     """A reranker behind HTTP.
 
     Args:
-        model: the name that the server knows.
         url: the whole address that is posted to.
         templated: write Qwen3-Reranker's template around questions and documents, for a server that writes none.
         instruction: of the template.
     """
 
-    model: str
     url: str
     instruction: str = ""
     templated: bool = False
@@ -44,10 +42,6 @@ class ApiReranker(Reranker):
     def __init__(self, server: JsonServer, **fields: Any) -> None:
         super().__init__(**fields)
         self._server = server
-
-    @property
-    def name(self) -> str:
-        return self.model
 
     @property
     def fingerprint(self) -> str:

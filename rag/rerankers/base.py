@@ -65,10 +65,12 @@ class Reranker(BaseNodePostprocessor):
     """Base of all rerankers; put it in any LlamaIndex query engine's ``node_postprocessors``.
 
     Args:
+        model: name as configured.
         top_n: how many nodes are kept; None keeps all.
         read: "window" reads ``node.metadata["window"]`` where a node has one, "sentence" the node's own text.
     """
 
+    model: str = ""
     top_n: int | None = Field(default=None, ge=1)
     read: Literal["window", "sentence"] = "window"
 
@@ -77,9 +79,8 @@ class Reranker(BaseNodePostprocessor):
         return cls.__name__
 
     @property
-    @abstractmethod
     def name(self) -> str:
-        """The model's name as configured."""
+        return self.model
 
     @property
     @abstractmethod

@@ -29,12 +29,10 @@ class CrossEncoder(Reranker):
     """One forward pass over length-sorted batches under a token budget.
 
     Args:
-        model: name as configured.
         max_tokens: longest question + passage pair; longer passages lose their end, which is counted.
         batch_tokens: tokens, padding included, in one forward pass.
     """
 
-    model: str
     max_tokens: int
     batch_tokens: int
 
@@ -47,10 +45,6 @@ class CrossEncoder(Reranker):
         self._network = network
         self._tokenizer = tokenizer
         self._weights = weights
-
-    @property
-    def name(self) -> str:
-        return self.model
 
     @property
     def fingerprint(self) -> str:

@@ -24,12 +24,8 @@ class LateInteraction(Reranker):
     _encoder: BgeM3 = PrivateAttr()
 
     def __init__(self, encoder: BgeM3, **fields: object) -> None:
-        super().__init__(**fields)
+        super().__init__(model=encoder.model, **fields)
         self._encoder = encoder
-
-    @property
-    def name(self) -> str:
-        return self._encoder.model
 
     @property
     def fingerprint(self) -> str:

@@ -41,13 +41,11 @@ class LLMReranker(Reranker):
     """One of FlagEmbedding's decoder-only rerankers.
 
     Args:
-        model: name as configured.
         kind: which FlagEmbedding class scores.
         max_tokens: longest question and longest passage in tokens.
         batch_size: pairs in one forward pass.
     """
 
-    model: str
     kind: Kind
     max_tokens: int
     batch_size: int
@@ -59,10 +57,6 @@ class LLMReranker(Reranker):
         super().__init__(**fields)
         self._scorer = scorer
         self._weights = weights
-
-    @property
-    def name(self) -> str:
-        return self.model
 
     @property
     def fingerprint(self) -> str:

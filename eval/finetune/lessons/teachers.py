@@ -7,7 +7,6 @@ Scores are computed once and kept in a file as they come, so that an interrupted
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from eval.datasets.rows import KeptRows
 from eval.finetune.lessons.teacher_file import FileTeacher
 from eval.measure.cache import digest
 from eval.ticks import Tick, ticking
@@ -204,15 +204,19 @@ def teacher_scores(
 
     Raises:
         SettingsError: the file holds another teacher's scores.
-        SourceError: the teacher has no score for a positive and a negative of any question.
+        SourceError: it cannot be read; the teacher has no score for a positive and a negative of any question.
     """
     _bind(teacher, training_set)
     found: dict[str, dict[str, float]] = {}
-    kept = _kept(path, teacher)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        if not path.stat().st_size:
-            file.write(json.dumps({"teacher": teacher.name, "fingerprint": teacher.fingerprint}) + "\n")
+    with KeptRows(path, "row of teacher's scores", "delete the file; it is made again") as file:
+        if file.rows and file.rows[0].get("fingerprint") != teacher.fingerprint:
+            raise SettingsError(
+                f"{path} holds the scores of another teacher ({file.rows[0].get('teacher')!r}, now {teacher.name!r})",
+                remedy="name another --out, or delete the file",
+            )
+        if not file.rows:
+            file.add({"teacher": teacher.name, "fingerprint": teacher.fingerprint})
+        kept: dict[str, dict[str, float]] = {row["key"]: row["scores"] for row in file.rows[1:] if "key" in row}
         for example in ticking(training_set.examples, progress):
             names = list(dict.fromkeys((*example.positives, *example.negatives)))
             texts = [training_set.texts[name] for name in names]
@@ -220,9 +224,7 @@ def teacher_scores(
             if key not in kept:
                 values = teacher.score(example.question, texts)
                 kept[key] = {n: v for n, v in zip(names, values, strict=True) if math.isfinite(v)}
-                row = {"key": key, "query": example.query, "question": example.question, "scores": kept[key]}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                file.flush()
+                file.add({"key": key, "query": example.query, "question": example.question, "scores": kept[key]})
             # A question may have two lists, one of documents and one of sentences.
             found.setdefault(example.query, {}).update(kept[key])
     if not any(_usable(example, found[example.query]) for example in training_set.examples):
@@ -255,29 +257,6 @@ def _bind(teacher: Teacher, training_set: TrainingSet) -> None:
     bind = getattr(teacher, "bind", None)
     if bind is not None:
         bind(training_set)
-
-
-def _kept(path: Path, teacher: Teacher) -> dict[str, dict[str, float]]:
-    """What the file holds; half a line at its end (the run was killed while writing) is cut off."""
-    if not path.is_file() or not path.stat().st_size:
-        return {}
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) != len(data):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    rows = []
-    for number, line in enumerate(whole.decode("utf-8", "replace").split("\n")[:-1], start=1):
-        try:
-            rows.append(dict(json.loads(line)))
-        except ValueError as error:
-            raise SourceError(f"{path} line {number} is no JSON", remedy="delete the file; it is made again") from error
-    if rows and rows[0].get("fingerprint") != teacher.fingerprint:
-        raise SettingsError(
-            f"{path} holds the scores of another teacher ({rows[0].get('teacher')!r}, now {teacher.name!r})",
-            remedy="name another --out, or delete the file",
-        )
-    return {row["key"]: row["scores"] for row in rows[1:] if "key" in row}
 
 
 def _key(question: str, texts: Sequence[str]) -> str:

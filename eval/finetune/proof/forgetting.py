@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from eval.comparing.significance import Paired, paired
+from eval.comparing.significance import Paired, p_sign, paired
 from eval.datasets import Dataset, load_dataset
 from eval.finetune.training.request import MAX_LOSS
 from eval.measure.metrics import score
 from eval.measure.runs import Run
-from eval.report.rows import p_text
 from indexes.errors import SettingsError, SourceError
 
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
@@ -68,7 +67,7 @@ class Loss:
         p = self.paired[measure].p
         return (
             f"{self.name}: {measure} {self.before[measure]:.4f} -> {self.after[measure]:.4f} ({self.relative():+.1%}, "
-            f"95 % {low:+.1%} to {high:+.1%}, p {'= ' if p >= 0.0001 else ''}{p_text(p)})"
+            f"95 % {low:+.1%} to {high:+.1%}, p {p_sign(p)})"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,21 +12,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from eval.comparing.compare import Comparison, compare
+from eval.comparing.significance import p_sign, p_text
 from eval.datasets import Dataset
 from eval.finetune.proof.forgetting import MEASURES, Loss, losses, run_key
 from eval.finetune.training.request import MAX_LOSS
 from eval.measure.metrics import NAMES, shown
 from eval.measure.runs import Run
-from eval.report.rows import p_text, relative
+from eval.report.rows import relative
 from eval.report.table import pipes, plain, table
 from indexes.errors import RagWrightError
+from indexes.files import write_json, write_whole
 from indexes.plain import Plain
 
 NOT_BETTER = 4
@@ -91,11 +92,8 @@ class Proof(Plain):
 
     def save(self, folder: Path) -> None:
         """Write proof.json and proof.md."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n"
-        for name, content in (("proof.json", text), ("proof.md", "# Proof\n\n" + self.to_markdown())):
-            (folder / f"{name}.tmp").write_text(content, encoding="utf-8")
-            (folder / f"{name}.tmp").replace(folder / name)
+        write_json(folder / "proof.json", self.as_dict(), indent=2)
+        write_whole(folder / "proof.md", "# Proof\n\n" + self.to_markdown())
 
 
 IN_DOMAIN_HEAD = ("measure", "before", "after", "difference", "relative", "95 % interval", "p", "win / tie / loss")
@@ -207,7 +205,7 @@ def _verdict(comparison: Comparison) -> tuple[bool, str]:
         raise ValueError("base and tuned were not compared")
     before, numbers = comparison.runs[0].mean[measure], found.paired
     share = f"{numbers.difference / before:+.1%}, " if before else ""
-    p = f"p {'= ' if found.p_holm >= 0.0001 else ''}{p_text(found.p_holm)}"
+    p = f"p {p_sign(found.p_holm)}"
     what = (
         f"{measure} {before:.4f} -> {before + numbers.difference:.4f} ({share}difference {numbers.low:+.4f} to "
         f"{numbers.high:+.4f}, {p}) on {numbers.queries} held-out questions"

@@ -19,7 +19,7 @@ from eval.measure.cache import digest
 from eval.measure.evaluate import Evaluation, check_dataset
 from eval.measure.runs import META_FILE, Run, load_run, save_run
 from eval.ticks import ticking
-from indexes.files import write_whole
+from indexes.files import beside, write_whole
 
 if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions, MiningReport
@@ -58,11 +58,8 @@ def score_all(
             run = result.run if isinstance(result, Evaluation) else result
             check_dataset(run, dataset)
             run = replace(run, name=name or folder.name, fingerprint={**run.fingerprint, "measured": fingerprint})
-            part = folder / f"{key}.part"  # an interrupted run leaves no half file under the real name
-            shutil.rmtree(part, ignore_errors=True)
-            save_run(run, part)
-            shutil.rmtree(folder / key, ignore_errors=True)
-            part.replace(folder / key)
+            with beside(folder / key) as part:
+                save_run(run, part)
         found[key] = replace(run, name=name or folder.name)
     return found
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.comparing.significance import paired
+from eval.comparing.significance import p_sign, paired
 from eval.datasets.dataset import Dataset
 from eval.finetune.proof.forgetting import MEASURES, run_key
 from eval.finetune.proof.scorer import Scorer, measured
@@ -16,7 +16,6 @@ from eval.finetune.reranker.blend_weight import Share, best_share, steady_share
 from eval.finetune.reranker.rows import CandidateList, candidate_lists, load_lists, save_lists
 from eval.measure.metrics import score
 from eval.measure.session import without_reranker
-from eval.report.rows import p_text
 from eval.ticks import ticking
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dat
     values = [after.per_query[measure][query] - value for query, value in before.per_query[measure].items()]
     return (
         f"against the pipeline without a reranker: {measure} {before.mean[measure]:.4f} -> {after.mean[measure]:.4f} "
-        f"(p = {p_text(paired(values)[0].p)})"
+        f"(p {p_sign(paired(values)[0].p)})"
     )
 
 

@@ -12,6 +12,8 @@ from rag.serve.wire import display_name, document_id, public_metadata
 
 PAGE = 50
 MAX_PAGE = 500
+# What is shown of a sentence.
+SENTENCE = ("id", "position", "text", "raw", "head", "start", "end", "after", "section", "kind", "page", "heading")
 
 
 def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int = PAGE) -> dict[str, Any]:
@@ -61,20 +63,7 @@ def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[Sente
 
 def sentence_row(record: SentenceRecord) -> dict[str, Any]:
     """One sentence with all that is needed to show it in its document and to mark it."""
-    return {
-        "id": record.id,
-        "position": record.position,
-        "text": record.text,
-        "raw": record.raw,
-        "head": record.head,
-        "start": record.start,
-        "end": record.end,
-        "after": record.after,
-        "section": record.section,
-        "kind": record.kind,
-        "page": record.page,
-        "heading": record.heading,
-    }
+    return {name: getattr(record, name) for name in SENTENCE}
 
 
 def find_sentence(index: Index, identity: str) -> SentenceRecord:

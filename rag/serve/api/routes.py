@@ -31,6 +31,18 @@ MAX_FILES = 20
 UPLOAD_CHUNK = 1 << 20
 
 
+async def collection_rows(service: Service, key: Key) -> list[dict[str, Any]]:
+    """The collections that a key sees; one of another model shows its problem, and hides no other."""
+    rows = []
+    for name in await asyncio.to_thread(service.collections, key):
+        try:
+            index = await asyncio.to_thread(service.library.index, name)
+            rows.append(await asyncio.to_thread(docs.collection_row, index, name))
+        except Exception as error:  # noqa: BLE001 - shown beside the name
+            rows.append({"name": name, "problem": str(problem_of(error))})
+    return rows
+
+
 def _jobs(request: Request) -> Jobs:
     return request.app.state.jobs  # type: ignore[no-any-return]
 
@@ -46,16 +58,7 @@ async def _index(request: Request, collection: str) -> tuple[Service, Key, Any]:
 @router.get("/collections")
 async def collections(request: Request) -> JSONResponse:
     """The collections this key may see."""
-    key, service = require(request, "read"), service_of(request)
-    names = await asyncio.to_thread(service.collections, key)
-    rows = []
-    for name in names:
-        try:
-            index = await asyncio.to_thread(service.library.index, name)
-            rows.append(await asyncio.to_thread(docs.collection_row, index, name))
-        except Exception as error:  # noqa: BLE001 - a collection of another model must not hide the others
-            rows.append({"name": name, "problem": str(problem_of(error))})
-    return JSONResponse({"collections": rows})
+    return JSONResponse({"collections": await collection_rows(service_of(request), require(request, "read"))})
 
 
 @router.get("/collections/{collection}")
@@ -303,9 +306,7 @@ def _check_origin(request: Request) -> None:
     """A browser's cookie is sent by other sites' pages too: what changes something must come from our own."""
     if "authorization" in request.headers or key_of(request).name == OWNER.name:
         return
-    if "cookie" in request.headers and not same_origin(dict(request.headers)):
-        raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
-    if "origin" in request.headers and not same_origin(dict(request.headers)):
+    if ("cookie" in request.headers or "origin" in request.headers) and not same_origin(dict(request.headers)):
         raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
 
 

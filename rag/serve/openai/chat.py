@@ -15,7 +15,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from rag.answer.language import detect_language
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
-from rag.serve.errors import Problem, problem_of
+from rag.serve.errors import problem_of
 from rag.serve.incoming import until_disconnected
 from rag.serve.keys import Key
 from rag.serve.openai.messages import ChatRequest, read_chat
@@ -143,9 +143,6 @@ async def _stream(
                     yield _line(head.chunk(None, usage=_usage(event.response)))
                 finished = True
                 yield "data: [DONE]\n\n"
-    except Problem as problem:
-        finished = True
-        yield _line(problem.body("openai"))
     except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
         finished = True
         yield _line(problem_of(error).body("openai"))

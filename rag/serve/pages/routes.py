@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from starlette.staticfiles import StaticFiles
 
 from rag.serve.api import documents as docs
-from rag.serve.api.routes import _passage, _question, answer_body
+from rag.serve.api.routes import _passage, _question, answer_body, collection_rows
 from rag.serve.errors import Problem, problem_of
 from rag.serve.incoming import service_of
 from rag.serve.keys import COOKIE, Key, same_origin
@@ -280,14 +280,7 @@ async def status_page(request: Request) -> Response:
     if key is None:
         return login_page(request)
     pools = [service.search_pool, service.rerank_pool, service.model_pool]
-    rows = []
-    for name in await _collections(service, key):
-        try:
-            index = await asyncio.to_thread(service.library.index, name)
-            rows.append(await asyncio.to_thread(docs.collection_row, index, name))
-        except Exception as error:  # noqa: BLE001 - shown beside the name
-            rows.append({"name": name, "problem": str(problem_of(error))})
-    return page(request, "status.html", service=service, pools=pools, rows=rows)
+    return page(request, "status.html", service=service, pools=pools, rows=await collection_rows(service, key))
 
 
 @router.post("/login")

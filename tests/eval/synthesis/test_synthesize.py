@@ -300,7 +300,7 @@ def test_refused_before_anything_is_asked(index: Index, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="white space"):
         check_output(tmp_path / "set", "trec", corpus=True, ids=["my notes.md#0-4"])
     (tmp_path / "set.work.jsonl").write_text("dear diary\n")
-    with pytest.raises(SourceError, match="no work file"):
+    with pytest.raises(SourceError, match="no row of a work file"):
         synthesize(index, llm, tmp_path / "set")
     assert llm.prompts == []
 
