@@ -170,13 +170,14 @@ class EdgeClient(EdgeCollections):
     ) -> tuple[list[models.Record], Any]:
         import qdrant_edge as qe
 
+        if order_by is not None:
+            raise NotImplementedError("the embedded engine's adapter has no order_by")
         request = qe.ScrollRequest(
             offset=None if offset is None else to_edge_id(offset),
             limit=limit,
             filter=filter_(scroll_filter),
             with_payload=convert.with_payload(with_payload),
             with_vector=convert.with_vectors(with_vectors),
-            order_by=None if order_by is None else convert.order_by(order_by),
         )
         with self._folder(collection_name).opened() as shard:
             records, following = shard.scroll(request)
@@ -251,7 +252,6 @@ class EdgeClient(EdgeCollections):
     def query_batch_points(
         self, collection_name: str, requests: Sequence[models.QueryRequest], **kwargs: Any
     ) -> list[models.QueryResponse]:
-        """Fusions (RRF, DBSF) are computed here, with ties by id; the engine's own order of ties is random."""
         with self._folder(collection_name).opened() as shard:
             return edge_query.run_batch(shard, requests, self._schema(collection_name))
 

@@ -83,7 +83,7 @@ def sparse(vector: Any) -> Any:
 
 
 def query(value: Any, using: str | None) -> Any:
-    """A nearest-neighbour or order-by query; None stays None."""
+    """A nearest-neighbour query; None stays None."""
     import qdrant_edge as qe
 
     if value is None:
@@ -96,20 +96,7 @@ def query(value: Any, using: str | None) -> Any:
         value = value.astype(np.float32, copy=False).tolist()
     if isinstance(value, (list, tuple)) and (not value or not isinstance(value[0], (list, tuple))):
         return qe.Query.Nearest(list(value), using)
-    if isinstance(value, models.OrderByQuery):
-        return order_by(value.order_by)
     raise NotImplementedError(f"the embedded engine's adapter does not translate a query of {type(value).__name__}")
-
-
-def order_by(value: Any) -> Any:
-    import qdrant_edge as qe
-
-    if isinstance(value, str):
-        return qe.OrderBy(value)
-    direction = {None: None, "asc": qe.Direction.Asc, "desc": qe.Direction.Desc}[
-        value.direction.value if value.direction else None
-    ]
-    return qe.OrderBy(value.key, direction, value.start_from)
 
 
 def search_params(value: models.SearchParams | None) -> Any:

@@ -56,7 +56,7 @@ def _check_query(query: Any, using: str | None, schema: Schema) -> None:
     name = using or ""
     if isinstance(query, models.NearestQuery):
         query = query.nearest
-    if query is None or isinstance(query, (models.OrderByQuery, models.FusionQuery, models.RrfQuery)):
+    if query is None:
         return
     if name not in dims and name not in sparse_names:
         raise unknown_vector(name, [*dims, *sparse_names])
@@ -69,26 +69,17 @@ def _check_query(query: Any, using: str | None, schema: Schema) -> None:
 
 
 def run_batch(shard: Any, requests: Sequence[models.QueryRequest], schema: Schema) -> list[models.QueryResponse]:
-    """Plain requests go to the engine as one batch; each fusion's prefetches as another."""
+    """All requests as one batch; equal scores are ordered by id, for the engine's own order of ties is random."""
     import qdrant_edge as qe
 
-    answers: dict[int, list[models.ScoredPoint]] = {}
-    plain: list[int] = []
-    native: list[Any] = []
-    for i, request in enumerate(requests):
-        if isinstance(request.query, (models.FusionQuery, models.RrfQuery)):
-            answers[i] = _fused(shard, request, schema)
-        elif getattr(request, "lookup_from", None) is not None:
-            raise NotImplementedError("the embedded engine's adapter has no lookup_from")
-        else:
-            plain.append(i)
-            native.append(_native(request, schema))
-    if native:
-        for i, points in zip(plain, shard.query_batch(qe.QueryBatchRequest(native)), strict=True):
-            answers[i] = [convert.scored_out(point) for point in points]
-            if not isinstance(requests[i].query, models.OrderByQuery) and requests[i].query is not None:
-                answers[i].sort(key=_best_first)
-    return [models.QueryResponse.model_construct(points=answers[i]) for i in range(len(requests))]
+    native = [_native(request, schema) for request in requests]
+    answers = [
+        [convert.scored_out(point) for point in points] for points in shard.query_batch(qe.QueryBatchRequest(native))
+    ]
+    for request, points in zip(requests, answers, strict=True):
+        if request.query is not None:
+            points.sort(key=_best_first)
+    return [models.QueryResponse.model_construct(points=points) for points in answers]
 
 
 def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
@@ -98,77 +89,21 @@ def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
 def _native(request: models.QueryRequest, schema: Schema) -> Any:
     import qdrant_edge as qe
 
+    asked = [name for name in ("prefetch", "lookup_from") if getattr(request, name, None) is not None]
+    if asked or isinstance(request.query, (models.OrderByQuery, models.FusionQuery, models.RrfQuery)):
+        what = asked[0] if asked else type(request.query).__name__
+        raise NotImplementedError(f"the embedded engine's adapter has no {what}")
     _check_query(request.query, request.using, schema)
     return qe.QueryRequest(
         limit=request.limit if request.limit is not None else 10,
         offset=request.offset,
         query=convert.query(request.query, request.using),
-        prefetches=[_prefetch(item, schema) for item in _prefetches(request)] or None,
         with_vector=convert.with_vectors(request.with_vector),
         with_payload=convert.with_payload(request.with_payload),
         filter=filter_(request.filter),
         score_threshold=request.score_threshold,
         params=convert.search_params(request.params),
     )
-
-
-def _prefetches(request: Any) -> list[models.Prefetch]:
-    found = request.prefetch
-    return [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
-
-
-def _prefetch(item: models.Prefetch, schema: Schema) -> Any:
-    import qdrant_edge as qe
-
-    if isinstance(item.query, (models.FusionQuery, models.RrfQuery)):
-        raise NotImplementedError("the embedded engine's adapter does not nest fusions")
-    _check_query(item.query, item.using, schema)
-    return qe.Prefetch(
-        limit=item.limit if item.limit is not None else 10,
-        query=convert.query(item.query, item.using),
-        prefetches=[_prefetch(inner, schema) for inner in _prefetches(item)] or None,
-        params=convert.search_params(item.params),
-        filter=filter_(item.filter),
-        score_threshold=item.score_threshold,
-    )
-
-
-def _fused(shard: Any, request: models.QueryRequest, schema: Schema) -> list[models.ScoredPoint]:
-    from qdrant_client.hybrid.fusion import distribution_based_score_fusion, reciprocal_rank_fusion
-
-    k, weights = None, None
-    if isinstance(request.query, models.RrfQuery):
-        k, weights = request.query.rrf.k, request.query.rrf.weights
-    legs = [
-        models.QueryRequest.model_construct(
-            query=item.query,
-            using=item.using,
-            prefetch=item.prefetch,
-            filter=_both(item.filter, request.filter),
-            params=item.params,
-            limit=item.limit,
-            offset=None,
-            with_payload=request.with_payload,
-            with_vector=request.with_vector,
-            score_threshold=item.score_threshold,
-        )
-        for item in _prefetches(request)
-    ]
-    found = [answer.points for answer in run_batch(shard, legs, schema)]
-    everything = sum(map(len, found))
-    if isinstance(request.query, models.FusionQuery) and request.query.fusion == models.Fusion.DBSF:
-        points = distribution_based_score_fusion(found, limit=everything)
-    else:
-        points = reciprocal_rank_fusion(found, limit=everything, ranking_constant_k=k, weights=weights)
-    points.sort(key=_best_first)
-    if request.score_threshold is not None:
-        points = [point for point in points if point.score >= request.score_threshold]
-    start = request.offset or 0
-    return points[start : start + (request.limit if request.limit is not None else 10)]
-
-
-def _both(one: models.Filter | None, other: models.Filter | None) -> models.Filter | None:
-    return models.Filter(must=[one, other]) if one is not None and other is not None else one or other
 
 
 def run_arrays(shard: Any, legs: Sequence[Leg], schema: Schema) -> list[list[Hit]]:

@@ -212,64 +212,37 @@ def test_a_dense_query_with_offset_threshold_and_vectors(pair: Any) -> None:
     assert np.allclose(ours.points[0].vector["dense"], theirs.points[0].vector["dense"], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "fusion",
-    [
-        models.FusionQuery(fusion=models.Fusion.RRF),
-        models.RrfQuery(rrf=models.Rrf(k=60)),
-        models.FusionQuery(fusion=models.Fusion.DBSF),
-    ],
-)
-def test_fused_queries(pair: Any, fusion: Any) -> None:
-    once = wrapped(match("twin", False), "must")  # the engines rank twins as they like, and RRF scores follow ranks
-    prefetch = [
-        models.Prefetch(query=QUERIES[2].tolist(), using="dense", limit=200, filter=once),
-        models.Prefetch(query=models.SparseVector(indices=[3, 8], values=[1.0, 0.37]), using="sparse", limit=200),
-    ]
-    ours, theirs = (
-        client.query_points(NAME, prefetch=prefetch, query=fusion, limit=30, query_filter=once) for client in pair
-    )
-    assert_same_ranking(ours, theirs)
-    assert {point.id: point.payload for point in ours.points} == {point.id: point.payload for point in theirs.points}
-
-
-def test_fused_ties_come_out_by_id_every_time(pair: Any) -> None:
+def test_ties_come_out_by_id_every_time(pair: Any) -> None:
     edge, _ = pair
     dense = POINTS[0].vector["dense"]
-    prefetch = [models.Prefetch(query=dense, using="dense", limit=11)]
-    query = models.RrfQuery(rrf=models.Rrf(k=60))
     rankings = {
-        tuple(p.id for p in edge.query_points(NAME, prefetch=prefetch, query=query, limit=11).points) for _ in range(8)
+        tuple(str(p.id) for p in edge.query_points(NAME, query=dense, using="dense", limit=11).points) for _ in range(8)
     }
     assert len(rankings) == 1
-    ties = [str(p.id) for p in edge.query_points(NAME, query=dense, using="dense", limit=11).points]
-    assert ties == sorted(ties)
+    assert list(*rankings) == sorted(*rankings)
 
 
-def test_a_rescoring_prefetch(pair: Any) -> None:
-    ours, theirs = (
-        client.query_points(
-            NAME,
-            prefetch=models.Prefetch(
-                query=models.SparseVector(indices=[3, 8], values=[1.0, 0.37]), using="sparse", limit=200
-            ),
-            query=QUERIES[2].tolist(),
-            using="dense",
-            limit=10,
-        )
-        for client in pair
-    )
-    assert_same_ranking(ours, theirs)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"query": models.FusionQuery(fusion=models.Fusion.RRF)},
+        {"query": models.RrfQuery(rrf=models.Rrf(k=60))},
+        {"query": QUERIES[2].tolist(), "prefetch": models.Prefetch(query=QUERIES[1].tolist(), using="dense")},
+        {"query": models.OrderByQuery(order_by="doc_id")},
+    ],
+)
+def test_what_only_servers_do_is_refused_by_name(pair: Any, options: dict[str, Any]) -> None:
+    edge, _ = pair
+    with pytest.raises(NotImplementedError, match="adapter has no"):
+        edge.query_points(NAME, using="dense", limit=3, **options)
+    with pytest.raises(NotImplementedError, match="adapter has no order_by"):
+        edge.scroll(NAME, order_by="doc_id")
 
 
 def test_a_batch_answers_in_the_order_of_its_requests(pair: Any) -> None:
     requests = [
         models.QueryRequest(query=QUERIES[0].tolist(), using="dense", limit=4, with_payload=True),
-        models.QueryRequest(
-            prefetch=[models.Prefetch(query=QUERIES[1].tolist(), using="dense", limit=9)],
-            query=models.FusionQuery(fusion=models.Fusion.RRF),
-            limit=2,
-        ),
+        models.QueryRequest(query=QUERIES[1].tolist(), using="dense", limit=2),
         models.QueryRequest(query=models.SparseVector(indices=[4], values=[1.0]), using="sparse", limit=3),
     ]
     ours, theirs = (client.query_batch_points(NAME, requests=requests) for client in pair)
