@@ -6,12 +6,12 @@ gold answer). Fused scores, floors and, where one is set, the language model dec
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import contains
+from eval.ticks import Tick
 from indexes.errors import SourceError
 
 
@@ -36,9 +36,7 @@ class Abstention:
         return asdict(self)
 
 
-def measure_abstention(
-    engine: Any, dataset: Dataset, *, progress: Callable[[int, int], None] | None = None
-) -> Abstention:
+def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None = None) -> Abstention:
     """Ask every question that has gold answers and relevant documents, with and without these.
 
     Args:

@@ -6,11 +6,12 @@ the prompt that is used for it; a model that obeys everything is simulated witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from eval.answers.injection_set import Injection
+from eval.ticks import Tick
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import cite
 from rag.answer.check.orders import orders_in
@@ -64,7 +65,7 @@ def try_injections(
     settings: Settings,
     llm: Any = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Tick | None = None,
 ) -> Iterator[Tried]:
     """Try each injection; with ``llm`` ask it too.
 
