@@ -31,7 +31,7 @@ Examples:
 @click.option(
     "--watch",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="A folder to keep in step with the collection while serving; repeatable.",
 )
