@@ -17,6 +17,10 @@ from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 _WITH_QUOTES = f"{CJK}\u2018-\u201d"
 _CJK_CHAR = re.compile(f"[{_WITH_QUOTES}]")
 _CJK_BREAK = re.compile(f"(?<=[{_WITH_QUOTES}])[ \t]*+[\r\n]\\s*+(?=[{_WITH_QUOTES}])")
+_MAYBE_TYPED = re.compile(r"^[ \t　]*(?:第|##+[ \t]*[\d\u4e00-\u9fff][^#\n]{0,80}$|[1-9]\d{0,2}[.．]\d)", re.MULTILINE)
+_BELOW = {"markdown": 0, "chinese": 0, "numbered": 3}  # 1.2.3 stands below chapters and articles
+_NUMBERS = frozenset("第123456789")
+_GOES_ON = frozenset("，、（(“《的及和与或依照按据至")  # at a line's end: what follows is the rest of the sentence
 _LINK_BREAKERS = re.compile(r"[\s()<>|]")
 _TYPED = 20  # added to the level of a heading that stands in the text only: below every heading of the format itself
 _SPACES = re.compile(r"[^\S\n]+")
@@ -60,22 +64,26 @@ class OutlineBuilder:
     def paragraph(self, text: str, page: int | None = None, *, glue: str = "\n\n") -> None:
         """Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page).
 
-        A chapter or article of a law alone in its paragraph (第三章 总则, 第五条) is a heading, whatever the format
-        says of it. An article with text behind it becomes part of the heading path, and begins the text of that
-        section.
+        A chapter or article of a law alone on its line (第三章 总则, 第五条) is a heading, whatever the format says of
+        it, and so are ##3.5 and, below chapters or articles, 1.2.3. An article with text behind it becomes part of the
+        heading path, and begins the text of that section.
         """
         text = text.strip()
-        if text[:1] != "第" and "\n第" not in text:
+        if not _MAYBE_TYPED.search(text):
             self._add(text, "text", page, glue)
             return
-        found = heading_of(text) if "\n" not in text else None
-        if found is not None and found.form == "chinese":
-            self.heading(_TYPED + found.level, text, page)
-            return
-        for number, part in enumerate(_by_article(text)):
+        for number, part in enumerate(_by_heading(text)):
+            found = heading_of(part) if "\n" not in part else None
+            if found is not None and (found.form != "numbered" or self._in_chapters()):
+                self.heading(_TYPED + _BELOW[found.form] + found.level, found.title, page)
+                continue
             if article := article_of(part):
                 self.enter(_TYPED + ARTICLE_LEVEL, article)
             self._add(part, "text", page, "\n" if number else glue)
+
+    def _in_chapters(self) -> bool:
+        """Whether chapters, articles or numbered headings stand above: elsewhere 1.2.3 may be the item of a list."""
+        return any(level > _TYPED or (title[:1] in _NUMBERS and heading_of(title)) for level, title in self._path)
 
     def table(
         self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", told: bool = False
@@ -133,11 +141,32 @@ class OutlineBuilder:
             self._sections.append(Section(start, self._length, heading, page, kind, self.place, caption))
 
 
-def _by_article(text: str) -> Iterator[str]:
-    """The text in parts, each from an article's number to the next."""
+def _by_heading(text: str) -> Iterator[str]:
+    """The text in parts: headings alone on their lines, and each article from its number to the next."""
     lines = text.split("\n")
-    starts = [0, *(number for number, line in enumerate(lines) if number and article_of(line)), len(lines)]
-    return ("\n".join(lines[start:stop]) for start, stop in pairwise(starts))
+    starts = {0, len(lines)}
+    for number, line in enumerate(lines):
+        if not _MAYBE_TYPED.match(line):
+            continue
+        if typed_heading(line) and not (number and goes_on(lines[number - 1])):
+            starts |= {number, number + 1}
+        elif article_of(line):
+            starts.add(number)
+    return ("\n".join(lines[start:stop]) for start, stop in pairwise(sorted(starts)))
+
+
+def goes_on(line: str) -> bool:
+    """Whether the sentence of a line goes on in the next, so that no heading can stand there."""
+    return line.rstrip()[-1:] in _GOES_ON
+
+
+def typed_heading(line: str) -> bool:
+    """Whether a line that no format calls a heading is one: 第三章 总则, 第五条, ##3.5 附则, 1.2.3 付款.
+
+    >>> [typed_heading(line) for line in ("第三章总则", "##3.5 附则", "#5 is best", "1.2 付款", "第三章很长。")]
+    [True, True, False, True, False]
+    """
+    return _MAYBE_TYPED.match(line) is not None and heading_of(line) is not None
 
 
 def collapse(text: str) -> str:

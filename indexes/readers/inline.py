@@ -15,8 +15,9 @@ _PRIVATE = {
     "\uf076": "❖", "\uf0e0": "→", "\uf0a8": "◻", "\uf0fe": "☑", "\uf0b0": "°", "\uf0b1": "±", "\uf0b4": "×",
     "\uf0a3": "≤", "\uf0b3": "≥",
 }  # fmt: skip
-_PLAIN = str.maketrans({**_CHANGED, **_PRIVATE})
-_ANY = (*_CHANGED, *_PRIVATE)
+_PLAIN = {**_CHANGED, **_PRIVATE}
+_ANY = frozenset(_PLAIN)
+_SHORT = 400  # characters up to which one look at each is faster than a search for each sign
 
 _SUPER = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _SUB = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
@@ -74,9 +75,12 @@ def plain(text: str) -> str:
     >>> plain("40\u00a0dollars")
     '40 dollars'
     """
-    if text.isascii() or not any(char in text for char in _ANY):
+    if text.isascii() or (len(text) < _SHORT and _ANY.isdisjoint(text)):
         return text
-    return text.translate(_PLAIN)
+    for sign, shown in _PLAIN.items():
+        if sign in text:
+            text = text.replace(sign, shown)
+    return text
 
 
 def symbol(font: str | None, code: int) -> str:

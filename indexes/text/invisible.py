@@ -14,14 +14,15 @@ from indexes.text.characters import CJK, INVISIBLE, JOINERS, valid
 # Joiners mean something in Arabic, Indic and other scripts and within emoji; in a Latin or Chinese word they do not.
 _JOINED = "\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 _INVISIBLE = re.compile(f"\u00ad(?:[ \t]*\r?\n[ \t]*(?=[^\\W\\d_]))?|[{INVISIBLE}]|(?<![{_JOINED}])[{JOINERS}]")
-_ANY = (*INVISIBLE, *JOINERS, "\u2011")
+_ANY = frozenset((*INVISIBLE, *JOINERS, "\u2011"))
+_SHORT = 400  # characters up to which one look at each is faster than a search for each of ours
 _JOINER_BEFORE = re.compile(f"[{_JOINED}]")
 _WRAPPED = re.compile(f"(?<=[{CJK}])[ \t]*\r?\n[ \t　]*(?=[{CJK}])")
 
 
 def without_invisible(text: str) -> str:
     """``text`` without them; a soft hyphen at the end of a line takes the line break with it."""
-    if text.isascii() or not any(char in text for char in _ANY):  # a search each is faster than one for all of them
+    if text.isascii() or (_ANY.isdisjoint(text) if len(text) < _SHORT else not any(char in text for char in _ANY)):
         return text
     return _INVISIBLE.sub("", text).replace("\u2011", "-")
 

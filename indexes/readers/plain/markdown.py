@@ -13,7 +13,7 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from indexes.readers.builder import Extract, OutlineBuilder, glue_between, image_link
+from indexes.readers.builder import Extract, OutlineBuilder, glue_between, goes_on, image_link, typed_heading
 from indexes.readers.decode import decode
 from indexes.readers.front_matter import split_front_matter
 from indexes.readers.inline import lowered, raised
@@ -148,14 +148,18 @@ def inline_text(token: Token, file: SourceFile) -> str:
     """
     parts: list[str] = []
     open_tag, held = "", 0  # of sup, sub or what is left out; where its words begin in ``parts``
-    joins = False
+    joins, begun = False, 0  # does the next piece begin a line; where the line begins in ``parts``
     for child in token.children or []:
         if child.type == "softbreak":
             joins = True
             continue
-        if joins and parts and article_of(child.content):  # a line of its own, however the paragraph is wrapped
-            parts.append("\n")
-            joins = False
+        if joins:
+            above = "".join(parts[begun:])
+            # Lines of their own, however the paragraph is wrapped.
+            begins = article_of(child.content) or (typed_heading(child.content) and not goes_on(above))
+            if parts and (begins or typed_heading(above)):
+                parts.append("\n")
+                joins, begun = False, len(parts)
         if child.type in ("s_open", "s_close"):
             name, closes = "s", child.type == "s_close"
         elif child.type == "html_inline" and (tag := _INLINE_TAG.match(child.content)):

@@ -75,8 +75,7 @@ def _content(tree: LexborHTMLParser) -> tuple[LexborNode | None, int]:
     found = mains or (articles if len(articles) == 1 else [])
     if 0 < len(found) <= 20:
         whole = _length(body)
-        best = max(found, key=_length)
-        length = _length(best)
+        length, best = max(((_length(node), node) for node in found), key=lambda item: item[0])
         if length >= (0.2 if mains else 0.4) * whole:
             return best, whole - length
     return body, 0

@@ -30,6 +30,8 @@ BLOCKS = words(
     "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
     "header hr html legend li main nav ol p section summary table tbody td tfoot th thead tr ul"
 )
+_LEFT_OUT = dict.fromkeys(("s", "strike", "del"), STRUCK) | dict.fromkeys(("rt", "rtc"), "reading of characters")
+_HIDING = frozenset(("style", "hidden", "aria-hidden", "role"))
 _NOISE = re.compile(
     r"\b(?:headerlink|hash-link|mw-editsection|anchor-?link|(?:mw-)?jump-link|skip-?(?:to|link))", re.IGNORECASE
 )
@@ -43,7 +45,7 @@ def is_noise(attributes: Attributes) -> bool:
 
 def hidden_as(attributes: Attributes) -> str:
     """What a part that no reader sees is called in the note ("hidden passage"); "" for parts that are seen."""
-    if not attributes:
+    if _HIDING.isdisjoint(attributes):
         return ""
     style = (attributes.get("style") or "").replace(" ", "").lower()
     if "line-through" in style:
@@ -60,11 +62,7 @@ def hidden_as(attributes: Attributes) -> str:
 
 def left_out_as(tag: str, attributes: Attributes) -> str:
     """The same for tags whose words are not the text: struck-through, readings of characters."""
-    if tag in ("s", "strike", "del"):
-        return STRUCK
-    if tag in ("rt", "rp", "rtc"):
-        return "" if tag == "rp" else "reading of characters"
-    return hidden_as(attributes)
+    return _LEFT_OUT.get(tag) or (hidden_as(attributes) if attributes else "")
 
 
 def raised_or_lowered(node: LexborNode, before: str) -> str:

@@ -96,12 +96,14 @@ class Walk:
         if tag == "-text":
             self.words.append(node.text_content or "")
             return False
-        if tag in NEVER or tag.startswith("-") or tag == "rp" or node.mem_id in self.done:
+        if tag in NEVER or tag[:1] == "-" or tag == "rp" or (self.done and node.mem_id in self.done):
             return False
         attributes = node.attributes
         if attributes and is_noise(attributes):
             return False
-        kind = left_out_as(tag, attributes) or ("" if self.lenient else self._surrounds(node, tag, attributes))
+        kind = left_out_as(tag, attributes)
+        if not kind and not self.lenient and (tag in _AROUND or (attributes and tag in _SURROUNDING_TAGS)):
+            kind = self._surrounds(node, tag, attributes)
         if kind:
             if node.text(strip=True):
                 self.file.leave_out(kind)
@@ -162,7 +164,7 @@ class Walk:
             inside = self.named or tag in ("aside", "form") or _within_content(node)
             self.weighed += 1
             return "" if inside and (self.weighed >= _WEIGHED or not mostly_links(node)) else _AROUND[tag]
-        if tag not in _SURROUNDING_TAGS or not attributes or self.weighed >= _WEIGHED:
+        if self.weighed >= _WEIGHED or not ("class" in attributes or "id" in attributes):
             return ""
         if not _SURROUNDING.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"):
             return ""
@@ -176,13 +178,15 @@ class Walk:
         self.title = self.title or words or None
 
     def _leave(self, node: LexborNode) -> None:
-        if node.tag in BLOCKS:
-            self._flush()
-        if node.tag == "li":
+        tag = node.tag or ""
+        if tag not in BLOCKS and tag != "menu":
+            return
+        self._flush()
+        if tag == "li":
             self.mark = ""
-        elif node.tag in ("ol", "ul", "menu") and self.lists:
+        elif tag in ("ol", "ul", "menu") and self.lists:
             self.lists.pop()
-        elif node.tag == "dl" and self.term:
+        elif tag == "dl" and self.term:
             self.builder.paragraph(self.term)
             self.term = ""
 

@@ -87,3 +87,32 @@ def test_marks_in_plain_text(tmp_path: Path) -> None:
     paths = {node.text: node.metadata.get("heading") for node in nodes}
     assert paths["The ferry is red."] == "Boats" and paths["八点开船。"] == "Boats > 2.1 时刻"
     assert any("# a comment" in text for text in paths) and any("# one more" in text for text in paths)
+
+
+def test_headings_on_lines_of_one_paragraph_in_markdown(tmp_path: Path) -> None:
+    path = tmp_path / "contract.md"
+    path.write_text(
+        "货运合同\n\n第一章总则\n第一条 甲方托运货物。\n第 二 章　运费\n第二条\n运费每吨九十元。\n"
+        "2.1.1 付款方式\n货到付款。\n本合同依照\n第二条\n解释。\n"
+    )
+    (document,) = read_file(path)
+    nodes = SentenceWindowNodeParser.from_defaults().get_nodes_from_documents([document])
+    assert [(node.text, node.metadata.get("heading")) for node in nodes] == [
+        ("货运合同", None),
+        ("第一条 甲方托运货物。", "第一章总则 > 第一条"),
+        ("运费每吨九十元。", "第 二 章 运费 > 第二条"),
+        ("货到付款。", "第 二 章 运费 > 第二条 > 2.1.1 付款方式"),
+        ("本合同依照第二条解释。", "第 二 章 运费 > 第二条 > 2.1.1 付款方式"),
+    ]
+
+
+def test_numbered_lines_are_headings_below_chapters_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_text("<p>1.2 苹果</p><p>第一章 水果</p><p>1.2 苹果</p><p>每斤五元。</p><p>##3.5 附则</p><p>见附表。</p>")
+    (document,) = read_file(path)
+    nodes = SentenceWindowNodeParser.from_defaults().get_nodes_from_documents([document])
+    assert [(node.text, node.metadata.get("heading")) for node in nodes] == [
+        ("1.2 苹果", None),
+        ("每斤五元。", "第一章 水果 > 1.2 苹果"),
+        ("见附表。", "3.5 附则"),
+    ]
