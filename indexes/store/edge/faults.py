@@ -10,6 +10,7 @@ from indexes.errors import DamagedError, DiskSpaceError, StoreError
 
 # How the engine's plain exceptions begin that tell of its files, not of the question.
 _FILES = ("Service runtime error", "No appropriate index for faceting: `doc_id`", "IO Error")
+SAID = 120  # characters of what the engine says
 
 
 def is_panic(error: BaseException) -> bool:
@@ -24,7 +25,10 @@ def damaged(folder: Path, error: BaseException) -> StoreError:
             f"the disk is full: {folder} cannot be written",
             remedy="free disk space and run it again; what was acknowledged is kept",
         )
-    return DamagedError(folder.name, f"the collection in {folder} is damaged ({str(error).strip()[:300]})")
+    said = str(error).strip().replace(f"{folder}/", "")
+    while said.startswith("Service runtime error: "):
+        said = said.removeprefix("Service runtime error: ")
+    return DamagedError(folder.name, f"the collection in {folder} is damaged ({said[:SAID]})")
 
 
 @contextmanager
