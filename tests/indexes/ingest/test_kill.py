@@ -1,4 +1,4 @@
-"""kill -9 at 50 random moments: the collection ends as if nothing had happened, and is sound on the way."""
+"""kill -9 at random moments: the collection ends as if nothing had happened, and is sound on the way."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from indexes import build_index, open_index
 from tests.indexes.ingest import kill_scenario
 
-KILLS = 50
+KILLS = 30  # ``make torture`` has more
 
 
 def points_of(index: Any) -> dict[tuple[tuple[str, ...], int], Any]:
@@ -28,7 +29,8 @@ def points_of(index: Any) -> dict[tuple[tuple[str, ...], int], Any]:
     return found
 
 
-def test_killed_at_50_random_moments(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)  # a busy machine
+def test_killed_at_random_moments(tmp_path: Path) -> None:
     docs, store = tmp_path / "docs", tmp_path / "store"
     docs.mkdir()
     done = subprocess.run(
