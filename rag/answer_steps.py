@@ -20,7 +20,7 @@ from llama_index.core.vector_stores import MetadataFilters
 from qdrant_client.models import Filter
 
 from indexes.errors import LLMError, must_be
-from indexes.nodes.record import WINDOW_KEYS
+from indexes.nodes.record import WINDOW_KEYS, link
 from indexes.text.characters import valid
 from rag import instrumentation
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer, short_source
@@ -354,4 +354,5 @@ def passage_node(passage: Passage) -> NodeWithScore:
         end_char_idx=passage.sentences[-1].end,
         relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=best.doc_id)},
     )
+    link(node, best, passage.sentences)
     return NodeWithScore(node=node, score=passage.score)

@@ -166,6 +166,18 @@ class SentenceRecord:
         )
 
 
+def link(node: TextNode, record: SentenceRecord, around: Sequence[SentenceRecord]) -> None:
+    """Name the sentences before and after a record in its node, as LlamaIndex's relationships do, where ``around``
+    (its window) holds them: a link never leads to what is not there."""
+    if record.stored_id:  # another program's point: what is around it was cut from its text
+        return
+    beside = {(other.doc_id, other.section, other.position): other.id for other in around}
+    for kind, step in ((NodeRelationship.PREVIOUS, -1), (NodeRelationship.NEXT, 1)):
+        found = beside.get((record.doc_id, record.section, record.position + step))
+        if found is not None:
+            node.relationships[kind] = RelatedNodeInfo(node_id=found)
+
+
 def _pair(value: Any) -> tuple[int, int] | None:
     return (int(value[0]), int(value[1])) if value else None
 

@@ -26,7 +26,7 @@ from qdrant_client.http import models
 from indexes.encoders.base import Encoder, SparseVector
 from indexes.encoders.window_pooling import stands_alone
 from indexes.errors import StoreError
-from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records
+from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records, link
 from indexes.store.client import as_engine
 from indexes.store.collection import Collection
 from indexes.store.filters import both, to_qdrant_filter
@@ -158,6 +158,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         nodes = [record.to_node() for record in records]
         for record, node in zip(records, nodes, strict=True):
             node.metadata.update(window=join_records(windows[record.id]), original_text=record.text)
+            link(node, record, windows[record.id])
             node.excluded_embed_metadata_keys += WINDOW_KEYS
             node.excluded_llm_metadata_keys += WINDOW_KEYS
         return nodes

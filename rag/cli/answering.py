@@ -126,8 +126,10 @@ def sources_text(citations: Sequence[Mapping[str, Any]], answer: str, width: int
     ordered = sorted(citations, key=lambda citation: int(citation["number"]))
     for number, group in groupby(ordered, key=lambda citation: int(citation["number"])):
         rows = list(group)
-        matched = all(row.get("matched") for row in rows)
-        lines.append(_source_line(f"[{number}] ", rows[0], width, NOT_CITED if matched else ""))
+        remarks = [NOT_CITED] if all(row.get("matched") for row in rows) else []
+        if more := len(rows[0].get("more_places") or ()):
+            remarks.append(f"and {more} more place{'s' if more > 1 else ''}")
+        lines.append(_source_line(f"[{number}] ", rows[0], width, "; ".join(remarks)))
         for text in dict.fromkeys(" ".join(str(row["text"]).split()) for row in rows):
             if _bare(text) and _bare(text) not in quoted:
                 lines.append(wrapped(cut(f"“{unmarked(clean(text))}”", SHOWN_CHARS), width, "    "))

@@ -8,7 +8,7 @@ from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 
-from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records
+from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records, link
 from indexes.store.search import HybridHit
 from rag.trace import CandidateTrace
 
@@ -77,6 +77,7 @@ class Candidate:
         window = self.window
         if window is not None:
             node.metadata.update(window=window, original_text=self.record.text)
+            link(node, self.record, (self.windows or {}).get(self.id) or ())
             node.excluded_embed_metadata_keys += WINDOW_KEYS
             node.excluded_llm_metadata_keys += WINDOW_KEYS
         return NodeWithScore(node=node, score=self.score)

@@ -46,12 +46,17 @@ def test_found_nodes_carry_their_window_for_the_stock_postprocessor(index: Index
         found = retriever.retrieve(LENS)[0]
         assert found.node.metadata["original_text"] == found.text
         assert found.node.ref_doc_id
+        before, after = found.node.prev_node, found.node.next_node
+        assert before is not None and after is not None
+        around = [record.id for record in index.window(found.node.node_id, 1)]
+        assert [before.node_id, found.node.node_id, after.node_id] == around
         sentence = found.text
         (replaced,) = replace.postprocess_nodes([found])
         assert sentence in replaced.text and len(replaced.text) > len(sentence)
     source = build_query_engine(index, settings=without_llm(settings)).query(LENS).source_nodes[0]
     assert source.node.ref_doc_id == index.window(source.node.node_id, 0)[0].doc_id
     assert source.node.metadata["original_text"] in source.node.metadata["window"]
+    assert source.node.next_node is not None and index.window(source.node.next_node.node_id, 0)
 
 
 def test_windows_are_put_into_nodes_on_demand_and_never_stored() -> None:

@@ -13,6 +13,7 @@ from indexes import Index, build_index
 from indexes.errors import SettingsError
 from indexes.nodes.record import SentenceRecord
 from rag import Settings, build_query_engine, build_retriever, load_settings
+from rag.cli.answering import sources_text
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.diversity import distinct_passages, diversified
 from tests.indexes.store.test_stock import CountingWords
@@ -107,4 +108,5 @@ def test_an_answer_reads_a_repeated_passage_once_and_a_run_ranks_all(boats: Inde
     first = response.source_nodes[0].node
     assert len(first.metadata["more_places"]) == 1 and "more_places" in first.excluded_llm_metadata_keys
     assert response.metadata["citations"][0]["more_places"] == first.metadata["more_places"]
+    assert "and 1 more place)" in sources_text(response.metadata["citations"], "", 200)
     assert len(response.metadata["trace"]["candidates"]) == 4
