@@ -21,6 +21,7 @@ from typing import Any
 from eval.bench.timing import circumstances, command, report
 from eval.finetune.training.options import option
 
+NO_ANSWER = 599  # counted with the failures
 TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
 LONG = "a long answer"
 QUESTIONS = [f"What does part {number} of the guide say about windows?" for number in range(200)]
@@ -184,7 +185,10 @@ def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
                 if path == "/retrieval":
                     body = {"knowledge_id": "default", "query": question, "retrieval_setting": {"top_k": 3}}
                 started = time.monotonic()
-                status = http.post(path, json=body).status_code
+                try:
+                    status = http.post(path, json=body).status_code
+                except httpx.HTTPError:
+                    status = NO_ANSWER
                 with lock:
                     statuses[status] += 1
                     if status == 200:
