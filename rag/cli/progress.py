@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +27,9 @@ def rate(progress: Progress) -> str:
     """ "1,204 sentences, 151 a second, 2:10 left"; told by sentences, so that it moves within a large file too."""
     done = max(progress.encoded, progress.sentences_done)
     text = f"{done:,} sentences"
-    if not progress.seconds or not done:
+    if not done:
+        return f"{text} in {span(progress.seconds)}" if progress.seconds >= 1 else text
+    if not progress.seconds:
         return text
     speed = done / progress.seconds
     text += f", {speed:.0f} a second" if speed >= 1 else f", {60 * speed:.0f} a minute"
@@ -64,40 +67,66 @@ def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None]]:
         show.close()
 
 
-class _Lines:
+class _Shown:
+    """Shows where a run stands, when it says so and once a second besides: a model may take minutes for one chunk."""
+
+    stopping = "stopping after this chunk; interrupt again to stop at once"
+    every = LINES_EVERY
+
+    def __init__(self, unit: str, first: float) -> None:
+        self._unit, self._due = unit, time.monotonic() + first
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._last: tuple[Progress, float] | None = None
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stopping:
+            words(self.stopping)
+        with self._lock:
+            self._last = progress, time.monotonic()
+            self._show(progress)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._tick, daemon=True)
+                self._thread.start()
+
+    def _show(self, progress: Progress) -> None:
+        if time.monotonic() >= self._due:
+            self._draw(progress)
+            self._due = time.monotonic() + self.every
+
+    def _tick(self) -> None:
+        while not self._over.wait(1.0):
+            with self._lock:
+                if self._last is not None and not self._over.is_set():
+                    progress, at = self._last
+                    self._show(replace(progress, seconds=progress.seconds + time.monotonic() - at))
+
+    def _draw(self, progress: Progress) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._over.set()
+
+
+class _Lines(_Shown):
     """A line every ``LINES_EVERY`` seconds, for logs."""
 
     def __init__(self, unit: str) -> None:
-        self._unit, self._due, self._lock = unit, time.monotonic() + LINES_EVERY, threading.Lock()
+        super().__init__(unit, LINES_EVERY)
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.stopping:
-            words("stopping after this chunk; interrupt again to stop at once")
-        with self._lock:
-            if time.monotonic() < self._due:
-                return
-            self._due = time.monotonic() + LINES_EVERY
+    def _draw(self, progress: Progress) -> None:
         words(line(progress, self._unit))
 
-    def close(self) -> None:
-        pass
 
-
-class _Bar:
+class _Bar(_Shown):
     """One line that is drawn anew: files, a bar by sentences, how fast, how long yet, and the file at hand."""
 
-    def __init__(self, unit: str) -> None:
-        self._unit, self._due = unit, time.monotonic() + DELAY
-        self._lock = threading.Lock()
-        self._bar: Any = None
+    stopping = "\nstopping after this chunk; Ctrl-C again stops at once"
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.stopping:
-            words("\nstopping after this chunk; Ctrl-C again stops at once")
-        with self._lock:
-            if time.monotonic() >= self._due:
-                self._draw(progress)
-                self._due = time.monotonic() + INTERVAL
+    def __init__(self, unit: str) -> None:
+        super().__init__(unit, DELAY)
+        self.every = INTERVAL
+        self._bar: Any = None
 
     def _draw(self, progress: Progress) -> None:
         if self._bar is None:
@@ -120,8 +149,10 @@ class _Bar:
         self._bar.refresh()
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        with self._lock:
+            super().close()
+            if self._bar is not None:
+                self._bar.close()
 
 
 def _bar(**options: Any) -> Any:

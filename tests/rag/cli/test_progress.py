@@ -26,7 +26,7 @@ def test_the_estimate_moves_while_one_file_is_encoded() -> None:
         "600 sentences, 20 a second, about 0:20 left",
         "1,200 sentences, 20 a second",
     ]
-    assert rate(Progress(0, 1, 0, "big.pdf", 4.0)) == "0 sentences"
+    assert rate(Progress(0, 1, 0, "big.pdf", 42.0)) == "0 sentences in 0:42"
     assert rate(Progress(0, 1, 0, "big.pdf", 60.0, encoded=12)) == "12 sentences, 12 a minute"
     assert (
         rate(Progress(5, 10, 50, seconds=10.0)) == "50 sentences, 5 a second, about 0:10 left"
@@ -60,6 +60,18 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> N
         show(Progress(1, 2, 10, "/folder/手册.pdf", 10.0, encoded=20, expected=100))
     assert "1/2 files" in terminal.written and "| 20 sentences, 2 a second, about 0:40 left" in terminal.written
     assert ("手册.pdf" in terminal.written) == (columns > 80) and "/folder" not in terminal.written
+
+
+def test_the_bar_moves_while_the_model_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = screen(monkeypatch, "stderr")
+    monkeypatch.setattr(module, "DELAY", 0.0)
+    with progress_bar() as show:
+        show(Progress(0, 1, 0, "huge.txt", 30.0))
+        time.sleep(1.3)
+    assert "0 sentences in 0:30" in terminal.written and "0 sentences in 0:31" in terminal.written
+    shown = terminal.written
+    time.sleep(1.1)
+    assert terminal.written == shown
 
 
 def test_waiting_says_what_for_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
