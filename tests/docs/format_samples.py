@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from openpyxl.comments import Comment
 from pptx.oxml import parse_xml as parse_pptx
 
-from tests.indexes.readers.office.test_office import pptx_of, rich_docx
+from tests.indexes.readers.office.test_office import boxes, pptx_of, rich_docx
 from tests.indexes.readers.office.test_old_formats import ODT, RTF, mail
 from tests.indexes.readers.pdf.test_pdf import LEFT, RIGHT, lines, scanned
 from tests.indexes.readers.reader_files import changed_zip, pdf_of, put, zip_of
@@ -59,6 +59,15 @@ MD = "# Owls\n\nSee [it](https://x.org/a) <!-- hidden -->10<sup>6</sup> and 5 m<
 add("Markdown", READ, "headings, lists, tables, code", text("a.md", MD), "('Owls',)|- one|a: 1; b: 2|code()")
 add("Markdown", READ, "HTML blocks", text("a.md", MD), "Block.")
 add("Markdown", READ, "raised digits as `10^6` and `m²`", text("a.md", MD), "10^6|5 m²")
+FORM = "| Voltage | 110 V |\n|---|---|\n| Weight | 2.4 kg |\n"
+add(
+    "Markdown",
+    READ,
+    "forms of names and values",
+    text("a.md", FORM),
+    "Voltage: 110 V|Weight: 2.4 kg",
+    "Voltage: Weight",
+)
 add("Markdown", LEFT_OUT, "addresses of links", text("a.md", MD), absent="x.org")
 add("Markdown", LEFT_OUT, "comments", text("a.md", MD), absent="hidden")
 add("Markdown", NOTED, "struck-through text", text("a.md", MD), absent="Gone", noted="1 struck-through passage")
@@ -84,6 +93,8 @@ add(
     "c. three|g. seven|2. two|1. one",
 )
 add("HTML", READ, "`dt` and `dd` as `name: value`", text("a.html", HTML), "Voltage: 230 V")
+FIELDS = "<main><p>Plate <input value='AB 12'></p><p><label><input type=checkbox checked> Guest</label></p></main>"
+add("HTML", READ, "what is filled into a form", text("a.html", FIELDS), "Plate AB 12|[x] Guest")
 add("HTML", LEFT_OUT, "readings of characters (ruby)", text("a.html", HTML), "猫", "mao")
 add("HTML", NOTED, "navigation", text("a.html", HTML), absent="Next", noted="1 navigation block")
 add("HTML", NOTED, "hidden text", text("a.html", HTML), absent="secret", noted="1 hidden passage")
@@ -185,6 +196,18 @@ add(
 )
 add("PDF", READ, "ruled tables as records", ruled, "Town: Ulm; 2021: 1200|All numbers are of May.")
 add("PDF", READ, "form fields and ticks", form, "Plate number: KX 4711|Resident: yes")
+ROWS = [
+    (20.0 + 45 * c, 30.0 + 9 * r, cell)
+    for r, row in enumerate(("Group Before", "Alpha 12", "Beta 9"))
+    for c, cell in enumerate(row.split())
+]
+add(
+    "PDF",
+    READ,
+    "rows of tables without rules as lines",
+    lambda folder: pdf_of(folder / "a.pdf", [ROWS]),
+    "Group Before\nAlpha 12\nBeta 9",
+)
 add("PDF", READ, "notes", form, "Note: Only with the sticker.")
 add("PDF", READ, "raised digits and note numbers", raised, "10^6 litres|1932[12].|It is old.")
 add("PDF", LEFT_OUT, "running heads and page numbers", running, "Words of page one.", "Lease|Page 1")
@@ -269,6 +292,19 @@ add("Word", NOTED, "struck-through text", word, absent="Gone", noted="1 struck-t
 add("Word", NOTED, "readings of characters", word, "猫", "mao", "1 reading of characters")
 
 
+def fields(folder: Path) -> Path:
+    document = new_docx()
+    box = f'<w:r {W}><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:checked/></w:checkBox></w:ffData></w:fldChar></w:r>'
+    document.add_paragraph("Guest: ")._p.append(parse_xml(box))
+    content = f"<w:sdt {W}><w:sdtContent><w:r><w:t>AB 12</w:t></w:r></w:sdtContent></w:sdt>"
+    document.add_paragraph("Plate: ")._p.append(parse_xml(content))
+    document.save(str(folder / "a.docx"))
+    return folder / "a.docx"
+
+
+add("Word", READ, "form fields and ticks", fields, "Guest: ☒|Plate: AB 12")
+
+
 def deck(folder: Path) -> Path:
     from pptx import Presentation
 
@@ -287,6 +323,18 @@ def deck(folder: Path) -> Path:
 
 
 add("PowerPoint", READ, "titles, text, tables", deck, "Owls|They hunt.|kind: tea; price: 3")
+
+
+def columns(folder: Path) -> Path:
+    from pptx import Presentation
+
+    deck = Presentation()
+    boxes(deck.slides.add_slide(deck.slide_layouts[6]), [["Day shift", "Eva leads"], ["Night shift", "Max leads"]])
+    deck.save(str(folder / "a.pptx"))
+    return folder / "a.pptx"
+
+
+add("PowerPoint", READ, "text boxes in columns", columns, "Day shift\nEva leads\nNight shift\nMax leads")
 add("PowerPoint", READ, "speaker notes", deck, "Say it slowly.")
 add("PowerPoint", READ, "numbers and title of charts", deck, "Sales of tea|1.5")
 add("PowerPoint", READ, "automatic numbers", deck, "4. They hunt.|5. At night.")
