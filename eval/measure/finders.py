@@ -12,6 +12,7 @@ from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, Found, name_
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
+from indexes.ingest.node_counts import recorded_counts
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
@@ -63,6 +64,10 @@ class HybridFinder(Finder):
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
             self.fingerprint["reranker"] = name_of(retriever.reranker)
+        counts = recorded_counts(retriever.index.store.record())
+        if counts is not None:
+            self.notes.append(str(counts))
+            self.notes += [f"the collection looks as if {fault}" for fault in counts.faults()]
         if isinstance(self._encoder, CachedEncoder | CachedPaired):
             self.notes.append("encode times are those of each question's first encoding")
 

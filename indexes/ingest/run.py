@@ -18,6 +18,7 @@ from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner, Job
 from indexes.ingest.events import Event, Source, recipe_hash
 from indexes.ingest.name_in_vectors import NameInVectors
+from indexes.ingest.node_counts import KEY, count_nodes
 from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
@@ -193,6 +194,8 @@ class _Run:
                     break
                 self._pipeline(feed.files(_jobs_again(planner, again)))
             self._record_roots(taken)
+        if any(file.status in ("added", "updated", "removed") for file in self._report.files):
+            self._store.set_record(**{KEY: count_nodes(self._store).as_dict()})
         if self._stop.asked:
             raise KeyboardInterrupt
 

@@ -22,6 +22,7 @@ from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import CollectionLockedError, StoreError
 from indexes.ingest import pipeline
 from indexes.ingest.events import End, Event, Records, Task, Writing, recipe_hash
+from indexes.ingest.node_counts import KEY
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
 from indexes.manifest.documents import remove_documents
@@ -160,7 +161,11 @@ class _Reindex:
                 encoder.fingerprint,
                 idf=encoder.lexical is not None and encoder.lexical.idf,
                 settings=self._settings.store,
-                extra={**self._generations.birth_record(new), "roots": old.record.get("roots") or {}},
+                extra={
+                    **self._generations.birth_record(new),
+                    "roots": old.record.get("roots") or {},
+                    **({KEY: old.record[KEY]} if KEY in old.record else {}),
+                },
             )
             report.new = new
             # Likenesses of texts hold for any model.

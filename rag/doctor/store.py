@@ -9,6 +9,7 @@ from typing import Any
 
 from indexes.errors import CollectionNotFoundError, RagWrightError
 from indexes.http import ask_once
+from indexes.ingest.node_counts import recorded_counts
 from indexes.lock import holder_of
 from indexes.text.words import WORD_RULES
 from rag.doctor.check import Check, Probe
@@ -45,6 +46,7 @@ def check_store(probe: Probe) -> list[Check]:
         if folder is not None:
             checks += check_lock(folder, settings.collection)
         checks.append(check_recorded(settings, recorded))
+        checks += check_nodes(settings.collection, collection.record())
     except CollectionNotFoundError:
         found = f"collection '{settings.collection}' is not built yet"
         checks.append(Check("collection", "warn", found, f"rag ingest PATH --collection {settings.collection}"))
@@ -90,6 +92,15 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
             )
         ]
     return [Check("collection lock", "ok", f"nobody else holds collection '{collection}'")]
+
+
+def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
+    """What the last ingest counted among the collection's nodes."""
+    counts = recorded_counts(record)
+    if counts is None:
+        return []
+    faults = counts.faults()
+    return [Check("nodes", "warn" if faults else "ok", f"collection '{collection}', {counts}", "; ".join(faults))]
 
 
 def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:

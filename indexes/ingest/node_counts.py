@@ -1,0 +1,81 @@
+"""What a collection's nodes are like: counted at the end of a run, kept in the collection's record, read by the doctor.
+
+Ids are hashes of document and position, so the first nodes by id are a sample of all of them: counting costs the same
+however large the collection is, and nothing has to be kept in step when documents change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from indexes.nodes.units import says_nothing
+from indexes.store.collection import Collection
+
+KEY = "nodes"  # in the collection's record
+SAMPLE = 2000
+SHORT = 20  # characters
+MARKS_SHARE, SHORT_SHARE, NUMBERS_SHARE = 0.01, 0.5, 0.3  # more than that looks like a fault
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCounts:
+    """Args:
+    nodes: of the collection.
+    sample: of them that were looked at; the other numbers are of these.
+    marks: without a letter or digit.
+    short: under 20 characters.
+    numbers: whose letters and digits are digits in their half or more.
+    """
+
+    nodes: int
+    sample: int
+    marks: int
+    short: int
+    numbers: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        def share(count: int) -> str:
+            return f"{100 * count / max(self.sample, 1):.1f} %"
+
+        return (
+            f"{self.nodes} nodes: {share(self.marks)} without a letter or digit, {share(self.short)} under {SHORT} "
+            f"characters, {share(self.numbers)} mostly numbers"
+        )
+
+    def faults(self) -> list[str]:
+        """What they look like, and what mends it."""
+        found = []
+        if self.marks > MARKS_SHARE * self.sample:
+            found.append("nodes without a letter or digit take the places of sentences: run 'rag ingest' again")
+        if self.numbers > NUMBERS_SHARE * self.sample:
+            found.append("many nodes are numbers: ingest the tables as csv, xlsx or HTML, which name their columns")
+        elif self.short > SHORT_SHARE * self.sample:
+            found.append("most nodes are fragments: try split.contextual = 'title', or split.mode = 'fixed'")
+        return found
+
+
+def count_nodes(store: Collection) -> NodeCounts:
+    """Look at a sample of the collection's nodes."""
+    texts = [str(payload.get("text") or "") for _, payload in next(store.pages(SAMPLE, payload=["text"]))]
+    total = store.count() if len(texts) == SAMPLE else len(texts)
+    return NodeCounts(
+        nodes=total,
+        sample=len(texts),
+        marks=sum(map(says_nothing, texts)),
+        short=sum(len(text) < SHORT for text in texts),
+        numbers=sum(map(_mostly_digits, texts)),
+    )
+
+
+def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
+    """Return the counts that a collection's record holds; None where no run has counted yet."""
+    found = record.get(KEY)
+    return NodeCounts(**found) if isinstance(found, dict) else None
+
+
+def _mostly_digits(text: str) -> bool:
+    return 2 * sum(map(str.isdigit, text)) >= sum(map(str.isalnum, text)) > 0
