@@ -92,7 +92,7 @@ class WindowPooler:
         """Take the next records, in order, and give back those whose window is complete.
 
         Args:
-            places: the sparse vectors of the words of each record's place (``nodes.names.place_of``).
+            places: the sparse vectors of the words of each record's place (``nodes.record.place_of``).
         """
         for row, record in enumerate(records):
             sparse = encoded.sparse[row] if encoded.sparse is not None else None

@@ -8,8 +8,8 @@ from typing import Any
 
 from indexes.manifest.manifest import Entry
 from indexes.manifest.moves import member_of
-from indexes.nodes.names import document_name, renamed
 from indexes.nodes.record import point_id
+from indexes.readers.names import document_name, renamed
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from indexes.nodes.units import says_nothing
 from indexes.store.collection import Collection
+from indexes.text.units import says_nothing
 
 KEY = "nodes"  # in the collection's record
 SAMPLE = 2000

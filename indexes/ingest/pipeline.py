@@ -21,8 +21,7 @@ from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.ingest.events import End, Event, Records
 from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
-from indexes.nodes.names import place_of
-from indexes.nodes.record import SentenceRecord, dense_text
+from indexes.nodes.record import SentenceRecord, dense_text, place_of
 from indexes.settings.sections import IndexSettings
 from indexes.text.invisible import searched
 

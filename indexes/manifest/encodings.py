@@ -7,8 +7,7 @@ from typing import Any
 
 from indexes.encoders.cache import key_of
 from indexes.manifest.manifest import Manifest
-from indexes.nodes.names import place_of
-from indexes.nodes.record import SentenceRecord, dense_text
+from indexes.nodes.record import SentenceRecord, dense_text, place_of
 from indexes.store.collection import Collection, document_filter
 from indexes.text.invisible import searched
 

@@ -15,8 +15,8 @@ from indexes.manifest.documents import remove_documents, replace_document
 from indexes.manifest.journal import PART_POINTS, Journal
 from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.roots import Place, Roots
-from indexes.nodes.names import renamed
 from indexes.nodes.record import SentenceRecord
+from indexes.readers.names import renamed
 from indexes.store.collection import Collection, document_filter
 from indexes.store.schema import DENSE, SPARSE
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
+from indexes.readers.names import document_name
+
 NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL namespace
 STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
 FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
@@ -223,3 +225,11 @@ def dense_text(record: SentenceRecord, contextual: str) -> str:
     while len(context) > CONTEXT_CHARS and " > " in context:
         context = context.partition(" > ")[2]
     return f"{context[:CONTEXT_CHARS]}\n{record.text}" if context else record.text
+
+
+def place_of(record: SentenceRecord) -> str:
+    """Return the document's name and the heading path that a sentence stands under; "" where there is neither."""
+    name, heading = document_name(record.metadata), record.heading or ""
+    if name and name in heading.split(" > "):
+        name = ""
+    return "\n".join(part for part in (name, heading[-2 * CONTEXT_CHARS :]) if part)

@@ -10,7 +10,7 @@ Choices:
   of that text names it already. A heading without any body is a record of kind "heading".
 - A table is a record a row, in words (``tables.py``). A code block is one record.
 - What is too little to be searched by itself (bare punctuation, lines of numbers, fragments) joins its neighbour
-  (``units.py``).
+  (``indexes.text.units``).
 - What is longer than ``max_chars``, or than the encoder reads, is cut (``cutting.py``).
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,11 +10,11 @@ from llama_index.core.schema import Document
 
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sliding_text import LOOK_AHEAD, Run, TextWindow
-from indexes.nodes.units import joined, joins
 from indexes.readers.outline import HIDDEN_KEYS, Section
 from indexes.readers.stream import DocumentStream, stream_of
-from indexes.text.lines import Paragraph, after_space
+from indexes.text.lines import LIST_MARK, Paragraph, after_space
 from indexes.text.sentences import LONGEST, Span, walk_cuts, walk_sentences
+from indexes.text.units import MARKS_CHARS, UNIT_CHARS, is_fragment, is_label, is_numbers, says_nothing
 
 AT_ONCE = 2 * LONGEST  # characters that are looked at together: the longest sentence, and room for what follows
 
@@ -88,7 +89,7 @@ def in_order(
 
     Args:
         fits: whether a record is short enough for the encoder; then what is too little to be searched by itself is
-            joined to its neighbour (``units.joins``).
+            joined to its neighbour (``joins``).
     """
     waiting: SentenceRecord | None = None
     space = ""  # behind the waiting one; what else lies before the next (a heading told by the path) is not its
@@ -109,3 +110,28 @@ def in_order(
     if waiting is not None:
         waiting.after = space
         yield waiting
+
+
+def joins(first: SentenceRecord, space: str, second: SentenceRecord) -> bool:
+    """Whether two sentences are one unit; ``space`` is the white space behind the first one."""
+    if not (first.kind == second.kind == "text" and first.section == second.section):
+        return False
+    if first.end + len(space) != second.start or first.raw is not None or second.raw is not None:
+        return False
+    length = len(first.text) + len(space) + len(second.text)
+    if says_nothing(first.text) or says_nothing(second.text):
+        return length <= MARKS_CHARS
+    breaks = space.count("\n")
+    if length > UNIT_CHARS or breaks > 1:
+        return False
+    if is_fragment(first.text) or is_fragment(second.text):
+        return not LIST_MARK.match(second.text)
+    if not breaks or LIST_MARK.match(first.text) or LIST_MARK.match(second.text):
+        return False
+    numbers = is_numbers(first.text), is_numbers(second.text)
+    return all(numbers) or (numbers[0] and is_label(second.text)) or (numbers[1] and is_label(first.text))
+
+
+def joined(first: SentenceRecord, space: str, second: SentenceRecord) -> SentenceRecord:
+    """Return both as one; place and page are those of the first."""
+    return dataclasses.replace(first, text=f"{first.text}{space}{second.text}", end=second.end)

@@ -9,7 +9,7 @@ from llama_index.core.schema import Document
 
 from indexes.nodes import iter_records
 from indexes.nodes.record import join_records
-from indexes.nodes.units import says_nothing
+from indexes.text.units import says_nothing
 
 
 def texts(text: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from indexes.nodes.names import document_name, place_of, renamed
-from indexes.nodes.record import SentenceRecord
+from indexes.nodes.record import SentenceRecord, place_of
+from indexes.readers.names import document_name, renamed
 
 
 @pytest.mark.parametrize(

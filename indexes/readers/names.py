@@ -1,7 +1,8 @@
-"""What a document is called, and what a sentence's place is called: its name and its heading path.
+"""What a document is called: its title, or its file's name made readable.
 
 Documents of one form (reports, contracts, manuals) say which one they are in their title, their file name or their
-headings alone: "Guarantee: five years." The lexical leg counts these words with every sentence, at a share.
+headings alone: "Guarantee: five years." The lexical leg counts these words with every sentence, at a share
+(``nodes.record.place_of``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from indexes.nodes.record import CONTEXT_CHARS, SentenceRecord
 from indexes.readers.inline import real_title
 from indexes.text.characters import HAN
 
@@ -45,14 +45,6 @@ def renamed(metadata: Mapping[str, Any], file_name: str) -> dict[str, Any]:
     before, now = PurePosixPath(str(metadata.get("file_name") or "")), PurePosixPath(file_name)
     title = now.stem if metadata.get("title") == before.stem else metadata.get("title")
     return {**metadata, "file_name": file_name, "title": title}
-
-
-def place_of(record: SentenceRecord) -> str:
-    """Return the document's name and the heading path that a sentence stands under; "" where there is neither."""
-    name, heading = document_name(record.metadata), record.heading or ""
-    if name and name in heading.split(" > "):
-        name = ""
-    return "\n".join(part for part in (name, heading[-2 * CONTEXT_CHARS :]) if part)
 
 
 @lru_cache(maxsize=4096)
