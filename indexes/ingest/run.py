@@ -194,10 +194,10 @@ class _Run:
                     break
                 self._pipeline(feed.files(_jobs_again(planner, again)))
             self._record_roots(taken)
-        if any(file.status in ("added", "updated", "removed") for file in self._report.files):
-            self._store.set_record(**{KEY: count_nodes(self._store).as_dict()})
         if self._stop.asked:
             raise KeyboardInterrupt
+        if any(file.status in ("added", "updated", "removed") for file in self._report.files):
+            self._store.set_record(**{KEY: count_nodes(self._store).as_dict()})
 
     def _record_roots(self, taken: dict[str, str]) -> None:
         """Labels are the collection's: another machine, or this one without its manifest, does not give them again."""
