@@ -268,7 +268,8 @@ class Collection:
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
         """Return payloads and dense vectors of the first points by id: ids are hashes, so they are taken at random."""
         records, _ = self._client.scroll(self.name, limit=limit, with_payload=True, with_vectors=[DENSE])
-        vectors = [record.vector[DENSE] if isinstance(record.vector, dict) else record.vector for record in records]
+        kept: list[Any] = [record.vector for record in records]
+        vectors = [vector[DENSE] if isinstance(vector, dict) else vector for vector in kept]
         return [record.payload or {} for record in records], np.asarray(vectors, dtype=np.float32)
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, cast
 from uuid import NAMESPACE_URL, uuid5
 
+import numpy as np
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.types import MetadataFilters
 from llama_index.core.vector_stores.utils import legacy_metadata_dict_to_node, metadata_dict_to_node
+from numpy.typing import NDArray
 from qdrant_client.http import models
 
 from indexes.encoders.base import Fingerprint
@@ -118,6 +120,15 @@ class StockCollection(Collection):
         for page in super().pages(size, _flat(filters), payload=bool(payload)):
             yield [(key, self._ours(key, found) if payload else {}) for key, found in page]
 
+    def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+        records, _ = self.engine.client.scroll(self.name, limit=limit, with_payload=True, with_vectors=True)
+        kept: list[Any] = [record.vector for record in records]
+        found = [vector[self.dense_name] if isinstance(vector, dict) else vector for vector in kept]
+        vectors = np.asarray(found, dtype=np.float32).reshape(len(records), self.dim)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        payloads = [self._ours(str(record.id), record.payload or {}) for record in records]
+        return payloads, vectors / np.maximum(lengths, 1e-12)
+
     def document(self, doc_id: str) -> list[SentenceRecord]:
         """Return the nodes of one document, each after the one that it names as the node before it."""
         pages = super().pages(PAGE, document_filter(doc_id))
@@ -149,7 +160,10 @@ class StockCollection(Collection):
         if not window or not records:
             return {record.id: [record] for record in records}
         stored = super().payloads([record.id for record in records])
-        return {record.id: self._window(record, stored.get(record.id, {})) for record in records}
+        return {
+            record.id: self._window(record, stored[record.id]) if record.id in stored else [record]
+            for record in records
+        }
 
     def _window(self, record: SentenceRecord, payload: dict[str, Any]) -> list[SentenceRecord]:
         window = str(_node(record.id, payload).metadata.get(self._keys[0]) or "")
