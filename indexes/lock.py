@@ -11,6 +11,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from indexes.errors import CollectionLockedError, RagWrightError
@@ -127,6 +128,12 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+    def __del__(self) -> None:
+        """An index that was dropped without ``close()`` locks nobody out."""
+        if getattr(self, "_fd", None) is not None:
+            with suppress(Exception):  # the interpreter may be ending
+                self.release()
 
     def _leave_to_parent(self) -> None:
         """In a forked child: the parent's lock ends with the parent, not with its last child."""

@@ -48,6 +48,15 @@ def test_a_cell_of_a_notebook_may_run_twice(tmp_path: Path, engine: str) -> None
     assert client not in shared._users
     with open_index(settings=settings, encoder=ENCODER) as again:
         assert again.count == 1
+    del client
+
+
+def test_an_index_that_was_dropped_locks_nobody_out(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path / "store", "edge")
+    build_index([BOAT], settings=settings, encoder=ENCODER)
+    gc.collect()
+    with build_index([BOAT], settings=settings, encoder=ENCODER) as index:
+        assert index.count == 1
 
 
 def test_a_store_that_cannot_be_opened_is_given_back(tmp_path: Path) -> None:
