@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from indexes.errors import RagWrightError
+from indexes.http import http_client
 
 DEFAULT = "http://127.0.0.1:8321"
 
@@ -37,9 +38,8 @@ class Client:
     """
 
     def __init__(self, url: str = DEFAULT, *, key: str | None = None, timeout: float = 310.0) -> None:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=timeout)
+        self._http = http_client(f"{self.url}/api/v1", timeout, key)
 
     def ready(self) -> None:
         """Return if the server can answer now.

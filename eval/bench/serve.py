@@ -135,12 +135,12 @@ def _words(seconds: float) -> Iterator[Any]:
 
 def client_gone(url: str) -> float:
     """Seconds from a client's leaving in the middle of an answer until the model's generator is closed."""
-    import httpx
+    from indexes.http import http_client
 
     body = {"question": f"Say {LONG} about windows.", "collection": "default"}
     headers = {"accept": "text/event-stream"}
     with (
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as http,
+        http_client(url, 60) as http,
         http.stream("POST", "/api/v1/ask", json=body, headers=headers) as answer,
     ):
         next(line for line in answer.iter_lines() if line == "event: sources")
@@ -153,11 +153,12 @@ def client_gone(url: str) -> float:
 
 def memory_of(url: str, requests: int) -> dict[int, float]:
     """Resident memory of this process (server and client) in MB, after a tenth of the requests and after all."""
-    import httpx
     import psutil
 
+    from indexes.http import http_client
+
     found = {}
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+    with http_client(url, 60) as http:
         for number in range(1, requests + 1):
             question = f"{QUESTIONS[number % len(QUESTIONS)]} Number {number}"
             http.post("/api/v1/search", json={"question": question, "collection": "default"})
@@ -168,7 +169,7 @@ def memory_of(url: str, requests: int) -> dict[int, float]:
 
 def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
     """One number of clients, each asking in turn until the time is over."""
-    import httpx
+    from indexes.http import http_client
 
     took: list[float] = []
     statuses: Counter[int] = Counter()
@@ -176,7 +177,7 @@ def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
     lock = threading.Lock()
 
     def client(number: int) -> None:
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+        with http_client(url, 60) as http:
             place = number
             while time.monotonic() < until:
                 question = QUESTIONS[place % len(QUESTIONS)]

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from indexes.errors import StoreError
+from indexes.http import http_client
 from rag.serve.address import read_address
 from rag.settings import Settings
 
@@ -62,13 +63,11 @@ def check_dify(settings: Settings, *, question: str = "what is this about") -> d
 
 def run_case(url: str, token: str, case: Case) -> dict[str, Any]:
     """One case: {"case", "ok", "answer"}."""
-    headers = {"authorization": f"Bearer {token if case.key else 'wrong'}", "content-type": "application/json"}
+    headers = {"content-type": "application/json"}
     try:
-        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
-            if case.body is None:
-                response = client.post(f"{url}{case.path}", headers=headers)
-            else:
-                response = client.post(f"{url}{case.path}", headers=headers, json=case.body)
+        with http_client(url, SECONDS, token if case.key else "wrong") as client:
+            # The whole address: joined to the client's own, "//retrieval" would lose a slash.
+            response = client.post(f"{url}{case.path}", headers=headers, json=case.body)
         found = response.json()
     except (httpx.HTTPError, ValueError) as error:
         return {"case": case.name, "ok": False, "answer": f"{type(error).__name__}: {error}"}
