@@ -10,7 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 
-LEFT_OUT = {"torch", "ragwright", "ruff", "mypy", "import-linter"}  # the checkers do not run there
+LEFT_OUT = {"torch", "ragwright"}
 
 
 def lowest(project: dict) -> list[str]:
