@@ -18,6 +18,7 @@ from rag.models.parts import add_parts
 
 Progress = Callable[[int, int], None]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+MODELSCOPE = "https://modelscope.cn"
 _HUB_FILE = re.compile(r"(?P<where>hf:|modelscope:)?(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)")
 
 
@@ -180,7 +181,7 @@ def _hub_url(repository: str, file: str, environ: Mapping[str, str]) -> str:
 
 
 def _modelscope_url(repository: str, file: str) -> str:
-    return f"https://modelscope.cn/models/{repository}/resolve/master/{file}"
+    return f"{MODELSCOPE}/models/{repository}/resolve/master/{file}"
 
 
 def _wrong_hash(name: str, found: str, wanted: str) -> LLMError:

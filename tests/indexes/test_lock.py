@@ -110,13 +110,22 @@ def test_this_process_has_it_already(tmp_path: Path) -> None:
 
 def test_a_child_that_it_was_lent_to_keeps_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    lock = Lock(path, "the box").take()
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=lock.descriptors) as child:
-        lock.say(child.pid, brief=False)
-        os.close(lock.descriptors[0])  # as if this process had been killed
-        lock._fd = None
-        with pytest.raises(CollectionLockedError, match=f"process {child.pid}"):
+    lends = (
+        "import os, subprocess, sys; from pathlib import Path; from indexes.lock import Lock\n"
+        "lock = Lock(Path(sys.argv[1]), 'the box').take()\n"
+        "child = subprocess.Popen(['cat'], stdout=subprocess.DEVNULL, pass_fds=lock.descriptors)\n"
+        "lock.say(child.pid, brief=False); print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", lends, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as lender:
+        assert lender.stdout is not None and lender.stdin is not None
+        child = int(lender.stdout.readline())
+        assert lender.wait() == -9
+        with pytest.raises(CollectionLockedError, match=f"process {child}"):
             Lock(path, "the box").take()
+        lender.stdin.close()  # cat ends
+        Lock(path, "the box").take(lambda _: None).release()
     assert holder_of(path) is None
 
 

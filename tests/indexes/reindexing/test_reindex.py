@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from click.testing import CliRunner
 from qdrant_client import QdrantClient
 
 from indexes import Index, build_index, open_index, plan_index, reindex
-from indexes.encoders.base import Encoder
+from indexes.encoders.base import Encoded, Encoder
 from indexes.errors import CollectionLockedError, DiskSpaceError, FingerprintMismatchError, StoreError
-from indexes.ingest import pipeline
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import manifest_path
 from indexes.settings.sections import IndexSettings
@@ -26,7 +26,7 @@ from indexes.store.edge.client import EdgeClient
 from indexes.store.generations import Generations, base_names
 from rag.cli.main import main
 from tests.indexes.reindexing import reindex_kill
-from tests.indexes.reindexing.reindex_kill import settings_for, words_model
+from tests.indexes.reindexing.reindex_kill import WordVectors, settings_for, words_model
 
 TEXTS = {
     "hen.txt": "The hen lays an egg each morning. The hen eats barley and snails. At night she sleeps on the beam.",
@@ -127,16 +127,18 @@ def test_searching_goes_on_with_the_old_model_and_both_answer_while_the_old_is_k
 ) -> None:
     build_index(docs, settings=old, encoder=old_model).close()
     answers = []
-    encode = pipeline._encode
+    embed = WordVectors.embed
 
-    def encode_while_others_search(*arguments: Any) -> Any:
+    def encode_while_others_search(model: WordVectors, texts: Sequence[str], *, query: bool) -> Encoded:
+        if query or model.seed == 1:
+            return embed(model, texts, query=query)
         with open_index(settings=old, encoder=old_model) as index:  # a client of its own, as another process has
             answers.append(best(index))
             with pytest.raises(CollectionLockedError):
                 index.add(docs / "hen.txt")
-        return encode(*arguments)
+        return embed(model, texts, query=query)
 
-    monkeypatch.setattr(pipeline, "_encode", encode_while_others_search)
+    monkeypatch.setattr(WordVectors, "embed", encode_while_others_search)
     report = reindex(settings=new, encoder=new_model, keep_old=True)
     assert answers and set(answers) == {ANSWER}
     assert (report.kept, report.removed) == (["default"], [])
@@ -263,15 +265,15 @@ def test_too_little_disk_and_a_model_that_fails_leave_the_old_in_use(
     tight = new.model_copy(update={"store": new.store.model_copy(update={"min_free_mb": 1 << 40})})
     with pytest.raises(DiskSpaceError):
         reindex(settings=tight, encoder=new_model)
-    encode, calls = pipeline._encode, []
+    embed, calls = WordVectors.embed, []
 
-    def second_fails(*arguments: Any) -> Any:
+    def second_fails(model: WordVectors, texts: Sequence[str], *, query: bool) -> Encoded:
         calls.append(1)
         if len(calls) == 2:
             raise StoreError("the plug was pulled", remedy="put it back")
-        return encode(*arguments)
+        return embed(model, texts, query=query)
 
-    monkeypatch.setattr(pipeline, "_encode", second_fails)
+    monkeypatch.setattr(WordVectors, "embed", second_fails)
     with pytest.raises(StoreError, match="plug"):
         reindex(settings=new, encoder=new_model)
     with open_index(settings=old, encoder=old_model) as index:

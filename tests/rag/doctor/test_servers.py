@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from indexes.http import Answer
 from rag.doctor import ollama
 from rag.doctor.check import Check, Probe, proxy_in_the_way
 from rag.doctor.ollama import check_ollama
@@ -84,8 +85,17 @@ def test_wrong_ollama_host_while_one_answers_at_the_usual_place(
 
 
 def test_a_scheme_without_port_means_port_80(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ollama._likely_urls("http://127.0.0.1:80") == ["http://127.0.0.1:11434"]
-    assert ollama._likely_urls("http://box:80") == ["http://box:11434", "http://127.0.0.1:11434"]
+    for host, also in (("127.0.0.1", []), ("box", ["http://box:11434"])):
+        asked: list[str] = []
+
+        def ask(url: str, *_: Any, asked: list[str] = asked, **__: Any) -> Answer:
+            asked.append(url)
+            return Answer(problem="refused", detail="nothing listens there")
+
+        monkeypatch.setattr(ollama, "ask_once", ask)
+        check = named(check_ollama(probe(), "llm", configured=f"http://{host}", model="x"), "llm server")
+        assert check.status == "fail"
+        assert asked == [f"http://{host}:80", *also, "http://127.0.0.1:11434"]
 
 
 def test_silence(silent_url: str) -> None:

@@ -235,5 +235,3 @@ def test_the_defaults_of_the_settings() -> None:
     assert llm.base_url == "http://127.0.0.1:11434"
     assert llm.request_timeout == 120
     assert llm.thinking is False
-    assert llm.client._client.timeout.read == 120
-    assert llm.client._client.timeout.connect == 10

