@@ -169,6 +169,8 @@ def memory_of(url: str, requests: int) -> dict[int, float]:
 
 def load(url: str, path: str, clients: int, seconds: float) -> dict[str, Any]:
     """One number of clients, each asking in turn until the time is over."""
+    import httpx
+
     from indexes.http import http_client
 
     took: list[float] = []

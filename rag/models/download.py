@@ -44,7 +44,7 @@ def add_download(
     options = client_options(url, READ, connect=CONNECT)
     try:
         with (
-            httpx.Client(follow_redirects=True, **options) as client,
+            httpx.Client(**options | {"follow_redirects": True}) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if answer.status_code == 416:  # all of it is there already
