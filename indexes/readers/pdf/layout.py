@@ -24,6 +24,7 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top in points fr
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
 _SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
+_MOST_BASES = 12  # base lines of one line of text, with its formulas
 _SMALLER = 0.92  # of the size of the others
 _OFF = 0.09  # of the line's height: how far it stands off the base line
 
@@ -177,19 +178,15 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
 
 def _scripts(textpage: Any, pieces: Sequence[_Piece], small: Sequence[Box], height: float) -> dict[int, bool]:
     """The characters that stand above (True) or below the base line of most of the line, in one of the small boxes."""
-    bases = {
-        piece.start + offset: base
-        for piece in pieces
-        for offset, char in enumerate(piece.text)
-        if not char.isspace() and (base := _base_of(textpage, piece.start + offset)) is not None
-    }
-    if not bases:
+    bases = _bases(textpage, pieces)
+    counts = Counter(bases.values())
+    if not 1 < len(counts) <= _MOST_BASES:  # text that runs upwards has one for each character
         return {}
-    line = Counter(round(base, 1) for base in bases.values()).most_common(1)[0][0]
+    line = counts.most_common(1)[0][0]
     off = {index: base > line for index, base in bases.items() if abs(base - line) > _OFF * height}
-    if not off or len(off) == len(bases):
+    if not off or len(off) * 2 > len(bases):
         return {}
-    size = _SMALLER * _size_of(textpage, next(index for index, base in bases.items() if round(base, 1) == line))
+    size = _SMALLER * _size_of(textpage, next(index for index, base in bases.items() if base == line))
     return {  # a letter of full size off the base line is a logo: LaTeX
         index: up
         for index, up in off.items()
@@ -213,12 +210,19 @@ def _size_of(textpage: Any, index: int) -> float:
     return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
 
 
-def _base_of(textpage: Any, index: int) -> float | None:
-    """The height of the base line that a character stands on."""
+def _bases(textpage: Any, pieces: Sequence[_Piece]) -> dict[int, float]:
+    """The height of the base line that each character stands on."""
     from pypdfium2 import raw
 
+    get, page = raw.FPDFText_GetCharOrigin, textpage.raw
     x, y = ctypes.c_double(), ctypes.c_double()
-    return y.value if raw.FPDFText_GetCharOrigin(textpage.raw, index, ctypes.byref(x), ctypes.byref(y)) else None
+    to_x, to_y = ctypes.byref(x), ctypes.byref(y)
+    found: dict[int, float] = {}
+    for piece in pieces:
+        for index, char in enumerate(piece.text, piece.start):
+            if not char.isspace() and get(page, index, to_x, to_y):
+                found[index] = round(y.value, 1)
+    return found
 
 
 def _char_box(textpage: Any, index: int) -> Box | None:
