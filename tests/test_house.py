@@ -31,9 +31,10 @@ ON_THE_FLOOR = {
         "registry",
         "engines",
         "display",
+        "plain",
     },
     "rag": {"__init__", "api", "engine", "instrumentation", "answer_steps", "chat", "client", "trace", "settings"},
-    "eval": {"__init__", "__main__", "gold"},
+    "eval": {"__init__", "__main__", "gold", "ticks"},
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))
 DISTRIBUTIONS = {  # whose import name is not its own

@@ -116,6 +116,7 @@ class Feed:
                 task.report.notes += [str(note) for note in stream.metadata.get(NOTES_KEY) or ()]
                 entry = Entry(stream.doc_id, found.source, job.content, self._recipe, found.size, found.mtime_ns)
                 self._claim(task, entry).legacy = legacy
+                self._ready()  # a model that cannot be loaded ends the run: it is no fault of this file
                 yield from self._records(task, self._named(found.source, self._bounded(found.source, stream)))
 
     def _bounded(self, source: str, stream: DocumentStream) -> Iterator[SentenceRecord]:
@@ -224,10 +225,13 @@ class Feed:
         writing = task.documents[entry.doc_id] = Writing(entry)
         return writing
 
-    def _split(self, document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+    def _ready(self) -> Splitter:
         if self._splitter is None:
             self._splitter = self._make_splitter()
-        return self._splitter(document)
+        return self._splitter
+
+    def _split(self, document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+        return self._ready()(document)
 
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
         while batch := [_valid(record) for record in islice(records, BATCH)]:
