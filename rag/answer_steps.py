@@ -34,7 +34,7 @@ from rag.answer.prompt.budget import fit_passages
 from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages
 from rag.answer.prompt.prompts import direct_messages
 from rag.answer.prompt.repack import repack
-from rag.answer.prompt.routing import Routing, needs_retrieval
+from rag.answer.prompt.routing import Routing, is_small_talk, needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
 from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.answer.refusal.calibration import RELATIVE
@@ -286,8 +286,11 @@ class AnswerSteps:
         """The documents' own sentences, unless they do not speak of what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
-            speaks = rejected is not None or self.floor.speaks(
-                asked, passages, prepared.language, cosine=_cosine(prepared), meaning=self.meaning
+            speaks = rejected is not None or (
+                not is_small_talk(asked)
+                and self.floor.speaks(
+                    asked, passages, prepared.language, cosine=_cosine(prepared), meaning=self.meaning
+                )
             )
             cited = self._extract(prepared) if speaks else CitedAnswer(text="")
         if not speaks:

@@ -41,6 +41,15 @@ _YES = re.compile(r"^\W*(?:(?:yes|y|true)\b|是|需要)", re.IGNORECASE)
 _NO = re.compile(r"^\W*(?:(?:no|n|false)\b|否|不|无需|没有必要)", re.IGNORECASE)
 
 
+def is_small_talk(text: str) -> bool:
+    """Is it a greeting or thanks, and nothing else?
+
+    >>> is_small_talk("Good morning!"), is_small_talk("谢谢"), is_small_talk("Good morning, when does it open?")
+    (True, True, False)
+    """
+    return _SMALL_TALK.fullmatch(text.strip()) is not None
+
+
 async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM | None = None) -> Routing:
     """Rules first: empty messages, greetings and thanks need no documents. Then the LLM, if given, says yes or no.
 
@@ -49,7 +58,7 @@ async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM 
     text = question.strip()
     if not any(char.isalnum() for char in text):
         return Routing(False, "the message holds no words", by_rule=True)
-    if _SMALL_TALK.fullmatch(text):
+    if is_small_talk(text):
         return Routing(False, "the message is a greeting or thanks", by_rule=True)
     if llm is None:
         return Routing(True, "no rule calls this small talk")

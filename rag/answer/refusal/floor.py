@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answer.check.meaning import FAR
+from rag.answer.check.meaning import FAR, NEAR
 from rag.answer.check.outcome import Nearness
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import Language, detect_language
@@ -31,6 +31,7 @@ SAMPLE = 800  # sentences that the rarity of terms is counted in
 VECTORS = 400  # of them compared with a question
 PROBES = 24  # of them halved and asked
 FEWEST = 60  # sentences: fewer say nothing about what is near
+FEW_TERMS = 2  # of a question, across languages
 SHORTEST = 5  # terms of a sentence that is asked
 LOW, HIGH = 0.1, 0.5  # quantiles of how near the collection's own questions are to their sentences
 GROWN = 1.2  # a collection that grew or shrank by this factor is sampled again
@@ -94,9 +95,11 @@ class Floor:
             return True
         across = [support for support in map(PassageSupport, passages) if support.language != language]
         if across and meaning is not None:
+            # A greeting is as near to anything as a question is to what it asks for: few words must be nearer.
+            bar = NEAR if len(terms_of(question)) <= FEW_TERMS else FAR
             for support in across[:3]:
                 near = meaning.nearness(question, [unit.text for unit in support.units], across=True)
-                if near is not None and max(near) >= FAR:
+                if near is not None and max(near) >= bar:
                     return True
         near_enough = None if cosine is None else self.deviations(question, cosine)
         if near_enough is None:

@@ -58,7 +58,8 @@ def command(shared: Shared, file: Path, form: str, no_limits: bool, llm_pass: bo
     else:
         data(as_dify(parents), end="")
     children = sum(map(len, parents))
-    words(f"{len(parents)} parents, {children} children")
+    one, several = ("parent" if len(parents) == 1 else "parents"), ("child" if children == 1 else "children")
+    words(f"{len(parents)} {one}, {children} {several}")
 
 
 def _parents(

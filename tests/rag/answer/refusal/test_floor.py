@@ -70,3 +70,18 @@ def test_few_sentences_have_no_nearness(tmp_path: Path, settings: Settings) -> N
         engine = build_query_engine(index, settings=settings)
         assert engine.query("What does the mill grind?").metadata["status"] == "extractive"
         assert engine.query("hello").metadata["status"] == "not_found"
+
+
+def test_a_greeting_is_no_question_to_texts_of_another_language(tmp_path: Path) -> None:
+    none = {"provider": "none"}
+    settings = load_settings(profile="offline", rerank=none, llm=none, store={"path": str(tmp_path / "store")})
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "boats.md").write_text(
+        "The ferry leaves at noon.\n\n| Boat | Price |\n|---|---|\n| Kayak | 30 |\n"
+    )
+    (tmp_path / "docs" / "渡口.md").write_text("渡口每天六点关门。\n\n学生乘船需要出示学生证。\n", encoding="utf-8")
+    with build_index([tmp_path / "docs"], collection="pier", settings=settings) as index:
+        engine = build_query_engine(index, settings=settings)
+        for greeting in ("hello", "good morning", "thank you very much", "你好", "早上好"):
+            assert engine.query(greeting).metadata["status"] == "not_found", greeting
+        assert engine.query("When does the pier close every day?").metadata["status"] == "extractive"
