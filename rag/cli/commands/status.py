@@ -164,6 +164,7 @@ def show(row: dict[str, Any]) -> None:
         what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
         words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
     for key in row.get("keys", []):
-        data(f"  {key['name']}  in {key['documents']} documents, e.g. {clean(', '.join(key['examples']))}")
+        many = "document" if key["documents"] == 1 else "documents"
+        data(f"  {key['name']}  in {key['documents']} {many}, e.g. {clean(', '.join(key['examples']))}")
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")
