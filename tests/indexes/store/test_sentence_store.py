@@ -119,8 +119,8 @@ def test_filters_doc_ids_node_ids(store: SentenceVectorStore) -> None:
 
 
 def test_what_cannot_be_asked(store: SentenceVectorStore, engine: Any) -> None:
-    with pytest.raises(StoreError, match="'mmr' is not supported"):
-        ask(store, "rain", "mmr")
+    with pytest.raises(StoreError, match="'svm' is not supported"):
+        ask(store, "rain", "svm")
     blind = SentenceVectorStore(client=engine, collection_name="notes")
     assert ask(blind, "rain").ids
     with pytest.raises(StoreError, match="needs the question's text and an encoder"):

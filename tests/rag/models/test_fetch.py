@@ -217,5 +217,5 @@ def test_the_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str)
         ("qwen2.5-coder-0.5b", False),
         ("small", True),
     ]
-    text = run.invoke(command, ["list"]).stdout
-    assert "run: rag model fetch qwen2.5-coder-0.5b" in text and str(tmp_path) in text
+    text = run.invoke(command, ["list"]).output
+    assert "fetch one with: rag model fetch qwen2.5-coder-" in text and str(tmp_path) in text
