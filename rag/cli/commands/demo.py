@@ -60,10 +60,9 @@ def command(
     started = time.monotonic()
     found: list[dict[str, Any]] = []
     answers = Answers(trace=trace)
-    with (
-        progress_bar() as progress,
-        build_index(list(paths), collection=shared.collection, settings=settings, progress=progress) as index,
-    ):
+    with progress_bar() as progress:  # it ends before the first answer: a bar would be drawn into it
+        index = build_index(list(paths), collection=shared.collection, settings=settings, progress=progress)
+    with index:
         report = index.report
         assert report is not None  # noqa: S101 - build_index always reports
         say(
