@@ -130,7 +130,7 @@ class AnswerSteps:
                 return prepared
         result = result or self.retriever.search(asked, filters, trace=trace)
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
-        prepared.passages = self._passages(result)
+        prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):
             trace.note(
                 f"{short_source(passage.source)} tells a language model what to do, '{short(order)}'; it is "
@@ -289,7 +289,12 @@ class AnswerSteps:
             speaks = rejected is not None or (
                 not is_small_talk(asked)
                 and self.floor.speaks(
-                    asked, passages, prepared.language, cosine=_cosine(prepared), meaning=self.meaning
+                    asked,
+                    passages,
+                    prepared.language,
+                    dense=prepared.dense,
+                    cosine=_cosine(prepared),
+                    meaning=self.meaning,
                 )
             )
             cited = self._extract(prepared) if speaks else CitedAnswer(text="")

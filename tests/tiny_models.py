@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def tiny_bert(folder: Path, texts: Iterable[str], *, labels: int | None = None, spread: float = 0.02) -> Path:
@@ -107,16 +108,9 @@ def tiny_xlmr_beside(folder: Path, tokenizer_of: Path) -> Path:
 def tiny_llama(folder: Path, texts: list[str]) -> Path:
     """Build a two-layer Llama, as an LLM-based reranker is loaded."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<pad>", "<bos>", "<eos>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = byte_level_bpe(texts, ["<pad>", "<bos>", "<eos>"], size=400)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>", padding_side="left"
     ).save_pretrained(folder)
@@ -138,19 +132,26 @@ def tiny_llama(folder: Path, texts: list[str]) -> Path:
     return folder
 
 
-def tiny_qwen3_reranker(folder: Path, texts: list[str]) -> Path:
-    """Build the shape of Qwen3-Reranker: a causal network, and a tokenizer with the marks of its chat template."""
-    import torch
+def byte_level_bpe(texts: Iterable[str], specials: list[str], *, size: int) -> Any:
+    """Train a byte-level BPE tokenizer, as Llama's and Qwen's are; ``specials`` get the first ids."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=marks, initial_alphabet=alphabet)
-    tokenizer.train_from_iterator([*texts, *["yes", "no"] * 50], trainer)
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=specials, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def tiny_qwen3_reranker(folder: Path, texts: list[str]) -> Path:
+    """Build the shape of Qwen3-Reranker: a causal network, and a tokenizer with the marks of its chat template."""
+    import torch
+    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = byte_level_bpe([*texts, *["yes", "no"] * 50], marks, size=500)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<|endoftext|>",
@@ -177,14 +178,10 @@ def tiny_qwen3_reranker(folder: Path, texts: list[str]) -> Path:
 
 def tiny_qwen3_encoder(folder: Path, texts: list[str]) -> Path:
     """Build the shape of Qwen3-Embedding: a causal network, the last token's state, a default query prompt."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from tokenizers import processors
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = byte_level_bpe(texts, ["<|endoftext|>"], size=400)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
     )

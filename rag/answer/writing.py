@@ -7,9 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms import LLM
 from llama_index.core.schema import NodeWithScore, TextNode
+from numpy.typing import NDArray
 
 from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
 from rag.answer.language import NOT_FOUND, Language, answers_in_another
@@ -43,6 +45,7 @@ class Prepared:
     trace: Trace
     passages: list[Passage] = field(default_factory=list)
     sentence_scores: dict[str, float] = field(default_factory=dict)
+    dense: NDArray[np.float32] | None = None  # of what was searched
     messages: list[ChatMessage] | None = None
     settled: Literal["extractive", "not_found"] | None = None
     routed: bool = False  # small talk: the model answers without documents

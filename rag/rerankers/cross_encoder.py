@@ -76,11 +76,17 @@ class CrossEncoder(Reranker):
                     padded = self._tokenizer.pad(
                         {key: [pairs[i][key] for i in batch] for key in pairs[batch[0]]}, return_tensors="pt"
                     )
-                    logits = self._network(**padded.to(device)).logits
-                    raw[batch] = logits.view(-1).float().cpu().numpy()
+                    raw[batch] = self._scores(padded.to(device)).float().cpu().numpy()
         except torch.OutOfMemoryError as exc:
-            raise out_of_memory(self.model, device, self.batch_tokens) from exc
+            raise RerankerError(
+                f"the reranker '{self.model}' ran out of memory on {device} with {self.batch_tokens} tokens a batch",
+                remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
+            ) from exc
         return raw
+
+    def _scores(self, batch: Any) -> Any:
+        """The raw scores of one padded batch, a tensor of shape (pairs,)."""
+        return self._network(**batch).logits.view(-1)
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
         """The token ids of each pair, and which of them lost the end of their text.
@@ -154,14 +160,6 @@ def cannot_load(model: str, exc: BaseException) -> RerankerError:
     return RerankerError(
         f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
         remedy="check that the folder holds config.json, the weights and the tokenizer",
-    )
-
-
-def out_of_memory(model: str, device: Any, batch_tokens: int) -> RerankerError:
-    """What to do where a batch does not fit, as an error."""
-    return RerankerError(
-        f"the reranker '{model}' ran out of memory on {device} with {batch_tokens} tokens a batch",
-        remedy="lower rerank.batch_tokens or rerank.max_tokens, or set rerank.device = 'cpu'",
     )
 
 

@@ -10,15 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
-from numpy.typing import NDArray
 
-from indexes.encoders.batching import token_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import fingerprint_of
-from rag.rerankers.cross_encoder import CrossEncoder, cannot_load, longest, out_of_memory
+from rag.rerankers.cross_encoder import CrossEncoder, cannot_load, longest
 from rag.settings import RerankSettings
 
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
@@ -88,22 +85,9 @@ class YesNoReranker(CrossEncoder):
             pairs.append({"input_ids": whole, "attention_mask": [1] * len(whole)})
         return pairs, tuple(truncated)
 
-    def _logits(self, pairs: Sequence[dict[str, list[int]]]) -> NDArray[np.float32]:
-        import torch
-
-        raw = np.empty(len(pairs), np.float32)
-        device = self._network.device
-        try:
-            with torch.inference_mode():
-                for batch in token_batches([len(pair["input_ids"]) for pair in pairs], self.batch_tokens):
-                    padded = self._tokenizer.pad(
-                        {key: [pairs[i][key] for i in batch] for key in pairs[batch[0]]}, return_tensors="pt"
-                    )
-                    logits = self._network(**padded.to(device), logits_to_keep=1).logits[:, -1, self._answers].float()
-                    raw[batch] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
-        except torch.OutOfMemoryError as exc:
-            raise out_of_memory(self.model, device, self.batch_tokens) from exc
-        return raw
+    def _scores(self, batch: Any) -> Any:
+        logits = self._network(**batch, logits_to_keep=1).logits[:, -1, self._answers]
+        return logits[:, 1] - logits[:, 0]
 
 
 def load_yes_no(folder: Path, settings: RerankSettings) -> YesNoReranker:

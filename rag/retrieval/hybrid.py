@@ -40,12 +40,14 @@ class SearchResult:
         candidates: best first, all that either leg found; ``window`` is the text the answer would read.
         windows: candidate id -> the sentences of its window, fetched when they are read: while the index is open.
         trace: what each stage did.
+        dense: the question's own vector, float32 (dim,), whatever HyDE made of it for the search.
     """
 
     query: str
     candidates: list[Candidate]
     windows: Windows
     trace: Trace
+    dense: NDArray[np.float32]
 
 
 class HybridRetriever(BaseRetriever):
@@ -117,7 +119,7 @@ class HybridRetriever(BaseRetriever):
                     "and its end was not searched for",
                     "question_cut",
                 )
-            dense = encoded.dense[0]
+            dense = own = encoded.dense[0]
             sparse = encoded.sparse[0] if encoded.sparse is not None else None
             if sparse is None and (why := self.index.store.one_leg):
                 trace.note(why, "one_leg")
@@ -172,7 +174,7 @@ class HybridRetriever(BaseRetriever):
                     candidates = postprocess(postprocessor, question, candidates, trace)
             trace.candidates = [candidate.to_trace() for candidate in candidates]
             ended(lambda: [candidate.to_node() for candidate in candidates])
-        return SearchResult(question, candidates, windows, trace)
+        return SearchResult(question, candidates, windows, trace, own)
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return embedded(self.callback_manager, self.index.encoder, texts, query=False).dense

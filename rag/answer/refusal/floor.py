@@ -79,12 +79,14 @@ class Floor:
         passages: Sequence[Passage],
         language: Language,
         *,
+        dense: NDArray[np.float32] | None = None,
         cosine: float | None = None,
         meaning: Nearness | None = None,
     ) -> bool:
         """May the passages' own sentences be given as an answer?
 
         Args:
+            dense: the question's vector, float32 (dim,).
             cosine: of the question with the passages' nearest sentence; None where it is not known.
             meaning: compares across languages, where no term is shared.
         """
@@ -101,13 +103,13 @@ class Floor:
                 near = meaning.nearness(question, [unit.text for unit in support.units], across=True)
                 if near is not None and max(near) >= bar:
                     return True
-        near_enough = None if cosine is None else self.deviations(question, cosine)
+        near_enough = None if dense is None or cosine is None else self.deviations(dense, cosine)
         if near_enough is None:
             return share >= FLOOR
         sample = self._read()
         return near_enough >= (sample.low if share >= FLOOR else sample.high)
 
-    def deviations(self, question: str, cosine: float) -> float | None:
+    def deviations(self, question: NDArray[np.float32], cosine: float) -> float | None:
         """Return how far a cosine lies above those of the question with sentences taken at random, in deviations.
 
         None for a collection of too few sentences.
@@ -115,7 +117,7 @@ class Floor:
         sample = self._read()
         if sample.vectors is None:
             return None
-        return float(_deviations(self._index.encoder.encode_queries([question]).dense[0], sample.vectors, cosine))
+        return float(_deviations(question, sample.vectors, cosine))
 
     def _read(self) -> Sample:
         with self._reading:
