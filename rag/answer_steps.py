@@ -34,7 +34,7 @@ from rag.answer.prompt.budget import fit_passages
 from rag.answer.prompt.modes import WITHOUT_MODEL, generation_messages
 from rag.answer.prompt.prompts import direct_messages
 from rag.answer.prompt.repack import repack
-from rag.answer.prompt.routing import Routing, is_small_talk, needs_retrieval
+from rag.answer.prompt.routing import is_small_talk, needs_retrieval
 from rag.answer.prompt.templates import AnswerPrompts
 from rag.answer.refusal.abstain import says_not_found, too_weak
 from rag.answer.refusal.calibration import RELATIVE
@@ -46,8 +46,8 @@ from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
 from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
-from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
+from rag.retrieval.repeats import distinct_passages
 from rag.retrieval.windows import spread
 from rag.settings import Settings
 from rag.trace import Trace
@@ -107,17 +107,12 @@ class AnswerSteps:
                 routing = await needs_retrieval(question, language, way, llm)
             if routing.failed:
                 trace.note(routing.reason, "routed")
-        return await way.compute(self._retrieve, prepared, filters, bundle or searched or question, routing)
-
-    def _retrieve(
-        self, prepared: Prepared, filters: MetadataFilters | None, asked: str | QueryBundle, routing: Routing | None
-    ) -> Prepared:
-        question, trace, answer = prepared.question, prepared.trace, self.settings.answer
+        asked = bundle or searched or question
         result = None
         if routing is not None and not routing.retrieve:
             if not routing.by_rule:
-                result = self.retriever.search(asked, filters, trace=trace)
-                if self.floor.confidence(question, self._passages(result)) >= OVERRULE:
+                result = await self.retriever.search_by(way, asked, filters, trace=trace)
+                if await way.compute(self._confidence, question, result) >= OVERRULE:
                     trace.note(
                         "the model said that the message needs no documents, but its words stand in them, so they are "
                         "searched",
@@ -126,9 +121,17 @@ class AnswerSteps:
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
                 trace.note(f"answered without the documents, since {routing.reason}", "routed")
-                prepared.messages, prepared.routed = direct_messages(question, prepared.language), True
+                prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
-        result = result or self.retriever.search(asked, filters, trace=trace)
+        result = result or await self.retriever.search_by(way, asked, filters, trace=trace)
+        return await way.compute(self._settle, prepared, result)
+
+    def _confidence(self, question: str, result: SearchResult) -> float:
+        return self.floor.confidence(question, self._passages(result))
+
+    def _settle(self, prepared: Prepared, result: SearchResult) -> Prepared:
+        """Decide from what was found whether the model is asked, and write its prompt."""
+        question, trace, answer = prepared.question, prepared.trace, self.settings.answer
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):

@@ -23,6 +23,7 @@ from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
 from rag.llms import explain_llm_error, guarded, llm_when_asked, named_model, with_max_tokens
+from rag.llms.ways import Way
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
@@ -290,12 +291,14 @@ def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
 
 
 def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
-    def write(question: str, how_many: int) -> list[str]:
+    async def write(question: str, how_many: int, way: Way) -> list[str]:
         messages = hyde_messages(question, detect_language(question))
         try:
-            writer = with_max_tokens(llm if isinstance(llm, LLM) else llm(), settings.hyde.max_tokens)
+            loaded = llm if isinstance(llm, LLM) else await way.compute(llm)
+            writer = with_max_tokens(loaded, settings.hyde.max_tokens)
             # More than one only helps where the model samples: at temperature 0 they are all the same.
-            texts = [(writer.chat(messages).message.content or "").strip() for _ in range(how_many)]
+            replies = [await way.chat(writer, messages) for _ in range(how_many)]
+            texts = [(reply.message.content or "").strip() for reply in replies]
         except Exception as error:
             raise explain_llm_error(error, settings.llm) from error
         return list(dict.fromkeys(texts))

@@ -16,6 +16,7 @@ from llama_index.core.chat_engine.types import (
 from llama_index.core.llms import LLM
 from llama_index.core.memory import ChatMemoryBuffer
 
+from indexes.errors import must_be
 from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import condense_messages
 from rag.engine import AnswerStream, RagQueryEngine
@@ -93,6 +94,7 @@ class RagChatEngine(BaseChatEngine):
         self, message: str, chat_history: list[ChatMessage] | None, way: Way
     ) -> tuple[str | None, str | None]:
         """The question to search for, and a note where the follow-up could not be condensed."""
+        must_be(str, "the message", message, "give a text")
         if chat_history is not None:
             self._memory.set(chat_history)
         history = self._memory.get()

@@ -20,7 +20,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
-from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
 from llama_index.core.vector_stores import MetadataFilters
 
 from rag import instrumentation
@@ -34,6 +34,7 @@ from rag.llms import guarded
 from rag.llms.ways import AWAITING, BLOCKING, Way, in_step, run_now
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
+from rag.retrieval.question import bundle_of
 from rag.settings import Settings
 
 SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
@@ -86,6 +87,7 @@ class RagQueryEngine(BaseQueryEngine):
 
     # -- the public forms ----------------------------------------------------------------------------------------
 
+    @dispatcher.span
     def stream(
         self,
         question: str,
@@ -102,6 +104,7 @@ class RagQueryEngine(BaseQueryEngine):
         """
         return run_now(self._stream(question, filters, searched, BLOCKING, on_end=on_end))
 
+    @dispatcher.span
     async def astream(
         self,
         question: str,
@@ -130,6 +133,14 @@ class RagQueryEngine(BaseQueryEngine):
             return ended(await self._answer(question, filters, searched, AWAITING))
 
     # -- LlamaIndex's forms: its base class reports the query ------------------------------------------------------
+
+    def query(self, str_or_query_bundle: QueryType) -> RESPONSE_TYPE:
+        """``answer`` as LlamaIndex calls it; a stream where the engine was built with ``streaming=True``."""
+        return super().query(bundle_of(str_or_query_bundle))
+
+    async def aquery(self, str_or_query_bundle: QueryType) -> RESPONSE_TYPE:
+        """``aanswer`` as LlamaIndex calls it; a stream where the engine was built with ``streaming=True``."""
+        return await super().aquery(bundle_of(str_or_query_bundle))
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, searched = query_bundle.query_str, _transformed(query_bundle)
@@ -228,6 +239,7 @@ class AnswerStream:
         self._prepared = prepared
         self._on_end = on_end
         self._reported = reported
+        self._span = instrumentation.current_span()  # the call that searched; the tokens' span stands below it
         self.metadata: dict[str, Any] = {}
         self.response: Response | None = None
 
@@ -252,15 +264,15 @@ class AnswerStream:
         Where the model fails on the way, the documents' own sentences follow, and ``metadata["notes"]`` says why.
         Closing the iterator stops the model.
         """
-        return in_step(self._spanned(BLOCKING, "stream"))
+        return in_step(self._spanned(BLOCKING, "tokens"))
 
     def atokens(self) -> AsyncGenerator[str, None]:
         """``tokens()`` without blocking the event loop: the model's words are awaited."""
-        return self._spanned(AWAITING, "astream")
+        return self._spanned(AWAITING, "atokens")
 
     def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
-        pieces = self._pieces(way)
-        return instrumentation.spanned(pieces, self._engine, name, self._prepared.question, lambda: self.response)
+        pieces, question = self._pieces(way), self._prepared.question
+        return instrumentation.spanned(pieces, self, name, question, lambda: self.response, parent=self._span)
 
     async def _pieces(self, way: Way) -> AsyncGenerator[str, None]:
         engine, question = self._engine, self._prepared.question

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import NullEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.instrumentation.events.query import QueryEndEvent, QueryStartEvent
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
@@ -38,8 +39,8 @@ def is_heard(manager: CallbackManager | None = None) -> bool:
     """True where a handler would get what is reported."""
     at: Any = dispatcher
     while at is not None:
-        if at.event_handlers:
-            return True
+        if not all(isinstance(handler, NullEventHandler) for handler in at.event_handlers):
+            return True  # the root's own handler hears nothing
         at = at.parent if at.propagate else None
     return bool(manager and manager.handlers)
 
@@ -172,14 +173,25 @@ def reranking(
         yield ended
 
 
+def current_span() -> str | None:
+    """The span that is open here; None where nothing is."""
+    return active_span_id.get()
+
+
 async def spanned(
-    pieces: AsyncGenerator[T, None], instance: Any, name: str, question: str, result: Callable[[], Any]
+    pieces: AsyncGenerator[T, None],
+    instance: Any,
+    name: str,
+    question: str,
+    result: Callable[[], Any],
+    *,
+    parent: str | None,
 ) -> AsyncGenerator[T, None]:
     """Pass a stream on inside a span of its own, which lasts until the stream ends or is closed.
 
     The span is the active one only while the stream works, never while its reader does.
     """
-    span, parent = f"{type(instance).__name__}.{name}-{uuid.uuid4()}", active_span_id.get()
+    span = f"{type(instance).__name__}.{name}-{uuid.uuid4()}"
     bound = inspect.signature(lambda question: None).bind(question)
     dispatcher.span_enter(id_=span, bound_args=bound, instance=instance, parent_id=parent)
     try:

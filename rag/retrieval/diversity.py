@@ -1,24 +1,13 @@
-"""Passages that say different things: candidates chosen for being unlike each other, and repeats folded into one.
-
-Both serve who reads the answer's passages, a model or a person. Scored runs rank all candidates, repeats included.
-"""
+"""Candidates chosen for being unlike each other. ``repeats`` folds passages that say the same."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.nodes.record import SentenceRecord
-from rag.retrieval.candidate import Candidate, Passage
-from rag.retrieval.windows import merge_windows
-
-_WORD = re.compile(r"\w+")
-_LIGHT = {"a", "an", "the"}  # words and particles that change nothing of what a sentence says
-_PARTICLES = str.maketrans("", "", "的了")
+from rag.retrieval.candidate import Candidate
 
 
 def diversified(
@@ -45,44 +34,6 @@ def diversified(
         gains = [(1 - diversity) * relevance[i] - diversity * alike[i, chosen].max() for i in left]
         chosen.append(left.pop(int(np.argmax(gains))))  # the first of equals, which is the better one
     return [candidates[i] for i in chosen]
-
-
-def distinct_passages(
-    candidates: Sequence[Candidate], windows: Mapping[str, Sequence[SentenceRecord]], *, limit: int
-) -> list[Passage]:
-    """Return what ``merge_windows`` does, with passages that repeat another one folded into it.
-
-    A passage repeats another one if each of its sentences stands there too, in the same words: case, punctuation,
-    spacing, articles and particles aside. One differing number, name or "not" keeps both. The place of a folded passage
-    goes to the next candidates; ``repeats`` of the passage that stands names where else it does.
-    """
-    left, folded = list(candidates), dict[str, list[SentenceRecord]]()
-    while True:
-        passages = merge_windows(left, windows, limit=limit)
-        said: list[tuple[Passage, set[str]]] = []
-        again: list[tuple[Passage, Passage]] = []
-        for passage in passages:
-            keys = {key for record in passage.sentences if (key := _key(record.text))}
-            first = next((other for other, theirs in said if keys and keys <= theirs), None)
-            if first is None:
-                said.append((passage, keys))
-            else:
-                again.append((passage, first))
-        if not again:
-            break
-        for passage, first in again:
-            folded.setdefault(first.hits[0], []).append(passage.sentences[0])
-            gone = set(passage.hits)
-            left = [candidate for candidate in left if candidate.id not in gone]
-    for passage in passages:
-        passage.repeats = [record for hit in passage.hits for record in folded.get(hit, [])]
-    return passages
-
-
-def _key(text: str) -> str:
-    """What a sentence says, word for word."""
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(word.translate(_PARTICLES) for word in words if word not in _LIGHT)
 
 
 def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:

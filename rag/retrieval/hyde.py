@@ -6,23 +6,25 @@ words would search for what the model imagined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import numpy as np
 from llama_index.core.schema import QueryBundle
 from numpy.typing import NDArray
 
 from indexes.text.characters import valid
+from rag.llms.ways import Way
 from rag.retrieval.candidate import Candidate
 from rag.settings import HydeSettings
 from rag.trace import Trace
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # documents to their dense vectors
-HypothesisWriter = Callable[[str, int], list[str]]  # (question, how many) -> hypothetical documents
+HypothesisWriter = Callable[[str, int, Way], Awaitable[list[str]]]  # (question, how many) -> hypothetical documents
 AGREEMENT_DEPTH = 10
 
 
-def widen(
+async def widen(
     question: str,
     dense: NDArray[np.float32],
     *,
@@ -30,6 +32,7 @@ def widen(
     write: HypothesisWriter | None,
     settings: HydeSettings,
     trace: Trace,
+    way: Way,
 ) -> NDArray[np.float32]:
     """Return the question's dense vector with HyDE's help; unchanged, and noted, where the LLM fails or is missing."""
     if write is None:
@@ -37,7 +40,7 @@ def widen(
         return dense
     try:
         with trace.stage("hyde"):
-            texts = [text for text in write(question, settings.documents) if text.strip()]
+            texts = [text for text in await write(question, settings.documents, way) if text.strip()]
     except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
         trace.note(f"HyDE failed and the search went on without it: {error}", "hyde_failed")
         return dense
@@ -46,7 +49,7 @@ def widen(
         return dense
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):
-        return widened_vector(encode, dense, texts, keep_question=settings.keep_question)
+        return await way.compute(partial(widened_vector, encode, dense, texts, keep_question=settings.keep_question))
 
 
 def asked_vector(

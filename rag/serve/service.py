@@ -17,8 +17,8 @@ from rag.api import build_query_engine, build_retriever
 from rag.chat import RagChatEngine
 from rag.engine import AnswerStream
 from rag.retrieval.candidate import Passage
-from rag.retrieval.diversity import distinct_passages
 from rag.retrieval.hybrid import SearchResult
+from rag.retrieval.repeats import distinct_passages
 from rag.retrieval.windows import spread
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key

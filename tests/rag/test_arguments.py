@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
     "filters": (lambda i: engine(i, filters={"year": 1}), "filters is .*MetadataFilters"),
     "filters of one question": (lambda i: engine(i).stream("boat", {"year": 1}), "filters is .*MetadataFilters"),
     "question": (lambda i: engine(i).answer(None), "the question is None"),
+    "query": (lambda i: engine(i).query(None), "the question is None"),
+    "aquery": (lambda i: asyncio.run(engine(i).aquery(7)), "the question is 7"),
+    "retrieve": (lambda i: build_retriever(i, settings=SETTINGS).retrieve(None), "the question is None"),
+    "aretrieve": (lambda i: asyncio.run(build_retriever(i, settings=SETTINGS).aretrieve([])), r"the question is \[\]"),
+    "message": (lambda i: build_chat_engine(i, settings=SETTINGS).chat(None), "the message is None"),
     "searched": (lambda i: build_retriever(i, settings=SETTINGS).search(5), "the question is 5"),
     "postprocessors": (lambda i: engine(i, node_postprocessors=SimilarityPostprocessor()), "give a list"),
     "postprocessor": (lambda i: engine(i, node_postprocessors=["x"]), "give a list"),

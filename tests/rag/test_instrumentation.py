@@ -136,11 +136,18 @@ def test_every_form_reports_each_stage_once(
     for name in ONCE:
         starts, ends = f"{name}StartEvent", f"{name}EndEvent"
         assert (events.counts[starts], events.counts[ends]) == (1, 1), (name, events.counts)
-    assert "HybridRetriever.search" in spans.names()
+    assert "HybridRetriever.search_by" in spans.names()
     assert set(spans.parents) == spans.ended
     assert events.spans <= set(spans.parents) | {"None"}
     roots = [id_ for id_, parent in spans.parents.items() if parent is None]
-    assert len(roots) == (1 if "stream" not in form else len(roots))
+    assert len(roots) == 1
+
+
+def test_where_nobody_listens_no_node_is_built(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("rag.retrieval.candidate.Candidate.to_node")
+    assert build_retriever(index, settings=settings, rerank=False).search(LENS).candidates
 
 
 def test_a_retriever_reports_itself(index: Index, settings: Settings, heard: tuple[Counting, Spans]) -> None:
@@ -194,14 +201,18 @@ class Meeting(LLM):
         return LLMMetadata(context_window=4096, num_output=256, model_name="meeting")
 
     async def achat(self, messages: Any, **kwargs: Any) -> ChatResponse:
+        await self._met()
         return ChatResponse(message=ChatMessage(role="assistant", content=ANSWER))
 
-    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+    async def _met(self) -> None:
         self._all = self._all or asyncio.Event()
         self._waiting += 1
         if self._waiting == self.wanted:
             self._all.set()
         await asyncio.wait_for(self._all.wait(), 60)
+
+    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        await self._met()
 
         async def pieces() -> Any:
             yield ChatResponse(message=ChatMessage(role="assistant", content=ANSWER), delta=ANSWER)
@@ -232,6 +243,17 @@ def test_requests_to_the_model_are_awaited_and_hold_no_thread(index: Index, sett
         return await asyncio.gather(*asked, *(_drained(stream.atokens()) for stream in streams))
 
     assert all("1887" in str(answer) for answer in asyncio.run(together()))
+
+
+def test_hyde_is_awaited_too(index: Index, settings: Settings) -> None:
+    many = 6
+    retriever = build_retriever(index, settings=settings, llm=Meeting(wanted=many), hyde="on", rerank=False)
+
+    async def together() -> list[Any]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        return await asyncio.gather(*[retriever.asearch(f"{LENS} {number}") for number in range(many)])
+
+    assert all(result.trace.hypothetical == [ANSWER] for result in asyncio.run(together()))
 
 
 def test_an_llm_without_async_client_is_asked_in_a_thread(index: Index, settings: Settings, scripted: Any) -> None:

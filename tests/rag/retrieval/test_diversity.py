@@ -1,4 +1,4 @@
-"""Repeats take one place; MMR prefers what says something else, in our engine and in the LlamaIndex store."""
+"""MMR prefers what says something else, in our engine and in the LlamaIndex store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from indexes.nodes.record import SentenceRecord
 from rag import Settings, build_query_engine, build_retriever, load_settings
 from rag.cli.answering import sources_text
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.diversity import distinct_passages, diversified
+from rag.retrieval.diversity import diversified
 from tests.indexes.store.test_stock import CountingWords
 
 
@@ -23,35 +23,6 @@ def candidates(*texts: str) -> list[Candidate]:
     return [
         Candidate(SentenceRecord(f"doc{number}", 0, text), score=1 - number / 10) for number, text in enumerate(texts)
     ]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("The boat comes on Tuesday.", "the  boat comes on TUESDAY!", True),
-        ("The boat comes on Tuesday.", "Boat comes on Tuesday", True),
-        ("春茶在清明前开始采摘。", "春茶在清明前开始采摘", True),
-        ("票价是１２元。", "票价是12元。", True),
-        ("The boat comes on Tuesday.", "The boat comes on Thursday.", False),
-        ("Smoking is allowed here.", "Smoking is not allowed here.", False),
-        ("The notice period is 3 months.", "The notice period is 6 months.", False),
-        ("允许在此吸烟。", "不允许在此吸烟。", False),
-    ],
-)
-def test_only_the_same_words_are_a_repeat(one: str, other: str, same: bool) -> None:
-    passages = distinct_passages(candidates(one, other, "Something else."), {}, limit=2)
-    assert [passage.text for passage in passages] == [one, "Something else." if same else other]
-    assert [place["doc_id"] for place in passages[0].more_places] == (["doc1"] if same else [])
-    assert [passage.number for passage in passages] == [1, 2]
-
-
-def test_many_repeats_are_counted_and_a_longer_passage_is_kept() -> None:
-    found = candidates("A lamp.", "A lamp.", "The lamp", "a lamp", "Water.")
-    longer = [SentenceRecord("doc4", position, text) for position, text in enumerate(["Water.", "A lamp."])]
-    passages = distinct_passages(found, {found[4].id: longer}, limit=5)
-    assert [passage.text for passage in passages] == ["A lamp.", "Water.A lamp."]
-    assert len(passages[0].more_places) == 3
-    assert distinct_passages([], {}, limit=3) == []
 
 
 def test_mmr_reorders_and_keeps_the_best_first() -> None:

@@ -1,0 +1,81 @@
+"""The stages between the question's vectors and the candidates in their final order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.vector_stores import MetadataFilters
+from numpy.typing import NDArray
+
+from indexes.encoders.base import SparseVector
+from indexes.errors import RerankerError
+from indexes.store.collection import Collection
+from indexes.store.metadata_keys import unknown_keys
+from rag.retrieval.candidate import Candidate
+from rag.retrieval.diversity import diversified
+from rag.retrieval.rerank import postprocess, rerank
+from rag.retrieval.windows import Windows, spread
+from rag.settings import RetrievalSettings, Settings
+from rag.trace import Trace
+
+
+def find(
+    store: Collection,
+    retrieval: RetrievalSettings,
+    dense: NDArray[np.float32],
+    sparse: SparseVector | None,
+    filters: MetadataFilters | None,
+    trace: Trace,
+) -> list[Candidate]:
+    """Search both legs and join them: the candidates of the fused order, best first."""
+    if isinstance(filters, MetadataFilters):
+        for note in unknown_keys(store, filters):
+            trace.note(note)
+    hits = store.hybrid_search(
+        dense, sparse, limit=retrieval.top_k, filters=filters, stage=trace.stage, **retrieval.fusing
+    )
+    return [Candidate.of_hit(hit) for hit in hits]
+
+
+def order(
+    store: Collection,
+    settings: Settings,
+    reranker: Any,
+    postprocessors: Sequence[Any],
+    manager: CallbackManager,
+    question: str,
+    candidates: list[Candidate],
+    trace: Trace,
+) -> tuple[list[Candidate], Windows]:
+    """Rerank, diversify and postprocess candidates; return them in their final order, and their windows.
+
+    Args:
+        reranker: None for none; where its server is down the fused order stands, with a note.
+        candidates: all that either leg found, in the fused order.
+    """
+    with trace.stage("windows"):
+        windows = Windows(store, candidates, settings.retrieval.window)
+        for candidate in candidates:
+            candidate.windows = windows
+        kept = spread(candidates, settings.retrieval.per_document)[: settings.rerank.depth]
+        if reranker is not None and settings.rerank.read == "window":
+            windows.fetch([candidate.id for candidate in kept])
+        elif postprocessors:
+            windows.fetch([candidate.id for candidate in candidates])
+    if reranker is not None and candidates:
+        with trace.stage("rerank"):
+            try:
+                candidates = rerank(reranker, question, kept, settings.rerank, trace, manager)
+            except RerankerError as error:
+                trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
+    if settings.retrieval.diversity:
+        with trace.stage("diversify"):
+            vectors = store.dense_vectors([candidate.id for candidate in candidates])
+            candidates = diversified(candidates, vectors, settings.retrieval.diversity)
+    for postprocessor in postprocessors:
+        with trace.stage("postprocess"):
+            candidates = postprocess(postprocessor, question, candidates, trace)
+    return candidates, windows
