@@ -24,7 +24,7 @@ from indexes.store.checks import check_name, check_new_name
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
-from indexes.store.shared import READER_WAIT, open_shared, release
+from indexes.store.shared import open_shared, release
 from indexes.store.stock import SparseQueryFunction, StockCollection, is_stock
 
 if TYPE_CHECKING:
@@ -137,13 +137,13 @@ def open_index(
     Raises:
         CollectionNotFoundError: there is none of that name; the error lists those there are.
         FingerprintMismatchError: it was built with another model; the error says which and the way out.
-        CollectionLockedError: another process keeps it open for more than 10 seconds.
+        CollectionLockedError: another process keeps it open for more than ``store.wait`` seconds.
     """
     _check(collection, settings, encoder, client)
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
     owns_client = client is None
-    engine = open_shared(settings.store, patience=READER_WAIT) if owns_client else as_engine(client)
+    engine = open_shared(settings.store, patience=settings.store.wait) if owns_client else as_engine(client)
     index: Index | None = None
     try:
         store = Collection(engine, Generations(engine, collection).current())

@@ -44,13 +44,13 @@ from rag.answer.refusal.signals import refusal_model
 from rag.answer.writing import AnswerWriter, Prepared
 from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
-from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever, SearchResult
 from rag.retrieval.repeats import distinct_passages
 from rag.retrieval.windows import spread
 from rag.settings import Settings
 from rag.trace import Trace
+from rag.ways import Way
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
 MOSTLY_UNFOUNDED = (

@@ -23,10 +23,10 @@ from rag.answer.prompt.prompts import hyde_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
 from rag.llms import explain_llm_error, guarded, llm_when_asked, named_model, with_max_tokens
-from rag.llms.ways import Way
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
 from rag.settings import LLMSettings, Settings, load_settings
+from rag.ways import Way
 
 _RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity")
 _QUERY_MODES: dict[str, dict[str, Any]] = {

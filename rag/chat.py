@@ -18,10 +18,13 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from indexes.errors import must_be
 from rag.answer.language import detect_language
+from rag.answer.prompt.follow_up import joined
 from rag.answer.prompt.prompts import condense_messages
 from rag.engine import AnswerStream, RagQueryEngine
 from rag.llms import explain_llm_error
-from rag.llms.ways import AWAITING, BLOCKING, Way, run_now
+from rag.ways import AWAITING, BLOCKING, Way, run_now
+
+TOGETHER = "it was searched together with the question before it"
 
 
 class RagChatEngine(BaseChatEngine):
@@ -101,17 +104,20 @@ class RagChatEngine(BaseChatEngine):
         if not history:
             return None, None
         settings, language = self.engine.settings.llm, detect_language(message)
+        before = next((m.content or "" for m in reversed(history) if m.role == MessageRole.USER), "")
         if not self.engine.steps.has_llm or language not in settings.languages:
             # Without a model that reads the language, the topic is kept by searching with the question before.
-            before = next((m.content or "" for m in reversed(history) if m.role == MessageRole.USER), "")
-            note = "no LLM can condense this follow-up, so it was searched together with the question before it"
-            return f"{before} {message}".strip(), note
+            both = joined(before, message)
+            return both, None if both is None else f"no LLM can condense this follow-up, so {TOGETHER}"
         try:
             llm = cast(LLM, await way.compute(lambda: self.engine.llm))
             reply = await way.chat(llm, condense_messages(history, message, language))
         except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the question is searched as asked
             return None, f"the follow-up was searched as asked, since {explain_llm_error(error, settings)}"
-        return (reply.message.content or "").strip().strip('"“”') or None, None
+        condensed = (reply.message.content or "").strip().strip('"“”')
+        if condensed in ("", message.strip()) and (both := joined(before, message)) is not None:
+            return both, f"the model left this follow-up as it was, so {TOGETHER}"
+        return condensed or None, None
 
     def _turn(self, message: str, note: str | None) -> Callable[[Response], None]:
         """What remembers a turn whose tokens have ended."""

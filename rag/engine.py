@@ -31,11 +31,11 @@ from rag.answer.writing import Prepared
 from rag.answer_steps import AnswerSteps, passage_node
 from rag.instrumentation import dispatcher
 from rag.llms import guarded
-from rag.llms.ways import AWAITING, BLOCKING, Way, in_step, run_now
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import HybridRetriever
 from rag.retrieval.question import bundle_of
 from rag.settings import Settings
+from rag.ways import AWAITING, BLOCKING, Way, in_step, run_now
 
 SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
 

@@ -33,7 +33,18 @@ ON_THE_FLOOR = {
         "display",
         "plain",
     },
-    "rag": {"__init__", "api", "engine", "instrumentation", "answer_steps", "chat", "client", "trace", "settings"},
+    "rag": {
+        "__init__",
+        "api",
+        "engine",
+        "instrumentation",
+        "answer_steps",
+        "chat",
+        "client",
+        "trace",
+        "settings",
+        "ways",
+    },
     "eval": {"__init__", "__main__", "gold", "ticks"},
 }
 FACES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("__init__.py"))

@@ -151,6 +151,9 @@ class StoreSettings(SectionModel):
     api_key_env: str = Field("QDRANT_API_KEY", description="environment variable that holds the server's key")
     grpc: bool = Field(False, description="speak gRPC to the server")
     timeout: float = Field(30.0, gt=0, description="seconds to wait for the server")
+    wait: float = Field(
+        10.0, ge=0, description="seconds for which a reader waits for a process that has the collection open"
+    )
     shard_number: int | None = Field(None, ge=1, description="shards of a new collection on a cluster")
     replication_factor: int | None = Field(None, ge=1, description="copies of each shard on a cluster")
     on_disk: bool = Field(False, description="keep vectors on disk instead of in memory")

@@ -16,8 +16,6 @@ from indexes.settings.sections import StoreSettings
 from indexes.store.client import as_engine, open_engine
 from indexes.store.engine import Engine
 
-READER_WAIT = 10.0  # seconds for which a reader waits for a process that has a collection open
-
 _clients: WeakValueDictionary[tuple[int, str, str], Any] = WeakValueDictionary()
 _users: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 _mutex = threading.RLock()

@@ -23,10 +23,10 @@ from rag.answer.refusal.refusing import Written, decide, signals_of
 from rag.answer.refusal.signals import RefusalModel
 from rag.llms import usage_of
 from rag.llms.logprobs import logprob_options
-from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 from rag.trace import Trace
+from rag.ways import Way
 
 REPEATED = "the model began to repeat itself, so its answer ends there"
 JUDGED_AT = 80  # characters of an answer by which its language can be told

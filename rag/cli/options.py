@@ -169,6 +169,7 @@ def asking_options(function: F) -> F:
                 "How the two legs are joined.",
                 type=click.Choice(["minmax", "rrf", "dense", "sparse"]),
             ),
+            setting("--wait", "store.wait", "Seconds to wait for a running ingest.", type=float, metavar="SECONDS"),
             setting("--hyde", "hyde.mode", "Hypothetical documents.", type=click.Choice(["off", "on", "auto"])),
             click.option("--no-rerank", is_flag=True, help="Leave the reranker out."),
             setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER"),

@@ -18,7 +18,6 @@ from indexes import Index
 from indexes.text.characters import valid
 from rag import instrumentation
 from rag.instrumentation import dispatcher
-from rag.llms.ways import AWAITING, BLOCKING, Way, run_now
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.question import bundle_of, encode_documents, encode_question
@@ -26,6 +25,7 @@ from rag.retrieval.stages import find, order
 from rag.retrieval.windows import Windows
 from rag.settings import Settings
 from rag.trace import Trace
+from rag.ways import AWAITING, BLOCKING, Way, run_now
 
 
 @dataclass(slots=True)

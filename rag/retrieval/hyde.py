@@ -14,10 +14,10 @@ from llama_index.core.schema import QueryBundle
 from numpy.typing import NDArray
 
 from indexes.text.characters import valid
-from rag.llms.ways import Way
 from rag.retrieval.candidate import Candidate
 from rag.settings import HydeSettings
 from rag.trace import Trace
+from rag.ways import Way
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # documents to their dense vectors
 HypothesisWriter = Callable[[str, int, Way], Awaitable[list[str]]]  # (question, how many) -> hypothetical documents

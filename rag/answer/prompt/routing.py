@@ -12,7 +12,7 @@ from rag.answer.prompt.prompts import routing_messages
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag.llms.ways import Way
+    from rag.ways import Way
 
 
 @dataclass(frozen=True, slots=True)

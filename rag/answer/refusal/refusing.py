@@ -18,8 +18,8 @@ from rag.answer.refusal.abstain import says_not_found
 from rag.answer.refusal.signals import RefusalModel, log_odds, share_in_passages
 from rag.llms import with_max_tokens
 from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs
-from rag.llms.ways import Way
 from rag.retrieval.candidate import Passage
+from rag.ways import Way
 
 FEW = 8  # tokens of the second reply where the server gives no alternatives: enough to see a refusal
 NAMES = {

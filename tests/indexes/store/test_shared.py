@@ -77,7 +77,7 @@ with Lock(Path(sys.argv[1]), "the box"):
 """
 
 
-def test_a_reader_waits_for_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_waits_for_another_process(tmp_path: Path) -> None:
     settings = settings_at(tmp_path / "store", "edge")
     build_index([BOAT], settings=settings, encoder=ENCODER).close()
     lock = next((tmp_path / "store").rglob("default/lock"))
@@ -85,12 +85,14 @@ def test_a_reader_waits_for_another_process(tmp_path: Path, monkeypatch: pytest.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdout.readline()
-        monkeypatch.setattr("indexes.api.READER_WAIT", 0.1)
+        brief, long = (
+            settings.model_copy(update={"store": settings.store.model_copy(update={"wait": seconds})})
+            for seconds in (0.1, 60.0)
+        )
         with pytest.raises(CollectionLockedError, match=f"process {process.pid}"):
-            open_index(settings=settings, encoder=ENCODER).count  # noqa: B018
+            open_index(settings=brief, encoder=ENCODER).count  # noqa: B018
         gc.collect()
-        monkeypatch.setattr("indexes.api.READER_WAIT", 60.0)
         threading.Timer(0.3, lambda: print(file=process.stdin, flush=True)).start()
-        with open_index(settings=settings, encoder=ENCODER) as index:
+        with open_index(settings=long, encoder=ENCODER) as index:
             assert index.count == 1
     assert Lock(lock, "the box").try_take()

@@ -17,9 +17,9 @@ from rag.answer.refusal.refusing import Written, decide, signals_of
 from rag.answer.refusal.signals import RefusalModel, log_odds, read_refusal_file, refusal_model, share_in_passages
 from rag.llms.llama_cpp import LlamaCpp
 from rag.llms.logprobs import logprob_options
-from rag.llms.ways import BLOCKING, in_step, run_now
 from rag.retrieval.candidate import Passage
 from rag.settings import AnswerSettings, LLMSettings, Settings
+from rag.ways import BLOCKING, in_step, run_now
 
 MODEL = RefusalModel(
     weights={"allowed": 0.5, "logprob": -2.0, "support": -3.0, "asked": -1.0},

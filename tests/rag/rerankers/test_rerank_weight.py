@@ -107,7 +107,7 @@ def test_the_trace_names_the_shares(index: Index) -> None:
 
 def test_abstention_compares_the_probability_and_not_the_blend(index: Index, tmp_path: Path) -> None:
     from rag.answer_steps import AnswerSteps
-    from rag.llms.ways import BLOCKING, run_now
+    from rag.ways import BLOCKING, run_now
 
     settings = settings_with(0.5).model_copy(
         update={"answer": settings_with(0.5).answer.model_copy(update={"abstain_below": 0.9})}

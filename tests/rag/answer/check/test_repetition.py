@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.check.repetition import RepetitionGuard, cut_repetition
-from rag.llms.ways import in_step
+from rag.ways import in_step
 
 LOOP = "The lamp is lit before sunset. It turns once in twelve seconds. " * 4
 

@@ -23,8 +23,8 @@ from rag.answer.prompt.prompts import (
     short_name,
 )
 from rag.answer.prompt.routing import needs_retrieval
-from rag.llms.ways import BLOCKING, run_now
 from rag.retrieval.candidate import Passage
+from rag.ways import BLOCKING, run_now
 
 MakePassage = Callable[..., Passage]
 LANGUAGES = ("en", "zh")

@@ -1,0 +1,35 @@
+"""Follow-up questions: does one stand alone, and what is searched where no model makes it stand alone?"""
+
+from __future__ import annotations
+
+import re
+
+from rag.answer.words.terms import terms_of
+
+_POINTS = re.compile(
+    r"\b(?:it|its|they|them|their|theirs|that|those|this|these|he|she|him|her|his|hers|there|then|ones?|same|else|"
+    r"others?|another|instead|too|also|so|more)\b|[它他她这那此其该]|呢|刚才|上面|前面|还有|也",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(
+    r"^\W*(?:and|but|or|nor|so|what about|how about|why|really|那么?|还有|为什么|另外)\b", re.IGNORECASE
+)
+ENOUGH = 3  # content terms that a question has which names its own topic
+
+
+def stands_alone(question: str) -> bool:
+    """True where nothing in a question points to what was said before and it names its own topic.
+
+    >>> stands_alone("How long is the notice period?"), stands_alone("And in the trial period?")
+    (True, False)
+    """
+    if _POINTS.search(question) or _GOES_ON.search(question):
+        return False
+    return len(terms_of(question)) >= ENOUGH
+
+
+def joined(before: str, question: str) -> str | None:
+    """What is searched for a follow-up that no model condensed: with the question before it; None: as it is asked."""
+    if not before or stands_alone(question):
+        return None
+    return f"{before} {question}".strip()
