@@ -6,7 +6,8 @@ Rules:
   ``[^1]``, ``[passage 2]``, ``[段落1、2]``. Numbers have at most three digits, so ``[2024]`` is none, and a range
   from 0 or over more than 20 numbers (``[0-9]``, ``[1-100]``) is none.
 - A number that no passage has is removed and reported. A marker of which nothing is left goes with the blanks and the
-  empty brackets around it; a valid one stays as written, except that full-width brackets become ``[1]``.
+  empty brackets around it; a valid one stays as written, except that labels and full-width brackets go: ``[doc1]`` and
+  ``［１］`` become ``[1]``.
 - Code between backticks or fences is never touched.
 - An index is no citation: ``a[1]`` (one small letter before the bracket), ``arr[1]``, ``a[0][1]``. After other code
   (``sys.argv[1]``, ``max_tokens[1]``) a bracket is a citation only when all its numbers are passages', and is left
@@ -33,6 +34,7 @@ _LABEL = (
 )
 _ONE = rf"{_LABEL}\d{{1,3}}(?:\s*[-–—~～至到]\s*\d{{1,3}})?(?:†[^\]］】,，]*)?"
 _MARKER = re.compile(rf"\s*{_ONE}(?:(?:\s*[,，、;；&和]\s*|\s+and\s+|\s+){_ONE})*\s*", re.IGNORECASE)
+_PLAIN = re.compile(r"\[[\d\s,;&–—~-]+\]")  # what a reader takes for a citation: no label, no other brackets
 _DOCUMENT_MARK = re.compile(rf"[\[［【]([^\[\]［］【】\n]{{1,{LONGEST_MARKER}}})[\]］】]")
 _NAME_LABEL = re.compile(
     r"^\s*(?:see|from|sources?|docs?|documents?|files?|来源|文件|文档|出处)?\s*[:：]?\s*", re.IGNORECASE
@@ -215,7 +217,7 @@ class MarkerScanner:
         if not known:
             self._bracket, self._gap = "", True
             return ""
-        as_written = len(known) == len(numbers) and self._bracket[0] == "[" and self._bracket[-1] == "]" and not named
+        as_written = len(known) == len(numbers) and not named and _PLAIN.fullmatch(self._bracket) is not None
         marker = self._bracket if as_written else "".join(f"[{number}]" for number in known)
         self._bracket = ""
         text = self._flush(marker)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.errors import StoreError
 from rag.answer.check.meaning import FAR, NEAR
 from rag.answer.check.outcome import Nearness
 from rag.answer.check.support import PassageSupport
@@ -34,6 +36,8 @@ FEWEST = 60  # sentences: fewer say nothing about what is near
 FEW_TERMS = 2  # of a question, across languages
 SHORTEST = 5  # terms of a sentence that is asked
 LOW, HIGH = 0.1, 0.5  # quantiles of how near the collection's own questions are to their sentences
+KEY = "floor"  # in the collection's record
+RULES = 1  # raised where the bars are fitted otherwise than before
 GROWN = 1.2  # a collection that grew or shrank by this factor is sampled again
 
 
@@ -123,7 +127,7 @@ class Floor:
         with self._reading:
             count = self._index.store.count()
             known = self._sample
-            if known is None or not count / GROWN <= known.count <= count * GROWN:
+            if known is None or not _is_like(count, known.count):
                 self._sample = known = self._fit(count)
             return known
 
@@ -140,13 +144,32 @@ class Floor:
         if len(texts) < FEWEST or len(asked) < PROBES // 2:
             return sample
         sample.vectors = vectors[:VECTORS]
+        kept = self._kept(count)
+        if kept is not None:
+            sample.low, sample.high = kept
+            return sample
         encoded = self._index.encoder.encode_queries([half for _, half in asked]).dense
         near = [
             _deviations(question, sample.vectors, float(question @ vectors[place]))
             for question, (place, _) in zip(encoded, asked, strict=True)
         ]
         sample.low, sample.high = (float(np.quantile(near, share)) for share in (LOW, HIGH))
+        # Only kept to spare the next process the encoding: a store that cannot be written is searched as well.
+        with suppress(StoreError):
+            bars = {"rules": RULES, "count": count, "low": sample.low, "high": sample.high}
+            self._index.store.set_record(**{KEY: bars})
         return sample
+
+    def _kept(self, count: int) -> tuple[float, float] | None:
+        """What an earlier process fitted on this collection, unless it has grown or shrunk much since."""
+        kept = self._index.store.record().get(KEY) or {}
+        if kept.get("rules") != RULES or not _is_like(count, kept["count"]):
+            return None
+        return float(kept["low"]), float(kept["high"])
+
+
+def _is_like(count: int, known: int) -> bool:
+    return count / GROWN <= known <= count * GROWN
 
 
 def _deviations(question: NDArray[np.float32], vectors: NDArray[np.float32], cosine: float) -> float:

@@ -53,7 +53,10 @@ def test_what_is_a_marker(inside: str, numbers: list[int] | None) -> None:
 @pytest.mark.parametrize(
     ("text", "expected", "removed"),
     [
-        # valid markers stay as written; full-width ones become [n]
+        # valid markers stay as written; full-width and labelled ones become [n]
+        ("It works [doc1].", "It works [1].", []),
+        ("It works [Source 1, 2].", "It works [1][2].", []),
+        ("窗口是三句[段落1]。", "窗口是三句[1]。", []),
         ("It works [1].", "It works [1].", []),
         ("It works[1][2].", "It works[1][2].", []),
         ("It works [1, 2].", "It works [1, 2].", []),
@@ -149,7 +152,7 @@ def test_text_without_invented_numbers_keeps_every_word(text: str) -> None:
     text = text.replace("`", "")  # code keeps its brackets
     got, removed = clean(text, set(range(1000)))
     assert removed == []
-    squeeze = str.maketrans("【】［］", "[][]")
+    squeeze = str.maketrans("【】［］", "[][]", "^")  # a label goes
     assert got.translate(squeeze) == text.translate(squeeze).strip()
 
 

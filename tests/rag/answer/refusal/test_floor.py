@@ -63,6 +63,21 @@ def test_rare_terms_of_the_collection_weigh_more(town: Index) -> None:
     assert common < rare <= unknown
 
 
+def test_the_next_process_reads_what_was_fitted(town: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = town.encoder.encode_queries(["What wage do apprentices of the tanner receive?"]).dense[0]
+    fitted = Floor(town)
+    assert fitted.deviations(asked, 0.5) is not None
+    encoder = town.encoder
+    monkeypatch.setattr(type(encoder), "encode_queries", None)
+    again = Floor(town)
+    assert again.deviations(asked, 0.5) == fitted.deviations(asked, 0.5)
+    kept = town.store.record()["floor"]
+    assert kept["count"] == town.store.count() and kept["low"] <= kept["high"]
+    town.store.set_record(floor={**kept, "count": kept["count"] * 2})  # it has shrunk to half since
+    with pytest.raises(TypeError):
+        Floor(town).deviations(asked, 0.5)
+
+
 def test_few_sentences_have_no_nearness(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "one.md").write_text("The mill grinds rye. The miller is deaf.", encoding="utf-8")
     with build_index([tmp_path], collection="mill", settings=settings) as index:
