@@ -191,7 +191,7 @@ def plan_index(
     look at it.
 
     Raises:
-        SourceError: a path does not exist or is of no kind we read; or the source is no path.
+        SourceError: a path does not exist or is of no kind we read; or the source is not a path.
     """
     settings = settings or load(IndexSettings).settings
     engine = open_engine(settings.store)
@@ -227,7 +227,7 @@ def _check(collection: object, settings: object, encoder: object, client: object
         )
     if client is not None and not hasattr(client, "collection_exists"):
         raise SettingsError(
-            f"client is {client!r:.80}, which is no Qdrant client",
+            f"client is {client!r:.80}, which is not a Qdrant client",
             remedy="give QdrantClient(...) or index.client; an address is the setting store.url",
         )
 

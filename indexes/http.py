@@ -431,7 +431,7 @@ def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _split_port(hostport: str) -> tuple[str, int | None]:
-    """("host", port or None); a port that is no number from 0 to 65535 is ignored, as Ollama does."""
+    """("host", port or None); a port that is not a number from 0 to 65535 is ignored, as Ollama does."""
     if hostport.startswith("["):
         host, _, tail = hostport[1:].partition("]")
         port = tail.removeprefix(":")

@@ -241,7 +241,7 @@ def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any])
             changes.setdefault("answer", {})[name] = value
         else:
             known = ", ".join((*_RETRIEVAL_OPTIONS, *_ANSWER_OPTIONS))
-            raise SettingsError(f"{name!r} is no option of the query engine", remedy=f"use one of: {known}")
+            raise SettingsError(f"{name!r} is not an option of the query engine", remedy=f"use one of: {known}")
     if hyde is not None:
         changes["hyde"] = {"mode": hyde}
     if not changes:

@@ -52,7 +52,7 @@ def _event(
     """Report one event to the callback manager; the function that it gives takes the payload of the end.
 
     The manager keeps a stack in a context variable, and a stream may end in another context than it began in: the
-    stack is empty there then, which is no failure of the answer.
+    stack is empty there then, which is not a failure of the answer.
     """
     if not manager.handlers:
         yield lambda payload: None

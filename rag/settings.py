@@ -72,7 +72,7 @@ class RerankSettings(SectionModel):
         "BAAI/bge-reranker-v2-m3", description="hub name, ModelScope name, folder, or the server's model name"
     )
     hub: Literal["huggingface", "modelscope"] = Field(
-        "huggingface", description="where a name that is no folder is fetched"
+        "huggingface", description="where a name that is not a folder is fetched"
     )
     trust_remote_code: bool = Field(False, description="run code that a model folder brings; read that code first")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")

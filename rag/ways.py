@@ -2,7 +2,7 @@
 
 What lies between a question and its answer is written once, as coroutines. ``Blocking`` never waits, so its coroutines
 run to their end when they are stepped (``run_now``, ``in_step``); no event loop is needed, and one that runs already
-is no hindrance. ``Awaiting`` awaits language models by their asynchronous clients and computes in threads.
+is not a hindrance. ``Awaiting`` awaits language models by their asynchronous clients and computes in threads.
 """
 
 from __future__ import annotations

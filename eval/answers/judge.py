@@ -41,7 +41,7 @@ def judge(
 
     Args:
         passages: query id -> texts that the answer drew on.
-        llm: any LlamaIndex LLM; what it thinks is no verdict.
+        llm: any LlamaIndex LLM; what it thinks is not a verdict.
     """
     from rag.llms import guarded
 

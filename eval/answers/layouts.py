@@ -79,7 +79,7 @@ class AnswerFile:
     """Answers kept as JSON lines, one that was asked again by its last line.
 
     Raises:
-        SourceError: a line is no answer.
+        SourceError: a line is not an answer.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -87,7 +87,7 @@ class AnswerFile:
         try:
             answers = [Kept(**row) for row in self._file.rows]
         except TypeError as error:
-            raise SourceError(f"a line of {path} is no answer ({error})", remedy=REMEDY) from error
+            raise SourceError(f"a line of {path} is not an answer ({error})", remedy=REMEDY) from error
         self.rows = {row.key: row for row in answers}
 
     def add(self, row: Kept) -> None:
@@ -100,7 +100,7 @@ def read_answers(path: Path) -> list[Kept]:
     """Read the answers of a file.
 
     Raises:
-        SourceError: it cannot be read, or a whole line is no answer.
+        SourceError: it cannot be read, or a whole line is not an answer.
     """
     return list(AnswerFile(path, read_only=True).rows.values())
 

@@ -45,7 +45,7 @@ def chosen_documents(dataset: Dataset, condition: Condition, seed: int = 0) -> d
         SourceError: the dataset has no question for this condition.
     """
     if not 0 <= condition.noise <= 1:
-        raise SettingsError(f"a noise share of {condition.noise} is no share", remedy="use one between 0 and 1")
+        raise SettingsError(f"a noise share of {condition.noise} is not a share", remedy="use one between 0 and 1")
     found = {}
     for place, (query, judged) in enumerate(dataset.qrels.items()):
         rng = np.random.default_rng([seed, place])

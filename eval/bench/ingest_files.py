@@ -64,7 +64,7 @@ def minilm_settings(store: Path) -> Any:
 
 
 class _Timed:
-    """The wall and CPU time that the two halves of an encoder take; what is in between (the cache) is no encoding."""
+    """The wall and CPU time that the two halves of an encoder take; what is in between (the cache) is not encoding."""
 
     def __init__(self, encoder: PairedEncoder) -> None:
         self.wall = self.cpu = 0.0

@@ -83,7 +83,7 @@ def build(store: Collection, corpus: Corpus, settings: StoreSettings, name: str)
     """The corpus through our own write path (local mode takes PointStructs from it, the engine arrays)."""
     fingerprint = Fingerprint("random", "0", corpus.dense.shape[1], "cls", {}, "learned")
     store.ensure(fingerprint, idf=False, settings=settings)
-    # disable=None: no bar where stderr is no terminal
+    # disable=None: no bar where stderr is not a terminal
     for start in tqdm(range(0, len(corpus.records), CHUNK), desc=f"building {name}", unit_scale=CHUNK, disable=None):
         part = slice(start, start + CHUNK)
         store.put(corpus.records[part], corpus.dense[part], corpus.sparse[part])

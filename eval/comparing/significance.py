@@ -64,7 +64,7 @@ def paired(differences: ArrayLike, *, seed: int = SEED) -> list[Paired]:
     """Everything about each column of ``differences``, shape (queries, comparisons) or (queries,).
 
     Raises:
-        SourceError: there is no query to compare on, or a difference is no number.
+        SourceError: there is no query to compare on, or a difference is not a number.
     """
     table = _table(differences)
     p = randomisation_test(table, seed=seed)
@@ -210,5 +210,5 @@ def _table(differences: ArrayLike) -> Floats:
             "there is no query to compare on", remedy="compare runs of the same dataset, with judgements for it"
         )
     if not np.isfinite(table).all():
-        raise SourceError("a difference is no number", remedy="look at the measures of the runs")
+        raise SourceError("a difference is not a number", remedy="look at the measures of the runs")
     return table

@@ -170,7 +170,7 @@ def _read_qrels(path: Path, texts: dict[str, str], bad: BadRows) -> dict[str, di
         value = whole_number(raw)
         if value is None:
             if number > 1:  # the first row is the header
-                bad.add(path, number, f"score {raw!r} is no whole number")
+                bad.add(path, number, f"score {raw!r} is not a whole number")
         elif query not in texts:
             bad.add(path, number, f"query {query!r} is not in queries.jsonl")
         elif document in qrels.get(query, {}):

@@ -43,7 +43,7 @@ class ListReader:
         return identity
 
     def judge(self, query: str, documents: list[str], values: Any, default: int) -> None:
-        """Register judgements; where ``values`` do not fit the documents, or one is no number, it is ``default``."""
+        """Register judgements; where ``values`` do not fit the documents, or one is not a number, it is ``default``."""
         if not isinstance(values, list) or len(values) != len(documents):
             values = [default] * len(documents)
         for document, raw in zip(documents, values, strict=True):

@@ -26,7 +26,7 @@ def read(path: Path, split: str = "test") -> Dataset:
     try:
         content = json.loads(read_text(path))
     except ValueError as error:
-        raise SourceError(f"{path} is no JSON: {error}", remedy="check that the file is whole") from error
+        raise SourceError(f"{path} is not JSON: {error}", remedy="check that the file is whole") from error
     if not recognise(content):
         raise SourceError(f"{path} lacks {', '.join(KEYS)}", remedy="see EmbeddingQAFinetuneDataset of LlamaIndex")
     titles, grades = content.get("titles") or {}, content.get("judgements") or {}

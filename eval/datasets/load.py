@@ -134,7 +134,7 @@ def _file(place: Path) -> Path:
     files = sorted(file for file in place.iterdir() if file.name.endswith((".json", ".jsonl", ".jsonl.gz")))
     if len(files) != 1:
         raise SourceError(
-            f"{place} is no dataset: it has {len(files)} JSON files, none of them called after a split, and neither "
+            f"{place} is not a dataset: it has {len(files)} JSON files, none of them called after a split, and neither "
             "qrels nor a BEIR layout",
             remedy="name one file, or one a split: --train FILE --test FILE" if files else "check the path",
         )

@@ -54,7 +54,7 @@ def read_text(path: Path) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise SourceError(f"{path} is no text in UTF-8", remedy="convert it to UTF-8")
+    raise SourceError(f"{path} is not text in UTF-8", remedy="convert it to UTF-8")
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -122,7 +122,7 @@ class KeptRows:
         remedy: what to do where it is none.
 
     Raises:
-        SourceError: the file cannot be read, or a whole line is no JSON object.
+        SourceError: the file cannot be read, or a whole line is not a JSON object.
     """
 
     def __init__(self, path: Path, what: str, remedy: str, *, read_only: bool = False) -> None:

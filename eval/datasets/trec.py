@@ -38,7 +38,7 @@ def read(path: Path, split: str = "test") -> Dataset:
         if len(parts) != 4:
             bad.add(file, number, f"{len(parts)} columns instead of 4")
         elif value is None:
-            bad.add(file, number, f"judgement {parts[3]!r} is no whole number")
+            bad.add(file, number, f"judgement {parts[3]!r} is not a whole number")
         elif parts[0] not in texts:
             bad.add(file, number, f"query {parts[0]!r} has no text in queries.jsonl or queries.tsv")
         elif parts[2] in qrels.get(parts[0], {}):

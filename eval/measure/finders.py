@@ -217,8 +217,8 @@ class _Recorder:
         self._retriever = retriever
         self.result: SearchResult | None = None
 
-    def search(self, *arguments: Any, **options: Any) -> SearchResult:
-        self.result = self._retriever.search(*arguments, **options)
+    async def search_by(self, *arguments: Any, **options: Any) -> SearchResult:
+        self.result = await self._retriever.search_by(*arguments, **options)
         return self.result
 
     def __getattr__(self, name: str) -> Any:

@@ -170,7 +170,7 @@ def score(
             does; needed for ``Window@k`` only, which is averaged over the queries named here.
 
     Raises:
-        SourceError: a document stands twice under one query, or a score is no number.
+        SourceError: a document stands twice under one query, or a score is not a number.
     """
     wanted = parse_measures(measures)
     others = [measure for measure in wanted if measure.kind == "other"]
@@ -200,7 +200,9 @@ def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tu
     hits = [(document, value) for document, value in ranked if document in relevant]
     scores = np.array([value for _, value in ranked], dtype=np.float32)
     if np.isnan(scores).any():
-        raise SourceError(f"query {query!r} has a score that is no number", remedy="look at the pipeline that gave it")
+        raise SourceError(
+            f"query {query!r} has a score that is not a number", remedy="look at the pipeline that gave it"
+        )
     if not hits:
         return []
     scores.sort()

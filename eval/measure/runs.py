@@ -194,7 +194,7 @@ def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]
                 query, document = unquote(query), unquote(document)
             value = _number(parts[4])
             if value is None:
-                problem = f"score {parts[4]!r} is no number"
+                problem = f"score {parts[4]!r} is not a number"
             elif document in results.setdefault(query, {}):
                 problem = f"document {document!r} stands twice under query {query!r}"
             else:
@@ -239,7 +239,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise SourceError(f"{path} is no JSON: {error}", remedy="run the measurement again") from error
+        raise SourceError(f"{path} is not JSON: {error}", remedy="run the measurement again") from error
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -250,4 +250,4 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 yield dict(json.loads(line))
             except ValueError as error:
-                raise SourceError(f"{path} line {number} is no JSON", remedy="run the measurement again") from error
+                raise SourceError(f"{path} line {number} is not JSON", remedy="run the measurement again") from error

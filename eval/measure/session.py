@@ -82,7 +82,7 @@ def full_name(key: str) -> str:
     if "." in key:
         return key
     if key not in SHORT:
-        raise SettingsError(f"{key!r} is no setting", remedy=f"use one of {', '.join(SHORT)}, or a dotted name")
+        raise SettingsError(f"unknown setting {key!r}", remedy=f"use one of {', '.join(SHORT)}, or a dotted name")
     return SHORT[key]
 
 

@@ -142,4 +142,4 @@ def _listed(root: Path, folder: Path) -> Listed | None:
             changed=file.stat().st_mtime,
         )
     except (OSError, ValueError, TypeError, AttributeError):
-        return None  # a file that is being written, or is no run's
+        return None  # a file that is being written, or is not a run's

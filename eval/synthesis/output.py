@@ -52,7 +52,7 @@ def check_arguments(counts: Mapping[str, int | None], share: float, check: str) 
         if value is not None and value < 1:
             raise SettingsError(f"{name} = {value} cannot be used", remedy="use 1 or more")
     if not 0 <= share <= 1:
-        raise SettingsError(f"test_share = {share} is no share", remedy="use one between 0 and 1")
+        raise SettingsError(f"test_share = {share} is not a share", remedy="use one between 0 and 1")
     if check not in get_args(Check):
         raise SettingsError(f"there is no check {check!r}", remedy=f"use one of: {', '.join(get_args(Check))}")
 

@@ -25,7 +25,7 @@ class WorkFile:
 
     Raises:
         SettingsError: the file was begun with other settings.
-        SourceError: it is no work file.
+        SourceError: it is not a work file.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ class WorkFile:
         head = {"synthesize": VERSION, **settings}
         there, *rows = self._file.rows or [head]
         if "synthesize" not in there or any(not {"id", "digest"} <= row.keys() for row in rows):
-            raise SourceError(f"{path} is no work file", remedy=remedy)
+            raise SourceError(f"{path} is not a work file", remedy=remedy)
         for key, value in head.items():
             if there.get(key) != value:
                 raise SettingsError(

@@ -50,7 +50,7 @@ class BgeM3:
         settings: ``model`` is a folder or a hub name; ``max_tokens`` defaults to what the model reads (8192).
 
     Raises:
-        EncoderError: the folder is no such checkpoint, or the hub cannot be reached.
+        EncoderError: the folder is not such a checkpoint, or the hub cannot be reached.
     """
 
     pooling = "cls"
@@ -214,7 +214,7 @@ def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> to
                 f"{folder} holds no {path.name}, so it has no multi-vector head", remedy="fetch the whole checkpoint"
             ) from exc
         raise EncoderError(
-            f"{folder} holds no {path.name}, so it is no BGE-M3 checkpoint",
+            f"{folder} holds no {path.name}, so it is not a BGE-M3 checkpoint",
             remedy="set encoder.provider = 'sentence_transformer' (dense, with BM25 beside it)",
         ) from exc
     except Exception as exc:  # unpickling refuses in many ways; each means the same to a user

@@ -37,7 +37,7 @@ class SentenceTransformerModel:
 
     Raises:
         EncoderError: not a sentence-transformers folder, the hub cannot be reached, or a kind of model whose first
-            module is no transformer.
+            module is not a transformer.
     """
 
     def __init__(self, settings: EncoderSettings, *, folder: Path | None = None, name: str | None = None) -> None:

@@ -37,7 +37,7 @@ def choose_device(device: str, *, error: type[RagWrightError] = EncoderError) ->
     try:
         chosen = torch.device(device)
     except RuntimeError as exc:
-        raise error(f"'{device}' is no device", remedy="set device to auto, cpu, cuda, cuda:1 or mps") from exc
+        raise error(f"'{device}' is not a device", remedy="set device to auto, cpu, cuda, cuda:1 or mps") from exc
     missing = (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()) or (
         chosen.type == "mps" and not torch.backends.mps.is_available()
     )
@@ -63,7 +63,7 @@ def choose_dtype(dtype: str, device: torch.device, *, error: type[RagWrightError
         return torch.bfloat16 if device.type == "cpu" and cpu_computes_bfloat16() else torch.float32
     chosen = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}.get(dtype)
     if chosen is None:
-        raise error(f"'{dtype}' is no number format", remedy="set dtype to auto, float32, bfloat16 or float16")
+        raise error(f"'{dtype}' is not a number format", remedy="set dtype to auto, float32, bfloat16 or float16")
     if device.type == "cpu" and chosen is torch.bfloat16 and not cpu_computes_bfloat16():
         raise error("this processor does not compute in bfloat16", remedy="set dtype = 'auto' or 'float32'")
     if device.type == "cpu" and chosen is torch.float16:

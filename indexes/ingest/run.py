@@ -80,7 +80,7 @@ def plan(
     """What ``ingest`` would do, told from stat and content of the files. Nothing is written, no model is needed.
 
     Raises:
-        SourceError: as ``ingest``; or the source is no path.
+        SourceError: as ``ingest``; or the source is not a path.
     """
     report = IngestReport(dry_run=True)
     paths = _paths(source if isinstance(source, (str, Path)) else list(source))  # type: ignore[arg-type]

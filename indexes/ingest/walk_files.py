@@ -138,7 +138,7 @@ class Walk:
 
     def _file(self, path: str, status: os.stat_result) -> Iterator[Found]:
         if not stat.S_ISREG(status.st_mode):
-            self._on_skip(path, f"{path!r} is no regular file (a pipe, socket or device); leave it out")
+            self._on_skip(path, f"{path!r} is not a regular file (a pipe, socket or device); leave it out")
         elif path not in self._seen:
             self._seen.add(path)
             yield Found(path, source_name(path), status.st_size, changed_at(status))

@@ -38,7 +38,7 @@ def image_link(src: str, image_base_url: str | None) -> str:
     """``![image](...)``: a relative address below the base URL, an absolute one as it is."""
     src = src.strip().strip("<>").replace("\\", "/")
     if src.startswith("data:"):
-        src = src.partition(",")[0]  # the picture itself is no text
+        src = src.partition(",")[0]  # the picture itself is not text
     elif image_base_url and not urlsplit(src).scheme and not src.startswith("//"):
         while src.startswith(("./", "../", "/")):
             src = src.partition("/")[2]

@@ -6,8 +6,8 @@ Choices:
 - ``section`` is the index of the outline section the sentence stands in, so a window never crosses a heading, a table
   or a code block. Consecutive text sections that differ in nothing but their page count as one: a sentence or a window
   may run over a page break, and a sentence's page is the one it begins on.
-- A heading is no record of its own where body text stands under it, or under one of its sub-headings: the heading path
-  of that text names it already. A heading without any body is a record of kind "heading".
+- A heading is not a record if body text stands under it or one of its sub-headings: the heading path of that text
+  names it already. A heading without any body is a record of kind "heading".
 - A table is a record a row, in words (``tables.py``). A code block is one record.
 - What is too little to be searched by itself (bare punctuation, lines of numbers, fragments) joins its neighbour
   (``indexes.text.units``).

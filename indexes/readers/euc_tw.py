@@ -30,7 +30,7 @@ _PIECE = re.compile(rb"[\x00-\x7f]+|\x8e[\xa1-\xb0][\xa1-\xfe]{2}|[\xa1-\xfe]{2}
 
 
 def decode_euc_tw(data: bytes) -> str:
-    """``data`` as text; what is no EUC-TW becomes U+FFFD."""
+    """``data`` as text; what is not EUC-TW becomes U+FFFD."""
     parts: list[str] = []
     for piece in _PIECE.findall(data):
         if piece[0] < 0x80:

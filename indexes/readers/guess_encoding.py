@@ -2,7 +2,7 @@
 
 "Reads best" is the share of its non-ASCII characters that are among the commonest of the language the encoding is for
 (the common thousand make up about 90 % of Chinese text). Wrong decodings give rare characters, so the right one stands
-out after a few dozen characters; how far it stands out says whether it is certain. What is no East Asian text goes to
+out after a few dozen characters; how far it stands out says whether it is certain. What is not East Asian text goes to
 charset-normalizer.
 """
 

@@ -112,5 +112,5 @@ def load_ocr(name: str | None) -> Ocr | None:
             remedy="name an installed function as module:function, or tesseract for the program",
         ) from error
     if not callable(found):
-        raise SettingsError(f"read.ocr names '{name}', which is no function", remedy="write it as module:function")
+        raise SettingsError(f"read.ocr names '{name}', which is not a function", remedy="write it as module:function")
     return cast(Ocr, found)

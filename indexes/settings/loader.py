@@ -215,7 +215,7 @@ def _choose_profile(
     name, source = next(((name, source) for name, source in choices if name), ("default", "default"))
     own = table.get("profiles", {})
     if not isinstance(own, dict):
-        raise SettingsError(f"{origin}: profiles = {own!r} is no table", remedy="write [profiles.NAME.section]")
+        raise SettingsError(f"{origin}: profiles = {own!r} is not a table", remedy="write [profiles.NAME.section]")
     names = sorted({*PROFILES, *own})
     if name not in names:
         hint = closest(str(name), names)
@@ -232,7 +232,9 @@ def _profile_layer(tree: type[BaseModel], name: str, table: dict[str, Any], orig
     entries = _flatten(tree, built_in, label, f"{label}: ")
     own = table.get("profiles", {}).get(name, {})
     if not isinstance(own, dict):
-        raise SettingsError(f"{origin}: profiles.{name} = {own!r} is no table", remedy=f"write [profiles.{name}.llm]")
+        raise SettingsError(
+            f"{origin}: profiles.{name} = {own!r} is not a table", remedy=f"write [profiles.{name}.llm]"
+        )
     entries.update(_flatten(tree, own, label, f"{origin}: profiles.{name}."))
     return entries
 
@@ -269,7 +271,7 @@ def _flatten(
         section, dot, field = key.partition(".")
         where = f"{prefix}{key}"
         if section in known and not dot:
-            raise SettingsError(f"{where} = {value!r} is no table", remedy=f"write its fields as {section}.FIELD")
+            raise SettingsError(f"{where} = {value!r} is not a table", remedy=f"write its fields as {section}.FIELD")
         if section not in tree.model_fields and ignores:
             continue
         if key not in known_keys(tree):
@@ -299,7 +301,7 @@ def _refuse(tree: type[BaseModel], key: str, value: object, where: str) -> None:
     else:
         hint = closest(key, known_keys(tree)) or closest(key.partition(".")[0], sections(tree))
         shown, remedy = repr(value), f"did you mean '{hint}'?" if hint else "run 'rag config' for the known names"
-    raise SettingsError(f"{where} = {shown} is no setting", remedy=remedy)
+    raise SettingsError(f"unknown setting {where} = {shown}", remedy=remedy)
 
 
 def _read_text(value: object, annotation: Any) -> object:
@@ -320,7 +322,7 @@ def _read_list(value: str) -> object:
         try:
             read = tomllib.loads(f"list = {value.strip()}")
         except tomllib.TOMLDecodeError:
-            return value  # which is no list: pydantic says so, with the place
+            return value  # which is not a list: pydantic says so, with the place
         return tuple(read["list"]) if read.keys() == {"list"} else value
     return tuple(part.strip() for part in value.split(",") if part.strip())
 

@@ -30,7 +30,7 @@ class EncoderSettings(SectionModel):
     )
     model: str = Field("BAAI/bge-m3", description="hub name, ModelScope name, local folder, or the server's model name")
     hub: Literal["huggingface", "modelscope"] = Field(
-        "huggingface", description="where a name that is no folder is fetched"
+        "huggingface", description="where a name that is not a folder is fetched"
     )
     revision: str | None = Field(None, description="hub revision")
     trust_remote_code: bool = Field(False, description="run code that a model folder brings; read that code first")

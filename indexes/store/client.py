@@ -98,7 +98,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"store.url is {url!r}, which is no http:// or https:// address",
+            f"store.url is {url!r}, which is not an http:// or https:// address",
             remedy="write it like http://localhost:6333, or leave it out for the embedded engine",
         )
     api_key = os.environ.get(settings.api_key_env) or None

@@ -170,7 +170,7 @@ def _is_wrapped(
     if widest - _first_word(text, after, end) - 2 < columns <= widest + 2:
         state.wrap = widest
         return True
-    # A paragraph of two lines has no other full line; a line with a pause in it is no title.
+    # A paragraph of two lines has no other full line; a line with a pause in it is not a title.
     return below <= columns + 2 and _is_closed(text, after, end - 1) and _PAUSE.search(text, start, last) is not None
 
 

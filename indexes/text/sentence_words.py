@@ -64,7 +64,7 @@ AFTER_ORDINAL = _words(
     "weltkrieg weltkriegs geburtstag bundesliga"
 )
 
-# A single capital after one of these names a thing, and is no initial: "vitamin C. Eat it."
+# A single capital after one of these names a thing, and is not an initial: "vitamin C. Eat it."
 LETTER_NOUNS = _words(
     "vitamin vitamins plan option type class grade group section part appendix annex exhibit figure table column row "
     "series set team level category schedule item model version variant phase stage zone area block building "

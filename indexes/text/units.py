@@ -47,5 +47,5 @@ def is_numbers(text: str) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """A short line that is no sentence: a row's or a column's name."""
+    """A short line that is not a sentence: a row's or a column's name."""
     return len(text) <= LABEL_CHARS and not _ENDS.search(text) and not _ENDS_INSIDE.search(text)

@@ -123,7 +123,7 @@ def prepared(text: str) -> Prepared:
 
 
 def _in_digits(match: re.Match[str]) -> str:
-    """A numeral of two characters or more as digits; 三四个 may be three or four, and 万一 is no number."""
+    """A numeral of two characters or more as digits; 三四个 may be three or four, and 万一 is not a number."""
     numeral = match.group()
     positional = all(char in ZH_DIGITS for char in numeral)
     if numeral in ZH_IDIOMS or (positional and len(numeral) == 2 and not set(numeral) & set("零〇")):

@@ -46,7 +46,7 @@ def data_json(value: Any, *, line: bool = False) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=None if line else 2, default=str)
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError:  # a file name that is no UTF-8: its odd bytes survive as escapes
+    except UnicodeEncodeError:  # a file name that is not UTF-8: its odd bytes survive as escapes
         text = json.dumps(value, indent=None if line else 2, default=str)
     # json.dumps escapes what lies below U+0020 only.
     click.echo(_STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text))

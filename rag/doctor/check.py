@@ -58,6 +58,6 @@ def unreachable(name: str, base_url: str, answer: Answer, environ: Mapping[str, 
         )
     if answer.problem == "bad address":
         return Check(
-            name, "fail", f"{base_url!r} is no usable address: {answer.detail}", "write it as http://host:port"
+            name, "fail", f"{base_url!r} is not a usable address: {answer.detail}", "write it as http://host:port"
         )
     return Check(name, "fail", found, remedy)

@@ -104,6 +104,6 @@ def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None,
     return Check(
         name,
         "fail",
-        f"what answers at {base_url} is no OpenAI-compatible server (status {answer.status} for /models)",
+        f"what answers at {base_url} is not an OpenAI-compatible server (status {answer.status} for /models)",
         f"export RAG_{role.upper()}_BASE_URL=http://host:port/v1",
     )

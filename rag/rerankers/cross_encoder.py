@@ -141,7 +141,7 @@ def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[
         architectures = config.architectures or []
         if not any(name.endswith("ForSequenceClassification") for name in architectures) or config.num_labels != 1:
             raise RerankerError(
-                f"'{model}' is no cross-encoder (architecture {', '.join(architectures) or 'unknown'}, "
+                f"'{model}' is not a cross-encoder (architecture {', '.join(architectures) or 'unknown'}, "
                 f"{config.num_labels} labels; a sequence classification model with 1 label is needed)",
                 remedy="set rerank.model to one such as BAAI/bge-reranker-v2-m3, "
                 "or rerank.provider = 'llm' for an LLM-based reranker",

@@ -144,7 +144,7 @@ def kind_of(config: dict[str, Any], model: str) -> Kind:
     """Which of FlagEmbedding's classes a checkpoint is for, or "yes_no" for a Qwen3-Reranker.
 
     Raises:
-        RerankerError: it is no causal language model, or one whose prompt is not known here.
+        RerankerError: it is not a causal language model, or one whose prompt is not known here.
     """
     if other := _OTHERS.search(Path(model).name.lower()):
         raise RerankerError(
@@ -160,7 +160,7 @@ def kind_of(config: dict[str, Any], model: str) -> Kind:
     if any(name.endswith("ForCausalLM") for name in config.get("architectures") or []):
         return "yes_no" if config.get("model_type") == "qwen3" else "decoder"
     raise RerankerError(
-        f"'{model}' is no causal language model (architecture {config.get('architectures')})",
+        f"'{model}' is not a causal language model (architecture {config.get('architectures')})",
         remedy="set rerank.provider = 'cross_encoder' for encoder-only rerankers",
     )
 

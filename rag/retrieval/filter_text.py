@@ -61,7 +61,7 @@ def parse_condition(condition: str) -> tuple[str, str, Any]:
     if match := EMPTY.fullmatch(condition):
         return match["key"], "is_empty", None
     raise SettingsError(
-        f"--filter {condition!r} is no condition",
+        f"--filter {condition!r} is not a condition",
         remedy="write key=value, key!=value, key>=3, key~=words, 'key in a,b' or 'key is empty'",
     )
 

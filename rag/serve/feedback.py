@@ -26,7 +26,7 @@ def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
     """Append one verdict.
 
     Raises:
-        Problem: unknown verdict, or a question that is no text.
+        Problem: unknown verdict, or a question that is not text.
     """
     verdict = choice(body.get("verdict"), "verdict", VERDICTS)
     if verdict is None:

@@ -96,7 +96,7 @@ class Store:
             assert found.differences == [], found
             for info in index.documents():
                 text = " ".join(record.text for record in index.document(info.doc_id))
-                assert text in self.versions[info.doc_id], f"{info.doc_id} is no version of it: {text!r}"
+                assert text in self.versions[info.doc_id], f"{info.doc_id} is not a version of it: {text!r}"
 
 
 def text_of(name: str, version: int, draw: random.Random) -> str:

@@ -173,7 +173,7 @@ def check_base(base: Path) -> None:
     missing = [name for name in HEADS if not (base / name).is_file()]
     if missing:
         raise EncoderError(
-            f"{base} holds no {' and no '.join(missing)}, so it is no whole BGE-M3 checkpoint",
+            f"{base} holds no {' and no '.join(missing)}, so it is not a whole BGE-M3 checkpoint",
             remedy="name BAAI/bge-m3 or a folder of its shape; other models: rag-eval finetune embedder",
         )
 

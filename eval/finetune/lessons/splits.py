@@ -91,7 +91,7 @@ def make_splits(
     """
     for name, share in (("dev_share", dev_share), ("holdout", holdout)):
         if not 0 < share < 1:
-            raise SettingsError(f"{name} = {share} is no share", remedy="use one between 0 and 1, such as 0.2")
+            raise SettingsError(f"{name} = {share} is not a share", remedy="use one between 0 and 1, such as 0.2")
     train, dev, test, notes, divided = _read(source, train_split, test_split, holdout, seed)
     if not test.corpus:
         raise SourceError(

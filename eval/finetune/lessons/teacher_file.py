@@ -123,7 +123,7 @@ def _take(row: dict[str, Any], scores: dict[tuple[str, str], float], differences
     for key, value in found:
         number = _number(value)
         if number is None or not isinstance(key, (str, int, tuple)):
-            return f"{value!r} is no score of a text"
+            return f"{value!r} is not a score of a text"
         for name in names:
             if isinstance(key, tuple):
                 differences.setdefault(name, []).append((*key, number))

@@ -80,7 +80,7 @@ class TrainingSet:
             raise SourceError(f"{path} cannot be read ({error})", remedy="mine the training set again") from error
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(
-                f"{path} line {number} is no row of a training set ({type(error).__name__}: {error})",
+                f"{path} line {number} is not a row of a training set ({type(error).__name__}: {error})",
                 remedy="mine the training set again",
             ) from error
         return found

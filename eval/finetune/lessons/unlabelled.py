@@ -87,7 +87,7 @@ def _wordings(*parts: Dataset) -> set[str]:
 
 def _questions(path: Path, bad: BadRows) -> Iterable[str]:
     if not path.is_file():
-        raise SourceError(f"{path} is no file of questions", remedy="name a text file, or a .jsonl file, one a line")
+        raise SourceError(f"{path} is not a file of questions", remedy="name a text file, or a .jsonl file, one a line")
     found = []
     if not path.name.endswith((".jsonl", ".jsonl.gz")):
         for number, line in lines(path):

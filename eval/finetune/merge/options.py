@@ -13,7 +13,7 @@ def shares(text: str) -> tuple[float, ...]:
     """ "0,0.5,1" as numbers.
 
     Raises:
-        SettingsError: one is no number between 0 and 1, or there is none above 0.
+        SettingsError: one is not a number between 0 and 1, or there is none above 0.
     """
     parts = text.replace(",", " ").split()
     found = {part: number(part) for part in parts}

@@ -56,7 +56,7 @@ class Pair:
             folder = trained.parent / START
             if not has_head(folder):
                 raise SourceError(
-                    f"{base} is no reranker, so it has no head to average with that of {trained}",
+                    f"{base} is not a reranker, so it has no head to average with that of {trained}",
                     remedy=f"name what the training began with: the folder {START} of its run",
                 )
         steps = run.get("steps", {})

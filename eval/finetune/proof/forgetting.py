@@ -111,7 +111,7 @@ def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> l
         if any(dataset.hash == other.hash for other in found):
             raise SettingsError(f"--also {path} is measured already", remedy="name each collection once")
         if test is not None and dataset.corpus_hash == test.corpus_hash:
-            dataset.notes.append("its documents are those of the training collection: this is no foreign ground")
+            dataset.notes.append("its documents are those of the training collection: this is not foreign ground")
         found.append(dataset)
     return found
 
@@ -130,7 +130,7 @@ def losses(
         max_loss: relative loss of the first measure that is allowed.
     """
     if not 0 <= max_loss < 1:
-        raise SettingsError(f"max_loss = {max_loss} is no share", remedy="use one from 0 to 1, such as 0.025")
+        raise SettingsError(f"max_loss = {max_loss} is not a share", remedy="use one from 0 to 1, such as 0.025")
     found = []
     for dataset in datasets:
         before = score(base[run_key(dataset)].results, dataset.qrels, MEASURES)

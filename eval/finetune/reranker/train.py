@@ -179,7 +179,7 @@ def _loss(model: Any, rows: Rows, options: RerankerOptions) -> Any:
         case "lambda":
             found = losses.LambdaLoss(by_length, mini_batch_size=WHOLE_STEP)
         case _:
-            raise SettingsError(f"{options.loss!r} is no loss", remedy="use bce, listnet, lambda or margin_mse")
+            raise SettingsError(f"{options.loss!r} is not a loss", remedy="use bce, listnet, lambda or margin_mse")
     if len(rows[LABEL][0]) == len(rows[TEXTS][0]):
         return found
     return Residual(found)

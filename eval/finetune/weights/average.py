@@ -36,7 +36,7 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
     if out.resolve() in (base.resolve(), tuned.resolve()):
         raise SettingsError(f"{out} is one of the models to merge", remedy="name another folder")
     if out.exists() and not (out / "config.json").is_file() and (out.is_file() or any(out.iterdir())):
-        raise SettingsError(f"{out} is there and is no model's folder", remedy="name another folder")
+        raise SettingsError(f"{out} is there and is not a model's folder", remedy="name another folder")
     for folder in (base, tuned):
         if not folder.is_dir():
             raise SourceError(f"there is no model's folder {folder}", remedy="check the path")
@@ -51,7 +51,7 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise SourceError(
-            f"{tuned} is no fine-tuned version of {base}: {'; '.join(problems[:3])}{more}",
+            f"{tuned} is not a fine-tuned version of {base}: {'; '.join(problems[:3])}{more}",
             remedy="name the very model that the training began with",
         )
     with beside(out) as part:  # what an interruption leaves is not taken for a model

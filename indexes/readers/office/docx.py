@@ -141,7 +141,7 @@ class _Walk:
         return self.styles.get(key or self.styles.default)
 
     def _label(self, element: etree._Element) -> tuple[int | None, str | None]:
-        """(depth of the list item, its number): None for what is no item, and for bullets."""
+        """(depth of the list item, its number): None for what is not an item, and for bullets."""
         properties = element.find(qn("w:pPr"))
         if properties is None and not self.styles.get(self.styles.default).list_id:
             return None, None

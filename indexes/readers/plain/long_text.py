@@ -28,7 +28,7 @@ from indexes.text.invisible import safe_cut, without_invisible
 LONG_BYTES = 4 << 20  # a shorter file is read whole
 BLOCK_BYTES = 1 << 18
 _SUFFIXES = (".txt", ".text", ".log")
-_LINE = 256  # characters; a longer line is no heading
+_LINE = 256  # characters; a longer line is not a heading
 
 
 def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[Document | DocumentStream]:

@@ -22,7 +22,7 @@ def read(file: SourceFile) -> Extract:
         raise ReaderError(f"'{file}' is damaged or no notebook ({error})", remedy=_REMEDY) from error
     cells = _cells(notebook)
     if cells is None:
-        raise ReaderError(f"'{file}' is no notebook: it has no cells", remedy=_REMEDY)
+        raise ReaderError(f"'{file}' is not a notebook: it has no cells", remedy=_REMEDY)
     builder = OutlineBuilder()
     title = None
     for number, cell in enumerate(cells, start=1):

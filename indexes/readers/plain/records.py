@@ -130,7 +130,7 @@ def _add_rows(builder: OutlineBuilder, records: list[Record]) -> None:
 
 
 def _add_value(builder: OutlineBuilder, value: Any) -> None:
-    """A record that is no row: its short fields as lines, its long ones as paragraphs, lists of rows as tables."""
+    """A record that is not a row: its short fields as lines, its long ones as paragraphs, lists of rows as tables."""
     if not isinstance(value, dict):
         builder.paragraph(value if isinstance(value, str) else _inline(value))
         return

@@ -31,7 +31,7 @@ def read(file: SourceFile) -> Extract:
         package = _package_name(file, archive, names)
         root = xml(read_member(file, archive, package))
         if root is None:
-            raise ReaderError(f"'{file}' is damaged: its package file is no XML", remedy=_REMEDY)
+            raise ReaderError(f"'{file}' is damaged: its package file is not XML", remedy=_REMEDY)
         folder = posixpath.dirname(package)
         items = {item.get("id"): item for item in _all(root, "item")}
         spine = [items[ref.get("idref")] for ref in _all(root, "itemref") if ref.get("idref") in items]

@@ -62,7 +62,7 @@ class EdgeAliases(QdrantBase):
         return Record(self.root / name).exists()
 
     def _real(self, name: str) -> str:
-        """The collection that ``name`` stands for; ``name`` itself where it is no alias."""
+        """The collection that ``name`` stands for; ``name`` itself where it is not an alias."""
         return name if self._is_collection(name) else self._aliases().get(name, name)
 
     def _aliases(self) -> dict[str, str]:

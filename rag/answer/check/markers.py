@@ -9,7 +9,7 @@ Rules:
   empty brackets around it; a valid one stays as written, except that labels and full-width brackets go: ``[doc1]`` and
   ``［１］`` become ``[1]``.
 - Code between backticks or fences is never touched.
-- An index is no citation: ``a[1]`` (one small letter before the bracket), ``arr[1]``, ``a[0][1]``. After other code
+- An index is not a citation: ``a[1]`` (one small letter before the bracket), ``arr[1]``, ``a[0][1]``. After other code
   (``sys.argv[1]``, ``max_tokens[1]``) a bracket is a citation only when all its numbers are passages', and is left
   alone otherwise. After any other word (``default[1]``) it is a citation.
 
@@ -71,7 +71,7 @@ def set_marks_apart(text: str) -> str:
 
 
 def parse_numbers(inside: str) -> list[int] | None:
-    """The numbers of what stands between brackets, None where that is no citation. "1-3" is [1, 2, 3]."""
+    """The numbers of what stands between brackets, None where that is not a citation. "1-3" is [1, 2, 3]."""
     if not _MARKER.fullmatch(inside):
         return None
     numbers: list[int] = []

@@ -25,7 +25,7 @@ ENGLISH_NUMBER_WORDS = frozenset({*_EN_SMALL, *_EN_SCALES})
 _EN_NUMERAL = re.compile(
     rf"\b(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])})(?:[ -](?:and )?(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])}))*\b"
 )
-# A digit run that is no part of an identifier such as bge-m3, v2 or sha256.
+# A digit run that is not part of an identifier such as bge-m3, v2 or sha256.
 _ARABIC = re.compile(
     r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
     r"(\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[ '\u00a0\u202f]\d{3})+(?![\d.])|\d+)((?:\.\d+)*)"
@@ -149,7 +149,7 @@ def numbers_in(text: str) -> list[Number]:
 
 
 def _measured(value: str, strict: bool, text: str, start: int, end: int) -> Number:
-    """The number with the unit beside it. A year ("2011年") is no length of time."""
+    """The number with the unit beside it. A year ("2011年") is not a length of time."""
     unit = unit_at(text, start, end)
     if unit is None or (
         unit[0] == "month" and len(value) == 4 and value[0] in "12" and text[end:].lstrip()[:1] == "年"

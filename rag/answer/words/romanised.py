@@ -23,7 +23,7 @@ _PINYIN_INITIAL = {
 
 @lru_cache(maxsize=8192)
 def readings(char: str) -> tuple[str, ...]:
-    """All readings of a character in plain letters, the usual one first; empty for what is no Chinese character.
+    """All readings of a character in plain letters, the usual one first; empty for what is not a Chinese character.
 
     >>> readings("重")
     ('zhong', 'chong', 'tong')

@@ -34,7 +34,7 @@ KNOWN = (
 )
 ALIASES = {"document_name": "title", "title": "title"}
 DAY = timedelta(days=1)
-FIRST_TIME = 86_400.0 * 365  # a smaller number is no date in Unix seconds
+FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _read(row: Mapping[str, Any]) -> Condition | None:
     if chosen in RANGES and _number(value) is None:
         raise Problem("bad_request", f"{names[0]} {chosen} {value!r} compares with no number", "send a number")
     if chosen in TIMES and _moment(value) is None:
-        raise Problem("bad_request", f"{names[0]} {chosen} {value!r} is no time", "send Unix seconds or an ISO date")
+        raise Problem("bad_request", f"{names[0]} {chosen} {value!r} is not a time", "send Unix seconds or an ISO date")
     return Condition(tuple(names), chosen, value)
 
 
@@ -298,7 +298,7 @@ def _equal(key: str, value: Any) -> Any:
 
 
 def _time(key: str, word: str, value: Any) -> Any:
-    at = _moment(value) or datetime.fromtimestamp(0, UTC)  # what is no time was refused when it was read
+    at = _moment(value) or datetime.fromtimestamp(0, UTC)  # what is not a time was refused when it was read
     bound = TIMES[word][0]
     return models.Filter(
         should=[

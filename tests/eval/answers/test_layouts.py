@@ -86,7 +86,7 @@ def test_what_is_kept_is_not_asked_again(tmp_path: Path) -> None:
     run(engines, questions, layouts, AnswerFile(path), "m")
     assert len(calls) == 6 and len(read_answers(path)) == 6
     path.write_text("{}\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"a line of .* is no answer"):
+    with pytest.raises(SourceError, match=r"a line of .* is not an answer"):
         AnswerFile(path)
 
 

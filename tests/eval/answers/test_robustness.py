@@ -34,7 +34,7 @@ def test_a_dataset_without_what_is_needed_is_told_so(dataset):
     dataset.qrels["q"] = {"p1": 1}
     with pytest.raises(SourceError, match="false facts"):
         chosen_documents(dataset, Condition("false"))
-    with pytest.raises(SettingsError, match="no share"):
+    with pytest.raises(SettingsError, match="not a share"):
         chosen_documents(dataset, Condition("noise", 5, 1.5))
 
 

@@ -83,7 +83,7 @@ def test_embedders_side_by_side(call: Call, lighthouse: Path) -> None:
 def test_rerank_lists_of_candidates(call: Call, lighthouse: Path, tmp_path: Path) -> None:
     read(call("convert", str(lighthouse), str(tmp_path / "lists.jsonl"), "--to", "mteb", "--json"))
     found = read(call("rerank", str(tmp_path / "lists.jsonl"), "--by", "encoder", "--json"))
-    assert [row["name"] for row in found["runs"]] == ["random order", "minilm"]  # positives first is no order
+    assert [row["name"] for row in found["runs"]] == ["random order", "minilm"]  # positives first is not an order
     chance = found["runs"][0]["scores"]
     assert chance["P@1"] == pytest.approx((0.5 + 1 + 1 + 0) / 4, abs=0.05)  # one of two, two of two, one of one, none
     assert chance["P@1"] < found["runs"][1]["scores"]["P@1"]

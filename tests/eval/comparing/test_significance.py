@@ -114,5 +114,5 @@ def test_paired_counts_wins_ties_and_losses():
 def test_nothing_to_compare_is_an_error():
     with pytest.raises(SourceError, match="no query"):
         paired([])
-    with pytest.raises(SourceError, match="no number"):
+    with pytest.raises(SourceError, match="not a number"):
         paired([0.1, float("nan")])

@@ -25,7 +25,7 @@ def lamps() -> Dataset:
 def test_sentences_that_hold_an_answer_are_relevant() -> None:
     found = of_sentences(lamps())
     assert found.qrels == {
-        "q1": {"en#0-0": 2, "en#1-1": 0, "en#2-2": 0},  # 1811 is no word of 18112
+        "q1": {"en#0-0": 2, "en#1-1": 0, "en#2-2": 0},  # 1811 is not a word of 18112
         "q2": {"zh#0-0": 0, "zh#1-1": 1, "zh#2-2": 1},
     }
     assert found.corpus["zh#1-1"] == Passage("zh#1-1", "", "它高三十米。")

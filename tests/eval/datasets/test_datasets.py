@@ -183,7 +183,7 @@ def test_flag_embedding_rows_are_fit_for_training(tmp_path: Path) -> None:
     same = Dataset("x", {n: Passage(n, "", t) for n, t in texts.items()}, asked, {"q": {"a": 1}, "r": {"b": 1}})
     convert(same, tmp_path / "same.jsonl", "flag-embedding", negatives=2)
     rows = [json.loads(line) for line in (tmp_path / "same.jsonl").read_text().splitlines()]
-    assert [row["neg"] for row in rows] == [[texts["c"]]] * 2  # what answers one of them is no negative of the other
+    assert [row["neg"] for row in rows] == [[texts["c"]]] * 2  # what answers one of them is not a negative of the other
     with pytest.raises(SourceError, match="no_in_batch_neg"):
         convert(dataset, tmp_path / "x_no_in_batch_neg.jsonl", "flag-embedding")
     scored = {"query": "?", "pos": ["p"], "neg": ["n", "m"], "pos_scores": [0.9], "neg_scores": [0.1]}
@@ -193,9 +193,9 @@ def test_flag_embedding_rows_are_fit_for_training(tmp_path: Path) -> None:
 
 
 def test_what_is_no_dataset_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no dataset"):
+    with pytest.raises(SourceError, match="no dataset at"):
         load_dataset(tmp_path / "nowhere")
-    with pytest.raises(SourceError, match="no dataset"):
+    with pytest.raises(SourceError, match="not a dataset"):
         load_dataset(tmp_path)
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(SourceError, match="no format"):

@@ -99,7 +99,7 @@ def test_other_names_are_those_of_ir_measures() -> None:
 
 
 def test_scores_that_are_no_numbers_and_doubles_are_refused() -> None:
-    with pytest.raises(SourceError, match="no number"):
+    with pytest.raises(SourceError, match="not a number"):
         score({"q": [("a", math.nan)]}, {"q": {"a": 1}}, ["MAP"])
     with pytest.raises(SourceError, match="twice"):
         score({"q": [("a", 1.0), ("a", 2.0)]}, {"q": {"a": 1}}, ["MAP"])

@@ -29,7 +29,7 @@ def test_bfloat16_is_refused_where_it_is_emulated(monkeypatch: pytest.MonkeyPatc
 
 def test_devices() -> None:
     assert choose_device("cpu") == CPU
-    with pytest.raises(EncoderError, match="'tpu-9' is no device"):
+    with pytest.raises(EncoderError, match="'tpu-9' is not a device"):
         choose_device("tpu-9")
     with pytest.raises(EncoderError, match="'cuda:7' is not on this machine"):
         choose_device("cuda:7")

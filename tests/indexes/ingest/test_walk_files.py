@@ -66,7 +66,7 @@ def test_what_is_no_document_is_told(root: Path) -> None:
     (root / ".hidden.txt").write_text("x", encoding="utf-8")
     told = Told()
     assert names(told.walk(root)) == ["a.txt", "b.md"]
-    assert "no regular file" in told.skipped["pipe.txt"]
+    assert "not a regular file" in told.skipped["pipe.txt"]
     assert told.ignored == {".png": 1}
 
 

@@ -234,7 +234,7 @@ def test_an_archive_is_found_by_any_of_its_names() -> None:
 def test_a_closed_folder_is_half_deleted_only_with_its_mark(tmp_path: Path) -> None:
     (tmp_path / "lost" / "shard").mkdir(parents=True)
     assert EdgeClient(tmp_path).end_deletions() == []
-    assert EdgeFolder(tmp_path / "lost").exists()  # its record was lost: that is no deletion
+    assert EdgeFolder(tmp_path / "lost").exists()  # its record was lost: that is not a deletion
 
 
 @pytest.mark.parametrize(

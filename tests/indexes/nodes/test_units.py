@@ -1,4 +1,4 @@
-"""What says nothing by itself is no search unit: it is text of its neighbour, and windows stay whole."""
+"""What says nothing by itself is not a search unit: it is text of its neighbour, and windows stay whole."""
 
 from __future__ import annotations
 

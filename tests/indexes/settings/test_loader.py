@@ -179,7 +179,7 @@ def test_index_settings_ignore_sections_of_asking(folder: Path) -> None:
         ('[lmm]\nmodel = "x"\n', ["lmm.model", "'llm.model'"]),
         ('[profiles.offline.llm]\nmodell = "x"\n', ["profiles.offline.llm.modell", "'llm.model'"]),
         ("top_n = 3\n", ["top_n", "'retrieval.top_n'"]),
-        ('llm = "ollama"\n', ["llm = 'ollama'", "no table"]),
+        ('llm = "ollama"\n', ["llm = 'ollama'", "not a table"]),
         ("[llm]\ncontext_window = 3\n", ["llm.context_window = 3", "256"]),
         ('[llm]\nprovider = "olama"\n', ["llm.provider = 'olama'", "'ollama'"]),
         ('profile = "ofline"\n', ["'ofline'", "'offline'"]),
@@ -279,7 +279,7 @@ def test_what_is_no_list_of_languages_is_refused(folder: Path, text: str) -> Non
     [
         ("[profiles.later.llm]\nmodle = 'x'\n", ["profiles.later.llm.modle", "did you mean 'llm.model'"]),
         ("[profiles.later.retrieval]\ntop_n = 0\n", ["profiles.later.retrieval.top_n = 0"]),
-        ("[profiles]\nlater = 3\n", ["profiles.later = 3 is no table"]),
+        ("[profiles]\nlater = 3\n", ["profiles.later = 3 is not a table"]),
         ("[profiles.vllm.encoder]\nprovider = 'nobody'\n", ["profiles.vllm.encoder.provider = 'nobody'"]),
     ],
 )

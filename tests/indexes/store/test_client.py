@@ -91,7 +91,7 @@ def test_edge_by_name_needs_the_wheel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["localhost:6333", "qdrant", "ftp://host", "http://"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match=r"store.url is .* no http:// or https:// address"):
+    with pytest.raises(SettingsError, match=r"store.url is .* not an http:// or https:// address"):
         open_engine(StoreSettings(url=url))
 
 

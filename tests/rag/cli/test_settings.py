@@ -131,5 +131,5 @@ def test_filters() -> None:
         ("n", "==", "9" * 400),
     ]
     assert parse_filters(()) is None
-    with pytest.raises(SettingsError, match="no condition"):
+    with pytest.raises(SettingsError, match="not a condition"):
         parse_filters(("nonsense",))

@@ -170,7 +170,7 @@ def test_a_limit_takes_training_questions_only(tmp_path: Path) -> None:
 
 def test_what_cannot_be_divided_is_refused(tmp_path: Path) -> None:
     path = write_harbour(tmp_path / "harbour")
-    with pytest.raises(SettingsError, match="dev_share = 0 is no share"):
+    with pytest.raises(SettingsError, match="dev_share = 0 is not a share"):
         make_splits(path, dev_share=0)
     with pytest.raises(SettingsError, match="both 'test'"):
         make_splits(path, train_split="test")

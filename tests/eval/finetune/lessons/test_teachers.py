@@ -64,7 +64,7 @@ def test_scores_are_computed_once_and_kept(training: TrainingSet, tmp_path: Path
 
 
 def test_two_lists_of_a_question_keep_both_their_scores(training: TrainingSet, tmp_path: Path) -> None:
-    training.texts["d"] = "a line\u2028of a ferry"  # a separator that is no end of a row
+    training.texts["d"] = "a line\u2028of a ferry"  # a separator that is not an end of a row
     training.examples.append(Example("q1", "when does the ferry leave", ("d",), ("c",)))
     path = tmp_path / "teacher.jsonl"
     found = teacher_scores(Words(), training, path)
@@ -168,7 +168,7 @@ def test_differences_give_scores_that_have_them(training: TrainingSet, tmp_path:
             "neither a score for each of 2 texts",
         ),
         ('{"query": "q1", "pos": ["x"], "pos_scores": []}', "does not fit"),
-        ('{"query": "q1", "id": "a", "score": "high"}', "no score of a text"),
+        ('{"query": "q1", "id": "a", "score": "high"}', "not a score of a text"),
         ('{"id": "a", "score": 1}', 'needs a "query"'),
         ("", "holds no teacher scores"),
     ],

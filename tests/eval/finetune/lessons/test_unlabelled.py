@@ -75,9 +75,9 @@ def test_a_file_without_questions_is_told(name: str, content: str, said: str, sp
 
 
 def test_a_file_that_is_not_there_is_told(splits: Splits, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"nowhere\.txt is no file of questions"):
+    with pytest.raises(SourceError, match=r"nowhere\.txt is not a file of questions"):
         read([tmp_path / "nowhere.txt"], splits)
-    with pytest.raises(SourceError, match="is no file of questions"):
+    with pytest.raises(SourceError, match="is not a file of questions"):
         read([tmp_path], splits)
 
 

@@ -71,7 +71,7 @@ def test_shards_number_formats_modules_heads_and_prefixes(models: tuple[Path, Pa
     base, tuned = shutil.copytree(models[0], tmp_path / "base"), shutil.copytree(models[1], tmp_path / "tuned")
     values = load_file(base / "model.safetensors")
     names = sorted(values)
-    # The base in two files, its names with a prefix; the tuned one in bfloat16, with a counter that is no weight.
+    # The base in two files, its names with a prefix; the tuned one in bfloat16, with a counter that is not a weight.
     (base / "model.safetensors").unlink()
     save_file({f"bert.{n}": values[n] for n in names[:5]}, base / "model-00001-of-00002.safetensors")
     save_file({f"bert.{n}": values[n] for n in names[5:]}, base / "model-00002-of-00002.safetensors")
@@ -111,7 +111,7 @@ def test_a_base_in_the_old_binary_form_is_read_as_weights_only(models: tuple[Pat
 def test_models_that_do_not_belong_together_are_refused(models: tuple[Path, Path], tmp_path: Path) -> None:
     base, tuned = models
     reranker = tiny_bert(tmp_path / "reranker", labels=1)
-    with pytest.raises(SourceError, match=r"no fine-tuned version.*the base has no tensor classifier"):
+    with pytest.raises(SourceError, match=r"not a fine-tuned version.*the base has no tensor classifier"):
         merge_folders(base, reranker, 0.5, tmp_path / "out")
     from safetensors.torch import load_file, save_file
 
@@ -128,7 +128,7 @@ def test_models_that_do_not_belong_together_are_refused(models: tuple[Path, Path
         merge_folders(base, tuned, 0.5, tuned)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(SettingsError, match="no model's folder"):
+    with pytest.raises(SettingsError, match="not a model's folder"):
         merge_folders(base, tuned, 0.5, tmp_path / "full")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no weights in safetensors"):
@@ -247,7 +247,7 @@ def test_the_command_merges_proves_and_writes_a_card(
     assert again.stdout == first.stdout and again.exception.exit_code == 4  # type: ignore[union-attr]
     card = (tmp_path / "out" / "model" / "README.md").read_text(encoding="utf-8")
     head, _, body = card.removeprefix("---\n").partition("---\n")
-    assert "license: mit" in head.splitlines() and "base_model" not in head  # a folder is no hub name
+    assert "license: mit" in head.splitlines() and "base_model" not in head  # a folder is not a hub name
     for part in (
         "Keep the base model",
         "[encoder]",

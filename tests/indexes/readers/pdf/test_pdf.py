@@ -198,7 +198,11 @@ def test_ocr_hook(tmp_path: Path) -> None:
     ]
     assert notes_of(document) == ["page 5 has no text (scanned)", "the text of pages 2-3 is by OCR"]
     assert sizes[0][0] > 1500  # 200 dots an inch
-    for name, reason in (("no_module:x", "cannot be loaded"), ("os:sep", "is no function"), ("os", "cannot be loaded")):
+    for name, reason in (
+        ("no_module:x", "cannot be loaded"),
+        ("os:sep", "not a function"),
+        ("os", "cannot be loaded"),
+    ):
         with pytest.raises(SettingsError, match=reason):
             read_file(tmp_path / "a.pdf", settings=ReadSettings(ocr=name))
 

@@ -42,7 +42,7 @@ def test_joined_words_hold_in_parts() -> None:
 
 def test_chinese_words_hold_however_they_are_cut() -> None:
     assert share("默认窗口", "默认的窗口是三句") == 1.0
-    assert share("重新建立索引", "不需要重新建立 索引") == 1.0  # a blank inside running Chinese is no border
+    assert share("重新建立索引", "不需要重新建立 索引") == 1.0  # a blank inside running Chinese is not a border
     assert share("猪八戒", "孙悟空") == 0.0
 
 
