@@ -27,7 +27,8 @@ from tests import ROOT
 
 EN, ZH = ROOT / "docs" / "en", ROOT / "docs" / "zh"
 READMES = [ROOT / "README.md", ZH / "README.md"]
-PAGES = sorted([ROOT / "README.md", *EN.glob("*.md"), *ZH.glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *EN.rglob("*.md"), *ZH.rglob("*.md")])
+LONGEST_README = 150  # lines
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ROW = re.compile(r"^\| `([^`]+)` \| `([^`]*)` \| (.*) \|$", re.MULTILINE)
 
@@ -53,15 +54,15 @@ def shape(page: Path) -> list[tuple[str, str]]:
 
 
 def test_every_page_has_its_twin() -> None:
-    english = {page.name for page in EN.glob("*.md")}
-    chinese = {page.name for page in ZH.glob("*.md")} - {"README.md"}
+    english = {page.relative_to(EN) for page in EN.rglob("*.md")}
+    chinese = {page.relative_to(ZH) for page in ZH.rglob("*.md")} - {Path("README.md")}
     assert english == chinese
     assert len(english) >= 12
 
 
-@pytest.mark.parametrize("page", [*sorted(EN.glob("*.md")), ROOT / "README.md"], ids=name_of)
+@pytest.mark.parametrize("page", [*sorted(EN.rglob("*.md")), ROOT / "README.md"], ids=name_of)
 def test_twins_have_the_same_headings_tables_and_code_blocks(page: Path) -> None:
-    assert shape(page) == shape(ZH / page.name)
+    assert shape(page) == shape(ZH / page.relative_to(EN if page.is_relative_to(EN) else ROOT))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -71,7 +72,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target.partition("#")[0]).is_file(), f"{name_of(page)} links to {target}"
 
 
-@pytest.mark.parametrize("page", sorted(ZH.glob("*.md")), ids=name_of)
+@pytest.mark.parametrize("page", sorted(ZH.rglob("*.md")), ids=name_of)
 def test_chinese_links_stay_in_chinese(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert not target.startswith("../en/"), f"{name_of(page)} links to {target}"
@@ -199,6 +200,11 @@ def test_every_command_is_shown_in_both_readmes(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", READMES, ids=name_of)
+def test_a_readme_is_short(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
+
+
+@pytest.mark.parametrize("page", READMES, ids=name_of)
 def test_the_readme_names_the_line_that_ci_runs(page: Path) -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     lines = [line for line in ci if line.startswith("make ")]
@@ -208,7 +214,7 @@ def test_the_readme_names_the_line_that_ci_runs(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for line in shell_lines(page):
         words = shlex.split(line)
         if words[0] == "make":
