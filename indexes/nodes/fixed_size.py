@@ -124,7 +124,7 @@ class FixedSizeNodeParser(RecordNodeParser):
 
     >>> parser = FixedSizeNodeParser(chunk_chars=20, overlap_chars=6)
     >>> [node.text for node in parser([Document(text="今天下雨。我们不出门。明天也许放晴。后天再去爬山。")])]
-    ['今天下雨。我们不出门。明天也许放晴。', '也许放晴。后天再去爬山。']
+    ['今天下雨。我们不出门。明天也许放晴。', '天也许放晴。后天再去爬山。']
     """
 
     chunk_chars: int = Field(default=CHUNK_CHARS, ge=20, description="longest chunk in characters")

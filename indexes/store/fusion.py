@@ -27,6 +27,9 @@ def fuse(
 ) -> list[tuple[str, float]]:
     """Fuse two rankings.
 
+    >>> fuse([("a", 0.9), ("b", 0.5)], [("b", 12.0), ("c", 3.0)], dense_weight=0.7, sparse_weight=0.3)
+    [('a', 0.7), ('b', 0.3), ('c', 0.0)]
+
     Args:
         dense, sparse: (id, score) of each leg, best first; scores in any unit. An id may stand in one leg or in both.
         method: "minmax", "rrf", or one leg alone ("dense", "sparse": that leg's own scores, unchanged).

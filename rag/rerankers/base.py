@@ -46,16 +46,25 @@ class RerankScores:
 
 
 def fingerprint_of(*parts: object) -> str:
-    """16 hex digits over what decides a reranker's scores."""
+    """Return 16 hex digits over what decides a reranker's scores.
+
+    >>> fingerprint_of("bge-reranker", "float32", 512)
+    '8510ce75654ce389'
+    """
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def empty_scores() -> RerankScores:
+    """Return the scores of no texts."""
     return RerankScores(np.empty(0, np.float32), np.empty(0, np.float32))
 
 
 def sigmoid(raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 / (1 + exp(-raw)) without overflow at either end."""
+    """Return 1 / (1 + exp(-raw)), without overflow at either end.
+
+    >>> sigmoid(np.array([-1000, 0, 2], np.float32)).round(3).tolist()
+    [0.0, 0.5, 0.8809999823570251]
+    """
     scores = raw.astype(np.float64)
     tail = np.exp(-np.abs(scores))
     return np.where(scores >= 0, 1.0 / (1.0 + tail), tail / (1.0 + tail)).astype(np.float32)
@@ -63,6 +72,16 @@ def sigmoid(raw: NDArray[np.float32]) -> NDArray[np.float32]:
 
 class Reranker(BaseNodePostprocessor):
     """Base of all rerankers; put it in any LlamaIndex query engine's ``node_postprocessors``.
+
+    >>> class Shortest(Reranker):
+    ...     fingerprint = property(lambda self: "0" * 16)
+    ...     def score(self, query, texts):
+    ...         raw = np.array([-len(text) for text in texts], np.float32)
+    ...         return RerankScores(raw, sigmoid(raw))
+    >>> from llama_index.core.schema import TextNode
+    >>> nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("a long text", "short")]
+    >>> [node.text for node in Shortest(top_n=1).postprocess_nodes(nodes, query_str="?")]
+    ['short']
 
     Args:
         model: name as configured.
@@ -76,10 +95,12 @@ class Reranker(BaseNodePostprocessor):
 
     @classmethod
     def class_name(cls) -> str:
+        """Return the class's name, by which LlamaIndex stores it."""
         return cls.__name__
 
     @property
     def name(self) -> str:
+        """The model's name, for reports and errors."""
         return self.model
 
     @property

@@ -71,6 +71,11 @@ def distinct_passages(
     accents, articles, plurals, the forms of numerals, traditional and simplified characters aside. One differing
     number, name or "not" keeps both. The place of a folded passage goes to the next candidates; ``repeats`` of the
     passage that stands names where else it does.
+
+    >>> said = ["The boat comes at 9.", "the  BOAT comes at nine!", "The boat comes at 10."]
+    >>> found = [Candidate(SentenceRecord(f"{number}.md", 0, text)) for number, text in enumerate(said)]
+    >>> [(passage.text, len(passage.repeats)) for passage in distinct_passages(found, {}, limit=3)]
+    [('The boat comes at 9.', 1), ('The boat comes at 10.', 0)]
     """
     left, elsewhere = list(candidates), dict[str, list[SentenceRecord]]()
     while True:

@@ -14,7 +14,7 @@ SHORTEST = 2  # characters of a name
 def renamed(claim: str, sentence: str) -> str | None:
     """What stands in ``claim`` where ``sentence`` has the name of a person, place or organisation, or None.
 
-    >>> renamed("船票由农业协会出售", "船票由远洋公司出售")
+    >>> renamed("船票由农业协会出售。", "船票由远洋公司出售。")
     '农业协会'
     """
     import rjieba

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
-import indexes.text.headings
 from indexes.text.headings import article_of, heading_of
 
 
@@ -68,10 +65,6 @@ def test_headings(line: str, form: str, level: int) -> None:
 )
 def test_no_headings(line: str) -> None:
     assert heading_of(line) is None
-
-
-def test_the_examples_of_the_docstring() -> None:
-    assert doctest.testmod(indexes.text.headings).failed == 0
 
 
 @pytest.mark.parametrize(

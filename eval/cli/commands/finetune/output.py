@@ -16,7 +16,7 @@ def sparkline(values: Sequence[float]) -> str:
     """One block a value, the lowest to the highest.
 
     >>> sparkline([3.0, 2.0, 1.0])
-    '█▄▁'
+    '█▅▁'
     """
     if not values:
         return ""
