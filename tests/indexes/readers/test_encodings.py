@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from opencc import OpenCC
 
 from indexes.errors import ReaderError
 from indexes.readers.euc_tw import decode_euc_tw
-from indexes.readers.guess_encoding import decode_as
+from indexes.readers.guess_encoding import decode_as, guess_legacy
 from indexes.readers.outline import notes_of
+from tests import ROOT
 from tests.indexes.readers.reader_files import put, read_one
 
 ZH = "数据库的备份每天晚上两点开始，备份失败时系统会发送邮件给管理员。请在三天之内处理。"
@@ -166,3 +169,22 @@ def test_a_long_ascii_beginning_hides_nothing(tmp_path: Path) -> None:
         data = b"2024-01-01 INFO started\n" * 8000 + text.encode(encoding) + b"\n" + b"2024-01-02 INFO ended\n" * 8000
         document = read_one(put(tmp_path, "a.log", data))
         assert text in document.text and document.metadata["encoding"] == found and notes_of(document) == []
+
+
+@pytest.mark.parametrize("codec", ["gb18030", "big5"])
+def test_short_texts_are_read_more_surely_than_by_charset_normalizer(codec: str) -> None:
+    """The race behind docs/en/what-we-use.md: run with ``pytest -s``."""
+    from charset_normalizer import from_bytes
+
+    guide = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "zh").glob("[a-z]*.md")))
+    text = "".join(re.findall(r"[\u4e00-\u9fff，。、；：]+", guide))
+    if codec == "big5":
+        text = "".join(char for char in OpenCC("s2t").convert(text) if char.encode("big5", "ignore"))
+    samples = [text[start : start + 15] for start in range(0, 60 * 487, 487)]
+    ours = theirs = 0
+    for sample in samples:
+        data = sample.encode(codec)
+        ours += decode_as(data, guess_legacy(data).encoding) == sample
+        theirs += str(from_bytes(data).best()) == sample
+    print(f"\n{codec}: {ours} of {len(samples)} texts of 15 characters are read right; charset-normalizer {theirs}")
+    assert len(samples) == 60 and ours >= 59 and ours > theirs

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexes.errors import SettingsError
 from indexes.settings.loader import known_keys, load, sections, unknown_variables, variable_of
 from indexes.settings.profiles import PROFILES
 from indexes.settings.sections import EncoderSettings, IndexSettings
-from rag.settings import Settings, load_settings
+from rag.settings import LLMSettings, RetrievalSettings, Settings, load_settings
 
 FILE = """
 profile = "offline"
@@ -300,3 +302,30 @@ def _empty(folder: Path) -> str:
     path = folder / "empty.toml"
     path.write_text("", encoding="utf-8")
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "right"),
+    [
+        ("LLM", "MODL", "MODEL"),
+        ("LLM", "BASEURL", "BASE_URL"),
+        ("RETRIEVAL", "TOPK", "TOP_K"),
+        ("RETRIEVAL", "WINDO", "WINDOW"),
+    ],
+)
+def test_pydantic_settings_names_neither_the_variable_nor_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, section: str, wrong: str, right: str
+) -> None:
+    """What docs/en/what-we-use.md says of it."""
+
+    class Usual(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="RAG_", env_nested_delimiter="__", extra="forbid")
+        llm: LLMSettings = LLMSettings()
+        retrieval: RetrievalSettings = RetrievalSettings()
+
+    monkeypatch.setenv(f"RAG_{section}__{wrong}", "x")
+    with pytest.raises(ValidationError) as theirs:
+        Usual()
+    assert f"RAG_{section}__{wrong}" not in str(theirs.value) and right.lower() not in str(theirs.value)
+    with pytest.raises(SettingsError, match=f"RAG_{section}_{wrong}.*did you mean RAG_{section}_{right}"):
+        load(Settings, environ={f"RAG_{section}_{wrong}": "x"})
