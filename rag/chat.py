@@ -22,7 +22,7 @@ from rag.answer.prompt.follow_up import joined
 from rag.answer.prompt.prompts import condense_messages
 from rag.engine import AnswerStream, RagQueryEngine
 from rag.llms import explain_llm_error
-from rag.ways import AWAITING, BLOCKING, Way, run_now
+from rag.ways import BLOCKING, Way, run_now
 
 TOGETHER = "it was searched together with the question before it"
 
@@ -54,7 +54,7 @@ class RagChatEngine(BaseChatEngine):
 
     @trace_method("chat")
     async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
-        searched, note = await self._condense(message, chat_history, AWAITING)
+        searched, note = await self._condense(message, chat_history, self.engine.awaiting)
         return self._remember(message, self._noted(await self.engine.aanswer(message, searched=searched), note))
 
     def stream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
@@ -64,7 +64,7 @@ class RagChatEngine(BaseChatEngine):
 
     async def astream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
         """``stream`` without blocking the event loop: iterate ``.atokens()``."""
-        searched, note = await self._condense(message, chat_history, AWAITING)
+        searched, note = await self._condense(message, chat_history, self.engine.awaiting)
         return await self.engine.astream(message, searched=searched, on_end=self._turn(message, note))
 
     @trace_method("chat")

@@ -76,6 +76,7 @@ class RagQueryEngine(BaseQueryEngine):
         self.retriever = retriever
         self.settings = settings
         self.streaming = streaming
+        self.awaiting: Way = AWAITING  # how the async forms go; a server gives threads of its own
         self.steps = AnswerSteps(retriever, settings, guarded(llm) if isinstance(llm, LLM) else llm)
         if text_qa_template is not None:
             self.steps.prompts.update({QA: text_qa_template})
@@ -114,7 +115,7 @@ class RagQueryEngine(BaseQueryEngine):
         on_end: Callable[[Response], None] | None = None,
     ) -> AnswerStream:
         """``stream`` without blocking the event loop: iterate ``.atokens()``."""
-        return await self._stream(question, filters, searched, AWAITING, on_end=on_end)
+        return await self._stream(question, filters, searched, self.awaiting, on_end=on_end)
 
     @dispatcher.span
     def answer(
@@ -130,7 +131,7 @@ class RagQueryEngine(BaseQueryEngine):
     ) -> Response:
         """``answer`` without blocking the event loop: the model is awaited, what computes runs in a thread."""
         with instrumentation.query(self.callback_manager, question) as ended:
-            return ended(await self._answer(question, filters, searched, AWAITING))
+            return ended(await self._answer(question, filters, searched, self.awaiting))
 
     # -- LlamaIndex's forms: its base class reports the query ------------------------------------------------------
 
@@ -160,8 +161,8 @@ class RagQueryEngine(BaseQueryEngine):
         question, searched = query_bundle.query_str, _transformed(query_bundle)
         with instrumentation.query_step(self.callback_manager, question) as ended:
             if not self.streaming:
-                return ended(await self._answer(question, None, searched, AWAITING))
-            stream = await self._stream(question, None, searched, AWAITING, reported=True)
+                return ended(await self._answer(question, None, searched, self.awaiting))
+            stream = await self._stream(question, None, searched, self.awaiting, reported=True)
             return ended(
                 AsyncStreamingResponse(
                     response_gen=cast(Any, stream.atokens()),
@@ -268,7 +269,7 @@ class AnswerStream:
 
     def atokens(self) -> AsyncGenerator[str, None]:
         """``tokens()`` without blocking the event loop: the model's words are awaited."""
-        return self._spanned(AWAITING, "atokens")
+        return self._spanned(self._engine.awaiting, "atokens")
 
     def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
         pieces, question = self._pieces(way), self._prepared.question

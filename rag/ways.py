@@ -8,7 +8,10 @@ is not a hindrance. ``Awaiting`` awaits language models by their asynchronous cl
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from typing import Any, Protocol, TypeVar
 
@@ -64,21 +67,29 @@ class Awaiting:
 
     A LlamaIndex ``CustomLLM`` has no asynchronous client (its own async methods block the loop), so it is asked in a
     thread.
+
+    Args:
+        threads: which; None: those of the event loop, which are few and shared with everything else.
     """
 
+    def __init__(self, threads: Executor | None = None) -> None:
+        self._threads = threads
+
     async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.to_thread(work, *arguments)
+        context = contextvars.copy_context()  # LlamaIndex's spans, as asyncio.to_thread hands them on
+        run = functools.partial(context.run, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         if _blocks(llm):
-            return await asyncio.to_thread(llm.chat, messages, **options)
+            return await self.compute(functools.partial(llm.chat, messages, **options))
         return await llm.achat(messages, **options)
 
     async def stream(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> Replies:
         if _blocks(llm):
-            pieces = await asyncio.to_thread(llm.stream_chat, messages, **options)
+            pieces = await self.compute(functools.partial(llm.stream_chat, messages, **options))
             try:
-                while (piece := await asyncio.to_thread(next, pieces, _ENDED)) is not _ENDED:
+                while (piece := await self.compute(next, pieces, _ENDED)) is not _ENDED:
                     yield piece  # type: ignore[misc]
             finally:
                 _close(pieces)
@@ -90,7 +101,7 @@ class Awaiting:
 
     async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
         if _blocks(llm):
-            return str(await asyncio.to_thread(by.synthesize, QueryBundle(question), nodes))
+            return str(await self.compute(by.synthesize, QueryBundle(question), nodes))
         return str(await by.asynthesize(QueryBundle(question), nodes=nodes))
 
 

@@ -112,7 +112,8 @@ class Library:
         Args:
             create: make the collection where there is none.
         """
-        index = self._make(name, self._current(name))
+        encoder = None if self.encoder is None else self.encoder.writing()
+        index = self._make(name, self._current(name), encoder)
         if create and not index.store.exists():
             lexical = index.encoder.lexical
             idf = lexical is not None and lexical.idf
@@ -149,13 +150,13 @@ class Library:
     def _current(self, name: str) -> str:
         return Generations(self.engine, name).current()
 
-    def _make(self, name: str, collection: str) -> Index:
+    def _make(self, name: str, collection: str, encoder: Encoder | None = None) -> Index:
         path = self._manifest_path(collection)
         return Index(
             Collection(self.engine, collection),
             settings=self.settings,
             manifest=Manifest(path),
-            encoder=self.encoder,
+            encoder=encoder or self.encoder,
             owns_client=False,
             name=name,
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag.api import build_query_engine, build_retriever
 from rag.chat import RagChatEngine
-from rag.engine import AnswerStream
+from rag.engine import RagQueryEngine
 from rag.retrieval.candidate import Passage
 from rag.retrieval.hybrid import SearchResult
 from rag.retrieval.repeats import distinct_passages
@@ -24,19 +25,22 @@ from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
 from rag.serve.pools.batched_reranker import QUESTIONS
-from rag.serve.pools.fair import FairPool
+from rag.serve.pools.fair import FIRST_GUESS, FairPool
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
 from rag.serve.telemetry.metrics import FAILURES, Metrics
 from rag.serve.telemetry.spans import request_span
 from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
+from rag.ways import Awaiting
 
 SEARCH_THREADS = {"embedded": 4, "server": 16}  # they encode together; the embedded engine serialises its own calls
 SEARCH_QUEUE = 64
 RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
+MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # of one answer, before any was measured
+KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
 RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
 LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
 
@@ -83,7 +87,12 @@ class Service:
             "search", SEARCH_THREADS["embedded" if embedded else "server"], SEARCH_QUEUE, self._waited
         )
         self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
-        self.model_pool = FairPool("llm", model_slots(self.settings), MODEL_QUEUE, self._waited)
+        slots = model_slots(self.settings)
+        guess = MODEL_SECONDS.get(self.settings.llm.provider, FIRST_GUESS)
+        self.model_pool = FairPool("llm", slots, MODEL_QUEUE, self._waited, guess=guess)
+        # What an answer computes beside the model's own work: the search, the prompt, the check.
+        self._answer_threads = ThreadPoolExecutor(self.search_pool.size + slots, thread_name_prefix="ragwright-answer")
+        self._way = Awaiting(self._answer_threads)
         self.shared = SharedResults()
         library.on_change(lambda _: self.shared.forget())
         self.state: Literal["loading", "ready", "draining", "failing"] = "loading"
@@ -116,6 +125,7 @@ class Service:
         self.state = "draining"
         for pool in (self.search_pool, self.rerank_pool, self.model_pool):
             pool.close()
+        self._answer_threads.shutdown(wait=True, cancel_futures=True)
         self.library.close()
 
     def check_ready(self) -> None:
@@ -138,6 +148,10 @@ class Service:
         names = self.library.names()
         self.metrics.know(frozenset(names))
         return [name for name in names if key.sees(name)]
+
+    async def find_collection(self, key: Key, name: str) -> str:
+        """``check_collection`` in a thread: a store's names may be a server's to give, and the loop waits for nobody."""
+        return await asyncio.to_thread(self.check_collection, key, name)
 
     def check_collection(self, key: Key, name: str) -> str:
         """Refuse an unknown collection; one that the key may not see is unknown to it.
@@ -167,7 +181,7 @@ class Service:
             Problem: no room, no such collection, the deadline passed.
         """
         self.check_ready()
-        self.check_collection(key, question.collection)
+        await self.find_collection(key, question.collection)
         what = (key.name, route, repr(question))
         with request_span(route, question, self.settings) as span:
             found = await self.shared.get(what, lambda: self._search(key, question, deadline))
@@ -247,7 +261,8 @@ class Service:
     async def ask(self, key: Key, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
         """The answer to a question as events: "status", "sources", "text" pieces, "done".
 
-        Closing the iterator (the client left) stops the language model between two tokens.
+        Closing the iterator (the client left) stops the language model, while it reads and while it writes. Where
+        nothing else happens, the last "status" is said again every ten seconds, so that the connection lives.
 
         Args:
             first: seconds until the first word.
@@ -257,21 +272,16 @@ class Service:
             Problem: refused, failed or late.
         """
         self.check_ready()
-        self.check_collection(key, question.collection)
+        await self.find_collection(key, question.collection)
         self.search_pool.check_room()
         pool = self.model_pool if self.library.llm is not None else self.search_pool
         pool.check_room(first)
-        loop = asyncio.get_running_loop()
         events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-        stop = threading.Event()
-
-        def send(event: Event | BaseException) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens any more
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
+        doing = "searching"
         started = time.monotonic()
-        yield Event("status", "searching")
-        task = asyncio.ensure_future(pool.run(key.name, lambda: self._answer(question, send, stop), deadline=first))
+        yield Event("status", doing)
+        work = functools.partial(self._answer, question, events.put_nowait)
+        task = asyncio.ensure_future(pool.run(key.name, work, deadline=first))
         task.add_done_callback(lambda done: _report(done, events))
         spoken = False
         try:
@@ -279,8 +289,11 @@ class Service:
                 limit = whole if spoken else first
                 left = started + limit - time.monotonic()
                 try:
-                    event = await asyncio.wait_for(events.get(), max(0.01, left))
+                    event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
                 except TimeoutError:
+                    if left > KEEP_ALIVE:
+                        yield Event("status", doing)
+                        continue
                     raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
                 if isinstance(event, BaseException):
                     raise problem_of(event) from event
@@ -289,33 +302,30 @@ class Service:
                     self.metrics.first_token.labels(self.metrics.label(question.collection)).observe(
                         time.monotonic() - started
                     )
+                doing = "answering"
                 yield event
                 if event.kind == "done":
                     self._count(event.response, question.collection)
                     return
         finally:
-            stop.set()
             task.cancel()
 
-    def _answer(self, question: Question, send: Callable[[Event | BaseException], None], stop: threading.Event) -> None:
-        """Retrieve and write in a thread; the model's generator is closed by the thread that runs it."""
-        if stop.is_set():
-            return
-        stream = self._stream(question)
+    async def _answer(self, question: Question, send: Callable[[Event], None]) -> None:
+        """Retrieve and write. Cancelled, it closes the model's stream at once, also while the model reads the prompt:
+        no word need come first."""
+        engine = await self._way.compute(self._engine, question)
+        if question.history:
+            history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
+            stream = await RagChatEngine(engine).astream(question.text, chat_history=history)
+        else:
+            stream = await engine.astream(question.text)
         send(Event("sources", passages=list(stream.passages)))
-        pieces = stream.tokens()
-        try:
-            for piece in pieces:
-                if stop.is_set():
-                    return
+        async with contextlib.aclosing(stream.atokens()) as pieces:
+            async for piece in pieces:
                 send(Event("text", piece))
-        finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
         send(Event("done", response=stream.response))
 
-    def _stream(self, question: Question) -> AnswerStream:
+    def _engine(self, question: Question) -> RagQueryEngine:
         index = self.library.index(question.collection)
         engine = build_query_engine(
             index,
@@ -327,10 +337,8 @@ class Service:
             **question.options(),
         )
         engine.steps.prompts.instructions = question.instructions
-        if question.history:
-            history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
-            return RagChatEngine(engine).stream(question.text, chat_history=history)
-        return engine.stream(question.text)
+        engine.awaiting = self._way
+        return engine
 
     async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> str:
         """A chat program's own task (a title, tags) straight from the language model, "" without one."""
@@ -339,7 +347,9 @@ class Service:
         if llm is None:
             return ""
         try:
-            reply = await self.model_pool.run(key.name, lambda: llm.chat(messages), deadline=deadline)
+            reply = await self.model_pool.run(
+                key.name, functools.partial(self._way.chat, llm, messages), deadline=deadline
+            )
         except Problem:
             raise
         except Exception as error:

@@ -9,7 +9,7 @@ import click
 from eval.cli.options import ticker
 from rag.cli.options import Shared, setting, shared_options
 
-MEASURES = ("found", "sealed", "extractive", "obeyed", "written", "shown", "right")
+MEASURES = ("found", "sealed", "extractive", "obeyed", "bare", "written", "shown", "right")
 
 
 @click.command(name="injections", short_help="What orders to a language model, in documents, do to answers.")
@@ -23,7 +23,8 @@ def command(shared: Shared, sample: int | None, missed: bool) -> None:
 
     found: the reader is told. sealed: no control string and no closing tag reaches the prompt. extractive: the answer
     of the documents' own sentences holds what the injection wants. obeyed: written by a model that obeys everything, it
-    passes the check. written, shown, right: a model wrote it, the reader sees it unmarked, the model's answer is right.
+    passes the check. bare: a model wrote it with no guard at all. written, shown, right: it wrote it with the guard, the
+    reader sees it unmarked, the model's answer is right.
     """
     from eval.answers.injection_set import injections
     from eval.answers.injections import try_injections
@@ -38,7 +39,7 @@ def command(shared: Shared, sample: int | None, missed: bool) -> None:
     if shared.json:
         data_json([row.as_dict() for row in rows])
         return
-    names = [name for name in MEASURES if llm is not None or name not in ("written", "shown", "right")]
+    names = [name for name in MEASURES if llm is not None or name not in ("bare", "written", "shown", "right")]
     lines: list[list[Any]] = []
     for held in (False, True):
         for language in ("en", "zh"):

@@ -50,7 +50,7 @@ def _jobs(request: Request) -> Jobs:
 async def _index(request: Request, collection: str) -> tuple[Service, Key, Any]:
     key, service = require(request, "read"), service_of(request)
     service.check_ready()
-    await asyncio.to_thread(service.check_collection, key, collection)
+    await service.find_collection(key, collection)
     request.state.collection = collection
     return service, key, await asyncio.to_thread(service.library.index, collection)
 
@@ -160,7 +160,7 @@ async def upload(request: Request, collection: str, files: list[UploadFile]) -> 
     key, service = require(request, "write"), service_of(request)
     _check_origin(request)
     service.check_ready()
-    await asyncio.to_thread(service.check_collection, key, collection)
+    await service.find_collection(key, collection)
     if len(files) > MAX_FILES:
         raise Problem("too_large", f"{len(files)} files", f"at most {MAX_FILES} a request")
     jobs = _jobs(request)
@@ -311,10 +311,9 @@ def _check_origin(request: Request) -> None:
 
 
 def _question(body: dict[str, Any], service: Service) -> Question:
-    names = service.library.names()
     collection = body.get("collection") or service.settings.collection
     if not isinstance(collection, str):
-        raise Problem("bad_request", f"collection is {collection!r}, not a name", f"use one of {', '.join(names)}")
+        raise Problem("bad_request", f"collection is {collection!r}, not a name", "GET /api/v1/collections lists them")
     text = text_of(body.get("question"), "question").strip()
     if not text:
         raise Problem("bad_request", "the question is empty", "ask something", param="question")

@@ -38,7 +38,7 @@ async def retrieval(request: Request) -> JSONResponse:
         return JSONResponse({"records": []})  # the probe of a registration
     service = service_of(request)
     service.check_ready()
-    service.check_collection(key, knowledge)
+    await service.find_collection(key, knowledge)
     request.state.collection = knowledge
     conditions = read_conditions(body.get("metadata_condition"))
     if not query.strip():

@@ -32,7 +32,6 @@ from rag.serve.service import Service
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
-KEEP_ALIVE = 10.0  # seconds between comment lines while nothing else is sent
 SYSTEM_CHARS = 4000  # of a client's system message: the passages need the context
 NO_MODEL = "no language model is configured, so the passages themselves are the answer"
 
@@ -45,11 +44,11 @@ async def answer_chat(request: Request, service: Service, key: Key, body: dict[s
     """
     chat = read_chat(body)
     service.check_ready()
-    service.check_collection(key, chat.collection)
+    await service.find_collection(key, chat.collection)
     request.state.collection = chat.collection
     head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
     if chat.task:
-        return await _task(request, service, key, chat, head)
+        return await until_disconnected(request, _task(request, service, key, chat, head), service.metrics, "chat")
     question = await _question(service, chat)
     if chat.search_only:
         return await _passages(request, service, key, chat, question, head)

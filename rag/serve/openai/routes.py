@@ -44,7 +44,7 @@ async def one_model(request: Request, name: str) -> JSONResponse:
     for row in _helpers(service):
         if row["id"] == name:
             return JSONResponse(row)
-    await asyncio.to_thread(service.check_collection, key, name.removesuffix(SEARCH_ONLY))
+    await service.find_collection(key, name.removesuffix(SEARCH_ONLY))
     return JSONResponse(_model(name))
 
 

@@ -174,7 +174,7 @@ async def documents_page(request: Request) -> Response:
     first = int(offset) if offset.isdigit() else 0
     found: dict[str, Any] = {"documents": [], "total": 0, "offset": 0}
     if chosen:
-        await asyncio.to_thread(service.check_collection, key, chosen)
+        await service.find_collection(key, chosen)
         index = await asyncio.to_thread(service.library.index, chosen)
         found = await asyncio.to_thread(lambda: docs.document_rows(index, name=wanted, offset=first))
     values: dict[str, Any] = {"names": names, "chosen": chosen, "wanted": wanted, "found": found, "step": docs.PAGE}
@@ -187,7 +187,7 @@ async def document_page(request: Request, collection: str, document: str) -> Res
     key, service = await _key(request), service_of(request)
     if key is None:
         return login_page(request)
-    await asyncio.to_thread(service.check_collection, key, collection)
+    await service.find_collection(key, collection)
     index = await asyncio.to_thread(service.library.index, collection)
     details = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
     info = await asyncio.to_thread(docs.find_document, index, document)
@@ -225,7 +225,7 @@ async def original(request: Request, collection: str, document: str) -> Response
     key, service = await _key(request), service_of(request)
     if key is None:
         return login_page(request)
-    await asyncio.to_thread(service.check_collection, key, collection)
+    await service.find_collection(key, collection)
     index = await asyncio.to_thread(service.library.index, collection)
     file = await asyncio.to_thread(_original, index, document) if service.settings.serve.downloads else None
     if file is None:

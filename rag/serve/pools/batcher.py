@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from rag.serve.errors import Problem
+from rag.serve.pools.turns import Turns, in_turns
 
 WAIT_SECONDS = 0.003  # for more questions, after the first has come
 BATCH = 64
@@ -54,7 +55,7 @@ class BatchedEncoder:
         self._on_batch = on_batch
         self._known: OrderedDict[str, _Row] = OrderedDict()
         self._lock = threading.Lock()
-        self._model = threading.Lock()  # one forward pass at a time: questions and ingested sentences share the model
+        self.turns = Turns()
         self._queue: queue.Queue[tuple[str, Future[_Row]] | None] = queue.Queue(QUEUE)
         self._thread: threading.Thread | None = None
         self.passes = 0
@@ -86,8 +87,11 @@ class BatchedEncoder:
         return getattr(self.inner, name)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
-        with self._model:
-            return self.inner.encode_documents(texts)
+        return self.writing().encode_documents(texts)
+
+    def writing(self) -> Encoder:
+        """The same model for a job that writes: it lets questions go between."""
+        return in_turns(self.inner, self.turns)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """As the model's own; any thread may call it.
@@ -167,7 +171,7 @@ class BatchedEncoder:
             future.set_result(rows[text])
 
     def _pass(self, texts: list[str]) -> list[_Row]:
-        with self._model:
+        with self.turns.question():
             self.passes += 1
             encoded = self.inner.encode_queries(texts)
         sparse: Sequence[SparseVector | None] = encoded.sparse or [None] * len(texts)

@@ -1,4 +1,4 @@
-"""FairPool: a few threads, a bounded queue for each caller, served in turn.
+"""FairPool: a few places to work in, a bounded queue for each caller, served in turn.
 
 Everything but the work itself happens on the event loop, so there is nothing to lock.
 """
@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rag.serve.errors import Problem
 
 T = TypeVar("T")
 FIRST_GUESS = 0.05  # seconds that one piece of work is taken to last before any was measured
-MEMORY = 0.2  # share of the newest measurement in the running mean
+MEMORY = 0.2  # share of the newest measurement in the running means
+DEVIATIONS = 2.0  # above the mean that a piece is allowed to last when it is judged whether it can still be in time
 
 
 @dataclass(slots=True)
@@ -31,20 +33,29 @@ class _Item:
 
 
 class FairPool:
-    """Run blocking work in ``size`` threads; at most ``limit`` pieces wait, and callers take turns.
+    """Run ``size`` pieces of work at once; at most ``limit`` wait, and callers take turns.
 
     Args:
         name: for threads, metrics and refusals.
         size: pieces at work at once.
         limit: pieces waiting, all callers together.
         on_wait: called with the seconds that a piece waited, before it starts.
+        guess: seconds that one piece is taken to last before any was measured.
     """
 
-    def __init__(self, name: str, size: int, limit: int, on_wait: Callable[[str, float], None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        limit: int,
+        on_wait: Callable[[str, float], None] | None = None,
+        *,
+        guess: float = FIRST_GUESS,
+    ) -> None:
         self.name, self.size, self.limit = name, size, limit
         self.running = 0
         self._queues: OrderedDict[str, deque[_Item]] = OrderedDict()
-        self._mean = FIRST_GUESS
+        self._mean, self._deviation = guess, 0.0
         self._measured = False
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"ragwright-{name}")
         self._on_wait = on_wait
@@ -59,13 +70,14 @@ class FairPool:
         return 0.0 if self.running < self.size and not self.waiting else ahead * self._mean / self.size
 
     def check_room(self, deadline: float | None = None) -> None:
-        """Refuse at once what would find no room, or what could not start before its deadline (seconds from now).
+        """Refuse at once what would find no room, or what could not be ready by its deadline (seconds from now).
 
         Raises:
             Problem: "busy", with the seconds after which trying again makes sense.
         """
         wait = self.expected_wait()
-        hopeless = deadline is not None and self._measured and wait > deadline
+        ready = wait + self._mean + DEVIATIONS * self._deviation
+        hopeless = deadline is not None and wait > 0 and ready > deadline
         if self.waiting >= self.limit or hopeless:
             after = math.ceil((self.waiting + 1) * self._mean / self.size)
             raise Problem(
@@ -75,10 +87,13 @@ class FairPool:
                 retry_after=max(1, min(30, after)),
             )
 
-    async def run(self, owner: str, work: Callable[[], T], *, deadline: float | None = None) -> T:
-        """Wait for a turn, run ``work`` in a thread and return what it returned.
+    async def run(
+        self, owner: str, work: Callable[[], T] | Callable[[], Awaitable[T]], *, deadline: float | None = None
+    ) -> T:
+        """Wait for a turn, run ``work`` and return what it returned.
 
-        A caller that is cancelled while it waits is forgotten; work that has begun runs to its end.
+        What blocks runs in a thread; a coroutine function on the event loop. A caller that is cancelled while it waits
+        is forgotten. A coroutine that has begun is cancelled with its caller, blocking work runs to its end.
 
         Args:
             owner: whose turn it is (the key's name).
@@ -111,7 +126,12 @@ class FairPool:
             if self._on_wait is not None:
                 self._on_wait(self.name, waited)
             started = time.monotonic()
-            task = loop.run_in_executor(self._threads, item.work)
+            task: asyncio.Future[Any]
+            if inspect.iscoroutinefunction(item.work):
+                task = loop.create_task(cast(Any, item.work)())
+                item.future.add_done_callback(functools.partial(_leave, task))
+            else:
+                task = loop.run_in_executor(self._threads, item.work)
             task.add_done_callback(functools.partial(self._ended, item, started))
 
     def _next(self) -> _Item | None:
@@ -133,14 +153,28 @@ class FairPool:
 
     def _ended(self, item: _Item, started: float, done: asyncio.Future[Any]) -> None:
         self.running -= 1
-        seconds = time.monotonic() - started
-        self._mean = seconds if not self._measured else (1 - MEMORY) * self._mean + MEMORY * seconds
-        self._measured = True
+        if not done.cancelled():  # what was cut short tells nothing of how long a whole piece takes
+            self._measure(time.monotonic() - started)
         if not item.future.done():
-            if (error := done.exception()) is not None:
+            if done.cancelled():
+                item.future.cancel()
+            elif (error := done.exception()) is not None:
                 item.future.set_exception(error)
             else:
                 item.future.set_result(done.result())
-        else:
+        elif not done.cancelled():
             done.exception()  # nobody waits for it; read it, so that asyncio does not complain
         self._dispatch()
+
+    def _measure(self, seconds: float) -> None:
+        if not self._measured:
+            self._mean, self._measured = seconds, True
+            return
+        self._deviation = (1 - MEMORY) * self._deviation + MEMORY * abs(seconds - self._mean)
+        self._mean = (1 - MEMORY) * self._mean + MEMORY * seconds
+
+
+def _leave(task: asyncio.Future[Any], future: asyncio.Future[Any]) -> None:
+    """The caller has left: end the work that only it waits for."""
+    if future.cancelled() and not task.done():
+        task.cancel()
