@@ -34,12 +34,13 @@ from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
 from rag.ways import Awaiting
 
-SEARCH_THREADS = {"embedded": 4, "server": 16}  # they encode together; the embedded engine serialises its own calls
+SEARCH_THREADS = 16  # they encode together; the embedded engine serialises its own calls
 SEARCH_QUEUE = 64
 RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
 MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # of one answer, before any was measured
+USUAL_PROMPT = 800  # tokens of a prompt and its answer: what a model in this process is taken to need, from a short one
 KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
 RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
 LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
@@ -82,16 +83,13 @@ class Service:
         self.settings: Settings = library.settings
         answer = self.settings.answer.model_copy(update={"unsupported": self.settings.serve.unsupported})
         self._answering: Settings = self.settings.model_copy(update={"answer": answer})
-        embedded = self.settings.store.url is None
-        self.search_pool = FairPool(
-            "search", SEARCH_THREADS["embedded" if embedded else "server"], SEARCH_QUEUE, self._waited
-        )
+        self.search_pool = FairPool("search", SEARCH_THREADS, SEARCH_QUEUE, self._waited)
         self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
         slots = model_slots(self.settings)
         guess = MODEL_SECONDS.get(self.settings.llm.provider, FIRST_GUESS)
         self.model_pool = FairPool("llm", slots, MODEL_QUEUE, self._waited, guess=guess)
         # What an answer computes beside the model's own work: the search, the prompt, the check.
-        self._answer_threads = ThreadPoolExecutor(self.search_pool.size + slots, thread_name_prefix="ragwright-answer")
+        self._answer_threads = ThreadPoolExecutor(SEARCH_THREADS + slots, thread_name_prefix="ragwright-answer")
         self._way = Awaiting(self._answer_threads)
         self.shared = SharedResults()
         library.on_change(lambda _: self.shared.forget())
@@ -112,6 +110,8 @@ class Service:
                     build_retriever(self.library.index(name), settings=self.settings, rerank=False).search("warm")
             if self.library.reranker is not None and hasattr(self.library.reranker, "score"):
                 self.library.reranker.score("warm", ["warm"])
+            if self.settings.llm.provider == "llama_cpp" and self.library.llm is not None:
+                self.model_pool.guess(_pace(self.library.llm))
         except Exception as error:
             self.state, self.failure = "failing", str(problem_of(error))
             raise
@@ -150,7 +150,7 @@ class Service:
         return [name for name in names if key.sees(name)]
 
     async def find_collection(self, key: Key, name: str) -> str:
-        """``check_collection`` in a thread: a store's names may be a server's to give, and the loop waits for nobody."""
+        """``check_collection`` in a thread: a store's names may be a server's to give."""
         return await asyncio.to_thread(self.check_collection, key, name)
 
     def check_collection(self, key: Key, name: str) -> str:
@@ -380,6 +380,16 @@ class Service:
         metadata = dict(getattr(response, "metadata", None) or {})
         self.metrics.answer(metadata, self.settings.llm.model)
         self.metrics.stages((metadata.get("trace") or {}).get("timings_ms", {}), collection)
+
+
+def _pace(llm: Any) -> float:
+    """Seconds that an answer of a model in this process will take, from a short prompt."""
+    from rag.llms import with_max_tokens
+
+    text = "Passages stand between tags, the question comes last, and every sentence of an answer has its source. " * 2
+    started = time.monotonic()
+    with_max_tokens(llm, 1).chat([ChatMessage(role=MessageRole.USER, content=text)])
+    return float((time.monotonic() - started) * USUAL_PROMPT / max(1, llm.count_tokens(text)))
 
 
 def model_slots(settings: Settings) -> int:

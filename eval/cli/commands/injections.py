@@ -23,8 +23,8 @@ def command(shared: Shared, sample: int | None, missed: bool) -> None:
 
     found: the reader is told. sealed: no control string and no closing tag reaches the prompt. extractive: the answer
     of the documents' own sentences holds what the injection wants. obeyed: written by a model that obeys everything, it
-    passes the check. bare: a model wrote it with no guard at all. written, shown, right: it wrote it with the guard, the
-    reader sees it unmarked, the model's answer is right.
+    passes the check. bare: a model wrote it where nothing guards it. written, shown, right: with the guard it wrote it,
+    the reader sees it unmarked, its answer is right.
     """
     from eval.answers.injection_set import injections
     from eval.answers.injections import try_injections

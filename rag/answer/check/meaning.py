@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -30,11 +31,23 @@ _PAIRS = (
 )
 
 
+Scales = dict[bool, tuple[float, float] | None]  # by "across": the two ends, or None where the encoder cannot tell
+_SCALES: WeakKeyDictionary[Any, Scales] = WeakKeyDictionary()
+
+
+def _scales_of(encoder: Any) -> Scales:
+    try:
+        return _SCALES.setdefault(encoder, {})
+    except TypeError:  # no hash, or nothing that can be referred to weakly
+        return {}
+
+
 class Meaning:
     """Compare sentences by an encoder.
 
     Args:
-        encoder: any ``Encoder``; vectors are kept while this object lives.
+        encoder: any ``Encoder``; vectors are kept while this object lives, the scales while the encoder does (a server
+            makes an engine for each question).
         reranker: one of ours (with ``score``), asked first about sentences in the claim's language.
     """
 
@@ -42,7 +55,7 @@ class Meaning:
         self._encoder = encoder
         self._reranker = reranker if hasattr(reranker, "score") else None
         self._vectors: dict[str, np.ndarray] = {}
-        self._scales: dict[bool, tuple[float, float] | None] = {}
+        self._scales = _scales_of(encoder)
 
     def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None:
         """How near ``claim`` is to each sentence: about 1 says the same, about 0 or less is unrelated.

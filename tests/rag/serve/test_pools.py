@@ -106,7 +106,7 @@ def test_who_left_is_not_computed_and_who_waited_too_long_is_told() -> None:
     ran: list[str] = []
 
     async def main() -> None:
-        pool = FairPool("search", 1, 9)
+        pool = FairPool("search", 1, 9, guess=0.01)
         running = asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.2)))
         await asyncio.sleep(0.01)
         left = asyncio.ensure_future(pool.run("b", lambda: ran.append("left")))
@@ -121,6 +121,47 @@ def test_who_left_is_not_computed_and_who_waited_too_long_is_told() -> None:
 
     asyncio.run(main())
     assert ran == []
+
+
+def test_what_would_start_in_time_but_not_end_in_time_is_refused_too() -> None:
+    async def main() -> Problem:
+        pool = FairPool("llm", 1, 9, guess=20.0)  # nothing was measured yet
+        running = asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.05), deadline=30))
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as caught:
+            pool.check_room(deadline=30)  # would begin after 20 s
+        pool.check_room(deadline=45)
+        await running
+        pool.close()
+        return caught.value
+
+    assert asyncio.run(main()).code == "busy"
+
+
+def test_a_coroutine_ends_with_its_caller_and_makes_room_for_the_next() -> None:
+    seen: list[str] = []
+
+    async def write() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            seen.append("closed")
+
+    async def main() -> str:
+        pool = FairPool("llm", 1, 9, guess=0.01)
+        left = asyncio.ensure_future(pool.run("a", write))
+        await asyncio.sleep(0.02)
+        left.cancel()
+
+        async def next_one() -> str:
+            seen.append("next")
+            return "done"
+
+        found = await asyncio.wait_for(pool.run("b", next_one), 2)
+        pool.close()
+        return found
+
+    assert asyncio.run(main()) == "done" and seen == ["closed", "next"]
 
 
 def test_shared_results_survive_one_caller_and_faults_are_not_kept() -> None:
@@ -193,3 +234,53 @@ def test_questions_of_several_threads_go_together_and_one_bad_text_fails_alone()
     passes = batched.passes
     assert batched.encode_queries(["bb"]).dense[0][0] == 2 and batched.passes == passes  # remembered
     batched.close()
+
+
+class Timed(Slow):
+    """Takes 10 ms a text; its vectors tell the text's length."""
+
+    def encode_documents(self, texts: Sequence[str]) -> Encoded:
+        time.sleep(0.01 * len(texts))
+        rows = np.array([[len(text), 1] for text in texts], np.float32).reshape(len(texts), 2)
+        return Encoded(rows, None, tuple(place for place, text in enumerate(texts) if len(text) > 90))
+
+
+def test_a_question_does_not_wait_for_a_whole_ingest() -> None:
+    encoder = BatchedEncoder(Timed())
+    texts = ["x" * (number % 97) for number in range(300)]  # three seconds
+    found: list[Encoded] = []
+    ingest = threading.Thread(target=lambda: found.append(encoder.writing().encode_documents(texts)))
+    ingest.start()
+    time.sleep(0.1)
+    waits = []
+    for number in range(4):
+        started = time.monotonic()
+        encoder.encode_queries([f"question {number}"])
+        waits.append(time.monotonic() - started)
+    assert ingest.is_alive() and max(waits) < 1.5, waits
+    ingest.join()
+    encoder.close()
+    assert found[0].dense[:, 0].tolist() == [len(text) for text in texts]
+    assert found[0].truncated == tuple(place for place, text in enumerate(texts) if len(text) > 90)
+
+
+def test_the_encoder_of_a_job_is_of_the_same_kind() -> None:
+    """What an ingest stores must not depend on who runs it: a paired encoder counts words apart from the headings."""
+    from indexes.encoders.bm25 import Bm25
+    from indexes.encoders.paired import PairedEncoder
+
+    class Dense:
+        model, dim, max_tokens, weights, pooling = "d", 2, 9, "w", "cls"
+        prompts: dict[str, str] = {}
+
+        def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+            return Encoded(np.ones((len(texts), 2), np.float32))
+
+    paired = PairedEncoder(Dense(), Bm25())
+    writing = BatchedEncoder(paired).writing()
+    assert isinstance(writing, PairedEncoder) and writing.fingerprint == paired.fingerprint
+    assert isinstance(writing.encode_documents([]).dense, np.ndarray)
+    served = writing.encode_documents(["a b", "c"], ["b", "c"])
+    alone = paired.encode_documents(["a b", "c"], ["b", "c"])
+    assert served.sparse is not None and alone.sparse is not None
+    assert [list(row.indices) for row in served.sparse] == [list(row.indices) for row in alone.sparse]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
+from indexes.encoders.base import Encoded
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import cite
 from rag.answer.check.meaning import Meaning
@@ -121,3 +123,18 @@ def test_a_loaded_reranker_compares_what_words_cannot(probability: float, status
     )
     assert (found.sentences[0].status, found.sentences[0].decided_by) == (status, "encoder")
     assert reranker.asked == 1
+
+
+def test_the_scale_is_fitted_once_an_encoder() -> None:
+    """A server makes an engine for each question; twenty sentences are not encoded anew for each of them."""
+    calls = []
+
+    class Counted:
+        def encode_documents(self, texts: Sequence[str]) -> Encoded:
+            calls.append(len(texts))
+            return Encoded(np.eye(16, dtype=np.float32)[[len(text) % 16 for text in texts]])
+
+    encoder = Counted()
+    for _ in range(3):
+        Meaning(encoder).nearness("The lake is deep.", ["Das Tal ist weit."], across=False)
+    assert calls == [10, 10, 2, 2, 2]

@@ -1,0 +1,1 @@
+"""What the race of the server is made of: a served collection, clients in a process of their own, and observations."""

