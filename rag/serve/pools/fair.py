@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -29,6 +28,7 @@ class _Item:
     work: Callable[[], Any]
     future: asyncio.Future[Any]
     late_at: float
+    awaited: bool
     queued_at: float = field(default_factory=time.monotonic)
 
 
@@ -87,13 +87,10 @@ class FairPool:
                 retry_after=max(1, min(30, after)),
             )
 
-    async def run(
-        self, owner: str, work: Callable[[], T] | Callable[[], Awaitable[T]], *, deadline: float | None = None
-    ) -> T:
-        """Wait for a turn, run ``work`` and return what it returned.
+    async def run(self, owner: str, work: Callable[[], T], *, deadline: float | None = None) -> T:
+        """Wait for a turn, run ``work`` in a thread and return what it returned.
 
-        What blocks runs in a thread; a coroutine function on the event loop. A caller that is cancelled while it waits
-        is forgotten. A coroutine that has begun is cancelled with its caller, blocking work runs to its end.
+        A caller that is cancelled while it waits is forgotten; work that has begun runs to its end.
 
         Args:
             owner: whose turn it is (the key's name).
@@ -102,10 +99,19 @@ class FairPool:
         Raises:
             Problem: "busy" where no room is left, "deadline" where the turn came too late.
         """
+        return cast(T, await self._turn(owner, work, deadline, awaited=False))
+
+    async def run_async(
+        self, owner: str, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float | None = None
+    ) -> T:
+        """``run`` for a coroutine function: it runs on the event loop, and is cancelled with its caller."""
+        return cast(T, await self._turn(owner, work, deadline, awaited=True))
+
+    async def _turn(self, owner: str, work: Callable[[], Any], deadline: float | None, *, awaited: bool) -> Any:
         self.check_room(deadline)
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         late_at = math.inf if deadline is None else time.monotonic() + deadline
-        self._queues.setdefault(owner, deque()).append(_Item(work, future, late_at))
+        self._queues.setdefault(owner, deque()).append(_Item(work, future, late_at, awaited))
         self._dispatch()
         return await future
 
@@ -127,8 +133,8 @@ class FairPool:
                 self._on_wait(self.name, waited)
             started = time.monotonic()
             task: asyncio.Future[Any]
-            if inspect.iscoroutinefunction(item.work):
-                task = loop.create_task(cast(Any, item.work)())
+            if item.awaited:
+                task = loop.create_task(item.work())
                 item.future.add_done_callback(functools.partial(_leave, task))
             else:
                 task = loop.run_in_executor(self._threads, item.work)

@@ -149,7 +149,7 @@ def test_a_coroutine_ends_with_its_caller_and_makes_room_for_the_next() -> None:
 
     async def main() -> str:
         pool = FairPool("llm", 1, 9, guess=0.01)
-        left = asyncio.ensure_future(pool.run("a", write))
+        left = asyncio.ensure_future(pool.run_async("a", write))
         await asyncio.sleep(0.02)
         left.cancel()
 
@@ -157,7 +157,7 @@ def test_a_coroutine_ends_with_its_caller_and_makes_room_for_the_next() -> None:
             seen.append("next")
             return "done"
 
-        found = await asyncio.wait_for(pool.run("b", next_one), 2)
+        found = await asyncio.wait_for(pool.run_async("b", next_one), 2)
         pool.close()
         return found
 
