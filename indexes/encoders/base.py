@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Spans = Sequence[tuple[int, int]]  # of sentences in a passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,23 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class ReadsPassages(Protocol):
+    """What encoders offer besides, where they read sentences within their passages; ours all do."""
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """Return a row a sentence, each read in its passage, in one forward pass where the model allows it.
+
+        A model that pools by mean reads each passage once: a sentence's vector is the mean of its own tokens there
+        (late chunking, arXiv 2409.04701) plus the passage's. Any other reads sentence and passage, each by itself. A
+        sentence that the model's length cuts off is read by itself too. Sparse vectors are those of the sentences.
+
+        Args:
+            spans: (start, end) of the sentences of each passage.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsTokens(Protocol):
     """What encoders and dense models offer besides, where they can: the splitter cuts by it what is too long."""
 
@@ -139,6 +158,19 @@ class CountsTokens(Protocol):
 
         A text of at most ``max_tokens`` is not truncated. Models in this process count exactly; for a server's model
         the count is an estimate on the high side. Any thread may call it, also while texts are encoded.
+        """
+        ...
+
+
+@runtime_checkable
+class GivesStates(Protocol):
+    """What dense models that pool by mean offer besides: the states that they pool."""
+
+    def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
+        """Yield (position, float32 (tokens, dim), int (tokens, 2) offsets in the text) of each text, in any order.
+
+        The document prompt stands before each text; its tokens, and the special ones, have offsets that are empty or
+        end at 0 or before.
         """
         ...
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, SparseVector
+from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, Spans, SparseVector
+from indexes.encoders.paired import read_twice
 from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
@@ -96,6 +97,10 @@ class BgeM3:
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         return self._encode(texts, "query", lexical=True)
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``: its vector is its first token's, so sentence and passage are read."""
+        return read_twice(self.encode_documents, passages, spans)
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         return self._encode(texts, "query" if query else "document", lexical=False)

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, SparseVector
-from indexes.encoders.paired import PairedEncoder
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, Spans, SparseVector
+from indexes.encoders.paired import PairedEncoder, read_passages, read_twice, sentences_of
 from indexes.encoders.vectors import estimated_tokens
 from indexes.sqlite import Database
 
 FORMAT = 1
 ENCODE_TOGETHER = 2048  # texts encoded before they are written: what an interrupted run loses at most
+IN_PASSAGE = "p"  # a third kind of key: a sentence read in its passage
 KEPT = 0.8  # of the limit, after the oldest were removed
 
 _SCHEMA = """
@@ -63,6 +64,11 @@ def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None
 def key_of(kind: str, text: str) -> bytes:
     """The key of a text ("d") or a question ("q") in every file of the cache."""
     return hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def passage_text(passage: str, start: int, end: int) -> str:
+    """What a sentence that was read in its passage is kept under (kind ``IN_PASSAGE``)."""
+    return f"{start}:{end}\n{passage}"
 
 
 def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Collection[bytes] = ()) -> int:
@@ -140,6 +146,14 @@ class CachedEncoder(_Cached):
         """As ``Encoder.encode_documents``. The sparse side comes from the pass that reads ``texts``."""
         return self.vectors.encode("d", texts, self._inner.encode_documents)[0]
 
+    def dense_documents(self, texts: Sequence[str]) -> Encoded:
+        """The dense side alone."""
+        return replace(self.encode_documents(texts), sparse=None)
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``, in two requests: sentences and passages are kept as texts."""
+        return read_twice(self.encode_documents, passages, spans)
+
     def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
         """The sparse side alone; here it takes the model's pass."""
         return (self.encode_documents(texts).sparse or []) if texts else []
@@ -157,6 +171,33 @@ class CachedPaired(_Cached, PairedEncoder):
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
+
+    def dense_documents(self, texts: Sequence[str]) -> Encoded:
+        """The dense side alone."""
+        return self.dense.embed(texts, query=False)
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``. A sentence read in its passage is kept under both."""
+        if getattr(self.dense, "token_states", None) is None:
+            return super().encode_passages(passages, spans)
+        places = {
+            passage_text(passage, start, end): (number, place)
+            for number, (passage, parts) in enumerate(zip(passages, spans, strict=True))
+            for place, (start, end) in enumerate(parts)
+        }
+
+        def read(missing: list[str]) -> Encoded:
+            wanted: dict[int, list[int]] = {}
+            for text in missing:
+                number, place = places[text]
+                wanted.setdefault(number, []).append(place)
+            parts = [[spans[number][place] for place in chosen] for number, chosen in wanted.items()]
+            return read_passages(self.dense, [passages[number] for number in wanted], parts)
+
+        named = [passage_text(passage, *span) for passage, parts in zip(passages, spans, strict=True) for span in parts]
+        encoded, _ = self.vectors.encode(IN_PASSAGE, named, read)
+        sparse = self.lexical.encode_documents(sentences_of(passages, spans)) if self.lexical else None
+        return replace(encoded, sparse=sparse)
 
     def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
         """The sparse side alone, without the model."""

@@ -1,13 +1,18 @@
-"""A dense model with BM25 (or nothing) beside it: together an ``Encoder``."""
+"""A dense model with BM25 (or nothing) beside it: together an ``Encoder``. And how sentences are read in passages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint, Spans
 from indexes.encoders.bm25 import Bm25
-from indexes.encoders.vectors import estimated_tokens
+from indexes.encoders.vectors import estimated_tokens, unit_rows
+from indexes.encoders.window_pooling import mix
 
 
 class PairedEncoder:
@@ -53,7 +58,58 @@ class PairedEncoder:
         sparse = self.lexical.encode_documents(counted) if self.lexical else None
         return replace(encoded, sparse=sparse)
 
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``."""
+        encoded = read_passages(self.dense, passages, spans)
+        sparse = self.lexical.encode_documents(sentences_of(passages, spans)) if self.lexical else None
+        return replace(encoded, sparse=sparse)
+
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         encoded = self.dense.embed(texts, query=True)
         sparse = self.lexical.encode_queries(texts) if self.lexical else None
         return replace(encoded, sparse=sparse)
+
+
+def sentences_of(passages: Sequence[str], spans: Sequence[Spans]) -> list[str]:
+    """Return the sentences of passages, in order."""
+    return [passage[start:end] for passage, parts in zip(passages, spans, strict=True) for start, end in parts]
+
+
+def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+    """Return the dense side of ``ReadsPassages.encode_passages``: one pass over the passages, or two requests."""
+    if getattr(model, "token_states", None) is None:
+        return read_twice(lambda texts: model.embed(texts, query=False), passages, spans)
+    firsts = np.cumsum([0, *map(len, spans)])
+    states = np.zeros((int(firsts[-1]), model.dim), np.float32)
+    whole = np.zeros((len(passages), model.dim), np.float32)
+    for number, tokens, offsets in model.token_states(passages):  # type: ignore[attr-defined]
+        whole[number] = tokens.mean(axis=0)[: model.dim]
+        there = offsets[:, 1] > offsets[:, 0]
+        for row, (start, end) in enumerate(spans[number], int(firsts[number])):
+            own = there & (offsets[:, 1] > start) & (offsets[:, 0] < end)
+            if own.any():
+                states[row] = tokens[own].mean(axis=0)[: model.dim]
+    alone = np.flatnonzero(~states.any(axis=1))
+    truncated: tuple[int, ...] = ()
+    if alone.size:
+        texts = sentences_of(passages, spans)
+        read = model.embed([texts[row] for row in alone], query=False)
+        states[alone] = read.dense
+        truncated = tuple(int(alone[place]) for place in read.truncated)
+    if not len(states):
+        return Encoded(states)
+    rows = unit_rows(states, model=model.model)
+    return Encoded(mix(rows, of_each(unit_rows(whole, model=model.model), spans), 1.0), None, truncated)
+
+
+def read_twice(embed: Callable[[list[str]], Encoded], passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+    """Return the sentences' own vectors, each with its passage's added: of models that give no token states."""
+    encoded = embed(sentences_of(passages, spans))
+    if not len(encoded):
+        return encoded
+    return replace(encoded, dense=mix(encoded.dense, of_each(embed(list(passages)).dense, spans), 1.0))
+
+
+def of_each(rows: NDArray[Any], spans: Sequence[Spans]) -> NDArray[Any]:
+    """Return the row of its passage for each sentence."""
+    return np.repeat(rows, [len(parts) for parts in spans], axis=0)

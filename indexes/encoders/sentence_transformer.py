@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded
 from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
@@ -69,6 +70,10 @@ class SentenceTransformerModel:
         self._width = int(_width(self._modules))
         self.dim = self.dimensions or self._width
         self._lock = threading.Lock()
+        kinds = [type(module).__name__ for module in self._modules]
+        plain = self.pooling == "mean" and set(kinds[1:]) <= {"Pooling", "Normalize"} and self._tokens.gives_offsets
+        if not plain:  # what it pools are not its vectors yet, or nobody says which token stands where
+            self.token_states = None  # type: ignore[method-assign, assignment]
         rows = self._modules[0].auto_model.get_input_embeddings().num_embeddings
         check_vocabulary(self._modules.tokenizer, rows, model=self.model)
         check_tells_apart(self.embed(UNLIKE, query=False), model=self.model)
@@ -89,6 +94,18 @@ class SentenceTransformerModel:
                     features = module(features)
                 dense[positions] = features["sentence_embedding"].float().cpu().numpy()
         return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, truncated)
+
+    def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
+        """As ``GivesStates.token_states``."""
+        prompt = self.prompts["document"]
+        with self._lock, forward_pass(self.model, self.budget):
+            ids, offsets = self._tokens.with_offsets(with_prompt(prompt, texts))
+            batches = padded_batches(ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device)
+            for positions, input_ids, mask in batches:
+                features = self._modules[0]({"input_ids": input_ids, "attention_mask": mask})
+                states = features["token_embeddings"].float().cpu().numpy()
+                for row, position in enumerate(positions):
+                    yield position, states[row, : len(ids[position])], offsets[position] - len(prompt)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """As ``CountsTokens.count_tokens``, exact."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexes.encoders.batching import token_batches
 from indexes.errors import EncoderError
@@ -44,11 +45,27 @@ class Tokens:
         whole = self.tokenizer([texts[i] for i in full])["input_ids"] if full else []
         return ids, tuple(i for i, one in zip(full, whole, strict=True) if len(one) > self.max_tokens)
 
+    @property
+    def gives_offsets(self) -> bool:
+        """Whether it says where in the text each token stands."""
+        return self._rust is not None
+
+    def with_offsets(self, texts: Sequence[str]) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+        """Token ids of each text, cut to ``max_tokens``, and the (start, end) of each token in it."""
+        assert self._rust is not None  # noqa: S101 - see ``gives_offsets``
+        encodings = self._rust.encode_batch(list(texts))
+        return [encoding.ids for encoding in encodings], offsets_of(encodings)
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, uncut. The limit set above stays, so a thread may count while another encodes."""
         if self._rust is not None:
             return counts(self._rust.encode_batch(list(texts)))
         return [len(one) for one in self.tokenizer(list(texts))["input_ids"]]
+
+
+def offsets_of(encodings: Sequence[Any]) -> list[NDArray[np.int64]]:
+    """(tokens, 2) offsets of each encoding of a Rust tokenizer."""
+    return [np.array(encoding.offsets, np.int64).reshape(-1, 2) for encoding in encodings]
 
 
 def counts(encodings: Sequence[Any]) -> list[int]:

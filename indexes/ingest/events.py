@@ -28,11 +28,21 @@ def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:
     recipe = {
         "version": RECIPE_VERSION,
         "read": settings.read.model_dump(exclude={"password_env"}),
-        "split": settings.split.model_dump(),
+        "split": _without_what_is_off(settings),
         "sparse": [settings.sparse.window, settings.sparse.neighbours, settings.sparse.place],
         "encoder": encoder_digest,
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_what_is_off(settings: IndexSettings) -> dict[str, object]:
+    """A part of the vectors that came later changes no recipe until it is switched on."""
+    split = settings.split.model_dump()
+    if not split["passage"]:
+        del split["passage"], split["passage_reading"]
+    if not split["place"]:
+        del split["place"]
+    return split
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ class NameInVectors:
 
     def __init__(self, settings: IndexSettings, store: Collection | None = None) -> None:
         self._context = settings.split.contextual != "none"
-        self._place = settings.sparse.kind != "none" and settings.sparse.place > 0
+        split, lexical = settings.split, settings.sparse.kind != "none" and settings.sparse.place > 0
+        self._place = lexical or split.passage > 0 or (split.place > 0 and not self._context)
         self._store = store
 
     def __call__(self, old: str, new: str, entries: Sequence[Entry]) -> bool:

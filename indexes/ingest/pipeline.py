@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from indexes import memory
-from indexes.encoders.base import SparseVector
 from indexes.encoders.cache import CachedEncoder, CachedPaired
+from indexes.ingest.encode_stage import encode_records, passage_size
 from indexes.ingest.events import End, Event, Records
 from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
-from indexes.nodes.record import SentenceRecord, dense_text, place_of
+from indexes.nodes.passages import PassageBorders
 from indexes.settings.sections import IndexSettings
-from indexes.text.invisible import searched
 
 CHUNK_CHARS = 400_000  # never more text than this is encoded at once
 EVENTS_AHEAD = 32  # batches of records that reading may be ahead of encoding, beside the chunk being collected
@@ -130,12 +129,15 @@ def run(
     storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
     collector, settled = contextlib.ExitStack(), False
     try:
-        for chunk in _chunks(_taken(read, feeder), settings.ingest.chunk_sentences):
+        for chunk in _chunks(_taken(read, feeder), settings, cache):
             if stop.asked:
                 break
             model = cache() if chunk.pairs else None
             started = time.perf_counter()
-            vectors = None if model is None else _encode(model, chunk, settings)
+            vectors = None
+            if model is not None:
+                ready = encode_records(model, [record for _, record in chunk.pairs], settings)
+                vectors, chunk.places = ready.encoded, ready.places
             _add(stages, "encode", time.perf_counter() - started)
             if model is not None and not settled:
                 collector.enter_context(memory.settled())  # after the model has come
@@ -162,29 +164,12 @@ def run(
         storer.join(30)
 
 
-def _encode(model: CachedEncoder | CachedPaired, chunk: Chunk, settings: IndexSettings) -> Any:
-    records = [record for _, record in chunk.pairs]
-    if settings.sparse.place:
-        chunk.places = _places(model, records)
-    plain = [searched(record.text) for record in records]
-    contextual = settings.split.contextual
-    if contextual == "none":
-        return model.encode_documents(plain)
-    return model.encode_documents([searched(dense_text(record, contextual)) for record in records], plain)
-
-
-def _places(model: CachedEncoder | CachedPaired, records: list[SentenceRecord]) -> list[SparseVector | None] | None:
-    """The sparse vectors of the words of the records' places, each place encoded once."""
-    if model.lexical is None:
-        return None
-    named = [searched(place_of(record)) for record in records]
-    texts = [text for text in dict.fromkeys(named) if text]
-    encoded = model.lexical_documents(texts)
-    found = dict(zip(texts, encoded, strict=True))
-    return [found.get(text) for text in named]
-
-
-def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:
+def _chunks(
+    events: Iterable[Event], settings: IndexSettings, cache: Callable[[], CachedEncoder | CachedPaired]
+) -> Iterator[Chunk]:
+    """Chunks that are full; none ends within a passage, whose vectors must not depend on what else is in the run."""
+    sentences = settings.ingest.chunk_sentences
+    borders: PassageBorders | None = None
     chunk = Chunk()
     for event in events:
         if isinstance(event, End):
@@ -194,10 +179,17 @@ def _chunks(events: Iterable[Event], sentences: int) -> Iterator[Chunk]:
                 chunk = Chunk()
             continue
         assert isinstance(event, Records)  # noqa: S101
+        if settings.split.passage and borders is None:
+            borders = PassageBorders(passage_size(settings, cache().max_tokens))
         for record in event.records:
+            full = len(chunk.pairs) >= sentences or chunk.chars >= CHUNK_CHARS
+            begins = borders is None or borders.begins(record)
+            if full and begins:
+                yield chunk
+                chunk = Chunk()
             chunk.pairs.append((event.task, record))
             chunk.chars += len(record.text)
-            if len(chunk.pairs) >= sentences or chunk.chars >= CHUNK_CHARS:
+            if borders is None and (len(chunk.pairs) >= sentences or chunk.chars >= CHUNK_CHARS):
                 yield chunk
                 chunk = Chunk()
     if chunk.pairs or chunk.ends:

@@ -16,6 +16,7 @@ from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import RagWrightError, SourceError
 from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner, Job
+from indexes.ingest.encode_stage import passage_size
 from indexes.ingest.events import Event, Source, recipe_hash
 from indexes.ingest.name_in_vectors import NameInVectors
 from indexes.ingest.node_counts import KEY, count_nodes
@@ -23,8 +24,10 @@ from indexes.ingest.read_stage import Feed
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
+from indexes.ingest.vector_shape import SHAPE, vector_shape
 from indexes.ingest.walk_files import source_name
 from indexes.manifest.documents import remove_documents
+from indexes.manifest.encodings import note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Entry, Manifest
 from indexes.manifest.moves import Move, member_of, move_documents, sources_of
@@ -197,7 +200,12 @@ class _Run:
         if self._stop.asked:
             raise KeyboardInterrupt
         if any(file.status in ("added", "updated", "removed") for file in self._report.files):
-            self._store.set_record(**{KEY: count_nodes(self._store).as_dict()})
+            self._store.set_record(**{KEY: count_nodes(self._store).as_dict(), **self._shape()})
+
+    def _shape(self) -> dict[str, object]:
+        """What shaped the vectors, once it is the same for all documents."""
+        same = all(entry.recipe == self._recipe for entry in self._manifest)
+        return {SHAPE: vector_shape(self._settings)} if same else {}
 
     def _record_roots(self, taken: dict[str, str]) -> None:
         """Labels are the collection's: another machine, or this one without its manifest, does not give them again."""
@@ -310,6 +318,7 @@ class _Run:
             limit = self._settings.ingest.cache_mb
             self._cache = cached(self._encoder(), self._cache_folder, limit_mb=limit)
             self._encoded_before = self._cache.stats.encoded  # by other runs, of an encoder that brings its own
+            note_passage_size(self._store, passage_size(self._settings, self._cache.max_tokens))
         return self._cache
 
     def _finish(self) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from indexes.encoders.cache import key_of
+from indexes.encoders.cache import IN_PASSAGE, key_of, passage_text
 from indexes.manifest.manifest import Manifest
+from indexes.nodes.passages import passages_of
 from indexes.nodes.record import SentenceRecord, dense_text, place_of
 from indexes.store.collection import Collection, document_filter
 from indexes.text.invisible import searched
 
 PAGE = 1000
+PASSAGE_SIZES = "passage_sizes"  # in a collection's record
 CONTEXTS = ("none", "heading", "title")  # of ``split.contextual``: what was encoded of a sentence
 
 
@@ -27,16 +29,53 @@ def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
             yield key_of("q", text)
 
 
+def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> Iterator[bytes]:
+    """Yield the keys of what may have been encoded of the passages of one document, all of whose sentences are given.
+
+    Args:
+        sizes: of the passages that its collection has ever had (``PASSAGE_SIZES`` in its record).
+    """
+    found = [SentenceRecord.from_payload({"position": 0, **payload}) for payload in payloads if payload.get("doc_id")]
+    records = sorted(found, key=lambda record: record.position)
+    for size in sizes:
+        for passage in passages_of(records, size):
+            yield key_of("d", passage.text)
+            for start, end in passage.spans:
+                yield key_of(IN_PASSAGE, passage_text(passage.text, start, end))
+
+
 def stored_keys(store: Collection) -> Iterator[bytes]:
     """Yield those of all sentences of a collection."""
     for page in store.pages(PAGE):
         yield from encoding_keys(payload for _, payload in page)
+    sizes = _sizes(store)
+    for document in store.documents() if sizes else ():
+        yield from passage_keys(_payloads(store, document.doc_id), sizes)
 
 
 def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> None:
     """Note what the encoding cache may hold of documents that are about to be removed."""
     if manifest.path is None:  # no cache belongs to it
         return
+    sizes = _sizes(store)
     for doc_id in doc_ids:
         for page in store.pages(PAGE, document_filter(doc_id)):
             manifest.note_erased(encoding_keys(payload for _, payload in page))
+        if sizes:
+            manifest.note_erased(passage_keys(_payloads(store, doc_id), sizes))
+
+
+def note_passage_size(store: Collection, size: int) -> None:
+    """Record that passages of this size are being encoded, before the first one is."""
+    sizes = _sizes(store)
+    if size and size not in sizes:
+        store.set_record(**{PASSAGE_SIZES: sorted([*sizes, size])})
+
+
+def _sizes(store: Collection) -> list[int]:
+    return list(store.record().get(PASSAGE_SIZES) or ())
+
+
+def _payloads(store: Collection, doc_id: str) -> Iterator[dict[str, Any]]:
+    for page in store.pages(PAGE, document_filter(doc_id)):
+        yield from (payload for _, payload in page)

@@ -27,11 +27,10 @@ from llama_index.core.schema import BaseNode, Document, NodeRelationship, Relate
 from pydantic import Field
 
 from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
-from indexes.nodes.own_sentences import SentenceSplitter, spans_by
 from indexes.nodes.record import CUSTOM_WINDOW_KEYS, WINDOW_KEYS, SentenceRecord, dense_text, join_records
 from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sliding_sentences import in_order, section_metadata, spans_of, window_of
-from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
+from indexes.nodes.sliding_text import Run, SentenceSplitter, TextWindow, iter_runs, spans_by
 from indexes.nodes.tables import caption_before, iter_rows
 from indexes.readers.stream import DocumentStream
 from indexes.text.sentences import MAX_CHARS

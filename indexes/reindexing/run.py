@@ -21,11 +21,21 @@ from indexes.encoders.cache import cached
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import CollectionLockedError, StoreError
 from indexes.ingest import pipeline
-from indexes.ingest.events import End, Event, Records, Task, Writing, recipe_hash
+from indexes.ingest.encode_stage import passage_size
+from indexes.ingest.events import (
+    End,
+    Event,
+    Records,
+    Task,
+    Writing,
+    recipe_hash,
+)
 from indexes.ingest.node_counts import KEY
 from indexes.ingest.report import FileReport, IngestReport, Interrupted, Progress
 from indexes.ingest.store_stage import Writer
+from indexes.ingest.vector_shape import SHAPE, other_shape, vector_shape
 from indexes.manifest.documents import remove_documents
+from indexes.manifest.encodings import PASSAGE_SIZES, note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import READ_AGAIN, Entry, Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
@@ -115,7 +125,7 @@ class _Reindex:
             )
         encoder = encoder or build_encoder(self._settings)
         report = ReindexReport(self._name, self._old, model_of(old.record), encoder.fingerprint.model)
-        report.needed = old.digest != encoder.fingerprint.digest
+        report.needed = old.digest != encoder.fingerprint.digest or bool(other_shape(old.record, self._settings))
         if dry_run:
             report.dry_run = True
             with self._briefly(self._store):
@@ -164,7 +174,8 @@ class _Reindex:
                 extra={
                     **self._generations.birth_record(new),
                     "roots": old.record.get("roots") or {},
-                    **({KEY: old.record[KEY]} if KEY in old.record else {}),
+                    **{key: old.record[key] for key in (KEY, PASSAGE_SIZES) if key in old.record},
+                    SHAPE: vector_shape(self._settings),
                 },
             )
             report.new = new
@@ -190,7 +201,11 @@ class _Reindex:
 
     def _begun(self, there: list[Generation], digest: str) -> str | None:
         """A generation that this model began to fill, or had filled before the name moved on."""
-        found = [item for item in there if item.collection != self._old and item.digest == digest]
+        found = [
+            item
+            for item in there
+            if item.collection != self._old and item.digest == digest and not other_shape(item.record, self._settings)
+        ]
         return found[-1].collection if found else None
 
     def _fill(
@@ -209,6 +224,7 @@ class _Reindex:
         limit = settings.ingest.cache_mb
         cache = cached(encoder, None if self._shared else cache_folder(settings.store), limit_mb=limit)
         encoded_before = cache.stats.encoded
+        note_passage_size(target, passage_size(settings, cache.max_tokens))
         recipes = recipe_hash(settings, old_digest), recipe_hash(settings, encoder.fingerprint.digest)
         try:
             gone = {entry.doc_id for entry in manifest} - stored.documents.keys()

