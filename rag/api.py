@@ -19,16 +19,22 @@ from indexes import Index
 from indexes.errors import SettingsError, must_be
 from indexes.settings.sections import IndexSettings
 from rag.answer.language import detect_language
-from rag.answer.prompt.prompts import hyde_messages
+from rag.answer.prompt.prompts import hyde_messages, questions_in, rephrase_messages, translate_messages
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
 from rag.llms import explain_llm_error, guarded, llm_when_asked, named_model, with_max_tokens
 from rag.rerankers import build_reranker
 from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
+from rag.retrieval.wider import QuestionWriter, Rewriting
 from rag.settings import LLMSettings, Settings, load_settings
 from rag.ways import Way
 
-_RETRIEVAL_OPTIONS = ("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity")
+QUESTION_TOKENS = 64  # of one question that the language model writes
+
+_RETRIEVAL_OPTIONS = (
+    *("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity"),
+    *("feedback", "translate", "phrasings"),
+)
 _QUERY_MODES: dict[str, dict[str, Any]] = {
     "hybrid": {},
     "default": {"fusion": "dense"},
@@ -162,15 +168,18 @@ def _retriever(
     callback_manager: CallbackManager | None,
 ) -> HybridRetriever:
     reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
-    writer = None
-    if settings.hyde.mode != "off":
+    writer, questions = None, None
+    rewrites = settings.retrieval.translate != "off" or settings.retrieval.phrasings > 0
+    if settings.hyde.mode != "off" or rewrites:
         llm = llm if llm is not None else llm_when_asked(settings.llm)
-        writer = _hypothesis_writer(llm, settings) if llm is not None else None
+        writer = _hypothesis_writer(llm, settings) if llm is not None and settings.hyde.mode != "off" else None
+        questions = _question_writer(llm, settings) if llm is not None and rewrites else None
     return HybridRetriever(
         index,
         settings=settings,
         reranker=reranker,
         write_hypothesis=writer,
+        write_questions=questions,
         filters=filters,
         node_postprocessors=node_postprocessors,
         limit=limit,
@@ -302,5 +311,23 @@ def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> Hypo
         except Exception as error:
             raise explain_llm_error(error, settings.llm) from error
         return list(dict.fromkeys(texts))
+
+    return write
+
+
+def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> QuestionWriter:
+    async def write(what: Rewriting, question: str, how_many: int, way: Way) -> list[str]:
+        language = detect_language(question)
+        if what == "translate":
+            messages = translate_messages(question, "en" if language == "zh" else "zh")
+        else:
+            messages = rephrase_messages(question, language, how_many)
+        try:
+            loaded = llm if isinstance(llm, LLM) else await way.compute(llm)
+            writer = with_max_tokens(loaded, QUESTION_TOKENS * how_many)
+            reply = await way.chat(writer, messages)
+        except Exception as error:
+            raise explain_llm_error(error, settings.llm) from error
+        return questions_in(reply.message.content or "", how_many)
 
     return write

@@ -28,6 +28,21 @@ class RetrievalSettings(SectionModel):
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
     rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
+    feedback: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description="first hits whose vectors are added to the question's for a second search (Rocchio); 0: none",
+    )
+    feedback_share: float = Field(0.5, ge=0, le=4, description="what the mean of those hits counts beside the question")
+    translate: Literal["off", "auto"] = Field(
+        "off",
+        description="auto: where the collection holds the other of Chinese and English too, the language model "
+        "translates the question, and both are searched",
+    )
+    phrasings: int = Field(
+        0, ge=0, le=8, description="further wordings of the question by the language model that are searched too"
+    )
     diversity: float = Field(
         0.0,
         ge=0,

@@ -16,6 +16,7 @@ NoteKind = Literal[
     "question_cut",  # the question is longer than the encoder reads
     "hyde",  # HyDE was used
     "hyde_failed",  # HyDE was wanted and could not be used
+    "rewriting_failed",  # the question was to be translated or worded otherwise, and was not
     "rerank_failed",  # the reranker failed, and the fused order stands
     "passage_cut",  # the reranker could not read passages to their end
     "rerank_blended",  # the order is not the reranker's alone
@@ -64,6 +65,7 @@ class Trace:
     Args:
         question: as asked; ``searched`` is what was searched (a chat condenses a follow-up into it).
         hypothetical: HyDE's texts, if any.
+        rewritten: further questions that were searched: a translation, other wordings.
         candidates: in final order.
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
@@ -78,6 +80,7 @@ class Trace:
     searched: str = ""
     language: str = ""
     hypothetical: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
     candidates: list[CandidateTrace] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from indexes.store.collection import Collection
+from indexes.text.characters import is_han
 from indexes.text.units import says_nothing
 
 KEY = "nodes"  # in the collection's record
@@ -26,6 +27,7 @@ class NodeCounts:
     marks: without a letter or digit.
     short: under 20 characters.
     numbers: whose letters and digits are digits in their half or more.
+    chinese: that hold a Chinese character; None where an earlier version counted.
     """
 
     nodes: int
@@ -33,8 +35,9 @@ class NodeCounts:
     marks: int
     short: int
     numbers: int
+    chinese: int | None = None
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict[str, int | None]:
         return asdict(self)
 
     def __str__(self) -> str:
@@ -68,6 +71,7 @@ def count_nodes(store: Collection) -> NodeCounts:
         marks=sum(map(says_nothing, texts)),
         short=sum(len(text) < SHORT for text in texts),
         numbers=sum(map(_mostly_digits, texts)),
+        chinese=sum(map(holds_chinese, texts)),
     )
 
 
@@ -75,6 +79,11 @@ def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
     """Return the counts that a collection's record holds; None where no run has counted yet."""
     found = record.get(KEY)
     return NodeCounts(**found) if isinstance(found, dict) else None
+
+
+def holds_chinese(text: str) -> bool:
+    """Whether a text holds a Chinese character."""
+    return any(map(is_han, text))
 
 
 def _mostly_digits(text: str) -> bool:

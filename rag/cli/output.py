@@ -112,6 +112,8 @@ def trace_text(trace: Mapping[str, Any]) -> str:
         lines.append(f"Answered by the running server: {trace['server']}")
     if trace.get("searched") and trace["searched"] != trace.get("question"):
         lines.append(f"Searched: {clean(trace['searched'])}")
+    for text in trace.get("rewritten", []):
+        lines.append(f"Searched too: {clean(text)}")
     for text in trace.get("hypothetical", []):
         lines.append(f"Hypothetical: {clean(text)}")
     llm = {key: value for key, value in trace.get("llm", {}).items() if value is not None}

@@ -22,6 +22,7 @@ from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.question import bundle_of, encode_documents, encode_question
 from rag.retrieval.stages import find, order
+from rag.retrieval.wider import QuestionWriter, fed_back, joined, other_questions
 from rag.retrieval.windows import Windows
 from rag.settings import Settings
 from rag.trace import Trace
@@ -55,6 +56,8 @@ class HybridRetriever(BaseRetriever):
         settings: ``retrieval``, ``hyde`` and ``rerank`` are read.
         reranker: any LlamaIndex node postprocessor; ours (``rag.rerankers``) also keep the raw score.
         write_hypothesis: writes HyDE's documents; needed where ``settings.hyde.mode`` is not "off".
+        write_questions: writes the question in the other language, or in other words; needed where
+            ``retrieval.translate`` or ``retrieval.phrasings`` asks for it.
         node_postprocessors: further ones, after the reranker; their order is kept.
         limit: most nodes that ``retrieve`` returns.
         callback_manager: LlamaIndex's; default: an empty one, or that of its ``Settings``.
@@ -67,6 +70,7 @@ class HybridRetriever(BaseRetriever):
         settings: Settings,
         reranker: Any = None,
         write_hypothesis: HypothesisWriter | None = None,
+        write_questions: QuestionWriter | None = None,
         filters: MetadataFilters | None = None,
         node_postprocessors: Sequence[Any] = (),
         limit: int | None = None,
@@ -81,6 +85,7 @@ class HybridRetriever(BaseRetriever):
         self.reranker = reranker
         self.filters = filters
         self._write_hypothesis = write_hypothesis
+        self._write_questions = write_questions
 
     def search(
         self, question: str | QueryBundle, filters: MetadataFilters | None = None, *, trace: Trace | None = None
@@ -134,6 +139,15 @@ class HybridRetriever(BaseRetriever):
                 dense = await widened()
             found = partial(way.compute, find, self.index.store, retrieval)
             candidates = await found(dense, sparse, filters, trace)
+            others = await other_questions(
+                question, self.index.store, retrieval=retrieval, write=self._write_questions, trace=trace, way=way
+            )
+            rankings = [candidates]
+            for other in others:
+                read = await way.compute(encode_question, self.index, manager, other, retrieval.fusion, trace)
+                rankings.append(await found(read.dense[0], read.sparse[0] if read.sparse else None, filters, trace))
+            if others:
+                candidates = joined(rankings)
             if hyde.mode == "auto" and replaced is None:
                 both = retrieval.fusion not in ("dense", "sparse") and sparse is not None
                 reason = looks_weak(candidates, weak_below=hyde.weak_below, both_legs=both)
@@ -142,6 +156,11 @@ class HybridRetriever(BaseRetriever):
                     dense = await widened()
                     if dense is not own:
                         candidates = await found(dense, sparse, filters, trace)
+            if retrieval.feedback and retrieval.fusion != "sparse":
+                moved = await way.compute(fed_back, self.index.store, dense, candidates, retrieval)
+                if moved is not None:
+                    again = await found(moved, sparse, filters, trace)
+                    candidates = joined([again, *rankings[1:]]) if others else again
             stages = partial(order, self.index.store, self.settings, self.reranker, self.node_postprocessors, manager)
             candidates, windows = await way.compute(stages, question, candidates, trace)
             trace.candidates = [candidate.to_trace() for candidate in candidates]

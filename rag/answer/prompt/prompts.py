@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Tables = Literal["markdown", "records"]
 
+_LEADING = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.)、:：](?!\d))?\s*")  # of a line in a list
+
 ANSWER_SYSTEM: dict[Language, str] = {
     "en": (
         "You answer questions from numbered passages of the user's documents.\n"
@@ -136,6 +138,38 @@ def hyde_messages(question: str, language: Language) -> list[ChatMessage]:
         "使用提问所用的语言。如果不确定，就写这样一段文字可能会怎么说。",
     }[language]
     return chat_template(system, _QUESTION_LABEL[language] + "{question}").format_messages(question=question)
+
+
+def translate_messages(question: str, language: Language) -> list[ChatMessage]:
+    """Ask for a question in another language, to search pages of that language with."""
+    system = {
+        "en": "Translate the user's question into English. Keep names, numbers and codes. Do not answer it. Reply with "
+        "the English question only.",
+        "zh": "请把用户的问题翻译成中文。专有名词、数字和编号要保留。不要回答问题。只回复译成中文的问题。",
+    }[language]
+    return chat_template(system, "{question}").format_messages(question=question)
+
+
+def rephrase_messages(question: str, language: Language, how_many: int) -> list[ChatMessage]:
+    """Ask for a question in other words, one wording a line."""
+    system = {
+        "en": f"Write the user's question in {how_many} other ways, with other words for the same thing. Do not answer "
+        "it. Keep names, numbers and codes. One question a line, nothing else.",
+        "zh": f"请用{how_many}种不同的说法改写用户的问题，换用其他词语，意思不变。不要回答问题。"
+        "专有名词、数字和编号要保留。每行一个问题，不要写别的。",
+    }[language]
+    return chat_template(system, "{question}").format_messages(question=question)
+
+
+def questions_in(reply: str, how_many: int) -> list[str]:
+    """Return the questions of a reply, a line each, without numbers, bullets and quotation marks before them.
+
+    >>> questions_in("1. Where is it?\\n- \\"Which place?\\"\\n\\nx", 2)
+    ['Where is it?', 'Which place?']
+    """
+    text = reply.rpartition("</think>")[2]
+    lines = (_LEADING.sub("", line).strip().strip("\"“”'") for line in text.splitlines())
+    return [line for line in lines if line][:how_many]
 
 
 def condense_messages(history: Sequence[ChatMessage], question: str, language: Language) -> list[ChatMessage]:

@@ -148,6 +148,7 @@ NOTES_ZH = {
     "question_cut": "问题过长，已截断",
     "hyde": "使用了 HyDE",
     "hyde_failed": "HyDE 未能使用",
+    "rewriting_failed": "问题未能翻译或改写",
     "rerank_failed": "重排失败，保留融合后的次序",
     "passage_cut": "重排模型没有读完整段",
     "rerank_blended": "次序不只由重排决定",

@@ -18,10 +18,10 @@ def test_a_run_counts_and_a_reindex_keeps_the_counts(tmp_path: Path) -> None:
     settings = IndexSettings(store=StoreSettings(path=tmp_path / "store"))
     documents = [Document(text="The ferry sails at nine each morning. It is red.", id_="ferry")]
     with build_index(documents, settings=settings, encoder=words_model(1)) as index:
-        assert recorded_counts(index.store.record()) == NodeCounts(nodes=2, sample=2, marks=0, short=1, numbers=0)
+        assert recorded_counts(index.store.record()) == NodeCounts(2, 2, marks=0, short=1, numbers=0, chinese=0)
         nodes = [TextNode(text=text, id_=f"n{i}") for i, text in enumerate(["1204 1187", "a * b"])]
         index.add(nodes)
-        assert recorded_counts(index.store.record()) == NodeCounts(nodes=4, sample=4, marks=0, short=3, numbers=1)
+        assert recorded_counts(index.store.record()) == NodeCounts(4, 4, marks=0, short=3, numbers=1, chinese=0)
     reindex(settings=settings, encoder=words_model(2))
     with build_index(documents, settings=settings, encoder=words_model(2)) as index:
         counts = recorded_counts(index.store.record())

@@ -263,6 +263,7 @@ def test_documents_cannot_steer_the_terminal() -> None:
         "timings_ms": {"search": 1.0},
         "candidates": [{"text": "x\x1b[2J", "source": "/s"}],
         "hypothetical": ["h\x1b"],
+        "rewritten": ["r\x1b"],
     }
     assert "\x1b" not in trace_text(trace)
 

@@ -140,7 +140,7 @@ function showTrace(trace) {
       ...["dense_rank", "sparse_rank", "fused_score", "rerank_score"].map((key) => element("td", { class: "number" }, number(row[key]))),
       element("td", {}, row.text)));
   const head = element("tr", {}, ...["#", words.dense, words.sparse, words.fused, words.reranked, words.sentence].map((word) => element("th", { scope: "col" }, word)));
-  const hypotheses = (trace.hypothetical || []).map((text) => element("blockquote", {}, text));
+  const hypotheses = [...(trace.rewritten || []), ...(trace.hypothetical || [])].map((text) => element("blockquote", {}, text));
   $("trace-body").replaceChildren(stages, ...hypotheses,
     element("div", { class: "table" }, element("table", { class: "trace-table" }, element("thead", {}, head), element("tbody", {}, ...rows))));
 }

@@ -1,0 +1,95 @@
+"""Searching with more than the question: in the other language, in other words, with the first hits' vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.ingest.node_counts import holds_chinese, recorded_counts
+from indexes.store.collection import Collection
+from rag.retrieval.candidate import Candidate
+from rag.settings import RetrievalSettings
+from rag.trace import Trace
+from rag.ways import Way
+
+Rewriting = Literal["translate", "rephrase"]
+QuestionWriter = Callable[[Rewriting, str, int, Way], Awaitable[list[str]]]  # (what, question, how many, way)
+SOME = 0.02  # share of a language's nodes from which it is worth a question of its own
+
+
+async def other_questions(
+    question: str,
+    store: Collection,
+    *,
+    retrieval: RetrievalSettings,
+    write: QuestionWriter | None,
+    trace: Trace,
+    way: Way,
+) -> list[str]:
+    """Return the further questions that the settings ask for; what the language model does not give is noted."""
+    wanted: list[tuple[Rewriting, int]] = []
+    if retrieval.translate == "auto" and await way.compute(holds_other_language, store, question):
+        wanted.append(("translate", 1))
+    if retrieval.phrasings:
+        wanted.append(("rephrase", retrieval.phrasings))
+    found: list[str] = []
+    for what, how_many in wanted:
+        name = "the translated question" if what == "translate" else "other phrasings"
+        if write is None:
+            trace.note(f"no LLM is configured, so the search went on without {name}", "rewriting_failed")
+            continue
+        try:
+            with trace.stage("rewrite"):
+                texts = await write(what, question, how_many, way)
+        except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
+            trace.note(f"the search went on without {name}: {error}", "rewriting_failed")
+            continue
+        new = [text for text in dict.fromkeys(texts) if text and text != question and text not in found][:how_many]
+        if not new:
+            trace.note(f"the LLM wrote nothing new, so the search went on without {name}", "rewriting_failed")
+        found += new
+    trace.rewritten.extend(found)
+    return found
+
+
+def holds_other_language(store: Collection, question: str) -> bool:
+    """Whether a collection holds sentences in Chinese for an English question, or others for a Chinese one; True
+    where nobody has counted."""
+    counts = recorded_counts(store.record())
+    if counts is None or counts.chinese is None or not counts.sample:
+        return True
+    chinese = counts.chinese / counts.sample
+    return (1 - chinese if holds_chinese(question) else chinese) >= SOME
+
+
+def joined(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """Return the candidates of several questions, best first: the mean of their fused scores, 0 where not found.
+
+    Ranks and scores of the legs are those of the first question that found a candidate.
+    """
+    first: dict[str, Candidate] = {}
+    total: dict[str, float] = {}
+    for ranking in rankings:
+        for candidate in ranking:
+            first.setdefault(candidate.id, candidate)
+            total[candidate.id] = total.get(candidate.id, 0.0) + candidate.score / len(rankings)
+    order = sorted(total, key=lambda identity: (-total[identity], identity))
+    return [replace(first[identity], score=total[identity], fused_score=total[identity]) for identity in order]
+
+
+def fed_back(
+    store: Collection, dense: NDArray[np.float32], candidates: Sequence[Candidate], retrieval: RetrievalSettings
+) -> NDArray[np.float32] | None:
+    """Return the question's vector with a share of the mean of the first hits' (Rocchio 1971; vector PRF, arXiv
+    2108.11044), of length 1; None where nothing was found."""
+    rows = store.dense_vectors([candidate.id for candidate in candidates[: retrieval.feedback]])
+    if not rows:
+        return None
+    stacked = np.stack(list(rows.values())).astype(np.float32)
+    stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
+    moved = dense + retrieval.feedback_share * stacked.mean(axis=0)
+    return np.asarray(moved / max(float(np.linalg.norm(moved)), 1e-12), np.float32)
