@@ -48,14 +48,14 @@ def wait(process: int, seconds: float = PATIENCE) -> int:
     raise AssertionError(f"a child took longer than {seconds:.0f} s")
 
 
-def must(work: Callable[[], object], what: str, log: Path) -> None:
+def must(work: Callable[[], object], what: str, log: Path, seconds: float = PATIENCE) -> None:
     """Run in a child what must succeed."""
-    code = wait(child(work, log))
+    code = wait(child(work, log), seconds)
     if code:
         raise AssertionError(f"{what}: exit status {code}\n{log.read_text(errors='replace')[-4000:]}")
 
 
-def kill_after(process: int, seconds: float, way: signal.Signals) -> int | None:
+def kill_after(process: int, seconds: float, way: signal.Signals, patience: float = PATIENCE) -> int | None:
     """Send a signal after a time; the exit status of a child that was done before, or that the signal ended."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -64,7 +64,7 @@ def kill_after(process: int, seconds: float, way: signal.Signals) -> int | None:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.002)
     os.kill(process, way)
-    wait(process)
+    wait(process, patience)
     return None
 
 

@@ -1,48 +1,152 @@
-"""Fine-tuning killed, stopped and interrupted again and again: it ends with the weights of a run left alone."""
+"""Fine-tuning killed, stopped and interrupted again and again: embedder, reranker and BGE-M3 end as if left alone."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.torture.children import WAYS, child, kill_after, main, must
 
+ROUNDS = 12
+PATIENCE = 600.0  # seconds: a training takes ten on a quiet machine, and minutes on one that ten programs share
+AT_WORK = "still at work"  # what is said of a trainer that outlived the call that began it
 
-def campaign(draw: random.Random, ends: float, folder: Path) -> str:
-    # Imported here: a child is forked before anything of torch has run.
+
+@dataclass(frozen=True)
+class Kind:
+    """One fine-tuning: what it needs, the training into a folder, and what of two trainings must agree."""
+
+    name: str
+    prepare: Callable[[Path], object]
+    train: Callable[[Path, Path], object]
+    same: Callable[[Path, Path], None]
+
+
+# Imports stand in the functions: a child is forked before anything of torch has run.
+
+
+def _same_model(one: Path, other: Path) -> None:
+    from safetensors.torch import load_file
+
+    weights = [load_file(out / "model/model.safetensors") for out in (one, other)]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0]), "other weights"
+    assert (one / "loss.csv").read_text() == (other / "loss.csv").read_text(), "another loss curve"
+
+
+def _embedder_data(place: Path) -> None:
+    from tests.eval.finetune.embedder.harbour import tiny_encoder, write_harbour
+
+    write_harbour(place / "harbour")
+    tiny_encoder(place / "tiny")
+
+
+def _embedder(place: Path, out: Path) -> object:
     from tests.eval.finetune.embedder.test_embedder import run_training
 
-    place, log = folder, folder / "log"
+    return run_training(place, out)
 
-    def prepare() -> None:
-        from tests.eval.finetune.embedder.harbour import tiny_encoder, write_harbour
 
-        write_harbour(place / "harbour")
-        tiny_encoder(place / "tiny")
+def _reranker_data(place: Path) -> None:
+    from eval.finetune.reranker.options import RerankerOptions
+    from eval.finetune.reranker.train import start_model
+    from tests.eval.finetune.harbour import tiny_bert
 
-    must(prepare, "making the data", log)
-    started = time.monotonic()
-    must(lambda: run_training(place, place / "whole"), "the run left alone", log)
-    took = time.monotonic() - started
-    kills = rounds = 0
-    while not rounds or (time.monotonic() < ends - 2 * took and rounds < 20):  # one at least, however slow the machine
+    start_model(tiny_bert(place / "bert"), "bert", place / "start", RerankerOptions(dtype="float32"))
+
+
+def _reranker(place: Path, out: Path) -> object:
+    from tests.eval.finetune.reranker.test_losses import train_on_notes
+
+    out.mkdir(exist_ok=True)
+    return train_on_notes(place / "start", out, "bce", epochs=2)
+
+
+def _m3_data(place: Path) -> None:
+    from eval.bench.checkpoints import bge_m3_checkpoint
+    from eval.finetune.bge_m3 import flag_embedding
+    from eval.finetune.lessons.training_set import Example, TrainingSet
+    from tests.eval.finetune.harbour import ANSWER, documents, questions
+
+    texts = {name: f"{title} {text}" for name, (title, text) in documents().items()}
+    asked = [(q, text, note) for q, (text, note) in questions().items() if note.endswith(ANSWER)][:16]
+    bge_m3_checkpoint(place / "base", list(texts.values()) * 3, hidden=32, heads=2, vocabulary=300, positions=130)
+    names = list(texts)
+    examples = [Example(q, text, (note,), tuple(name for name in names if name != note)[:2]) for q, text, note in asked]
+    flag_embedding.write_rows(TrainingSet(examples, texts), place / "rows.jsonl", scores=None, seed=7)
+
+
+def _m3(place: Path, out: Path) -> object:
+    from eval.finetune.bge_m3.process import train
+    from indexes.errors import EncoderError
+    from tests.eval.finetune.bge_m3.test_bge_m3 import QUICK
+
+    out.mkdir(exist_ok=True)
+    rows = place / "rows.jsonl"
+    ends = time.monotonic() + 100
+    while True:
+        try:
+            return train(place / "base", rows, out, QUICK, count=len(rows.read_text().splitlines()), distil=False)
+        except EncoderError as error:  # the trainer of a call that was killed: it ends by itself
+            if AT_WORK not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(0.5)
+
+
+def _same_steps(one: Path, other: Path) -> None:
+    """FlagEmbedding draws its negatives anew when it goes on, so steps are compared, and that the last one is whole."""
+    from eval.finetune.bge_m3.flag_embedding import finished, step_of
+
+    ends = [finished(out / "checkpoints")[-1] for out in (one, other)]
+    assert step_of(ends[0]) == step_of(ends[1]), "another number of steps"
+    files = [sorted(path.name for path in end.iterdir()) for end in ends]
+    assert files[0] == files[1], "a checkpoint of other files"
+    sizes: list[Any] = [(end / "sparse_linear.pt").stat().st_size for end in ends]
+    assert sizes[0] == sizes[1], "a head of another size"
+
+
+KINDS = (
+    Kind("embedder", _embedder_data, _embedder, _same_model),
+    Kind("reranker", _reranker_data, _reranker, _same_model),
+    Kind("bge-m3", _m3_data, _m3, _same_steps),
+)
+
+
+def campaign(draw: random.Random, ends: float, folder: Path) -> str:
+    log = folder / "log"
+    took: dict[str, float] = {}
+    kills: dict[str, list[str]] = {kind.name: [] for kind in KINDS}
+
+    def run(work: Callable[[], object], what: str) -> None:
+        must(work, what, log, PATIENCE)
+
+    for kind in KINDS:
+        place = folder / kind.name
+        place.mkdir()
+        run(lambda kind=kind, place=place: kind.prepare(place), f"{kind.name}: the data")
+        started = time.monotonic()
+        run(lambda kind=kind, place=place: kind.train(place, place / "whole"), f"{kind.name}: left alone")
+        took[kind.name] = time.monotonic() - started
+    ways = [*WAYS]
+    draw.shuffle(ways)
+    rounds = 0
+    # Each kind and each way of ending comes once at least, however slow the machine.
+    while rounds < len(KINDS) or (time.monotonic() < ends - 2 * max(took.values()) and rounds < ROUNDS):
+        kind, way = KINDS[rounds % len(KINDS)], ways[(rounds + rounds // len(KINDS)) % len(ways)]
+        place, out = folder / kind.name, folder / kind.name / f"killed{rounds}"
+        for _ in range(1 if time.monotonic() > ends else draw.randrange(1, 3)):
+            process = child(lambda kind=kind, place=place, out=out: kind.train(place, out), log)
+            if kill_after(process, draw.uniform(0.3, 1.0) * took[kind.name], way, PATIENCE) is None:
+                kills[kind.name].append(way.name)
+        what = f"{kind.name}, round {rounds}, {way.name}"
+        run(lambda kind=kind, place=place, out=out: kind.train(place, out), f"{what}: going on")
+        run(lambda kind=kind, place=place, out=out: kind.same(place / "whole", out), f"{what}: the result")
         rounds += 1
-        out = place / f"killed{rounds}"
-        for _ in range(draw.randrange(1, 4)):
-            process = child(lambda out=out: run_training(place, out), log)
-            kills += kill_after(process, draw.uniform(0.2, 1.0) * took, draw.choice(WAYS)) is None
-        must(lambda out=out: run_training(place, out), f"round {rounds}, going on", log)
-
-        def same(out: Path = out) -> None:
-            from safetensors.torch import load_file
-
-            one, other = (load_file(place / name / "model/model.safetensors") for name in ("whole", out.name))
-            assert all((one[name] == other[name]).all() for name in one), "other weights"
-            assert (place / "whole/loss.csv").read_text() == (out / "loss.csv").read_text(), "another loss curve"
-
-        must(same, f"round {rounds}, the weights", log)
-    return f"{kills} kills in {rounds} trainings: the same weights and loss curves each time"
+    said = "; ".join(f"{name}: {', '.join(found) or 'none in time'}" for name, found in kills.items())
+    return f"{rounds} trainings ended by signals ({said}), each then ends as one that was left alone"
 
 
 if __name__ == "__main__":

@@ -28,20 +28,28 @@ def notes(place: int) -> tuple[str, str, str, list[str]]:
     return query, question, note, [f"{ship}-{kind}" for kind in KINDS if kind != ANSWER]
 
 
-@pytest.mark.parametrize("loss", ["bce", "lambda", "listnet", "margin_mse"])
-def test_every_loss_learns(loss: Any, start: Path, tmp_path: Path) -> None:
+def train_on_notes(start: Path, out: Path, loss: Any, epochs: int = 4) -> Any:
+    """Twenty questions to train on and ten to choose by."""
     texts = {name: text for name, (_, text) in documents().items()}
     rows_of = [notes(place) for place in range(20)]
     mined = TrainingSet([Example(q, asked, (note,), tuple(others)) for q, asked, note, others in rows_of], texts)
     taught = {q: {note: 0.0} | dict.fromkeys(others, -2.0) for q, _, note, others in rows_of}
-    training = RerankerOptions(loss=loss, epochs=4, negatives=3, lr=3e-3, evaluations=2, patience=0, dtype="float32")
-    rows = training_rows(mined, loss, negatives=3, epochs=4, seed=7, scores=taught if loss == "margin_mse" else None)
+    training = RerankerOptions(
+        loss=loss, epochs=epochs, negatives=3, lr=3e-3, evaluations=2, patience=0, dtype="float32"
+    )
+    scores = taught if loss == "margin_mse" else None
+    rows = training_rows(mined, loss, negatives=3, epochs=epochs, seed=7, scores=scores)
     dev = []
     for place in range(20, 30):
         query, asked, note, others = notes(place)
         names = [*others, note]
         dev.append(CandidateList(query, asked, names, [texts[n] for n in names], [0.5] * 4, {note: 1}))
-    found = train_reranker(start, "bert", rows, dev, Place(tmp_path, tmp_path / "model"), training)
+    return train_reranker(start, "bert", rows, dev, Place(out, out / "model"), training)
+
+
+@pytest.mark.parametrize("loss", ["bce", "lambda", "listnet", "margin_mse"])
+def test_every_loss_learns(loss: Any, start: Path, tmp_path: Path) -> None:
+    found = train_on_notes(start, tmp_path, loss)
     assert found.best_dev > found.first_dev + 0.3
     losses = [row["loss"] for row in found.curve if "loss" in row]
     assert losses[-1] < losses[0]
