@@ -6,6 +6,7 @@ They take a minute, so they run where ``make test-browser`` asks for them (RAG_T
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -127,7 +128,7 @@ def test_two_mcp_processes_search_one_collection_in_turns(store: Path) -> None:
 
 def test_fifty_clients_and_a_model_that_sleeps(tmp_path: Path) -> None:
     """No 5xx; who is turned away is told when to come again; a client that leaves stops its model within a second."""
-    from eval.bench.serve import served
+    from eval.bench.serving.served import served
 
     statuses: Counter[int] = Counter()
     late: list[str] = []
@@ -162,3 +163,74 @@ def test_the_command_line_reaches_the_running_server(store: Path) -> None:
         assert found.returncode == 0 and "kettle" in found.stdout, found.stderr
         with Client(str(client.base_url), key=client.headers["authorization"].split()[1]) as own:
             assert own.documents("notes")["total"] == 1
+
+
+SLEEPING = """
+import rag.serve.app as app
+from eval.bench.serving.served import Sleeper
+from rag.serve.library import Library
+app.Library = lambda settings, **more: Library(settings, llm=Sleeper(seconds=0.1), **more)
+from rag.cli.main import main
+main()
+"""
+
+
+def test_sigterm_in_mid_stream_ends_the_stream_in_order(store: Path) -> None:
+    """New requests are turned away, the stream ends by itself or with an error event, and the exit status is 0."""
+    command = [sys.executable, "-c", SLEEPING, "serve", "--port", "0", "--json"]
+    own = environment(store) | {"RAG_SERVE_DRAIN_SECONDS": "2"}
+    process = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["page"].rstrip("/")
+        with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
+            while client.get("/readyz").status_code != 200:
+                time.sleep(0.1)
+            asked = {"question": "Say a long answer about the kettle.", "collection": "notes"}
+            headers = {"accept": "text/event-stream"}
+            with client.stream("POST", "/api/v1/ask", json=asked, headers=headers) as stream:
+                lines = stream.iter_lines()
+                next(line for line in lines if line == "event: sources")
+                process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(httpx.HTTPError):
+                    list(lines)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+
+
+def test_a_second_server_of_a_store_refuses_and_names_the_first(store: Path) -> None:
+    with running(store) as (_, client):
+        second = rag(store, "serve", "--port", "0")
+        assert second.returncode != 0
+        assert str(client.base_url).rstrip("/") in second.stderr, second.stderr
+
+
+def test_mcp_stays_valid_beside_a_library_that_prints(store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mcp")
+    from mcp import Client as Tools
+    from mcp import StdioServerParameters
+    from mcp.client.stdio import stdio_client
+
+    noisy = """
+import os
+import rag.serve.library as library
+real = library.build_encoder
+def build(settings):
+    print("loading ...")
+    os.write(1, b"from C: loading ...\\n")
+    return real(settings)
+library.build_encoder = build
+from rag.cli.main import main
+main()
+"""
+    options = StdioServerParameters(
+        command=sys.executable, args=["-c", noisy, "mcp"], env=environment(store), cwd=str(Path.cwd())
+    )
+
+    async def main() -> str:
+        async with Tools(stdio_client(options)) as tools:
+            return str((await tools.call_tool("search", {"query": "What colour is the kettle?"})).content[0].text)
+
+    assert "blue" in asyncio.run(main())
