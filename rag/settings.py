@@ -34,7 +34,7 @@ class RetrievalSettings(SectionModel):
         le=50,
         description="first hits whose vectors are added to the question's for a second search (Rocchio); 0: none",
     )
-    feedback_share: float = Field(0.5, ge=0, le=4, description="what the mean of those hits counts beside the question")
+    feedback_share: float = Field(1.0, ge=0, le=4, description="what the mean of those hits counts beside the question")
     translate: Literal["off", "auto"] = Field(
         "off",
         description="auto: where the collection holds the other of Chinese and English too, the language model "

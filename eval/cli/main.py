@@ -23,6 +23,7 @@ COMMANDS = {
     "robustness": "Answers from noisy, irrelevant or false passages.",
     "layouts": "Measure prompts and refusals of a small model.",
     "failures": "Show a run's worst queries, and which stage lost them.",
+    "documents": "Our own questions over real documents with headings, tables and names.",
     "synthesize": "Make questions from your own documents.",
     "finetune": "Tune embedders and rerankers, and prove what it gained.",
     "convert": "Write a dataset in another format.",
@@ -42,7 +43,7 @@ class EvalGroup(LazyGroup):
 
     table = COMMANDS
     package, program = "eval.cli.commands", "rag-eval"
-    rooms = dict.fromkeys(("convert", "from-feedback", "synthesize"), "data")
+    rooms = dict.fromkeys(("convert", "documents", "from-feedback", "synthesize"), "data")
 
 
 @click.command(cls=EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -144,7 +144,9 @@ class Session:
         """Our retriever with these settings."""
         from rag import build_retriever
 
-        llm = self._llm(settings) if settings.hyde.mode != "off" else None
+        retrieval = settings.retrieval
+        writes = settings.hyde.mode != "off" or retrieval.translate != "off" or retrieval.phrasings
+        llm = self._llm(settings) if writes else None
         return build_retriever(self.index(settings), settings=settings, rerank=self._reranker(settings), llm=llm)
 
     def engine(self, settings: Settings) -> Any:

@@ -1,0 +1,59 @@
+"""rag-eval documents: our own questions over real documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eval.cli.options import cache_option, ticker
+from rag.cli.options import Shared, setting, shared_options
+
+
+@click.command(name="documents", short_help="Our own questions over real documents with headings, tables and names.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--pipeline",
+    "specs",
+    multiple=True,
+    metavar="NAME=KEY:VALUE,...",
+    help="A pipeline and its settings, as for 'rag-eval run'; the first is what the others are compared with.",
+)
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only files like this, e.g. 'md_*/*'; repeatable.")
+@setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
+@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@cache_option
+@shared_options
+def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[str, ...], cache: Path | None) -> None:
+    """Ask our own questions about the documents in FOLDER, which are not part of the package.
+
+    Each question was judged from the text: a hit is a sentence that overlaps the evidence. Files whose text is another
+    than the one that was judged are named and left out.
+    """
+    from eval.documents.questions import fitting, load_questions, read_documents
+    from eval.documents.run import measure_documents
+    from eval.measure.session import parse_spec, with_changes
+    from eval.report.table import table
+    from indexes.settings.loader import load
+    from rag.cli.output import data, data_json, words
+    from rag.settings import Settings
+
+    def changed(changes: object) -> Settings:
+        arguments = {**shared.arguments, **changes}  # type: ignore[dict-item]
+        return load(Settings, path=shared.config, profile=shared.profile, arguments=arguments).settings
+
+    parsed = [parse_spec(text) for text in specs or ("base",)]
+    pipelines = {spec.name: with_changes(changed, spec) for spec in parsed}
+    asked = load_questions(only=only)
+    documents = read_documents(folder, asked)
+    questions, notes = fitting(asked, documents)
+    for note in notes:
+        words(f"note: {note}")
+    with ticker("questions") as tick:
+        found = measure_documents(documents, questions, pipelines, cache=cache, progress=tick)
+    rows = [outcome.as_dict() for outcome in found]
+    if shared.json:
+        data_json({"questions": len(questions), "files": len(documents), "pipelines": rows})
+        return
+    words(f"{len(questions)} questions about {len(documents)} files")
+    data(table(list(rows[0]), [["" if value is None else value for value in row.values()] for row in rows]))

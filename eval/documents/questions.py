@@ -1,0 +1,91 @@
+"""The questions, and the documents that they are about."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llama_index.core.schema import Document
+
+from indexes.errors import SourceError
+from indexes.text.characters import is_han
+
+QUESTIONS = Path(__file__).with_name("questions.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and where the documents answer it.
+
+    Args:
+        file: path below the folder of the documents.
+        spans: (start, end) of each place of the evidence in the file's extracted text.
+        check: 12 hex digits over the text of the first place: another reader's text has other offsets.
+    """
+
+    question: str
+    file: str
+    spans: tuple[tuple[int, int], ...]
+    check: str
+
+    @property
+    def chinese(self) -> bool:
+        return any(map(is_han, self.question))
+
+    def answered_at(self, file: str, start: int, end: int) -> bool:
+        """Whether a piece of a file overlaps a place of the evidence."""
+        return file == self.file and any(start < last and first < end for first, last in self.spans)
+
+
+def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Question]:
+    """Read the questions.
+
+    Args:
+        only: patterns of files, such as ``md_*/*``; default: all.
+    """
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if not only or any(fnmatch.fnmatch(row["file"], pattern) for pattern in only):
+            spans = tuple((int(start), int(end)) for start, end in row["spans"])
+            found.append(Question(row["question"], row["file"], spans, row["check"]))
+    return found
+
+
+def read_documents(folder: Path, questions: Sequence[Question]) -> dict[str, Document]:
+    """Return file -> its document, of the files that the questions name.
+
+    Raises:
+        SourceError: none of them is there.
+    """
+    from indexes.readers import read_file
+
+    wanted = [file for file in dict.fromkeys(question.file for question in questions) if (folder / file).is_file()]
+    if not wanted:
+        raise SourceError(
+            f"{folder} holds none of the {len({q.file for q in questions})} files that the questions are about",
+            remedy="give the folder of the documents that eval/documents/questions.jsonl names",
+        )
+    return {file: read_file(folder / file, doc_id=file)[0] for file in wanted}
+
+
+def fitting(questions: Sequence[Question], documents: dict[str, Document]) -> tuple[list[Question], list[str]]:
+    """Return the questions whose evidence stands where it was judged, and a note on each file with others."""
+    kept, notes = [], []
+    for question in questions:
+        document = documents.get(question.file)
+        if document is None:
+            notes.append(f"{question.file} is not there: its questions are left out")
+        elif _check(document.text, question.spans[0]) != question.check:
+            notes.append(f"the text of {question.file} is not the one that was judged: questions of it are left out")
+        else:
+            kept.append(question)
+    return kept, list(dict.fromkeys(notes))
+
+
+def _check(text: str, span: tuple[int, int]) -> str:
+    return hashlib.sha256(text[slice(*span)].encode("utf-8", "replace")).hexdigest()[:12]
