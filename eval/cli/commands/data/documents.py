@@ -11,7 +11,7 @@ from rag.cli.options import Shared, setting, shared_options
 
 
 @click.command(name="documents", short_help="Our own questions over real documents with headings, tables and names.")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--pipeline",
     "specs",
