@@ -60,7 +60,7 @@ def measure_documents(
     pipelines: Mapping[str, Settings],
     *,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> list[Outcome]:
     """Index the documents for each pipeline and ask all questions; pipelines of one recipe share their index.
 
