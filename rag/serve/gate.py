@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.serve.errors import Door, Problem, door_of
 from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, Key, KeyRing, bearer
+from rag.serve.telemetry.spans import continued
 
 JSON_BYTES = 1_000_000
 FORM_BYTES = 64_000
@@ -79,7 +80,8 @@ class Gate:
             return
         started = time.monotonic()
         try:
-            await self.app(scope, limited, sender)
+            with continued(headers):
+                await self.app(scope, limited, sender)
         except Problem as problem:
             if sender.started:
                 raise

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +30,14 @@ from rag.serve.pools.fair import FIRST_GUESS, FairPool
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
 from rag.serve.telemetry.metrics import FAILURES, Metrics
-from rag.serve.telemetry.spans import request_span
+from rag.serve.telemetry.spans import RequestSpan, request_span
 from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
 from rag.ways import Awaiting
 
-SEARCH_THREADS = 16  # they encode together; the embedded engine serialises its own calls
+SEARCH_THREADS = 16  # they encode together
+SEARCHES = {"embedded": 2, "server": 16}  # at once in the store: the embedded engine holds the GIL in each call
+NAMES_SECONDS = 1.0  # that the store's collections are remembered
 SEARCH_QUEUE = 64
 RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
 RERANK_QUEUE = 16
@@ -83,6 +86,9 @@ class Service:
         self.settings: Settings = library.settings
         answer = self.settings.answer.model_copy(update={"unsupported": self.settings.serve.unsupported})
         self._answering: Settings = self.settings.model_copy(update={"answer": answer})
+        where = "embedded" if self.settings.store.url is None else "server"
+        self._searches = threading.Semaphore(SEARCHES[where])
+        self._names, self._names_read = frozenset[str](), 0.0
         self.search_pool = FairPool("search", SEARCH_THREADS, SEARCH_QUEUE, self._waited)
         self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
         slots = model_slots(self.settings)
@@ -146,11 +152,15 @@ class Service:
     def collections(self, key: Key) -> list[str]:
         """The collections that this key may see."""
         names = self.library.names()
-        self.metrics.know(frozenset(names))
+        self._names, self._names_read = frozenset(names), time.monotonic()
+        self.metrics.know(self._names)
         return [name for name in names if key.sees(name)]
 
     async def find_collection(self, key: Key, name: str) -> str:
         """``check_collection`` in a thread: a store's names may be a server's to give."""
+        fresh = time.monotonic() - self._names_read < NAMES_SECONDS
+        if fresh and name in self._names and key.sees(name):
+            return name
         return await asyncio.to_thread(self.check_collection, key, name)
 
     def check_collection(self, key: Key, name: str) -> str:
@@ -187,6 +197,7 @@ class Service:
             found = await self.shared.get(what, lambda: self._search(key, question, deadline))
             self.metrics.stages(found.result.trace.timings_ms, question.collection)
             span.found(found.passages)
+            span.stages(found.result.trace.timings_ms, found.passages)
         return found
 
     async def _search(self, key: Key, question: Question, deadline: float) -> Found:
@@ -223,6 +234,8 @@ class Service:
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
         """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
         index = self.library.index(question.collection)
+        if self.library.encoder is not None:
+            self.library.encoder.encode_queries([question.text])  # with others that wait; then it is remembered
         retriever = build_retriever(
             index,
             settings=self.settings,
@@ -231,7 +244,8 @@ class Service:
             rerank=self.library.reranker if rerank else False,
             **question.options(),
         )
-        return retriever.search(question.text, filters=question.filters)
+        with contextlib.nullcontext() if rerank else self._searches:
+            return retriever.search(question.text, filters=question.filters)
 
     async def _within(self, until: float, work: Any) -> Any:
         try:
@@ -276,41 +290,42 @@ class Service:
         self.search_pool.check_room()
         pool = self.model_pool if self.library.llm is not None else self.search_pool
         pool.check_room(first)
-        events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-        doing = "searching"
-        started = time.monotonic()
-        yield Event("status", doing)
-        work = functools.partial(self._answer, question, events.put_nowait)
-        task = asyncio.ensure_future(pool.run_async(key.name, work, deadline=first))
-        task.add_done_callback(lambda done: _report(done, events))
-        spoken = False
-        try:
-            while True:
-                limit = whole if spoken else first
-                left = started + limit - time.monotonic()
-                try:
-                    event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
-                except TimeoutError:
-                    if left > KEEP_ALIVE:
-                        yield Event("status", doing)
-                        continue
-                    raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
-                if isinstance(event, BaseException):
-                    raise problem_of(event) from event
-                if event.kind == "text" and not spoken:
-                    spoken = True
-                    self.metrics.first_token.labels(self.metrics.label(question.collection)).observe(
-                        time.monotonic() - started
-                    )
-                doing = "answering"
-                yield event
-                if event.kind == "done":
-                    self._count(event.response, question.collection)
-                    return
-        finally:
-            task.cancel()
+        with request_span("ask", question, self.settings) as span:
+            events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+            doing = "searching"
+            started = time.monotonic()
+            yield Event("status", doing)
+            work = functools.partial(self._answer, question, events.put_nowait, span)
+            task = asyncio.ensure_future(pool.run_async(key.name, work, deadline=first))
+            task.add_done_callback(lambda done: _report(done, events))
+            spoken = False
+            try:
+                while True:
+                    limit = whole if spoken else first
+                    left = started + limit - time.monotonic()
+                    try:
+                        event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
+                    except TimeoutError:
+                        if left > KEEP_ALIVE:
+                            yield Event("status", doing)
+                            continue
+                        raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
+                    if isinstance(event, BaseException):
+                        raise problem_of(event) from event
+                    if event.kind == "text" and not spoken:
+                        spoken = True
+                        self.metrics.first_token.labels(self.metrics.label(question.collection)).observe(
+                            time.monotonic() - started
+                        )
+                    doing = "answering"
+                    yield event
+                    if event.kind == "done":
+                        self._count(event.response, question.collection)
+                        return
+            finally:
+                task.cancel()
 
-    async def _answer(self, question: Question, send: Callable[[Event], None]) -> None:
+    async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
         """Retrieve and write. Cancelled, it closes the model's stream at once, also while the model reads the prompt:
         no word need come first."""
         engine = await self._way.compute(self._engine, question)
@@ -323,7 +338,14 @@ class Service:
         async with contextlib.aclosing(stream.atokens()) as pieces:
             async for piece in pieces:
                 send(Event("text", piece))
-        send(Event("done", response=stream.response))
+        response = stream.response
+        if response is not None:
+            metadata = dict(response.metadata or {})
+            found = metadata.get("trace") or {}
+            span.found(stream.passages)
+            span.answered(metadata, str(response.response))
+            span.stages(found.get("timings_ms") or {}, stream.passages, found.get("llm") or {})
+        send(Event("done", response=response))
 
     def _engine(self, question: Question) -> RagQueryEngine:
         index = self.library.index(question.collection)
@@ -403,13 +425,16 @@ def model_slots(settings: Settings) -> int:
 
 
 def _tuned(llm: Any, options: dict[str, Any]) -> Any:
-    """The model with a request's own temperature and length, where it has such fields."""
+    """The model with a request's own temperature, length and the like, where it has a field for it or sends others."""
     if llm is None or not options:
         return llm
     from rag.llms import with_max_tokens
 
     fields = type(llm).model_fields
     changes = {name: value for name, value in options.items() if name in fields and name != "max_tokens"}
+    sent = {name: options[name] for name in ("top_p", "seed", "stop") if name in options and name not in fields}
+    if sent and "additional_kwargs" in fields:
+        changes["additional_kwargs"] = {**(llm.additional_kwargs or {}), **sent}
     tuned = llm.model_copy(update=changes) if changes else llm
     return with_max_tokens(tuned, options["max_tokens"]) if "max_tokens" in options else tuned
 

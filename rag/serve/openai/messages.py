@@ -187,4 +187,10 @@ def _model_options(body: dict[str, Any]) -> dict[str, Any]:
         found["max_tokens"] = whole(length, "max_tokens", 1, 1_000_000, None)
     if isinstance(body.get("seed"), int):
         found["seed"] = body["seed"]
+    stop = body.get("stop")
+    if stop is not None:
+        texts = [stop] if isinstance(stop, str) else stop
+        if not isinstance(texts, list) or len(texts) > 16 or not all(isinstance(text, str) and text for text in texts):
+            raise Problem("bad_request", "stop is neither a text nor a list of at most 16 texts", param="stop")
+        found["stop"] = texts
     return found

@@ -77,7 +77,8 @@ class FairPool:
         """
         wait = self.expected_wait()
         ready = wait + self._mean + DEVIATIONS * self._deviation
-        hopeless = deadline is not None and wait > 0 and ready > deadline
+        # Where nothing runs, one is let in whatever was measured: the next measurement may be better.
+        hopeless = deadline is not None and self.running > 0 and ready > deadline
         if self.waiting >= self.limit or hopeless:
             after = math.ceil((self.waiting + 1) * self._mean / self.size)
             raise Problem(

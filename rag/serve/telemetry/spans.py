@@ -3,66 +3,123 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 
 from rag.retrieval.candidate import Passage
 from rag.serve.requests import Question
 from rag.serve.wire import document_id, public_metadata
 from rag.settings import Settings
 
+KINDS = {"encode": "EMBEDDING", "search": "RETRIEVER", "rerank": "RERANKER", "hyde": "LLM", "answer": "LLM"}
+CONTEXT_HEADERS = ("traceparent", "tracestate", "baggage")
+
 
 class RequestSpan:
-    """What is written into the span of one request."""
+    """What is written into the span of one request, and a child for each stage."""
 
-    def __init__(self, span: trace.Span, content: bool) -> None:
-        self._span, self._content = span, content
+    def __init__(self, span: trace.Span, question: Question, settings: Settings) -> None:
+        self._span, self._question, self._settings = span, question, settings
+        self._content = settings.serve.trace_content
+        self._started = time.time_ns()
 
     def found(self, passages: Sequence[Passage]) -> None:
         """The passages, as retrieval documents."""
-        if not self._span.is_recording():
-            return
-        for place, passage in enumerate(passages):
-            name = f"retrieval.documents.{place}.document"
-            record = passage.sentences[0]
-            self._span.set_attribute(f"{name}.id", document_id(record.doc_id))
-            self._span.set_attribute(f"{name}.score", float(passage.score))
-            if self._content:
-                metadata = public_metadata(record.metadata, record.doc_id)
-                self._span.set_attribute(f"{name}.content", passage.text)
-                self._span.set_attribute(f"{name}.metadata", json.dumps(metadata, ensure_ascii=False, default=str))
+        if self._span.is_recording():
+            self._documents(self._span, "retrieval.documents", passages)
 
-    def answered(self, metadata: dict[str, Any], text: str) -> None:
+    def answered(self, metadata: Mapping[str, Any], text: str) -> None:
         """The answer: its status, notes and tokens."""
         if not self._span.is_recording():
             return
-        llm = (metadata.get("trace") or {}).get("llm", {})
         self._span.set_attribute("ragwright.status", str(metadata.get("status")))
         self._span.set_attribute("ragwright.notes", [str(note) for note in metadata.get("notes") or []])
-        for name, key in (("prompt", "prompt_tokens"), ("completion", "completion_tokens")):
-            if llm.get(key) is not None:
-                self._span.set_attribute(f"llm.token_count.{name}", int(llm[key]))
+        self._tokens(self._span, (metadata.get("trace") or {}).get("llm", {}))
         if self._content:
             self._span.set_attribute("output.value", text)
+
+    def stages(
+        self, timings_ms: Mapping[str, float], passages: Sequence[Passage] = (), llm: Mapping[str, Any] | None = None
+    ) -> None:
+        """A child span for each stage of a trace, with its milliseconds, one behind the other as they ran."""
+        if not self._span.is_recording():
+            return
+        parent, at = trace.set_span_in_context(self._span), self._started
+        for stage, milliseconds in timings_ms.items():
+            ends = at + int(milliseconds * 1e6)
+            child = trace.get_tracer("ragwright").start_span(f"ragwright.{stage}", context=parent, start_time=at)
+            kind = KINDS.get(stage, "CHAIN")
+            child.set_attribute("openinference.span.kind", kind)
+            if kind == "EMBEDDING":
+                child.set_attribute("embedding.model_name", self._settings.encoder.model)
+            elif kind == "RERANKER":
+                child.set_attribute("reranker.model_name", self._settings.rerank.model)
+                child.set_attribute("reranker.top_k", self._question.top_k or self._settings.retrieval.top_n)
+                if self._content:
+                    child.set_attribute("reranker.query", self._question.text)
+                self._documents(child, "reranker.output_documents", passages)
+            elif kind == "LLM":
+                child.set_attribute("llm.model_name", self._settings.llm.model)
+                if stage == "answer":
+                    self._tokens(child, llm or {})
+            child.end(end_time=ends)
+            at = ends
+
+    def _documents(self, span: trace.Span, prefix: str, passages: Sequence[Passage]) -> None:
+        for place, passage in enumerate(passages):
+            name = f"{prefix}.{place}.document"
+            record = passage.sentences[0]
+            span.set_attribute(f"{name}.id", document_id(record.doc_id))
+            span.set_attribute(f"{name}.score", float(passage.score))
+            if self._content:
+                metadata = public_metadata(record.metadata, record.doc_id)
+                span.set_attribute(f"{name}.content", passage.text)
+                span.set_attribute(f"{name}.metadata", json.dumps(metadata, ensure_ascii=False, default=str))
+
+    @staticmethod
+    def _tokens(span: trace.Span, llm: Mapping[str, Any]) -> None:
+        counts = {name: llm.get(f"{name}_tokens") for name in ("prompt", "completion")}
+        for name, count in counts.items():
+            if count is not None:
+                span.set_attribute(f"llm.token_count.{name}", int(count))
+        if all(count is not None for count in counts.values()):
+            span.set_attribute("llm.token_count.total", sum(int(count or 0) for count in counts.values()))
 
 
 @contextmanager
 def request_span(route: str, question: Question, settings: Settings) -> Iterator[RequestSpan]:
-    """A span for one question at one door."""
-    content = settings.serve.trace_content
-    with trace.get_tracer("ragwright").start_as_current_span(f"ragwright.{route}") as span:
-        if span.is_recording():
-            kind = "RETRIEVER" if route in ("dify", "search") else "CHAIN"
-            span.set_attribute("openinference.span.kind", kind)
-            span.set_attribute("embedding.model_name", settings.encoder.model)
-            if content:
-                span.set_attribute("input.value", question.text)
-        yield RequestSpan(span, content)
+    """A span for one question at one door, a child of what the client's ``traceparent`` names.
+
+    It is no "current" span: an answer is an asynchronous generator, whose steps may run in different contexts.
+    """
+    span = trace.get_tracer("ragwright").start_span(f"ragwright.{route}")
+    if span.is_recording():
+        span.set_attribute("openinference.span.kind", "RETRIEVER" if route in ("dify", "search") else "CHAIN")
+        span.set_attribute("embedding.model_name", settings.encoder.model)
+        if settings.serve.trace_content:
+            span.set_attribute("input.value", question.text)
+    try:
+        yield RequestSpan(span, question, settings)
+    except Exception as error:
+        span.set_status(trace.Status(trace.StatusCode.ERROR, type(error).__name__))
+        raise
+    finally:
+        span.end()
 
 
-def continued(headers: dict[str, str]) -> Any:
-    """The context of an incoming ``traceparent``."""
-    return propagate.extract(headers)
+@contextmanager
+def continued(headers: dict[str, str]) -> Iterator[None]:
+    """Go on with the trace that an incoming request's ``traceparent`` names."""
+    given = {name: headers[name] for name in CONTEXT_HEADERS if name in headers}
+    if not given:
+        yield
+        return
+    token = context.attach(propagate.extract(given))
+    try:
+        yield
+    finally:
+        context.detach(token)

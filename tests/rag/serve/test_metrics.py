@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from starlette.testclient import TestClient
 
 from rag.serve.telemetry.metrics import Metrics
 
@@ -66,3 +72,54 @@ def test_panels_do_not_overlap() -> None:
         }
         assert place["x"] + place["w"] <= 24 and not own & cells, panel["title"]
         cells |= own
+
+
+class _Span(trace.NonRecordingSpan):
+    """What an SDK would keep of a span."""
+
+    def __init__(self, name: str, parent: Any) -> None:
+        super().__init__(trace.INVALID_SPAN_CONTEXT)
+        self.name, self.parent, self.ended = name, parent, False
+        self.attributes: dict[str, Any] = {}
+
+    def is_recording(self) -> bool:
+        return True
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        self.attributes[name] = value
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self.attributes["status"] = status.status_code.name
+
+    def end(self, end_time: int | None = None) -> None:
+        self.ended = True
+
+
+def test_spans_of_a_request_go_on_with_its_trace(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[_Span] = []
+
+    class Tracer:
+        def start_span(self, name: str, context: Any = None, start_time: int | None = None) -> _Span:
+            parent = trace.get_current_span(context)
+            made.append(_Span(name, parent if isinstance(parent, _Span) else parent.get_span_context().trace_id))
+            return made[-1]
+
+    monkeypatch.setattr(trace, "get_tracer", lambda name: Tracer())
+    for content in (False, True):
+        made.clear()
+        client = serve(trace_content=content)
+        headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+        asked = {"question": f"Who approves business class, then {content}?", "collection": "handbook"}
+        for path in ("/api/v1/search", "/api/v1/ask"):
+            assert client.post(path, json=asked, headers=headers).status_code == 200
+        roots = [span for span in made if not isinstance(span.parent, _Span)]
+        assert [root.name for root in roots] == ["ragwright.search", "ragwright.ask"]
+        assert {root.parent for root in roots} == {0x0AF7651916CD43DD8448EB211C80319C}
+        children = [span for span in made if span.parent is roots[1]]
+        kinds = {span.name: span.attributes["openinference.span.kind"] for span in children}
+        assert kinds["ragwright.encode"] == "EMBEDDING" and kinds["ragwright.search"] == "RETRIEVER"
+        assert roots[1].attributes["ragwright.status"] == "extractive" and all(span.ended for span in made)
+        words = str([span.attributes for span in made])
+        assert ("head of the department" in words) is content and ("business class, then" in words) is content
