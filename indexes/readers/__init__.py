@@ -14,7 +14,7 @@ from llama_index.core.schema import Document
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
 from indexes.readers.inline import real_title
-from indexes.readers.outline import NOTES_KEY, make_document
+from indexes.readers.outline import NOTES_KEY, Section, make_document
 from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.properties import file_metadata, properties_of
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
@@ -164,6 +164,8 @@ def _valid(file: SourceFile, extract: Extract) -> Extract:
     found = half_characters(extract.text)
     if found:
         file.note(f"half characters (such as \\ud800) were replaced by U+FFFD: {found}")
+    elif not any(map(half_characters, _words_of(extract.sections))):
+        return replace(extract, metadata=_valid_value(extract.metadata))
     sections = [
         replace(
             section,
@@ -173,7 +175,18 @@ def _valid(file: SourceFile, extract: Extract) -> Extract:
         )
         for section in extract.sections
     ]
-    return Extract(valid(extract.text), sections, _valid_value(extract.metadata))
+    return Extract(valid(extract.text), sections, _valid_value(extract.metadata), extract.visible)
+
+
+def _words_of(sections: list[Section]) -> Iterator[str]:
+    """What the outline says in words, each heading path once where it is one tuple's."""
+    before: tuple[str, ...] = ()
+    for section in sections:
+        if section.heading != before:
+            yield from section.heading
+            before = section.heading
+        yield section.place
+        yield section.caption
 
 
 def _valid_value(value: Any) -> Any:
@@ -188,6 +201,8 @@ def _valid_value(value: Any) -> Any:
 
 def _visible(extract: Extract) -> Extract:
     """Without soft hyphens and the like, whatever the format."""
+    if extract.visible:
+        return extract
     removed = Removed(extract.text)
     headings = any(without_invisible(title) != title for section in extract.sections for title in section.heading)
     if removed.text == extract.text and not headings:

@@ -33,6 +33,7 @@ class Extract:
     text: str
     sections: list[Section]
     metadata: dict[str, Any] = field(default_factory=dict)
+    visible: bool = False  # the reader has taken out the characters that nobody sees
 
 
 class OutlineBuilder:

@@ -12,7 +12,7 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -25,6 +25,7 @@ _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
 _SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
 _MOST_BASES = 12  # base lines of one line of text, with its formulas
+_MOST_BOXES = 80  # of a line that are looked at: one of more is a drawing
 _SMALLER = 0.92  # of the size of the others
 _OFF = 0.09  # of the line's height: how far it stands off the base line
 
@@ -143,8 +144,7 @@ def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str
     ordered = sorted(boxes)
     if any(after[0] - before[2] > 1.2 * height for before, after in pairwise(ordered)):
         return None
-    small = [box for box in boxes if box[3] - box[1] <= _SCRIPT * height]
-    kinds = _scripts(textpage, pieces, small, height) if len(small) <= 40 else {}
+    kinds = _scripts(textpage, pieces, height) if len(boxes) <= _MOST_BOXES else {}
     if not kinds:
         return None
     out = ""
@@ -176,29 +176,59 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
     return out + marked + after
 
 
-def _scripts(textpage: Any, pieces: Sequence[_Piece], small: Sequence[Box], height: float) -> dict[int, bool]:
+def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int, bool]:
     """The characters that stand above (True) or below the base line of most of the line, in one of the small boxes."""
-    bases = _bases(textpage, pieces)
-    counts = Counter(bases.values())
-    if not 1 < len(counts) <= _MOST_BASES:  # text that runs upwards has one for each character
+    runs = list(_runs(textpage, pieces))
+    lengths: Counter[float] = Counter()
+    for run in runs:
+        lengths[run.base] += run.length
+    if not 1 < len(lengths) <= _MOST_BASES:  # text that runs upwards has one for each word
         return {}
-    line = counts.most_common(1)[0][0]
-    off = {index: base > line for index, base in bases.items() if abs(base - line) > _OFF * height}
-    if not off or len(off) * 2 > len(bases):
+    line = lengths.most_common(1)[0][0]
+    off = [run for run in runs if abs(run.base - line) > _OFF * height]
+    if not off or sum(run.length for run in off) * 2 > lengths.total():
         return {}
-    size = _SMALLER * _size_of(textpage, next(index for index, base in bases.items() if base == line))
+    size = _SMALLER * _size_of(textpage, next(run.start for run in runs if run.base == line))
     return {  # a letter of full size off the base line is a logo: LaTeX
-        index: up
-        for index, up in off.items()
-        if _size_of(textpage, index) < size and _stands_in(_char_box(textpage, index), small)
+        index: run.base > line
+        for run in off
+        if run.height <= _SCRIPT * height and _size_of(textpage, run.start) < size
+        for index in range(run.start, run.end)
     }
 
 
-def _stands_in(box: Box | None, boxes: Sequence[Box]) -> bool:
-    if box is None:
-        return False
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return any(left - 0.5 <= x <= right + 0.5 and bottom - 0.5 <= y <= top + 0.5 for left, bottom, right, top in boxes)
+@dataclass(slots=True)
+class _Run:
+    """The characters in one of pdfium's boxes. They are of one text object, so that they share base line and size."""
+
+    start: int
+    end: int
+    length: int  # without blanks
+    base: float
+    height: float
+
+
+def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_Run]:
+    """The runs of a line. To ask for the base line of each character takes ten times as long."""
+    from pypdfium2 import raw
+
+    page, count = textpage.raw, raw.FPDFText_CountRects
+    x, y = ctypes.c_double(), ctypes.c_double()
+    for piece in pieces:
+        starts = [0]
+        for number in range(2, len(piece.boxes) + 1):
+            low, high = starts[-1] + 1, len(piece.text) - 1
+            while low < high:  # the first character with which there are so many boxes
+                middle = (low + high) // 2
+                if count(page, piece.start, middle + 1) < number:
+                    low = middle + 1
+                else:
+                    high = middle
+            starts.append(low)
+        for box, (start, end) in zip(piece.boxes, pairwise([*starts, len(piece.text)]), strict=True):
+            if raw.FPDFText_GetCharOrigin(page, piece.start + start, ctypes.byref(x), ctypes.byref(y)):
+                length = sum(map(len, piece.text[start:end].split()))
+                yield _Run(piece.start + start, piece.start + end, length, round(y.value, 1), box[3] - box[1])
 
 
 def _size_of(textpage: Any, index: int) -> float:
@@ -208,32 +238,6 @@ def _size_of(textpage: Any, index: int) -> float:
     matrix = raw.FS_MATRIX()
     scale = math.hypot(matrix.c, matrix.d) if raw.FPDFText_GetMatrix(textpage.raw, index, matrix) else 1.0
     return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
-
-
-def _bases(textpage: Any, pieces: Sequence[_Piece]) -> dict[int, float]:
-    """The height of the base line that each character stands on."""
-    from pypdfium2 import raw
-
-    get, page = raw.FPDFText_GetCharOrigin, textpage.raw
-    x, y = ctypes.c_double(), ctypes.c_double()
-    to_x, to_y = ctypes.byref(x), ctypes.byref(y)
-    found: dict[int, float] = {}
-    for piece in pieces:
-        for index, char in enumerate(piece.text, piece.start):
-            if not char.isspace() and get(page, index, to_x, to_y):
-                found[index] = round(y.value, 1)
-    return found
-
-
-def _char_box(textpage: Any, index: int) -> Box | None:
-    from pypdfium2 import raw
-
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    if not raw.FPDFText_GetCharBox(
-        textpage.raw, index, ctypes.byref(left), ctypes.byref(right), ctypes.byref(bottom), ctypes.byref(top)
-    ):
-        return None
-    return left.value, bottom.value, right.value, top.value
 
 
 def _cut_at_gaps(textpage: Any, piece: _Piece, wide: float) -> list[Line]:

@@ -136,10 +136,14 @@ def _edges(page: Any, height: float) -> Iterator[dict[str, Any]]:
     from pypdfium2 import raw
 
     left_to_do = [_MOST_OBJECTS]
-    count = raw.FPDFPage_CountObjects(page.raw)
-    items = ((raw.FPDFPage_GetObject(page.raw, index), _UNIT, 0) for index in range(min(count, _MOST_OBJECTS)))
-    for item, matrix, depth in items:
-        yield from _edges_of(item, matrix, depth, height, left_to_do)
+    handle, get, kind_of = page.raw, raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
+    drawn = (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_FORM)
+    for index in range(min(raw.FPDFPage_CountObjects(handle), _MOST_OBJECTS)):
+        item = get(handle, index)
+        if kind_of(item) in drawn:  # most are text
+            yield from _edges_of(item, _UNIT, 0, height, left_to_do)
+        else:
+            left_to_do[0] -= 1
 
 
 def _edges_of(item: Any, matrix: Matrix, depth: int, height: float, left_to_do: list[int]) -> Iterator[dict[str, Any]]:

@@ -40,7 +40,7 @@ def read(file: SourceFile) -> Extract:
         marks += chapters(text)
     if suffix == ".rst":
         marks = sorted([*marks, *_underlined(text)], key=lambda mark: (mark[0], -mark[1]))  # with its underline
-    return Extract(text, sections_of(len(text), marks), {"encoding": encoding} if encoding else {})
+    return Extract(text, sections_of(len(text), marks), {"encoding": encoding} if encoding else {}, visible=True)
 
 
 def chapters(text: str, start: int = 0) -> list[Mark]:

@@ -15,6 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from indexes.readers.builder import Extract, OutlineBuilder, collapse
 from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
+from indexes.readers.web.html_nodes import letters
 from indexes.readers.web.html_walk import Walk, mostly_links
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
@@ -106,4 +107,4 @@ def _within(node: LexborNode, tags: tuple[str, ...]) -> bool:
 
 
 def _length(node: LexborNode) -> int:
-    return len("".join(node.text().split()))
+    return letters(node.text())

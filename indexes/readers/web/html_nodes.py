@@ -17,6 +17,12 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def letters(text: str) -> int:
+    """The length of a text without its white space."""
+    return len(text) - sum(map(text.count, _WHITE))
+
+
+_WHITE = " \n\t\r\f\u00a0\u3000"
 _SMALL = 1000  # characters of a table that holds others and is data all the same
 _BOLD = words("b strong p div span font")  # what the words of a bold cell stand in
 _TICKED = words("checkbox radio")

@@ -19,6 +19,7 @@ from indexes.readers.web.html_nodes import (
     is_data,
     is_noise,
     left_out_as,
+    letters,
     raised_or_lowered,
     rows_of,
     source_of,
@@ -34,14 +35,15 @@ _SURROUNDING = re.compile(
     re.IGNORECASE,
 )
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)")
+_LEFT = BLOCKS | {"menu"}  # what ends the words before it where it ends
 _WEIGHED = 500  # blocks that are looked at: to weigh one takes time for all that is in it
 _TERM = 60  # characters of a term that stands before its definition
 
 
 def mostly_links(node: LexborNode) -> bool:
     """Are more than half of the words below the node links?"""
-    length = len("".join(node.text().split()))
-    links = sum(len("".join(link.text().split())) for link in node.css("a"))
+    length = letters(node.text())
+    links = sum(letters(link.text()) for link in node.css("a"))
     return links * 2 > length
 
 
@@ -75,27 +77,28 @@ class Walk:
         node = root
         end = self._root = root.mem_id if root is not None else 0
         while node is not None:
-            down = self._enter(node)
-            if down and node.child is not None:
-                node = node.child
+            tag = node.tag or ""
+            if tag == "-text":  # every other node is one: it has nothing to enter or leave
+                self.words.append(node.text_content or "")
+            elif self._enter(node, tag) and (child := node.child) is not None:
+                node = child
                 continue
+            elif tag in _LEFT:
+                self._leave(tag)
             while node is not None:
-                self._leave(node)
                 if node.mem_id == end:
                     node = None
                     break
-                if node.next is not None:
-                    node = node.next
+                if (after := node.next) is not None:
+                    node = after
                     break
                 node = node.parent
+                if node is not None and (tag := node.tag or "") in _LEFT:
+                    self._leave(tag)
         self._flush()
 
-    def _enter(self, node: LexborNode) -> bool:
+    def _enter(self, node: LexborNode, tag: str) -> bool:
         """Take what the node gives; True: its children are to be read too."""
-        tag = node.tag or ""
-        if tag == "-text":
-            self.words.append(node.text_content or "")
-            return False
         if tag in NEVER or tag[:1] == "-" or tag == "rp" or (self.done and node.mem_id in self.done):
             return False
         attributes = node.attributes
@@ -177,10 +180,7 @@ class Walk:
         self.builder.heading(int((node.tag or "h6")[1]), words)
         self.title = self.title or words or None
 
-    def _leave(self, node: LexborNode) -> None:
-        tag = node.tag or ""
-        if tag not in BLOCKS and tag != "menu":
-            return
+    def _leave(self, tag: str) -> None:
         self._flush()
         if tag == "li":
             self.mark = ""

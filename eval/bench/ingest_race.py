@@ -1,0 +1,93 @@
+"""Reading time against another checkout of this repository: both trees read each file in turn, in processes of theirs.
+
+A file's time is the best of the rounds, in CPU seconds; the first round, which imports the format's modules, is not
+counted. A format's ratio is that of the sums. PDF and Excel files stand one a row, since ruled tables and merged cells,
+which are wanted to take time, are of some of them only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from eval.bench.timing import circumstances, report
+from indexes.errors import SourceError
+
+ROUNDS = 5
+_SINGLY = (".pdf", ".xlsx")
+_SCRIPT = Path(__file__).with_name("read_files.py")
+
+
+def main(files: Sequence[Path], tree: Path, *, as_json: bool) -> int:
+    """Print for each ending the CPU seconds of reading in ``tree`` and here, and their ratio."""
+    if not (tree / "indexes" / "readers").is_dir():
+        raise SourceError(f"there is no package 'indexes' in '{tree}'", remedy="name a checkout of this repository")
+    here = Path(__file__).parents[2]
+    seconds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    with _Reader(tree) as before, _Reader(here) as now:
+        for path in files:
+            kind = path.suffix.lower()
+            name = f"{kind} {path.name}" if kind in _SINGLY else kind
+            best = _best(path, before, now)
+            counts[name][best is None] += 1
+            if best is not None:
+                seconds[name] = [total + one for total, one in zip(seconds[name], best, strict=True)]
+    rows = [
+        {
+            "format": name,
+            "files": read,
+            "not_compared": missed,
+            "before_s": round(seconds[name][0], 4),
+            "now_s": round(seconds[name][1], 4),
+            "ratio": round(seconds[name][1] / seconds[name][0], 2) if seconds[name][0] else None,
+        }
+        for name, (read, missed) in counts.items()
+    ]
+    report(f"ingest files by format, against {tree.name}", rows, as_json=as_json, facts=circumstances())
+    return 0
+
+
+def _best(path: Path, before: _Reader, now: _Reader) -> list[float] | None:
+    """The best CPU seconds of (before, now); None where one of them does not read the file."""
+    turns: list[list[float]] = [[], []]
+    for turn in range(ROUNDS + 1):
+        for index in (0, 1) if turn % 2 else (1, 0):
+            spent = (before, now)[index].seconds(path)
+            if spent is None:
+                return None
+            if turn:
+                turns[index].append(spent)
+    return [min(taken) for taken in turns]
+
+
+class _Reader:
+    """A process that reads files with the readers of one tree."""
+
+    def __init__(self, tree: Path) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, "-P", str(_SCRIPT)],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def seconds(self, path: Path) -> float | None:
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        self._process.stdin.write(f"{path.resolve()}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        return None if not answer or answer.startswith("-") else float(answer)
