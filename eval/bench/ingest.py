@@ -12,8 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from eval.bench import ingest_files, ingest_formats
+from eval.bench import ingest_files
 from eval.bench.corpus import documents
+from eval.bench.reading import formats, race
 from eval.bench.timing import circumstances, report
 
 
@@ -28,9 +29,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--small", type=int, default=5_000, help="with --files: small files read again; 0: none")
     parser.add_argument("--only", choices=ingest_files.PARTS, nargs="+", help="with --files: these measurements only")
     parser.add_argument("--by-format", action="store_true", help="with --files: reading time by format, no model")
+    parser.add_argument("--against", type=Path, metavar="TREE", help="with --by-format: another checkout to race")
     options = parser.parse_args(argv)
+    if options.files is not None and options.by_format and options.against is not None:
+        return race.main(options.files, options.against, as_json=options.json)
     if options.files is not None and options.by_format:
-        return ingest_formats.main(options.files, as_json=options.json)
+        return formats.main(options.files, as_json=options.json)
     if options.files is not None:
         parts = options.only or ingest_files.PARTS
         return ingest_files.main(options.files, small=options.small, parts=parts, as_json=options.json)

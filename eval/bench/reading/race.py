@@ -11,9 +11,9 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
+from eval.bench.reading.formats import readable
 from eval.bench.timing import circumstances, report
 from indexes.errors import SourceError
 
@@ -22,21 +22,21 @@ _SINGLY = (".pdf", ".xlsx")
 _SCRIPT = Path(__file__).with_name("read_files.py")
 
 
-def main(files: Sequence[Path], tree: Path, *, as_json: bool) -> int:
+def main(folder: Path, tree: Path, *, as_json: bool) -> int:
     """Print for each ending the CPU seconds of reading in ``tree`` and here, and their ratio."""
     if not (tree / "indexes" / "readers").is_dir():
         raise SourceError(f"there is no package 'indexes' in '{tree}'", remedy="name a checkout of this repository")
-    here = Path(__file__).parents[2]
+    here = Path(__file__).parents[3]
     seconds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    with _Reader(tree) as before, _Reader(here) as now:
-        for path in files:
+    with Reader(tree) as before, Reader(here) as now:
+        for path in readable(folder):
             kind = path.suffix.lower()
             name = f"{kind} {path.name}" if kind in _SINGLY else kind
-            best = _best(path, before, now)
-            counts[name][best is None] += 1
-            if best is not None:
-                seconds[name] = [total + one for total, one in zip(seconds[name], best, strict=True)]
+            spent = best(path, before, now)
+            counts[name][spent is None] += 1
+            if spent is not None:
+                seconds[name] = [total + one for total, one in zip(seconds[name], spent, strict=True)]
     rows = [
         {
             "format": name,
@@ -52,7 +52,7 @@ def main(files: Sequence[Path], tree: Path, *, as_json: bool) -> int:
     return 0
 
 
-def _best(path: Path, before: _Reader, now: _Reader) -> list[float] | None:
+def best(path: Path, before: Reader, now: Reader) -> list[float] | None:
     """The best CPU seconds of (before, now); None where one of them does not read the file."""
     turns: list[list[float]] = [[], []]
     for turn in range(ROUNDS + 1):
@@ -65,7 +65,7 @@ def _best(path: Path, before: _Reader, now: _Reader) -> list[float] | None:
     return [min(taken) for taken in turns]
 
 
-class _Reader:
+class Reader:
     """A process that reads files with the readers of one tree."""
 
     def __init__(self, tree: Path) -> None:
@@ -79,7 +79,7 @@ class _Reader:
             encoding="utf-8",
         )
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *_: object) -> None:

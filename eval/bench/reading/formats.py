@@ -21,11 +21,10 @@ ROUNDS = 3
 
 def main(folder: Path, *, as_json: bool) -> int:
     """Print files, megabytes, sentences, notes, seconds of reading and of cutting for each ending."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
     found: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     peaks: dict[str, int] = {}
-    for path in sorted(files, key=lambda path: (path.suffix.lower(), path)):
+    for path in readable(folder):
         kind = path.suffix.lower()
         count = found[kind]
         count["files"] += 1
@@ -52,6 +51,12 @@ def main(folder: Path, *, as_json: bool) -> int:
     ]
     report("ingest files by format", rows, as_json=as_json, facts=circumstances())
     return 0
+
+
+def readable(folder: Path) -> list[Path]:
+    """The files of a folder that are read, by ending."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES]
+    return sorted(files, key=lambda path: (path.suffix.lower(), path))
 
 
 def measure(path: Path) -> tuple[float, float, int, int]:
