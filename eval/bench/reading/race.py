@@ -69,7 +69,7 @@ class Reader:
     """A process that reads files with the readers of one tree."""
 
     def __init__(self, tree: Path) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own script
+        self._process = subprocess.Popen(
             [sys.executable, "-P", str(_SCRIPT)],
             cwd=tree,
             env=os.environ | {"PYTHONPATH": str(tree)},

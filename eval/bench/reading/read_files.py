@@ -1,5 +1,5 @@
 """Read the files that come on stdin, one path a line, and answer each with its CPU seconds. Run by path, in a process
-whose PYTHONPATH is the tree to be measured, which need not be this one: nothing of this package is imported.
+whose PYTHONPATH is the tree to be measured, which need not be this one: nothing of this room is imported.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 
 def main() -> None:
+    from indexes.errors import RagWrightError
     from indexes.readers import read_file
 
     for line in sys.stdin:
@@ -17,7 +18,7 @@ def main() -> None:
         try:
             read_file(Path(line.rstrip("\n")))
             answer = f"{time.process_time() - start}"
-        except Exception as error:  # another tree's errors, whatever they are: such a file is not compared
+        except RagWrightError as error:  # such a file is not compared
             answer = f"- {type(error).__name__}"
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
