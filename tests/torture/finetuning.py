@@ -136,11 +136,14 @@ def campaign(draw: random.Random, ends: float, folder: Path) -> str:
     # Each kind and each way of ending comes once at least, however slow the machine.
     while rounds < len(KINDS) or (time.monotonic() < ends - 2 * max(took.values()) and rounds < ROUNDS):
         kind, way = KINDS[rounds % len(KINDS)], ways[(rounds + rounds // len(KINDS)) % len(ways)]
-        place, out = folder / kind.name, folder / kind.name / f"killed{rounds}"
-        for _ in range(1 if time.monotonic() > ends else draw.randrange(1, 3)):
+        place, seconds = folder / kind.name, draw.uniform(0.3, 0.9) * took[kind.name]
+        for attempt in range(4):  # sooner each time, where the training had ended before the signal came
+            out = place / f"killed{rounds}-{attempt}"
             process = child(lambda kind=kind, place=place, out=out: kind.train(place, out), log)
-            if kill_after(process, draw.uniform(0.3, 1.0) * took[kind.name], way, PATIENCE) is None:
+            if kill_after(process, seconds, way, PATIENCE) is None:
                 kills[kind.name].append(way.name)
+                break
+            seconds *= 0.6
         what = f"{kind.name}, round {rounds}, {way.name}"
         run(lambda kind=kind, place=place, out=out: kind.train(place, out), f"{what}: going on")
         run(lambda kind=kind, place=place, out=out: kind.same(place / "whole", out), f"{what}: the result")
