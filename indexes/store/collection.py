@@ -5,6 +5,7 @@ LlamaIndex is imported where it is needed: looking at a collection's record take
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -105,7 +106,8 @@ class Collection:
         if self.exists():
             self.check_fingerprint(fingerprint)
         else:
-            schema.create(self.engine, self.name, fingerprint=fingerprint, idf=idf, settings=settings, extra=extra)
+            born = {"created": int(time.time()), **(extra or {})}
+            schema.create(self.engine, self.name, fingerprint=fingerprint, idf=idf, settings=settings, extra=born)
 
     def record(self) -> dict[str, Any]:
         """Return all that RagWright recorded when it created the collection; {} where another program did.

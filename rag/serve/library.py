@@ -82,6 +82,11 @@ class Library:
     def has(self, name: str) -> bool:
         return (not self.only or name in self.only) and name in self.names()
 
+    def created(self, name: str) -> int | None:
+        """When the collection was made, in seconds; None where that is not recorded. Opens nothing."""
+        found = Collection(self.engine, self._current(name)).record().get("created")
+        return int(found) if isinstance(found, (int, float)) else None
+
     def index(self, name: str) -> Index:
         """The open collection.
 

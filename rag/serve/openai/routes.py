@@ -29,10 +29,14 @@ TEXT_CHARS = 200_000
 async def models(request: Request) -> JSONResponse:
     """The collections this key may see, and the embedding and reranking models."""
     key, service = key_of(request), service_of(request)
-    names = await asyncio.to_thread(service.collections, key)
-    rows = [_model(name) for name in names]
+
+    def collections() -> dict[str, int]:
+        return {name: _created(service, name) for name in service.collections(key)}
+
+    made = await asyncio.to_thread(collections)
+    rows = [_model(name, created) for name, created in made.items()]
     if service.library.llm is None:
-        rows += [_model(f"{name}{SEARCH_ONLY}") for name in names]
+        rows += [_model(f"{name}{SEARCH_ONLY}", created) for name, created in made.items()]
     rows += _helpers(service)
     return JSONResponse({"object": "list", "data": rows})
 
@@ -44,8 +48,8 @@ async def one_model(request: Request, name: str) -> JSONResponse:
     for row in _helpers(service):
         if row["id"] == name:
             return JSONResponse(row)
-    await service.find_collection(key, name.removesuffix(SEARCH_ONLY))
-    return JSONResponse(_model(name))
+    collection = await service.find_collection(key, name.removesuffix(SEARCH_ONLY))
+    return JSONResponse(_model(name, await asyncio.to_thread(_created, service, collection)))
 
 
 @router.post("/v1/chat/completions")
@@ -134,11 +138,19 @@ async def rerank(request: Request) -> JSONResponse:
     )
 
 
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": _STARTED, "owned_by": "ragwright", "name": name}
-
-
 _STARTED = int(time.time())
+
+
+def _model(name: str, created: int = _STARTED) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "ragwright", "name": name}
+
+
+def _created(service: Service, collection: str) -> int:
+    """When it was made; one that another program or an older version made is as old as this server."""
+    try:
+        return service.library.created(collection) or _STARTED
+    except Exception:  # noqa: BLE001 - a damaged record hides no model
+        return _STARTED
 
 
 def _helpers(service: Service) -> list[dict[str, Any]]:

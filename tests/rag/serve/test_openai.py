@@ -40,7 +40,9 @@ def events(client: TestClient, **body: Any) -> Iterator[dict[str, Any] | str]:
 def test_models_are_the_collections_this_key_may_see(client: TestClient) -> None:
     ids = [model.id for model in openai_of(client).models.list()]
     assert "handbook" in ids and "handbook:search" in ids and "garden" not in ids
-    assert openai_of(client).models.retrieve("handbook").owned_by == "ragwright"
+    one = openai_of(client).models.retrieve("handbook")
+    library = client.app.state.service.library  # type: ignore[attr-defined]
+    assert one.owned_by == "ragwright" and one.created == library.created("handbook")
     with pytest.raises(NotFoundError):
         openai_of(client).models.retrieve("garden")
     with pytest.raises(AuthenticationError):
