@@ -6,16 +6,18 @@ and to a LlamaIndex ``TextNode`` and back.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha1
 from typing import Any
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 from indexes.readers.names import document_name
 
-NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # RFC 4122's URL namespace
+NAMESPACE = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")  # RFC 4122's URL namespace
+IDS = 1 << 15  # ids kept: those of the windows of some hundred questions
 STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
 FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
 WINDOW_KEYS = ("window", "original_text")  # metadata as LlamaIndex's window parser names it; never stored
@@ -23,9 +25,19 @@ CUSTOM_WINDOW_KEYS = "window_keys"  # metadata that names other keys of windows,
 CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
 
 
+@lru_cache(maxsize=IDS)
 def point_id(doc_id: str, position: int) -> str:
-    """uuid5 of document id and position: neighbours' ids are computed, not searched."""
-    return str(uuid.uuid5(NAMESPACE, f"{doc_id}\n{position}"))
+    """Return the uuid5 of document id and position: neighbours' ids are computed, not searched.
+
+    The same as ``str(uuid.uuid5(...))``, which takes three times as long.
+
+    >>> point_id("handbook/notice.md", 3)
+    'fa1f471d-6649-5c34-b35e-b0f2d2a253b4'
+    """
+    name = f"{doc_id}\n{position}".encode()
+    digits = sha1(NAMESPACE + name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 @dataclass(slots=True)

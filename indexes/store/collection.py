@@ -332,13 +332,13 @@ class Collection:
             record id -> consecutive sentences in document order. One call for all records; none for window 0.
         """
         from indexes.nodes.record import SentenceRecord
-        from indexes.store.neighbours import missing_ids, window_of
+        from indexes.store.neighbours import missing_ids, place_of, window_of
 
-        known = {record.id: record for record in records}
+        known = {place_of(record): record for record in records}
         missing = missing_ids(records, window)
         if missing:
-            fetched = self.payloads(missing)
-            known.update((key, SentenceRecord.from_payload(payload)) for key, payload in fetched.items())
+            fetched = map(SentenceRecord.from_payload, self.payloads(missing).values())
+            known.update((place_of(record), record) for record in fetched)
         return {record.id: window_of(record, window, known) for record in records}
 
     def hybrid_search(
