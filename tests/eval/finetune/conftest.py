@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 import pytest
+
+from eval.datasets.dataset import Dataset
+from eval.finetune.proof import forgetting
 
 MEASURING = {
     "eval.measure.evaluate": "evaluate",
@@ -15,6 +20,30 @@ MEASURING = {
     "rag.rerankers": "build_reranker",
     "rag.llms": "build_llm",
 }
+
+ASKED = 10  # questions of a probe
+
+WHOLE_PROBES = forgetting.probes
+
+
+@cache
+def cut_probes() -> list[Dataset]:
+    found = []
+    for probe in WHOLE_PROBES():
+        queries = dict(list(probe.queries.items())[:ASKED])
+        qrels = {query: probe.qrels[query] for query in queries}
+        judged = {document for row in qrels.values() for document in row}
+        corpus = {name: passage for name, passage in probe.corpus.items() if name in judged}
+        found.append(replace(probe, corpus=corpus, queries=queries, qrels=qrels))
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_probes() -> Iterator[None]:
+    """Forgetting is measured by ten questions a language: a run scores each of its models on all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forgetting, "probes", lambda: [replace(probe, notes=[]) for probe in cut_probes()])
+        yield
 
 
 @pytest.fixture

@@ -151,9 +151,9 @@ def test_a_real_language_model_writes_the_questions(
 
     from eval.cli.commands.finetune.documents import command
     from eval.finetune import documents as module
-    from eval.finetune.proof.forgetting import probes
+    from tests.eval.finetune.conftest import WHOLE_PROBES
 
-    passages = [passage.content for passage in probes()[0].corpus.values()][::4]
+    passages = [passage.content for passage in WHOLE_PROBES()[0].corpus.values()][::4]
     (tmp_path / "texts").mkdir()
     for number, text in enumerate(passages):
         (tmp_path / "texts" / f"{number}.md").write_text(text + "\n", encoding="utf-8")

@@ -164,6 +164,11 @@ def test_proof_is_written_for_readers_and_programs(tmp_path: Path) -> None:
     assert page.startswith("# Proof") and "| MAP | 0." in page and "> **Warning:** lost elsewhere" in page
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_probes() -> None:
+    """The whole collections: they are what is looked at here."""
+
+
 def test_the_probes_are_two_small_collections_of_our_own() -> None:
     found = probes()
     assert [dataset.name for dataset in found] == list(PROBES)
@@ -196,4 +201,4 @@ def test_others_are_the_probes_and_what_is_named_besides(tmp_path: Path) -> None
     with pytest.raises(SettingsError, match="trained for"):
         others([copied], test=mine)
     (*_, last) = others([copied], test=probes()[0])
-    assert any("no foreign ground" in note for note in last.notes)
+    assert any("not foreign ground" in note for note in last.notes)
