@@ -8,7 +8,7 @@ into boxes (Karger's clustering of boxes by the area between them).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -49,12 +49,18 @@ def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
 
 
 def side_by_side(lines: Sequence[Line], width: float) -> int:
-    """How many neighbours in this order stand at one height with a gap between them, both wide enough for text."""
+    """How many neighbours in this order stand at one height with a gap between them, both wide enough for text.
+
+    Words that stand on the page time and again are labels beside what they label: [Function], Price on request.
+    """
     wide = _NARROW * width
+    said = Counter(line.text for line in lines)
     return sum(
         _beside(before, after)
         for before, after in pairwise(lines)
         if before.right - before.left > wide < after.right - after.left
+        and said[before.text] < _FEW_ROWS
+        and said[after.text] < _FEW_ROWS
     )
 
 
@@ -118,12 +124,12 @@ def _are_columns(rows: Sequence[Sequence[Line]], width: float) -> bool:
     parts = [line for row in rows for line in row]
     if len([row for row in rows if row]) < _FEW_ROWS or not all(line.placed for line in parts):
         return False
-    columns: dict[int, list[float]] = defaultdict(list)
+    columns: dict[int, list[Line]] = defaultdict(list)
     for row in rows:
         for line in row:
-            columns[round(line.left / (0.04 * width))].append(line.right - line.left)
-    widths = [found for found in columns.values() if len(found) >= _FEW_ROWS]
-    if len(widths) < 2 or any(not _fills(found, width) for found in widths):
+            columns[round(line.left / (0.04 * width))].append(line)
+    full = [found for found in columns.values() if len(found) >= _FEW_ROWS]
+    if len(full) < 2 or any(_are_labels(found) or not _fills(found, width) for found in full):
         return False
     figures = sum(kind_of(line.text) in TYPED for line in parts)
     return figures * 10 < 3 * len(parts)
@@ -144,7 +150,13 @@ def _is_near(place: float, places: Sequence[float]) -> bool:
     return any(abs(place - other) < _ALIGNED for other in places)
 
 
-def _fills(widths: Sequence[float], page: float) -> bool:
+def _are_labels(lines: Sequence[Line]) -> bool:
+    """Does a column say the same few words time and again?"""
+    return len({line.text for line in lines}) * 2 <= len(lines)
+
+
+def _fills(lines: Sequence[Line], page: float) -> bool:
+    widths = [line.right - line.left for line in lines]
     full = max(widths)
     return full > _NARROW * page and sum(width > 0.75 * full for width in widths) * 2 > len(widths)
 

@@ -90,6 +90,17 @@ def test_rows_without_rules_go_on_in_no_other_line(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("label", ["[Constant Struct]", "Price on request"])
+def test_labels_beside_what_they_label_are_no_column(tmp_path: Path, label: str) -> None:
+    """Manuals of programs say what each line is at its right edge: the same few words, as wide as a narrow column."""
+    names = [f"struct colour paint_{name}_on_wood" for name in ("red", "blue", "green", "white", "black", "brown")]
+    items = [
+        item for i, name in enumerate(names) for item in ((15.0, 50.0 + 6 * i, name), (150.0, 50.0 + 6 * i, label))
+    ]
+    text = " ".join(read_one(pdf_of(tmp_path / "a.pdf", [items])).text.split())
+    assert f"paint_red_on_wood {label} struct colour paint_blue_on_wood" in text
+
+
 def test_a_short_last_line_ends_its_own_column(tmp_path: Path) -> None:
     left = [*LEFT[:5], "see us now."]
     rows = [line for pair in zip(lines(20, left), lines(110, RIGHT[:5]), strict=False) for line in pair]
