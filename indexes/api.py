@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,6 @@ from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.errors import RagWrightError, SettingsError, SourceError, must_be
 from indexes.index import Index
-from indexes.ingest.events import Source
-from indexes.ingest.report import IngestReport, Progress
-from indexes.ingest.run import plan
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, encoder_identity, manifest_path
 from indexes.manifest.recovery import finish_what_died
@@ -29,6 +27,9 @@ from indexes.store.stock import SparseQueryFunction, StockCollection, is_stock
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    from indexes.ingest.events import Source
+    from indexes.ingest.report import IngestReport, Progress
 
 KINDS = "pass a path, a list of paths, LlamaIndex Documents, or text nodes"
 
@@ -110,7 +111,7 @@ def build_index(
             if index is not None:
                 index.close()
             elif owns_client:
-                release(engine.client)
+                release(engine)
         raise
     return index
 
@@ -177,7 +178,7 @@ def open_index(
         if index is not None:
             index.close()
         elif owns_client:
-            release(engine.client)
+            release(engine)
         raise
     return index
 
@@ -193,6 +194,8 @@ def plan_index(
     Raises:
         SourceError: a path does not exist or is of no kind we read; or the source is not a path.
     """
+    from indexes.ingest.run import plan
+
     settings = settings or load(IndexSettings).settings
     engine = open_engine(settings.store)
     try:
@@ -202,7 +205,7 @@ def plan_index(
         if there:
             digest = str((store.fingerprint() or {}).get("digest", ""))
     finally:
-        engine.client.close()
+        engine.close()
     manifest = Manifest(path if there and isinstance(path, Path) and path.exists() else ":memory:")
     try:
         return plan(source, manifest=manifest, encoder_digest=digest, settings=settings, prune=prune)
@@ -238,14 +241,15 @@ def _encodes(encoder: object) -> bool:
 
 def _chosen(encoder: Encoder | BaseEmbedding | None, settings: IndexSettings) -> tuple[Encoder | None, list[str]]:
     """The encoder of a call: the one given, else the one that the user has put into LlamaIndex's ``Settings``."""
-    from llama_index.core.settings import Settings as LlamaIndexSettings
-
-    from indexes.encoders.from_embedding import as_encoder
-
     if encoder is not None:
+        from indexes.encoders.from_embedding import as_encoder
+
         return as_encoder(encoder, settings), []
-    # Its public property would build OpenAI's where none was set.
-    own = None if "encoder" in settings.model_fields_set else LlamaIndexSettings._embed_model
+    # Where nobody has imported LlamaIndex's settings, nobody has set them. Its public property would build OpenAI's.
+    theirs = sys.modules.get("llama_index.core.settings")
+    own = None if theirs is None or "encoder" in settings.model_fields_set else theirs.Settings._embed_model
     if own is None:
         return None, []
+    from indexes.encoders.from_embedding import as_encoder
+
     return as_encoder(own, settings), [f"the encoder is LlamaIndex's Settings.embed_model ({own.model_name})"]

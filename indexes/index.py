@@ -12,15 +12,9 @@ from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
 from indexes.engines import find_builder
 from indexes.errors import FingerprintMismatchError, SettingsError, StoreError, must_be
-from indexes.ingest.events import Source
-from indexes.ingest.report import IngestReport, Progress
-from indexes.ingest.run import ingest
-from indexes.manifest.erasing import Erasure, erase, forget_upload
 from indexes.manifest.manifest import Manifest
-from indexes.manifest.moves import remove_place
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
 from indexes.manifest.roots import Roots
-from indexes.manifest.verify import Verification, verify
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
@@ -35,6 +29,10 @@ if TYPE_CHECKING:
     from llama_index.core.retrievers import BaseRetriever
     from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
+    from indexes.ingest.events import Source
+    from indexes.ingest.report import IngestReport, Progress
+    from indexes.manifest.erasing import Erasure
+    from indexes.manifest.verify import Verification
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 CHANGED = ("added", "updated", "duplicate")  # what IngestReport says of a document that was not there as it is
@@ -68,7 +66,7 @@ class Index:
         self._encoder = encoder
         self._owns_client = owns_client
         # Dropped without close(): others that share the store must not wait for it.
-        self._lease = weakref.finalize(self, forget, store.engine.client) if owns_client else None
+        self._lease = weakref.finalize(self, forget, store.engine) if owns_client else None
         if self._lease is not None:
             self._lease.atexit = False
         self._loading = threading.Lock()
@@ -143,6 +141,8 @@ class Index:
         Raises:
             StoreError: a reindex has moved the collection to another model since it was opened.
         """
+        from indexes.ingest.run import ingest
+
         self._refuse_if_moved()
         waiting = self._manifest.erase_due  # since an earlier run
         self.report = ingest(
@@ -169,6 +169,8 @@ class Index:
         Raises:
             CollectionLockedError: ``repair`` while another process is writing.
         """
+        from indexes.manifest.verify import verify
+
         return verify(self.store, self._manifest, repair=repair, deep=deep)
 
     def _digest(self) -> str:
@@ -220,6 +222,9 @@ class Index:
 
         0: there was no such document, or its text is that of another file too, under which it stays.
         """
+        from indexes.manifest.erasing import forget_upload
+        from indexes.manifest.moves import remove_place
+
         must_be(str, "doc_id", doc_id, "give the id of a document, as index.documents() shows them")
         self._refuse_if_moved()
         with self._manifest.writer():
@@ -236,6 +241,8 @@ class Index:
         Args:
             now: also if that takes long (from 20,000 sentences on). False: the next run of ``add`` does it then.
         """
+        from indexes.manifest.erasing import erase
+
         with self._manifest.writer():
             return erase(self.store, self.name, self._manifest, self.settings.store, now=now)
 
@@ -323,7 +330,7 @@ class Index:
         """Flush and let go of the collection (another process may open it then)."""
         self._manifest.close()
         if self._lease is not None and self._lease.detach():
-            release(self.client)
+            release(self.store.engine)
 
     def __enter__(self) -> Index:
         return self

@@ -238,7 +238,7 @@ def _opened(store: str) -> dict[str, object]:
     before = _resident("self", "RssAnon")
     Collection(engine, "default").count()
     taken = _resident("self", "RssAnon") - before
-    engine.client.close()
+    engine.close()
     return {"engine_mib": taken}
 
 

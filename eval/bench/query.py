@@ -244,7 +244,7 @@ def race(options: Options, folder: Path) -> tuple[list[dict[str, object]], dict[
             row["points_per_cpu_second_in"] = round(built[name])
         rows.append(row)
     for store in stores:
-        store.engine.client.close()
+        store.engine.close()
     facts = circumstances(points=options.points, dim=options.dim, top_k=options.top_k, rounds=options.rounds)
     return rows, facts
 

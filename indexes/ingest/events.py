@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from llama_index.core.schema import BaseNode
+from typing import TYPE_CHECKING, TypeAlias
 
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.ingest.report import FileReport
@@ -17,10 +16,13 @@ from indexes.manifest.sums import Sums
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
 
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
+
 # Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
 RECIPE_VERSION = 7
 
-Source = str | Path | Iterable[str | Path] | Iterable[BaseNode]
+Source: TypeAlias = "str | Path | Iterable[str | Path] | Iterable[BaseNode]"
 
 
 def recipe_hash(settings: IndexSettings, encoder_digest: str) -> str:

@@ -41,7 +41,7 @@ def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[
         remove(uploads)
         for found in names:
             _remove_files(places[found])
-            engine.client.delete_collection(found)
+            engine.calls.delete_collection(found)
     for place in places.values():
         if isinstance(place, Path):
             for file in files_of(place):

@@ -122,7 +122,7 @@ def stored_points(store: Collection, doc_id: str | None = None) -> Iterable[list
     """The points of a document, or all that are sentences, with their vectors, a part at a time."""
     offset = None
     while True:
-        records, offset = store.engine.client.scroll(
+        records, offset = store.engine.calls.scroll(
             store.name,
             scroll_filter=None if doc_id is None else document_filter(doc_id),
             limit=PART_POINTS,

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha1
-from typing import Any
-
-from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from typing import TYPE_CHECKING, Any
 
 from indexes.readers.names import document_name
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import TextNode
 
 NAMESPACE = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")  # RFC 4122's URL namespace
 IDS = 1 << 15  # ids kept: those of the windows of some hundred questions
@@ -139,6 +140,8 @@ class SentenceRecord:
         the node must get the same vector. LLMs see the place (source, title, heading, page) and the user's own keys,
         but neither the structure nor what else is known of the file.
         """
+        from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+
         return TextNode(
             id_=self.id,
             text=self.text,
@@ -183,6 +186,8 @@ class SentenceRecord:
 def link(node: TextNode, record: SentenceRecord, around: Sequence[SentenceRecord]) -> None:
     """Name the sentences before and after a record in its node, as LlamaIndex's relationships do, where ``around``
     (its window) holds them: a link never leads to what is not there."""
+    from llama_index.core.schema import NodeRelationship, RelatedNodeInfo
+
     if record.stored_id:  # another program's point: what is around it was cut from its text
         return
     beside = {(other.doc_id, other.section, other.position): other.id for other in around}

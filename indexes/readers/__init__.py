@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from llama_index.core.schema import Document
+from typing import TYPE_CHECKING, Any
 
 from indexes.errors import RagWrightError, ReaderError, SourceError
 from indexes.readers.builder import Extract
@@ -21,6 +19,9 @@ from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
 from indexes.text.characters import half_characters, valid
 from indexes.text.invisible import Removed, without_invisible
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 __all__ = ["SUFFIXES", "read_file"]
 

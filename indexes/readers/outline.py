@@ -10,9 +10,10 @@ takes it out again. A Document without an outline is one section of kind "text".
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llama_index.core.schema import Document
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 OUTLINE_KEY = "outline"
 NOTES_KEY = "notes"
@@ -47,6 +48,8 @@ _FIELDS = tuple(field.name for field in fields(Section))
 
 def make_document(doc_id: str, text: str, sections: list[Section], metadata: dict[str, Any]) -> Document:
     """A LlamaIndex Document that carries its outline (and notes) hidden from embedders and LLMs."""
+    from llama_index.core.schema import Document
+
     document = Document(
         id_=doc_id,
         text=text,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from llama_index.core.schema import Document
+from typing import TYPE_CHECKING, Any
 
 from indexes.readers.outline import OUTLINE_KEY, Section, make_document, outline_of
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import Document
 
 PART_CHARS = 1 << 18  # of text in one part
 

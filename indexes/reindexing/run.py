@@ -92,7 +92,7 @@ def reindex(
         return _Reindex(engine, collection, settings, not owns_client, progress).run(encoder, keep_old, dry_run)
     finally:
         if owns_client:
-            engine.client.close()
+            engine.close()
 
 
 class _Reindex:

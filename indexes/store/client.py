@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
 from indexes.files import make_private
-from indexes.http import is_loopback
 from indexes.settings.sections import StoreSettings
 from indexes.store.engine import ClientEngine, Engine
 
@@ -19,7 +18,7 @@ EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
 
 
 def open_engine(settings: StoreSettings, **options: Any) -> Engine:
-    """Open the store of the settings; ``engine.client`` is its Qdrant client.
+    """Open the store of the settings; ``engine.client`` is its Qdrant client, made when it is asked for.
 
     No url: the embedded engine in ``settings.path`` (Qdrant Edge; where it has no wheel, qdrant-client's local mode
     with a warning). A url: a server or cluster, asked once whether it answers. ":memory:": for tests.
@@ -57,10 +56,13 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
 
 
 def as_engine(client: Any) -> Engine:
-    """Return the engine behind a client that was handed in: the embedded one is one itself."""
+    """Return the engine behind a client that was handed in, which may be an engine already."""
     from indexes.store.edge.client import EdgeClient
 
-    return client if isinstance(client, EdgeClient) else ClientEngine(client)
+    if isinstance(client, (EdgeClient, ClientEngine)):
+        return client
+    engine = getattr(client, "engine", None)  # of the embedded engine as a Qdrant client
+    return engine if isinstance(engine, EdgeClient) else ClientEngine(client)
 
 
 def edge_is_installed() -> bool:
@@ -94,6 +96,8 @@ def _open_local(settings: StoreSettings) -> Any:
 def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> Any:
     from qdrant_client import QdrantClient
     from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+    from indexes.http import is_loopback
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

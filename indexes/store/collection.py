@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from qdrant_client.http import models
 
 from indexes.encoders.base import Fingerprint, SparseVector
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.settings.sections import StoreSettings
-from indexes.store import schema, search
+from indexes.store import models, schema, search
 from indexes.store.checks import check_name, disk_bytes
 from indexes.store.engine import DENSE, SPARSE, Engine, Leg
 from indexes.store.fusion import Method, fuse
@@ -49,10 +48,10 @@ def document_filter(doc_id: str) -> models.Filter:
 
 def collection_names(engine: Engine) -> list[str]:
     """Return the collections' names, sorted. Opens and locks nothing."""
-    return sorted(item.name for item in engine.client.get_collections().collections)
+    return sorted(item.name for item in engine.calls.get_collections().collections)
 
 
-def _translated(filters: MetadataFilters | None) -> models.Filter | None:
+def _translated(filters: Any) -> models.Filter | None:
     if filters is None:
         return None
     from indexes.store.filters import to_qdrant_filter
@@ -72,7 +71,7 @@ class Collection:
         self.engine = engine
         self.name = name
         self.dense_name, self.sparse_name = DENSE, SPARSE  # the names of its vectors
-        self._client = engine.client
+        self._client = engine.calls
 
     # ---- what it is ----
 
@@ -377,7 +376,7 @@ class Collection:
         if dense is None or sparse is None:
             method = "sparse" if dense is None else "dense"
         with stage("search"):
-            if not isinstance(filters, models.Filter):
+            if not models.is_filter(filters):
                 filters = _translated(filters)
             legs: list[Leg] = []
             if dense is not None and method != "sparse":

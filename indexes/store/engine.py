@@ -13,10 +13,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from qdrant_client.client_base import QdrantBase
-from qdrant_client.http import models
 
 from indexes.encoders.base import SparseVector
+from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.payload import plain_json
 
@@ -46,15 +45,22 @@ class Leg(NamedTuple):
 
 
 class Engine(Protocol):
-    """One Qdrant, embedded or not. ``client`` has the calls of ``qdrant_client``, for everything not named here."""
+    """One Qdrant, embedded or not. ``calls`` has those of ``qdrant_client``, for everything not named here."""
 
     @property
     def kind(self) -> Kind:
         """Return which engine it is."""
 
     @property
-    def client(self) -> QdrantBase:
-        """Return the client; LlamaIndex's own Qdrant store runs on it too."""
+    def calls(self) -> Any:
+        """Return what has the calls of ``qdrant_client`` and takes our words (``indexes.store.models``) in them."""
+
+    @property
+    def client(self) -> Any:
+        """Return the client with Qdrant's own types; LlamaIndex's own Qdrant store runs on it too."""
+
+    def close(self) -> None:
+        """Close it; on the embedded engine other processes may open its collections then."""
 
     def collection_metadata(self, collection_name: str) -> dict[str, Any]:
         """Return the metadata of a collection; the embedded engine opens and locks nothing for it."""
@@ -100,11 +106,17 @@ class ClientEngine:
     def __init__(self, client: Any) -> None:
         from qdrant_client.local.qdrant_local import QdrantLocal
 
-        self.client: QdrantBase = client
+        from indexes.store.as_qdrant import Calls
+
+        self.client = client
+        self.calls = Calls(client)
         self.kind: Kind = "server"
         inner = getattr(client, "_client", client)
         if isinstance(inner, QdrantLocal):
             self.kind = "memory" if inner.location == ":memory:" else "local"
+
+    def close(self) -> None:
+        self.client.close()
 
     def collection_metadata(self, collection_name: str) -> dict[str, Any]:
         return dict(self.client.get_collection(collection_name).config.metadata or {})
@@ -123,20 +135,26 @@ class ClientEngine:
         vectors: list[dict[str, Any]] = [{DENSE: row} for row in dense.tolist()]
         for vector, terms in zip(vectors, sparse or [], strict=bool(sparse)):
             vector[SPARSE] = _asked(terms)
+        from qdrant_client.http.models import PointStruct
+
         made = [
-            models.PointStruct(id=identity, vector=vector, payload=payload)
+            PointStruct(id=identity, vector=vector, payload=payload)
             for identity, vector, payload in zip(ids, vectors, plain, strict=True)
         ]
         for start in range(0, len(made), REQUEST_POINTS):
             self.client.upsert(collection_name, points=made[start : start + REQUEST_POINTS])
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
+        from qdrant_client.http.models import QueryRequest
+
+        from indexes.store.as_qdrant import to_qdrant
+
         requests = [
-            models.QueryRequest(
+            QueryRequest(
                 query=_asked(leg.vector),
                 using=leg.name or None,
                 limit=leg.limit,
-                filter=leg.filters,
+                filter=to_qdrant(leg.filters),
                 with_payload=with_payload,
             )
             for leg in legs
@@ -183,5 +201,7 @@ class ClientEngine:
 
 def _asked(vector: Any) -> Any:
     if isinstance(vector, SparseVector):
-        return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
+        from qdrant_client.http.models import SparseVector as QdrantSparseVector
+
+        return QdrantSparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
     return np.asarray(vector, dtype=np.float32).tolist()

@@ -1,4 +1,4 @@
-"""LlamaIndex MetadataFilters into a Qdrant filter, for both legs.
+"""Conditions on metadata, ours or LlamaIndex's MetadataFilters, into a Qdrant filter, for both legs.
 
 A key is a payload's own field (``doc_id``, ``position``, ``section``, ``kind``, ``text``) or else one of the
 sentence's ``metadata``. ``source`` is a file by any name that it has: within its root, its bare name, its id, and the
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
-from qdrant_client.http import models
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from indexes.errors import StoreError
+from indexes.store import models
 from indexes.text.characters import valid
+
+if TYPE_CHECKING:
+    from llama_index.core.vector_stores.types import MetadataFilters
 
 _DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
 _TOP_LEVEL = ("doc_id", "position", "section", "kind", "text", "start", "end")
@@ -25,28 +27,46 @@ _NAMES = {  # where the names of a file stand
     "metadata.file_name": ("metadata.file_name", "metadata.other_names"),
     "metadata.file_path": ("metadata.file_path", "metadata.other_names"),
 }
-_RANGES = {
-    FilterOperator.GT: "gt",
-    FilterOperator.GTE: "gte",
-    FilterOperator.LT: "lt",
-    FilterOperator.LTE: "lte",
-}
+_METADATA_FILTERS = "llama_index.core.vector_stores.types.MetadataFilters"
+_RANGES = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 
 
-class Condition(MetadataFilter):
-    """LlamaIndex's MetadataFilter with values of every kind that a payload holds: also booleans and mixed lists.
+@dataclass(slots=True)
+class Where:
+    """One condition on a metadata key.
 
-    It is one, so it stands wherever LlamaIndex takes a filter; ``Condition.of(filter)`` makes it of another one.
+    Args:
+        operator: one of LlamaIndex's: "==", "!=", ">", "text_match", "in", "is_empty" ...
     """
 
-    value: bool | int | float | str | list[bool | int | float | str] | None  # type: ignore[assignment]
-
-    @classmethod
-    def of(cls, other: MetadataFilter) -> Condition:
-        return cls(key=other.key, value=other.value, operator=other.operator)
+    key: str
+    value: Any
+    operator: str = "=="
 
 
-def to_qdrant_filter(filters: MetadataFilters | None) -> models.Filter | None:
+@dataclass(slots=True)
+class Wheres:
+    """Conditions, all or one or none of which hold; as LlamaIndex's MetadataFilters, without importing it."""
+
+    filters: list[Where | Wheres]
+    condition: Literal["and", "or", "not"] = "and"
+
+
+def operator_of(item: Any) -> str:
+    """The operator of a condition, ours or LlamaIndex's, as text."""
+    return str(getattr(item.operator, "value", item.operator) or "==")
+
+
+def are_filters(value: object) -> bool:
+    """True for what a search takes as filters: none, ours, LlamaIndex's, or Qdrant's."""
+    return value is None or models.is_filter(value) or isinstance(value, Wheres) or _are_llamaindex(value)
+
+
+def _are_llamaindex(value: object) -> bool:
+    return any(f"{base.__module__}.{base.__name__}" == _METADATA_FILTERS for base in type(value).__mro__)
+
+
+def to_qdrant_filter(filters: MetadataFilters | Wheres | None) -> models.Filter | None:
     """Translate; None or no conditions give None.
 
     ``==`` ``!=`` ``in`` ``nin`` take text, numbers and booleans; ``>`` ``>=`` ``<`` ``<=`` numbers and ISO dates;
@@ -61,9 +81,10 @@ def to_qdrant_filter(filters: MetadataFilters | None) -> models.Filter | None:
     conditions = [made for item in filters.filters if (made := _condition(item)) is not None]
     if not conditions:
         return None
-    if filters.condition == FilterCondition.OR:
+    joined = str(getattr(filters.condition, "value", filters.condition))
+    if joined == "or":
         return models.Filter(should=conditions)
-    if filters.condition == FilterCondition.NOT:
+    if joined == "not":
         return models.Filter(must_not=conditions)
     return models.Filter(must=conditions)
 
@@ -83,27 +104,27 @@ def field_key(key: str) -> str:
     return f"metadata.{key}"
 
 
-def _condition(item: MetadataFilter | MetadataFilters) -> Any:
-    if isinstance(item, MetadataFilters):
+def _condition(item: Any) -> Any:
+    if hasattr(item, "filters"):
         return to_qdrant_filter(item)
-    key, operator, value = field_key(item.key), item.operator or FilterOperator.EQ, item.value
-    if operator == FilterOperator.IS_EMPTY:
+    key, operator, value = field_key(item.key), operator_of(item), item.value
+    if operator == "is_empty":
         return models.IsEmptyCondition(is_empty=models.PayloadField(key=key))
-    if operator in (FilterOperator.EQ, FilterOperator.CONTAINS):
+    if operator in ("==", "contains"):
         return _one(_equal(name, value, item) for name in _names(key))
-    if operator == FilterOperator.NE:
+    if operator == "!=":
         return _unlike(key, [_equal(name, value, item) for name in _names(key)])
     if operator in _RANGES:
         return _range(key, _RANGES[operator], value, item)
-    if operator in (FilterOperator.IN, FilterOperator.ANY):
+    if operator in ("in", "any"):
         return _one(_any_of(name, _items(value, item), item) for name in _names(key))
-    if operator == FilterOperator.NIN:
+    if operator == "nin":
         return _unlike(key, [_any_of(name, _items(value, item), item) for name in _names(key)])
-    if operator == FilterOperator.ALL:
+    if operator == "all":
         return models.Filter(must=[_equal(key, one, item) for one in _items(value, item)])
-    if operator == FilterOperator.TEXT_MATCH and isinstance(value, str):
+    if operator == "text_match" and isinstance(value, str):
         return models.FieldCondition(key=key, match=models.MatchSubstring(substring=value))
-    if operator == FilterOperator.TEXT_MATCH_INSENSITIVE and isinstance(value, str):
+    if operator == "text_match_insensitive" and isinstance(value, str):
         return models.FieldCondition(key=key, match=models.MatchText(text=value))
     raise _unsupported(item)
 
@@ -118,15 +139,14 @@ def _one(conditions: Iterable[Any]) -> Any:
     return found[0] if len(found) == 1 else models.Filter(should=found)
 
 
-def _unsupported(item: MetadataFilter) -> StoreError:
-    operator = item.operator.value if isinstance(item.operator, FilterOperator) else item.operator
+def _unsupported(item: Any) -> StoreError:
     return StoreError(
-        f"the filter {item.key!r} {operator!r} {item.value!r} cannot be asked of Qdrant",
+        f"the filter {item.key!r} {operator_of(item)!r} {item.value!r} cannot be asked of Qdrant",
         remedy="use ==, !=, >, >=, <, <=, in, nin, any, all, contains, text_match or is_empty with a value that fits",
     )
 
 
-def _equal(key: str, value: Any, item: MetadataFilter) -> models.FieldCondition:
+def _equal(key: str, value: Any, item: Any) -> models.FieldCondition:
     if isinstance(value, int) and not isinstance(value, bool) and not _fits(value):
         value = _float(value, item)  # it is stored so, too
     if isinstance(value, str):
@@ -143,7 +163,7 @@ def _unlike(key: str, conditions: Sequence[Any]) -> models.Filter:
     return models.Filter(must_not=[*conditions, there])
 
 
-def _range(key: str, bound: str, value: Any, item: MetadataFilter) -> models.FieldCondition:
+def _range(key: str, bound: str, value: Any, item: Any) -> models.FieldCondition:
     if isinstance(value, str):
         try:
             return models.FieldCondition(key=key, range=models.DatetimeRange(**{bound: value}))
@@ -158,7 +178,7 @@ def _fits(value: int) -> bool:
     return -(1 << 63) <= value < 1 << 63
 
 
-def _float(value: float, item: MetadataFilter) -> float:
+def _float(value: float, item: Any) -> float:
     try:
         number = float(value)
     except OverflowError:
@@ -168,7 +188,7 @@ def _float(value: float, item: MetadataFilter) -> float:
     return number
 
 
-def _items(value: Any, item: MetadataFilter) -> list[Any]:
+def _items(value: Any, item: Any) -> list[Any]:
     if isinstance(value, str):  # as the stock Qdrant store reads it
         return [part.strip() for part in value.split(",")]
     if isinstance(value, (list, tuple, set)) and value:
@@ -176,7 +196,7 @@ def _items(value: Any, item: MetadataFilter) -> list[Any]:
     raise _unsupported(item)
 
 
-def _any_of(key: str, values: list[Any], item: MetadataFilter) -> Any:
+def _any_of(key: str, values: list[Any], item: Any) -> Any:
     plain_text = all(isinstance(value, str) for value in values)
     if plain_text or all(isinstance(value, int) and not isinstance(value, bool) and _fits(value) for value in values):
         values = [valid(value) for value in values] if plain_text else values

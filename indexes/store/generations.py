@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from qdrant_client import models
-
 from indexes.errors import DamagedError, StoreError
+from indexes.store import models
 from indexes.store.collection import Collection, collection_names
 from indexes.store.engine import Engine
 
@@ -59,7 +58,7 @@ class Generations:
         return Collection(self.engine, collection)
 
     def _bears(self, collection: str) -> bool:
-        return self.engine.client.collection_exists(collection)
+        return self.engine.calls.collection_exists(collection)
 
     def current(self) -> str:
         """Return the collection that the name stands for now; the name itself where there is none."""
@@ -117,7 +116,7 @@ class Generations:
 
     def _make_alias(self, to: str) -> None:
         """The name as an alias of ``to``, in one request in place of what it was an alias of."""
-        client = self.engine.client
+        client = self.engine.calls
         there = {item.alias_name: item.collection_name for item in client.get_aliases().aliases}
         if there.get(self.name) == to:
             return
@@ -148,7 +147,7 @@ class Generations:
             CollectionLockedError: embedded engine, another process has it open; it stays.
         """
         now = self.current()
-        self.engine.client.delete_collection(collection)
+        self.engine.calls.delete_collection(collection)
         if collection == self.name:
             self._make_alias(now)
 

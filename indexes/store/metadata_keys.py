@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters
-from qdrant_client import models
-
+from indexes.store import models
 from indexes.store.collection import Collection
-from indexes.store.filters import field_key
+from indexes.store.filters import field_key, operator_of
 
 PAGE = 500
 EXAMPLES = 3
@@ -41,7 +39,7 @@ def metadata_keys(store: Collection) -> list[Key]:
     return [found[name] for name in sorted(found)]
 
 
-def unknown_keys(store: Collection, filters: MetadataFilters | None) -> list[str]:
+def unknown_keys(store: Collection, filters: Any) -> list[str]:
     """One sentence for each key of ``filters`` that no document has, with the nearest that one has."""
     unknown = [key for key in dict.fromkeys(_asked(filters)) if not _is_there(store, key)]
     if not unknown:
@@ -55,11 +53,11 @@ def unknown_keys(store: Collection, filters: MetadataFilters | None) -> list[str
     return notes
 
 
-def _asked(filters: MetadataFilters | None) -> Iterator[str]:
+def _asked(filters: Any) -> Iterator[str]:
     for item in filters.filters if filters else ():
-        if isinstance(item, MetadataFilters):
+        if hasattr(item, "filters"):
             yield from _asked(item)
-        elif isinstance(item, MetadataFilter) and item.operator != FilterOperator.IS_EMPTY:
+        elif operator_of(item) != "is_empty":
             yield item.key
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qdrant_client.http import models
-
 from indexes.encoders.base import Fingerprint
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.settings.sections import StoreSettings
+from indexes.store import models
 from indexes.store.engine import DENSE, SPARSE, Engine, Kind
 
 METADATA_KEY = "ragwright"
@@ -44,8 +43,10 @@ def create(
         server["replication_factor"] = settings.replication_factor
         server["on_disk_payload"] = True
         if settings.quantization == "int8":
-            server["quantization_config"] = models.ScalarQuantization(
-                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+            from qdrant_client.http.models import ScalarQuantization, ScalarQuantizationConfig, ScalarType
+
+            server["quantization_config"] = ScalarQuantization(
+                scalar=ScalarQuantizationConfig(type=ScalarType.INT8, always_ram=True)
             )
     dense = models.VectorParams(
         size=fingerprint.dim,
@@ -62,7 +63,7 @@ def create(
         "fingerprint": {**fingerprint.as_dict(), "digest": fingerprint.digest},
         **(extra or {}),
     }
-    engine.client.create_collection(
+    engine.calls.create_collection(
         name,
         vectors_config={DENSE: dense},
         sparse_vectors_config={SPARSE: sparse} if fingerprint.sparse != "none" else None,
@@ -70,7 +71,7 @@ def create(
         **server,
     )
     if engine.kind in ("edge", "server"):  # the local mode has no payload indexes and warns about it
-        engine.client.create_payload_index(name, field_name="doc_id", field_schema=models.PayloadSchemaType.KEYWORD)
+        engine.calls.create_payload_index(name, field_name="doc_id", field_schema=models.PayloadSchemaType.KEYWORD)
 
 
 def _check_quantization(engine: Kind, settings: StoreSettings) -> None:

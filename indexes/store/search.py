@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qdrant_client.http import models
-
+from indexes.store import models
 from indexes.store.engine import Engine, Hit, Leg
 
 TIE_MARGIN = 16  # asked beyond the limit, so that equal scores at the cut are cut by id and not by chance

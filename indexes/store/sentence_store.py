@@ -21,12 +21,12 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from qdrant_client.http import models
 
 from indexes.encoders.base import Encoder, SparseVector
 from indexes.encoders.window_pooling import stands_alone
 from indexes.errors import StoreError
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records, link
+from indexes.store import models
 from indexes.store.client import as_engine
 from indexes.store.collection import Collection
 from indexes.store.filters import both, to_qdrant_filter

@@ -13,10 +13,10 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from indexes.settings.sections import StoreSettings
-from indexes.store.client import as_engine, open_engine
+from indexes.store.client import open_engine
 from indexes.store.engine import Engine
 
-_clients: WeakValueDictionary[tuple[int, str, str], Any] = WeakValueDictionary()
+_engines: WeakValueDictionary[tuple[int, str, str], Any] = WeakValueDictionary()
 _users: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 _mutex = threading.RLock()
 
@@ -31,33 +31,35 @@ def open_shared(settings: StoreSettings, *, patience: float = 0.0) -> Engine:
         return open_engine(settings)
     key = (os.getpid(), os.path.realpath(settings.path.expanduser()), settings.engine)
     with _mutex:
-        client = _clients.get(key)
-        if client is None or getattr(getattr(client, "_client", None), "closed", False):
-            engine = open_engine(settings)
-            client = _clients[key] = engine.client
-            _users[client] = 0
-            if hasattr(client, "patience"):
-                client.patience = patience
-        else:
-            engine = as_engine(client)
-        _users[client] += 1
+        engine = _engines.get(key)
+        if engine is None or _closed(engine):
+            engine = _engines[key] = open_engine(settings)
+            _users[engine] = 0
+            if hasattr(engine, "patience"):
+                engine.patience = patience
+        _users[engine] += 1
     return engine
 
 
-def release(client: Any) -> None:
+def _closed(engine: Any) -> bool:
+    """True if the client's local mode was closed by its holder."""
+    return engine.kind != "edge" and getattr(getattr(engine.client, "_client", None), "closed", False)
+
+
+def release(engine: Engine) -> None:
     """Close a store unless somebody else in this process has it open too."""
-    if not forget(client):
-        client.close()
+    if not forget(engine):
+        engine.close()
 
 
-def forget(client: Any) -> bool:
+def forget(engine: Any) -> bool:
     """Count one user less, as when an index is dropped without ``close()``; True if there are others."""
     with _mutex:
-        left = _users.get(client, 1) - 1
+        left = _users.get(engine, 1) - 1
         if left > 0:
-            _users[client] = left
+            _users[engine] = left
             return True
-        _users.pop(client, None)
-        for key in [key for key, other in _clients.items() if other is client]:
-            del _clients[key]
+        _users.pop(engine, None)
+        for key in [key for key, other in _engines.items() if other is engine]:
+            del _engines[key]
     return False

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
-from llama_index.core.schema import BaseNode, MetadataMode, TextNode
-from llama_index.core.vector_stores.types import MetadataFilters
-from llama_index.core.vector_stores.utils import legacy_metadata_dict_to_node, metadata_dict_to_node
 from numpy.typing import NDArray
-from qdrant_client.http import models
 
 from indexes.encoders.base import Fingerprint
 from indexes.errors import FingerprintMismatchError, StoreError
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord
+from indexes.store import models
 from indexes.store.collection import PAGE, Collection, DocumentInfo, document_filter
 from indexes.store.engine import SPARSE, Engine
 from indexes.store.filters import to_qdrant_filter
 from indexes.store.search import HybridHit
 from indexes.text.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
 
 MIDDLE = 1 << 20  # position of a hit in its own window: what stands before it is counted down from there
 SPARSE_NAMES = ("text-sparse-new", "text-sparse")
@@ -61,7 +61,7 @@ class StockCollection(Collection):
         super().__init__(engine, name)
         self.sparse_query_fn = sparse_query_fn
         self._keys = window_key, text_key
-        params = engine.client.get_collection(name).config.params
+        params = engine.calls.get_collection(name).config.params
         dense, there = params.vectors or {}, list(params.sparse_vectors or {})
         sizes = {"": dense.size} if not isinstance(dense, dict) else {key: one.size for key, one in dense.items()}
         if (len(sizes) > 1 and "text-dense" not in sizes) or not sizes:
@@ -104,7 +104,7 @@ class StockCollection(Collection):
     # ---- reading ----
 
     def hybrid_search(self, *arguments: Any, filters: Any = None, **options: Any) -> list[HybridHit]:
-        if isinstance(filters, MetadataFilters):
+        if filters is not None and not models.is_filter(filters):
             filters = _flat(to_qdrant_filter(filters))
         hits = super().hybrid_search(*arguments, filters=filters, **options)
         for hit in hits:
@@ -121,7 +121,7 @@ class StockCollection(Collection):
             yield [(key, self._ours(key, found) if payload else {}) for key, found in page]
 
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-        records, _ = self.engine.client.scroll(self.name, limit=limit, with_payload=True, with_vectors=True)
+        records, _ = self.engine.calls.scroll(self.name, limit=limit, with_payload=True, with_vectors=True)
         kept: list[Any] = [record.vector for record in records]
         found = [vector[self.dense_name] if isinstance(vector, dict) else vector for vector in kept]
         vectors = np.asarray(found, dtype=np.float32).reshape(len(records), self.dim)
@@ -184,6 +184,8 @@ class StockCollection(Collection):
         return self._of_node(identity, _node(identity, payload))
 
     def _of_node(self, identity: str, node: BaseNode) -> dict[str, Any]:
+        from llama_index.core.schema import MetadataMode
+
         metadata = {key: value for key, value in node.metadata.items() if key not in self._keys}
         if "source" not in metadata and (source := metadata.get("file_path") or metadata.get("file_name")):
             metadata["source"] = source
@@ -235,6 +237,9 @@ class StockCollection(Collection):
 
 
 def _node(identity: str, payload: dict[str, Any]) -> BaseNode:
+    from llama_index.core.schema import TextNode
+    from llama_index.core.vector_stores.utils import legacy_metadata_dict_to_node, metadata_dict_to_node
+
     try:
         return metadata_dict_to_node(payload)
     except (ValueError, KeyError, json.JSONDecodeError):  # older stores, and points of other programs
@@ -272,10 +277,13 @@ def _beside(record: SentenceRecord, text: str, position: int, after: str) -> Sen
     )
 
 
-def _flat(chosen: models.Filter | None) -> models.Filter | None:
+def _flat(chosen: Any) -> Any:
     """A filter of ours for payloads whose metadata lie at the top."""
     if chosen is None:
         return None
+    from qdrant_client.http.models import Filter
+
+    from indexes.store.as_qdrant import to_qdrant
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
@@ -285,4 +293,4 @@ def _flat(chosen: models.Filter | None) -> models.Filter | None:
             }
         return [walk(item) for item in value] if isinstance(value, list) else value
 
-    return models.Filter.model_validate(walk(chosen.model_dump(exclude_none=True)))
+    return Filter.model_validate(walk(to_qdrant(chosen).model_dump(exclude_none=True)))

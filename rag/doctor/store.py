@@ -57,7 +57,7 @@ def check_store(probe: Probe) -> list[Check]:
     except RagWrightError as error:
         checks.append(Check("collection", "fail", error.what, error.remedy))
     finally:
-        engine.client.close()
+        engine.close()
     return checks
 
 

@@ -1,14 +1,12 @@
-"""``--filter`` conditions -> LlamaIndex MetadataFilters."""
+"""``--filter`` conditions -> conditions on metadata."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from indexes.errors import SettingsError
-
-if TYPE_CHECKING:
-    from llama_index.core.vector_stores import MetadataFilters
+from indexes.store.filters import Where, Wheres
 
 # Longest first, so that '>=' is not read as '>'.
 OPERATORS = {"!=": "!=", ">=": ">=", "<=": "<=", "~=": "text_match", "==": "==", "=": "==", ">": ">", "<": "<"}
@@ -22,7 +20,7 @@ _SETS = {"==": "in", "!=": "nin"}
 EMPTY = re.compile(r"\s*(?P<key>\S+)\s+is\s+empty\s*")
 
 
-def parse_filters(conditions: tuple[str, ...]) -> MetadataFilters | None:
+def parse_filters(conditions: tuple[str, ...]) -> Wheres | None:
     """All conditions joined by "and"; None when there are none.
 
     ``key=value``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``key~=words`` (text match), ``key in a,b``,
@@ -35,15 +33,11 @@ def parse_filters(conditions: tuple[str, ...]) -> MetadataFilters | None:
     """
     if not conditions:
         return None
-    from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
-
-    from indexes.store.filters import Condition
-
-    found: list[MetadataFilter | MetadataFilters] = []
+    found: list[Where | Wheres] = []
     for condition in conditions:
         key, operator, value = parse_condition(condition)
-        found.append(Condition(key=key, operator=FilterOperator(operator), value=value))
-    return MetadataFilters(filters=found, condition=FilterCondition.AND)
+        found.append(Where(key, value, operator))
+    return Wheres(found)
 
 
 def parse_condition(condition: str) -> tuple[str, str, Any]:

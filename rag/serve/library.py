@@ -145,7 +145,7 @@ class Library:
             if isinstance(self.reranker, BatchedReranker):
                 self.reranker.close()
             if self._owns_client:
-                self.engine.client.close()
+                self.engine.close()
 
     def opened(self) -> dict[str, Index]:
         """The collections that are open now, by name."""

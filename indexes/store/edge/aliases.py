@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qdrant_client import models
-from qdrant_client.client_base import QdrantBase
-
 from indexes.errors import DamagedError, StoreError
 from indexes.files import remove, write_json
+from indexes.store import models
 from indexes.store.checks import check_name
 from indexes.store.edge.record import Record
 
 FILE = "aliases.json"  # alias -> collection
 
 
-class EdgeAliases(QdrantBase):
+class EdgeAliases:
     """The three calls about aliases, with a server's rules: an alias points at a collection, and bears no collection's
     name. ``root`` holds one folder a collection."""
 
@@ -35,12 +33,12 @@ class EdgeAliases(QdrantBase):
         """All of the operations in one step, or none."""
         aliases = self._aliases()
         for operation in change_aliases_operations:
-            if isinstance(operation, models.DeleteAliasOperation):
+            if models.is_a(operation, "DeleteAliasOperation"):
                 aliases.pop(operation.delete_alias.alias_name, None)
                 continue
-            if isinstance(operation, models.CreateAliasOperation):
+            if models.is_a(operation, "CreateAliasOperation"):
                 alias, name = operation.create_alias.alias_name, operation.create_alias.collection_name
-            elif isinstance(operation, models.RenameAliasOperation):
+            elif models.is_a(operation, "RenameAliasOperation"):
                 alias, old = operation.rename_alias.new_alias_name, operation.rename_alias.old_alias_name
                 if old not in aliases:
                     raise StoreError(f"there is no alias {old!r} in {self.root}", remedy="create it")

@@ -1,6 +1,7 @@
-"""Qdrant Edge (the embedded engine) behind the ``qdrant_client`` call surface.
+"""Qdrant Edge (the embedded engine) behind the calls of ``qdrant_client``, without importing that.
 
-What is not overridden here raises NotImplementedError, as ``QdrantBase`` says.
+Arguments may be our words (``indexes.store.models``) or Qdrant's, what comes back is in ours; ``EdgeClient.client`` is
+the same with Qdrant's types coming back.
 ``tests/indexes/store/edge/test_parity.py`` compares it with ``QdrantClient(":memory:")``. The engine is a beta: pinned
 to 0.9, and touched nowhere else.
 """
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qdrant_client import models
 
 from indexes.errors import StoreError
+from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
@@ -50,9 +51,7 @@ class EdgeClient(EdgeCollections):
         self._write(collection_name, [row[0] for row in rows], vectors, [row[2] for row in rows])
         return DONE
 
-    def upload_points(
-        self, collection_name: str, points: Iterable[models.PointStruct], batch_size: int = 64, **kwargs: Any
-    ) -> None:
+    def upload_points(self, collection_name: str, points: Iterable[Any], batch_size: int = 64, **kwargs: Any) -> None:
         stream = iter(points)
         while batch := list(islice(stream, max(batch_size, WRITE_BATCH))):
             self.upsert(collection_name, batch)
@@ -225,7 +224,7 @@ class EdgeClient(EdgeCollections):
         using: str | None = None,
         prefetch: Any = None,
         query_filter: models.Filter | None = None,
-        search_params: models.SearchParams | None = None,
+        search_params: Any = None,
         limit: int = 10,
         offset: int | None = None,
         with_payload: Any = True,
@@ -234,7 +233,7 @@ class EdgeClient(EdgeCollections):
         lookup_from: Any = None,
         **kwargs: Any,
     ) -> models.QueryResponse:
-        request = models.QueryRequest.model_construct(
+        request = models.QueryRequest(
             query=query,
             using=using,
             prefetch=prefetch,

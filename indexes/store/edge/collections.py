@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from qdrant_client import models
-
 from indexes.errors import CollectionNotFoundError, StoreError
 from indexes.files import private_folder
+from indexes.store import models
 from indexes.store.checks import check_disk, check_name
 from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
@@ -31,6 +31,7 @@ class EdgeCollections(EdgeAliases):
         self.min_free_mb = min_free_mb
         self.patience = 0.0  # seconds to wait for another process that has a collection open
         self._folders: dict[str, EdgeFolder] = {}
+        self._as_qdrant: weakref.ref[Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,8 +44,19 @@ class EdgeCollections(EdgeAliases):
     kind: Kind = "edge"
 
     @property
-    def client(self) -> Self:
+    def calls(self) -> Self:
         return self
+
+    @property
+    def client(self) -> Any:
+        """The same collections as a ``qdrant_client``, which is imported now; LlamaIndex's store runs on it too."""
+        from indexes.store.edge.qdrant import EdgeQdrantClient
+
+        made = self._as_qdrant() if self._as_qdrant is not None else None
+        if made is None:
+            made = EdgeQdrantClient(self)  # type: ignore[arg-type]  # EdgeClient, which has the points too
+            self._as_qdrant = weakref.ref(made)  # weak: who drops an index without close() locks nobody out
+        return made
 
     def folder(self, collection_name: str) -> Path:
         """Where the collection lies."""
@@ -84,7 +96,7 @@ class EdgeCollections(EdgeAliases):
     def create_collection(
         self,
         collection_name: str,
-        vectors_config: models.VectorParams | Mapping[str, models.VectorParams] | None = None,
+        vectors_config: Any = None,
         sparse_vectors_config: dict[str, models.SparseVectorParams] | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -101,19 +113,15 @@ class EdgeCollections(EdgeAliases):
             raise StoreError(
                 f"collection {collection_name!r} already exists in {self.root}", remedy="delete it first or open it"
             )
-        single = isinstance(vectors_config, models.VectorParams)
-        vectors = (
-            {"": vectors_config} if isinstance(vectors_config, models.VectorParams) else dict(vectors_config or {})
-        )
+        single = models.is_a(vectors_config, "VectorParams")
+        vectors: dict[str, Any] = {"": vectors_config} if single else dict(vectors_config or {})
         sparse = sparse_vectors_config or {}
         private_folder(self.root)
         check_disk(self.root, min_free_mb=self.min_free_mb, needed_bytes=FRESH_SEGMENT_BYTES)
         description = {
-            "vectors": {name: params.model_dump(mode="json", exclude_none=True) for name, params in vectors.items()},
+            "vectors": {name: models.described(params) for name, params in vectors.items()},
             "single": single,
-            "sparse_vectors": {
-                name: params.model_dump(mode="json", exclude_none=True) for name, params in sparse.items()
-            },
+            "sparse_vectors": {name: models.described(params) for name, params in sparse.items()},
             "metadata": convert.to_edge_payload(metadata),
         }
         folder.create(convert.edge_config(vectors, sparse), description)

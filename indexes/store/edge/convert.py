@@ -1,7 +1,7 @@
 """Words of ``qdrant_client`` into words of ``qdrant_edge``: filters, queries, vectors, schema.
 
 Only what RagWright and the stock LlamaIndex store say is translated; anything else raises ``NotImplementedError``
-by name, as ``QdrantBase`` does. ``qdrant_edge`` is imported inside the functions: importing this module is cheap.
+by name. ``qdrant_edge`` is imported inside the functions: importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from qdrant_client import models
 
+from indexes.store import models
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import PointId, from_edge_id, to_edge_id
 from indexes.store.edge.packing import SEGMENTS
@@ -30,9 +30,9 @@ def with_payload(value: Any) -> Any:
 
     if value is None or isinstance(value, bool):
         return bool(value)
-    if isinstance(value, models.PayloadSelectorInclude):
+    if models.is_a(value, "PayloadSelectorInclude"):
         return qe.PayloadSelector.Include(list(value.include))
-    if isinstance(value, models.PayloadSelectorExclude):
+    if models.is_a(value, "PayloadSelectorExclude"):
         return qe.PayloadSelector.Exclude(list(value.exclude))
     return list(value)
 
@@ -51,7 +51,7 @@ def vector_out(vector: Any) -> Any:
 
 
 def record_out(record: Any) -> models.Record:
-    return models.Record.model_construct(
+    return models.Record(
         id=from_edge_id(record.id),
         payload=record.payload,
         vector=vector_out(record.vector),
@@ -61,8 +61,7 @@ def record_out(record: Any) -> models.Record:
 
 
 def scored_out(point: Any) -> models.ScoredPoint:
-    # model_construct: the engine's values are already of these types, and validation would cost more than the search
-    return models.ScoredPoint.model_construct(
+    return models.ScoredPoint(
         id=from_edge_id(point.id),
         version=point.version,
         score=point.score,
@@ -88,9 +87,9 @@ def query(value: Any, using: str | None) -> Any:
 
     if value is None:
         return None
-    if isinstance(value, models.NearestQuery):
+    if models.is_a(value, "NearestQuery"):
         value = value.nearest
-    if isinstance(value, (models.SparseVector,)) or (hasattr(value, "indices") and hasattr(value, "values")):
+    if models.is_a(value, "SparseVector") or (hasattr(value, "indices") and hasattr(value, "values")):
         return qe.Query.Nearest(sparse(value), using)
     if isinstance(value, np.ndarray):
         value = value.astype(np.float32, copy=False).tolist()
@@ -99,7 +98,7 @@ def query(value: Any, using: str | None) -> Any:
     raise NotImplementedError(f"the embedded engine's adapter does not translate a query of {type(value).__name__}")
 
 
-def search_params(value: models.SearchParams | None) -> Any:
+def search_params(value: Any) -> Any:
     import qdrant_edge as qe
 
     if value is None:
@@ -109,11 +108,11 @@ def search_params(value: models.SearchParams | None) -> Any:
 
 def selector(value: Any) -> tuple[list[PointId] | None, Any]:
     """A points selector as (ids, None) or (None, edge filter)."""
-    if isinstance(value, models.PointIdsList):
+    if models.is_a(value, "PointIdsList"):
         value = value.points
-    if isinstance(value, models.FilterSelector):
+    if models.is_a(value, "FilterSelector"):
         value = value.filter
-    if isinstance(value, models.Filter):
+    if models.is_a(value, "Filter"):
         return None, filter_(value)
     items: Iterable[Any] = value if isinstance(value, (list, tuple, set)) else [value]
     return [to_edge_id(item) for item in items], None
@@ -127,7 +126,7 @@ _SCHEMA_TYPES = ("keyword", "integer", "float", "geo", "text", "bool", "datetime
 def field_schema(value: Any) -> Any:
     import qdrant_edge as qe
 
-    if isinstance(value, models.TextIndexParams):
+    if models.is_a(value, "TextIndexParams"):
         tokenizer = value.tokenizer.value.capitalize() if value.tokenizer else None
         return qe.TextIndexParams(
             tokenizer=getattr(qe.TokenizerType, tokenizer) if tokenizer else None,
@@ -171,7 +170,7 @@ def edge_config(
         vectors={name: _vector_params(params) for name, params in vectors.items()},
         sparse_vectors={
             name: qe.EdgeSparseVectorParams(
-                modifier=qe.Modifier.Idf if params.modifier == models.Modifier.IDF else None, memory=memory
+                modifier=qe.Modifier.Idf if _word(params.modifier) == models.Modifier.IDF.value else None, memory=memory
             )
             for name, params in sparse_vectors.items()
         },
@@ -195,18 +194,23 @@ def _vector_params(params: models.VectorParams) -> Any:
     if params.multivector_config is not None:
         raise NotImplementedError("the embedded engine's adapter does not store multi-vectors")
     names = {"float32": "Float32", "float16": "Float16", "uint8": "Uint8", "turbo8": "Turbo8", "turbo16": "Turbo16"}
-    datatype = names[params.datatype.value] if params.datatype else "Float32"
+    datatype = names[_word(params.datatype)] if params.datatype else "Float32"
     return qe.EdgeVectorParams(
         size=params.size,
-        distance=getattr(qe.Distance, params.distance.value.capitalize()),
+        distance=getattr(qe.Distance, _word(params.distance).capitalize()),
         datatype=getattr(qe.VectorStorageDatatype, datatype),
         memory=qe.Memory.Cold if params.on_disk else None,
     )
 
 
+def _word(value: Any) -> str:
+    """An enumeration's word, whosever it is; a word itself as it stands in ``collection.json``."""
+    return str(getattr(value, "value", value))
+
+
 def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
     """PointStructs or a Batch as (id, vector, payload)."""
-    if isinstance(points, models.Batch):
+    if models.is_a(points, "Batch"):
         payloads: list[Any] = points.payloads or [None] * len(points.ids)
         vectors = points.vectors
         if isinstance(vectors, dict):
@@ -217,6 +221,6 @@ def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
             (to_edge_id(i), vector, to_edge_payload(payload))
             for i, vector, payload in zip(points.ids, rows, payloads, strict=True)
         ]
-    if isinstance(points, models.PointsList):
+    if models.is_a(points, "PointsList"):
         points = points.points
     return [(to_edge_id(point.id), point.vector, to_edge_payload(point.payload)) for point in points]

@@ -6,8 +6,8 @@ import uuid
 from typing import Any
 
 import numpy as np
-from qdrant_client.http import models
 
+from indexes.store import models
 from indexes.store.edge.ids import to_edge_id
 
 
@@ -36,21 +36,21 @@ def filter_(value: models.Filter | None) -> Any:
 def condition(value: Any) -> Any:
     import qdrant_edge as qe
 
-    if isinstance(value, models.Filter):
+    if models.is_a(value, "Filter"):
         return filter_(value)
-    if isinstance(value, models.FieldCondition):
+    if models.is_a(value, "FieldCondition"):
         return _field_condition(value)
-    if isinstance(value, models.IsEmptyCondition):
+    if models.is_a(value, "IsEmptyCondition"):
         return qe.IsEmptyCondition(value.is_empty.key)
-    if isinstance(value, models.IsNullCondition):
+    if models.is_a(value, "IsNullCondition"):
         return qe.IsNullCondition(value.is_null.key)
-    if isinstance(value, models.HasIdCondition):
+    if models.is_a(value, "HasIdCondition"):
         # The engine takes UUID objects and integers here, not text.
         ids = (to_edge_id(item) for item in value.has_id)
         return qe.HasIdCondition({uuid.UUID(item) if isinstance(item, str) else item for item in ids})
-    if isinstance(value, models.HasVectorCondition):
+    if models.is_a(value, "HasVectorCondition"):
         return qe.HasVectorCondition(value.has_vector)
-    if isinstance(value, models.NestedCondition):
+    if models.is_a(value, "NestedCondition"):
         return qe.NestedCondition(value.nested.key, filter_(value.nested.filter))
     raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")
 
@@ -61,7 +61,7 @@ def _field_condition(value: models.FieldCondition) -> Any:
     if value.geo_bounding_box or value.geo_radius or value.geo_polygon:
         raise NotImplementedError("the embedded engine's adapter does not translate geographic conditions")
     bounds: Any = None
-    if isinstance(value.range, models.DatetimeRange):
+    if models.is_a(value.range, "DatetimeRange"):
         bounds = qe.RangeDateTime(**{name: _iso(getattr(value.range, name)) for name in ("gte", "gt", "lte", "lt")})
     elif value.range is not None:
         bounds = qe.RangeFloat(gte=value.range.gte, gt=value.range.gt, lte=value.range.lte, lt=value.range.lt)
@@ -86,24 +86,24 @@ def _match(value: Any) -> Any:
     if value is None:
         return None
     several: list[Any]
-    if isinstance(value, models.MatchValue):
+    if models.is_a(value, "MatchValue"):
         # A Python bool arrives in the engine as the integer 1 and matches nothing; numpy's bool arrives as a bool.
         exact: Any = np.bool_(value.value) if isinstance(value.value, bool) else value.value
         return qe.MatchValue(exact)
-    if isinstance(value, models.MatchAny):
+    if models.is_a(value, "MatchAny"):
         several = list(value.any)
         return qe.MatchAny(several)
-    if isinstance(value, models.MatchExcept):
+    if models.is_a(value, "MatchExcept"):
         several = list(value.except_)
         return qe.MatchExcept(several)
-    if isinstance(value, models.MatchText):
+    if models.is_a(value, "MatchText"):
         return qe.MatchText(value.text)
-    if isinstance(value, models.MatchTextAny):
+    if models.is_a(value, "MatchTextAny"):
         return qe.MatchTextAny(value.text_any)
-    if isinstance(value, models.MatchPhrase):
+    if models.is_a(value, "MatchPhrase"):
         return qe.MatchPhrase(value.phrase)
-    if isinstance(value, models.MatchPrefix):
+    if models.is_a(value, "MatchPrefix"):
         return qe.MatchPrefix(value.prefix)
-    if isinstance(value, models.MatchSubstring):
+    if models.is_a(value, "MatchSubstring"):
         return qe.MatchSubstring(value.substring)
     raise NotImplementedError(f"the embedded engine's adapter does not translate {type(value).__name__}")

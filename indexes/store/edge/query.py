@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from qdrant_client.http import models
 
 from indexes.errors import StoreError
+from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge import convert
 from indexes.store.edge.filters import filter_
@@ -54,7 +54,7 @@ def _check_query(query: Any, using: str | None, schema: Schema) -> None:
     """The engine would answer a NaN query with nonsense; a wrong name or dimension with a cryptic message."""
     dims, sparse_names = schema
     name = using or ""
-    if isinstance(query, models.NearestQuery):
+    if models.is_a(query, "NearestQuery"):
         query = query.nearest
     if query is None:
         return
@@ -79,7 +79,7 @@ def run_batch(shard: Any, requests: Sequence[models.QueryRequest], schema: Schem
     for request, points in zip(requests, answers, strict=True):
         if request.query is not None:
             points.sort(key=_best_first)
-    return [models.QueryResponse.model_construct(points=points) for points in answers]
+    return [models.QueryResponse(points=points) for points in answers]
 
 
 def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
@@ -90,7 +90,7 @@ def _native(request: models.QueryRequest, schema: Schema) -> Any:
     import qdrant_edge as qe
 
     asked = [name for name in ("prefetch", "lookup_from") if getattr(request, name, None) is not None]
-    if asked or isinstance(request.query, (models.OrderByQuery, models.FusionQuery, models.RrfQuery)):
+    if asked or models.is_a(request.query, "OrderByQuery", "FusionQuery", "RrfQuery"):
         what = asked[0] if asked else type(request.query).__name__
         raise NotImplementedError(f"the embedded engine's adapter has no {what}")
     _check_query(request.query, request.using, schema)

@@ -182,7 +182,7 @@ def remove_collection(shared: Shared, yes: bool) -> None:
         agree(shared, count, yes)
         drop_collection(engine, shared.collection, shared.settings.store)
     finally:
-        engine.client.close()
+        engine.close()
     if shared.json:
         data_json(as_json(shared, dropped=True, sentences=count))
     else:

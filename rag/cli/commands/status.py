@@ -53,7 +53,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
             names = base_names(engine)
         rows = [describe(engine, name, shared.settings, list_documents, list_keys, server) for name in names]
     finally:
-        engine.client.close()
+        engine.close()
     if shared.json:
         data_json({"store": where, "engine": engine.kind, "collections": rows})
         return
@@ -92,7 +92,7 @@ def describe(
         recorded = now.fingerprint()
         if recorded is not None:
             row["encoder"] = {key: recorded.get(key) for key in ("model", "dim", "sparse")}
-        with open_index(name, settings=settings, client=engine.client, check_model=False) as index:
+        with open_index(name, settings=settings, client=engine, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
             if keys:

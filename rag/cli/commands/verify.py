@@ -83,4 +83,4 @@ def mend(shared: Shared) -> list[str]:
     try:
         return mend_files(engine, shared.collection, shared.settings.store)
     finally:
-        engine.client.close()
+        engine.close()

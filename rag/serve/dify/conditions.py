@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qdrant_client.http import models
-
+from indexes.store import models
 from rag.serve.errors import Problem
 from rag.serve.wire import display_name, document_id
 

@@ -14,14 +14,15 @@ import httpx
 from qdrant_client.http import models
 
 from indexes.errors import StoreError
+from indexes.store.edge.client import EdgeClient
 
 
 class RestServer:
     """Call it with a request. ``requests`` keeps (method, path, JSON body) of each; ``api_key`` asks for one; ``gone``
     refuses every connection."""
 
-    def __init__(self, client: Any, *, api_key: str | None = None) -> None:
-        self.client = client
+    def __init__(self, engine: EdgeClient, *, api_key: str | None = None) -> None:
+        self.client = engine.client
         self.api_key = api_key
         self.requests: list[tuple[str, str, Any]] = []
         self.created: dict[str, Any] = {}

@@ -13,7 +13,9 @@ from qdrant_client.http import models
 from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord
-from indexes.store.filters import Condition, both, field_key, to_qdrant_filter
+from indexes.store.as_qdrant import to_qdrant
+from indexes.store.filters import both, field_key, to_qdrant_filter
+from indexes.store.metadata_filter import Condition
 from tests.indexes.store.store_fixtures import DIM, fill, legs, on, sparse_rows
 
 RECORDS = [
@@ -172,8 +174,8 @@ def test_or_and_not_at_the_top(engine_filled: Any) -> None:
         to_qdrant_filter(MetadataFilters(filters=parts, condition=condition))
         for condition in (FilterCondition.OR, FilterCondition.NOT)
     )
-    assert engine_filled.count("notes", count_filter=ored).count == 20
-    assert engine_filled.count("notes", count_filter=negated).count == 40
+    assert engine_filled.count("notes", count_filter=to_qdrant(ored)).count == 20
+    assert engine_filled.count("notes", count_filter=to_qdrant(negated)).count == 40
 
 
 def test_nothing_to_ask_is_none() -> None:

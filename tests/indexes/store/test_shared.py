@@ -34,7 +34,7 @@ def settings_at(path: Path, engine: Any) -> IndexSettings:
 def test_a_cell_of_a_notebook_may_run_twice(tmp_path: Path, engine: str) -> None:
     settings = settings_at(tmp_path / "store", engine)
     index = build_index([BOAT], settings=settings, encoder=ENCODER)
-    client = index.client
+    client, engine = index.client, index.store.engine
     index = build_index([BOAT, LAMP], settings=settings, encoder=ENCODER)
     assert index.client is client and index.report is not None and index.report.count("added") == 1
     with open_index(settings=settings, encoder=ENCODER) as other:
@@ -42,13 +42,13 @@ def test_a_cell_of_a_notebook_may_run_twice(tmp_path: Path, engine: str) -> None
         other.close()
         assert [info.doc_id for info in index.documents()] == ["lamp"]
     gc.collect()
-    assert shared._users[client] == 1  # the first index was dropped without close()
+    assert shared._users[engine] == 1  # the first index was dropped without close()
     index.close()
     index.close()
-    assert client not in shared._users
+    assert engine not in shared._users
     with open_index(settings=settings, encoder=ENCODER) as again:
         assert again.count == 1
-    del client
+    del client, engine
 
 
 def test_an_index_that_was_dropped_locks_nobody_out(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_store_that_cannot_be_opened_is_given_back(tmp_path: Path) -> None:
     with build_index([BOAT], settings=settings, encoder=ENCODER) as index:
         with pytest.raises(Exception, match="no collection 'other'"):
             open_index("other", settings=settings, encoder=ENCODER)
-        assert shared._users[index.client] == 1 and index.count == 1
+        assert shared._users[index.store.engine] == 1 and index.count == 1
 
 
 HOLD = """

@@ -114,7 +114,7 @@ def test_filters() -> None:
         )
     )
     assert filters is not None
-    found = [(entry.key, entry.operator.value, entry.value) for entry in filters.filters]  # type: ignore[union-attr]
+    found = [(entry.key, entry.operator, entry.value) for entry in filters.filters]  # type: ignore[union-attr]
     assert found == [
         ("lang", "==", "en"),
         ("page", ">=", 3),

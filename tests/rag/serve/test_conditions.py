@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
+from indexes.store.as_qdrant import to_qdrant
 from rag.serve.dify.conditions import KNOWN, read_conditions
 from rag.serve.errors import Problem
 from rag.serve.wire import document_id
@@ -40,7 +41,7 @@ def ids(holds: Any) -> list[str]:
 
 
 def by_engine(client: QdrantClient, condition: dict[str, Any]) -> set[int]:
-    found, _ = client.scroll("notes", scroll_filter=read_conditions(condition).to_filter(ids), limit=100)
+    found, _ = client.scroll("notes", scroll_filter=to_qdrant(read_conditions(condition).to_filter(ids)), limit=100)
     return {int(point.id) for point in found}
 
 

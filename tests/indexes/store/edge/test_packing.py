@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qdrant_client.http import models
 
 from indexes.errors import CollectionLockedError
+from indexes.store import models
 from indexes.store.collection import document_filter
 from indexes.store.edge import folder as edge_folder
 from indexes.store.edge import packing as edge_packing

@@ -329,7 +329,7 @@ def test_collection_surface(tmp_path: Path) -> None:
         edge.update_collection("one", metadata={"more": 2})
         assert edge.collection_metadata("one") == {"made": "here", "more": 2}
         assert edge.query_points("one", query=[2.0, 0.0, 0.0], with_vectors=True).points[0].score == pytest.approx(2.0)
-        for unsupported in (edge.create_snapshot, edge.query_points_groups):
+        for unsupported in (edge.client.create_snapshot, edge.client.query_points_groups):
             with pytest.raises(NotImplementedError):
                 unsupported("one", **({"group_by": "a"} if "groups" in unsupported.__name__ else {}))
         assert edge.delete_collection("one")
