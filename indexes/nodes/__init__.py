@@ -1,24 +1,31 @@
-"""Documents to nodes: every sentence, chunk or child once, with its place in the document."""
+"""Documents to nodes: every sentence, chunk or child once, with its place in the document.
+
+LlamaIndex is imported with the parsers, not with the records that are stored.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from indexes.registry import face
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from llama_index.core.schema import Document
+
     from indexes.nodes.fixed_size import FixedSizeNodeParser
     from indexes.nodes.parent_child_parser import ParentChildNodeParser
     from indexes.nodes.record import SentenceRecord, point_id
     from indexes.nodes.sentence_window import SentenceWindowNodeParser, iter_records
-    from indexes.nodes.splitter import Splitter, build_splitter
+    from indexes.readers.stream import DocumentStream
+    from indexes.settings.sections import SplitSettings
 
 __all__ = [
     "FixedSizeNodeParser",
     "ParentChildNodeParser",
     "SentenceRecord",
     "SentenceWindowNodeParser",
-    "Splitter",
     "build_splitter",
     "iter_records",
     "point_id",
@@ -31,9 +38,57 @@ __getattr__, __dir__ = face(
         "ParentChildNodeParser": "indexes.nodes.parent_child_parser",
         "SentenceRecord": "indexes.nodes.record",
         "SentenceWindowNodeParser": "indexes.nodes.sentence_window",
-        "Splitter": "indexes.nodes.splitter",
-        "build_splitter": "indexes.nodes.splitter",
         "iter_records": "indexes.nodes.sentence_window",
         "point_id": "indexes.nodes.record",
     },
 )
+
+Splitter: TypeAlias = "Callable[[Document | DocumentStream], Iterator[SentenceRecord]]"
+
+
+def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
+    """The splitter that ``settings.split`` describes: one Document in, its records in order out.
+
+    Args:
+        encoder: one that says how many tokens it reads, and counts them (``encoders.base.CountsTokens``), so that
+            nothing it is given is truncated; with another, or none, characters alone decide.
+    """
+    from indexes.nodes.fixed_size import iter_chunks
+    from indexes.nodes.parent_child_parser import iter_children
+    from indexes.nodes.sentence_window import iter_records
+
+    count_tokens = getattr(encoder, "count_tokens", None)
+    max_tokens = encoder.max_tokens if count_tokens is not None else None
+
+    def sentences(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+        return iter_records(
+            document,
+            max_chars=split.max_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            overlap=split.overlap_chars,
+            contextual=split.contextual,
+        )
+
+    def chunks(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+        return iter_chunks(
+            document,
+            chunk_chars=split.chunk_chars,
+            overlap_chars=split.overlap_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            contextual=split.contextual,
+        )
+
+    def children(document: Document | DocumentStream) -> Iterator[SentenceRecord]:
+        return iter_children(
+            document,
+            child_max_chars=split.child_max_chars,
+            parent_max_chars=split.parent_max_chars,
+            max_tokens=max_tokens,
+            count_tokens=count_tokens,
+            overlap=split.overlap_chars,
+            contextual=split.contextual,
+        )
+
+    return {"sentence": sentences, "fixed": chunks, "parent_child": children}[split.mode]

@@ -106,7 +106,7 @@ class ClientEngine:
     def __init__(self, client: Any) -> None:
         from qdrant_client.local.qdrant_local import QdrantLocal
 
-        from indexes.store.as_qdrant import Calls
+        from indexes.store.models.as_qdrant import Calls
 
         self.client = client
         self.calls = Calls(client)
@@ -147,7 +147,7 @@ class ClientEngine:
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
         from qdrant_client.http.models import QueryRequest
 
-        from indexes.store.as_qdrant import to_qdrant
+        from indexes.store.models.as_qdrant import to_qdrant
 
         requests = [
             QueryRequest(

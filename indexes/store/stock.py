@@ -283,7 +283,7 @@ def _flat(chosen: Any) -> Any:
         return None
     from qdrant_client.http.models import Filter
 
-    from indexes.store.as_qdrant import to_qdrant
+    from indexes.store.models.as_qdrant import to_qdrant
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):

@@ -12,7 +12,7 @@ from llama_index.core.vector_stores.types import FilterCondition, FilterOperator
 from indexes.errors import StoreError
 from indexes.store.edge.client import EdgeClient
 from indexes.store.filters import to_qdrant_filter
-from indexes.store.metadata_filter import Condition
+from indexes.store.models.metadata_filter import Condition
 from tests.indexes.store.store_fixtures import fill, make_records
 from tests.torture.children import main
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from qdrant_client.client_base import QdrantBase
 
-from indexes.store.as_qdrant import to_qdrant
 from indexes.store.edge.client import EdgeClient
+from indexes.store.models.as_qdrant import to_qdrant
 
 
 class EdgeQdrantClient(QdrantBase):

@@ -179,7 +179,7 @@ def test_dropping_leaves_nothing(docs: list[Document], settings: IndexSettings) 
     upload.write_text(SECRET)
     with build(docs[1:], settings, collection="second"):
         pass
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         assert drop_collection(client, "default", settings.store) == ["default", "default.2"]
         with pytest.raises(CollectionNotFoundError):
             drop_collection(client, "default", settings.store)
@@ -197,13 +197,13 @@ def test_a_killed_dropping_leaves_nothing_unseen(
     def killed(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         monkeypatch.setattr("indexes.store.edge.folder.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             drop_collection(client, "default", settings.store)
         monkeypatch.undo()
     assert holding(settings.store.path)
-    with closing(open_engine(settings.store).client) as client:  # any next use of the store
+    with closing(open_engine(settings.store)) as client:  # any next use of the store
         assert client.get_collections().collections == []
     assert holding(settings.store.path) == []
 

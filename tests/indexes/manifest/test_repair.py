@@ -113,7 +113,7 @@ def check_damage(settings: IndexSettings, pattern: str, damage: Callable[[Path],
         (settings.store.path / pattern).write_bytes(bytes(100))
     (path,) = list(settings.store.path.glob(pattern))[:1]
     damage(path)
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         assert base_names(client) == ["default", "other"]
     with closing(open_index("other", settings=settings, check_model=False)) as other:
         assert other.count == COUNT
@@ -123,7 +123,7 @@ def check_damage(settings: IndexSettings, pattern: str, damage: Callable[[Path],
     except RagWrightError as error:
         assert "\n" not in str(error) and ("default" in str(error)), str(error)
         assert "verify --repair" in str(error), str(error)
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         mend_files(client, "default", settings.store)
         assert mend_files(client, "default", settings.store) == []
     with closing(open_index(settings=settings, check_model=False)) as index:
@@ -141,7 +141,7 @@ def check_damage(settings: IndexSettings, pattern: str, damage: Callable[[Path],
 def test_a_damaged_collection_can_always_be_deleted(settings: IndexSettings, pattern: str) -> None:
     (path,) = list(settings.store.path.glob(pattern))[:1]
     overwritten(path)
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         assert count_of(client, "default") in (None, COUNT)
         assert drop_collection(client, "default", settings.store) == ["default"]
         assert base_names(client) == ["other"]
@@ -152,7 +152,7 @@ def test_a_damaged_collection_can_always_be_deleted(settings: IndexSettings, pat
 def test_a_record_without_its_copy_is_refused_with_the_way_out(settings: IndexSettings) -> None:
     for name in ("collection.json", "collection.copy.json"):
         emptied(settings.store.path / "edge" / "default" / name)
-    with closing(open_engine(settings.store).client) as client:
+    with closing(open_engine(settings.store)) as client:
         with pytest.raises(StoreError, match=r"and so is the copy of it; .*rag delete --all --collection default"):
             mend_files(client, "default", settings.store)
         with pytest.raises(CollectionNotFoundError):

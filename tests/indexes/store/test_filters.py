@@ -13,9 +13,9 @@ from qdrant_client.http import models
 from indexes.encoders.base import SparseVector
 from indexes.errors import StoreError
 from indexes.nodes.record import SentenceRecord
-from indexes.store.as_qdrant import to_qdrant
 from indexes.store.filters import both, field_key, to_qdrant_filter
-from indexes.store.metadata_filter import Condition
+from indexes.store.models.as_qdrant import to_qdrant
+from indexes.store.models.metadata_filter import Condition
 from tests.indexes.store.store_fixtures import DIM, fill, legs, on, sparse_rows
 
 RECORDS = [

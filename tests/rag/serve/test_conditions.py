@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
-from indexes.store.as_qdrant import to_qdrant
+from indexes.store.models.as_qdrant import to_qdrant
 from rag.serve.dify.conditions import KNOWN, read_conditions
 from rag.serve.errors import Problem
 from rag.serve.wire import document_id

@@ -1,7 +1,7 @@
 """The words in which the house speaks to a store: Qdrant's, as plain classes with its names and fields.
 
 Importing ``qdrant_client`` takes a second, which a question to the embedded engine need not wait for. That engine takes
-these and Qdrant's own; ``indexes.store.as_qdrant`` makes Qdrant's of these, for a server and for whoever holds
+these and Qdrant's own; ``indexes.store.models.as_qdrant`` makes Qdrant's of these, for a server and for whoever holds
 ``index.client``. What is not named here is Qdrant's alone: import it where a server is spoken to.
 """
 
