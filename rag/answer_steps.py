@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
-from types import NoneType
 from typing import Any, Literal, cast
 
 from llama_index.core.base.response.schema import Response
@@ -17,10 +16,10 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import MetadataFilters
-from qdrant_client.models import Filter
 
 from indexes.errors import LLMError, must_be
 from indexes.nodes.record import WINDOW_KEYS, link
+from indexes.store.filters import check_filters
 from indexes.text.characters import valid
 from rag import instrumentation
 from rag.answer.check.citations import MARK, CitationStream, CitedAnswer, short_source
@@ -92,7 +91,7 @@ class AnswerSteps:
     ) -> Prepared:
         """Search and decide whether the model is to be asked, and what."""
         must_be(str, "the question", question, "give a text")
-        must_be((MetadataFilters, Filter, NoneType), "filters", filters, "give LlamaIndex's MetadataFilters")
+        check_filters(filters)
         bundle = searched if isinstance(searched, QueryBundle) else None
         words = searched.query_str if isinstance(searched, QueryBundle) else searched
         question, searched = valid(question), valid(words) if words else None

@@ -13,11 +13,11 @@ from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.settings import Settings as LlamaIndexSettings
 from llama_index.core.vector_stores import MetadataFilters
 from pydantic import ValidationError
-from qdrant_client.models import Filter
 
 from indexes import Index
 from indexes.errors import SettingsError, must_be
 from indexes.settings.sections import IndexSettings
+from indexes.store.filters import check_filters
 from rag.answer.language import detect_language
 from rag.answer.prompt.prompts import hyde_messages, questions_in, rephrase_messages, translate_messages
 from rag.chat import RagChatEngine
@@ -206,7 +206,7 @@ def _check(
     must_be((Settings, NoneType), "settings", settings, loaded)
     named = "give a LlamaIndex LLM such as Ollama(model=...); a name is the setting llm.model"
     must_be((LLM, NoneType), "llm", llm, named)
-    must_be((Filter, MetadataFilters, NoneType), "filters", filters, "give LlamaIndex's MetadataFilters")
+    check_filters(filters)
     reranks = hasattr(rerank, "postprocess_nodes") or hasattr(rerank, "score")
     if not isinstance(rerank, (bool, NoneType)) and not reranks:
         raise SettingsError(

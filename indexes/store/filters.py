@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from indexes.errors import StoreError
+from indexes.errors import SettingsError, StoreError
 from indexes.store import models
 from indexes.text.characters import valid
 
@@ -57,12 +57,18 @@ def operator_of(item: Any) -> str:
     return str(getattr(item.operator, "value", item.operator) or "==")
 
 
-def are_filters(value: object) -> bool:
-    """True for what a search takes as filters: none, ours, LlamaIndex's, or Qdrant's."""
-    return value is None or models.is_filter(value) or isinstance(value, Wheres) or _are_llamaindex(value)
+def check_filters(value: object) -> None:
+    """Raise SettingsError for what no search takes as filters: it takes none, ours, LlamaIndex's and Qdrant's."""
+    if value is not None and not models.is_filter(value) and not are_conditions(value):
+        raise SettingsError(
+            f"filters is {value!r:.80}, which cannot be used", remedy="give LlamaIndex's MetadataFilters"
+        )
 
 
-def _are_llamaindex(value: object) -> bool:
+def are_conditions(value: object) -> bool:
+    """True for conditions on metadata, ours or LlamaIndex's."""
+    if isinstance(value, Wheres):
+        return True
     return any(f"{base.__module__}.{base.__name__}" == _METADATA_FILTERS for base in type(value).__mro__)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from indexes.encoders.base import SparseVector
 from indexes.errors import RerankerError
 from indexes.store.collection import Collection
+from indexes.store.filters import are_conditions
 from indexes.store.metadata_keys import unknown_keys
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.diversity import diversified
@@ -31,7 +32,7 @@ def find(
     trace: Trace,
 ) -> list[Candidate]:
     """Search both legs and join them: the candidates of the fused order, best first."""
-    if isinstance(filters, MetadataFilters):
+    if are_conditions(filters):
         for note in unknown_keys(store, filters):
             trace.note(note)
     hits = store.hybrid_search(
