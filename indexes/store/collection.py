@@ -376,13 +376,12 @@ class Collection:
         if dense is None or sparse is None:
             method = "sparse" if dense is None else "dense"
         with stage("search"):
-            if not models.is_filter(filters):
-                filters = _translated(filters)
+            chosen: Any = filters if models.is_filter(filters) else _translated(filters)
             legs: list[Leg] = []
             if dense is not None and method != "sparse":
-                legs.append(Leg(self.dense_name, dense, limit, filters))
+                legs.append(Leg(self.dense_name, dense, limit, chosen))
             if sparse is not None and len(sparse) and method != "dense":
-                legs.append(Leg(self.sparse_name, sparse, limit if sparse_limit is None else sparse_limit, filters))
+                legs.append(Leg(self.sparse_name, sparse, limit if sparse_limit is None else sparse_limit, chosen))
             found = search.search_legs(self.engine, self.name, legs)
             hits = found.get(self.dense_name, []), found.get(self.sparse_name, [])
             scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]

@@ -33,7 +33,7 @@ Examples:
 def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
     """Find the sentences that fit a question. No language model is needed, unless HyDE is on."""
     asked = one_question(question)
-    filters = parse_filters(conditions)
+    filters: Any = parse_filters(conditions)
     server = running_server(shared)
     if server is not None:
         with server:
