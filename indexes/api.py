@@ -92,15 +92,7 @@ def build_index(
             idf = encoder.lexical is not None and encoder.lexical.idf
             store.ensure(encoder.fingerprint, idf=idf, settings=settings.store)
         manifest = Manifest(path)
-        index = Index(
-            store,
-            settings=settings,
-            manifest=manifest,
-            encoder=encoder,
-            owns_client=owns_client,
-            name=collection,
-        )
-        index.notes = notes
+        index = Index(store, settings, manifest, encoder, owns_client=owns_client, name=collection, notes=notes)
         if store.is_empty():
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
         if encoder is not None:
@@ -162,15 +154,7 @@ def open_index(
             )
         foreign = not owns_client or isinstance(store, StockCollection)
         manifest = Manifest(manifest_path(settings.store, store.name, shared_client=foreign))
-        index = Index(
-            store,
-            settings=settings,
-            manifest=manifest,
-            encoder=encoder,
-            owns_client=owns_client,
-            name=collection,
-        )
-        index.notes = notes
+        index = Index(store, settings, manifest, encoder, owns_client=owns_client, name=collection, notes=notes)
         finish_what_died(index.store, manifest)
         if encoder is not None or check_model:
             index.check_model()

@@ -50,18 +50,19 @@ class Index:
     def __init__(
         self,
         store: Collection,
-        *,
         settings: IndexSettings,
         manifest: Manifest,
         encoder: Encoder | None = None,
+        *,
         owns_client: bool = True,
         name: str | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.name = name or store.name
         self.settings = settings
         self.report: IngestReport | None = None
-        self.notes: list[str] = []  # where the encoder comes from, if not from the settings
+        self.notes = list(notes)  # where the encoder comes from, if not from the settings
         self._manifest = manifest
         self._encoder = encoder
         self._owns_client = owns_client

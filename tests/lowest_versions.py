@@ -17,7 +17,7 @@ def lowest(project: dict) -> list[str]:
     extras = project["optional-dependencies"]
     lines = [
         *project["dependencies"],
-        *(line for name in ("offline", "eval", "serve", "mcp", "dev") for line in extras[name]),
+        *(line for name in ("offline", "office", "eval", "serve", "mcp", "dev") for line in extras[name]),
     ]
     found = []
     for line in lines:

@@ -58,10 +58,6 @@ class Numbering:
         """(list, level) that a level names as that of a paragraph style."""
         return self._by_style.get(style_id)
 
-    def is_bullet(self, list_id: str, level: int) -> bool:
-        found = self._level(list_id, level)
-        return found is None or found.form in ("bullet", "none")
-
     def next(self, list_id: str, level: int) -> str | None:
         """The number of the next paragraph on this level, with what parts it from the words; None for bullets and
         lists that are not known.

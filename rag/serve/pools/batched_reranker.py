@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from rag.rerankers.base import Reranker, RerankScores
+from rag.serve.pools.batches import batches
 
 QUESTIONS = 4  # in one call of the model
 
@@ -74,18 +75,8 @@ class BatchedReranker(Reranker):
             thread.join(timeout=10)
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
-            items: list[_Item] = [first]
-            ended = False
-            while len(items) < QUESTIONS and not self._queue.empty():
-                item = self._queue.get()
-                if item is None:
-                    ended = True
-                    break
-                items.append(item)
+        for items in batches(self._queue, QUESTIONS):
             self._score(items)
-            if ended:
-                return
 
     def _score(self, items: Sequence[_Item]) -> None:
         self._calls += 1

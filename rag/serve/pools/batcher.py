@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
 from rag.serve.errors import Problem
+from rag.serve.pools.batches import batches
 from rag.serve.pools.turns import Turns, in_turns
 
 WAIT_SECONDS = 0.003  # for more questions, after the first has come
@@ -131,23 +131,8 @@ class BatchedEncoder:
         return future
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
-            items = [first]
-            until = time.monotonic() + self._wait
-            ended = False
-            while len(items) < self._batch:
-                left = until - time.monotonic()
-                try:
-                    item = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if item is None:
-                    ended = True
-                    break
-                items.append(item)
+        for items in batches(self._queue, self._batch, self._wait):
             self._encode(items)
-            if ended:
-                return
 
     def _encode(self, items: list[tuple[str, Future[_Row]]]) -> None:
         texts = list(dict.fromkeys(text for text, _ in items))

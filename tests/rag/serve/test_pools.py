@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rag.rerankers.base import Reranker, RerankScores
 from rag.serve.errors import Problem
 from rag.serve.pools.batched_reranker import BatchedReranker
 from rag.serve.pools.batcher import BatchedEncoder
+from rag.serve.pools.batches import batches
 from rag.serve.pools.fair import FairPool
 from rag.serve.pools.shared import SharedResults
 
@@ -284,3 +286,11 @@ def test_the_encoder_of_a_job_is_of_the_same_kind() -> None:
     alone = paired.encode_documents(["a b", "c"], ["b", "c"])
     assert served.sparse is not None and alone.sparse is not None
     assert [list(row.indices) for row in served.sparse] == [list(row.indices) for row in alone.sparse]
+
+
+def test_a_batch_is_what_waits_up_to_its_size_and_none_ends_it_after_its_items() -> None:
+    waiting: queue.Queue[int | None] = queue.Queue()
+    for item in (1, 2, 3, 4, 5, None, 6):
+        waiting.put(item)
+    assert list(batches(waiting, 3)) == [[1, 2, 3], [4, 5]]
+    assert waiting.get_nowait() == 6
