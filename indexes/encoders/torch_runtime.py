@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexes.encoders.hub_cache import cached_folder
 from indexes.errors import EncoderError, MissingExtraError, RagWrightError
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ def model_folder(
     revision: str | None = None,
     error: type[RagWrightError] = EncoderError,
 ) -> Path:
-    """The folder with the files of ``model``: a local folder as it is, else fetched from (or found in) a hub's cache.
+    """The folder with the files of ``model``: a local folder as it is, else found in a hub's cache, else fetched.
+
+    A model that lies whole in the cache is loaded from there: no request asks whether the hub has a newer one.
 
     Args:
         model: local folder ("~" is expanded), or a name such as "BAAI/bge-m3".
@@ -93,7 +96,7 @@ def model_folder(
 
     Raises:
         error: no such folder, or the hub does not answer, or it has no such model.
-        MissingExtraError: ``hub="modelscope"`` without the package.
+        MissingExtraError: ``hub="modelscope"`` without the package, and the model is not in its cache.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -103,6 +106,8 @@ def model_folder(
             f"'{model}' is neither a folder nor a hub name such as BAAI/bge-m3",
             remedy="give the folder that holds the model's config.json, or its hub name",
         )
+    if (found := cached_folder(model, hub, revision)) is not None:
+        return found
     if hub == "modelscope":
         return _from_modelscope(model, revision, error)
     return _from_huggingface(model, revision, error)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.display import without_secrets
+from indexes.encoders.hub_cache import cache_folder, cached_folder
 from indexes.http import ask_once
 from rag.doctor.check import Check, Probe
 
@@ -87,7 +88,7 @@ def check_model_files(probe: Probe, need: Need) -> list[Check]:
         found = f"{need.role}.model = '{need.model}' is neither a folder here nor a hub name such as BAAI/bge-m3"
         return [Check(name, "fail", found, f"export RAG_{need.role.upper()}_MODEL=FOLDER_OR_NAME")]
     cache = cache_folder(need.hub, probe.environ)
-    if is_cached(need, cache):
+    if cached_folder(need.model, need.hub, environ=probe.environ) is not None:
         return [Check(name, "ok", f"'{need.model}' is in {cache}")]
     if need.hub == "modelscope" and not installed("modelscope"):
         found = f"'{need.model}' is to come from ModelScope, whose package is not installed"
@@ -98,28 +99,12 @@ def check_model_files(probe: Probe, need: Need) -> list[Check]:
     return checks
 
 
-def cache_folder(hub: str, environ: Mapping[str, str]) -> Path:
-    """Where the hub's client keeps models, by the variables it reads itself."""
-    home = Path(environ.get("HOME") or Path.home())
-    if hub == "modelscope":
-        return Path(environ.get("MODELSCOPE_CACHE") or home / ".cache" / "modelscope" / "hub").expanduser()
-    if named := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(named).expanduser()
-    base = Path(environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return Path(environ.get("HF_HOME") or base / "huggingface").expanduser() / "hub"
-
-
-def is_cached(need: Need, cache: Path) -> bool:
-    """Whether a snapshot with a configuration and weights lies in the cache."""
-    if need.hub == "modelscope":
-        folders = [cache / "models" / need.model, cache / need.model]
-    else:
-        folders = list((cache / f"models--{need.model.replace('/', '--')}" / "snapshots").glob("*"))
-    return any(
-        (folder / "config.json").is_file() and any(folder.glob(pattern))
-        for folder in folders
-        for pattern in ("*.safetensors", "*.bin")
-    )
+def check_mirror(probe: Probe) -> list[Check]:
+    """Name the mirror that models are fetched from, where HF_ENDPOINT sets one."""
+    mirror = probe.environ.get("HF_ENDPOINT")
+    if not mirror:
+        return []
+    return [Check("model mirror", "ok", f"models are fetched from {without_secrets(mirror)} (HF_ENDPOINT)")]
 
 
 def _hub(probe: Probe, need: Need, cache: Path) -> Check:

@@ -67,6 +67,7 @@ def local_checks(probe: Probe) -> dict[str, Job]:
         "bfloat16": lambda: machine.check_bfloat16(probe, half),
         "gpu": lambda: machine.check_gpu(probe),
         "memory": lambda: models.check_memory(probe, half=bool(half)),
+        "model mirror": lambda: models.check_mirror(probe),
     }
     return jobs if _on_a_server(probe) else {**jobs, "store": lambda: store.check_store(probe)}
 

@@ -140,6 +140,7 @@ def model(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_bytes(CONFIG)
     (folder / "model.safetensors").write_bytes(b"0" * 1000)
+    (folder / "tokenizer.json").write_bytes(b"{}")
     return folder
 
 
@@ -156,11 +157,20 @@ def test_a_local_folder(tmp_path: Path) -> None:
 
 def test_a_cached_model_needs_no_net(tmp_path: Path) -> None:
     model(tmp_path / "hub" / "models--BAAI--bge-m3" / "snapshots" / "abc")
+    refs = tmp_path / "hub" / "models--BAAI--bge-m3" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc", encoding="utf-8")
     (check,) = models.check_model_files(probe({"HF_HOME": str(tmp_path)}), need("BAAI/bge-m3"))
     assert check.status == "ok" and "is in" in check.found
     model(tmp_path / "scope" / "models" / "BAAI" / "bge-m3")
     environ = {"MODELSCOPE_CACHE": str(tmp_path / "scope")}
     assert models.check_model_files(probe(environ), need("BAAI/bge-m3", "modelscope"))[0].status == "ok"
+
+
+def test_the_mirror_is_named_without_its_login() -> None:
+    (check,) = models.check_mirror(probe({"HF_ENDPOINT": "https://me:word@mirror.example"}))
+    assert "mirror.example" in check.found and "word" not in check.found
+    assert models.check_mirror(probe({})) == []
 
 
 def test_no_hub(tmp_path: Path, closed_port: int) -> None:
