@@ -54,7 +54,8 @@ def campaign(draw: random.Random, ends: float, folder: Path) -> str:
     asked = right = 0
     reached: list[int] = []
     with raw_server(lambda one: reached.append(1)) as elsewhere:
-        while time.monotonic() < ends - 5 and asked < 600:
+        # Some good answers at least, however slow the machine.
+        while (time.monotonic() < ends - 5 or right < 3) and asked < 600:
             kind = draw.choice(("ollama", "openai"))
 
             def speak(one: socket.socket, kind: str = kind) -> None:
