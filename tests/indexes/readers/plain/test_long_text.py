@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,22 @@ def test_only_a_part_is_held(tmp_path: Path) -> None:
     assert isinstance(found, DocumentStream)
     sizes = [len(part.text) for part in found.parts]
     assert len(sizes) > 30 and max(sizes) <= long_text.BLOCK_BYTES
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Python's own peak while a file of 2 MB and one of 8 MB are walked: a file held whole would take four times it."""
+    path = tmp_path / "long.txt"
+    most = []
+    for megabytes in (2, 8):
+        path.write_text("The road was long. 路很长，走了三天。\n\n" * (megabytes * 20_000), encoding="utf-8")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(long_text, "LONG_BYTES", 1)
+            tracemalloc.start()
+            stream = streamed(path)
+            assert isinstance(stream, DocumentStream)
+            length = sum(len(part.text) for part in stream.parts)
+            most.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert length > megabytes * 500_000
+    assert most[1] < 1.3 * most[0]
+    assert most[1] < 8 << 20
