@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, Spans, SparseVector
+from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.paired import read_twice
-from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.encoders.vectors import join, unit_rows, weighted, with_prompt

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded
-from indexes.encoders.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
+from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest

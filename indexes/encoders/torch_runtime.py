@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexes.encoders.hub_cache import cached_folder
+from indexes.encoders.loading.hub_cache import cached_folder
 from indexes.errors import EncoderError, MissingExtraError, RagWrightError
 
 if TYPE_CHECKING:

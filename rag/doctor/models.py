@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexes.display import without_secrets
-from indexes.encoders.hub_cache import cache_folder, cached_folder
+from indexes.encoders.loading.hub_cache import cache_folder, cached_folder
 from indexes.http import ask_once
 from rag.doctor.check import Check, Probe
 

@@ -18,7 +18,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from numpy.typing import NDArray
 
 from indexes.encoders.batching import token_batches
-from indexes.encoders.probe import check_vocabulary, refuse_code
+from indexes.encoders.loading.probe import check_vocabulary, refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from indexes.encoders.probe import refuse_code
+from indexes.encoders.loading.probe import refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
 from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid

@@ -24,7 +24,7 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     """
     from sentence_transformers import SentenceTransformer
 
-    from indexes.encoders.probe import refuse_code
+    from indexes.encoders.loading.probe import refuse_code
     from indexes.encoders.sentence_transformer import _checkpoint_prompts, _remembered_name
 
     refuse_code(folder, name, trusted=False, section="encoder")

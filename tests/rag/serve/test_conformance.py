@@ -113,7 +113,7 @@ def test_one_stream_has_one_id_one_end_and_a_source_a_passage(serve: Callable[..
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 def test_mcp_over_http_in_both_modes(serve: Callable[..., TestClient], mode: Any) -> None:
     pytest.importorskip("mcp")
-    import httpx2
+    import httpx
     from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
 
@@ -121,8 +121,8 @@ def test_mcp_over_http_in_both_modes(serve: Callable[..., TestClient], mode: Any
 
     async def main() -> str:
         # The sessions of a server begin with its lifespan, on the loop that serves it.
-        transport = httpx2.ASGITransport(app=app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8321") as http:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8321") as http:
             wire = streamable_http_client("http://127.0.0.1:8321/mcp", http_client=http)
             async with Client(wire, mode=mode) as tools:
                 return str((await tools.call_tool("list_collections", {})).content[0].text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexes.encoders.bge_m3 import BgeM3
-from indexes.encoders.probe import refuse_code
+from indexes.encoders.loading.probe import refuse_code
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
 from indexes.errors import EncoderError, RerankerError
 from indexes.settings.sections import EncoderSettings

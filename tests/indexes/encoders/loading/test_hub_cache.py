@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from indexes.encoders.hub_cache import cached_folder
+from indexes.encoders.loading.hub_cache import cached_folder
 from indexes.encoders.torch_runtime import model_folder
 
 NAME = "maker/model-v1.5"
