@@ -32,7 +32,7 @@ def find(
     trace: Trace,
 ) -> list[Candidate]:
     """Search both legs and join them: the candidates of the fused order, best first."""
-    if are_conditions(filters):
+    if filters is not None and are_conditions(filters):
         for note in unknown_keys(store, filters):
             trace.note(note)
     hits = store.hybrid_search(

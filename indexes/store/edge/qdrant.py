@@ -8,7 +8,6 @@ from typing import Any
 
 from qdrant_client.client_base import QdrantBase
 
-from indexes.store.edge.client import EdgeClient
 from indexes.store.models.as_qdrant import to_qdrant
 
 
@@ -18,24 +17,25 @@ class EdgeQdrantClient(QdrantBase):
     What the engine does not have raises NotImplementedError, as ``QdrantBase`` says.
     """
 
-    def __init__(self, engine: EdgeClient) -> None:
+    def __init__(self, engine: Any) -> None:
         super().__init__()
-        self.engine = engine
+        self.engine = engine  # an EdgeClient, which imports this module: it is only called here
 
     def __repr__(self) -> str:
         return repr(self.engine)
 
 
 def _in_qdrants_words(name: str) -> Callable[..., Any]:
-    method = getattr(EdgeClient, name)
+    refusal = getattr(QdrantBase, name)
 
-    @wraps(method)
+    @wraps(refusal)
     def call(self: EdgeQdrantClient, *args: Any, **kwargs: Any) -> Any:
-        return to_qdrant(getattr(self.engine, name)(*args, **kwargs))
+        method = getattr(self.engine, name, None)
+        return refusal(self, *args, **kwargs) if method is None else to_qdrant(method(*args, **kwargs))
 
     return call
 
 
 for _name in dir(QdrantBase):
-    if not _name.startswith("_") and hasattr(EdgeClient, _name):
+    if not _name.startswith("_"):
         setattr(EdgeQdrantClient, _name, _in_qdrants_words(_name))
