@@ -99,7 +99,7 @@ OPENAI_CODES: dict[str, str | None] = {
 _PATH = re.compile(r"(?<![\w.])(?:/[^\s/'\"]+){2,}/?")
 
 
-@dataclass
+@dataclass(eq=False)  # an error is itself and nothing else: what logs tracebacks keeps them in sets
 class Problem(Exception):
     """One refused or failed request.
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from rag.serve.address import read_address
+from rag.serve.errors import Problem
 from rag.serve.mcp.remote import RemoteBackend
 from rag.serve.mcp.server import build_mcp
 from rag.settings import Settings
@@ -64,8 +65,17 @@ class StoreBackend(RemoteBackend):
         if address is not None and await _answers(address.url):
             backend = RemoteBackend(address.url, token=address.token)
             return await backend._call(method, path, **options)
+        # An error leaves by the front door: raised within, it would come out of the app's task groups as a group.
+        failed: Problem | None = None
+        found: dict[str, Any] = {}
         async with self._turn, self._opened() as backend:
-            return await backend._call(method, path, **options)
+            try:
+                found = await backend._call(method, path, **options)
+            except Problem as problem:
+                failed = problem
+        if failed is not None:
+            raise failed
+        return found
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[RemoteBackend]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ pytest.importorskip("mcp")
 
 from mcp import Client
 
+from rag.serve.errors import Problem
 from rag.serve.mcp.local import LocalBackend
 from rag.serve.mcp.server import build_mcp
+from rag.serve.stdio import StoreBackend
+from tests.rag.serve.conftest import settings_at
 
 
 def call(client: TestClient, name: str, **arguments: Any) -> Any:
@@ -60,6 +64,20 @@ def test_search_read_and_ask(serve: Callable[..., TestClient]) -> None:
 def test_a_wrong_collection_is_an_error_with_its_remedy(serve: Callable[..., TestClient]) -> None:
     found = call(serve(), "search", query="x", collection="nowhere")
     assert found.is_error and "the collections are" in found.content[0].text
+
+
+def test_stdio_over_a_store_says_what_failed_and_goes_on(tmp_path: Path) -> None:
+    """Raised within the app's task groups, an error would come out as a group and end the process."""
+
+    async def main() -> list[str]:
+        backend = StoreBackend(settings_at(tmp_path / "store"))
+        async with Client(build_mcp(backend, default_collection="nowhere", write=False)) as tools:
+            found = [await tools.call_tool(name, {}) for name in ("list_documents", "list_collections")]
+        return [one.content[0].text for one in found]
+
+    failed, listed = asyncio.run(main())
+    assert "there is no collection 'nowhere'" in failed and "no collection yet" in listed
+    assert len({Problem("busy", "x"), Problem("busy", "x")}) == 2  # kept in sets by what logs tracebacks
 
 
 def test_http_behind_the_servers_keys(serve: Callable[..., TestClient]) -> None:
