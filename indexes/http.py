@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import queue
 import threading
@@ -17,26 +16,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from indexes.addresses import is_loopback
 from indexes.display import without_secrets
 from indexes.errors import RagWrightError
 
-OLLAMA_PORT = 11434
 BUSY = (429, 502, 503, 504)
 TOTAL = 3.0  # of the time-out for one read: what a whole answer may take, however it trickles in
 STREAM_TOTAL = 20.0  # likewise of an answer that is shown as it comes
 ANSWER_BYTES = 64 << 20  # an answer that is longer is none
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL (or host, or host:port) is on this machine, so that proxies must not be asked."""
-    host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
 
 
 def client_options(base_url: str, timeout: float, *, connect: float = 10.0) -> dict[str, Any]:
@@ -381,62 +368,3 @@ class JsonServer:
         if answer.retry_after is not None and answer.retry_after > self._patience:
             said += f", and asks for a pause of {answer.retry_after:.0f} s"
         return self._error(f"{self.label} {said}", remedy=remedy)
-
-
-def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
-    """ "HTTP_PROXY=http://..." if a client that honours proxies would not reach ``base_url`` directly."""
-    url = httpx.URL(base_url)
-    for name in (f"{url.scheme}_proxy", "all_proxy"):
-        for variable in (name, name.upper()):
-            proxy = environ.get(variable)
-            if proxy:
-                rules = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-                return None if _bypassed(url, rules) else f"{variable}={without_secrets(proxy)}"
-    return None
-
-
-def _bypassed(url: httpx.URL, rules: str) -> bool:
-    """NO_PROXY as curl reads it: "*", hosts, domains with or without a leading dot, each with a port or not."""
-    for rule in (part.strip().lower() for part in rules.split(",")):
-        host = rule.strip("[]") if rule.count(":") != 1 else rule.partition(":")[0]
-        port = rule.partition(":")[2] if rule.count(":") == 1 else ""
-        if port and port != str(url.port or 80):
-            continue
-        domain = host.lstrip(".")
-        if rule == "*" or (domain and (url.host == domain or url.host.endswith(f".{domain}"))):
-            return True
-    return False
-
-
-def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:
-    """Where Ollama listens: the setting, else OLLAMA_HOST, else http://127.0.0.1:11434.
-
-    All forms that Ollama's own client reads (envconfig.Host): "host", "host:port", ":port", "[::1]:port",
-    "http://..." (port 80 unless given), "https://..." (443), each with a path. A server told to listen on all
-    addresses (0.0.0.0, ::) is asked on the loopback one.
-    """
-    value = (configured or "").strip() or environ.get("OLLAMA_HOST", "").strip().strip("\"'")
-    scheme, separator, rest = value.partition("://")
-    if not separator:
-        scheme, rest, default_port = "http", value, OLLAMA_PORT
-    else:
-        default_port = 443 if scheme == "https" else 80
-    hostport, _, path = rest.partition("/")
-    host, port = _split_port(hostport)
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (asked, not bound)
-    if ":" in host:
-        host = f"[{host}]"
-    path = f"/{path.rstrip('/')}" if path.rstrip("/") else ""
-    return f"{scheme}://{host}:{port or default_port}{path}"
-
-
-def _split_port(hostport: str) -> tuple[str, int | None]:
-    """("host", port or None); a port that is not a number from 0 to 65535 is ignored, as Ollama does."""
-    if hostport.startswith("["):
-        host, _, tail = hostport[1:].partition("]")
-        port = tail.removeprefix(":")
-    elif hostport.count(":") > 1:  # a bare IPv6 address
-        return hostport, None
-    else:
-        host, _, port = hostport.partition(":")
-    return host, int(port) if port.isdigit() and int(port) <= 65535 else None

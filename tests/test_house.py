@@ -23,6 +23,7 @@ ON_THE_FLOOR = {
         "index",
         "errors",
         "http",
+        "addresses",
         "sqlite",
         "files",
         "lock",

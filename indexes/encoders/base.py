@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -199,3 +199,32 @@ class DenseModel(Protocol):
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         """Dense vectors of texts with the query or document prompt; ``sparse`` is None."""
         ...
+
+
+class Around:
+    """An encoder around another one: what a subclass does not do itself, and what else the model offers, is the inner
+    one's (``count_tokens`` is there exactly where the model has it)."""
+
+    def __init__(self, inner: Encoder) -> None:
+        self.inner = inner
+
+    @property
+    def dim(self) -> int:
+        return self.inner.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self.inner.max_tokens
+
+    @property
+    def lexical(self) -> Lexical | None:
+        return self.inner.lexical
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self.inner.fingerprint
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)

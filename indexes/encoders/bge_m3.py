@@ -57,7 +57,7 @@ class BgeM3:
     pooling = "cls"
 
     def __init__(self, settings: EncoderSettings) -> None:
-        folder = model_folder(settings.model, hub=settings.hub, revision=settings.revision)
+        folder = model_folder(settings.model, hub=settings.hub, revision=settings.revision, stems=[SPARSE])
         refuse_code(folder, settings.model, trusted=settings.trust_remote_code, section="encoder")
         self.model = settings.model
         self.device = choose_device(settings.device)

@@ -7,7 +7,7 @@ reranker's missing folder is a ``RerankerError``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +84,7 @@ def model_folder(
     hub: str = "huggingface",
     revision: str | None = None,
     error: type[RagWrightError] = EncoderError,
+    stems: Collection[str] = (),
 ) -> Path:
     """The folder with the files of ``model``: a local folder as it is, else found in a hub's cache, else fetched.
 
@@ -93,6 +94,7 @@ def model_folder(
         model: local folder ("~" is expanded), or a name such as "BAAI/bge-m3".
         hub: "huggingface" (HF_ENDPOINT names a mirror) or "modelscope".
         revision: hub branch, tag or commit; default: the main branch.
+        stems: as for ``cached_folder``: a cache without them is not whole, and the hub is asked.
 
     Raises:
         error: no such folder, or the hub does not answer, or it has no such model.
@@ -106,7 +108,7 @@ def model_folder(
             f"'{model}' is neither a folder nor a hub name such as BAAI/bge-m3",
             remedy="give the folder that holds the model's config.json, or its hub name",
         )
-    if (found := cached_folder(model, hub, revision)) is not None:
+    if (found := cached_folder(model, hub, revision, stems=stems)) is not None:
         return found
     if hub == "modelscope":
         return _from_modelscope(model, revision, error)

@@ -136,7 +136,7 @@ def _reason(key: str, value: Any, folder: Path) -> str | None:
     if value in (None, "", False) or not isinstance(value, (str, bool)):
         return None
     if field in ("base_url", "url") and isinstance(value, str):
-        from indexes.http import is_loopback
+        from indexes.addresses import is_loopback
 
         return None if value == ":memory:" or is_loopback(value) else "is an address off this machine"
     if field.endswith("_env"):

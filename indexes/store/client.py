@@ -97,7 +97,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
     from qdrant_client import QdrantClient
     from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-    from indexes.http import is_loopback
+    from indexes.addresses import is_loopback
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

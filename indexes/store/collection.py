@@ -5,6 +5,7 @@ LlamaIndex is imported where it is needed: looking at a collection's record take
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LOOKUP = 512  # documents whose first sentence is fetched in one call
 PAGE = 1000  # points a scroll
 OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
+_RECORDS = threading.RLock()  # a change of a record reads it first
 
 
 class DocumentInfo(NamedTuple):
@@ -120,8 +122,9 @@ class Collection:
         return dict(self.engine.collection_metadata(self.name).get(schema.METADATA_KEY) or {})
 
     def set_record(self, **values: Any) -> None:
-        """Change values of the record; one step for who reads it."""
-        self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
+        """Change values of the record; one step for who reads it, and for other threads that change it."""
+        with _RECORDS:
+            self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
 
     def fingerprint(self) -> dict[str, Any] | None:
         """Return the recorded fingerprint (its fields and "digest"), or None where the collection has none."""

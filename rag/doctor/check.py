@@ -8,8 +8,9 @@ from typing import Literal
 
 import httpx
 
+from indexes.addresses import is_loopback, proxy_in_the_way
 from indexes.display import safe
-from indexes.http import Answer, is_loopback, proxy_in_the_way
+from indexes.http import Answer
 from indexes.plain import Plain
 from rag.settings import Settings
 

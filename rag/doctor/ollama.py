@@ -6,7 +6,8 @@ import shlex
 import shutil
 from collections.abc import Mapping
 
-from indexes.http import Answer, ask_once, is_loopback, ollama_base_url, proxy_in_the_way
+from indexes.addresses import is_loopback, ollama_base_url, proxy_in_the_way
+from indexes.http import Answer, ask_once
 from rag.doctor.check import Check, Probe, unreachable
 
 DEFAULT_URL = "http://127.0.0.1:11434"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from indexes.http import Answer, ask_once, is_loopback
+from indexes.addresses import is_loopback
+from indexes.http import Answer, ask_once
 from rag.doctor.check import Check, Probe, unreachable
 
 

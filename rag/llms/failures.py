@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
+from indexes.addresses import is_loopback, ollama_base_url
 from indexes.errors import (
     LLMError,
     LLMModelNotFoundError,
@@ -19,7 +20,6 @@ from indexes.errors import (
     LLMUnreachableError,
     RagWrightError,
 )
-from indexes.http import is_loopback, ollama_base_url
 from rag.settings import LLMSettings
 
 BROKEN = ("RemoteProtocolError", "ReadError", "WriteError", "IncompleteRead", "ConnectionResetError")

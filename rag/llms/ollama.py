@@ -21,7 +21,8 @@ from llama_index.core.base.llms.types import (
 from llama_index.llms.ollama import Ollama
 from ollama import AsyncClient, Client
 
-from indexes.http import async_stream_limits, client_options, ollama_base_url, stream_limits
+from indexes.addresses import ollama_base_url
+from indexes.http import async_stream_limits, client_options, stream_limits
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings

@@ -11,7 +11,8 @@ import httpx
 from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.llms.openai_like import OpenAILike
 
-from indexes.http import async_stream_limits, client_options, is_loopback, stream_limits
+from indexes.addresses import is_loopback
+from indexes.http import async_stream_limits, client_options, stream_limits
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
 from rag.settings import LLMSettings

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from indexes.addresses import ollama_base_url
 from indexes.errors import RagWrightError
-from indexes.http import ask_once, ollama_base_url
+from indexes.http import ask_once
 from rag.models.fetch import Progress, fetch_model
 from rag.models.folder import auto_model, models_folder
 

@@ -138,16 +138,14 @@ class HybridRetriever(BaseRetriever):
             elif hyde.mode == "on":
                 dense = await widened()
             found = partial(way.compute, find, self.index.store, retrieval)
-            candidates = await found(dense, sparse, filters, trace)
+            rankings = [await found(dense, sparse, filters, trace)]
             others = await other_questions(
                 question, self.index.store, retrieval=retrieval, write=self._write_questions, trace=trace, way=way
             )
-            rankings = [candidates]
             for other in others:
                 read = await way.compute(encode_question, self.index, manager, other, retrieval.fusion, trace)
                 rankings.append(await found(read.dense[0], read.sparse[0] if read.sparse else None, filters, trace))
-            if others:
-                candidates = joined(rankings)
+            candidates = joined(rankings)
             if hyde.mode == "auto" and replaced is None:
                 both = retrieval.fusion not in ("dense", "sparse") and sparse is not None
                 reason = looks_weak(candidates, weak_below=hyde.weak_below, both_legs=both)
@@ -155,12 +153,13 @@ class HybridRetriever(BaseRetriever):
                     trace.note(f"HyDE was used, since {reason}", "hyde")
                     dense = await widened()
                     if dense is not own:
-                        candidates = await found(dense, sparse, filters, trace)
+                        rankings[0] = await found(dense, sparse, filters, trace)
+                        candidates = joined(rankings)
             if retrieval.feedback and retrieval.fusion != "sparse":
                 moved = await way.compute(fed_back, self.index.store, dense, candidates, retrieval)
                 if moved is not None:
-                    again = await found(moved, sparse, filters, trace)
-                    candidates = joined([again, *rankings[1:]]) if others else again
+                    rankings[0] = await found(moved, sparse, filters, trace)
+                    candidates = joined(rankings)
             stages = partial(order, self.index.store, self.settings, self.reranker, self.node_postprocessors, manager)
             candidates, windows = await way.compute(stages, question, candidates, trace)
             trace.candidates = [candidate.to_trace() for candidate in candidates]

@@ -67,10 +67,13 @@ def holds_other_language(store: Collection, question: str) -> bool:
 
 
 def joined(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Return the candidates of several questions, best first: the mean of their fused scores, 0 where not found.
+    """Return the candidates of several questions, best first: the mean of their fused scores, 0 where not found. Those
+    of one question stay as they are.
 
     Ranks and scores of the legs are those of the first question that found a candidate.
     """
+    if len(rankings) == 1:
+        return list(rankings[0])
     first: dict[str, Candidate] = {}
     total: dict[str, float] = {}
     for ranking in rankings:

@@ -52,8 +52,6 @@ class Library:
         self.only = only
         self._owns_client = client is None
         self.engine = as_engine(client) if client is not None else open_engine(settings.store)
-        if hasattr(self.engine, "patience"):  # another process may be at a short search
-            self.engine.patience = settings.store.wait
         self._given = encoder
         self.encoder: BatchedEncoder | None = None
         self.reranker = reranker

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ from rag.serve.keys import Key
 from rag.serve.library import Library
 from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FIRST_GUESS, FairPool
+from rag.serve.pools.language_model import model_slots, pace, tuned
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
 from rag.serve.telemetry.metrics import FAILURES, Metrics
@@ -43,7 +43,6 @@ RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
 MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # of one answer, before any was measured
-USUAL_PROMPT = 800  # tokens of a prompt and its answer: what a model in this process is taken to need, from a short one
 KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
 RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
 LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
@@ -117,7 +116,7 @@ class Service:
             if self.library.reranker is not None and hasattr(self.library.reranker, "score"):
                 self.library.reranker.score("warm", ["warm"])
             if self.settings.llm.provider == "llama_cpp" and self.library.llm is not None:
-                self.model_pool.guess(_pace(self.library.llm))
+                self.model_pool.guess(pace(self.library.llm))
         except Exception as error:
             self.state, self.failure = "failing", str(problem_of(error))
             raise
@@ -351,7 +350,7 @@ class Service:
         index = self.library.index(question.collection)
         engine = build_query_engine(
             index,
-            llm=_tuned(self.library.llm, question.model_options),
+            llm=tuned(self.library.llm, question.model_options),
             settings=self._answering,
             hyde=question.hyde,
             rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
@@ -402,41 +401,6 @@ class Service:
         metadata = dict(getattr(response, "metadata", None) or {})
         self.metrics.answer(metadata, self.settings.llm.model)
         self.metrics.stages((metadata.get("trace") or {}).get("timings_ms", {}), collection)
-
-
-def _pace(llm: Any) -> float:
-    """Seconds that an answer of a model in this process will take, from a short prompt."""
-    from rag.llms import with_max_tokens
-
-    text = "Passages stand between tags, the question comes last, and every sentence of an answer has its source. " * 2
-    started = time.monotonic()
-    with_max_tokens(llm, 1).chat([ChatMessage(role=MessageRole.USER, content=text)])
-    return float((time.monotonic() - started) * USUAL_PROMPT / max(1, llm.count_tokens(text)))
-
-
-def model_slots(settings: Settings) -> int:
-    """Answers that the language model writes at once: what its server takes side by side."""
-    if settings.llm.provider == "openai":
-        return 32
-    if settings.llm.provider == "ollama":
-        with contextlib.suppress(ValueError):
-            return max(1, int(os.environ.get("OLLAMA_NUM_PARALLEL", "1")))
-    return 1
-
-
-def _tuned(llm: Any, options: dict[str, Any]) -> Any:
-    """The model with a request's own temperature, length and the like, where it has a field for it or sends others."""
-    if llm is None or not options:
-        return llm
-    from rag.llms import with_max_tokens
-
-    fields = type(llm).model_fields
-    changes = {name: value for name, value in options.items() if name in fields and name != "max_tokens"}
-    sent = {name: options[name] for name in ("top_p", "seed", "stop") if name in options and name not in fields}
-    if sent and "additional_kwargs" in fields:
-        changes["additional_kwargs"] = {**(llm.additional_kwargs or {}), **sent}
-    tuned = llm.model_copy(update=changes) if changes else llm
-    return with_max_tokens(tuned, options["max_tokens"]) if "max_tokens" in options else tuned
 
 
 def _report(task: asyncio.Future[Any], events: asyncio.Queue[Event | BaseException]) -> None:

@@ -84,6 +84,8 @@ class StoreBackend(RemoteBackend):
         from rag.serve.library import Library
 
         library = await asyncio.to_thread(Library, self._settings)
+        if hasattr(library.engine, "patience"):  # another such process may be at its turn
+            library.engine.patience = self._settings.store.wait
         if not self._models:
             await asyncio.to_thread(library.load)
             self._models = {

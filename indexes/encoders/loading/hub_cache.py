@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 WEIGHTS = ("*.safetensors", "*.bin")
@@ -23,20 +23,28 @@ def cache_folder(hub: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def cached_folder(
-    model: str, hub: str, revision: str | None = None, environ: Mapping[str, str] = os.environ
+    model: str,
+    hub: str,
+    revision: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    stems: Collection[str] = (),
 ) -> Path | None:
     """Return the folder of a model that lies whole in the hub's cache; None where it does not.
 
     Args:
         model: "BAAI/bge-m3".
         revision: branch, tag or commit; of ModelScope, whose cache does not say it, only None is found.
+        stems: names without their endings of further weights (BGE-M3's heads), which other clients leave out.
     """
     cache = cache_folder(hub, environ)
     if hub == "modelscope":
         if revision is not None:
             return None
         names = (model, model.replace(".", "___"))  # as its client writes a dot
-        return next((at for name in names for at in (cache / "models" / name, cache / name) if is_whole(at)), None)
+        return next(
+            (at for name in names for at in (cache / "models" / name, cache / name) if is_whole(at, stems)), None
+        )
     place = cache / f"models--{model.replace('/', '--')}"
     if any(place.glob("blobs/*.incomplete")):  # a fetch that was interrupted: the client goes on with it
         return None
@@ -45,11 +53,13 @@ def cached_folder(
     except OSError:
         commit = revision or ""
     folder = place / "snapshots" / commit
-    return folder if commit and is_whole(folder) else None
+    return folder if commit and is_whole(folder, stems) else None
 
 
-def is_whole(folder: Path) -> bool:
+def is_whole(folder: Path, stems: Collection[str] = ()) -> bool:
     """True if a folder holds a configuration, a tokenizer, every part of the weights, and the modules that it names."""
+    if not all(_has(folder, (f"{stem}.safetensors", f"{stem}.pt")) for stem in stems):
+        return False
     if not (folder / "config.json").is_file() or not _has(folder, TOKENIZERS) or not _has(folder, WEIGHTS):
         return False
     try:

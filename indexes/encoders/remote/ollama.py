@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from indexes.addresses import ollama_base_url
 from indexes.encoders.remote.remote import InputTooLong, RemoteModel
 from indexes.errors import EncoderError
-from indexes.http import ollama_base_url
 from indexes.settings.sections import EncoderSettings
 
 

@@ -98,11 +98,6 @@ def context_text(passages: Sequence[Passage], tables: Tables = "markdown") -> st
     return "\n\n".join(passage_block(passage, tables) for passage in passages)
 
 
-def build_messages(question: str, passages: Sequence[Passage], language: Language) -> list[ChatMessage]:
-    """The chat messages of one answer: rules, then passages in the order given, then the question."""
-    return qa_template(language).format_messages(context_str=context_text(passages), query_str=harmless(question))
-
-
 def qa_template(language: Language) -> ChatPromptTemplate:
     """The answer prompt as a LlamaIndex template (``context_str``, ``query_str``) for response synthesizers."""
     return chat_template(

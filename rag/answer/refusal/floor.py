@@ -154,10 +154,12 @@ class Floor:
             for question, (place, _) in zip(encoded, asked, strict=True)
         ]
         sample.low, sample.high = (float(np.quantile(near, share)) for share in (LOW, HIGH))
-        # Only kept to spare the next process the encoding: a store that cannot be written is searched as well.
-        with suppress(StoreError):
+        # Only kept to spare the next process the encoding: a store that cannot be written is searched as well, and a
+        # server's collections are written by who fills them.
+        with suppress(StoreError, OSError):
             bars = {"rules": RULES, "count": count, "low": sample.low, "high": sample.high}
-            self._index.store.set_record(**{KEY: bars})
+            if self._index.store.engine.kind != "server":
+                self._index.store.set_record(**{KEY: bars})
         return sample
 
     def _kept(self, count: int) -> tuple[float, float] | None:

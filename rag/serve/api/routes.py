@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from rag.retrieval.filter_text import parse_filters
 from rag.retrieval.hits import as_hit
 from rag.serve.api import documents as docs
+from rag.serve.api.bodies import (
+    answer_events,
+    number_of,
+    passage_row,
+    plain,
+    read_question,
+    whole_answer,
+)
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
 from rag.serve.jobs import Job, Jobs, clean_name
 from rag.serve.keys import OWNER, Key, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
-from rag.serve.openai.sources import public_citation, source_of, told_besides
-from rag.serve.requests import Question, choice, flag, text_of, whole
+from rag.serve.requests import flag
 from rag.serve.service import Service
 from rag.serve.watch import Watcher
-from rag.serve.wire import display_name, document_id, public_metadata
+from rag.serve.wire import display_name, document_id
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 MAX_FILES = 20
@@ -82,15 +86,15 @@ async def one_document(request: Request, collection: str, document: str) -> JSON
     """A document's metadata and outline."""
     _, key, index = await _index(request, collection)
     found = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
-    return JSONResponse(_plain(found))
+    return JSONResponse(plain(found))
 
 
 @router.get("/collections/{collection}/documents/{document}/sentences")
 async def sentences(request: Request, collection: str, document: str) -> JSONResponse:
     """Sentences ``from`` to ``to`` (positions, inclusive) of a document, in order."""
     _, _, index = await _index(request, collection)
-    first = _number(request, "from", 0)
-    last = _number(request, "to", first + docs.PAGE - 1)
+    first = number_of(request, "from", 0)
+    last = number_of(request, "to", first + docs.PAGE - 1)
     if last - first >= docs.MAX_PAGE:
         raise Problem("bad_request", f"{last - first + 1} sentences", f"at most {docs.MAX_PAGE} a request")
     info = await asyncio.to_thread(docs.find_document, index, document)
@@ -102,7 +106,7 @@ async def sentences(request: Request, collection: str, document: str) -> JSONRes
 async def window(request: Request, collection: str, sentence: str) -> JSONResponse:
     """A sentence with its neighbours."""
     service, _, index = await _index(request, collection)
-    size = min(50, max(0, _number(request, "window", service.settings.retrieval.window)))
+    size = min(50, max(0, number_of(request, "window", service.settings.retrieval.window)))
     record = await asyncio.to_thread(docs.find_sentence, index, sentence)
     rows = await asyncio.to_thread(index.window, sentence, size)
     return JSONResponse(
@@ -120,12 +124,12 @@ async def search(request: Request) -> JSONResponse:
     request.state.route = "api"
     key, service = require(request, "read"), service_of(request)
     asked = await json_body(request)
-    question = _question(asked, service)
+    question = read_question(asked, service)
     request.state.collection = question.collection
     found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="search")
     body: dict[str, Any] = {
         "question": question.text,
-        "passages": [_passage(passage, question.collection) for passage in found.passages],
+        "passages": [passage_row(passage, question.collection) for passage in found.passages],
         "notes": found.notes,
         "timings_ms": dict(found.result.trace.timings_ms),
     }
@@ -135,23 +139,23 @@ async def search(request: Request) -> JSONResponse:
         hits = [as_hit(rank, candidate) for rank, candidate in enumerate(found.result.candidates, 1)]
         shown = hits if key.may("admin") else [{**hit, "source": display_name(hit["source"])} for hit in hits]
         body["hits"] = shown
-    return JSONResponse(_plain(body))
+    return JSONResponse(plain(body))
 
 
 @router.post("/ask")
 async def ask(request: Request) -> Response:
     """An answer: JSON, or events where the client accepts ``text/event-stream``."""
     key, service = require(request, "ask"), service_of(request)
-    question = _question(await json_body(request), service)
+    question = read_question(await json_body(request), service)
     request.state.collection = question.collection
     serve = service.settings.serve
     events = service.ask(key, question, first=serve.first_word_seconds, whole=serve.answer_seconds)
     if "text/event-stream" in request.headers.get("accept", ""):
         first = await anext(events)
         return StreamingResponse(
-            _events(request, service, question, events, first), media_type=EVENT_STREAM, headers=STREAM_HEADERS
+            answer_events(request, service, question, events, first), media_type=EVENT_STREAM, headers=STREAM_HEADERS
         )
-    return await until_disconnected(request, _answer(request, question, events), service.metrics, "api")
+    return await until_disconnected(request, whole_answer(request, question, events), service.metrics, "api")
 
 
 @router.post("/collections/{collection}/documents", status_code=202)
@@ -252,7 +256,7 @@ async def jobs(request: Request) -> JSONResponse:
 async def one_job(request: Request, job: str) -> JSONResponse:
     """State, counts and files of a job."""
     owner = key_of(request).name == OWNER.name
-    return JSONResponse(_plain(_seen(request, job).as_dict(paths=owner)))
+    return JSONResponse(plain(_seen(request, job).as_dict(paths=owner)))
 
 
 @router.delete("/jobs/{job}")
@@ -308,140 +312,3 @@ def _check_origin(request: Request) -> None:
         return
     if ("cookie" in request.headers or "origin" in request.headers) and not same_origin(dict(request.headers)):
         raise Problem("forbidden", "this request came from another site's page", "use the server's own page")
-
-
-def _question(body: dict[str, Any], service: Service) -> Question:
-    collection = body.get("collection") or service.settings.collection
-    if not isinstance(collection, str):
-        raise Problem("bad_request", f"collection is {collection!r}, not a name", "GET /api/v1/collections lists them")
-    text = text_of(body.get("question"), "question").strip()
-    if not text:
-        raise Problem("bad_request", "the question is empty", "ask something", param="question")
-    filters = body.get("filters") or []
-    if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
-        raise Problem("bad_request", "filters is not a list of texts", "send ['lang=en', 'page>=3']", param="filters")
-    return Question(
-        collection,
-        text,
-        filters=parse_filters(tuple(filters)),
-        top_k=whole(body.get("top_k"), "top_k", 1, 100, None),
-        window=whole(body.get("window"), "window", 0, 50, None),
-        rerank=flag(body.get("rerank"), "rerank", None),
-        hyde=choice(body.get("hyde"), "hyde", ("off", "on", "auto")),
-        fusion=choice(body.get("fusion"), "fusion", ("minmax", "rrf", "dense", "sparse")),
-        history=_history(body.get("history")),
-        trace=bool(flag(body.get("trace"), "trace")),
-    )
-
-
-def _history(value: Any) -> tuple[tuple[str, str], ...]:
-    rows = value or []
-    if not isinstance(rows, list) or len(rows) > 100:
-        raise Problem("bad_request", "history is not a list of at most 100 messages", param="history")
-    found = []
-    for row in rows:
-        if not isinstance(row, dict) or row.get("role") not in ("user", "assistant"):
-            raise Problem("bad_request", "a message of history has no role", "use user or assistant", param="history")
-        found.append((str(row["role"]), text_of(row.get("content") or "", "history")))
-    return tuple(found)
-
-
-def answer_body(request: Request, question: Question, response: Any) -> dict[str, Any]:
-    """A whole answer as JSON."""
-    metadata = dict(response.metadata or {})
-    body = {
-        "question": question.text,
-        "answer": str(response.response or ""),
-        "status": metadata.get("status"),
-        "notes": list(metadata.get("notes") or []),
-        "note_kinds": list(metadata.get("note_kinds") or []),
-        "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
-        "sentences": list(metadata.get("sentences") or []),
-        "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
-        "request_id": getattr(request.state, "request_id", None),
-        **told_besides(metadata),
-    }
-    if question.trace:
-        body["trace"] = public_trace(metadata.get("trace") or {})
-    return _plain(body)
-
-
-async def _answer(request: Request, question: Question, events: AsyncIterator[Any]) -> JSONResponse:
-    passages: list[Any] = []
-    try:
-        async for event in events:
-            if event.kind == "sources":
-                passages = event.passages
-            elif event.kind == "done":
-                body = answer_body(request, question, event.response)
-                request.state.answer_status = body["status"]
-                body["passages"] = _plain([_passage(passage, question.collection) for passage in passages])
-                return JSONResponse(body)
-    finally:
-        await events.aclose()  # type: ignore[attr-defined]
-    raise Problem("internal", "the answer ended without a result")
-
-
-async def _events(
-    request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
-) -> AsyncIterator[str]:
-    ended = False
-    try:
-        yield _event("status", {"status": first.text})
-        async for event in events:
-            if event.kind == "status":
-                yield _event("status", {"status": event.text})
-            elif event.kind == "sources":
-                rows = [_passage(passage, question.collection) for passage in event.passages]
-                yield _event("sources", {"passages": rows})
-            elif event.kind == "text" and event.text:
-                yield _event("token", {"text": event.text})
-            elif event.kind == "done":
-                body = answer_body(request, question, event.response)
-                request.state.answer_status = body["status"]
-                ended = True
-                yield _event("done", body)
-    except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
-        ended = True
-        yield _event("error", problem_of(error).body("api"))
-    finally:
-        await events.aclose()  # type: ignore[attr-defined]
-        if not ended:
-            service.metrics.cancelled.labels("api").inc()
-
-
-def _event(name: str, value: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(_plain(value), ensure_ascii=False)}\n\n"
-
-
-def _passage(passage: Any, collection: str) -> dict[str, Any]:
-    best = passage.hits[0] if passage.hits else ""
-    first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
-    shown = source_of(passage, collection)
-    return {
-        "number": passage.number,
-        "score": float(passage.score),
-        "text": passage.text,
-        "name": shown["source"]["name"],
-        "document_id": document_id(first.doc_id),
-        "sentence_id": first.id,
-        "heading": passage.heading,
-        "page": passage.page,
-        "sentences": [docs.sentence_row(record) for record in passage.sentences],
-        "hits": list(passage.hits),
-        "metadata": public_metadata(first.metadata, first.doc_id),
-    }
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name)
-    if value is None:
-        return default
-    if not value.lstrip("-").isdigit() or len(value) > 9:
-        raise Problem("bad_request", f"{name} is {value[:20]!r}, not a whole number", param=name)
-    return max(0, int(value))
-
-
-def _plain(value: Any) -> Any:
-    """Values that JSON knows: dates and paths of metadata become texts."""
-    return json.loads(json.dumps(value, ensure_ascii=False, default=str))

@@ -13,7 +13,8 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from starlette.staticfiles import StaticFiles
 
 from rag.serve.api import documents as docs
-from rag.serve.api.routes import _passage, _question, answer_body, collection_rows
+from rag.serve.api.bodies import answer_body, passage_row, read_question
+from rag.serve.api.routes import collection_rows
 from rag.serve.errors import Problem, problem_of
 from rag.serve.incoming import service_of
 from rag.serve.keys import COOKIE, Key, same_origin
@@ -108,7 +109,7 @@ async def ask_post(request: Request) -> Response:
     result: dict[str, Any] | None = None
     problem: Problem | None = None
     try:
-        question = _question(_as_body(form) | {"trace": True}, service)
+        question = read_question(_as_body(form) | {"trace": True}, service)
         serve = service.settings.serve
         passages: list[Any] = []
         async for event in service.ask(key, question, first=serve.first_word_seconds, whole=serve.answer_seconds):
@@ -116,7 +117,7 @@ async def ask_post(request: Request) -> Response:
                 passages = event.passages
             elif event.kind == "done":
                 result = answer_body(request, question, event.response)
-                result["passages"] = [_passage(passage, question.collection) for passage in passages]
+                result["passages"] = [passage_row(passage, question.collection) for passage in passages]
                 result["links"] = {
                     row["number"]: document_link(question.collection, row["document_id"], row.get("sentence_id"))
                     for row in [*result["passages"], *result["citations"]]
@@ -148,7 +149,7 @@ async def search_page(request: Request) -> Response:
     problem: Problem | None = None
     if form.get("question", "").strip():
         try:
-            question = _question(_as_body(form) | {"trace": True}, service)
+            question = read_question(_as_body(form) | {"trace": True}, service)
             found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="page")
             from rag.serve.openai.chat import public_trace
 

@@ -8,12 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical, SparseVector
+from indexes.encoders.base import Around, Encoded, Encoder, SparseVector
 from rag.serve.errors import Problem
 from rag.serve.pools.batches import batches
 from rag.serve.pools.turns import Turns, in_turns
@@ -31,7 +30,7 @@ class _Row:
     truncated: bool
 
 
-class BatchedEncoder:
+class BatchedEncoder(Around):
     """An ``Encoder`` whose ``encode_queries`` collects the questions of all threads into one forward pass.
 
     Args:
@@ -50,7 +49,7 @@ class BatchedEncoder:
         remembered: int = REMEMBERED,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
-        self.inner = encoder
+        super().__init__(encoder)
         self._wait, self._batch, self._limit = wait, batch, remembered
         self._on_batch = on_batch
         self._known: OrderedDict[str, _Row] = OrderedDict()
@@ -61,30 +60,8 @@ class BatchedEncoder:
         self.passes = 0
 
     @property
-    def dim(self) -> int:
-        return self.inner.dim
-
-    @property
-    def max_tokens(self) -> int:
-        return self.inner.max_tokens
-
-    @property
-    def lexical(self) -> Lexical | None:
-        return self.inner.lexical
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self.inner.fingerprint
-
-    @property
     def waiting(self) -> int:
         return self._queue.qsize()
-
-    def __getattr__(self, name: str) -> Any:
-        # count_tokens and what else this model offers: present exactly where the model has it.
-        if name.startswith("__") or name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         return self.writing().encode_documents(texts)

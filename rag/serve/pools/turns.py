@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from indexes.encoders.base import Encoded, Encoder, Fingerprint, Lexical
+from indexes.encoders.base import Around, Encoded, Encoder
 from indexes.encoders.paired import PairedEncoder
 
 SLICE = 8  # texts that are encoded before questions get a turn, at first
@@ -110,39 +110,19 @@ class _DenseInTurns:
         return getattr(self._inner, name)
 
 
-class _InTurns:
+class _InTurns(Around):
     """The same for an encoder that gives both legs in one pass."""
 
     def __init__(self, inner: Encoder, turns: Turns) -> None:
-        self._inner, self._turns, self._sliced = inner, turns, Sliced(turns)
-
-    @property
-    def dim(self) -> int:
-        return self._inner.dim
-
-    @property
-    def max_tokens(self) -> int:
-        return self._inner.max_tokens
-
-    @property
-    def lexical(self) -> Lexical | None:
-        return self._inner.lexical
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._inner.fingerprint
+        super().__init__(inner)
+        self._turns, self._sliced = turns, Sliced(turns)
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
-        return self._sliced(texts, self._inner.encode_documents)
+        return self._sliced(texts, self.inner.encode_documents)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         with self._turns.question():
-            return self._inner.encode_queries(texts)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_inner":
-            raise AttributeError(name)
-        return getattr(self._inner, name)
+            return self.inner.encode_queries(texts)
 
 
 def in_turns(encoder: Encoder, turns: Turns) -> Encoder:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexes.addresses import is_loopback, ollama_base_url
 from indexes.encoders import as_embedding, build_encoder
 from indexes.encoders.bge_m3 import BgeM3
 from indexes.errors import SettingsError
-from indexes.http import is_loopback, ollama_base_url
 from indexes.settings.sections import IndexSettings
 from tests.indexes.encoders.encoder_fixtures import TEXTS
 

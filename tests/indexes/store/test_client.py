@@ -18,6 +18,7 @@ import pytest
 from llama_index.core.vector_stores.types import MetadataFilter, MetadataFilters
 from qdrant_client import QdrantClient
 
+from indexes.addresses import is_loopback
 from indexes.errors import (
     CollectionLockedError,
     FingerprintMismatchError,
@@ -26,7 +27,6 @@ from indexes.errors import (
     StoreError,
     StoreUnreachableError,
 )
-from indexes.http import is_loopback
 from indexes.settings.sections import StoreSettings
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import collection_names

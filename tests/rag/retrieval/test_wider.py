@@ -45,6 +45,17 @@ def test_a_translated_question_is_searched_too(index: Index, settings: Settings,
     assert "1887" in result.candidates[0].record.text
 
 
+def test_hyde_keeps_what_the_translated_question_found(index: Index, settings: Settings, scripted: Any) -> None:
+    weak = settings.hyde.model_copy(update={"mode": "auto", "weak_below": 0.999})
+    wider = settings.retrieval.model_copy(update={"translate": "auto", "top_k": 2})
+    changed = settings.model_copy(update={"hyde": weak, "retrieval": wider})
+    question = "春茶什么时候开始采摘？"
+    llm = scripted(LENS, "一段假想的文字。")
+    result = build_retriever(index, settings=changed, llm=llm, hyde="auto").search(question)
+    assert result.trace.rewritten == [LENS] and result.trace.hypothetical == ["一段假想的文字。"]
+    assert any("1887" in candidate.record.text for candidate in result.candidates)
+
+
 def test_a_collection_in_one_language_asks_for_no_translation(
     index: Index, settings: Settings, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import click
 
 from indexes.errors import MissingExtraError, SettingsError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, words
+from rag.cli.output import data
 
 EPILOG = """\b
 Examples:
@@ -65,9 +63,3 @@ def config_entry(host: str, shared: Shared) -> dict[str, Any]:
     if host == "vscode":
         return {"servers": {"ragwright": {"type": "stdio", **entry}}}
     return {"mcpServers": {"ragwright": entry}}
-
-
-def quiet_stdout() -> contextlib.AbstractContextManager[Any]:
-    """Everything that a library prints goes to stderr: stdout is the wire."""
-    words("ragwright: MCP on standard input and output")
-    return contextlib.redirect_stdout(sys.stderr)

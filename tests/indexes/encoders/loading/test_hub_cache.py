@@ -63,6 +63,12 @@ def test_a_snapshot_with_a_hole_is_not_taken(snapshot: Path, lost: str) -> None:
     assert cached_folder(NAME, "huggingface") is None
 
 
+def test_a_head_that_other_clients_leave_out_is_fetched(snapshot: Path) -> None:
+    assert cached_folder(NAME, "huggingface", stems=["sparse_linear"]) is None
+    (snapshot / "sparse_linear.pt").write_bytes(b"x")
+    assert cached_folder(NAME, "huggingface", stems=["sparse_linear"]) == snapshot
+
+
 def test_an_interrupted_fetch_goes_on(snapshot: Path) -> None:
     blobs = snapshot.parents[1] / "blobs"
     blobs.mkdir()

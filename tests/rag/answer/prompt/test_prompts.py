@@ -11,7 +11,6 @@ from llama_index.core.llms import CustomLLM
 
 from rag.answer.language import NOT_FOUND
 from rag.answer.prompt.prompts import (
-    build_messages,
     condense_messages,
     context_text,
     direct_messages,
@@ -23,7 +22,9 @@ from rag.answer.prompt.prompts import (
     short_name,
 )
 from rag.answer.prompt.routing import needs_retrieval
+from rag.answer.prompt.templates import AnswerPrompts
 from rag.retrieval.candidate import Passage
+from rag.settings import load_settings
 from rag.ways import BLOCKING, run_now
 
 MakePassage = Callable[..., Passage]
@@ -36,6 +37,9 @@ def flat(messages: list[ChatMessage]) -> str:
 
 def common_prefix(one: str, two: str) -> str:
     return one[: next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))]
+
+
+build_messages = AnswerPrompts(load_settings(answer={"layout": "rules"})).messages
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,0 +1,156 @@
+"""What goes over the wire of ``/api/v1``: a question read from JSON, an answer whole or as events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from rag.retrieval.filter_text import parse_filters
+from rag.serve.api import documents as docs
+from rag.serve.errors import Problem, problem_of
+from rag.serve.openai.chat import public_trace
+from rag.serve.openai.sources import public_citation, source_of, told_besides
+from rag.serve.requests import Question, choice, flag, text_of, whole
+from rag.serve.service import Service
+from rag.serve.wire import document_id, public_metadata
+
+
+def read_question(body: dict[str, Any], service: Service) -> Question:
+    collection = body.get("collection") or service.settings.collection
+    if not isinstance(collection, str):
+        raise Problem("bad_request", f"collection is {collection!r}, not a name", "GET /api/v1/collections lists them")
+    text = text_of(body.get("question"), "question").strip()
+    if not text:
+        raise Problem("bad_request", "the question is empty", "ask something", param="question")
+    filters = body.get("filters") or []
+    if not isinstance(filters, list) or not all(isinstance(item, str) for item in filters):
+        raise Problem("bad_request", "filters is not a list of texts", "send ['lang=en', 'page>=3']", param="filters")
+    return Question(
+        collection,
+        text,
+        filters=parse_filters(tuple(filters)),
+        top_k=whole(body.get("top_k"), "top_k", 1, 100, None),
+        window=whole(body.get("window"), "window", 0, 50, None),
+        rerank=flag(body.get("rerank"), "rerank", None),
+        hyde=choice(body.get("hyde"), "hyde", ("off", "on", "auto")),
+        fusion=choice(body.get("fusion"), "fusion", ("minmax", "rrf", "dense", "sparse")),
+        history=_history(body.get("history")),
+        trace=bool(flag(body.get("trace"), "trace")),
+    )
+
+
+def _history(value: Any) -> tuple[tuple[str, str], ...]:
+    rows = value or []
+    if not isinstance(rows, list) or len(rows) > 100:
+        raise Problem("bad_request", "history is not a list of at most 100 messages", param="history")
+    found = []
+    for row in rows:
+        if not isinstance(row, dict) or row.get("role") not in ("user", "assistant"):
+            raise Problem("bad_request", "a message of history has no role", "use user or assistant", param="history")
+        found.append((str(row["role"]), text_of(row.get("content") or "", "history")))
+    return tuple(found)
+
+
+def answer_body(request: Request, question: Question, response: Any) -> dict[str, Any]:
+    """A whole answer as JSON."""
+    metadata = dict(response.metadata or {})
+    body = {
+        "question": question.text,
+        "answer": str(response.response or ""),
+        "status": metadata.get("status"),
+        "notes": list(metadata.get("notes") or []),
+        "note_kinds": list(metadata.get("note_kinds") or []),
+        "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
+        "sentences": list(metadata.get("sentences") or []),
+        "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
+        "request_id": getattr(request.state, "request_id", None),
+        **told_besides(metadata),
+    }
+    if question.trace:
+        body["trace"] = public_trace(metadata.get("trace") or {})
+    return plain(body)
+
+
+async def whole_answer(request: Request, question: Question, events: AsyncIterator[Any]) -> JSONResponse:
+    passages: list[Any] = []
+    try:
+        async for event in events:
+            if event.kind == "sources":
+                passages = event.passages
+            elif event.kind == "done":
+                body = answer_body(request, question, event.response)
+                request.state.answer_status = body["status"]
+                body["passages"] = plain([passage_row(passage, question.collection) for passage in passages])
+                return JSONResponse(body)
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+    raise Problem("internal", "the answer ended without a result")
+
+
+async def answer_events(
+    request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
+) -> AsyncIterator[str]:
+    ended = False
+    try:
+        yield _event("status", {"status": first.text})
+        async for event in events:
+            if event.kind == "status":
+                yield _event("status", {"status": event.text})
+            elif event.kind == "sources":
+                rows = [passage_row(passage, question.collection) for passage in event.passages]
+                yield _event("sources", {"passages": rows})
+            elif event.kind == "text" and event.text:
+                yield _event("token", {"text": event.text})
+            elif event.kind == "done":
+                body = answer_body(request, question, event.response)
+                request.state.answer_status = body["status"]
+                ended = True
+                yield _event("done", body)
+    except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
+        ended = True
+        yield _event("error", problem_of(error).body("api"))
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+        if not ended:
+            service.metrics.cancelled.labels("api").inc()
+
+
+def _event(name: str, value: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(plain(value), ensure_ascii=False)}\n\n"
+
+
+def passage_row(passage: Any, collection: str) -> dict[str, Any]:
+    best = passage.hits[0] if passage.hits else ""
+    first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
+    shown = source_of(passage, collection)
+    return {
+        "number": passage.number,
+        "score": float(passage.score),
+        "text": passage.text,
+        "name": shown["source"]["name"],
+        "document_id": document_id(first.doc_id),
+        "sentence_id": first.id,
+        "heading": passage.heading,
+        "page": passage.page,
+        "sentences": [docs.sentence_row(record) for record in passage.sentences],
+        "hits": list(passage.hits),
+        "metadata": public_metadata(first.metadata, first.doc_id),
+    }
+
+
+def number_of(request: Request, name: str, default: int) -> int:
+    value = request.query_params.get(name)
+    if value is None:
+        return default
+    if not value.lstrip("-").isdigit() or len(value) > 9:
+        raise Problem("bad_request", f"{name} is {value[:20]!r}, not a whole number", param=name)
+    return max(0, int(value))
+
+
+def plain(value: Any) -> Any:
+    """Values that JSON knows: dates and paths of metadata become texts."""
+    return json.loads(json.dumps(value, ensure_ascii=False, default=str))

@@ -1,0 +1,46 @@
+"""The server's language model: how many answers it writes at once, how long one takes, and a request's own options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+from rag.llms import with_max_tokens
+from rag.settings import Settings
+
+USUAL_PROMPT = 800  # tokens of a prompt and its answer: what a model in this process is taken to need, from a short one
+
+
+def pace(llm: Any) -> float:
+    """Seconds that an answer of a model in this process will take, from a short prompt."""
+    text = "Passages stand between tags, the question comes last, and every sentence of an answer has its source. " * 2
+    started = time.monotonic()
+    with_max_tokens(llm, 1).chat([ChatMessage(role=MessageRole.USER, content=text)])
+    return float((time.monotonic() - started) * USUAL_PROMPT / max(1, llm.count_tokens(text)))
+
+
+def model_slots(settings: Settings) -> int:
+    """Answers that the language model writes at once: what its server takes side by side."""
+    if settings.llm.provider == "openai":
+        return 32
+    if settings.llm.provider == "ollama":
+        with contextlib.suppress(ValueError):
+            return max(1, int(os.environ.get("OLLAMA_NUM_PARALLEL", "1")))
+    return 1
+
+
+def tuned(llm: Any, options: dict[str, Any]) -> Any:
+    """The model with a request's own temperature, length and the like, where it has a field for it or sends others."""
+    if llm is None or not options:
+        return llm
+    fields = type(llm).model_fields
+    changes = {name: value for name, value in options.items() if name in fields and name != "max_tokens"}
+    sent = {name: options[name] for name in ("top_p", "seed", "stop") if name in options and name not in fields}
+    if sent and "additional_kwargs" in fields:
+        changes["additional_kwargs"] = {**(llm.additional_kwargs or {}), **sent}
+    changed = llm.model_copy(update=changes) if changes else llm
+    return with_max_tokens(changed, options["max_tokens"]) if "max_tokens" in options else changed
