@@ -27,19 +27,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
 HIT = "Hit@5"
+NOTHING = "nothing: questions that a model wrote were not used in a measured run"
 
 
 @dataclass(frozen=True)
 class QuestionOptions:
     """How questions are made; see ``eval.synthesis.run``. Each field's help stands in its ``option``."""
 
-    limit: int | None = option(400, "Ask about N passages, drawn.", low=1, metavar="N")
-    per_passage: int = option(3, "Questions a passage.", low=1)
+    limit: int | None = option(400, "Ask about N passages, drawn.", low=1, metavar="N", everyday=True, measured=NOTHING)
+    per_passage: int = option(3, "Questions a passage.", low=1, everyday=True, measured=NOTHING)
     window: int = 5
-    test_share: float = option(0.25, "Share of the documents whose questions prove the model.", low=0.05, high=0.9)
-    within: int = option(10, "A question's passage must be among that many passages found.", low=1)
-    check: Literal["llm", "words", "none"] = option("llm", "Who says that the passage answers the question.")
-    seed: int = option(7, "Random seed of drawing, splitting, mining and training.")
+    test_share: float = option(
+        0.25,
+        "Share of the documents whose questions prove the model.",
+        low=0.05,
+        high=0.9,
+        everyday=True,
+        measured=NOTHING,
+    )
+    within: int = option(10, "A question's passage must be among that many passages found.", low=1, measured=NOTHING)
+    check: Literal["llm", "words", "none"] = option(
+        "llm", "Who says that the passage answers the question.", everyday=True, measured=NOTHING
+    )
+    seed: int = option(7, "Random seed of drawing, splitting, mining and training.", everyday=True, measured=NOTHING)
 
     def values(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(QuestionOptions)}
@@ -49,11 +59,13 @@ class QuestionOptions:
 class DocumentOptions(QuestionOptions):
     """The same, and what is asked of the training; the rest of it is as the model's own options say."""
 
-    epochs: float = option(3, "Passes over the questions; early stopping may end it sooner.", above=0)
-    batch: int | None = option(None, "Questions in a step [32, for BGE-M3 4].", low=2)
-    lr: float | None = option(None, "Learning rate [1e-4, for BGE-M3 1e-5].", above=0)
-    merge: float | str | None = merge_option()
-    soup: int = soup_option()
+    epochs: float = option(
+        3, "Passes over the questions; early stopping may end it sooner.", above=0, everyday=True, measured=NOTHING
+    )
+    batch: int | None = option(None, "Questions in a step [32, for BGE-M3 4].", low=2, everyday=True, measured=NOTHING)
+    lr: float | None = option(None, "Learning rate [1e-4, for BGE-M3 1e-5].", above=0, everyday=True, measured=NOTHING)
+    merge: float | str | None = merge_option(NOTHING)
+    soup: int = soup_option(NOTHING)
     device: str = "auto"
     dtype: str = "auto"
     query_prompt: str | None = None

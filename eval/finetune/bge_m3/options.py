@@ -12,6 +12,8 @@ from eval.finetune.training.options import Training, margin_option, merge_option
 if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions
 
+NOTHING = "nothing: no BGE-M3 was at hand"
+
 
 @dataclass(frozen=True)
 class M3Options(Training):
@@ -20,23 +22,28 @@ class M3Options(Training):
     The texts of the other questions in a step are negatives too.
     """
 
-    epochs: float = option(2, "Passes over the questions.", above=0)
-    batch: int = option(4, "Questions in a step.", low=2)
-    lr: float = option(1e-5, "Learning rate.", above=0)
-    group: int = option(4, "Texts a question: its positive and mined negatives.", low=2, high=64)
-    unit: Unit = option("mixed", UNIT)
-    margin: float | None = margin_option(0.05, " switches the guard off.")
-    skip: int = skip_option()
-    temperature: float = option(1.0, TEMPERATURE, above=0)
-    self_distill: bool = option(
-        True, "Do not let the sum of the three scores teach each of them.", flag="--no-self-distill"
+    epochs: float = option(2, "Passes over the questions.", above=0, everyday=True, measured=NOTHING)
+    batch: int = option(4, "Questions in a step.", low=2, everyday=True, measured=NOTHING)
+    lr: float = option(1e-5, "Learning rate.", above=0, everyday=True, measured=NOTHING)
+    group: int = option(
+        4, "Texts a question: its positive and mined negatives.", low=2, high=64, everyday=True, measured=NOTHING
     )
-    heads_only: bool = option(False, "Train the sparse and the multi-vector head, not the network.")
-    question_tokens: int = option(64, "Longest question in training.", low=8)
-    max_tokens: int = option(256, "Longest text in training.", low=8)
-    evaluations: int = option(1, "Checkpoints an epoch; the one best on dev is kept.", low=1)
-    pool: int = option(400, "Texts that dev is measured on.", low=10)
-    merge: float | str | None = merge_option()
+    unit: Unit = option("mixed", UNIT, measured=NOTHING)
+    margin: float | None = margin_option(0.05, " switches the guard off.", NOTHING)
+    skip: int = skip_option(NOTHING)
+    temperature: float = option(1.0, TEMPERATURE, above=0, measured=NOTHING)
+    self_distill: bool = option(
+        True,
+        "Do not let the sum of the three scores teach each of them.",
+        flag="--no-self-distill",
+        measured=NOTHING,
+    )
+    heads_only: bool = option(False, "Train the sparse and the multi-vector head, not the network.", measured=NOTHING)
+    question_tokens: int = option(64, "Longest question in training.", low=8, measured=NOTHING)
+    max_tokens: int = option(256, "Longest text in training.", low=8, everyday=True, measured=NOTHING)
+    evaluations: int = option(1, "Checkpoints an epoch; the one best on dev is kept.", low=1, measured=NOTHING)
+    pool: int = option(400, "Texts that dev is measured on.", low=10, measured=NOTHING)
+    merge: float | str | None = merge_option(NOTHING)
     loss_temperature: float = 0.02  # of the similarity in the loss
 
     def mining(self, cross_encoder: object = None, *, taught: bool = False) -> MiningOptions:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Leg = Literal["documents", "sentences", "hybrid"]
 Unit = Literal["document", "window", "sentence", "mixed"]
 TEMPERATURE = "Temperature of the teacher's scores, whose spread within a list is brought to 1."
+RUNS, NOTHING = "scifact, cmrc2018", "nothing"
 UNIT = "Training texts: whole documents, the best window or sentence, or documents and sentences."
 
 
@@ -45,35 +46,53 @@ class EmbedderOptions(Training):
     as much as it can, whatever ``max_tokens`` it was trained with.
     """
 
-    epochs: float = option(2, "Passes over the questions; early stopping may end it sooner.", above=0)
-    batch: int = option(32, "Questions in a step.", low=2)
-    lr: float = option(1e-4, "Learning rate.", above=0)
-    unit: Unit = option("mixed", UNIT)
-    negatives: int = option(1, "Mined negatives in a row.", low=0, high=32)
-    margin: float | None = margin_option(0.05, " switches the guard off.")
-    skip: int = skip_option()
-    judge: str | None = option(
-        None, "A cross-encoder that must find a negative worse than the positive.", metavar="MODEL"
+    epochs: float = option(
+        2,
+        "Passes over the questions; early stopping may end it sooner.",
+        above=0,
+        everyday=True,
+        measured="compared on scifact: 1 with --pairs 1200 gained more at a smaller loss",
     )
-    pairs: int = option(0, "Add N pairs made from the documents alone: title and text.", low=0, metavar="N")
-    temperature: float = option(1.0, TEMPERATURE, above=0)
-    contrastive: float = option(0.5, "With a teacher: share of the contrastive loss.", low=0, high=1)
-    teacher_list: int = option(8, "With a teacher: texts in a list.", flag="--list", low=2, high=64)
+    batch: int = option(32, "Questions in a step.", low=2, everyday=True, measured=RUNS)
+    lr: float = option(1e-4, "Learning rate.", above=0, everyday=True, measured=RUNS)
+    unit: Unit = option("mixed", UNIT, measured=RUNS)
+    negatives: int = option(1, "Mined negatives in a row.", low=0, high=32, everyday=True, measured=RUNS)
+    margin: float | None = margin_option(0.05, " switches the guard off.", RUNS)
+    skip: int = skip_option(RUNS)
+    judge: str | None = option(
+        None, "A cross-encoder that must find a negative worse than the positive.", metavar="MODEL", measured=RUNS
+    )
+    pairs: int = option(
+        0,
+        "Add N pairs made from the documents alone: title and text.",
+        low=0,
+        metavar="N",
+        measured="cmrc2018; 1200 on scifact, where it lost less elsewhere",
+    )
+    temperature: float = option(1.0, TEMPERATURE, above=0, measured=NOTHING)
+    contrastive: float = option(0.5, "With a teacher: share of the contrastive loss.", low=0, high=1, measured=NOTHING)
+    teacher_list: int = option(8, "With a teacher: texts in a list.", flag="--list", low=2, high=64, measured=NOTHING)
     matryoshka: tuple[int, ...] = option(
         (),
         "Shorter vectors to train besides the full one, e.g. 256,128.",
         metavar="DIM,...",
         parse=dimensions,
         shown="",
+        measured=RUNS,
     )
     lora: int = option(
         0,
         "Train adapters of this rank instead of all weights; they are merged in the end.",
         low=0,
         metavar="RANK",
+        measured=RUNS,
     )
     mini_batch: int = option(
-        0, "Cached loss (GradCache) with passes of N texts: big batches on little memory.", low=0, metavar="N"
+        0,
+        "Cached loss (GradCache) with passes of N texts: big batches on little memory.",
+        low=0,
+        metavar="N",
+        measured=RUNS,
     )
     max_tokens: int | None = option(
         128,
@@ -81,16 +100,25 @@ class EmbedderOptions(Training):
         low=0,
         metavar="N",
         parse=lambda number: number or None,
+        everyday=True,
+        measured=RUNS,
     )
-    scale: float = option(20.0, "Scale of cosines in the loss (1 / temperature).", above=0)
-    evaluations: int = option(1, "Dev measurements (and checkpoints) an epoch.", low=1)
-    patience: int = option(3, "Evaluations without a better dev nDCG@10 after which training stops; 0: never.", low=0)
-    pool: int = option(400, "Texts that dev is measured on.", low=10)
+    scale: float = option(20.0, "Scale of cosines in the loss (1 / temperature).", above=0, measured=RUNS)
+    evaluations: int = option(1, "Dev measurements (and checkpoints) an epoch.", low=1, measured=RUNS)
+    patience: int = option(
+        3,
+        "Evaluations without a better dev nDCG@10 after which training stops; 0: never.",
+        low=0,
+        measured=f"{RUNS}, where one epoch gave it nothing to stop",
+    )
+    pool: int = option(400, "Texts that dev is measured on.", low=10, measured="nothing; 250 on scifact, cmrc2018")
     leg: Leg = option(
-        "documents", "What is proved: exact search over documents, the index's dense leg, or the pipeline."
+        "documents",
+        "What is proved: exact search over documents, the index's dense leg, or the pipeline.",
+        measured=RUNS,
     )
-    merge: float | str | None = merge_option()
-    soup: int = soup_option()
+    merge: float | str | None = merge_option("compared on scifact: 0.5 lost less elsewhere, auto gained more")
+    soup: int = soup_option("compared on scifact: 3 gave one figure with both seeds")
     query_prompt: str | None = None
     document_prompt: str | None = None
 

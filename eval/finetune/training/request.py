@@ -42,31 +42,45 @@ class Request:
         MISSING,
         "Folder of the run: checkpoints, model, proof. The same command continues an interrupted run.",
         metavar="OUT",
+        everyday=True,
     )
     also: tuple[str | Path, ...] = option(
-        (), "Another dataset to check for forgetting, besides the packaged probes; repeatable.", metavar="DIR"
+        (),
+        "Another dataset to check for forgetting, besides the packaged probes; repeatable.",
+        metavar="DIR",
+        everyday=True,
     )
-    train_split: str = option("train", "Split to train on.")
-    test_split: str = option("test", "Split to prove it on.", flag="--split")
+    train_split: str = option("train", "Split to train on.", everyday=True)
+    test_split: str = option("test", "Split to prove it on.", flag="--split", everyday=True)
     dev_share: float = option(
         0.15,
         "Share of the training questions held out for early stopping and for choosing weights.",
         low=0.02,
         high=0.5,
         metavar="SHARE",
+        measured="scifact, cmrc2018, trecqa_rerank; 0.08 on xquad_en",
     )
     dev_by: DevBy = option(
         "auto",
         "Dev's answers stand in documents that training never saw, or in any; auto: in any where at least 10 % of the "
         "test's relevant documents are relevant in training too.",
+        measured="both were compared on scifact",
     )
     train_queries: int | None = option(None, "Only the first N training questions.", low=1, metavar="N")
     teacher: tuple[str, ...] = option(
         (),
         "pipeline, file:PATH, cross_encoder:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL; repeatable.",
         metavar="SPEC",
+        everyday=True,
     )
-    max_loss: float = option(MAX_LOSS, "Relative loss elsewhere that is still good.", low=0, high=1, metavar="SHARE")
+    max_loss: float = option(
+        MAX_LOSS,
+        "Relative loss elsewhere that is still good.",
+        low=0,
+        high=1,
+        metavar="SHARE",
+        measured="a rule, not a measurement: what the reference project allowed",
+    )
     cache: str | Path | None = option(
         None, "Where embeddings and indexes are kept [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]", metavar="DIR"
     )

@@ -22,7 +22,37 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 NAMES = {"Settings": Any, "Stage": Any, "Dataset": Any}  # in annotations, of what only checkers import
 FROM_SETTINGS = ("device", "dtype", "query_prompt", "document_prompt")  # fields that are settings of a model's section
+METAVARS: dict[Any, str] = {int: "N", float: "X"}  # click would write INTEGER RANGE
+EVERYTHING = "ragwright.help_all"  # in a context's meta: all options are shown
+LEGEND = """measured: the collections whose measured runs (the guide's page on fine-tuning) had this default, and
+what other values did where some were compared; "nothing": no measured run tells."""
 SPLITS = ("train_split", "test_split", "dev_share", "dev_by", "train_queries")
+
+
+class FieldOption(click.Option):
+    """An option made of a field: what is no everyday one is shown with all, and there with what it was measured on."""
+
+    def __init__(self, *args: Any, field: Option, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.field = field
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        everything = ctx.meta.get(EVERYTHING, False)
+        if not everything and not self.field.everyday:
+            return None
+        found = super().get_help_record(ctx)
+        if found is None or not everything or not self.field.measured:
+            return found
+        return found[0], f"{found[1]}  [measured: {self.field.measured}]"
+
+
+def _show_everything(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    ctx.meta[EVERYTHING] = True
+    click.echo(ctx.get_help(), color=ctx.color)
+    click.echo(f"\n{LEGEND}")
+    ctx.exit()
 
 
 def shown(kind: type) -> dict[str, Field[Any]]:
@@ -42,11 +72,13 @@ def click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
     return click.option(
         flag,
         field.name,
+        cls=FieldOption,
+        field=own,
         type=_type(kinds, own),
         default=None if default in (MISSING, (), "") else default,
         required=default is MISSING,
         multiple=get_origin(kinds[0]) is tuple and own.parse is None,
-        metavar=own.metavar,
+        metavar=own.metavar or METAVARS.get(kinds[0]),
         show_default=default not in (MISSING, None, (), ""),
         help=own.help,
     )
@@ -54,8 +86,11 @@ def click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
 
 def _switch(flag: str, name: str, own: Option, default: Any) -> Callable[[F], F]:
     if "/" in flag:
-        return click.option(flag, name, default=default, show_default=default is not None, help=own.help)
-    return click.option(flag, name, is_flag=True, flag_value=not default, default=default, help=own.help)
+        shown = default is not None
+        return click.option(flag, name, cls=FieldOption, field=own, default=default, show_default=shown, help=own.help)
+    return click.option(
+        flag, name, cls=FieldOption, field=own, is_flag=True, flag_value=not default, default=default, help=own.help
+    )
 
 
 def _type(kinds: list[Any], own: Option) -> Any:
@@ -93,12 +128,23 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
             given |= {one.name: getattr(kept, one.name) for one in fields(kind) if one.name in FROM_SETTINGS}
             return function(shared=shared, options=kind(**given), request=request | _around(shared), **values)
 
+        wrapper = help_all(wrapper)  # type: ignore[assignment]
         hints = {**get_type_hints(kind, localns=NAMES), **get_type_hints(Request, localns=NAMES)}
         for one in reversed([*asked.values(), *own.values()]):
             wrapper = click_option(one, hints[one.name])(wrapper)
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+help_all = click.option(
+    "--help-all",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_everything,
+    help="Show all options, and what each default was measured on.",
+)
 
 
 def _parsed(option: Option, value: Any) -> Any:
