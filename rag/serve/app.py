@@ -19,12 +19,12 @@ from indexes.errors import RagWrightError
 from rag.serve.errors import Door, Problem, door_of, problem_of
 from rag.serve.gate import Gate
 from rag.serve.incoming import require, service_of
-from rag.serve.jobs import Jobs
 from rag.serve.keys import KeyRing, keys_path
 from rag.serve.library import Library
 from rag.serve.service import Service
 from rag.serve.telemetry.metrics import Metrics, package_version
-from rag.serve.watch import Watcher
+from rag.serve.writing.jobs import Jobs
+from rag.serve.writing.watch import Watcher
 from rag.settings import Settings
 
 

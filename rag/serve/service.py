@@ -5,71 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage
 
-from rag.api import build_query_engine, build_retriever
-from rag.chat import RagChatEngine
-from rag.engine import RagQueryEngine
-from rag.retrieval.candidate import Passage
-from rag.retrieval.hybrid import SearchResult
-from rag.retrieval.repeats import distinct_passages
-from rag.retrieval.windows import spread
+from rag.api import build_retriever
+from rag.serve.asking.answers import Answers, Event
+from rag.serve.asking.searches import Found, Searches
 from rag.serve.errors import Problem, problem_of
 from rag.serve.keys import Key
 from rag.serve.library import Library
 from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FIRST_GUESS, FairPool
-from rag.serve.pools.language_model import model_slots, pace, tuned
+from rag.serve.pools.language_model import model_slots, pace
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
 from rag.serve.telemetry.metrics import FAILURES, Metrics
-from rag.serve.telemetry.spans import RequestSpan, request_span
+from rag.serve.telemetry.spans import request_span
 from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
 from rag.ways import Awaiting
 
 SEARCH_THREADS = 16  # they encode together
-SEARCHES = {"embedded": 2, "server": 16}  # at once in the store: the embedded engine holds the GIL in each call
 NAMES_SECONDS = 1.0  # that the store's collections are remembered
 SEARCH_QUEUE = 64
 RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
 MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # of one answer, before any was measured
-KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
-RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
-LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search gives a door: passages, numbered, best first, and how they were found."""
-
-    passages: list[Passage]
-    result: SearchResult
-    notes: list[str] = field(default_factory=list)
-    reranked: bool = False
-
-
-@dataclass(slots=True)
-class Event:
-    """One thing that happens while an answer is written.
-
-    Args:
-        kind: "status" (a word on what is being done), "sources" (``passages``), "text", "done" (``response``).
-    """
-
-    kind: Literal["status", "sources", "text", "done"]
-    text: str = ""
-    passages: list[Passage] = field(default_factory=list)
-    response: Any = None
 
 
 class Service:
@@ -83,10 +49,6 @@ class Service:
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
         self.settings: Settings = library.settings
-        answer = self.settings.answer.model_copy(update={"unsupported": self.settings.serve.unsupported})
-        self._answering: Settings = self.settings.model_copy(update={"answer": answer})
-        where = "embedded" if self.settings.store.url is None else "server"
-        self._searches = threading.Semaphore(SEARCHES[where])
         self._names, self._names_read = frozenset[str](), 0.0
         self.search_pool = FairPool("search", SEARCH_THREADS, SEARCH_QUEUE, self._waited)
         self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
@@ -96,6 +58,8 @@ class Service:
         # What an answer computes beside the model's own work: the search, the prompt, the check.
         self._answer_threads = ThreadPoolExecutor(SEARCH_THREADS + slots, thread_name_prefix="ragwright-answer")
         self._way = Awaiting(self._answer_threads)
+        self.searches = Searches(library, self.search_pool, self.rerank_pool)
+        self.answers = Answers(library, self._way, self._spoken)
         self.shared = SharedResults()
         library.on_change(lambda _: self.shared.forget())
         self.state: Literal["loading", "ready", "draining", "failing"] = "loading"
@@ -193,64 +157,11 @@ class Service:
         await self.find_collection(key, question.collection)
         what = (key.name, route, repr(question))
         with request_span(route, question, self.settings) as span:
-            found = await self.shared.get(what, lambda: self._search(key, question, deadline))
+            found = await self.shared.get(what, lambda: self.searches.find(key.name, question, deadline))
             self.metrics.stages(found.result.trace.timings_ms, question.collection)
             span.found(found.passages)
             span.stages(found.result.trace.timings_ms, found.passages)
         return found
-
-    async def _search(self, key: Key, question: Question, deadline: float) -> Found:
-        until = time.monotonic() + deadline
-        reranker = None if question.rerank is False else self.library.reranker
-        if reranker is not None:
-            self.rerank_pool.check_room()
-        result = await self._within(
-            until, self.search_pool.run(key.name, lambda: self._retrieve(question, False), deadline=deadline)
-        )
-        notes: list[str] = list(result.trace.notes)
-        reranked = False
-        if reranker is not None and result.candidates:
-            left = until - time.monotonic() - RERANK_MARGIN
-            try:
-                if left <= 0:
-                    raise TimeoutError
-                result = await asyncio.wait_for(
-                    self.rerank_pool.run(key.name, lambda: self._retrieve(question, True), deadline=left), left
-                )
-                notes, reranked = list(result.trace.notes), True
-            except (TimeoutError, Problem) as error:
-                if isinstance(error, Problem) and error.code not in ("deadline", "busy"):
-                    raise
-                notes.append(LATE_RERANK)
-        limit = question.top_k or self.settings.retrieval.top_n
-        candidates = result.candidates
-        if question.keep is not None:
-            candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
-        candidates = spread(candidates, self.settings.retrieval.per_document)
-        passages = distinct_passages(candidates, result.windows, limit=limit)
-        return Found(passages, result, notes, reranked)
-
-    def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
-        """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
-        index = self.library.index(question.collection)
-        if self.library.encoder is not None:
-            self.library.encoder.encode_queries([question.text])  # with others that wait; then it is remembered
-        retriever = build_retriever(
-            index,
-            settings=self.settings,
-            llm=self.library.llm,
-            hyde=question.hyde,
-            rerank=self.library.reranker if rerank else False,
-            **question.options(),
-        )
-        with contextlib.nullcontext() if rerank else self._searches:
-            return retriever.search(question.text, filters=question.filters)
-
-    async def _within(self, until: float, work: Any) -> Any:
-        try:
-            return await asyncio.wait_for(work, max(0.01, until - time.monotonic()))
-        except TimeoutError:
-            raise Problem("deadline", "the search did not finish in time", "try again", retry_after=1) from None
 
     async def document_filter(self, collection: str, make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
         """A filter that may name documents by their wire id or shown source.
@@ -290,76 +201,12 @@ class Service:
         pool = self.model_pool if self.library.llm is not None else self.search_pool
         pool.check_room(first)
         with request_span("ask", question, self.settings) as span:
-            events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-            doing = "searching"
-            started = time.monotonic()
-            yield Event("status", doing)
-            work = functools.partial(self._answer, question, events.put_nowait, span)
-            task = asyncio.ensure_future(pool.run_async(key.name, work, deadline=first))
-            task.add_done_callback(lambda done: _report(done, events))
-            spoken = False
-            try:
-                while True:
-                    limit = whole if spoken else first
-                    left = started + limit - time.monotonic()
-                    try:
-                        event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
-                    except TimeoutError:
-                        if left > KEEP_ALIVE:
-                            yield Event("status", doing)
-                            continue
-                        raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
-                    if isinstance(event, BaseException):
-                        raise problem_of(event) from event
-                    if event.kind == "text" and not spoken:
-                        spoken = True
-                        self.metrics.first_token.labels(self.metrics.label(question.collection)).observe(
-                            time.monotonic() - started
-                        )
-                    doing = "answering"
-                    yield event
+            events = self.answers.events(pool, key.name, question, span, first=first, whole=whole)
+            async with contextlib.aclosing(events):
+                async for event in events:
                     if event.kind == "done":
                         self._count(event.response, question.collection)
-                        return
-            finally:
-                task.cancel()
-
-    async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
-        """Retrieve and write. Cancelled, it closes the model's stream at once, also while the model reads the prompt:
-        no word need come first."""
-        engine = await self._way.compute(self._engine, question)
-        if question.history:
-            history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
-            stream = await RagChatEngine(engine).astream(question.text, chat_history=history)
-        else:
-            stream = await engine.astream(question.text)
-        send(Event("sources", passages=list(stream.passages)))
-        async with contextlib.aclosing(stream.atokens()) as pieces:
-            async for piece in pieces:
-                send(Event("text", piece))
-        response = stream.response
-        if response is not None:
-            metadata = dict(response.metadata or {})
-            found = metadata.get("trace") or {}
-            span.found(stream.passages)
-            span.answered(metadata, str(response.response))
-            span.stages(found.get("timings_ms") or {}, stream.passages, found.get("llm") or {})
-        send(Event("done", response=response))
-
-    def _engine(self, question: Question) -> RagQueryEngine:
-        index = self.library.index(question.collection)
-        engine = build_query_engine(
-            index,
-            llm=tuned(self.library.llm, question.model_options),
-            settings=self._answering,
-            hyde=question.hyde,
-            rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
-            filters=question.filters,
-            **question.options(),
-        )
-        engine.steps.prompts.instructions = question.instructions
-        engine.awaiting = self._way
-        return engine
+                    yield event
 
     async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> str:
         """A chat program's own task (a title, tags) straight from the language model, "" without one."""
@@ -394,6 +241,9 @@ class Service:
             self.metrics.stored.labels(name).set(index.store.count())
             self.metrics.documents.labels(name).set(sum(1 for _ in index.store.documents()))
 
+    def _spoken(self, collection: str, seconds: float) -> None:
+        self.metrics.first_token.labels(self.metrics.label(collection)).observe(seconds)
+
     def _waited(self, pool: str, seconds: float) -> None:
         self.metrics.stage.labels("queue", "other").observe(seconds)
 
@@ -401,8 +251,3 @@ class Service:
         metadata = dict(getattr(response, "metadata", None) or {})
         self.metrics.answer(metadata, self.settings.llm.model)
         self.metrics.stages((metadata.get("trace") or {}).get("timings_ms", {}), collection)
-
-
-def _report(task: asyncio.Future[Any], events: asyncio.Queue[Event | BaseException]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        events.put_nowait(error)

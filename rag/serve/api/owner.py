@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 
 from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, require, service_of
-from rag.serve.jobs import Job
 from rag.serve.keys import OWNER
 from rag.serve.library import Library
+from rag.serve.writing.jobs import Job
 
 router = APIRouter(prefix="/api/v1", tags=["owner"])
 

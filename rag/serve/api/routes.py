@@ -22,13 +22,13 @@ from rag.serve.api.bodies import (
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
-from rag.serve.jobs import Job, Jobs, clean_name
 from rag.serve.keys import OWNER, Key, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.requests import flag
 from rag.serve.service import Service
-from rag.serve.watch import Watcher
 from rag.serve.wire import display_name, document_id
+from rag.serve.writing.jobs import Job, Jobs, clean_name
+from rag.serve.writing.watch import Watcher
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 MAX_FILES = 20

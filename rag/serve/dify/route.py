@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from rag.retrieval.candidate import Passage
+from rag.serve.asking.searches import Found
 from rag.serve.dify.conditions import read_conditions
 from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, key_of, service_of
 from rag.serve.keys import Key
 from rag.serve.requests import Question, text_of, whole
-from rag.serve.service import Found, Service
+from rag.serve.service import Service
 from rag.serve.wire import document_id, public_metadata
 
 router = APIRouter(tags=["dify"])

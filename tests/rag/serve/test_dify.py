@@ -106,7 +106,7 @@ def test_identical_requests_share_one_search(serve: Callable[..., TestClient], m
         time.sleep(0.3)
         return build_retriever(*arguments, **options)
 
-    monkeypatch.setattr("rag.serve.service.build_retriever", counted)
+    monkeypatch.setattr("rag.serve.asking.searches.build_retriever", counted)
     answers: list[int] = []
     asked = ASKED | {"query": "When must I give notice, then?"}
     threads = [threading.Thread(target=lambda: answers.append(post(client, asked).status_code)) for _ in range(5)]
@@ -121,7 +121,7 @@ def test_a_search_that_hangs_ends_at_the_deadline(
     serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = serve(dify_seconds=0.4)
-    monkeypatch.setattr("rag.serve.service.build_retriever", lambda *_, **__: time.sleep(1.5))
+    monkeypatch.setattr("rag.serve.asking.searches.build_retriever", lambda *_, **__: time.sleep(1.5))
     started = time.monotonic()
     late = post(client, ASKED | {"query": "late"})
     assert late.status_code == 504 and time.monotonic() - started < 1.4

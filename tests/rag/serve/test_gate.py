@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from indexes.errors import SettingsError
 from rag.serve.address import address_path, announced, difference, read_address
 from rag.serve.errors import Problem, problem_of, without_paths
-from rag.serve.jobs import clean_name
 from rag.serve.keys import KeyRing, bearer
 from rag.serve.run import check_bind
 from rag.serve.wire import display_name, document_id
+from rag.serve.writing.jobs import clean_name
 from tests.rag.serve.conftest import settings_at
 
 KEYS = {"reader": (("read",), ("handbook",)), "writer": (("read", "write"), ("*",))}

@@ -102,7 +102,7 @@ def test_who_cannot_be_answered_in_time_is_refused_at_once_and_the_next_is_answe
 
 
 def test_a_stream_that_waits_says_so_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rag.serve import service as module
+    from rag.serve.asking import answers as module
 
     monkeypatch.setattr(module, "KEEP_ALIVE", 0.1)
     service = service_with(library, Sleeper(seconds=0.5))

@@ -90,7 +90,7 @@ def test_a_fault_in_mid_stream_raises_in_the_client(client: TestClient, monkeypa
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret /tmp/path")
 
-    monkeypatch.setattr("rag.serve.service.build_query_engine", broken)
+    monkeypatch.setattr("rag.serve.asking.answers.build_query_engine", broken)
     with pytest.raises(Exception, match="failed to answer") as caught:
         list(openai_of(client).chat.completions.create(model="handbook", messages=QUESTION, stream=True))
     assert "/tmp" not in str(caught.value)

@@ -12,7 +12,7 @@ from typing import Any
 from indexes.errors import RagWrightError, SourceError
 from indexes.ingest.walk_files import Walk
 from rag.serve.errors import Problem
-from rag.serve.jobs import Job, Jobs
+from rag.serve.writing.jobs import Job, Jobs
 
 LOOK_EVERY = 2.0  # seconds between two looks; a large folder is looked at less often
 SHARE = 10  # a look may take one part in this many of the time

@@ -1,0 +1,139 @@
+"""Answers: retrieved, written and checked on one coroutine, told to its door as events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+
+from rag.api import build_query_engine
+from rag.chat import RagChatEngine
+from rag.engine import RagQueryEngine
+from rag.retrieval.candidate import Passage
+from rag.serve.errors import Problem, problem_of
+from rag.serve.library import Library
+from rag.serve.pools.fair import FairPool
+from rag.serve.pools.language_model import tuned
+from rag.serve.requests import Question
+from rag.serve.telemetry.spans import RequestSpan
+from rag.settings import Settings
+from rag.ways import Awaiting
+
+KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
+
+
+@dataclass(slots=True)
+class Event:
+    """One thing that happens while an answer is written.
+
+    Args:
+        kind: "status" (a word on what is being done), "sources" (``passages``), "text", "done" (``response``).
+    """
+
+    kind: Literal["status", "sources", "text", "done"]
+    text: str = ""
+    passages: list[Passage] = field(default_factory=list)
+    response: Any = None
+
+
+class Answers:
+    """Writes answers, each in a place of the language model's pool.
+
+    Args:
+        library: the open collections and models.
+        way: how the steps of an answer run beside the event loop.
+        on_first_word: called with a collection and the seconds until the first word of an answer from it.
+    """
+
+    def __init__(self, library: Library, way: Awaiting, on_first_word: Callable[[str, float], None]) -> None:
+        self.library, self._way, self._on_first_word = library, way, on_first_word
+        settings = library.settings
+        answer = settings.answer.model_copy(update={"unsupported": settings.serve.unsupported})
+        self._settings: Settings = settings.model_copy(update={"answer": answer})
+
+    async def events(
+        self, pool: FairPool, owner: str, question: Question, span: RequestSpan, *, first: float, whole: float
+    ) -> AsyncIterator[Event]:
+        """The events of one answer, the last one "done"; see ``Service.ask``.
+
+        Raises:
+            Problem: refused, failed or late.
+        """
+        events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        doing = "searching"
+        started = time.monotonic()
+        yield Event("status", doing)
+        work = functools.partial(self._answer, question, events.put_nowait, span)
+        task = asyncio.ensure_future(pool.run_async(owner, work, deadline=first))
+        task.add_done_callback(lambda done: _report(done, events))
+        spoken = False
+        try:
+            while True:
+                limit = whole if spoken else first
+                left = started + limit - time.monotonic()
+                try:
+                    event = await asyncio.wait_for(events.get(), min(max(0.01, left), KEEP_ALIVE))
+                except TimeoutError:
+                    if left > KEEP_ALIVE:
+                        yield Event("status", doing)
+                        continue
+                    raise Problem("deadline", f"the answer took longer than {limit:.0f} s", "try again") from None
+                if isinstance(event, BaseException):
+                    raise problem_of(event) from event
+                if event.kind == "text" and not spoken:
+                    spoken = True
+                    self._on_first_word(question.collection, time.monotonic() - started)
+                doing = "answering"
+                yield event
+                if event.kind == "done":
+                    return
+        finally:
+            task.cancel()
+
+    async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
+        """Retrieve and write. Cancelled, it closes the model's stream at once, also while the model reads the prompt:
+        no word need come first."""
+        engine = await self._way.compute(self._engine, question)
+        if question.history:
+            history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]
+            stream = await RagChatEngine(engine).astream(question.text, chat_history=history)
+        else:
+            stream = await engine.astream(question.text)
+        send(Event("sources", passages=list(stream.passages)))
+        async with contextlib.aclosing(stream.atokens()) as pieces:
+            async for piece in pieces:
+                send(Event("text", piece))
+        response = stream.response
+        if response is not None:
+            metadata = dict(response.metadata or {})
+            found = metadata.get("trace") or {}
+            span.found(stream.passages)
+            span.answered(metadata, str(response.response))
+            span.stages(found.get("timings_ms") or {}, stream.passages, found.get("llm") or {})
+        send(Event("done", response=response))
+
+    def _engine(self, question: Question) -> RagQueryEngine:
+        index = self.library.index(question.collection)
+        engine = build_query_engine(
+            index,
+            llm=tuned(self.library.llm, question.model_options),
+            settings=self._settings,
+            hyde=question.hyde,
+            rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
+            filters=question.filters,
+            **question.options(),
+        )
+        engine.steps.prompts.instructions = question.instructions
+        engine.awaiting = self._way
+        return engine
+
+
+def _report(task: asyncio.Future[Any], events: asyncio.Queue[Event | BaseException]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        events.put_nowait(error)

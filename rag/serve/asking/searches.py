@@ -1,0 +1,112 @@
+"""Searches: passages for a question, reranked where there is time for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rag.api import build_retriever
+from rag.retrieval.candidate import Passage
+from rag.retrieval.hybrid import SearchResult
+from rag.retrieval.repeats import distinct_passages
+from rag.retrieval.windows import spread
+from rag.serve.errors import Problem
+from rag.serve.library import Library
+from rag.serve.pools.fair import FairPool
+from rag.serve.requests import Question
+
+T = TypeVar("T")
+SEARCHES = {"embedded": 2, "server": 16}  # at once in the store: the embedded engine holds the GIL in each call
+RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
+LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search gives a door: passages, numbered, best first, and how they were found."""
+
+    passages: list[Passage]
+    result: SearchResult
+    notes: list[str] = field(default_factory=list)
+    reranked: bool = False
+
+
+class Searches:
+    """Searches in two pools: one for store and encoder, one for the reranker.
+
+    Args:
+        library: the open collections and models.
+    """
+
+    def __init__(self, library: Library, search_pool: FairPool, rerank_pool: FairPool) -> None:
+        self.library, self.settings = library, library.settings
+        self.search_pool, self.rerank_pool = search_pool, rerank_pool
+        self._at_once = threading.Semaphore(SEARCHES["embedded" if self.settings.store.url is None else "server"])
+
+    async def find(self, owner: str, question: Question, deadline: float) -> Found:
+        """Passages for a question. Where the reranker would not finish in time, the fused order with a note.
+
+        Args:
+            owner: whose turn it is.
+            deadline: seconds from now.
+
+        Raises:
+            Problem: no room, or the deadline passed.
+        """
+        until = time.monotonic() + deadline
+        reranker = None if question.rerank is False else self.library.reranker
+        if reranker is not None:
+            self.rerank_pool.check_room()
+        result = await _within(
+            until, self.search_pool.run(owner, lambda: self._retrieve(question, False), deadline=deadline)
+        )
+        notes: list[str] = list(result.trace.notes)
+        reranked = False
+        if reranker is not None and result.candidates:
+            left = until - time.monotonic() - RERANK_MARGIN
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                result = await asyncio.wait_for(
+                    self.rerank_pool.run(owner, lambda: self._retrieve(question, True), deadline=left), left
+                )
+                notes, reranked = list(result.trace.notes), True
+            except (TimeoutError, Problem) as error:
+                if isinstance(error, Problem) and error.code not in ("deadline", "busy"):
+                    raise
+                notes.append(LATE_RERANK)
+        limit = question.top_k or self.settings.retrieval.top_n
+        candidates = result.candidates
+        if question.keep is not None:
+            candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
+        candidates = spread(candidates, self.settings.retrieval.per_document)
+        passages = distinct_passages(candidates, result.windows, limit=limit)
+        return Found(passages, result, notes, reranked)
+
+    def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
+        """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
+        index = self.library.index(question.collection)
+        if self.library.encoder is not None:
+            self.library.encoder.encode_queries([question.text])  # with others that wait; then it is remembered
+        retriever = build_retriever(
+            index,
+            settings=self.settings,
+            llm=self.library.llm,
+            hyde=question.hyde,
+            rerank=self.library.reranker if rerank else False,
+            **question.options(),
+        )
+        with contextlib.nullcontext() if rerank else self._at_once:
+            return retriever.search(question.text, filters=question.filters)
+
+
+async def _within(until: float, work: Awaitable[T]) -> T:
+    try:
+        return await asyncio.wait_for(work, max(0.01, until - time.monotonic()))
+    except TimeoutError:
+        raise Problem("deadline", "the search did not finish in time", "try again", retry_after=1) from None

@@ -1,0 +1,1 @@
+"""Writing while serving: uploads, jobs one after the other, and folders that are watched."""
