@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -59,7 +59,7 @@ class Answers:
 
     async def events(
         self, pool: FairPool, owner: str, question: Question, span: RequestSpan, *, first: float, whole: float
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """The events of one answer, the last one "done"; see ``Service.ask``.
 
         Raises:
