@@ -132,6 +132,7 @@ class AnswerSteps:
         """Decide from what was found whether the model is asked, and write its prompt."""
         question, trace, answer = prepared.question, prepared.trace, self.settings.answer
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
+        prepared.cosines = {one.id: one.dense_score for one in result.candidates if one.dense_score is not None}
         prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):
             trace.note(
@@ -340,8 +341,7 @@ class AnswerSteps:
 def _cosine(prepared: Prepared) -> float | None:
     """The question's cosine with the nearest sentence of its passages; None where the search had no dense leg."""
     hits = {hit for passage in prepared.passages for hit in passage.hits}
-    found = [one.dense_score for one in prepared.trace.candidates if one.id in hits and one.dense_score is not None]
-    return max(found, default=None)
+    return max((cosine for identity, cosine in prepared.cosines.items() if identity in hits), default=None)
 
 
 def passage_node(passage: Passage) -> NodeWithScore:

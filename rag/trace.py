@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from indexes.plain import Plain
+from indexes.plain import Plain, plain
 
 # One fixed word a kind of note: programs compare these, people read the note.
 NoteKind = Literal[
@@ -66,7 +66,7 @@ class Trace:
         question: as asked; ``searched`` is what was searched (a chat condenses a follow-up into it).
         hypothetical: HyDE's texts, if any.
         rewritten: further questions that were searched: a translation, other wordings.
-        candidates: in final order.
+        candidates: in final order; made when they are first read.
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
         notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
@@ -81,12 +81,22 @@ class Trace:
     language: str = ""
     hypothetical: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
-    candidates: list[CandidateTrace] = field(default_factory=list)
+    _candidates: list[CandidateTrace] | Callable[[], list[CandidateTrace]] = field(default_factory=list, repr=False)
     timings_ms: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     note_kinds: list[NoteKind] = field(default_factory=list)
     llm: dict[str, Any] = field(default_factory=dict)
     refusal: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def candidates(self) -> list[CandidateTrace]:
+        if callable(self._candidates):
+            self._candidates = self._candidates()
+        return self._candidates
+
+    def found(self, candidates: Callable[[], list[CandidateTrace]]) -> None:
+        """Keep what makes the candidates, for whoever reads them."""
+        self._candidates = candidates
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -104,4 +114,6 @@ class Trace:
             self.note_kinds.append(kind)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"searched": self.searched or self.question}
+        """Return everything as plain values, in the order of the fields."""
+        names = [one.name.removeprefix("_") for one in fields(self)]
+        return {name: plain(getattr(self, name)) for name in names} | {"searched": self.searched or self.question}

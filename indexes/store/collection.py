@@ -366,8 +366,8 @@ class Collection:
             limit, sparse_limit: hits a leg; of the sparse leg where it is another number.
             filters: LlamaIndex's or Qdrant's, applied to both legs.
             method, dense_weight, sparse_weight, rrf_k: as ``fusion.fuse`` takes them.
-            score_both: "minmax" of both legs: what one leg found is scored by the other leg too, in a second search
-                over it alone.
+            score_both: "minmax" of both legs: what one leg found is scored by the other leg too, from its stored
+                vector or in a second search over it alone.
             stage: entered with "search" and then with "fuse", to take the time of each.
 
         Returns:
@@ -385,11 +385,12 @@ class Collection:
                 legs.append(Leg(self.dense_name, dense, limit, chosen))
             if sparse is not None and len(sparse) and method != "dense":
                 legs.append(Leg(self.sparse_name, sparse, limit if sparse_limit is None else sparse_limit, chosen))
-            found = search.search_legs(self.engine, self.name, legs)
+            both = score_both and method == "minmax" and len(legs) == 2
+            found, scored = search.search_legs(self.engine, self.name, legs, score_both=both)
             hits = found.get(self.dense_name, []), found.get(self.sparse_name, [])
             scores = [(hit.id, hit.score) for hit in hits[0]], [(hit.id, hit.score) for hit in hits[1]]
-            if score_both and method == "minmax" and len(legs) == 2:
-                scores = search.scored_by_both(self.engine, self.name, scores, legs)
+            if both and len(found) == 2:
+                scores = search.both_scores(found, scored, self.dense_name, self.sparse_name)
         with stage("fuse"):
             fused = fuse(*scores, method=method, dense_weight=dense_weight, sparse_weight=sparse_weight, rrf_k=rrf_k)
             return search.ranking(*hits, scores, fused)

@@ -44,6 +44,13 @@ class Leg(NamedTuple):
     filters: models.Filter | None = None
 
 
+class Lack(NamedTuple):
+    """Points that another leg found: what does this one make of them?"""
+
+    leg: Leg
+    ids: Sequence[str]
+
+
 class Engine(Protocol):
     """One Qdrant, embedded or not. ``calls`` has those of ``qdrant_client``, for everything not named here."""
 
@@ -80,6 +87,11 @@ class Engine(Protocol):
 
     def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
         """Return id (as text) -> payload; unknown ids are left out."""
+
+    def scored_payloads(
+        self, collection_name: str, ids: Sequence[str], lacks: Sequence[Lack]
+    ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
+        """Return the payloads of points (``payloads``), and for each leg the scores of those that it lacks."""
 
     def flush(self, collection_name: str) -> None:
         """Bring what was written onto the disk."""
@@ -172,6 +184,11 @@ class ClientEngine:
         found = self.client.retrieve(collection_name, ids=list(ids), with_payload=True, with_vectors=False)
         return {str(record.id): record.payload or {} for record in found}
 
+    def scored_payloads(
+        self, collection_name: str, ids: Sequence[str], lacks: Sequence[Lack]
+    ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
+        return (self.payloads(collection_name, ids) if ids else {}), searched_again(self, collection_name, lacks)
+
     def flush(self, collection_name: str) -> None:
         """Do nothing: a server has written when the call returned."""
 
@@ -197,6 +214,16 @@ class ClientEngine:
 
     def folder(self, collection_name: str) -> Path | None:
         return None
+
+
+def searched_again(engine: Engine, name: str, lacks: Sequence[Lack]) -> list[dict[str, float]]:
+    """Return for each leg the scores of the points that it lacks, from a search over these points alone."""
+    legs = [
+        leg._replace(limit=len(ids), filters=models.Filter(must=[models.HasIdCondition(has_id=list(ids))]))
+        for leg, ids in lacks
+    ]
+    rows = engine.query_arrays(name, legs, with_payload=False) if legs else []
+    return [{hit.id: hit.score for hit in hits} for hits in rows]
 
 
 def _asked(vector: Any) -> Any:

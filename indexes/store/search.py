@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexes.store import models
-from indexes.store.engine import Engine, Hit, Leg
+from indexes.store.engine import Engine, Hit, Lack, Leg
 
 TIE_MARGIN = 16  # asked beyond the limit, so that equal scores at the cut are cut by id and not by chance
 
@@ -53,48 +52,48 @@ def ranking(dense: Sequence[Hit], sparse: Sequence[Hit], scores: LegScores, fuse
     ]
 
 
-def search_legs(engine: Engine, name: str, legs: Sequence[Leg]) -> dict[str, list[Hit]]:
-    """Return leg -> hits, best first, equal scores by id.
+def search_legs(
+    engine: Engine, name: str, legs: Sequence[Leg], *, score_both: bool = False
+) -> tuple[dict[str, list[Hit]], dict[str, dict[str, float]]]:
+    """Return leg -> hits, best first, equal scores by id; and leg -> scores by id.
 
     An engine that answers without payloads is asked for those of both legs' hits together: one of both legs is read
     once and none beyond the limit: the same speed where the files are in memory (10.9 against 10.9 ms of CPU time at
     100,000 points), a third fewer pages read where they are not.
+
+    Args:
+        score_both: with two legs, each also scores what the other one found. Without it a hit that one leg alone has
+            counts there as the other leg's worst, though it may have missed its cut by a hair.
     """
     legs = [leg for leg in legs if leg.limit > 0]
     if not legs:
-        return {}
+        return {}, {}
     asked = [leg._replace(limit=leg.limit + TIE_MARGIN) for leg in legs]
     found: dict[str, list[Hit]] = {}
     for leg, hits in zip(legs, engine.query_arrays(name, asked, with_payload=True), strict=True):
         hits.sort(key=lambda hit: (-hit.score, hit.id))
         found[leg.name] = hits[: leg.limit]
-    bare = {hit.id for hits in found.values() for hit in hits if hit.payload is None}
-    if bare:
-        payloads = engine.payloads(name, list(bare))
+    scores = {leg: {hit.id: hit.score for hit in hits} for leg, hits in found.items()}
+    bare = list(dict.fromkeys(hit.id for hits in found.values() for hit in hits if hit.payload is None))
+    lacks = []
+    if score_both and len(legs) > 1:
+        every = dict.fromkeys(hit.id for hits in found.values() for hit in hits)
+        lacks = [Lack(leg, [one for one in every if one not in scores[leg.name]]) for leg in legs]
+        lacks = [lack for lack in lacks if lack.ids]
+    if bare or lacks:
+        payloads, more = engine.scored_payloads(name, bare, lacks)
+        for lack, extra in zip(lacks, more, strict=True):
+            scores[lack.leg.name].update(extra)
         for hits in found.values():
             for hit in hits:
                 if hit.payload is None:
                     hit.payload = payloads.get(hit.id, {})
-    return found
+    return found, scores
 
 
-def scored_by_both(engine: Engine, name: str, scores: LegScores, legs: Sequence[Leg]) -> LegScores:
-    """Return (id, score) in the dense and in the sparse leg of every hit of either.
-
-    A second search, in each leg over the points alone that the other one found. Without it a hit that one leg alone has
-    counts there as the other leg's worst, though it may have missed its cut by a hair. A point that shares no term with
-    the question scores 0.
-    """
-    both = dict(scores[0]), dict(scores[1])
-    ids = list(dict.fromkeys([*both[0], *both[1]]))
-    lacking = [[identity for identity in ids if identity not in own] for own in both]
-    asked = []
-    for own, leg, lacks in zip(both, legs, lacking, strict=True):
-        if lacks:
-            only = models.Filter(must=[models.HasIdCondition(has_id=list(lacks))])
-            asked.append((own, leg._replace(limit=len(lacks), filters=only)))
-    if asked:
-        rows = engine.query_arrays(name, [leg for _, leg in asked], with_payload=False)
-        for (own, _), hits in zip(asked, rows, strict=True):
-            own.update((hit.id, hit.score) for hit in hits)
-    return [(i, both[0][i]) for i in ids if i in both[0]], [(i, both[1].get(i, 0.0)) for i in ids]
+def both_scores(found: dict[str, list[Hit]], scores: dict[str, dict[str, float]], dense: str, sparse: str) -> LegScores:
+    """Return (id, score) in the dense and in the sparse leg of every hit of either, where each scored what the other
+    found. A point that shares no term with the question scores 0."""
+    ids = list(dict.fromkeys(hit.id for leg in (dense, sparse) for hit in found[leg]))
+    of_dense, of_sparse = scores[dense], scores[sparse]
+    return [(i, of_dense[i]) for i in ids if i in of_dense], [(i, of_sparse.get(i, 0.0)) for i in ids]

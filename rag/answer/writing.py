@@ -45,6 +45,7 @@ class Prepared:
     trace: Trace
     passages: list[Passage] = field(default_factory=list)
     sentence_scores: dict[str, float] = field(default_factory=dict)
+    cosines: dict[str, float] = field(default_factory=dict)  # of sentences with what was searched
     dense: NDArray[np.float32] | None = None  # of what was searched
     messages: list[ChatMessage] | None = None
     settled: Literal["extractive", "not_found"] | None = None

@@ -162,7 +162,7 @@ class HybridRetriever(BaseRetriever):
                     candidates = joined(rankings)
             stages = partial(order, self.index.store, self.settings, self.reranker, self.node_postprocessors, manager)
             candidates, windows = await way.compute(stages, question, candidates, trace)
-            trace.candidates = [candidate.to_trace() for candidate in candidates]
+            trace.found(lambda: [candidate.to_trace() for candidate in candidates])
             ended(lambda: [candidate.to_node() for candidate in candidates])
         return SearchResult(question, candidates, windows, trace, own)
 

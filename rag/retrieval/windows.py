@@ -12,7 +12,8 @@ from indexes.nodes.record import SentenceRecord
 from indexes.store.collection import Collection
 from rag.retrieval.candidate import Candidate, Passage
 
-BATCH = 25  # windows fetched in one call: more than a prompt's passages are usually made of
+BATCH = 10  # windows in the first call: about as many as a prompt's passages are made of
+GROWTH = 4  # times as many in each call after it: whoever reads on reads them all
 
 
 class Windows(Mapping[str, list[SentenceRecord]]):
@@ -27,6 +28,7 @@ class Windows(Mapping[str, list[SentenceRecord]]):
         self._store, self._size = store, size
         self._ranked = {candidate.id: candidate.record for candidate in ranked}
         self._found: dict[str, list[SentenceRecord]] = {}
+        self._batch = BATCH
 
     def fetch(self, ids: Sequence[str]) -> None:
         """Fetch the windows of these candidates in one call."""
@@ -40,7 +42,8 @@ class Windows(Mapping[str, list[SentenceRecord]]):
                 raise KeyError(identity)
             lacking = [other for other in self._ranked if other not in self._found]
             start = lacking.index(identity)
-            self.fetch(lacking[start : start + BATCH])
+            self.fetch(lacking[start : start + self._batch])
+            self._batch *= GROWTH
         return self._found[identity]
 
     def __iter__(self) -> Iterator[str]:

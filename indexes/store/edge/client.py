@@ -20,10 +20,11 @@ from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
 from indexes.store.edge import convert
 from indexes.store.edge import query as edge_query
+from indexes.store.edge import second_scores
 from indexes.store.edge.collections import DONE, EdgeCollections
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id
-from indexes.store.engine import DENSE, SPARSE, Hit, Leg
+from indexes.store.engine import DENSE, SPARSE, Hit, Lack, Leg, searched_again
 
 WRITE_BATCH = 500  # points a call: the engine holds the GIL during one, about 40 ms
 
@@ -265,3 +266,13 @@ class EdgeClient(EdgeCollections):
         """id (as text) -> payload; unknown ids are left out."""
         with self._folder(collection_name).opened() as shard:
             return {str(record.id): record.payload or {} for record in shard.retrieve(list(ids), True, False)}
+
+    def scored_payloads(
+        self, collection_name: str, ids: Sequence[str], lacks: Sequence[Lack]
+    ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
+        folder = self._folder(collection_name)
+        with folder.opened() as shard:
+            payloads, found = second_scores.read(shard, ids, lacks, folder.read_description())
+        rest = [lack for lack, scores in zip(lacks, found, strict=True) if scores is None]
+        searched = iter(searched_again(self, collection_name, rest))
+        return payloads, [next(searched) if scores is None else scores for scores in found]

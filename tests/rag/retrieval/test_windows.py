@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from indexes.nodes.record import SentenceRecord
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.windows import BATCH, Windows, merge_windows, spread
+from rag.retrieval.windows import BATCH, GROWTH, Windows, merge_windows, spread
 
 
 def sentence(position: int, doc: str = "d", section: int = 0, after: str = " ") -> SentenceRecord:
@@ -130,16 +130,16 @@ class Shelf:
 
 
 def test_windows_are_fetched_as_far_down_as_they_are_read() -> None:
-    shelf, ranked = Shelf(), [Candidate(sentence(i, f"d{i}"), score=1 - i / 100) for i in range(2 * BATCH + 10)]
+    shelf, ranked = Shelf(), [Candidate(sentence(i, f"d{i}"), score=1 - i / 100) for i in range((1 + GROWTH) * BATCH + 10)]
     windows = Windows(shelf, ranked, 3)  # type: ignore[arg-type]
     for candidate in ranked:
         candidate.windows = windows
     assert shelf.asked == []
     passages = merge_windows(ranked, windows, limit=3)
     assert [p.text for p in passages] == ["d00.", "d11.", "d22."] and shelf.asked == [BATCH]
-    assert ranked[BATCH].window == f"d{BATCH}{BATCH}." and shelf.asked == [BATCH, BATCH]
+    assert ranked[BATCH].window == f"d{BATCH}{BATCH}." and shelf.asked == [BATCH, GROWTH * BATCH]
     windows.fetch([candidate.id for candidate in ranked])
-    assert shelf.asked == [BATCH, BATCH, 10]
+    assert shelf.asked == [BATCH, GROWTH * BATCH, 10]
     assert len(windows) == len(list(windows)) == len(ranked) and windows.get("unknown") is None
     assert Candidate(sentence(1)).window is None
 

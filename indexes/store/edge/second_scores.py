@@ -1,0 +1,80 @@
+"""The scores of points that a leg did not find: from their stored vectors, read together with their payloads.
+
+A filtered search over them alone looks every point up once more: 4.0 ms at 50,000 points, against 2.0 ms this way.
+It stays where the engine's arithmetic is not ours: vectors of fewer bits, and sparse ones that it weights by its own
+count of a term's sentences, which cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from indexes.encoders.base import SparseVector
+from indexes.store.engine import Lack, Leg
+
+FULL = (None, "float32")  # data types whose scores are plain products
+Scores = dict[str, float]
+
+
+def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
+    """Whether a leg's score is the product of the question's vector with the stored one, and nothing else."""
+    if leg.name in description["sparse_vectors"]:
+        return description["sparse_vectors"][leg.name].get("modifier") in (None, "none")
+    params = description["vectors"][leg.name]
+    return params.get("datatype") in FULL and str(params["distance"]).lower() in ("cosine", "dot")
+
+
+def read(
+    shard: Any, ids: Sequence[str], lacks: Sequence[Lack], description: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[Scores | None]]:
+    """Return the payloads of points, and for each leg the scores of those that it lacks; None: not plain products."""
+    plain = [is_plain(lack.leg, description) for lack in lacks]
+    wanted: dict[str, list[str]] = {identity: [] for identity in ids}
+    for lack, computed in zip(lacks, plain, strict=True):
+        for identity in lack.ids if computed else ():
+            wanted.setdefault(identity, []).append(lack.leg.name)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for identity, names in wanted.items():
+        groups.setdefault(tuple(names), []).append(identity)
+    payloads: dict[str, dict[str, Any]] = {}
+    vectors: dict[str, dict[str, Any]] = {lack.leg.name: {} for lack in lacks}
+    for named, group in groups.items():
+        for record in shard.retrieve(group, True, list(named) or False):
+            identity = str(record.id)
+            payloads[identity] = record.payload or {}
+            if named:
+                stored = record.vector or {}
+                stored = stored if isinstance(stored, dict) else {"": stored}
+                for name in named:
+                    vectors[name][identity] = stored.get(name)
+    return payloads, [
+        _products(lack.leg, vectors[lack.leg.name], description) if computed else None
+        for lack, computed in zip(lacks, plain, strict=True)
+    ]
+
+
+def _products(leg: Leg, stored: Mapping[str, Any], description: Mapping[str, Any]) -> Scores:
+    there = {identity: vector for identity, vector in stored.items() if vector is not None}
+    if not there:
+        return {}
+    if leg.name in description["sparse_vectors"]:
+        return _sparse(leg.vector, there)
+    question = np.asarray(leg.vector, np.float32)
+    if str(description["vectors"][leg.name]["distance"]).lower() == "cosine":  # stored ones are of length 1 already
+        question = question / max(float(np.linalg.norm(question)), 1e-12)
+    products = np.asarray(list(there.values()), np.float32) @ question
+    return dict(zip(there, products.tolist(), strict=True))
+
+
+def _sparse(question: SparseVector, stored: Mapping[str, Any]) -> Scores:
+    """A point that shares no term with the question has no score, as in a search."""
+    weights = dict(zip(question.indices.tolist(), question.values.tolist(), strict=True))
+    found: Scores = {}
+    for identity, vector in stored.items():
+        products = [weights[i] * value for i, value in zip(vector.indices, vector.values, strict=True) if i in weights]
+        if products:
+            found[identity] = sum(products)
+    return found
