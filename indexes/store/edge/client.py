@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from indexes.errors import StoreError
 from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
-from indexes.store.edge import convert
+from indexes.store.edge import convert, second_scores
 from indexes.store.edge import query as edge_query
-from indexes.store.edge import second_scores
 from indexes.store.edge.collections import DONE, EdgeCollections
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id

@@ -130,7 +130,8 @@ class Shelf:
 
 
 def test_windows_are_fetched_as_far_down_as_they_are_read() -> None:
-    shelf, ranked = Shelf(), [Candidate(sentence(i, f"d{i}"), score=1 - i / 100) for i in range((1 + GROWTH) * BATCH + 10)]
+    depth = (1 + GROWTH) * BATCH + 10
+    shelf, ranked = Shelf(), [Candidate(sentence(i, f"d{i}"), score=1 - i / 100) for i in range(depth)]
     windows = Windows(shelf, ranked, 3)  # type: ignore[arg-type]
     for candidate in ranked:
         candidate.windows = windows
