@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from pypdfium2 import raw
+
 from indexes.readers.inline import lowered, raised
 from indexes.readers.tables.cells import Row
 
@@ -60,6 +62,19 @@ class _Piece:
     start: int
     boxes: list[Box]
     spaced: bool  # a blank stands before it
+    low: float = 0.0  # of its boxes
+    high: float = 0.0
+    tallest: float = 0.0
+    shortest: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.boxes) == 1:
+            ((_, self.low, _, self.high),) = self.boxes
+            self.tallest = self.shortest = self.high - self.low
+        elif self.boxes:
+            self.low, self.high = min(box[1] for box in self.boxes), max(box[3] for box in self.boxes)
+            heights = [box[3] - box[1] for box in self.boxes]
+            self.tallest, self.shortest = max(heights), min(heights)
 
 
 def page_lines(textpage: Any) -> list[Line]:
@@ -81,18 +96,19 @@ def page_lines(textpage: Any) -> list[Line]:
             waiting.clear()
 
     for match in _LINE.finditer(text):
-        if match.group()[0] in "\r\n":
+        words = match.group()
+        if words[0] in "\r\n":
             if ended:
                 flush()
                 lines.append(Line(""))
             ended = True
             continue
-        bare = match.group().strip()
+        bare = words.strip()
         if not bare:
             continue
-        start = match.start() + match.group().index(bare[0])
-        piece = _Piece(bare, start, _boxes(textpage, start, len(bare)), match.group()[0].isspace())
-        if waiting and not _goes_on(waiting[-1].boxes, piece.boxes):
+        start = match.start() + words.index(bare[0])
+        piece = _Piece(bare, start, _boxes(textpage, start, len(bare)), words[0].isspace())
+        if waiting and not _goes_on(waiting[-1], piece):
             flush()
         waiting.append(piece)
         ended = False
@@ -100,38 +116,36 @@ def page_lines(textpage: Any) -> list[Line]:
     return lines
 
 
-def _goes_on(before: Sequence[Box], after: Sequence[Box]) -> bool:
+def _goes_on(before: _Piece, after: _Piece) -> bool:
     """Does pdfium's next line stand on the same line, right behind, as it does behind raised text?"""
-    if not before or not after:
+    if not before.boxes or not after.boxes:
         return False
-    last, first = before[-1], after[0]
-    height = max(box[3] - box[1] for box in (*before, *after))
+    last, first = before.boxes[-1], after.boxes[0]
+    height = max(before.tallest, after.tallest)
     if not -0.3 * height < first[0] - last[2] < 0.5 * height:
         return False
     if min(last[3] - last[1], first[3] - first[1]) > _SCRIPT * height:
         return False  # neither is raised or lowered: two lines that meet
-    bottom = max(min(box[1] for box in before), min(box[1] for box in after))
-    top = min(max(box[3] for box in before), max(box[3] for box in after))
-    return top - bottom > 0.3 * height
+    return min(before.high, after.high) - max(before.low, after.low) > 0.3 * height
 
 
 def _parts(textpage: Any, pieces: Sequence[_Piece]) -> list[Line]:
     """A line, parted at its wide gaps."""
-    boxes = [box for piece in pieces for box in piece.boxes]
-    if not boxes:
-        return [_line(" ".join(piece.text for piece in pieces), [])]
-    height = max(box[3] - box[1] for box in boxes)
-    if len(boxes) > 1 and min(box[3] - box[1] for box in boxes) < _SCRIPT * height:
+    text = pieces[0].text if len(pieces) == 1 else " ".join(piece.text for piece in pieces)
+    boxes = pieces[0].boxes if len(pieces) == 1 else [box for piece in pieces for box in piece.boxes]
+    if len(boxes) < 2:
+        return [_line(text, boxes)]
+    height = max(piece.tallest for piece in pieces if piece.boxes)
+    if min(piece.shortest for piece in pieces if piece.boxes) < _SCRIPT * height:
         words = _with_scripts(textpage, pieces, height)
         if words is not None:
             return [_line(words, boxes)]
-    text = " ".join(piece.text for piece in pieces)
     if len(pieces) > 1:
         return [_line(text, boxes)]
-    boxes = sorted(boxes)
     wide = 1.2 * height
-    right = boxes[0][2]
-    for box in boxes[1:]:
+    first, *others = sorted(boxes)
+    right = first[2]
+    for box in others:
         if box[0] - right > wide:
             return _cut_at_gaps(textpage, pieces[0], wide)
         right = max(right, box[2])
@@ -210,31 +224,43 @@ class _Run:
 
 def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_Run]:
     """The runs of a line. To ask for the base line of each character takes ten times as long."""
-    from pypdfium2 import raw
-
-    page, count = textpage.raw, raw.FPDFText_CountRects
+    page, origin = textpage.raw, raw.FPDFText_GetCharOrigin
     x, y = ctypes.c_double(), ctypes.c_double()
     for piece in pieces:
-        starts = [0]
-        for number in range(2, len(piece.boxes) + 1):
-            low, high = starts[-1] + 1, len(piece.text) - 1
-            while low < high:  # the first character with which there are so many boxes
-                middle = (low + high) // 2
-                if count(page, piece.start, middle + 1) < number:
-                    low = middle + 1
-                else:
-                    high = middle
-            starts.append(low)
+        starts = _starts(page, piece)
         for box, (start, end) in zip(piece.boxes, pairwise([*starts, len(piece.text)]), strict=True):
-            if raw.FPDFText_GetCharOrigin(page, piece.start + start, ctypes.byref(x), ctypes.byref(y)):
+            if origin(page, piece.start + start, x, y):
                 length = sum(map(len, piece.text[start:end].split()))
                 yield _Run(piece.start + start, piece.start + end, length, round(y.value, 1), box[3] - box[1])
 
 
+def _starts(page: Any, piece: _Piece) -> list[int]:
+    """Where in the piece each of its boxes begins: at the first character with which pdfium counts a second one.
+
+    The box's share of the width not yet given out tells nearly where, so that few places are looked at.
+    """
+    count, begin, boxes = raw.FPDFText_CountRects, piece.start, piece.boxes
+    starts, last = [0], len(piece.text) - 1
+    width = sum(box[2] - box[0] for box in boxes)
+    for box in boxes[:-1]:
+        before = starts[-1]
+        low, high = before + 1, last
+        share = (box[2] - box[0]) / width if width > 0 else 0.0
+        width -= box[2] - box[0]
+        guess, step = before + round(share * (last + 1 - before)), 1
+        while low < high:
+            middle = guess if low <= guess < high else (low + high) // 2
+            if count(page, begin + before, middle + 1 - before) < 2:
+                low, guess = middle + 1, middle + step
+            else:
+                high, guess = middle, middle - step
+            step *= 2
+        starts.append(low)
+    return starts
+
+
 def _size_of(textpage: Any, index: int) -> float:
     """The size that a character is drawn in, in points."""
-    from pypdfium2 import raw
-
     matrix = raw.FS_MATRIX()
     scale = math.hypot(matrix.c, matrix.d) if raw.FPDFText_GetMatrix(textpage.raw, index, matrix) else 1.0
     return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
@@ -263,19 +289,18 @@ def _line(text: str, boxes: Sequence[Box]) -> Line:
     words = " ".join(text.replace("\0", "").split())
     if not boxes:
         return Line(words)
+    if len(boxes) == 1:
+        return Line(words, *boxes[0])
     lefts, bottoms, rights, tops = zip(*boxes, strict=True)
     return Line(words, min(lefts), min(bottoms), max(rights), max(tops))
 
 
 def _boxes(textpage: Any, start: int, count: int) -> list[Box]:
     """The places of the stretches that pdfium makes of a range of characters."""
-    from pypdfium2 import raw
-
+    page, get = textpage.raw, raw.FPDFText_GetRect
     left, top, right, bottom = (ctypes.c_double() for _ in range(4))
-    found = []
-    for index in range(raw.FPDFText_CountRects(textpage.raw, start, count)):
-        if raw.FPDFText_GetRect(
-            textpage.raw, index, ctypes.byref(left), ctypes.byref(top), ctypes.byref(right), ctypes.byref(bottom)
-        ):
-            found.append((left.value, bottom.value, right.value, top.value))
-    return found
+    return [
+        (left.value, bottom.value, right.value, top.value)
+        for index in range(raw.FPDFText_CountRects(page, start, count))
+        if get(page, index, left, top, right, bottom)
+    ]

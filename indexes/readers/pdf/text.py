@@ -14,7 +14,9 @@ BULLET = re.compile(
     r"[-*•·●○■□◦▪‣–—]\s|\d{1,3}[.)、．]\s|[(（][\w一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}、|第\w{1,5}[章节条]|[①-⑳]"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_SOFT = re.compile(r"([^\W\d_]*)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
+_SOFT = re.compile(r"([^\W\d_]*+)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
+_HYPHENS = ("-", "\u2010")
+_LONG_WORD = 200  # characters of a line's end that are looked at
 _LINE_END_HYPHEN = re.compile(r"([^\W\d_]+)[-\u2010]\Z")
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _LEADERS = re.compile(r"(?:\.[ ]?){4,}|…{2,}")
@@ -37,9 +39,10 @@ class Hyphens:
     """
 
     def __init__(self, pages: list[list[Line]]) -> None:
-        self.words = Counter(
-            word.lower() for lines in pages for line in lines for word in _WORD.findall(line.text.rstrip("-\u2010"))
-        )
+        self.words = Counter[str]()
+        for lines in pages:
+            text = "\n".join([line.text.rstrip("-\u2010") for line in lines])
+            self.words.update(map(str.lower, _WORD.findall(text)))
 
     def keeps(self, left: str, right: str) -> bool:
         left, right = left.lower(), right.lower()
@@ -162,7 +165,7 @@ def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
             parts = paragraphs[-1][0]
             parts += _joined(parts.pop(), _softened(line, hyphens), hyphens)
         before = line
-    return [(" ".join(_LEADERS.sub(" ", "".join(parts)).split()), tight) for parts, tight in paragraphs]
+    return [(" ".join(_without_leaders("".join(parts)).split()), tight) for parts, tight in paragraphs]
 
 
 def goes_on(before: str, after: str) -> bool:
@@ -174,15 +177,24 @@ def goes_on(before: str, after: str) -> bool:
 
 
 def _starts_paragraph(before: str, line: str, width: int) -> bool:
-    if BULLET.match(line) or _LEADERS.search(before) or _LEADERS.search(line):
+    if BULLET.match(line) or _has_leaders(before) or _has_leaders(line):
         return True
     if before[-1] in ENDS:
         return len(before) < 0.8 * width
     return len(before) < 0.6 * width and not line[0].islower() and before[-1] not in "，、,-"
 
 
+def _has_leaders(line: str) -> bool:
+    """Is there a row of dots, as between a title and its page? Few lines hold two, so that few are searched."""
+    return (".." in line or ". ." in line or "……" in line) and _LEADERS.search(line) is not None
+
+
+def _without_leaders(text: str) -> str:
+    return _LEADERS.sub(" ", text) if _has_leaders(text) else text
+
+
 def _joined(before: str, line: str, hyphens: Hyphens) -> list[str]:
-    match = _LINE_END_HYPHEN.search(before)
+    match = _LINE_END_HYPHEN.search(before[-_LONG_WORD:]) if before[-1:] in _HYPHENS else None
     following = _FIRST_WORD.match(line)
     if not match or not following:
         return [before, glue_between(before, line), line]
