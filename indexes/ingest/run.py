@@ -31,6 +31,7 @@ from indexes.manifest.encodings import note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Entry, Manifest
 from indexes.manifest.moves import Move, member_of, move_documents, sources_of
+from indexes.manifest.paths import uploads_folder
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
 from indexes.near_duplicates.passages import RepeatedPassages
@@ -103,11 +104,18 @@ def plan(
     return report
 
 
-def open_roots(manifest: Manifest, paths: Sequence[Path], taken: Mapping[str, str] | None = None) -> Roots:
+def open_roots(
+    manifest: Manifest,
+    paths: Sequence[Path],
+    taken: Mapping[str, str] | None = None,
+    *,
+    uploads: Path | None = None,
+) -> Roots:
     """The roots that a run over ``paths`` works with; the manifest follows a folder that was moved.
 
     Args:
         taken: labels that the collection records.
+        uploads: where a server keeps the files that were uploaded, in a folder for each collection.
     """
     folders = [source_name(str(path.resolve())) for path in paths if path.is_dir()]
     for folder in folders:
@@ -117,7 +125,18 @@ def open_roots(manifest: Manifest, paths: Sequence[Path], taken: Mapping[str, st
     roots = Roots(manifest.roots(), taken, manifest.add_root)
     for folder in folders:
         roots.add_folder(folder)
+    for folder in {_uploaded_to(path, uploads) for path in paths} if uploads else ():
+        if folder:
+            roots.add_uploads(folder)
     return roots
+
+
+def _uploaded_to(path: Path, uploads: Path) -> str | None:
+    """The collection's folder of uploads that a path lies in."""
+    place, root = path.resolve(), uploads.resolve()
+    if root not in place.parents:
+        return None
+    return source_name(str(root / place.relative_to(root).parts[0]))
 
 
 class _Run:
@@ -169,7 +188,8 @@ class _Run:
     def _everything(self, source: Source, prune: bool, worker: ReaderWorker) -> None:
         paths = _paths(source)
         taken = self._store.record().get("roots") or {}
-        self._roots = open_roots(self._manifest, paths or (), taken)
+        uploads = uploads_folder(self._settings.store)
+        self._roots = open_roots(self._manifest, paths or (), taken, uploads=uploads)
         feed = Feed(
             self._manifest,
             self._recipe,

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+UPLOAD = "upload:"  # label of the folder of uploaded files
 SAMPLE = 64  # files that are looked for when a folder may be one that was moved
 
 
@@ -66,6 +67,12 @@ class Roots:
         elif there is None and not any(root.deep and _is_below(folder, root.path) for root in self._roots.values()):
             self._keep(Root(self._label(folder), folder))
 
+    def add_uploads(self, folder: str) -> None:
+        """``folder`` holds uploads, each in a folder of its own: its name alone makes its id (``upload:a.md``)."""
+        there = self._roots.get(folder)
+        if there is None or there.label != UPLOAD:
+            self._keep(Root(UPLOAD, folder))
+
     def place(self, source: str) -> Place:
         """The place of a file, in the innermost root that it lies in; its folder becomes a root where there is none."""
         root = max((r for r in self._roots.values() if r.covers(source)), key=lambda r: len(r.path), default=None)
@@ -73,6 +80,9 @@ class Roots:
             folder = os.path.dirname(source)  # noqa: PTH120
             root = self._keep(Root(self._label(folder), folder, deep=False))
         name = source[len(root.path) :].lstrip("/")
+        if root.label == UPLOAD:
+            name = name.partition("/")[2] or name
+            return Place(name, f"{UPLOAD}{name}")
         return Place(name, f"{root.label}/{name}")
 
     def record(self) -> dict[str, str]:
@@ -89,7 +99,7 @@ class Roots:
             return None
         best: tuple[float, Root] | None = None
         for root in self._roots.values():
-            if not root.deep or os.path.lexists(root.path):
+            if not root.deep or root.label == UPLOAD or os.path.lexists(root.path):
                 continue
             files = sizes(root.path)[:SAMPLE]
             here = sum(_size(folder + path[len(root.path) :]) == size for path, size in files)
@@ -108,7 +118,7 @@ class Roots:
         for label, taken in self._taken.items():
             if taken == digest and label not in labels:
                 return label  # the manifest was lost, the collection remembers
-        base = os.path.basename(folder) or "root"  # noqa: PTH119
+        base = os.path.basename(folder).rstrip(":") or "root"  # noqa: PTH119
         label, number = base, 1
         while label in labels or label in self._taken:
             number += 1

@@ -24,6 +24,7 @@ from rag.serve.library import Library
 from rag.serve.service import Service
 from rag.serve.telemetry.metrics import Metrics, package_version
 from rag.serve.writing.jobs import Jobs
+from rag.serve.writing.uploads import forget_incoming
 from rag.serve.writing.watch import Watcher
 from rag.settings import Settings
 
@@ -83,6 +84,7 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        forget_incoming(settings.store)
         loading = asyncio.ensure_future(_load(service, load))
         if watcher is not None:
             watcher.start()

@@ -16,7 +16,6 @@ from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, Key, KeyRing, bea
 from rag.serve.telemetry.spans import continued
 
 JSON_BYTES = 1_000_000
-FORM_BYTES = 64_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 OPEN_PATHS = ("/healthz", "/readyz", "/static/", "/login")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-UPLOAD = "upload:"
+from indexes.manifest.roots import UPLOAD
+
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 

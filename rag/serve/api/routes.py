@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from rag.retrieval.hits import as_hit
@@ -27,12 +27,25 @@ from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.requests import flag
 from rag.serve.service import Service
 from rag.serve.wire import display_name, document_id
-from rag.serve.writing.jobs import Job, Jobs, clean_name
+from rag.serve.writing.jobs import Job, Jobs
+from rag.serve.writing.uploads import Received
 from rag.serve.writing.watch import Watcher
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
-MAX_FILES = 20
-UPLOAD_CHUNK = 1 << 20
+UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "required": ["files"],
+                }
+            }
+        },
+    }
+}
 
 
 async def collection_rows(service: Service, key: Key) -> list[dict[str, Any]]:
@@ -158,19 +171,35 @@ async def ask(request: Request) -> Response:
     return await until_disconnected(request, whole_answer(request, question, events), service.metrics, "api")
 
 
-@router.post("/collections/{collection}/documents", status_code=202)
-async def upload(request: Request, collection: str, files: list[UploadFile]) -> JSONResponse:
+@router.post("/collections/{collection}/documents", status_code=202, openapi_extra=UPLOAD_BODY)
+async def upload(request: Request, collection: str) -> JSONResponse:
     """Read uploaded files in; answers at once with a job."""
+    return JSONResponse({"job": (await receive_upload(request, collection)).id}, 202)
+
+
+async def receive_upload(request: Request, collection: str | None = None) -> Job:
+    """Take the files of a form and queue their job.
+
+    Args:
+        collection: None: the form's own field of that name.
+
+    Raises:
+        Problem: the key may not write there, or a file is refused; then none is kept.
+    """
     key, service = require(request, "write"), service_of(request)
     _check_origin(request)
     service.check_ready()
-    await service.find_collection(key, collection)
-    if len(files) > MAX_FILES:
-        raise Problem("too_large", f"{len(files)} files", f"at most {MAX_FILES} a request")
-    jobs = _jobs(request)
-    kept = [await _keep(file, jobs, collection, service.settings.serve.upload_mb) for file in files]
-    job = jobs.add(Job("upload", collection, files=kept, total=len(kept)))
-    return JSONResponse({"job": job.id}, 202)
+    _jobs(request).check_room()
+    if collection is not None:
+        await service.find_collection(key, collection)
+    with Received(service.settings.store, service.settings.serve.upload_mb) as form:
+        await form.read(request.headers.get("content-type", ""), request.stream())
+        if collection is None:
+            collection = await service.find_collection(key, form.fields.get("collection", ""))
+        files = await asyncio.to_thread(form.keep, collection)
+    if not files:
+        raise Problem("bad_request", "the form holds no file", "choose one or more", param="files")
+    return _jobs(request).add(Job("upload", collection, files=files, total=len(files)))
 
 
 @router.delete("/collections/{collection}/documents/{document}", status_code=202)
@@ -274,36 +303,6 @@ def _seen(request: Request, identity: str) -> Job:
     if not key.sees(job.collection):
         raise Problem("not_found", f"there is no job {identity[:40]!r}", "GET /api/v1/jobs lists them")
     return job
-
-
-async def _keep(file: UploadFile, jobs: Jobs, collection: str, limit_mb: int) -> Path:
-    """Write an upload beside the store, counted while it comes, then put it in its place in one step."""
-    from indexes.readers import SUFFIXES
-
-    name = clean_name(file.filename or "")
-    if Path(name).suffix.lower() not in SUFFIXES:
-        raise Problem("bad_request", f"{name!r} is of a format that is not read", "send text, PDF, Office, HTML, ...")
-    place = jobs.place(collection, name)
-    await asyncio.to_thread(place.parent.mkdir, parents=True, exist_ok=True)
-    half = place.with_name(f".{place.name}.{job_suffix()}.part")
-    size = 0
-    try:
-        with half.open("wb") as target:
-            while chunk := await file.read(UPLOAD_CHUNK):
-                size += len(chunk)
-                if size > limit_mb * 1_000_000:
-                    raise Problem("too_large", f"{name!r} is larger than {limit_mb} MB", "split it")
-                await asyncio.to_thread(target.write, chunk)
-        half.replace(place)
-    finally:
-        half.unlink(missing_ok=True)
-    return place
-
-
-def job_suffix() -> str:
-    import secrets
-
-    return secrets.token_hex(4)
 
 
 def _check_origin(request: Request) -> None:

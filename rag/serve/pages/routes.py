@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from rag.serve.api import documents as docs
 from rag.serve.api.bodies import answer_body, passage_row, read_question
-from rag.serve.api.routes import collection_rows
+from rag.serve.api.routes import collection_rows, receive_upload
 from rag.serve.errors import Problem, problem_of
 from rag.serve.incoming import service_of
 from rag.serve.keys import COOKIE, Key, same_origin
@@ -267,10 +267,7 @@ async def sync_post(request: Request) -> Response:
 @router.post("/upload")
 async def upload_post(request: Request) -> Response:
     """Uploads from a form without script."""
-    from rag.serve.api.routes import upload
-
-    form = await request.form()
-    await upload(request, str(form.get("collection") or ""), list(form.getlist("files")))  # type: ignore[arg-type]
+    await receive_upload(request)
     return RedirectResponse("/upload", 303)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import queue
 import secrets
-import shutil
 import threading
 import time
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +16,11 @@ from indexes.ingest.report import Progress
 from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.library import Library
 from rag.serve.telemetry.metrics import Metrics
-from rag.serve.wire import display_name, document_id
+from rag.serve.wire import display_name
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 MAX_JOBS = 100
 KEPT = 200  # ended jobs that can still be looked at
-NAME_BYTES = 200
-DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 
 
 @dataclass
@@ -95,11 +91,7 @@ class Jobs:
             Problem: "busy", too many wait.
         """
         with self._lock:
-            waiting = sum(other.state == "waiting" for other in self._jobs.values())
-            if self._stopping:
-                raise Problem("draining", "the server is stopping", "try again", retry_after=5)
-            if waiting >= MAX_JOBS:
-                raise Problem("busy", f"{waiting} jobs wait already", "try again later", retry_after=30)
+            self.check_room()
             self._jobs[job.id] = job
             ended = [other.id for other in self._jobs.values() if other.ended is not None]
             for old in ended[: max(0, len(ended) - KEPT)]:
@@ -110,6 +102,18 @@ class Jobs:
         self._queue.put(job)
         self._count()
         return job
+
+    def check_room(self) -> None:
+        """Refuse what would find no room, before its files are received.
+
+        Raises:
+            Problem: "busy" or "draining".
+        """
+        waiting = sum(other.state == "waiting" for other in list(self._jobs.values()))
+        if self._stopping:
+            raise Problem("draining", "the server is stopping", "try again", retry_after=5)
+        if waiting >= MAX_JOBS:
+            raise Problem("busy", f"{waiting} jobs wait already", "try again later", retry_after=30)
 
     def all(self) -> list[Job]:
         """Newest first."""
@@ -148,23 +152,6 @@ class Jobs:
         if self._thread is not None:
             self._thread.join(timeout=60)
 
-    # -- uploads -------------------------------------------------------------------------------------------------
-
-    def uploads(self, collection: str) -> Path:
-        """The folder of a collection's uploaded files, beside the store."""
-        return self.library.settings.store.path.expanduser() / "uploads" / collection
-
-    def place(self, collection: str, name: str) -> Path:
-        """Where an uploaded file is kept; the same name again is a new version of it."""
-        return self.uploads(collection) / document_id(name) / name
-
-    def _forget_upload(self, collection: str, doc_id: str) -> None:
-        """Remove the kept file of a deleted document, if it was uploaded."""
-        name = doc_id.replace("!/", "/").rsplit("/", 1)[-1]
-        folder = self.place(collection, name).parent
-        if document_id(name) in doc_id:
-            shutil.rmtree(folder, ignore_errors=True)
-
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             if job.state != "waiting" or job.stop.is_set():
@@ -191,7 +178,6 @@ class Jobs:
                 for doc_id in job.doc_ids:
                     removed = index.delete(doc_id)
                     job.results.append({"name": display_name(doc_id), "status": "deleted", "sentences": removed})
-                    self._forget_upload(job.collection, doc_id)
                     job.done += 1
                 waiting = index.erase().waiting
                 if waiting:
@@ -221,25 +207,3 @@ class Jobs:
         jobs = self.all()
         for state in ("waiting", "running", "done", "failed", "cancelled"):
             self.metrics.jobs.labels(state).set(sum(job.state == state for job in jobs))
-
-
-def clean_name(name: str) -> str:
-    """A file name as a client sent it, made harmless.
-
-    The last part after slashes of both kinds, in NFC, without control characters and leading dots, at most 200 bytes.
-
-    Raises:
-        Problem: nothing is left of it, or it names a device of Windows.
-    """
-    name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
-    name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
-    name = name.strip().lstrip(".").strip()
-    stem, dot, suffix = name.rpartition(".")
-    while len(name.encode()) > NAME_BYTES and stem:
-        stem = stem[:-1]
-        name = f"{stem}{dot}{suffix}"
-    if not name or len(name.encode()) > NAME_BYTES:
-        raise Problem("bad_request", "the file has no usable name", "rename it")
-    if name.split(".", 1)[0].strip().lower() in DEVICES:
-        raise Problem("bad_request", f"{name!r} names a device", "rename the file")
-    return name

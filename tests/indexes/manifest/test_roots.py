@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from indexes.manifest.manifest import Entry, Manifest
-from indexes.manifest.roots import Place, Root, Roots
+from indexes.manifest.roots import UPLOAD, Place, Root, Roots
 
 
 def test_two_roots_of_one_name_have_two_labels() -> None:
@@ -39,6 +39,20 @@ def test_a_single_file_makes_its_folder_a_root_for_files_in_it_only() -> None:
     roots.add_folder("/home")
     assert roots.place("/home/other/b.md").doc_id == "home/other/b.md"
     assert Roots([]).place("/a.md").doc_id == "root/a.md"
+
+
+def test_an_upload_is_known_by_its_name_wherever_the_store_lies() -> None:
+    kept: list[Root] = []
+    roots = Roots([], save=kept.append)
+    roots.add_uploads("/store/uploads/notes")
+    assert roots.place("/store/uploads/notes/0a1b/tea.md") == Place("tea.md", "upload:tea.md")
+    roots.add_uploads("/store/uploads/notes")
+    assert kept == [Root(UPLOAD, "/store/uploads/notes")]
+    moved = Roots(kept)
+    moved.add_uploads("/disk/uploads/notes")
+    assert moved.place("/disk/uploads/notes/0a1b/tea.md").doc_id == "upload:tea.md"
+    moved.add_folder("/home/upload:")  # a folder of that name is another
+    assert moved.place("/home/upload:/x/tea.md").doc_id == "upload/x/tea.md"
 
 
 def test_labels_that_the_collection_remembers() -> None:

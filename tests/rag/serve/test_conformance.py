@@ -15,6 +15,7 @@ from openai import AuthenticationError, OpenAI, RateLimitError
 from starlette.testclient import TestClient
 
 from rag.serve.errors import Problem
+from rag.serve.wire import document_id
 from tests.rag.serve.test_api import finished, own  # noqa: F401 - a fixture
 
 ASKED = {"knowledge_id": "handbook", "query": "How long is the notice?", "retrieval_setting": {"top_k": 100}}
@@ -163,8 +164,45 @@ def test_hostile_uploads_stay_in_their_place(own: TestClient) -> None:  # noqa: 
     for word in ("samovar", "ladder", "rope", "clock"):
         found = own.post("/api/v1/search", json={"question": f"the {word}", "collection": "notes"}).json()
         assert word in found["passages"][0]["text"]
+    stored = own.app.state.service.library.index("notes").documents()  # type: ignore[attr-defined]
+    assert {"upload:escape.md", "upload:job.txt"} <= {info.doc_id for info in stored}
     shown = json.dumps([done, own.get("/api/v1/collections/notes/documents").json()])
     assert str(store) not in shown and "/etc" not in shown
+
+
+def test_an_upload_sent_again_is_a_new_version(own: TestClient) -> None:  # noqa: F811
+    """Known by its name alone, it takes the place of the last one; deleted, its file goes too."""
+    store = own.app.state.settings.store.path  # type: ignore[attr-defined]
+    for colour in ("green", "yellow"):
+        part = {"files": ("tea.md", f"# Tea\n\nThe teapot is {colour}.\n".encode())}
+        job = own.post("/api/v1/collections/notes/documents", files=part).json()["job"]
+        assert finished(own, job)["files"][0]["name"] == "tea.md"
+    found = own.get("/api/v1/collections/notes/documents", params={"name": "tea"}).json()["documents"]
+    assert [row["id"] for row in found] == [document_id("upload:tea.md")]
+    passages = own.post("/api/v1/search", json={"question": "teapot", "collection": "notes"}).json()["passages"]
+    assert "yellow" in passages[0]["text"] and "green" not in json.dumps(passages)
+    assert (store / "uploads" / "notes" / found[0]["id"] / "tea.md").is_file()
+    gone = own.delete(f"/api/v1/collections/notes/documents/{found[0]['id']}").json()["job"]
+    assert finished(own, gone)["state"] == "done"
+    assert not (store / "uploads" / "notes" / found[0]["id"]).exists()
+
+
+def test_an_upload_is_counted_while_it_comes(own: TestClient) -> None:  # noqa: F811
+    """A file beyond the limit, one file too many, and a body that is no form: refused, and nothing is left of them."""
+    app: Any = own.app
+    serve = app.state.settings.serve.model_copy(update={"upload_mb": 1})
+    app.state.service.settings = app.state.settings.model_copy(update={"serve": serve})
+    address, uploads = "/api/v1/collections/notes/documents", app.state.settings.store.path / "uploads"
+    large = own.post(address, files=[("files", ("a.txt", b"small")), ("files", ("b.txt", b"x" * 1_200_000))])
+    assert large.status_code == 413 and "b.txt" in large.json()["error"]["message"]
+    many = own.post(address, files=[("files", (f"{n}.txt", b"x")) for n in range(21)])
+    assert many.status_code == 413
+    assert own.post(address, files=[("other", ("", b""))]).status_code == 400
+    assert own.post(address, json={}).status_code == 415
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    half = b'--x\r\ncontent-disposition: form-data; name="files"; filename="c.txt"\r\n\r\nwords'
+    assert own.post(address, content=half, headers=form).status_code == 400
+    assert [path for path in uploads.rglob("*") if path.is_file()] == []
 
 
 def test_a_search_while_an_upload_is_read_in(own: TestClient) -> None:  # noqa: F811

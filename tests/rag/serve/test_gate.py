@@ -14,7 +14,7 @@ from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.keys import KeyRing, bearer
 from rag.serve.run import check_bind
 from rag.serve.wire import display_name, document_id
-from rag.serve.writing.jobs import clean_name
+from rag.serve.writing.uploads import clean_name
 from tests.rag.serve.conftest import settings_at
 
 KEYS = {"reader": (("read",), ("handbook",)), "writer": (("read", "write"), ("*",))}

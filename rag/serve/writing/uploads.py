@@ -1,0 +1,184 @@
+"""Uploads: files of a form, counted and written into the store as they come, under names that do no harm."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from indexes.files import remove
+from indexes.manifest.paths import uploads_folder
+from indexes.manifest.roots import UPLOAD
+from indexes.readers import SUFFIXES
+from indexes.settings.sections import StoreSettings
+from rag.serve.errors import Problem
+from rag.serve.wire import document_id
+
+MAX_FILES = 20
+NAME_BYTES = 200
+FIELD_BYTES = 10_000
+INCOMING = ".incoming"  # where files lie while they come in
+FORGOTTEN_SECONDS = 86_400.0  # after which a file of a killed server is nobody's
+DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+
+
+class Received:
+    """A form that comes in: its fields as texts, and its files, written to the store's own disk while they come.
+
+    Use it as a context manager: what was not kept when it ends is deleted.
+
+    Args:
+        store: whose folder of uploads the files go to.
+        limit_mb: of one file.
+    """
+
+    def __init__(self, store: StoreSettings, limit_mb: int) -> None:
+        self.fields: dict[str, str] = {}
+        self._uploads, self._limit_mb = uploads_folder(store), limit_mb
+        self._files: list[tuple[str, Path]] = []
+        self._disposition, self._field, self._value = b"", b"", b""
+        self._name: str | None = None
+        self._open: BinaryIO | None = None
+        self._size = 0
+
+    async def read(self, content_type: str, stream: AsyncIterator[bytes]) -> Received:
+        """Read the body to its end.
+
+        Raises:
+            Problem: not a form, a file that is too large, of a format that is not read or without a usable name, or
+                too many files.
+        """
+        kind, options = parse_options_header(content_type)
+        if kind != b"multipart/form-data" or b"boundary" not in options:
+            raise Problem("wrong_type", "the body is not multipart/form-data", "send files as a form does")
+        parser = MultipartParser(options[b"boundary"])
+        for event in ("part_begin", "headers_finished", "part_end"):
+            parser.set_callback(event, getattr(self, f"_{event}"))
+        for event in ("header_field", "header_value", "part_data"):
+            parser.set_callback(event, getattr(self, f"_{event}"))
+        parser.set_callback("header_end", self._header_end)
+        try:
+            async for chunk in stream:
+                if chunk:
+                    parser.write(chunk)
+            parser.finalize()
+        except FormParserError as error:
+            raise Problem("bad_request", f"the form cannot be read: {str(error)[:120]}") from None
+        if self._open is not None:
+            raise Problem("bad_request", "the form ends within a file", "send it again")
+        return self
+
+    def keep(self, collection: str) -> list[Path]:
+        """Put the files into the collection's folder, each in one step; the same name again takes the place of its
+        last version."""
+        places = []
+        for name, path in self._files:
+            place = upload_place(self._uploads / collection, name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+            if place not in places:
+                places.append(place)
+        self._files.clear()
+        return places
+
+    def __enter__(self) -> Received:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open is not None:
+            self._open.close()
+        for _, path in self._files:
+            path.unlink(missing_ok=True)
+
+    # -- what the parser calls -----------------------------------------------------------------------------------
+
+    def _part_begin(self) -> None:
+        self._disposition, self._field, self._value = b"", b"", b""
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._field, self._value = b"", b""
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._name, self._size = options.get(b"name", b"").decode("utf-8", "replace"), 0
+        sent = options.get(b"filename")
+        if not sent:  # a field, or a choice of files without one
+            self.fields.setdefault(self._name, "")
+            return
+        name = clean_name(sent.decode("utf-8", "replace"))
+        if Path(name).suffix.lower() not in SUFFIXES:
+            what = f"{name!r} is of a format that is not read"
+            raise Problem("bad_request", what, "send text, PDF, Office, HTML, ...")
+        if len(self._files) >= MAX_FILES:
+            raise Problem("too_large", f"more than {MAX_FILES} files", f"at most {MAX_FILES} a request")
+        incoming = self._uploads / INCOMING
+        incoming.mkdir(parents=True, exist_ok=True)
+        path = incoming / f"{secrets.token_hex(8)}.part"
+        self._files.append((name, path))
+        self._open = path.open("wb")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self._size += end - start
+        if self._open is None:
+            if self._size > FIELD_BYTES:
+                raise Problem("too_large", f"the field {self._name!r} is too long")
+            self.fields[self._name or ""] += data[start:end].decode("utf-8", "replace")
+            return
+        if self._size > self._limit_mb * 1_000_000:
+            raise Problem("too_large", f"{self._files[-1][0]!r} is larger than {self._limit_mb} MB", "split it")
+        self._open.write(data[start:end])
+
+    def _part_end(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def upload_place(folder: Path, name: str) -> Path:
+    """Where an uploaded file is kept in its collection's folder: under the id that its document has on the wire."""
+    return folder / document_id(f"{UPLOAD}{name}") / name
+
+
+def forget_incoming(store: StoreSettings) -> None:
+    """Delete what a killed server was receiving."""
+    for path in (uploads_folder(store) / INCOMING).glob("*.part"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                remove(path)
+
+
+def clean_name(name: str) -> str:
+    """A file name as a client sent it, made harmless.
+
+    The last part after slashes of both kinds, in NFC, without control characters and leading dots, at most 200 bytes.
+
+    Raises:
+        Problem: nothing is left of it, or it names a device of Windows.
+    """
+    name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
+    name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    name = name.strip().lstrip(".").strip()
+    stem, dot, suffix = name.rpartition(".")
+    while len(name.encode()) > NAME_BYTES and stem:
+        stem = stem[:-1]
+        name = f"{stem}{dot}{suffix}"
+    if not name or len(name.encode()) > NAME_BYTES:
+        raise Problem("bad_request", "the file has no usable name", "rename it")
+    if name.split(".", 1)[0].strip().lower() in DEVICES:
+        raise Problem("bad_request", f"{name!r} names a device", "rename the file")
+    return name
