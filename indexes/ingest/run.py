@@ -125,9 +125,9 @@ def open_roots(
     roots = Roots(manifest.roots(), taken, manifest.add_root)
     for folder in folders:
         roots.add_folder(folder)
-    for folder in {_uploaded_to(path, uploads) for path in paths} if uploads else ():
-        if folder:
-            roots.add_uploads(folder)
+    for uploaded in {_uploaded_to(path, uploads) for path in paths} if uploads else ():
+        if uploaded:
+            roots.add_uploads(uploaded)
     return roots
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -20,6 +20,9 @@ from indexes.readers import SUFFIXES
 from indexes.settings.sections import StoreSettings
 from rag.serve.errors import Problem
 from rag.serve.wire import document_id
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FILES = 20
 NAME_BYTES = 200
@@ -58,12 +61,16 @@ class Received:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
             raise Problem("wrong_type", "the body is not multipart/form-data", "send files as a form does")
-        parser = MultipartParser(options[b"boundary"])
-        for event in ("part_begin", "headers_finished", "part_end"):
-            parser.set_callback(event, getattr(self, f"_{event}"))
-        for event in ("header_field", "header_value", "part_data"):
-            parser.set_callback(event, getattr(self, f"_{event}"))
-        parser.set_callback("header_end", self._header_end)
+        callbacks: MultipartCallbacks = {
+            "on_part_begin": self._part_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._part_data,
+            "on_part_end": self._part_end,
+        }
+        parser = MultipartParser(options[b"boundary"], callbacks)
         try:
             async for chunk in stream:
                 if chunk:
@@ -91,7 +98,7 @@ class Received:
     def __enter__(self) -> Received:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._open is not None:
             self._open.close()
         for _, path in self._files:
