@@ -9,13 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
-from typing import Any, Literal, cast
-
-from llama_index.core.base.response.schema import Response
-from llama_index.core.callbacks import CallbackManager
-from llama_index.core.llms import LLM
-from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
-from llama_index.core.vector_stores import MetadataFilters
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from indexes.errors import LLMError, must_be
 from indexes.nodes.record import WINDOW_KEYS, link
@@ -44,12 +38,21 @@ from rag.answer.writing import AnswerWriter, Prepared
 from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
 from rag.retrieval.candidate import Passage
-from rag.retrieval.hybrid import HybridRetriever, SearchResult
+from rag.retrieval.question import Asked
 from rag.retrieval.repeats import distinct_passages
+from rag.retrieval.searching import HybridSearch, SearchResult
 from rag.retrieval.windows import spread
 from rag.settings import Settings
 from rag.trace import Trace
 from rag.ways import Way
+
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.llms import LLM
+    from llama_index.core.schema import NodeWithScore
+    from llama_index.core.vector_stores import MetadataFilters
+
+Reply = TypeVar("Reply")  # an answer with its metadata: ours or LlamaIndex's
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
 MOSTLY_UNFOUNDED = (
@@ -61,14 +64,22 @@ UNFOUNDED = (
 MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
 
 
-class AnswerSteps:
+class AnswerSteps(Generic[Reply]):
     """``prepare`` -> the writer -> ``finish``, each with the ``Prepared`` question in hand.
 
     Args:
         llm: a language model, or a function that loads it when it is first asked.
+        reply: makes an answer of its text, its passages and its metadata.
     """
 
-    def __init__(self, retriever: HybridRetriever, settings: Settings, llm: LLM | Callable[[], LLM] | None) -> None:
+    def __init__(
+        self,
+        retriever: HybridSearch,
+        settings: Settings,
+        llm: LLM | Callable[[], LLM] | None,
+        reply: Callable[[str, list[Passage], dict[str, Any]], Reply],
+    ) -> None:
+        self._reply = reply
         self.retriever = retriever
         self.settings = settings
         self.has_llm = llm is not None
@@ -87,13 +98,13 @@ class AnswerSteps:
     # -- before the model ----------------------------------------------------------------------------------------
 
     async def prepare(
-        self, question: str, filters: MetadataFilters | None, searched: str | QueryBundle | None, way: Way
+        self, question: str, filters: MetadataFilters | None, searched: str | Asked | None, way: Way
     ) -> Prepared:
         """Search and decide whether the model is to be asked, and what."""
         must_be(str, "the question", question, "give a text")
         check_filters(filters)
-        bundle = searched if isinstance(searched, QueryBundle) else None
-        words = searched.query_str if isinstance(searched, QueryBundle) else searched
+        bundle = None if searched is None or isinstance(searched, str) else searched
+        words = searched if searched is None or isinstance(searched, str) else searched.query_str
         question, searched = valid(question), valid(words) if words else None
         answer = self.settings.answer
         language = detect_language(question) if answer.language == "auto" else answer.language
@@ -183,6 +194,8 @@ class AnswerSteps:
         return None
 
     def _loaded(self) -> LLM:
+        from llama_index.core.llms import LLM
+
         with self._loading:
             if not isinstance(self._llm, LLM):
                 self._llm = guarded(cast(Callable[[], LLM], self._llm)())
@@ -215,7 +228,7 @@ class AnswerSteps:
     def explain(self, error: Exception) -> LLMError:
         return error if isinstance(error, LLMError) else explain_llm_error(error, self.settings.llm)
 
-    def reported(self, prepared: Prepared, manager: CallbackManager) -> AbstractContextManager[Any]:
+    def reported(self, prepared: Prepared, manager: CallbackManager | None) -> AbstractContextManager[Any]:
         """Report the synthesis to LlamaIndex's instrumentation, unless one of its own synthesizers does."""
         own = prepared.messages is not None and self.writer is not None and not self.writer.streams(prepared)
         return instrumentation.synthesis(manager, prepared.question, silent=own)
@@ -243,7 +256,7 @@ class AnswerSteps:
         text = cited.shown(failed, prepared.language).rstrip()
         return text[len(shown) :] if text.startswith(shown) else ""
 
-    def finish(self, prepared: Prepared, text: str, failure: LLMError | None) -> Response:
+    def finish(self, prepared: Prepared, text: str, failure: LLMError | None) -> Reply:
         """Check the answer (or settle it without the model) and put the response together."""
         trace = prepared.trace
         if prepared.shown is not None:
@@ -282,10 +295,10 @@ class AnswerSteps:
             trace.note(f"{len(failed)} of them left out of the answer", "unsupported")
         return self._response(prepared, "answered", cited)
 
-    def _not_found(self, prepared: Prepared) -> Response:
+    def _not_found(self, prepared: Prepared) -> Reply:
         return self._response(prepared, "not_found", CitedAnswer(text=NOT_FOUND[prepared.language]))
 
-    def _extracted(self, prepared: Prepared, rejected: CitedAnswer | None = None) -> Response:
+    def _extracted(self, prepared: Prepared, rejected: CitedAnswer | None = None) -> Reply:
         """The documents' own sentences, unless they do not speak of what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
@@ -304,10 +317,8 @@ class AnswerSteps:
         if not speaks:
             prepared.trace.note("the passages that were found do not speak of what is asked", "not_found")
             return self._not_found(prepared)
-        response = self._response(prepared, "extractive", cited)
-        if rejected is not None and response.metadata is not None:
-            response.metadata["rejected"] = [sentence.as_dict() for sentence in rejected.sentences]
-        return response
+        more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
+        return self._response(prepared, "extractive", cited, **more)
 
     def _extract(self, prepared: Prepared) -> CitedAnswer:
         return extract_answer(
@@ -318,15 +329,14 @@ class AnswerSteps:
             score=prepared.sentence_scores,
         )
 
-    def _response(self, prepared: Prepared, status: Status, cited: CitedAnswer) -> Response:
-        metadata: dict[str, Any] = {}
+    def _response(self, prepared: Prepared, status: Status, cited: CitedAnswer, **metadata: Any) -> Reply:
         if status == "not_found":
             metadata["nearest"] = nearest(prepared.passages)
         failed: Literal["mark", "drop"] = "drop" if self.settings.answer.unsupported == "drop" else "mark"
-        return Response(
-            response=cited.shown(failed if status == "answered" else "keep", prepared.language),
-            source_nodes=[passage_node(passage) for passage in prepared.passages],
-            metadata={
+        return self._reply(
+            cited.shown(failed if status == "answered" else "keep", prepared.language),
+            list(prepared.passages),
+            {
                 "status": status,
                 "citations": [citation.as_dict() for citation in cited.citations],
                 "sentences": [sentence.as_dict() for sentence in cited.sentences],
@@ -346,6 +356,8 @@ def _cosine(prepared: Prepared) -> float | None:
 
 def passage_node(passage: Passage) -> NodeWithScore:
     """A passage as LlamaIndex shows sources: the whole window, with its place."""
+    from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
+
     hits = [sentence for sentence in passage.sentences if sentence.id in passage.hits] or passage.sentences
     best, text = hits[0], passage.text
     node = TextNode(

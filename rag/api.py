@@ -18,18 +18,12 @@ from indexes import Index
 from indexes.errors import SettingsError, must_be
 from indexes.settings.sections import IndexSettings
 from indexes.store.filters import check_filters
-from rag.answer.language import detect_language
-from rag.answer.prompt.prompts import hyde_messages, questions_in, rephrase_messages, translate_messages
+from rag.assembly import named_after, search_parts
 from rag.chat import RagChatEngine
 from rag.engine import RagQueryEngine
-from rag.llms import explain_llm_error, guarded, llm_when_asked, named_model, with_max_tokens
-from rag.rerankers import build_reranker
-from rag.retrieval.hybrid import HybridRetriever, HypothesisWriter
-from rag.retrieval.wider import QuestionWriter, Rewriting
-from rag.settings import LLMSettings, Settings, load_settings
-from rag.ways import Way
-
-QUESTION_TOKENS = 64  # of one question that the language model writes
+from rag.llms import guarded, llm_when_asked
+from rag.retrieval.hybrid import HybridRetriever
+from rag.settings import Settings, load_settings
 
 _RETRIEVAL_OPTIONS = (
     *("window", "top_k", "top_n", "fusion", "dense_weight", "sparse_weight", "rrf_k", "diversity"),
@@ -42,9 +36,6 @@ _QUERY_MODES: dict[str, dict[str, Any]] = {
     "mmr": {"diversity": 0.5},
 }
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
-
-
-LANGUAGES = LLMSettings.model_fields["languages"].default
 
 
 class Options(TypedDict, total=False):
@@ -122,7 +113,7 @@ def build_query_engine(
     if llm is None:
         llm, note = _users_llm(settings)
     settings = _effective(settings, hyde, options)
-    settings = settings.model_copy(update={"llm": _named(settings.llm, llm)})
+    settings = settings.model_copy(update={"llm": named_after(settings.llm, llm)})
     source = guarded(llm) if llm is not None else llm_when_asked(settings.llm)
     retriever = _retriever(index, settings, source, rerank, filters, node_postprocessors, None, callback_manager)
     retriever.notes = [note] if note else []
@@ -167,13 +158,7 @@ def _retriever(
     limit: int | None,
     callback_manager: CallbackManager | None,
 ) -> HybridRetriever:
-    reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
-    writer, questions = None, None
-    rewrites = settings.retrieval.translate != "off" or settings.retrieval.phrasings > 0
-    if settings.hyde.mode != "off" or rewrites:
-        llm = llm if llm is not None else llm_when_asked(settings.llm)
-        writer = _hypothesis_writer(llm, settings) if llm is not None and settings.hyde.mode != "off" else None
-        questions = _question_writer(llm, settings) if llm is not None and rewrites else None
+    reranker, writer, questions = search_parts(settings, llm, rerank)
     return HybridRetriever(
         index,
         settings=settings,
@@ -285,49 +270,3 @@ def _of_llamaindex(options: Mapping[str, Any]) -> dict[str, Any]:
     if (alpha := found.pop("alpha", None)) is not None:
         changes |= {"dense_weight": alpha, "sparse_weight": 1 - alpha}
     return changes | found
-
-
-def _named(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
-    """The section with the name of the model that answers: prompt and refusals are chosen by it."""
-    own = named_model(settings)
-    if llm is None or llm.metadata.model_name == own.model:
-        return own
-    # Another model than the settings name: the languages that they give theirs are not this one's.
-    changed: dict[str, Any] = {"languages": LANGUAGES}
-    if llm.metadata.model_name not in ("", "unknown"):
-        changed["model"] = llm.metadata.model_name
-    return settings.model_copy(update=changed)
-
-
-def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
-    async def write(question: str, how_many: int, way: Way) -> list[str]:
-        messages = hyde_messages(question, detect_language(question))
-        try:
-            loaded = llm if isinstance(llm, LLM) else await way.compute(llm)
-            writer = with_max_tokens(loaded, settings.hyde.max_tokens)
-            # More than one only helps where the model samples: at temperature 0 they are all the same.
-            replies = [await way.chat(writer, messages) for _ in range(how_many)]
-            texts = [(reply.message.content or "").strip() for reply in replies]
-        except Exception as error:
-            raise explain_llm_error(error, settings.llm) from error
-        return list(dict.fromkeys(texts))
-
-    return write
-
-
-def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> QuestionWriter:
-    async def write(what: Rewriting, question: str, how_many: int, way: Way) -> list[str]:
-        language = detect_language(question)
-        if what == "translate":
-            messages = translate_messages(question, "en" if language == "zh" else "zh")
-        else:
-            messages = rephrase_messages(question, language, how_many)
-        try:
-            loaded = llm if isinstance(llm, LLM) else await way.compute(llm)
-            writer = with_max_tokens(loaded, QUESTION_TOKENS * how_many)
-            reply = await way.chat(writer, messages)
-        except Exception as error:
-            raise explain_llm_error(error, settings.llm) from error
-        return questions_in(reply.message.content or "", how_many)
-
-    return write

@@ -2,7 +2,8 @@
 
 An observer (Phoenix, Langfuse, a handler of your own) sees one query, retrieval, embedding, rerank and synthesis a
 question, in all forms of engine, chat and retriever. What LlamaIndex's own base classes report already is not reported
-again. Where nobody listens nothing is built.
+again. Where nobody listens nothing is built, and LlamaIndex itself is not imported: its dispatcher is a small package
+of its own, the events lie in the large one.
 """
 
 from __future__ import annotations
@@ -10,29 +11,29 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from llama_index.core.base.response.schema import RESPONSE_TYPE
-from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import NullEventHandler
-from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
-from llama_index.core.instrumentation.events.query import QueryEndEvent, QueryStartEvent
-from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
-from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent, RetrievalStartEvent
-from llama_index.core.instrumentation.events.span import SpanDropEvent
-from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent, SynthesizeStartEvent
-from llama_index.core.instrumentation.span import active_span_id
-from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.event_handlers import NullEventHandler
+from llama_index_instrumentation.events.span import SpanDropEvent
+from llama_index_instrumentation.span import active_span_id
 
 from indexes.encoders.base import Encoded, Encoder
-from indexes.encoders.from_embedding import EmbeddingModel
 from indexes.errors import must_be
 
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager, CBEventType
+    from llama_index.core.schema import NodeWithScore
+
 T = TypeVar("T")
-Response = TypeVar("Response", bound=RESPONSE_TYPE)
 dispatcher = get_dispatcher(__name__)
+
+
+class Words(Protocol):
+    """A question; LlamaIndex's QueryBundle is one."""
+
+    query_str: str
 
 
 def is_heard(manager: CallbackManager | None = None) -> bool:
@@ -47,48 +48,66 @@ def is_heard(manager: CallbackManager | None = None) -> bool:
 
 @contextmanager
 def _event(
-    manager: CallbackManager, kind: CBEventType, payload: Mapping[Any, Any]
-) -> Iterator[Callable[[dict[Any, Any]], None]]:
+    manager: CallbackManager | None, kind: str, payload: Mapping[str, Any]
+) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Report one event to the callback manager; the function that it gives takes the payload of the end.
 
     The manager keeps a stack in a context variable, and a stream may end in another context than it began in: the
     stack is empty there then, which is not a failure of the answer.
+
+    Args:
+        kind: LlamaIndex's CBEventType, and the payloads' keys its EventPayload, by their names.
     """
-    if not manager.handlers:
+    if manager is None or not manager.handlers:
         yield lambda payload: None
         return
-    event = manager.on_event_start(kind, payload=dict(payload))
-    done: list[dict[Any, Any]] = []
+    from llama_index.core.callbacks import CBEventType, EventPayload
+
+    def named(values: Mapping[str, Any]) -> dict[Any, Any]:
+        return {EventPayload[key]: value for key, value in values.items()}
+
+    event_type: CBEventType = CBEventType[kind]
+    event = manager.on_event_start(event_type, payload=named(payload))
+    done: list[dict[str, Any]] = []
     try:
         yield done.append
     except BaseException as error:
-        done[:] = [{EventPayload.EXCEPTION: error}]
+        done[:] = [{"EXCEPTION": error}]
         raise
     finally:
         with suppress(IndexError):
-            manager.on_event_end(kind, payload=done[-1] if done else None, event_id=event)
+            manager.on_event_end(event_type, payload=named(done[-1]) if done else None, event_id=event)
+
+
+def _traced(manager: CallbackManager | None) -> AbstractContextManager[Any]:
+    return nullcontext() if manager is None else manager.as_trace("query")
 
 
 @contextmanager
-def query_step(manager: CallbackManager, question: str) -> Iterator[Callable[[Response], Response]]:
+def query_step(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
     """Report a query to the callback manager; the function that it gives takes the response."""
-    with _event(manager, CBEventType.QUERY, {EventPayload.QUERY_STR: question}) as end:
+    with _event(manager, "QUERY", {"QUERY_STR": question}) as end:
 
-        def ended(response: Response) -> Response:
-            end({EventPayload.RESPONSE: response})
+        def ended(response: T) -> T:
+            end({"RESPONSE": response})
             return response
 
         yield ended
 
 
 @contextmanager
-def query(manager: CallbackManager, question: str) -> Iterator[Callable[[Response], Response]]:
+def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
     """Report a query in full, where LlamaIndex's ``query`` is not what was called."""
     must_be(str, "the question", question, "give a text")
-    dispatcher.event(QueryStartEvent(query=question))
-    with manager.as_trace("query"), query_step(manager, question) as step_ended:
+    if not is_heard(manager):
+        yield lambda response: response
+        return
+    from llama_index.core.instrumentation.events.query import QueryEndEvent, QueryStartEvent
 
-        def ended(response: Response) -> Response:
+    dispatcher.event(QueryStartEvent(query=question))
+    with _traced(manager), query_step(manager, question) as step_ended:
+
+        def ended(response: T) -> T:
             dispatcher.event(QueryEndEvent(query=question, response=step_ended(response)))
             return response
 
@@ -96,16 +115,18 @@ def query(manager: CallbackManager, question: str) -> Iterator[Callable[[Respons
 
 
 @contextmanager
-def synthesis(manager: CallbackManager, question: str, *, silent: bool) -> Iterator[Callable[[Response], Response]]:
+def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -> Iterator[Callable[[T], T]]:
     """Report that an answer is written and checked. ``silent``: one of LlamaIndex's synthesizers reports it."""
-    if silent:
+    if silent or not is_heard(manager):
         yield lambda response: response
         return
-    dispatcher.event(SynthesizeStartEvent(query=question))
-    with _event(manager, CBEventType.SYNTHESIZE, {EventPayload.QUERY_STR: question}) as end:
+    from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent, SynthesizeStartEvent
 
-        def ended(response: Response) -> Response:
-            end({EventPayload.RESPONSE: response})
+    dispatcher.event(SynthesizeStartEvent(query=question))
+    with _event(manager, "SYNTHESIZE", {"QUERY_STR": question}) as end:
+
+        def ended(response: T) -> T:
+            end({"RESPONSE": response})
             dispatcher.event(SynthesizeEndEvent(query=question, response=response))
             return response
 
@@ -114,60 +135,66 @@ def synthesis(manager: CallbackManager, question: str, *, silent: bool) -> Itera
 
 @contextmanager
 def retrieval(
-    manager: CallbackManager, bundle: QueryBundle, *, silent: bool
+    manager: CallbackManager | None, asked: Words, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report a retrieval. ``silent``: LlamaIndex's ``retrieve`` was called, which does so itself."""
     if silent or not is_heard(manager):
         yield lambda make: None
         return
+    from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent, RetrievalStartEvent
+    from llama_index.core.schema import QueryBundle
+
+    bundle = asked if isinstance(asked, QueryBundle) else QueryBundle(asked.query_str)
     dispatcher.event(RetrievalStartEvent(str_or_query_bundle=bundle))
-    payload = {EventPayload.QUERY_STR: bundle.query_str}
-    with manager.as_trace("query"), _event(manager, CBEventType.RETRIEVE, payload) as end:
+    with _traced(manager), _event(manager, "RETRIEVE", {"QUERY_STR": bundle.query_str}) as end:
 
         def ended(make: Callable[[], list[NodeWithScore]]) -> None:
             nodes = make()
-            end({EventPayload.NODES: nodes})
+            end({"NODES": nodes})
             dispatcher.event(RetrievalEndEvent(str_or_query_bundle=bundle, nodes=nodes))
 
         yield ended
 
 
-def embedded(manager: CallbackManager, encoder: Encoder, texts: Sequence[str], *, query: bool) -> Encoded:
+def embedded(manager: CallbackManager | None, encoder: Encoder, texts: Sequence[str], *, query: bool) -> Encoded:
     """Encode texts, and report it; a LlamaIndex embedding model does so itself."""
     encode = encoder.encode_queries if query else encoder.encode_documents
-    if isinstance(getattr(encoder, "dense", None), EmbeddingModel) or not is_heard(manager):
+    if not is_heard(manager):
+        return encode(texts)
+    from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
+
+    from indexes.encoders.from_embedding import EmbeddingModel
+
+    if isinstance(getattr(encoder, "dense", None), EmbeddingModel):
         return encode(texts)
     model = {"model_name": encoder.fingerprint.model, "class_name": type(encoder).__name__, "dim": encoder.dim}
     dispatcher.event(EmbeddingStartEvent(model_dict=model))
-    with _event(manager, CBEventType.EMBEDDING, {EventPayload.SERIALIZED: model}) as end:
+    with _event(manager, "EMBEDDING", {"SERIALIZED": model}) as end:
         encoded = encode(texts)
         vectors = encoded.dense.tolist()
-        end({EventPayload.CHUNKS: list(texts), EventPayload.EMBEDDINGS: vectors})
+        end({"CHUNKS": list(texts), "EMBEDDINGS": vectors})
     dispatcher.event(EmbeddingEndEvent(chunks=list(texts), embeddings=vectors))
     return encoded
 
 
 @contextmanager
 def reranking(
-    manager: CallbackManager, question: str, model: str, top_n: int, make: Callable[[], list[NodeWithScore]]
+    manager: CallbackManager | None, question: str, model: str, top_n: int, make: Callable[[], list[NodeWithScore]]
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report that nodes are reranked; ``make`` gives them, and what the function that it gives takes, those after."""
     if not is_heard(manager):
         yield lambda make: None
         return
+    from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+
     nodes = make()
     dispatcher.event(ReRankStartEvent(query=question, nodes=nodes, top_n=top_n, model_name=model))
-    payload = {
-        EventPayload.NODES: nodes,
-        EventPayload.MODEL_NAME: model,
-        EventPayload.QUERY_STR: question,
-        EventPayload.TOP_K: top_n,
-    }
-    with _event(manager, CBEventType.RERANKING, payload) as end:
+    payload = {"NODES": nodes, "MODEL_NAME": model, "QUERY_STR": question, "TOP_K": top_n}
+    with _event(manager, "RERANKING", payload) as end:
 
         def ended(make: Callable[[], list[NodeWithScore]]) -> None:
             kept = make()
-            end({EventPayload.NODES: kept})
+            end({"NODES": kept})
             dispatcher.event(ReRankEndEvent(nodes=kept))
 
         yield ended

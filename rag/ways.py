@@ -13,15 +13,16 @@ import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, suppress
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.llms import LLM, CustomLLM
-from llama_index.core.response_synthesizers import BaseSynthesizer
-from llama_index.core.schema import NodeWithScore, QueryBundle
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.llms import LLM
+    from llama_index.core.response_synthesizers import BaseSynthesizer
+    from llama_index.core.schema import NodeWithScore
 
 T = TypeVar("T")
-Replies = AsyncGenerator[ChatResponse, None]
+Replies: TypeAlias = "AsyncGenerator[ChatResponse, None]"
 _ENDED = object()
 
 
@@ -59,7 +60,7 @@ class Blocking:
             _close(pieces)
 
     async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
-        return str(by.synthesize(QueryBundle(question), nodes=nodes))
+        return str(by.synthesize(question, nodes=nodes))
 
 
 class Awaiting:
@@ -101,8 +102,8 @@ class Awaiting:
 
     async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
         if _blocks(llm):
-            return str(await self.compute(by.synthesize, QueryBundle(question), nodes))
-        return str(await by.asynthesize(QueryBundle(question), nodes=nodes))
+            return str(await self.compute(by.synthesize, question, nodes))
+        return str(await by.asynthesize(question, nodes=nodes))
 
 
 BLOCKING, AWAITING = Blocking(), Awaiting()
@@ -140,6 +141,8 @@ async def _next(pieces: AsyncGenerator[T, None]) -> T:
 
 
 def _blocks(llm: LLM) -> bool:
+    from llama_index.core.llms import CustomLLM
+
     return isinstance(getattr(llm, "inner", llm), CustomLLM)
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.llms import LLM
-from llama_index.core.schema import NodeWithScore, TextNode
 from numpy.typing import NDArray
 
 from rag.answer.check.repetition import RESTART, RepetitionGuard, cut_repetition
@@ -27,6 +24,10 @@ from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 from rag.trace import Trace
 from rag.ways import Way
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.llms import LLM
 
 REPEATED = "the model began to repeat itself, so its answer ends there"
 JUDGED_AT = 80  # characters of an answer by which its language can be told
@@ -173,6 +174,7 @@ class AnswerWriter:
     async def _synthesize(self, prepared: Prepared, way: Way) -> str:
         """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
         from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
+        from llama_index.core.schema import NodeWithScore, TextNode
 
         llm = await way.compute(self._llm)
         synthesizer = get_response_synthesizer(

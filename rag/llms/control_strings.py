@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from llama_index.core.base.llms.types import ChatMessage, TextBlock
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
 
 _WORDS = (
     r"s|bos|eos|pad|unk|mask|sep|cls|eot|eod|eom|"
@@ -59,6 +61,8 @@ def harmless(text: str) -> str:
 
 def harmless_messages(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     """The messages with harmless words; other blocks (images) stay as they are."""
+    from llama_index.core.base.llms.types import TextBlock
+
     return [
         message.model_copy(
             update={

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from indexes.registry import face, factory
-from rag.rerankers.base import Reranker, RerankScores
 from rag.settings import RerankSettings
+
+if TYPE_CHECKING:
+    from rag.rerankers.base import Reranker, RerankScores
 
 __all__ = ["FlagEmbeddingReranker", "RerankScores", "Reranker", "build_reranker"]
 
 
-__getattr__, __dir__ = face(__name__, {"FlagEmbeddingReranker": "rag.rerankers.flag_embedding"})  # brings torch
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "FlagEmbeddingReranker": "rag.rerankers.flag_embedding",  # brings torch
+        "RerankScores": "rag.rerankers.base",
+        "Reranker": "rag.rerankers.base",
+    },
+)
 
 _RERANKERS = {
     "cross_encoder": "rag.rerankers.cross_encoder:load_cross_encoder",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from llama_index.core.schema import NodeWithScore
+from typing import TYPE_CHECKING, Any
 
 from indexes.nodes.record import WINDOW_KEYS, SentenceRecord, join_records, link
 from indexes.store.search import HybridHit
 from rag.trace import CandidateTrace
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import NodeWithScore
 
 
 @dataclass(slots=True)
@@ -73,6 +74,8 @@ class Candidate:
 
     def to_node(self) -> NodeWithScore:
         """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
+        from llama_index.core.schema import NodeWithScore
+
         node = self.record.to_node()
         window = self.window
         if window is not None:

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import numpy as np
-from llama_index.core.schema import QueryBundle
 from numpy.typing import NDArray
 
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
+from rag.retrieval.question import Asked
 from rag.settings import HydeSettings
 from rag.trace import Trace
 from rag.ways import Way
@@ -53,7 +53,7 @@ async def widen(
 
 
 def asked_vector(
-    bundle: QueryBundle, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
+    bundle: Asked, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
 ) -> NDArray[np.float32] | None:
     """Return the dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE);
     None where the bundle asks for none."""

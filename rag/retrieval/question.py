@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import QueryBundle, QueryType
 from numpy.typing import NDArray
 
 from indexes import Index
 from indexes.encoders.base import Encoded
-from indexes.errors import must_be
+from indexes.errors import SettingsError
 from rag.instrumentation import embedded
 from rag.trace import Trace
 
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
 
-def bundle_of(question: QueryType) -> QueryBundle:
-    """Return the question as LlamaIndex hands it on.
+
+class Asked(Protocol):
+    """A question with what a query transform wants searched for it: LlamaIndex's QueryBundle is one."""
+
+    query_str: str
+    custom_embedding_strs: list[str] | None
+    embedding: list[float] | None
+
+
+@dataclass(slots=True)
+class Question:
+    """A question of words alone."""
+
+    query_str: str
+    custom_embedding_strs: list[str] | None = None
+    embedding: list[float] | None = None
+
+
+def asked(question: Any) -> Asked:
+    """Return a text as a question; LlamaIndex's QueryBundle as it is.
 
     Raises:
         SettingsError: it is neither a text nor a QueryBundle.
     """
-    must_be((str, QueryBundle), "the question", question, "give a text or a QueryBundle")
-    return question if isinstance(question, QueryBundle) else QueryBundle(question)
+    if isinstance(question, str):
+        return Question(question)
+    if not isinstance(getattr(question, "query_str", None), str):
+        raise SettingsError(f"the question is {question!r:.80}", remedy="give a text or a QueryBundle")
+    found: Asked = question
+    return found
 
 
-def encode_question(index: Index, manager: CallbackManager, question: str, fusion: str, trace: Trace) -> Encoded:
+def bundle_of(question: Any) -> Any:
+    """Return the question as LlamaIndex hands it on, a QueryBundle.
+
+    Raises:
+        SettingsError: it is neither a text nor a QueryBundle.
+    """
+    from llama_index.core.schema import QueryBundle
+
+    found = asked(question)
+    return found if isinstance(found, QueryBundle) else QueryBundle(found.query_str)
+
+
+def encode_question(index: Index, manager: CallbackManager | None, question: str, fusion: str, trace: Trace) -> Encoded:
     """Return the question's vectors, dense (1, dim) and sparse; the trace notes what cannot be searched for."""
     with trace.stage("encode"):
         encoded = embedded(manager, index.encoder, [question], query=True)
@@ -44,6 +80,6 @@ def encode_question(index: Index, manager: CallbackManager, question: str, fusio
     return encoded
 
 
-def encode_documents(index: Index, manager: CallbackManager, texts: Sequence[str]) -> NDArray[np.float32]:
+def encode_documents(index: Index, manager: CallbackManager | None, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the dense vectors of texts that are to be like documents (HyDE's), shape (len(texts), dim)."""
     return embedded(manager, index.encoder, texts, query=False).dense

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from typing import TYPE_CHECKING, Any
 
 from indexes.store.fusion import fuse
 from rag.instrumentation import reranking
 from rag.retrieval.candidate import Candidate
 from rag.settings import RerankSettings
 from rag.trace import Trace
+
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.schema import NodeWithScore
 
 
 def rerank(
@@ -27,7 +28,7 @@ def rerank(
     read_window = settings.read == "window"
     if hasattr(reranker, "score"):
         top_n = getattr(reranker, "top_n", None)
-        name, manager = str(getattr(reranker, "name", type(reranker).__name__)), manager or CallbackManager([])
+        name = str(getattr(reranker, "name", type(reranker).__name__))
         with reranking(manager, question, name, top_n or len(candidates), lambda: _nodes(candidates)) as ended:
             texts = [(c.window if read_window else None) or c.record.text for c in candidates]
             scores = reranker.score(question, texts)
@@ -43,6 +44,8 @@ def rerank(
             ordered = sorted(candidates, key=lambda c: (-c.order, c.id))[:top_n]
             ended(lambda: _nodes(ordered))
         return ordered
+    from llama_index.core.schema import QueryBundle
+
     by_id = {candidate.id: candidate for candidate in candidates}
     nodes = [_as_node(candidate, read_window) for candidate in candidates]
     kept = []
@@ -60,6 +63,8 @@ def postprocess(postprocessor: Any, question: str, candidates: list[Candidate], 
 
     Nodes that it adds are none of the candidates and are left out, with a note.
     """
+    from llama_index.core.schema import QueryBundle
+
     by_id = {candidate.id: candidate for candidate in candidates}
     nodes = [candidate.to_node() for candidate in candidates]
     kept, added = [], 0
@@ -99,6 +104,8 @@ def _nodes(candidates: list[Candidate]) -> list[NodeWithScore]:
 
 def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:
     """For a foreign postprocessor, which reads a node's text: the window takes the sentence's place."""
+    from llama_index.core.schema import TextNode
+
     node = candidate.to_node()
     if read_window and candidate.window and isinstance(node.node, TextNode):
         node.node.set_content(candidate.window)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llama_index.core.callbacks import CallbackManager
-from llama_index.core.vector_stores import MetadataFilters
 from numpy.typing import NDArray
 
 from indexes.encoders.base import SparseVector
@@ -21,6 +19,10 @@ from rag.retrieval.rerank import postprocess, rerank
 from rag.retrieval.windows import Windows, spread
 from rag.settings import RetrievalSettings, Settings
 from rag.trace import Trace
+
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.vector_stores import MetadataFilters
 
 
 def find(
@@ -46,7 +48,7 @@ def order(
     settings: Settings,
     reranker: Any,
     postprocessors: Sequence[Any],
-    manager: CallbackManager,
+    manager: CallbackManager | None,
     question: str,
     candidates: list[Candidate],
     trace: Trace,

@@ -39,21 +39,24 @@ class AnswerPrompts:
     """
 
     def __init__(self, settings: Settings) -> None:
-        layout = layout_of(settings)
+        self._layout = layout_of(settings)
         self.own = False
         self.instructions = ""  # a client's own, behind our rules, which they cannot replace
-        self._templates: dict[tuple[str, Language], BasePromptTemplate] = {}
-        for language in LANGUAGES:
-            self._templates[QA, language] = layout_template(layout, language)
-            self._templates[REFINE, language] = refine_template(language)
+        self._templates: dict[tuple[str, Language], BasePromptTemplate] = {}  # made when they are first read
         if settings.answer.prompt_file is not None:
             self.update(read_prompt_file(settings.answer.prompt_file))
 
     def qa(self, language: Language) -> BasePromptTemplate:
-        return self._templates[QA, language]
+        return self._template(QA, language)
 
     def refine(self, language: Language) -> BasePromptTemplate:
-        return self._templates[REFINE, language]
+        return self._template(REFINE, language)
+
+    def _template(self, kind: str, language: Language) -> BasePromptTemplate:
+        if (kind, language) not in self._templates:
+            made = layout_template(self._layout, language) if kind == QA else refine_template(language)
+            self._templates[kind, language] = made
+        return self._templates[kind, language]
 
     def messages(
         self, question: str, passages: Sequence[Passage], language: Language, tables: Tables = "markdown"
@@ -66,7 +69,7 @@ class AnswerPrompts:
 
     def as_dict(self) -> dict[str, BasePromptTemplate]:
         """Return the templates by name: "text_qa_template_en", "text_qa_template_zh", "refine_template_en", ..."""
-        return {f"{name}_{language}": template for (name, language), template in self._templates.items()}
+        return {f"{kind}_{language}": self._template(kind, language) for language in LANGUAGES for kind in (QA, REFINE)}
 
     def update(self, templates: Mapping[str, BasePromptTemplate]) -> None:
         """Replace templates by name; a name without a language replaces both.

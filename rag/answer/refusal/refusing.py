@@ -6,10 +6,7 @@ import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
-
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.llms import LLM
+from typing import TYPE_CHECKING, Any
 
 from rag.answer.check.repetition import RESTART
 from rag.answer.language import Language
@@ -20,6 +17,10 @@ from rag.llms import with_max_tokens
 from rag.llms.logprobs import TOP, TokenLogprob, logprob_options, mean_logprob, read_logprobs
 from rag.retrieval.candidate import Passage
 from rag.ways import Way
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.llms import LLM
 
 FEW = 8  # tokens of the second reply where the server gives no alternatives: enough to see a refusal
 NAMES = {
@@ -93,6 +94,8 @@ def decide(
 async def _allowed(way: Way, llm: LLM, messages: Sequence[ChatMessage], language: Language) -> float:
     """Return the log-odds that the model begins a refusal when it is offered one."""
     last = messages[-1]
+    from llama_index.core.base.llms.types import ChatMessage
+
     offered = ChatMessage(role=last.role, content=with_refusal_line(str(last.content), language))
     options = logprob_options(llm, TOP)
     response = await way.chat(with_max_tokens(llm, 1 if options else FEW), [*messages[:-1], offered], **options)

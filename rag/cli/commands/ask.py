@@ -41,23 +41,21 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
         _show(shared, text, as_response(found, server.url), answers)
         return
     from indexes import open_index
-    from rag import build_query_engine
+    from rag.assembly import build_answers
 
-    options: dict[str, Any] = {}
-    if conditions:
-        options["filters"] = parse_filters(conditions)
+    filters = parse_filters(conditions) if conditions else None
     with (
         Waiting("opening the collection and its models") as waiting,
         open_index(shared.collection, settings=shared.settings) as index,
     ):
-        engine = build_query_engine(index, settings=shared.settings, **options)
+        engine = build_answers(index, shared.settings, filters)
         waiting.now("searching")
         if not shared.json and sys.stdout.isatty():
             stream = engine.stream(text)
             waiting.now("reading the passages")
             answers.stream(stream, waiting)
             return
-        response = engine.query(text)
+        response = engine.answer(text)
     _show(shared, text, response, answers)
 
 

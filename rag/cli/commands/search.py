@@ -42,14 +42,14 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
         _show(shared, found["question"], found["hits"], found["notes"], found["timings_ms"], stages, trace)
         return
     from indexes import open_index
-    from rag import build_retriever
+    from rag.assembly import build_search
 
     with (
         Waiting("opening the collection and its models") as waiting,
         open_index(shared.collection, settings=shared.settings) as index,
     ):
         waiting.now("searching")
-        result = build_retriever(index, settings=shared.settings).search(asked, filters=filters)
+        result = build_search(index, shared.settings).search(asked, filters=filters)
         hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
     own = result.trace
     _show(shared, result.query, hits, own.notes, dict(own.timings_ms), own.as_dict(), trace)

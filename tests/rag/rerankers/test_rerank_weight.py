@@ -112,7 +112,8 @@ def test_abstention_compares_the_probability_and_not_the_blend(index: Index, tmp
     settings = settings_with(0.5).model_copy(
         update={"answer": settings_with(0.5).answer.model_copy(update={"abstain_below": 0.9})}
     )
-    steps = AnswerSteps(HybridRetriever(index, settings=settings, reranker=Backwards()), settings, None)
+    retriever = HybridRetriever(index, settings=settings, reranker=Backwards())
+    steps = AnswerSteps(retriever, settings, None, lambda text, passages, metadata: text)
     prepared = run_now(steps.prepare(QUESTION, None, None, BLOCKING))
     assert max(passage.score for passage in prepared.passages) >= 0.5  # the blend: near 1 for the best of any question
     assert prepared.settled == "not_found"  # no candidate's own probability reaches 0.9

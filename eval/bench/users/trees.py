@@ -1,0 +1,70 @@
+"""Processes of this checkout and of another one, for a race of "before" against "now"."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexes.errors import SourceError
+
+HERE = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a process took: CPU and wall seconds, most memory in MB, and what it printed."""
+
+    cpu: float
+    wall: float
+    memory_mb: float
+    printed: str
+
+
+def trees(against: str) -> dict[str, Path]:
+    """Return the checkouts to race, "now" and, where one is named, "before".
+
+    Raises:
+        SourceError: there is no checkout at that place.
+    """
+    found = {"now": HERE}
+    if against:
+        tree = Path(against).resolve()
+        if not (tree / "indexes").is_dir():
+            raise SourceError(f"there is no package 'indexes' in '{tree}'", remedy="name a checkout of this repository")
+        found["before"] = tree
+    return found
+
+
+def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables under which a process imports the packages of ``tree``."""
+    return {**os.environ, "PYTHONPATH": str(tree), **(more or {})}
+
+
+def run(tree: Path, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> Spent:
+    """Run ``python ARGUMENTS`` with the packages of a checkout.
+
+    Raises:
+        SystemExit: it failed, with the end of what it said.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=tree,
+        env=environment(tree, more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None and process.stderr is not None  # noqa: S101
+    printed, said = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments[:4])} ended with {process.returncode}: {said[-600:]}")
+    spent = usage.ru_utime + usage.ru_stime
+    return Spent(spent, time.perf_counter() - start, usage.ru_maxrss / 1024, printed)

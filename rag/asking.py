@@ -1,0 +1,278 @@
+"""Questions and answers, without LlamaIndex: question -> retrieval -> passages -> prompt -> checked citations.
+
+``rag.engine.RagQueryEngine`` is the same as a LlamaIndex query engine. Its sync, async and streaming forms share
+``answer_steps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rag import instrumentation
+from rag.answer.check.repetition import RESTART, RepetitionGuard
+from rag.answer.refusal.calibration import check_calibration
+from rag.answer.writing import Prepared
+from rag.answer_steps import AnswerSteps, passage_node
+from rag.instrumentation import dispatcher
+from rag.llms import guarded
+from rag.retrieval.candidate import Passage
+from rag.retrieval.question import Asked
+from rag.retrieval.searching import HybridSearch
+from rag.settings import Settings
+from rag.ways import AWAITING, BLOCKING, Way, in_step, run_now
+
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.llms import LLM
+    from llama_index.core.schema import NodeWithScore
+    from llama_index.core.vector_stores import MetadataFilters
+
+SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer in plain values. ``metadata`` is described at ``AnswerEngine``."""
+
+    response: str
+    passages: list[Passage] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.response
+
+
+class AnswerEngine:
+    """Answers with numbered citations, or says honestly that the documents hold no answer.
+
+    ``answer.metadata`` holds ``status`` ("answered", "extractive", "not_found", "direct"), ``citations``
+    (number, source, heading, page, text, matched, doc_id, sentence_id, start, end), ``sentences`` (each with its
+    support), ``notes`` (every degradation and why), ``note_kinds`` (the fixed word of each) and ``trace``.
+
+    Args:
+        retriever: finds the candidates.
+        settings: ``retrieval``, ``answer`` and ``llm`` are read.
+        llm: any LlamaIndex LLM, or a function that loads one when it is first asked; None answers with the documents'
+            own sentences.
+        callback_manager: LlamaIndex's, where a user has one.
+
+    Raises:
+        SettingsError: ``answer.abstain_below`` was calibrated for other models.
+    """
+
+    def __init__(
+        self,
+        retriever: HybridSearch,
+        *,
+        settings: Settings,
+        llm: LLM | Callable[[], LLM] | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        check_calibration(retriever.index, retriever.reranker, settings)
+        self.callback_manager = callback_manager
+        self.retriever = retriever
+        self.settings = settings
+        self.awaiting: Way = AWAITING  # how the async forms go; a server gives threads of its own
+        loaded: Any = guarded(llm) if hasattr(llm, "metadata") else llm  # type: ignore[arg-type]  # else a loader
+        self.steps = AnswerSteps(retriever, settings, loaded, self.reply)
+
+    def reply(self, text: str, passages: list[Passage], metadata: dict[str, Any]) -> Any:
+        """Return an answer as this engine's callers get it."""
+        return Answer(text, passages, metadata)
+
+    @property
+    def llm(self) -> LLM | None:
+        """The language model; one in this process is loaded at its first use."""
+        return self.steps.llm
+
+    @dispatcher.span
+    def stream(
+        self,
+        question: str,
+        filters: MetadataFilters | None = None,
+        *,
+        searched: str | Asked | None = None,
+        on_end: Callable[[Any], None] | None = None,
+    ) -> AnswerStream:
+        """Answer token by token: iterate ``.tokens()``, then read ``.response``.
+
+        Args:
+            searched: as for ``answer``.
+            on_end: gets the response when the tokens have ended.
+        """
+        return run_now(self._stream(question, filters, searched, BLOCKING, on_end=on_end))
+
+    @dispatcher.span
+    async def astream(
+        self,
+        question: str,
+        filters: MetadataFilters | None = None,
+        *,
+        searched: str | Asked | None = None,
+        on_end: Callable[[Any], None] | None = None,
+    ) -> AnswerStream:
+        """``stream`` without blocking the event loop: iterate ``.atokens()``."""
+        return await self._stream(question, filters, searched, self.awaiting, on_end=on_end)
+
+    @dispatcher.span
+    def answer(
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | Asked | None = None
+    ) -> Any:
+        """The whole answer at once. ``searched``: what to search instead of ``question`` (a chat's condensed one)."""
+        with instrumentation.query(self.callback_manager, question) as ended:
+            return ended(run_now(self._answer(question, filters, searched, BLOCKING)))
+
+    @dispatcher.span
+    async def aanswer(
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | Asked | None = None
+    ) -> Any:
+        """``answer`` without blocking the event loop: the model is awaited, what computes runs in a thread."""
+        with instrumentation.query(self.callback_manager, question) as ended:
+            return ended(await self._answer(question, filters, searched, self.awaiting))
+
+    # -- both ways, written once -----------------------------------------------------------------------------------
+
+    async def _answer(
+        self, question: str, filters: MetadataFilters | None, searched: str | Asked | None, way: Way
+    ) -> Any:
+        steps = self.steps
+        prepared = await steps.prepare(question, filters, searched, way)
+        text, failure = "", None
+        with steps.reported(prepared, self.callback_manager) as ended:
+            if prepared.messages is not None and steps.writer is not None:
+                try:
+                    with prepared.trace.stage("answer"):
+                        text = await steps.writer.complete(prepared, way)
+                except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
+                    failure = steps.explain(error)
+            return ended(await way.compute(steps.finish, prepared, text, failure))
+
+    async def _stream(
+        self,
+        question: str,
+        filters: MetadataFilters | None,
+        searched: str | Asked | None,
+        way: Way,
+        *,
+        on_end: Callable[[Any], None] | None = None,
+        reported: bool = False,
+    ) -> AnswerStream:
+        prepared = await self.steps.prepare(question, filters, searched, way)
+        return AnswerStream(self, prepared, on_end=on_end, reported=reported)
+
+
+class AnswerStream:
+    """One streamed answer. Retrieval has run when it is made; ``tokens()`` or ``atokens()`` starts the model.
+
+    ``response`` and ``metadata`` are complete once the tokens have ended.
+
+    Args:
+        on_end: gets the response then.
+        reported: whoever made it reports the query to LlamaIndex's instrumentation.
+    """
+
+    def __init__(
+        self,
+        engine: AnswerEngine,
+        prepared: Prepared,
+        *,
+        on_end: Callable[[Any], None] | None = None,
+        reported: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._prepared = prepared
+        self._on_end = on_end
+        self._reported = reported
+        self._span = instrumentation.current_span()  # the call that searched; the tokens' span stands below it
+        self.metadata: dict[str, Any] = {}
+        self.response: Any = None
+
+    @property
+    def searched(self) -> str:
+        """What was searched: the question, or what a conversation made of it."""
+        return self._prepared.trace.searched
+
+    @property
+    def source_nodes(self) -> list[NodeWithScore]:
+        """The passages the answer may draw on, best first."""
+        return [passage_node(passage) for passage in self._prepared.passages]
+
+    @property
+    def passages(self) -> list[Passage]:
+        """The passages that the answer may draw on, numbered as in its citations."""
+        return list(self._prepared.passages)
+
+    def tokens(self) -> Iterator[str]:
+        """The answer's text in pieces; invented citations never appear in it.
+
+        Where the model fails on the way, the documents' own sentences follow, and ``metadata["notes"]`` says why.
+        Closing the iterator stops the model.
+        """
+        return in_step(self._spanned(BLOCKING, "tokens"))
+
+    def atokens(self) -> AsyncGenerator[str, None]:
+        """``tokens()`` without blocking the event loop: the model's words are awaited."""
+        return self._spanned(self._engine.awaiting, "atokens")
+
+    def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
+        pieces, question = self._pieces(way), self._prepared.question
+        return instrumentation.spanned(pieces, self, name, question, lambda: self.response, parent=self._span)
+
+    async def _pieces(self, way: Way) -> AsyncGenerator[str, None]:
+        engine, question = self._engine, self._prepared.question
+        with ExitStack() as reports:
+            whole = None
+            if not self._reported:
+                whole = reports.enter_context(instrumentation.query(engine.callback_manager, question))
+            ended = reports.enter_context(engine.steps.reported(self._prepared, engine.callback_manager))
+            async with aclosing(self._answered(way)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            response = self.response
+            ended(response)
+            if whole is not None:
+                whole(response)
+        self.metadata.update(response.metadata or {})
+        if self._on_end is not None:
+            self._on_end(response)
+
+    async def _answered(self, way: Way) -> AsyncGenerator[str, None]:
+        prepared, steps = self._prepared, self._engine.steps
+        raw, failure, shown = "", None, ""
+        if prepared.messages is not None and (writer := steps.writer) is not None:
+            guard = RepetitionGuard()
+            checker = None if prepared.routed else steps.checker(prepared)
+            try:
+                with prepared.trace.stage("answer"):
+                    streams = writer.streams(prepared)
+                    source = guard.pieces(writer.deltas(prepared, way)) if streams else writer.whole(prepared, way)
+                    async with aclosing(source) as pieces:
+                        async for piece in pieces:
+                            if piece is RESTART:
+                                raw, checker = "", None if prepared.routed else steps.checker(prepared)
+                                continue
+                            raw += piece
+                            if checker is None:
+                                shown += piece
+                                yield piece
+                                continue
+                            checker.feed(piece)
+                            if not any(mark in piece for mark in SENTENCE_ENDS):
+                                continue
+                            if new := await way.compute(steps.release, checker, prepared, shown):
+                                shown += new
+                                yield new
+                    raw = guard.text or raw
+                    writer.note_cut(prepared, guard)
+            except Exception as error:  # noqa: BLE001 - explained, noted, and answered extractively
+                failure = steps.explain(error)
+        self.response = response = await way.compute(steps.finish, prepared, raw, failure)
+        text = str(response.response)
+        if text.startswith(shown):
+            if text != shown:
+                yield text[len(shown) :]
+        elif (response.metadata or {})["status"] != "answered":
+            yield "\n\n" + text  # what was sent cannot be taken back; the status and a note say what happened

@@ -1,0 +1,134 @@
+"""What a search and an answer are put together from, by the settings; LlamaIndex is not needed for it.
+
+``rag.api`` makes LlamaIndex's retriever and engines of the same parts; the command line takes these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from indexes import Index
+from rag.answer.language import detect_language
+from rag.answer.prompt.prompts import hyde_messages, questions_in, rephrase_messages, translate_messages
+from rag.asking import AnswerEngine
+from rag.llms import explain_llm_error, llm_when_asked, named_model, with_max_tokens
+from rag.rerankers import build_reranker
+from rag.retrieval.hyde import HypothesisWriter
+from rag.retrieval.searching import HybridSearch
+from rag.retrieval.wider import QuestionWriter, Rewriting
+from rag.settings import LLMSettings, Settings
+from rag.ways import Way
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+QUESTION_TOKENS = 64  # of one question that the language model writes
+LANGUAGES = LLMSettings.model_fields["languages"].default
+
+
+def build_search(index: Index, settings: Settings, filters: Any = None) -> HybridSearch:
+    """Return the search over an open index that the settings describe.
+
+    Raises:
+        SettingsError, MissingExtraError, RerankerError: as ``rag.build_retriever``.
+    """
+    reranker, writer, questions = search_parts(settings, None, None)
+    return HybridSearch(
+        index,
+        settings=settings,
+        reranker=reranker,
+        write_hypothesis=writer,
+        write_questions=questions,
+        filters=filters,
+    )
+
+
+def build_answers(index: Index, settings: Settings, filters: Any = None) -> AnswerEngine:
+    """Return what answers questions about an open index, by the language model that the settings name.
+
+    Raises:
+        SettingsError, MissingExtraError, RerankerError: as ``rag.build_query_engine``.
+    """
+    settings = settings.model_copy(update={"llm": named_model(settings.llm)})
+    llm = llm_when_asked(settings.llm)
+    reranker, writer, questions = search_parts(settings, llm, None)
+    search = HybridSearch(
+        index,
+        settings=settings,
+        reranker=reranker,
+        write_hypothesis=writer,
+        write_questions=questions,
+        filters=filters,
+    )
+    return AnswerEngine(search, settings=settings, llm=llm)
+
+
+def search_parts(
+    settings: Settings, llm: LLM | Callable[[], LLM] | None, rerank: Any
+) -> tuple[Any, HypothesisWriter | None, QuestionWriter | None]:
+    """Return the reranker, and what writes for HyDE and for further questions; None where the settings ask for none.
+
+    Args:
+        llm: None: the one of ``settings.llm``, where one is needed.
+        rerank: a node postprocessor, False for none, None or True for what ``settings.rerank`` says.
+    """
+    reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
+    writer, questions = None, None
+    rewrites = settings.retrieval.translate != "off" or settings.retrieval.phrasings > 0
+    if settings.hyde.mode != "off" or rewrites:
+        llm = llm if llm is not None else llm_when_asked(settings.llm)
+        writer = _hypothesis_writer(llm, settings) if llm is not None and settings.hyde.mode != "off" else None
+        questions = _question_writer(llm, settings) if llm is not None and rewrites else None
+    return reranker, writer, questions
+
+
+def is_loader(llm: LLM | Callable[[], LLM]) -> TypeGuard[Callable[[], LLM]]:
+    """Whether this is no language model yet, but a function that loads one."""
+    return not hasattr(llm, "metadata")
+
+
+def named_after(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
+    """The section with the name of the model that answers: prompt and refusals are chosen by it."""
+    own = named_model(settings)
+    if llm is None or llm.metadata.model_name == own.model:
+        return own
+    # Another model than the settings name: the languages that they give theirs are not this one's.
+    changed: dict[str, Any] = {"languages": LANGUAGES}
+    if llm.metadata.model_name not in ("", "unknown"):
+        changed["model"] = llm.metadata.model_name
+    return settings.model_copy(update=changed)
+
+
+def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
+    async def write(question: str, how_many: int, way: Way) -> list[str]:
+        messages = hyde_messages(question, detect_language(question))
+        try:
+            loaded: Any = await way.compute(llm) if is_loader(llm) else llm
+            writer = with_max_tokens(loaded, settings.hyde.max_tokens)
+            # More than one only helps where the model samples: at temperature 0 they are all the same.
+            replies = [await way.chat(writer, messages) for _ in range(how_many)]
+            texts = [(reply.message.content or "").strip() for reply in replies]
+        except Exception as error:
+            raise explain_llm_error(error, settings.llm) from error
+        return list(dict.fromkeys(texts))
+
+    return write
+
+
+def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> QuestionWriter:
+    async def write(what: Rewriting, question: str, how_many: int, way: Way) -> list[str]:
+        language = detect_language(question)
+        if what == "translate":
+            messages = translate_messages(question, "en" if language == "zh" else "zh")
+        else:
+            messages = rephrase_messages(question, language, how_many)
+        try:
+            loaded: Any = await way.compute(llm) if is_loader(llm) else llm
+            writer = with_max_tokens(loaded, QUESTION_TOKENS * how_many)
+            reply = await way.chat(writer, messages)
+        except Exception as error:
+            raise explain_llm_error(error, settings.llm) from error
+        return questions_in(reply.message.content or "", how_many)
+
+    return write

@@ -1,0 +1,164 @@
+"""HybridSearch: question -> both legs -> fused -> windows -> reranked candidates. LlamaIndex is not needed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import Index
+from indexes.text.characters import valid
+from rag import instrumentation
+from rag.instrumentation import dispatcher
+from rag.retrieval.candidate import Candidate
+from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
+from rag.retrieval.question import Asked, asked, encode_documents, encode_question
+from rag.retrieval.stages import find, order
+from rag.retrieval.wider import QuestionWriter, fed_back, joined, other_questions
+from rag.retrieval.windows import Windows
+from rag.settings import Settings
+from rag.trace import Trace
+from rag.ways import AWAITING, BLOCKING, Way, run_now
+
+if TYPE_CHECKING:
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.vector_stores import MetadataFilters
+
+
+@dataclass(slots=True)
+class SearchResult:
+    """What one question found.
+
+    Args:
+        query: the question.
+        candidates: best first, all that either leg found; ``window`` is the text the answer would read.
+        windows: candidate id -> the sentences of its window, fetched when they are read: while the index is open.
+        trace: what each stage did.
+        dense: the question's own vector, float32 (dim,), whatever HyDE made of it for the search.
+    """
+
+    query: str
+    candidates: list[Candidate]
+    windows: Windows
+    trace: Trace
+    dense: NDArray[np.float32]
+
+
+class HybridSearch:
+    """Dense and sparse search over one collection, joined in Python so that equal scores always come in one order.
+
+    Args:
+        index: an open Index.
+        settings: ``retrieval``, ``hyde`` and ``rerank`` are read.
+        reranker: any LlamaIndex node postprocessor; ours (``rag.rerankers``) also keep the raw score.
+        write_hypothesis: writes HyDE's documents; needed where ``settings.hyde.mode`` is not "off".
+        write_questions: writes the question in the other language, or in other words; needed where
+            ``retrieval.translate`` or ``retrieval.phrasings`` asks for it.
+        node_postprocessors: further ones, after the reranker; their order is kept.
+        callback_manager: LlamaIndex's, where a user has one.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        *,
+        settings: Settings,
+        reranker: Any = None,
+        write_hypothesis: HypothesisWriter | None = None,
+        write_questions: QuestionWriter | None = None,
+        filters: MetadataFilters | None = None,
+        node_postprocessors: Sequence[Any] = (),
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        self.callback_manager = callback_manager
+        self.node_postprocessors = list(node_postprocessors)
+        self.notes: list[str] = []  # of how it was built: they stand in every trace
+        self.index = index
+        self.settings = settings
+        self.reranker = reranker
+        self.filters = filters
+        self._write_hypothesis = write_hypothesis
+        self._write_questions = write_questions
+
+    def search(
+        self, question: str | Asked, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+    ) -> SearchResult:
+        """Run every stage for one question and return all that is known of it.
+
+        Args:
+            filters: LlamaIndex metadata filters, applied to both legs; default: those of the constructor.
+            trace: one to write into (the engine's); default: a new one.
+        """
+        return run_now(self.search_by(BLOCKING, question, filters, trace=trace))
+
+    async def asearch(
+        self, question: str | Asked, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+    ) -> SearchResult:
+        """``search`` without blocking the event loop: HyDE's model is awaited, what computes runs in a thread."""
+        return await self.search_by(AWAITING, question, filters, trace=trace)
+
+    @dispatcher.span
+    async def search_by(
+        self,
+        way: Way,
+        question: str | Asked,
+        filters: MetadataFilters | None = None,
+        *,
+        trace: Trace | None = None,
+        reported: bool = False,
+    ) -> SearchResult:
+        """Do what ``search`` and ``asearch`` do, each in its way.
+
+        Args:
+            reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
+        """
+        bundle = asked(question)
+        question, filters, trace = valid(bundle.query_str), filters or self.filters, trace or Trace(bundle.query_str)
+        retrieval, hyde, manager = self.settings.retrieval, self.settings.hyde, self.callback_manager
+        with instrumentation.retrieval(manager, bundle, silent=reported) as ended:
+            for note in (*self.index.notes, *self.notes):
+                trace.note(note, "settings")
+            encoded = await way.compute(encode_question, self.index, manager, question, retrieval.fusion, trace)
+            dense = own = encoded.dense[0]
+            sparse = encoded.sparse[0] if encoded.sparse is not None else None
+            encode = partial(encode_documents, self.index, manager)
+            widened = partial(
+                widen, question, own, encode=encode, write=self._write_hypothesis, settings=hyde, trace=trace, way=way
+            )
+            replaced = await way.compute(partial(asked_vector, bundle, question, own, encode=encode, trace=trace))
+            if replaced is not None:
+                dense = replaced
+            elif hyde.mode == "on":
+                dense = await widened()
+            found = partial(way.compute, find, self.index.store, retrieval)
+            rankings = [await found(dense, sparse, filters, trace)]
+            others = await other_questions(
+                question, self.index.store, retrieval=retrieval, write=self._write_questions, trace=trace, way=way
+            )
+            for other in others:
+                read = await way.compute(encode_question, self.index, manager, other, retrieval.fusion, trace)
+                rankings.append(await found(read.dense[0], read.sparse[0] if read.sparse else None, filters, trace))
+            candidates = joined(rankings)
+            if hyde.mode == "auto" and replaced is None:
+                both = retrieval.fusion not in ("dense", "sparse") and sparse is not None
+                reason = looks_weak(candidates, weak_below=hyde.weak_below, both_legs=both)
+                if reason:
+                    trace.note(f"HyDE was used, since {reason}", "hyde")
+                    dense = await widened()
+                    if dense is not own:
+                        rankings[0] = await found(dense, sparse, filters, trace)
+                        candidates = joined(rankings)
+            if retrieval.feedback and retrieval.fusion != "sparse":
+                moved = await way.compute(fed_back, self.index.store, dense, candidates, retrieval)
+                if moved is not None:
+                    rankings[0] = await found(moved, sparse, filters, trace)
+                    candidates = joined(rankings)
+            stages = partial(order, self.index.store, self.settings, self.reranker, self.node_postprocessors, manager)
+            candidates, windows = await way.compute(stages, question, candidates, trace)
+            trace.found(lambda: [candidate.to_trace() for candidate in candidates])
+            ended(lambda: [candidate.to_node() for candidate in candidates])
+        return SearchResult(question, candidates, windows, trace, own)
