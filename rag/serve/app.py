@@ -22,7 +22,7 @@ from rag.serve.incoming import require, service_of
 from rag.serve.keys import KeyRing, keys_path
 from rag.serve.library import Library
 from rag.serve.service import Service
-from rag.serve.telemetry.metrics import Metrics, package_version
+from rag.serve.telemetry.metrics import OTHER, Metrics, package_version
 from rag.serve.writing.jobs import Jobs
 from rag.serve.writing.uploads import forget_incoming
 from rag.serve.writing.watch import Watcher
@@ -126,15 +126,6 @@ def build_app(
     from rag.serve.mcp.mount import mount_mcp
 
     mount_mcp(app)
-    if settings.serve.origins:
-        from starlette.middleware.cors import CORSMiddleware
-
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.serve.origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["authorization", "content-type"],
-        )
     app.add_middleware(
         Gate,
         keys=keys,
@@ -146,6 +137,16 @@ def build_app(
         on_reject=lambda problem: metrics.rejected.labels(_reason(problem)).inc(),
         on_done=_counter(metrics),
     )
+    if settings.serve.origins:  # outermost: a browser asks for leave without a key
+        from starlette.middleware.cors import CORSMiddleware
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.serve.origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type"],
+            expose_headers=["retry-after", "x-request-id"],
+        )
     return app
 
 
@@ -178,15 +179,15 @@ def _common(app: FastAPI) -> None:
             problem = Problem(code, f"there is nothing at {request.method} {request.url.path}")
         else:
             problem = problem_of(error)
-            if problem.code == "internal":
-                log.exception("request %s failed", getattr(request.state, "request_id", "?"), exc_info=error)
+        if (reason := _reason(problem)) != OTHER:
+            request.app.state.metrics.rejected.labels(reason).inc()
         if door == "page":
             from rag.serve.pages.refusal import refusal_page
 
             return Response(refusal_page(problem, request.scope), problem.status(door), media_type="text/html")
         return JSONResponse(problem.body(door), problem.status(door), headers=problem.headers(door))
 
-    for kind in (Problem, RagWrightError, RequestValidationError, HTTPException, Exception):
+    for kind in (Problem, RagWrightError, RequestValidationError, HTTPException):  # the gate answers for all others
         app.add_exception_handler(kind, handle)
 
 
@@ -239,4 +240,4 @@ def _reason(problem: Problem) -> str:
     words = {"busy": "queue_full", "too_large": "too_large", "deadline": "deadline", "draining": "draining"}
     if problem.code in ("no_key", "bad_key", "forbidden"):
         return "unauthorized"
-    return words.get(problem.code, "other")
+    return words.get(problem.code, OTHER)

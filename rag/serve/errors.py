@@ -96,6 +96,7 @@ OPENAI_CODES: dict[str, str | None] = {
     "locked": "loading",
     "internal": "internal_error",
 }
+SOON = 2  # seconds after which a refused request may be sent again, where nothing better is known
 _PATH = re.compile(r"(?<![\w.])(?:/[^\s/'\"]+){2,}/?")
 
 
@@ -147,8 +148,11 @@ class Problem(Exception):
     def headers(self, door: Door) -> dict[str, str]:
         """``Retry-After``, ``WWW-Authenticate`` and the openai client's ``x-should-retry`` where they belong."""
         found: dict[str, str] = {}
-        if self.retry_after is not None:
-            found["Retry-After"] = str(max(1, min(30, self.retry_after)))
+        after = self.retry_after
+        if after is None and self.status(door) in (429, 503):
+            after = SOON
+        if after is not None:
+            found["Retry-After"] = str(max(1, min(30, after)))
         if self.code in ("no_key", "bad_key") and door != "dify":
             found["WWW-Authenticate"] = "Bearer"
         if self.code == "llm_model_not_found":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import time
@@ -11,10 +12,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.serve.errors import Door, Problem, door_of
+from rag.serve.errors import Door, Problem, door_of, problem_of
 from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, Key, KeyRing, bearer
 from rag.serve.telemetry.spans import continued
 
+log = logging.getLogger("ragwright.serve")
 JSON_BYTES = 1_000_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -81,10 +83,14 @@ class Gate:
         try:
             with continued(headers):
                 await self.app(scope, limited, sender)
-        except Problem as problem:
+        except Exception as error:
             if sender.started:
                 raise
-            self._rejected(problem)
+            problem = problem_of(error)
+            if problem.code == "internal":
+                log.exception("request %s failed", request_id)
+            else:
+                self._rejected(problem)
             await answer_problem(problem, door, sender, scope)
         finally:
             if self._on_done is not None:

@@ -76,7 +76,11 @@ class Service:
                 encoder.encode_queries(["warm"])
             for name in self.library.names()[:1]:
                 with contextlib.suppress(Exception):
-                    build_retriever(self.library.index(name), settings=self.settings, rerank=False).search("warm")
+                    retriever = build_retriever(self.library.index(name), settings=self.settings, rerank=False)
+                    retriever.search("warm")  # opens files and loads code
+                    started = time.monotonic()
+                    retriever.search("How long does a question take?")
+                    self.search_pool.guess(time.monotonic() - started)
             if self.library.reranker is not None and hasattr(self.library.reranker, "score"):
                 self.library.reranker.score("warm", ["warm"])
             if self.settings.llm.provider == "llama_cpp" and self.library.llm is not None:

@@ -55,7 +55,8 @@ class FairPool:
         self.name, self.size, self.limit = name, size, limit
         self.running = 0
         self._queues: OrderedDict[str, deque[_Item]] = OrderedDict()
-        self._mean, self._deviation = guess, 0.0
+        # Pieces at work share processor and locks: one lasts as long as all beside it together would one by one.
+        self._share, self._deviation = guess, 0.0
         self._measured = False
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"ragwright-{name}")
         self._on_wait = on_wait
@@ -66,8 +67,7 @@ class FairPool:
 
     def expected_wait(self) -> float:
         """Seconds until a piece that came now would start."""
-        ahead = self.waiting + max(0, self.running - self.size + 1)
-        return 0.0 if self.running < self.size and not self.waiting else ahead * self._mean / self.size
+        return (self.waiting + max(0, self.running - self.size + 1)) * self._share
 
     def check_room(self, deadline: float | None = None) -> None:
         """Refuse at once what would find no room, or what could not be ready by its deadline (seconds from now).
@@ -75,12 +75,12 @@ class FairPool:
         Raises:
             Problem: "busy", with the seconds after which trying again makes sense.
         """
-        wait = self.expected_wait()
-        ready = wait + self._mean + DEVIATIONS * self._deviation
+        beside = min(self.running + 1, self.size)
+        ready = self.expected_wait() + beside * (self._share + DEVIATIONS * self._deviation)
         # Where nothing runs, one is let in whatever was measured: the next measurement may be better.
         hopeless = deadline is not None and self.running > 0 and ready > deadline
         if self.waiting >= self.limit or hopeless:
-            after = math.ceil((self.waiting + 1) * self._mean / self.size)
+            after = math.ceil((self.waiting + 1) * self._share)
             raise Problem(
                 "busy",
                 f"the server is busy: {self.waiting} requests wait for {self.name}",
@@ -139,7 +139,7 @@ class FairPool:
                 item.future.add_done_callback(functools.partial(_leave, task))
             else:
                 task = loop.run_in_executor(self._threads, item.work)
-            task.add_done_callback(functools.partial(self._ended, item, started))
+            task.add_done_callback(functools.partial(self._ended, item, started, self.running))
 
     def _next(self) -> _Item | None:
         while self._queues:
@@ -158,10 +158,10 @@ class FairPool:
             return item
         return None
 
-    def _ended(self, item: _Item, started: float, done: asyncio.Future[Any]) -> None:
-        self.running -= 1
+    def _ended(self, item: _Item, started: float, beside: int, done: asyncio.Future[Any]) -> None:
         if not done.cancelled():  # what was cut short tells nothing of how long a whole piece takes
-            self._measure(time.monotonic() - started)
+            self._measure(time.monotonic() - started, (beside + self.running) / 2)
+        self.running -= 1
         if not item.future.done():
             if done.cancelled():
                 item.future.cancel()
@@ -176,14 +176,16 @@ class FairPool:
     def guess(self, seconds: float) -> None:
         """Take one piece to last so long until one was measured."""
         if not self._measured:
-            self._mean = seconds
+            self._share = seconds
 
-    def _measure(self, seconds: float) -> None:
+    def _measure(self, seconds: float, beside: float) -> None:
+        """Learn from a piece that lasted so long while ``beside`` pieces were at work, itself among them."""
+        share = seconds / beside
         if not self._measured:
-            self._mean, self._measured = seconds, True
+            self._share, self._measured = share, True
             return
-        self._deviation = (1 - MEMORY) * self._deviation + MEMORY * abs(seconds - self._mean)
-        self._mean = (1 - MEMORY) * self._mean + MEMORY * seconds
+        self._deviation = (1 - MEMORY) * self._deviation + MEMORY * abs(share - self._share)
+        self._share = (1 - MEMORY) * self._share + MEMORY * share
 
 
 def _leave(task: asyncio.Future[Any], future: asyncio.Future[Any]) -> None:

@@ -58,6 +58,59 @@ def test_sizes_ids_and_types(serve: Callable[..., TestClient]) -> None:
     assert client.get("/api/v1/nothing").status_code == 404
 
 
+def test_a_fault_of_ours_has_the_form_of_its_door_and_every_header(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(metrics_open=True)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret in /home/ann/notes")
+
+    monkeypatch.setattr(client.app.state.service.library, "index", broken)  # type: ignore[attr-defined]
+    asked = {"knowledge_id": "handbook", "query": "x", "metadata_condition": None}
+    document = client.get("/api/v1/collections/handbook")
+    dify = client.post("/retrieval", json=asked)
+    page = client.get("/docs?collection=handbook")
+    assert [answer.status_code for answer in (document, dify, page)] == [500] * 3
+    assert document.json()["error"]["code"] == "internal" and dify.json()["error_code"] == 1005
+    assert "text/html" in page.headers["content-type"]
+    for answer in (document, dify, page):
+        assert answer.headers["x-request-id"] and answer.headers["x-content-type-options"] == "nosniff"
+        assert "secret" not in answer.text and "/home" not in answer.text
+    assert 'route="dify",status="error"' in client.get("/metrics").text.replace(
+        'code="500",collection="other",', ""
+    ).replace('code="500",collection="handbook",', "")
+
+
+def test_a_refusal_is_counted_and_says_when_to_come_again(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(metrics_open=True)
+
+    def full(deadline: float | None = None) -> None:
+        raise Problem("busy", "the server is busy")
+
+    monkeypatch.setattr(client.app.state.service.search_pool, "check_room", full)  # type: ignore[attr-defined]
+    refused = client.post("/api/v1/search", json={"question": "Is it full?", "collection": "handbook"})
+    assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
+    client.post("/api/v1/search", content=b"x" * 1_100_000, headers={"content-type": "application/json"})
+    page = client.get("/metrics").text
+    for reason in ("queue_full", "too_large"):
+        assert f'ragwright_rejected_total{{reason="{reason}"}} 1.0' in page
+
+
+def test_a_browser_of_a_named_origin_may_ask_for_leave_without_a_key(serve: Callable[..., TestClient]) -> None:
+    client = serve(KEYS, origins=("https://chat.example",))
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    for origin, status in (("https://chat.example", 200), ("https://evil.example", 400)):
+        leave = client.options("/v1/chat/completions", headers=asks | {"origin": origin})
+        assert leave.status_code == status
+    refused = client.get("/v1/models", headers={"origin": "https://chat.example"})
+    assert refused.status_code == 401 and refused.headers["access-control-allow-origin"] == "https://chat.example"
+    with pytest.raises(SettingsError, match="origins"):
+        serve({"two": (("read",), ("*",))}, origins=("*",))
+
+
 def test_keys_are_kept_as_hashes_for_their_owner_alone(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path / "keys.toml")
     text = ring.new("chat", scopes=("ask",), collections=("a", "b"))
