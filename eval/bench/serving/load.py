@@ -77,7 +77,8 @@ def _load(url: str, path: str, clients: int, seconds: float, limit: float) -> di
         "p95_ms": round(took[int(len(took) * 0.95)] * 1000) if took else 0,
         "refused": statuses[429],
         "refused_within_ms": round(max(refused) * 1000) if refused else 0,
-        "failed": sum(count for status, count in statuses.items() if status >= 500),
+        "late": statuses[504],
+        "failed": sum(count for status, count in statuses.items() if status >= 500 and status != 504),
     }
 
 

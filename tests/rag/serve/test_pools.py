@@ -140,6 +140,25 @@ def test_what_would_start_in_time_but_not_end_in_time_is_refused_too() -> None:
     assert asyncio.run(main()).code == "busy"
 
 
+def test_pieces_that_share_a_processor_are_judged_by_how_many_there_are() -> None:
+    """Eight at once that last 0.4 s each take 0.05 s of it: one more is in time for 1 s, twenty more are not."""
+
+    async def main() -> float:
+        pool = FairPool("search", 64, 64, guess=5.0)
+        await asyncio.gather(*(pool.run("a", lambda: time.sleep(0.4)) for _ in range(8)))
+        pool.check_room(deadline=1.0)
+        running = [asyncio.ensure_future(pool.run("a", lambda: time.sleep(0.3))) for _ in range(30)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem):
+            pool.check_room(deadline=1.0)
+        wait = pool.expected_wait()
+        await asyncio.gather(*running)
+        pool.close()
+        return wait
+
+    assert asyncio.run(main()) == 0.0  # there is room to begin; but not to end in time
+
+
 def test_a_coroutine_ends_with_its_caller_and_makes_room_for_the_next() -> None:
     seen: list[str] = []
 
