@@ -86,12 +86,12 @@ class Gate:
         except Exception as error:
             if sender.started:
                 raise
-            problem = problem_of(error)
-            if problem.code == "internal":
+            fault = problem_of(error)
+            if fault.code == "internal":
                 log.exception("request %s failed", request_id)
             else:
-                self._rejected(problem)
-            await answer_problem(problem, door, sender, scope)
+                self._rejected(fault)
+            await answer_problem(fault, door, sender, scope)
         finally:
             if self._on_done is not None:
                 self._on_done(door, state, sender.status, time.monotonic() - started)
