@@ -198,6 +198,13 @@ class Index:
         roots = Roots(self._manifest.roots())
         return known | {roots.place(copy.path).doc_id: copy.path for copy in self._manifest.copies()}
 
+    def skipped(self) -> list[tuple[str, str]]:
+        """Return (name, reason) of the files, and members of archives, that could not be read when they were looked at
+        last."""
+        from indexes.manifest.skipped import skipped_files
+
+        return skipped_files(self._manifest)
+
     def document(self, doc_id: str) -> list[SentenceRecord]:
         """Return every sentence of a document, in order; ``join_records`` makes its text of them. [] for no document.
 

@@ -14,7 +14,7 @@ from rag.serve.errors import Problem
 from rag.serve.incoming import require, service_of
 from rag.serve.keys import ALL, Key
 from rag.serve.pages.added import AddedPages
-from rag.serve.pages.routes import login_page, page
+from rag.serve.pages.common import login_page, page
 
 if TYPE_CHECKING:
     from eval.pages.kept import Listed, Opened

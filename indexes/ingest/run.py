@@ -34,6 +34,7 @@ from indexes.manifest.moves import Move, member_of, move_documents, sources_of
 from indexes.manifest.paths import uploads_folder
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
+from indexes.manifest.skipped import remember_skipped
 from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter
 from indexes.readers.properties import day_of
@@ -217,10 +218,21 @@ class _Run:
                     break
                 self._pipeline(feed.files(_jobs_again(planner, again)))
             self._record_roots(taken)
+            self._remember_skipped(paths)
         if self._stop.asked:
             raise KeyboardInterrupt
         if any(file.status in ("added", "updated", "removed") for file in self._report.files):
             self._store.set_record(**{KEY: count_nodes(self._store).as_dict(), **self._shape()})
+
+    def _remember_skipped(self, paths: Sequence[Path]) -> None:
+        places = [source_name(str(path.resolve())) for path in paths]
+
+        def covers(path: str) -> bool:
+            return any(path == place or path.startswith((f"{place.rstrip('/')}/", f"{place}!/")) for place in places)
+
+        skipped = [file for file in self._report.files if file.status == "skipped"]
+        rows = ((file.path, self._roots.place(file.path).name, file.reason or "") for file in skipped)
+        remember_skipped(self._manifest, covers, rows)
 
     def _shape(self) -> dict[str, object]:
         """What shaped the vectors, once it is the same for all documents."""

@@ -35,12 +35,17 @@ _RECORDS = threading.RLock()  # a change of a record reads it first
 
 
 class DocumentInfo(NamedTuple):
-    """One document of a collection. ``title`` is "" where the reader found none."""
+    """One document of a collection. ``title`` is "" where the reader found none.
+
+    ``date`` is the day of its last change, if it is known ("2026-03-18"), ``opening`` its first sentence.
+    """
 
     doc_id: str
     source: str
     title: str
     sentences: int
+    date: str = ""
+    opening: str = ""
 
 
 def document_filter(doc_id: str) -> models.Filter:
@@ -318,7 +323,8 @@ class Collection:
                 payload = heads.get(point_id(doc_id, 0)) or self._any_payload(doc_id)
                 metadata = payload.get("metadata") or {}
                 source, title = str(metadata.get("source", doc_id)), str(metadata.get("title") or "")
-                yield DocumentInfo(doc_id, source, title, sentences)
+                date, opening = str(metadata.get("last_modified_date") or ""), str(payload.get("text") or "")
+                yield DocumentInfo(doc_id, source, title, sentences, date[:10], opening)
 
     def _any_payload(self, doc_id: str) -> dict[str, Any]:
         """A document whose first sentence is missing (deleted by hand) is described by another one."""

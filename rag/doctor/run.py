@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from rag.doctor import machine, models, store
 from rag.doctor.check import PATIENCE, Check, Probe
@@ -17,7 +17,12 @@ DEADLINE = 5.0  # seconds for servers and hubs; a name server that does not answ
 
 
 def examine(
-    settings: Settings, environ: Mapping[str, str], *, timeout: float = PATIENCE, deadline: float = DEADLINE
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    timeout: float = PATIENCE,
+    deadline: float = DEADLINE,
+    leave_out: Collection[str] = (),
 ) -> list[Check]:
     """Run every check that the settings call for, in parallel, and return the findings in a fixed order.
 
@@ -26,9 +31,13 @@ def examine(
         timeout: seconds that one server may take.
         deadline: seconds that servers and hubs have once this machine has been looked at, which takes its time; a
             check that takes longer is reported as such.
+        leave_out: names of checks that are not run: "store" where this process has the store open itself.
     """
     probe = Probe(settings, environ, timeout)
-    local, remote = local_checks(probe), remote_checks(probe)
+    local, remote = (
+        {name: job for name, job in jobs.items() if name not in leave_out}
+        for jobs in (local_checks(probe), remote_checks(probe))
+    )
     jobs = local | remote
     findings: dict[str, list[Check]] = {}
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from typing import Any
 
+AT_ONCE = 8  # clients of ``ask_many``
 NO_ANSWER = 599  # counted with the failures
 
 
@@ -83,7 +84,7 @@ def _load(url: str, path: str, clients: int, seconds: float, limit: float) -> di
 
 
 def ask_many(url: str, first: int, last: int) -> None:
-    """Searches one after the other, each question new, from a process of their own."""
+    """Searches by a few clients at once, each question new, from a process of their own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         pool.apply(_ask_many, (url, first, last))
 
@@ -91,7 +92,14 @@ def ask_many(url: str, first: int, last: int) -> None:
 def _ask_many(url: str, first: int, last: int) -> None:
     from indexes.http import http_client
 
-    with http_client(url, 60) as http:
-        for number in range(first, last):
-            body = {"question": f"What does part {number} say about rule {number * 3}?", "collection": "default"}
-            http.post("/api/v1/search", json=body)
+    def client(start: int) -> None:
+        with http_client(url, 60) as http:
+            for number in range(start, last, AT_ONCE):
+                body = {"question": f"What does part {number} say about rule {number * 3}?", "collection": "default"}
+                http.post("/api/v1/search", json=body)
+
+    threads = [threading.Thread(target=client, args=(first + number,)) for number in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -7,11 +7,13 @@ from typing import Any
 from indexes.index import Index
 from indexes.nodes.record import SentenceRecord, point_id
 from indexes.store.collection import DocumentInfo
-from rag.serve.errors import Problem
+from rag.answer.language import detect_language
+from rag.serve.errors import Problem, without_paths
 from rag.serve.wire import display_name, document_id, public_metadata
 
 PAGE = 50
 MAX_PAGE = 500
+LOOKED_AT = 200  # documents whose language is looked at
 # What is shown of a sentence.
 SENTENCE = ("id", "position", "text", "raw", "head", "start", "end", "after", "section", "kind", "page", "heading")
 
@@ -80,14 +82,21 @@ def find_sentence(index: Index, identity: str) -> SentenceRecord:
 
 
 def collection_row(index: Index, name: str) -> dict[str, Any]:
-    """A collection with its size and model."""
-    documents = sum(1 for _ in index.store.documents())
+    """A collection with its size, its model, and the languages that its documents begin in."""
+    documents = list(index.store.documents())
+    openings = [info.opening for info in documents[:: max(1, len(documents) // LOOKED_AT)] if info.opening]
     return {
         "name": name,
-        "documents": documents,
+        "documents": len(documents),
         "sentences": index.store.count(),
+        "languages": sorted({detect_language(text) for text in openings}),
         "model": index.settings.encoder.model,
     }
+
+
+def skipped_rows(index: Index) -> list[dict[str, str]]:
+    """Files that the last runs could not read: {"name", "reason"}."""
+    return [{"name": name, "reason": without_paths(reason)} for name, reason in index.skipped()]
 
 
 def _row(info: DocumentInfo) -> dict[str, Any]:
@@ -96,4 +105,5 @@ def _row(info: DocumentInfo) -> dict[str, Any]:
         "name": display_name(info.source or info.doc_id),
         "title": info.title,
         "sentences": info.sentences,
+        "date": info.date,
     }

@@ -291,10 +291,18 @@ async def one_job(request: Request, job: str) -> JSONResponse:
 @router.delete("/jobs/{job}")
 async def cancel_job(request: Request, job: str) -> JSONResponse:
     """Stop a job at a document's border."""
+    return JSONResponse(cancel(request, job).as_dict())
+
+
+def cancel(request: Request, identity: str) -> Job:
+    """Stop a job.
+
+    Raises:
+        Problem: the key may not write there, or there is no such job.
+    """
     require(request, "write")
     _check_origin(request)
-    _seen(request, job)
-    return JSONResponse(_jobs(request).cancel(job).as_dict())
+    return _jobs(request).cancel(_seen(request, identity).id)
 
 
 def _seen(request: Request, identity: str) -> Job:

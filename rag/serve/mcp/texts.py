@@ -68,15 +68,20 @@ def collections_text(rows: Sequence[Mapping[str, Any]]) -> str:
         if row.get("problem"):
             lines.append(f"{row['name']}: {row['problem']}")
         else:
-            lines.append(f"{row['name']}: {row['documents']} documents, {row['sentences']} sentences ({row['model']})")
-    return "\n".join(lines)
+            counts = f"{row['documents']} documents, {row['sentences']} sentences"
+            languages = f" in {', '.join(row['languages'])}" if row.get("languages") else ""
+            lines.append(f"{row['name']}: {counts}{languages} ({row['model']})")
+    return limited("\n".join(lines))
 
 
 def documents_text(body: Mapping[str, Any]) -> str:
     rows = body.get("documents") or []
     if not rows:
         return "No document."
-    lines = [f"{row['name']} · id {row['id']} · {row['sentences']} sentences" for row in rows]
+    lines = [
+        f"{row['name']} · id {row['id']} · {row['sentences']} sentences{' · ' + row['date'] if row.get('date') else ''}"
+        for row in rows
+    ]
     shown, total = len(rows) + int(body.get("offset") or 0), int(body.get("total") or 0)
     if shown < total:
         lines.append(f"{total - shown} more: offset={shown}")

@@ -46,16 +46,20 @@ def paragraphs(text: str) -> Markup:
     return Markup("<br>").join(escape(line) for line in text.split("\n"))
 
 
-def cited(text: str, links: dict[int, str]) -> Markup:
-    """An answer whose markers are links to what they cite."""
+def cited(text: str, marks: dict[int, tuple[str, str]]) -> Markup:
+    """An answer whose markers are links to what they cite.
+
+    Args:
+        marks: number -> (address, the cited sentences).
+    """
     parts: list[Any] = []
     last = 0
     for match in MARKER.finditer(text):
         parts.append(paragraphs(text[last : match.start()]))
         number = int(match[1])
-        if number in links:
-            link = Markup('<a class="mark" href="{}">{}</a>').format(links[number], number)
-            parts.append(link)
+        if number in marks:
+            address, quoted = marks[number]
+            parts.append(Markup('<a class="mark" href="{}" title="{}">{}</a>').format(address, quoted, number))
         else:
             parts.append(escape(match[0]))
         last = match.end()

@@ -141,7 +141,10 @@ def test_feedback_is_kept_only_where_it_is_switched_on(serve: Callable[..., Test
     assert client.post("/api/v1/feedback", json=row | {"verdict": "great"}).status_code == 400
     assert client.post("/api/v1/feedback", json=row).json() == {"kept": True}
     file = served_store / "feedback.jsonl"
-    assert json.loads(file.read_text())["verdict"] == "wrong_source" and file.stat().st_mode & 0o777 == 0o600
+    assert (
+        json.loads(file.read_text().splitlines()[-1])["verdict"] == "wrong_source"
+        and file.stat().st_mode & 0o777 == 0o600
+    )
     assert 'data-verdict="right"' in client.get("/").text
 
 

@@ -3,6 +3,7 @@ import { element, events } from "/static/stream.js";
 const $ = (id) => document.getElementById(id);
 const words = $("words").dataset;
 const form = $("ask");
+const verdicts = $("feedback") ? [...$("feedback").querySelectorAll("button")] : [];
 let running = null;
 let last = null;
 
@@ -41,11 +42,13 @@ function passageText(passage, marked) {
 function sourceCard(passage, citations, collection, prefix = "") {
   const marked = new Set(citations.map((citation) => citation.sentence_id));
   const target = citations[0] || passage;
+  const how = [...new Set(citations.map((row) => (row.matched ? "matched" : "cited")))];
   return element(
     "article",
     { class: "source", id: `${prefix}source-${passage.number}`, tabindex: "-1" },
     element("h3", {}, element("span", { class: "mark" }, String(passage.number)), " ", passage.name),
-    element("p", { class: "heading" }, [place(passage), `${words.score} ${passage.score.toFixed(3)}`].filter(Boolean).join(" · ")),
+    element("p", { class: "heading" }, [place(passage), `${words.score} ${passage.score.toFixed(3)}`].filter(Boolean).join(" · "),
+      ...how.map((name) => element("span", { class: `badge ${name}` }, words[camel("sentence", name)]))),
     passageText(passage, marked),
     element("p", {}, element("a", { href: link(collection, target) }, words.open)),
   );
@@ -61,6 +64,18 @@ function openSource(number) {
   card.focus({ preventScroll: true });
 }
 
+// What a marker cites, while it is pointed at or has the focus.
+const tip = element("div", { id: "tip", class: "tip", role: "tooltip", hidden: true });
+document.querySelector(".answer-side").append(tip);
+function showTip(button, cited) {
+  if (!cited.length) return;
+  tip.replaceChildren(...cited.map((row) => element("p", {}, row.text)));
+  tip.hidden = false;
+  tip.style.top = `${button.offsetTop + button.offsetHeight + 6}px`;
+}
+const hideTip = () => (tip.hidden = true);
+document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+
 // Text with [n] as buttons, sentence by sentence where the check has spoken.
 function marked(text, citations) {
   const parts = [];
@@ -69,14 +84,18 @@ function marked(text, citations) {
     parts.push(text.slice(from, match.index));
     const number = Number(match[1]);
     const cited = citations.filter((row) => row.number === number);
-    const button = element("button", { type: "button", class: "mark", title: cited.map((row) => row.text).join("\n") || null, "aria-label": `${words.cited} ${number}` }, String(number));
+    const button = element("button", { type: "button", class: "mark", "aria-describedby": "tip", "aria-label": `${words.cited} ${number}` }, String(number));
     button.addEventListener("click", () => openSource(number));
+    for (const name of ["mouseenter", "focus"]) button.addEventListener(name, () => showTip(button, cited));
+    for (const name of ["mouseleave", "blur"]) button.addEventListener(name, hideTip);
     parts.push(button);
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));
   return parts;
 }
+
+const DOUBTFUL = ["unsupported", "contradicted", "unverified", "moved"];
 
 function showAnswer(done, collection) {
   const answer = $("answer");
@@ -89,6 +108,7 @@ function showAnswer(done, collection) {
     answer.append(...marked(text.slice(from, row.start), done.citations));
     const title = words[`sentence${row.status[0].toUpperCase()}${row.status.slice(1)}`] || row.status;
     answer.append(element("span", { class: row.status, title }, ...marked(text.slice(row.start, row.end), done.citations)));
+    if (DOUBTFUL.includes(row.status)) answer.append(" ", element("span", { class: `badge ${row.status}` }, title));
     from = row.end;
   }
   answer.append(...marked(text.slice(from), done.citations));
@@ -165,10 +185,13 @@ async function ask() {
   $("panel-all").replaceChildren();
   select("cited");
   for (const id of ["actions", "trace"]) $(id).hidden = true;
-  if ($("feedback")) $("feedback").hidden = true;
+  if ($("feedback")) {
+    $("feedback").hidden = true;
+    $("feedback").replaceChildren(...verdicts);
+  }
   $("result").hidden = false;
   $("status").textContent = words.searching;
-  const query = new URLSearchParams({ question: body.question, collection: body.collection || "" });
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   history.replaceState(null, "", `/?${query}`);
   $("permalink").href = `/?${query}`;
   let passages = [];
@@ -235,6 +258,7 @@ for (const name of ["cited", "all"]) {
     $(`tab-${other}`).focus();
   });
 }
+$("copy").hidden = false;
 $("copy").addEventListener("click", async () => {
   if (!last) return;
   const sources = last.citations.map((row) => `[${row.number}] ${row.source}${place(row) ? ` · ${place(row)}` : ""}: ${row.text}`);
@@ -243,16 +267,24 @@ $("copy").addEventListener("click", async () => {
   setTimeout(() => ($("copy").textContent = words.copy), 1500);
 });
 if ($("feedback")) {
-  $("feedback").addEventListener("click", async (event) => {
-    const verdict = event.target.dataset.verdict;
-    if (!verdict || !last) return;
+  $("feedback").addEventListener("submit", async (event) => {
+    const verdict = event.submitter && event.submitter.dataset.verdict;
+    if (!last) return; // the page came with its answer: the form goes as it is
+    event.preventDefault();
     await fetch("/api/v1/feedback", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ verdict, question: last.question, answer: last.answer, collection: last.collection, citations: last.citations }),
     });
-    $("feedback").textContent = words.thanks;
+    $("feedback").replaceChildren(words.thanks);
   });
 }
+for (const name of ["cited", "all"]) {
+  $(`panel-${name}`).setAttribute("role", "tabpanel");
+  $(`panel-${name}`).setAttribute("aria-labelledby", `tab-${name}`);
+}
+document.querySelectorAll(".sources h2.plain").forEach((heading) => heading.remove());
+document.querySelector(".tabs").hidden = false;
+select("cited");
 const query = new URLSearchParams(location.search);
 if (query.get("question") && !$("answer").textContent) ask();

@@ -2,6 +2,9 @@ import { element } from "/static/stream.js";
 
 const list = document.getElementById("jobs");
 const form = document.getElementById("upload");
+const sending = document.getElementById("sending");
+let timer = null;
+document.querySelectorAll(".plain").forEach((part) => part.remove()); // what only a page without script needs
 
 const word = (kind, name) => list.dataset[kind + name[0].toUpperCase() + name.slice(1)] || name;
 
@@ -26,22 +29,46 @@ function show(jobs) {
 async function refresh() {
   const response = await fetch("/api/v1/jobs");
   if (!response.ok) return;
-  if (show((await response.json()).jobs)) setTimeout(refresh, 700);
+  clearTimeout(timer);
+  if (show((await response.json()).jobs)) timer = setTimeout(refresh, 700);
 }
 
-async function send(files) {
-  const data = new FormData();
-  for (const file of files) data.append("files", file);
+// Each file goes by itself: it has its own progress, and a refusal of one does not take the others down.
+function send(files) {
   const collection = form.elements.collection.value;
-  const response = await fetch(`/api/v1/collections/${encodeURIComponent(collection)}/documents`, { method: "POST", body: data });
-  if (!response.ok) {
-    const found = await response.json().catch(() => ({}));
-    const error = found.error || {};
-    list.prepend(element("p", { class: "problem", role: "alert" }, [error.message, error.remedy].filter(Boolean).join("; ")));
-    return;
-  }
+  for (const file of files) sendOne(file, `/api/v1/collections/${encodeURIComponent(collection)}/documents`);
   form.reset();
-  refresh();
+}
+
+function sendOne(file, address) {
+  const bar = element("progress", { max: "1", value: "0", "aria-label": file.name });
+  const row = element("section", { class: "job" }, element("h3", {}, `${file.name} · ${sending.dataset.sending}`), bar);
+  sending.append(row);
+  const data = new FormData();
+  data.append("files", file);
+  const request = new XMLHttpRequest();
+  request.open("POST", address);
+  request.responseType = "json";
+  request.upload.addEventListener("progress", (event) => {
+    if (event.lengthComputable) bar.value = event.loaded / event.total;
+  });
+  request.addEventListener("loadend", () => {
+    if (request.status === 202) {
+      row.remove();
+      refresh();
+      return;
+    }
+    const error = (request.response && request.response.error) || {};
+    const text = [error.message || request.statusText || "?", error.remedy].filter(Boolean).join("; ");
+    row.replaceChildren(element("p", { class: "problem", role: "alert" }, `${file.name}: ${text}`));
+  });
+  const button = element("button", { type: "button" }, list.dataset.cancel);
+  button.addEventListener("click", () => {
+    request.abort();
+    row.remove();
+  });
+  row.append(button);
+  request.send(data);
 }
 
 if (form) {

@@ -1,0 +1,156 @@
+"""The pages that show documents: their list, one as it was read with a sentence marked, its original file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+from indexes.index import Index
+from indexes.nodes.record import SentenceRecord
+from indexes.nodes.tables import cells_of
+from rag.serve.api import documents as docs
+from rag.serve.errors import Problem
+from rag.serve.incoming import require, service_of
+from rag.serve.pages.common import key_or_none, login_page, page, seen
+
+router = APIRouter(include_in_schema=False)
+SENTENCES_A_PAGE = 200
+
+
+@router.get("/docs")
+async def documents_page(request: Request) -> Response:
+    """Collections, their documents, and the files that could not be read."""
+    key, service = key_or_none(request), service_of(request)
+    if key is None:
+        return login_page(request)
+    require(request, "read")
+    names = await seen(service, key)
+    chosen = request.query_params.get("collection") or (names[0] if names else "")
+    wanted = request.query_params.get("name", "")
+    offset = request.query_params.get("offset", "0")
+    first = int(offset) if offset.isdigit() else 0
+    found: dict[str, Any] = {"documents": [], "total": 0, "offset": 0}
+    skipped: list[dict[str, str]] = []
+    if chosen:
+        index = await _index(request, chosen)
+        found = await asyncio.to_thread(lambda: docs.document_rows(index, name=wanted, offset=first))
+        skipped = await asyncio.to_thread(docs.skipped_rows, index)
+    values: dict[str, Any] = {"names": names, "chosen": chosen, "wanted": wanted, "found": found, "step": docs.PAGE}
+    return page(request, "documents.html", **values, skipped=skipped)
+
+
+@router.get("/docs/{collection}/{document}")
+async def document_page(request: Request, collection: str, document: str) -> Response:
+    """A document as RagWright read it.
+
+    ``?sentence=ID`` marks that sentence and shows the window that an answer reads around it; ``text`` is what is
+    expected there, so that nothing is marked in a document that has changed. ``?borders=1`` shows where sentences end.
+    """
+    key, service = key_or_none(request), service_of(request)
+    if key is None:
+        return login_page(request)
+    require(request, "read")
+    index = await _index(request, collection)
+    details = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
+    info = await asyncio.to_thread(docs.find_document, index, document)
+    query = request.query_params
+    wanted, text = query.get("sentence", ""), query.get("text", "")
+    marked = await asyncio.to_thread(_marked, index, info.doc_id, wanted, text) if wanted else None
+    around: set[str] = set()
+    if marked is not None:
+        window = await asyncio.to_thread(index.window, marked.id, service.settings.retrieval.window)
+        around = {record.id for record in window}
+    position = 0 if marked is None else marked.position
+    given = query.get("from", "")
+    start = int(given) if given.isdigit() else max(0, position - SENTENCES_A_PAGE // 4)
+    rows = await asyncio.to_thread(docs.sentences_of, index, info.doc_id, start, start + SENTENCES_A_PAGE - 1)
+    download = service.settings.serve.downloads and await asyncio.to_thread(_original, index, document) is not None
+    return page(
+        request,
+        "document.html",
+        collection=collection,
+        details=details,
+        download=download,
+        blocks=blocks_of([docs.sentence_row(row) for row in rows], "" if marked is None else marked.id, around),
+        start=start,
+        step=SENTENCES_A_PAGE,
+        borders=query.get("borders") == "1",
+        gone=bool(wanted) and marked is None,
+        windowed=len(around) > 1,
+        quoted=text,
+    )
+
+
+def _marked(index: Index, doc_id: str, sentence: str, text: str) -> SentenceRecord | None:
+    """The sentence to mark; None where it is gone, or says something else by now."""
+    try:
+        record = docs.find_sentence(index, sentence)
+    except Problem:
+        return None
+    same = not text or _flat(text) in (_flat(record.text), _flat(record.raw or ""))
+    return record if record.doc_id == doc_id and same else None
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@router.get("/docs/{collection}/{document}/original")
+async def original(request: Request, collection: str, document: str) -> Response:
+    """The file that a document was read from, where ``serve.downloads`` is on; a browser saves it and shows nothing."""
+    service = service_of(request)
+    if key_or_none(request) is None:
+        return login_page(request)
+    require(request, "read")
+    index = await _index(request, collection)
+    file = await asyncio.to_thread(_original, index, document) if service.settings.serve.downloads else None
+    if file is None:
+        raise Problem("not_found", "there is no file to download for this document")
+    safe = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+    return FileResponse(file, filename=file.name, media_type="application/octet-stream", headers=safe)
+
+
+async def _index(request: Request, collection: str) -> Index:
+    service = service_of(request)
+    await service.find_collection(require(request, "read"), collection)
+    return await asyncio.to_thread(service.library.index, collection)
+
+
+def _original(index: Index, document: str) -> Path | None:
+    """The file of a document as the manifest knows it; None for a member of an archive, and where it is gone."""
+    info = docs.find_document(index, document)
+    place = index.places().get(info.doc_id)
+    return Path(place) if place is not None and Path(place).is_file() else None
+
+
+def blocks_of(rows: list[dict[str, Any]], marked: str, around: set[str]) -> list[dict[str, Any]]:
+    """Sentences as blocks of a page: a new one at every heading, section and table.
+
+    Args:
+        around: ids of the marked sentence's window.
+    """
+    blocks: list[dict[str, Any]] = []
+    last: tuple[Any, ...] | None = None
+    for row in rows:
+        cells = _cells(row)
+        head = row["head"] if cells else None
+        place = (row["section"], row["heading"], head)
+        if place != last:
+            new = last is None or place[:2] != last[:2]
+            heading = {"heading": row["heading"], "page": row["page"]} if new else {"heading": None, "page": None}
+            columns = cells_of(head.split("\n")[0]) if head else []
+            blocks.append({**heading, "table": bool(cells), "columns": columns, "sentences": []})
+            last = place
+        own = {"marked": row["id"] == marked, "near": row["id"] in around, "cells": cells}
+        blocks[-1]["sentences"].append({**row, **own})
+    return blocks
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """The cells of a table's row; [] for what is no row."""
+    raw = str(row["raw"] or "").strip()
+    return cells_of(raw) if row["kind"] == "table" and row["head"] and raw.startswith("|") else []
