@@ -93,10 +93,8 @@ def test_a_document_with_its_borders_windows_and_tables(
     (tmp_path / "shop" / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
     settings = settings_at(library.settings.store.path)
     client = serve()
-    engine = library.engine.client
-    build_index(
-        tmp_path / "shop", collection="shop", settings=settings, encoder=library.encoder.inner, client=engine
-    ).close()
+    encoder = library.encoder.inner
+    build_index(tmp_path / "shop", collection="shop", settings=settings, encoder=encoder).close()
     listed = client.get("/docs?collection=shop").text
     assert re.search(r'class="figure">20\d\d-\d\d-\d\d<', listed)
     assert "Could not be read" in listed and "broken.pdf" in listed and str(tmp_path) not in listed
