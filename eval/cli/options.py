@@ -126,7 +126,7 @@ class Measuring:
         from eval.measure.session import Session
         from rag.cli.progress import progress_bar
 
-        with progress_bar() as progress, Session(dataset, cache=self.cache, progress=progress) as session:
+        with Session(dataset, cache=self.cache, progress=progress_bar) as session:
             yield session
 
 

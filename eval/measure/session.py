@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from indexes.errors import SettingsError
 if TYPE_CHECKING:
     from rag.settings import Settings
 
+Shown = Callable[[], AbstractContextManager[Callable[[Any], None] | None]]
 # Short names in `--pipeline name=window:3` and `--over window=0,3`; any dotted setting works as well.
 SHORT = {
     "window": "retrieval.window",
@@ -98,15 +100,14 @@ class Session:
     Args:
         dataset: its documents are indexed; without any, ``settings.collection`` is opened in ``settings.store``.
         cache: see ``eval.measure.cache.cache_folder``.
-        progress: for indexing, as ``build_index`` takes it.
+        progress: gives what ``build_index`` takes as its progress, for one indexing: what it shows is gone when the
+            questions, which have a bar of their own, are asked.
     """
 
-    def __init__(
-        self, dataset: Dataset, *, cache: str | Path | None = None, progress: Callable[[Any], None] | None = None
-    ) -> None:
+    def __init__(self, dataset: Dataset, *, cache: str | Path | None = None, progress: Shown | None = None) -> None:
         self.dataset = dataset
         self.cache = cache
-        self.progress = progress
+        self.progress = progress or (lambda: nullcontext(None))
         self._encoders: dict[str, CachedEncoder | CachedPaired] = {}
         self._rerankers: dict[str, Any] = {}
         self._llms: dict[str, Any] = {}
@@ -136,7 +137,8 @@ class Session:
             if own:
                 index = open_index(settings.collection, settings=settings, encoder=encoder)
             else:
-                index = index_dataset(self.dataset, settings, cache=self.cache, encoder=encoder, progress=self.progress)
+                with self.progress() as show:
+                    index = index_dataset(self.dataset, settings, cache=self.cache, encoder=encoder, progress=show)
             self._index = (key, index)
         return self._index[1]
 

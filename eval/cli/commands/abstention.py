@@ -38,7 +38,7 @@ def command(
     read = [cut_documents(dataset_of(path, split, limit), documents) for path in datasets]
     found = []
     for dataset in read:
-        with progress_bar() as progress, Session(dataset, cache=cache, progress=progress) as session:
+        with Session(dataset, cache=cache, progress=progress_bar) as session:
             engine = session.engine(shared.settings)
             with ticker(dataset.name) as tick:
                 found.append(measure_abstention(engine, dataset, progress=tick))

@@ -179,7 +179,7 @@ class Scorer:
 
         with self.stage("index the documents") as tick:
             shown = (lambda done: tick(done.files_done, done.files_total)) if tick is not None else None
-            session = Session(of or self.splits.train, cache=self.request.cache, progress=shown)
+            session = Session(of or self.splits.train, cache=self.request.cache, progress=lambda: nullcontext(shown))
             retriever = session.retriever(pipeline)
         with session:
             yield retriever

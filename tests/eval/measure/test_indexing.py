@@ -1,10 +1,15 @@
-"""Two processes at one dataset: nobody deletes the other's half-built index, and a killed builder blocks nobody."""
+"""Two processes at one dataset: nobody deletes the other's half-built index, and a killed builder blocks nobody.
+
+What shows an indexing is gone when it ends.
+"""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ import pytest
 
 from eval import index_dataset, load_dataset
 from eval.measure.indexing import DONE
+from eval.measure.session import Session
 from indexes.errors import CollectionLockedError
 from rag import load_settings
 
@@ -66,3 +72,21 @@ def test_a_second_process_waits_for_the_builder_and_says_so(lighthouse: Path, tm
     assert waiting[0].returncode == 0
     assert out.split() == [str(count), "True"]  # it opened what we built
     assert "the index of 'lighthouse'" in said[0]
+
+
+def test_the_bar_of_an_indexing_is_closed_before_questions_are_asked(lighthouse: Path, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def bar() -> Iterator[Callable[[Any], None]]:
+        yield lambda event: seen.append("drawn")
+        seen.append("closed")
+
+    settings = load_settings(**{"encoder.provider": "minilm", "encoder.model": "minilm", "rerank.provider": "none"})
+    with Session(load_dataset(lighthouse), cache=tmp_path / "cache", progress=bar) as session:
+        retriever = session.retriever(settings)
+        assert "drawn" in seen and seen[-1] == "closed"  # a line that goes on ticking would be drawn into the next bar
+        before = list(seen)
+        retriever.retrieve("Who keeps the lamp?")
+        session.retriever(settings)
+        assert seen == before  # the index is open already
