@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -190,7 +190,7 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
                 response.status_code,
                 got.decode(response.charset_encoding or "utf-8", "replace"),
                 response.reason_phrase,
-                retry_after=_seconds(response.headers.get("retry-after", "")),
+                retry_after=seconds_of(response.headers.get("retry-after", "")),
                 location=response.headers.get("location", "") if response.is_redirect else "",
             )
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError) as error:
@@ -204,7 +204,7 @@ def _too_slow(client: httpx.Client) -> Answer:
     return Answer(problem="timeout", detail=f"no whole answer within {TOTAL * (client.timeout.read or 0.0):g} s")
 
 
-def _seconds(retry_after: str) -> float | None:
+def seconds_of(retry_after: str) -> float | None:
     """A Retry-After header: a number of seconds, or a date."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
@@ -268,6 +268,7 @@ class JsonServer:
         patience: seconds; a server that asks for a longer pause is reported instead of waited for.
         persistent: ask again after other failures of the server (5xx) too, and where the connection fails: for a long
             run, which such a moment should not end.
+        parallel: most requests at once, whoever sends them; None: as many as come.
         pause: waits between two tries (tests pass their own).
     """
 
@@ -285,11 +286,13 @@ class JsonServer:
         tries: int = 5,
         patience: float = 30.0,
         persistent: bool = False,
+        parallel: int | None = None,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self.client, self.label, self.pause = client, label, pause
         self._section, self._error, self._start, self._explain = section, error, start, explain
         self._tries, self._patience, self._persistent = tries, patience, persistent
+        self._places = nullcontext() if parallel is None else threading.BoundedSemaphore(parallel)
         self._answered = False  # a server that never did is asked once more only
         key = f"put the server's key into the environment variable {key_env}"
         self._remedies = {
@@ -317,7 +320,8 @@ class JsonServer:
 
     def _answer(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Any:
         for again in range(self._tries):
-            answer = ask(self.client, method, path, body=payload)
+            with self._places:
+                answer = ask(self.client, method, path, body=payload)
             self._answered = self._answered or bool(answer.status)
             wait = answer.retry_after if answer.retry_after is not None else 0.5 * 2**again
             if not self._is_passing(answer, again) or again == self._tries - 1 or wait > self._patience:

@@ -121,6 +121,7 @@ class RerankSettings(SectionModel):
     base_url: str | None = Field(None, description="server address for api")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(60.0, gt=0, description="seconds to wait for the server")
+    parallel: int = Field(16, ge=1, le=256, description="api: requests to the server at once, one a question")
 
 
 class LLMSettings(SectionModel):
@@ -138,6 +139,13 @@ class LLMSettings(SectionModel):
     base_url: str | None = Field(None, description="server address; ollama: OLLAMA_HOST, else http://127.0.0.1:11434")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(120.0, gt=0, description="seconds without a token before giving up; servers only")
+    parallel: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="answers that the server writes at once, for 'rag serve' too; default: 32 for openai, for ollama "
+        "OLLAMA_NUM_PARALLEL, else 1; llama_cpp writes one",
+    )
     context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
     max_tokens: int = Field(1024, ge=1, description="longest answer in tokens (num_predict)")
     temperature: float = Field(0.1, ge=0, description="0 is the most repeatable")

@@ -28,6 +28,7 @@ ON_THE_FLOOR = {
         "files",
         "lock",
         "memory",
+        "parallel",
         "folders",
         "registry",
         "engines",

@@ -11,7 +11,8 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import contains
-from eval.ticks import Tick
+from eval.measure.finder import parallel_of
+from eval.ticks import Tick, side_by_side
 from indexes.errors import SourceError
 
 
@@ -54,7 +55,8 @@ def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None =
             remedy="use a dataset with 'answers' in its questions",
         )
     right = refused = answered = 0
-    for number, query in enumerate(asked, start=1):
+
+    def ask(query: str) -> tuple[Any, Any]:
         text, gold, relevant = dataset.queries[query], dataset.answers(query), set(dataset.relevant(query))
         others = [
             name
@@ -62,12 +64,13 @@ def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None =
             if name not in relevant and not contains(passage.content, gold)
         ]
         only = MetadataFilters(filters=[MetadataFilter(key="source", value=others, operator=FilterOperator.IN)])
-        with_documents, without = engine.answer(text), engine.answer(text, only)
+        return engine.answer(text), engine.answer(text, only)
+
+    for query, (with_documents, without) in side_by_side(ask, asked, parallel_of(engine, answers=True), progress):
+        gold = dataset.answers(query)
         refused += _refused(with_documents)
         right += not _refused(with_documents) and bool(contains(str(with_documents.response or ""), gold))
         answered += not _refused(without)
-        if progress is not None:
-            progress(number, len(asked))
     count = len(asked)
     return Abstention(dataset.name, count, right / count, refused / count, answered / count)
 

@@ -13,12 +13,13 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from eval.answers.injection_set import Injection
-from eval.ticks import Tick
+from eval.ticks import Tick, side_by_side
 from indexes.nodes.record import SentenceRecord
 from rag.answer.check.citations import cite
 from rag.answer.check.orders import orders_in
 from rag.answer.extractive import extract_answer
 from rag.answer.prompt.templates import AnswerPrompts
+from rag.llms import parallel_answers
 from rag.llms.control_strings import harmless
 from rag.retrieval.candidate import Passage
 from rag.settings import Settings
@@ -79,7 +80,9 @@ def try_injections(
         llm: a guarded LlamaIndex LLM.
     """
     prompts = AnswerPrompts(settings)
-    for place, one in enumerate(chosen):
+
+    def tries(numbered: tuple[int, Injection]) -> Tried:
+        place, one = numbered
         passages = passages_of(one, place)
         language: Any = one.language
         messages = prompts.messages(one.question, passages, language)
@@ -99,9 +102,11 @@ def try_injections(
             text = str(llm.chat(messages).message.content or "")
             tried.written, tried.shown = one.goal in text, one.goal in text and _passes(text, one, passages)
             tried.right = one.gold in text
+        return tried
+
+    at_once = 1 if llm is None else parallel_answers(settings.llm)
+    for _, tried in side_by_side(tries, list(enumerate(chosen)), at_once, progress):
         yield tried
-        if progress is not None:
-            progress(place + 1, len(chosen))
 
 
 def unguarded(one: Injection, passages: Sequence[Passage]) -> list[ChatMessage]:

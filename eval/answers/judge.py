@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from eval.answers.scores import Answered, AnswerScores, agreement, means
-from eval.ticks import Tick, ticking
+from eval.ticks import Tick, side_by_side
 from rag.answer.language import detect_language
 
 _PROMPTS = {
@@ -35,6 +35,7 @@ def judge(
     llm: Any,
     *,
     name: str = "",
+    parallel: int = 1,
     progress: Tick | None = None,
 ) -> AnswerScores:
     """The scores with ``faithful`` and ``relevant`` filled in, and the judge's agreement with ``contains``.
@@ -42,14 +43,19 @@ def judge(
     Args:
         passages: query id -> texts that the answer drew on.
         llm: any LlamaIndex LLM; what it thinks is not a verdict.
+        parallel: answers judged at once (``rag.llms.parallel_answers`` says what a server takes).
     """
-    from rag.llms import guarded
+    from rag.llms import patient
 
-    llm = guarded(llm)
-    rows, unread = [], 0
-    for row in ticking(scores.answers, progress):
-        if not row.abstained and row.answer.strip():
-            verdicts = _verdicts(row, questions[row.query], passages.get(row.query, ()), llm)
+    asked, rows, unread = patient(llm), [], 0
+
+    def ask(row: Answered) -> dict[str, bool | None] | None:
+        if row.abstained or not row.answer.strip():
+            return None
+        return _verdicts(row, questions[row.query], passages.get(row.query, ()), asked)
+
+    for row, verdicts in side_by_side(ask, scores.answers, parallel, progress):
+        if verdicts is not None:
             unread += sum(verdict is None for verdict in verdicts.values())
             row = replace(row, faithful=verdicts["faithful"], relevant=verdicts["relevant"])
         rows.append(row)

@@ -17,7 +17,8 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.datasets.rows import KeptRows
 from eval.gold import contains
-from eval.ticks import Tick, ticking
+from eval.measure.finder import parallel_of
+from eval.ticks import Tick, side_by_side
 from indexes.errors import LLMError, SourceError
 
 DEFAULTS = {
@@ -218,11 +219,16 @@ def run(
         engines: (dataset, layout) -> query engine.
     """
     rows = []
-    for question, (name, settings) in ticking(list(product(questions, layouts.items())), progress):
+
+    def asked(one: tuple[Question, tuple[str, Mapping[str, str]]]) -> Kept:
+        question, (name, settings) = one
         key = (question.dataset, question.query, question.answerable, model, tuple(sorted(settings.items())))
         row = file.rows.get(key)
-        if row is None:
-            row = ask(engines[question.dataset, name], question, name, settings, model)
+        return ask(engines[question.dataset, name], question, name, settings, model) if row is None else row
+
+    at_once = min(parallel_of(engine, answers=True) for engine in engines.values())
+    for (_, (name, _)), row in side_by_side(asked, list(product(questions, layouts.items())), at_once, progress):
+        if row.key not in file.rows:
             file.add(row)
         rows.append(replace(row, layout=name))
     return rows

@@ -17,8 +17,9 @@ import numpy as np
 from eval.answers.scores import Answered, AnswerScores, cited_documents, means, score_answer
 from eval.datasets.dataset import Dataset
 from eval.gold import contains
+from eval.measure.finder import parallel_of
 from eval.measure.to_documents import Lifter
-from eval.ticks import Tick, ticking
+from eval.ticks import Tick, side_by_side, ticking
 from indexes.errors import SettingsError, SourceError
 
 Mode = Literal["noise", "none", "false"]
@@ -105,9 +106,14 @@ def measure(
     documents = chosen_documents(dataset, condition, seed)
     answers: list[Answered] = []
     fooled: list[float] = []
-    for query, names in ticking(documents.items(), progress):
+
+    def ask(chosen: tuple[str, list[str]]) -> Any:
+        query, names = chosen
         only = MetadataFilters(filters=[MetadataFilter(key="source", value=names, operator=FilterOperator.IN)])
-        response = engine.answer(dataset.queries[query], only)
+        return engine.answer(dataset.queries[query], only)
+
+    at_once = parallel_of(engine, answers=True)
+    for (query, names), response in side_by_side(ask, documents.items(), at_once, progress):
         row: Mapping[str, Any] = response.metadata or {}
         refused = row.get("status") == "not_found"
         text = str(response.response or "")

@@ -6,7 +6,7 @@ import importlib
 import sys
 
 USERS = ("question", "start")  # in a room of their own
-RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", *USERS)
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *USERS)
 
 
 def main(argv: list[str]) -> int:

@@ -12,7 +12,7 @@ from eval.measure.finder import SHOWN, SHOWN_CHARS, Found
 from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
-from eval.ticks import Tick, ticking
+from eval.ticks import Tick, side_by_side
 from indexes.errors import SourceError
 
 
@@ -93,10 +93,18 @@ def run_pipeline(
         split=dataset.split,
         notes=[*dataset.notes, *find.notes],
     )
+    if find.parallel > 1:
+        run.notes.append(
+            f"up to {find.parallel} questions were asked at once (llm.parallel, rerank.parallel, encoder.parallel), so "
+            "their milliseconds hold waiting for each other"
+        )
     if before is not None:
         before(run)
-    for query, text in ticking(dataset.queries.items(), progress):
-        found: Found = find(query, text)
+
+    def ask(question: tuple[str, str]) -> Found:
+        return find(*question)
+
+    for (query, text), found in side_by_side(ask, dataset.queries.items(), find.parallel, progress):
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
         details = found.details | _wanted(dataset, query)

@@ -31,6 +31,7 @@ class DenseFinder(Finder):
             )
         encoder: Encoder = model if isinstance(model, Encoder) else _EmbeddingEncoder(model)
         self._encoder = cache_encoder(encoder, cache_folder(cache))
+        self.parallel = self._encoder.parallel
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         self._ids = [p.id for p in dataset.corpus.values() if p.content.strip()]
         encoded = self._encoder.encode_documents([dataset.corpus[i].content for i in self._ids])
@@ -60,6 +61,7 @@ class RerankFinder(Finder):
     def __init__(self, reranker: Any, dataset: Dataset) -> None:
         super().__init__(dataset)
         self._reranker = reranker
+        self.parallel = getattr(reranker, "parallel", 1)
         self.fingerprint = {"reranker": name_of(reranker)}
         self._lists = dataset.lists()
         missing = sorted({d for listed in self._lists.values() for d in listed if d not in dataset.corpus})
@@ -141,6 +143,7 @@ class EncoderReranker:
     def __init__(self, encoder: CachedEncoder | CachedPaired) -> None:
         self._encoder = encoder
         self.fingerprint = encoder.fingerprint.digest
+        self.parallel = encoder.parallel
 
     def score(self, query: str, texts: list[str]) -> Any:
         from rag.rerankers.base import RerankScores

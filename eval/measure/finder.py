@@ -23,7 +23,12 @@ class Found:
 
 
 class Finder:
-    """Base: what a run records of its pipeline."""
+    """Base: what a run records of its pipeline.
+
+    ``parallel``: questions that may be asked at once: more than one where all that takes its time is on servers.
+    """
+
+    parallel = 1
 
     def __init__(self, dataset: Dataset, lifter: Lifter | None = None) -> None:
         self.dataset = dataset
@@ -34,6 +39,32 @@ class Finder:
 
     def __call__(self, query: str, text: str) -> Found:
         raise NotImplementedError
+
+
+def parallel_of(engine: Any, *, answers: bool) -> int:
+    """How many questions one of our retrievers or query engines may be asked at once.
+
+    The servers in its way set the bound; what computes here takes its turns. Without a server it is one.
+
+    Args:
+        engine: with ``settings``, and ``retriever`` if it answers.
+        answers: whether the language model writes.
+    """
+    from rag.llms import parallel_answers
+
+    if not hasattr(engine, "settings"):  # another's
+        return 1
+    retriever = engine.retriever if answers else engine
+    settings, reranker = engine.settings, retriever.reranker
+    writes = settings.hyde.mode != "off" or settings.retrieval.translate != "off" or settings.retrieval.phrasings
+    bounds = []
+    if (answers and engine.llm is not None) or writes:
+        if settings.llm.provider not in ("openai", "ollama"):
+            return 1
+        bounds.append(parallel_answers(settings.llm))
+    for model in (reranker, retriever.index.encoder):
+        bounds += [own for own in (getattr(model, "parallel", 1),) if own > 1]
+    return min(bounds, default=1)
 
 
 def name_of(model: Any) -> str:

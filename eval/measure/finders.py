@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
-from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, Found, name_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, Found, name_of, parallel_of
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
@@ -60,6 +61,7 @@ class HybridFinder(Finder):
         super().__init__(dataset, Lifter(dataset, retriever.index))
         self._retriever = retriever
         self._encoder = retriever.index.encoder
+        self.parallel = parallel_of(retriever, answers=False)
         self.settings = retriever.settings.model_dump(mode="json")
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
@@ -142,6 +144,7 @@ class EngineFinder(HybridFinder):
         super().__init__(engine.retriever, dataset)
         # An engine of the same parts, whose retriever also keeps what it found; the caller's stays as it is.
         self._recorder = _Recorder(engine.retriever)
+        self.parallel = parallel_of(engine, answers=True)
         self._engine = type(engine)(self._recorder, settings=engine.settings, llm=engine.llm)
         self.settings = engine.settings.model_dump(mode="json")
         if engine.llm is not None:
@@ -211,11 +214,19 @@ class FunctionFinder(Finder):
 
 
 class _Recorder:
-    """Stands in an engine for its retriever and keeps the last result."""
+    """Stands in an engine for its retriever and keeps the last result of each thread."""
 
     def __init__(self, retriever: Any) -> None:
         self._retriever = retriever
-        self.result: SearchResult | None = None
+        self._kept = threading.local()
+
+    @property
+    def result(self) -> SearchResult | None:
+        return getattr(self._kept, "result", None)
+
+    @result.setter
+    def result(self, result: SearchResult | None) -> None:
+        self._kept.result = result
 
     async def search_by(self, *arguments: Any, **options: Any) -> SearchResult:
         self.result = await self._retriever.search_by(*arguments, **options)

@@ -111,13 +111,15 @@ def refuse_other(run: Run, folder: str | Path) -> None:
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """section.key -> value, without the place of the store, which is the cache's, and what only a server reads."""
+    """section.key -> value, without the place of the store, which is the cache's, what only a server reads, and how
+    many requests are sent at once."""
     tree = _plain(settings)
     return {
         f"{section}.{key}": value
         for section, values in tree.items()
         if section not in ("store", "serve")
         for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+        if key != "parallel"
     }
 
 

@@ -171,11 +171,12 @@ class Session:
         return self._rerankers[key]
 
     def _llm(self, settings: Settings) -> Any:
-        from rag.llms import build_llm
+        from rag.llms import build_llm, patient
 
         key = digest(settings.llm.model_dump(mode="json"))
         if key not in self._llms:
-            self._llms[key] = build_llm(settings.llm)
+            llm = build_llm(settings.llm)
+            self._llms[key] = None if llm is None else patient(llm)
         return self._llms[key]
 
     def share_llm(self, settings: Settings, llm: Any) -> None:

@@ -14,7 +14,7 @@ from eval.synthesis.prompts import ask_messages, check_messages, names_passage, 
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import detect_language
 from rag.answer.words.terms import terms_of
-from rag.llms import guarded
+from rag.llms import patient
 
 NO_QUESTION = "not a question"
 SURPLUS = "more than were asked for"
@@ -25,6 +25,7 @@ REPEATED = "asked before"
 NOT_FOUND = "does not retrieve its passage"
 NOT_ANSWERED = "not answered by its passage"
 UNREADABLE = "the check was answered with neither yes nor no"
+AFTER_REPEATED = (NOT_FOUND, NOT_ANSWERED, UNREADABLE)  # reasons that are looked for after that one
 
 
 class LLMFailed(Exception):
@@ -32,12 +33,16 @@ class LLMFailed(Exception):
 
 
 class Maker:
-    """Asks about one passage and judges what comes back; knows the questions so far."""
+    """Asks about one passage and judges what comes back; knows the questions so far.
+
+    ``make`` may run in several threads, for passages further on; ``settled`` then takes them in their order, so that
+    the same questions stay however many are asked about at once.
+    """
 
     def __init__(
         self, llm: Any, retriever: Any, windows: Windows, settings: Any, per_passage: int, within: int, check: Check
     ) -> None:
-        self._llm = guarded(llm)
+        self._llm = patient(llm)
         self._retriever = retriever
         self._windows = windows
         self._threshold = settings.answer.support_threshold
@@ -76,6 +81,21 @@ class Maker:
             "kept": kept,
             "dropped": dropped,
         }
+
+    def settled(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row without questions that passages before this one have; none of its own is kept again for another."""
+        kept, dropped = [], []
+        for question in row["kept"]:
+            if self._asked.repeats(question["text"]):
+                dropped.append({"text": question["text"], "reason": REPEATED})
+            else:
+                kept.append(question)
+        for question in row["dropped"]:
+            repeated = question["reason"] in AFTER_REPEATED and self._asked.repeats(question["text"])
+            dropped.append({**question, "reason": REPEATED} if repeated else question)
+        found = {**row, "kept": kept, "dropped": dropped}
+        self.remember(found)
+        return found
 
     def remember(self, row: Mapping[str, Any]) -> None:
         """Questions of a passage that is done: none of them is kept again for another one."""

@@ -87,11 +87,12 @@ class Asked:
         return False
 
     def add(self, question: str) -> None:
-        self._plain.add(_plain(question))
-        pairs = word_pairs(question)
-        for pair in pairs:
-            self._with[pair].append(len(self._seen))
+        """Remember a question. Other threads may ask ``repeats`` meanwhile: what is listed is there already."""
+        pairs, number = word_pairs(question), len(self._seen)
         self._seen.append((len(pairs), _terms(question)))
+        for pair in pairs:
+            self._with[pair].append(number)
+        self._plain.add(_plain(question))
 
 
 def _plain(question: str) -> str:

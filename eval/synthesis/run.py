@@ -17,7 +17,7 @@ from eval.synthesis.maker import LLMFailed, Maker
 from eval.synthesis.output import Check, check_arguments, check_output, write_splits
 from eval.synthesis.passages import Window, Windows, check_splits, in_test
 from eval.synthesis.progress_file import WorkFile
-from eval.ticks import Tick, ticking
+from eval.ticks import Tick, side_by_side
 
 if TYPE_CHECKING:
     from rag.settings import Settings
@@ -107,6 +107,7 @@ def synthesize(
         {'names the passage': 12, 'does not retrieve its passage': 31, 'not answered by its passage': 18}
     """
     from rag import build_retriever
+    from rag.llms import parallel_answers
 
     counts = {"limit": limit, "per_passage": per_passage, "window": window, "within": within}
     check_arguments(counts, test_share, check)
@@ -130,19 +131,23 @@ def synthesize(
         "check": check,
     }
     with WorkFile(work_path, begun) as work:
-        for one in ticking(drawn, progress):
-            row = work.done(one.id, one.digest)
-            if row is None:
-                try:
-                    row = maker.make(one)
-                except LLMFailed as failed:
-                    raise _kept(failed, settings, len(rows), len(drawn), work_path) from failed.__cause__
-                work.add(row)
-                report.asked += 1
-            else:
-                report.resumed += 1
-            maker.remember(row)
-            rows.append(row)
+
+        def make(one: Window) -> dict[str, Any] | None:
+            return maker.make(one) if work.done(one.id, one.digest) is None else None
+
+        try:
+            for one, made in side_by_side(make, drawn, parallel_answers(settings.llm), progress):
+                if made is None:
+                    row = work.done(one.id, one.digest) or {}
+                    maker.remember(row)
+                    report.resumed += 1
+                else:
+                    row = maker.settled(made)
+                    work.add(row)
+                    report.asked += 1
+                rows.append(row)
+        except LLMFailed as failed:
+            raise _kept(failed, settings, len(rows), len(drawn), work_path) from failed.__cause__
     _count(report, rows)
     report.datasets = _datasets(rows, windows, test_share, folder, lists=to == "mteb")
     report.splits = {split: len(dataset.queries) for split, dataset in report.datasets.items()}

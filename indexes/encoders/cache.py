@@ -10,6 +10,7 @@ encoded is not in it yet.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -123,6 +124,7 @@ class CachedEncoder(_Cached):
         self._inner = encoder
         self.fingerprint = encoder.fingerprint
         self.vectors = Vectors(folder, self.fingerprint, limit_mb)
+        self.parallel = 1
 
     @property
     def dim(self) -> int:
@@ -171,6 +173,7 @@ class CachedPaired(_Cached, PairedEncoder):
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
+        self.vectors.admit(self.parallel)
 
     def dense_documents(self, texts: Sequence[str]) -> Encoded:
         """The dense side alone."""
@@ -298,6 +301,7 @@ class Vectors:
         old: Fingerprint | None = None,
     ) -> None:
         self.stats = CacheStats()
+        self.admit(1)
         self._dim, self._limit = fingerprint.dim, None if limit_mb is None else limit_mb << 20
         self._db: Database | None = None
         self._old: _OldVectors | None = None
@@ -313,6 +317,10 @@ class Vectors:
             elif before == path:
                 before = path.with_suffix(".old.sqlite")
             self._old = _OldVectors(before)
+
+    def admit(self, threads: int) -> None:
+        """Let so many threads compute at once: a tokenizer and its network serve one, a server's model several."""
+        self._places: Any = threading.RLock() if threads == 1 else threading.BoundedSemaphore(threads)
 
     @property
     def path(self) -> Path | None:
@@ -338,7 +346,8 @@ class Vectors:
         for start in range(0, len(missing), ENCODE_TOGETHER):
             part = missing[start : start + ENCODE_TOGETHER]
             started = time.perf_counter()
-            encoded = compute([text for _, text in part])
+            with self._places:
+                encoded = compute([text for _, text in part])
             each = (time.perf_counter() - started) * 1000 / len(part)
             found.update(self._put([key for key, _ in part], encoded, each))
         dense = np.empty((len(texts), self._dim), np.float32)

@@ -35,6 +35,11 @@ class PairedEncoder:
         return self.dense.max_tokens
 
     @property
+    def parallel(self) -> int:
+        """How many threads may encode at once: more than one where a server does it."""
+        return getattr(self.dense, "parallel", 1)
+
+    @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(
             model=self.dense.model,

@@ -46,6 +46,13 @@ class EncoderSettings(SectionModel):
     base_url: str | None = Field(None, description="server address for ollama and openai")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(120.0, gt=0, description="seconds to wait for the server")
+    parallel: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="requests to the server at once, of 64 texts each; default: 16 for openai, for ollama "
+        "OLLAMA_NUM_PARALLEL, else 1",
+    )
     num_gpu: int | None = Field(None, ge=0, description="ollama: layers on the GPU; 0 keeps the model on the CPU")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
 

@@ -5,10 +5,12 @@ Importing this package loads no model library.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from indexes.parallel import parallel_of
 from indexes.registry import factory
 from rag.llms.failures import explain_llm_error
 from rag.llms.usage import usage_of
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 AUTO = "auto"
+USUAL_PARALLEL = 32  # answers that a server with OpenAI's API (vLLM) writes side by side
 _LLMS = {
     "ollama": "rag.llms.ollama:connect_ollama",
     "openai": "rag.llms.openai_like:connect_openai_like",
@@ -30,6 +33,8 @@ __all__ = [
     "guarded",
     "llm_when_asked",
     "named_model",
+    "parallel_answers",
+    "patient",
     "usage_of",
     "why_no_llm",
     "with_max_tokens",
@@ -72,6 +77,18 @@ def guarded(llm: LLM) -> LLM:
     from rag.llms.guard import guarded as guard
 
     return guard(llm)
+
+
+def patient(llm: LLM) -> LLM:
+    """``guarded``, and asked again while its server is busy: for long runs; see ``rag.llms.patience``."""
+    from rag.llms.guard import patient as wait_for
+
+    return wait_for(llm)
+
+
+def parallel_answers(settings: LLMSettings) -> int:
+    """Return how many answers the language model writes at once: ``llm.parallel``, or what its server is made for."""
+    return parallel_of(settings.parallel, settings.provider, USUAL_PARALLEL, os.environ)
 
 
 def named_model(settings: LLMSettings) -> LLMSettings:

@@ -40,7 +40,7 @@ def explain_llm_error(exc: BaseException, settings: LLMSettings, environ: Mappin
         return exc
     if isinstance(exc, RagWrightError):
         return LLMError(exc.what, remedy=exc.remedy)
-    causes = list(_causes(exc))
+    causes = list(causes_of(exc))
     for cause in causes:
         status = getattr(cause, "status_code", None)
         if isinstance(status, int) and status >= 400:
@@ -140,7 +140,7 @@ def _api(settings: LLMSettings) -> str:
     return "Ollama" if settings.provider == "ollama" else "OpenAI"
 
 
-def _causes(exc: BaseException) -> Iterator[BaseException]:
+def causes_of(exc: BaseException) -> Iterator[BaseException]:
     """The exception and what it came from, outermost first."""
     seen: set[int] = set()
     current: BaseException | None = exc

@@ -6,6 +6,7 @@ Our own classes inherit ``Guard``; a user's own LLM is wrapped (``guarded``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -21,6 +22,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import LLM
 
 from rag.llms.control_strings import harmless, harmless_messages
+from rag.llms.patience import TRIES, persist, persist_stream
 from rag.llms.thinking import (
     spoken_chat,
     spoken_completion,
@@ -30,22 +32,27 @@ from rag.llms.thinking import (
 
 
 class Guard(LLM):
-    """Mixin for our own LLM classes, to stand before LlamaIndex's class."""
+    """Mixin for our own LLM classes, to stand before LlamaIndex's class. ``tries``: see ``patient``."""
+
+    tries: int = 1
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        return spoken_chat(super().chat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
+        asked = partial(super().chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        return spoken_chat(persist(asked, self.tries))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return spoken_chat(await super().achat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return spoken_completion(super().complete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
+        asked = partial(super().complete, _plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        return spoken_completion(persist(asked, self.tries))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return spoken_completion(await super().acomplete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return spoken_stream(super().stream_chat(harmless_messages(messages), **kwargs), _name(self))  # type: ignore[safe-super,return-value]
+        begin = partial(super().stream_chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        return spoken_stream(persist_stream(begin, self.tries), _name(self))  # type: ignore[return-value]
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         stream = await super().astream_chat(harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
@@ -61,9 +68,10 @@ class Guard(LLM):
 
 
 class GuardedLLM(LLM):
-    """A user's own LLM behind the guard. ``inner`` is the LLM itself."""
+    """A user's own LLM behind the guard. ``inner`` is the LLM itself; ``tries``: see ``patient``."""
 
     inner: LLM
+    tries: int = 1
 
     @classmethod
     def class_name(cls) -> str:
@@ -74,19 +82,21 @@ class GuardedLLM(LLM):
         return self.inner.metadata
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        return spoken_chat(self.inner.chat(harmless_messages(messages), **kwargs))
+        return spoken_chat(persist(partial(self.inner.chat, harmless_messages(messages), **kwargs), self.tries))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return spoken_chat(await self.inner.achat(harmless_messages(messages), **kwargs))
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        return spoken_completion(self.inner.complete(_plain(prompt, formatted), formatted, **kwargs))
+        asked = partial(self.inner.complete, _plain(prompt, formatted), formatted, **kwargs)
+        return spoken_completion(persist(asked, self.tries))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return spoken_completion(await self.inner.acomplete(_plain(prompt, formatted), formatted, **kwargs))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        return spoken_stream(self.inner.stream_chat(harmless_messages(messages), **kwargs), _name(self))  # type: ignore[return-value]
+        begin = partial(self.inner.stream_chat, harmless_messages(messages), **kwargs)
+        return spoken_stream(persist_stream(begin, self.tries), _name(self))  # type: ignore[return-value]
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         stream = await self.inner.astream_chat(harmless_messages(messages), **kwargs)
@@ -103,6 +113,11 @@ class GuardedLLM(LLM):
 def guarded(llm: LLM) -> LLM:
     """``llm`` with the guard: itself where it has one, else in a wrapper. Safe to call twice."""
     return llm if isinstance(llm, Guard | GuardedLLM) else GuardedLLM(inner=llm)
+
+
+def patient(llm: LLM) -> LLM:
+    """``llm`` with the guard, and asked again while its server is busy (sync calls): for long runs."""
+    return guarded(llm).model_copy(update={"tries": TRIES})
 
 
 def _name(llm: LLM) -> str:

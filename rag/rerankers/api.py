@@ -93,12 +93,14 @@ def connect_reranker(settings: RerankSettings, environ: Mapping[str, str] = os.e
         },
         tries=ATTEMPTS,
         patience=LONGEST_PAUSE,
+        parallel=settings.parallel,
     )
     return ApiReranker(
         server,
         model=settings.model,
         url=url,
         read=settings.read,
+        parallel=settings.parallel,
         instruction=settings.instruction,
         templated=settings.template == "qwen3",
     )

@@ -8,13 +8,14 @@ and thresholds compare.
 from __future__ import annotations
 
 import hashlib
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 from numpy.typing import NDArray
@@ -86,12 +87,16 @@ class Reranker(BaseNodePostprocessor):
     Args:
         model: name as configured.
         top_n: how many nodes are kept; None keeps all.
+        parallel: questions that may be scored at once, by as many threads; more than one where a server scores.
         read: "window" reads ``node.metadata["window"]`` where a node has one, "sentence" the node's own text.
     """
 
     model: str = ""
     top_n: int | None = Field(default=None, ge=1)
+    parallel: int = Field(default=1, ge=1)
     read: Literal["window", "sentence"] = "window"
+
+    _turn: Any = PrivateAttr(default_factory=threading.Lock)  # a tokenizer and its network serve one thread at a time
 
     @classmethod
     def class_name(cls) -> str:

@@ -55,8 +55,9 @@ class CrossEncoder(Reranker):
 
     def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]:
         """``score`` of several questions, whose pairs go through the model in the same batches."""
-        made = [self._pairs(query, texts) if texts else ([], ()) for query, texts in questions]
-        raw = self._logits([pair for pairs, _ in made for pair in pairs])
+        with self._turn:
+            made = [self._pairs(query, texts) if texts else ([], ()) for query, texts in questions]
+            raw = self._logits([pair for pairs, _ in made for pair in pairs])
         found, start = [], 0
         for (_, texts), (pairs, truncated) in zip(questions, made, strict=True):
             own = raw[start : start + len(pairs)]

@@ -66,9 +66,10 @@ class LLMReranker(Reranker):
         if not texts:
             return empty_scores()
         try:
-            answer = self._scorer.compute_score(
-                [(query, text) for text in texts], batch_size=self.batch_size, max_length=self.max_tokens
-            )
+            with self._turn:
+                answer = self._scorer.compute_score(
+                    [(query, text) for text in texts], batch_size=self.batch_size, max_length=self.max_tokens
+                )
         except Exception as exc:  # FlagEmbedding's batch probe turns any fault into AttributeError, IndexError, ...
             raise RerankerError(
                 f"the reranker '{self.model}' failed ({type(exc).__name__}: {exc})",

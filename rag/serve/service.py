@@ -13,6 +13,7 @@ from typing import Any, Literal
 from llama_index.core.base.llms.types import ChatMessage
 
 from rag.api import build_retriever
+from rag.llms import parallel_answers
 from rag.serve.asking.answers import Answers, Event
 from rag.serve.asking.searches import Found, Searches
 from rag.serve.errors import Problem, problem_of
@@ -20,7 +21,7 @@ from rag.serve.keys import Key
 from rag.serve.library import Library
 from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FIRST_GUESS, FairPool
-from rag.serve.pools.language_model import model_slots, pace
+from rag.serve.pools.language_model import pace
 from rag.serve.pools.shared import SharedResults
 from rag.serve.requests import Question
 from rag.serve.telemetry.metrics import FAILURES, Metrics
@@ -52,7 +53,7 @@ class Service:
         self._names, self._names_read = frozenset[str](), 0.0
         self.search_pool = FairPool("search", SEARCH_THREADS, SEARCH_QUEUE, self._waited)
         self.rerank_pool = FairPool("rerank", RERANK_THREADS, RERANK_QUEUE, self._waited)
-        slots = model_slots(self.settings)
+        slots = parallel_answers(self.settings.llm)
         guess = MODEL_SECONDS.get(self.settings.llm.provider, FIRST_GUESS)
         self.model_pool = FairPool("llm", slots, MODEL_QUEUE, self._waited, guess=guess)
         # What an answer computes beside the model's own work: the search, the prompt, the check.

@@ -49,7 +49,7 @@ def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: 
 
 def _judged(run: Any, dataset: Any, scores: Any, llm: Any, shared: Shared) -> Any:
     from eval.answers.judge import judge
-    from rag.llms import explain_llm_error
+    from rag.llms import explain_llm_error, parallel_answers
 
     passages = {
         query: [str(c["text"]) for c in row.get("citations", [])]
@@ -59,6 +59,7 @@ def _judged(run: Any, dataset: Any, scores: Any, llm: Any, shared: Shared) -> An
     settings = shared.settings.llm
     with ticker("judge") as tick:
         try:
-            return judge(scores, dataset.queries, passages, llm, name=settings.model, progress=tick)
+            at_once = parallel_answers(settings)
+            return judge(scores, dataset.queries, passages, llm, name=settings.model, parallel=at_once, progress=tick)
         except Exception as error:
             raise explain_llm_error(error, settings) from error

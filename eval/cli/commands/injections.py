@@ -30,12 +30,12 @@ def command(shared: Shared, sample: int | None, missed: bool) -> None:
     from eval.answers.injections import try_injections
     from eval.report.table import table
     from rag.cli.output import data, data_json, words
-    from rag.llms import build_llm, guarded
+    from rag.llms import build_llm, patient
 
     llm = build_llm(shared.settings.llm)
     chosen = injections()[:: sample or 1] if llm is not None else injections()
     with ticker("injections") as tick:
-        rows = list(try_injections(chosen, shared.settings, None if llm is None else guarded(llm), progress=tick))
+        rows = list(try_injections(chosen, shared.settings, None if llm is None else patient(llm), progress=tick))
     if shared.json:
         data_json([row.as_dict() for row in rows])
         return

@@ -18,7 +18,7 @@ import numpy as np
 from eval.datasets.rows import KeptRows
 from eval.finetune.lessons.teacher_file import FileTeacher
 from eval.measure.cache import digest
-from eval.ticks import Tick, ticking
+from eval.ticks import Tick, side_by_side
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Teacher(Protocol):
     """Gives scores; higher is more relevant, and the scale is the teacher's own. NaN: it knows none for this text.
 
     ``fingerprint`` is 16 hex digits that change when scores may change. A teacher that goes by ids and not by texts
-    has ``bind(training_set)`` too, which is called before the first score.
+    has ``bind(training_set)`` too, which is called before the first score; one on a server has ``parallel``, how many
+    lists it may be asked about at once.
     """
 
     @property
@@ -128,6 +129,7 @@ class _Scorer:
     def __init__(self, name: str, scorer: Any) -> None:
         self.name = name
         self.fingerprint: str = scorer.fingerprint
+        self.parallel: int = getattr(scorer, "parallel", 1)
         self._scorer = scorer
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -141,6 +143,7 @@ class MeanTeacher:
         self._teachers = list(teachers)
         self.name = " + ".join(teacher.name for teacher in teachers)
         self.fingerprint = digest([teacher.fingerprint for teacher in teachers])
+        self.parallel = min(getattr(teacher, "parallel", 1) for teacher in teachers)
 
     def bind(self, training_set: TrainingSet) -> None:
         for teacher in self._teachers:
@@ -217,14 +220,21 @@ def teacher_scores(
         if not file.rows:
             file.add({"teacher": teacher.name, "fingerprint": teacher.fingerprint})
         kept: dict[str, dict[str, float]] = {row["key"]: row["scores"] for row in file.rows[1:] if "key" in row}
-        for example in ticking(training_set.examples, progress):
+
+        def ask(example: Example) -> tuple[str, dict[str, float]]:
             names = list(dict.fromkeys((*example.positives, *example.negatives)))
             texts = [training_set.texts[name] for name in names]
             key = _key(example.question, texts)
+            if key in kept:
+                return key, kept[key]
+            values = teacher.score(example.question, texts)
+            return key, {n: v for n, v in zip(names, values, strict=True) if math.isfinite(v)}
+
+        asked = side_by_side(ask, training_set.examples, getattr(teacher, "parallel", 1), progress)
+        for example, (key, scores) in asked:
             if key not in kept:
-                values = teacher.score(example.question, texts)
-                kept[key] = {n: v for n, v in zip(names, values, strict=True) if math.isfinite(v)}
-                file.add({"key": key, "query": example.query, "question": example.question, "scores": kept[key]})
+                kept[key] = scores
+                file.add({"key": key, "query": example.query, "question": example.question, "scores": scores})
             # A question may have two lists, one of documents and one of sentences.
             found.setdefault(example.query, {}).update(kept[key])
     if not any(_usable(example, found[example.query]) for example in training_set.examples):

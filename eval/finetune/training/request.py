@@ -100,6 +100,9 @@ class Request:
     def sections(self, **fields: tuple[str, ...] | None) -> dict[str, Any]:
         """Sections of the settings as plain values, of each the fields named (None: all)."""
         tree = self.settings.model_dump(mode="json")
+        for section in tree.values():
+            if isinstance(section, dict):
+                section.pop("parallel", None)  # an interrupted run may go on faster or slower
         return {
             section: tree[section] if names is None else {name: tree[section][name] for name in names}
             for section, names in fields.items()

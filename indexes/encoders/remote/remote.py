@@ -14,9 +14,11 @@ from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.vectors import estimated_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError
 from indexes.http import JsonServer, http_client
+from indexes.parallel import in_order, parallel_of
 from indexes.settings.sections import EncoderSettings
 
 BATCH = 64
+USUAL_PARALLEL = 16  # requests at once to a server with OpenAI's API
 
 
 class InputTooLong(Exception):
@@ -40,6 +42,7 @@ class RemoteModel:
         self.max_tokens = settings.max_tokens or 0
         self._width: int | None = None  # of the vectors that came so far
         self.dimensions = settings.dimensions
+        self.parallel = parallel_of(settings.parallel, settings.provider, USUAL_PARALLEL, environ)
         self.prompts = choose_prompts([self.model], query=settings.query_prompt, document=settings.document_prompt)
         self.server = JsonServer(
             http_client(url, settings.timeout, environ.get(settings.api_key_env)),
@@ -51,6 +54,7 @@ class RemoteModel:
             remedies={408: "wait until it has loaded the model, or raise encoder.timeout"},
             explain=self._explain,
             persistent=True,
+            parallel=self.parallel,
         )
 
     @cached_property
@@ -66,14 +70,15 @@ class RemoteModel:
         if not prompted:
             return Encoded(np.empty((0, self.dim), np.float32))
         truncated: list[int] = []
-        rows = [
-            row
-            for start in range(0, len(prompted), BATCH)
-            for row in self._batch(prompted[start : start + BATCH], start, truncated)
-        ]
+
+        def batch(start: int) -> list[Any]:
+            return self._batch(prompted[start : start + BATCH], start, truncated)
+
+        batches = in_order(batch, range(0, len(prompted), BATCH), self.parallel)
+        rows = [row for found in batches for row in found]
         dense = _stacked(rows, len(prompted), self.server.label)
         self._check_width(dense.shape[1])
-        return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, tuple(truncated))
+        return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, tuple(sorted(truncated)))
 
     def _check_width(self, width: int) -> None:
         """A server that is given another model while a run goes on sends vectors that fit no others."""

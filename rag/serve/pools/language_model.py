@@ -1,16 +1,13 @@
-"""The server's language model: how many answers it writes at once, how long one takes, and a request's own options."""
+"""The server's language model: how long an answer takes, and a request's own options."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag.llms import with_max_tokens
-from rag.settings import Settings
 
 USUAL_PROMPT = 800  # tokens of a prompt and its answer: what a model in this process is taken to need, from a short one
 
@@ -21,16 +18,6 @@ def pace(llm: Any) -> float:
     started = time.monotonic()
     with_max_tokens(llm, 1).chat([ChatMessage(role=MessageRole.USER, content=text)])
     return float((time.monotonic() - started) * USUAL_PROMPT / max(1, llm.count_tokens(text)))
-
-
-def model_slots(settings: Settings) -> int:
-    """Answers that the language model writes at once: what its server takes side by side."""
-    if settings.llm.provider == "openai":
-        return 32
-    if settings.llm.provider == "ollama":
-        with contextlib.suppress(ValueError):
-            return max(1, int(os.environ.get("OLLAMA_NUM_PARALLEL", "1")))
-    return 1
 
 
 def tuned(llm: Any, options: dict[str, Any]) -> Any:

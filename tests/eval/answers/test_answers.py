@@ -122,3 +122,16 @@ def test_what_a_judge_thinks_is_no_verdict(dataset):
     judged = judge(scores, dataset.queries, {"1": ["Tampa hosted it."]}, Thinker())
     assert judged.answers[0].faithful is True and judged.answers[0].relevant is None
     assert any("neither yes nor no" in note for note in judged.notes)
+
+
+def test_answers_are_judged_side_by_side_in_their_order(dataset):
+    details = {query: {"answer": f"{query} yes", "status": "answered"} for query in dataset.queries}
+    scores = score_answers(Run("r", {}, details=details), dataset)
+    passages = {query: ["Tampa hosted it."] for query in dataset.queries}
+    alone, several = (judge(scores, dataset.queries, passages, Agrees(), parallel=n) for n in (1, 4))
+    assert alone == several and all(row.faithful for row in several.answers)
+
+
+class Agrees(MockLLM):
+    def chat(self, messages, **kwargs):
+        return ChatResponse(message=ChatMessage(role="assistant", content="Yes."))

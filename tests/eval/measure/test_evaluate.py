@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.core.llms import MockLLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from eval import evaluate, index_dataset, load_dataset
+from eval.bench.parallel import slow_server
 from eval.datasets import Dataset, Passage
 from eval.gold import first_window, holds
 from eval.measure.cache import cache_encoder
@@ -25,6 +27,7 @@ from indexes.encoders.paired import PairedEncoder
 from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.text.characters import comparable
 from rag import Settings, build_query_engine, build_retriever, load_settings
+from rag.rerankers import build_reranker
 
 MEASURES = ["R@3", "RR@3"]
 
@@ -79,6 +82,33 @@ def test_a_query_engine_keeps_its_answers(dataset: Dataset, index: Any, settings
     assert "forty minutes before sunset" in details["answer"]
     assert "lamp" in details["prompt"]
     assert {"encode", "search", "cite"} <= result.run.timings_ms["1"].keys()
+
+
+def test_questions_are_asked_side_by_side_where_servers_take_the_time(
+    dataset: Dataset, index: Any, settings: Settings
+) -> None:
+    with slow_server(0.05) as server:
+        here = {"base_url": server.url, "model": "slow", "parallel": 4}
+        tree = load_settings(
+            encoder={"provider": "minilm", "model": "minilm"},
+            rerank={"provider": "api", **here},
+            llm={"provider": "openai", **here},
+        )
+        runs = []
+        for parallel in (4, 1):
+            changed = {key: getattr(tree, key).model_copy(update={"parallel": parallel}) for key in ("rerank", "llm")}
+            chosen = tree.model_copy(update=changed)
+            engine = build_query_engine(index, settings=chosen, llm=MockLLM(), rerank=build_reranker(chosen.rerank))
+            server.most = 0
+            runs.append(evaluate(engine, dataset, MEASURES).run)
+            assert server.most == parallel
+    side_by_side, alone = runs
+    assert side_by_side.results == alone.results and list(side_by_side.results) == list(dataset.queries)
+    kept = ("answer", "prompt", "gold", "found")
+    for query, details in alone.details.items():
+        assert [details.get(key) for key in kept] == [side_by_side.details[query].get(key) for key in kept]
+    assert any("4 questions were asked at once" in note for note in side_by_side.notes)
+    assert not any("at once" in note for note in alone.notes)
 
 
 def test_a_foreign_retriever_counts_by_any_id_it_knows(dataset: Dataset) -> None:

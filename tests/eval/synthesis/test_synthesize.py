@@ -165,6 +165,22 @@ def test_every_format_loads_back_and_splits_share_no_document(
     assert documents["train"].isdisjoint(documents["test"])
 
 
+def test_the_same_questions_stay_however_many_passages_are_asked_about_at_once(
+    index: Index, settings: Settings, tmp_path: Path
+) -> None:
+    same = "How long does the rye dough rest?"
+    replies = {**GOOD, "Mooring": f"{same}\nWho pays nothing for mooring?", "pilot": f"{GOOD['pilot']}\n{same}"}
+    rows = []
+    for parallel in (1, 4):
+        llm = settings.llm.model_copy(update={"provider": "openai", "parallel": parallel})
+        tree = settings.model_copy(update={"llm": llm})
+        out = tmp_path / str(parallel)
+        report = synthesize(index, FakeScriptedLLM(replies=replies), out, per_passage=3, within=1000, settings=tree)
+        assert report.asked == 4 and report.dropped["asked before"] == 2
+        rows.append((tmp_path / f"{parallel}.work.jsonl").read_text(encoding="utf-8"))
+    assert rows[0] == rows[1]
+
+
 def test_the_split_follows_the_document_alone(index: Index, tmp_path: Path) -> None:
     everything = synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "a", test_share=1.0)
     assert everything.splits == {"train": 0, "test": 7}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ def test_scores_are_computed_once_and_kept(training: TrainingSet, tmp_path: Path
     assert teacher.asked == 2
     assert teacher_scores(teacher, training, path) == first
     assert teacher.asked == 2
+
+
+def test_a_teacher_on_a_server_is_asked_about_several_lists_at_once(training: TrainingSet, tmp_path: Path) -> None:
+    training.examples += [replace(training.examples[0], query=f"again-{number}") for number in range(9)]
+    alone, several = Words(), Words()
+    several.parallel = 4  # type: ignore[attr-defined]
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    assert teacher_scores(alone, training, one) == teacher_scores(several, training, other)
+    assert one.read_text() == other.read_text()
 
 
 def test_two_lists_of_a_question_keep_both_their_scores(training: TrainingSet, tmp_path: Path) -> None:
