@@ -123,8 +123,10 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
     here = {"base_url": url, "model": "slow", "parallel": parallel}
     tree = {"provider": "openai", **here}
     settings = load_settings(encoder=tree, sparse={"kind": "none"}, llm=tree, rerank={"provider": "api", **here})
-    encoder, reranker = build_encoder(settings), build_reranker(settings.rerank)
-    llm = patient(build_llm(settings.llm))
+    encoder, reranker, llm = build_encoder(settings), build_reranker(settings.rerank), build_llm(settings.llm)
+    if reranker is None or llm is None:
+        raise AssertionError("both are named")
+    asked = patient(llm)
     encoder.encode_documents(["warm"])
 
     def embeddings(requests: int) -> Any:
@@ -137,7 +139,7 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
         return list(in_order(ask, range(requests), reranker.parallel))
 
     def chats(requests: int) -> Any:
-        return list(in_order(lambda n: llm.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
+        return list(in_order(lambda n: asked.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
 
     return {"embeddings": embeddings, "rerankings": rerankings, "chats": chats}
 
