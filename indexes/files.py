@@ -116,6 +116,13 @@ def _copy_file(source: Path, target: Path) -> None:
         new.truncate(size)
 
 
+def sync_files(folder: Path) -> None:
+    """Bring every file of a folder, and the folders themselves, onto the disk."""
+    for place in [folder, *folder.rglob("*")]:
+        if place.is_file() or place.is_dir():
+            _sync(place)
+
+
 def is_read_only(folder: Path) -> bool:
     """True where an existing folder lies on a disk that can only be read, or may not be written into."""
     return folder.is_dir() and not os.access(folder, os.W_OK)

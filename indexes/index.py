@@ -21,6 +21,7 @@ from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
 from indexes.store.shared import forget, release
 from indexes.store.stock import StockCollection
+from indexes.store.upkeep import graph as upkeep
 
 if TYPE_CHECKING:
     from llama_index.core import Document, VectorStoreIndex
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from indexes.ingest.report import IngestReport, Progress
     from indexes.manifest.erasing import Erasure
     from indexes.manifest.verify import Verification
+    from indexes.store.models.graph import Built
 
 HYBRID_DEPTH = 50  # candidates a leg in Index.retriever
 CHANGED = ("added", "updated", "duplicate")  # what IngestReport says of a document that was not there as it is
@@ -131,13 +133,19 @@ class Index:
             )
 
     def add(
-        self, source: Source, *, prune: bool = False, progress: Callable[[Progress], None] | None = None
+        self,
+        source: Source,
+        *,
+        prune: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        optimize: bool = True,
     ) -> IngestReport:
         """Read more documents in; what is there and unchanged is left alone.
 
         Args:
             prune: remove the documents of files that are gone from the folders of ``source``.
             progress: called now and then with a ``Progress``, from any thread.
+            optimize: build the collection's graph where it has grown large enough (``store.hnsw_from``).
 
         Raises:
             StoreError: a reindex has moved the collection to another model since it was opened.
@@ -159,7 +167,35 @@ class Index:
         )
         if self._manifest.erase_due:
             self.report.erased = self.erase(now=waiting)
+        if optimize and self.report.sentences_added:
+            self._add_graph(self.report, progress)
         return self.report
+
+    def _add_graph(self, report: IngestReport, progress: Callable[[Progress], None] | None) -> None:
+        from indexes.ingest.report import Progress
+
+        def begins(sentences: int) -> None:
+            if progress is not None:
+                done, added = len(report.files), report.sentences_added
+                current = f"the graph of {sentences:,} sentences"
+                progress(Progress(done, done, added, current, report.seconds, files=report.files))
+
+        found = upkeep.optimize_if_due(self.store, self.settings.store, begins)
+        report.graph, report.no_graph = (None, found) if isinstance(found, str) else (found, None)
+
+    def optimize(self, *, force: bool = False) -> Built:
+        """Build the graph (HNSW) of the collection, measure how well it finds, and record that.
+
+        Searches and writes go on meanwhile.
+
+        Args:
+            force: also below ``store.hnsw_from`` sentences.
+
+        Raises:
+            StoreError: it failed; the collection is as it was.
+        """
+        self._refuse_if_moved()
+        return upkeep.optimize(self.store, self.settings.store, force=force)
 
     def verify(self, *, repair: bool = False, deep: bool = False) -> Verification:
         """Compare manifest and collection point by point, and mend what differs.

@@ -117,6 +117,11 @@ class Client:
         body = {"doc_ids": doc_ids}
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/delete", json=body)["job"])
 
+    def optimize(self, collection: str, *, force: bool = False) -> str:
+        """Let the server build a collection's graph; returns the job's id. For the same account."""
+        body = {"force": force}
+        return str(self._call("POST", f"/collections/{quote(collection, safe='')}/optimize", json=body)["job"])
+
     def cancel(self, identity: str) -> dict[str, Any]:
         """Stop a job at a document's border."""
         return self._call("DELETE", f"/jobs/{quote(identity, safe='')}")

@@ -28,6 +28,19 @@ class RetrievalSettings(SectionModel):
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
     rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
+    ef: int | None = Field(
+        None,
+        ge=64,
+        description="candidates that a search keeps in the collection's graph (HNSW); default: the fewest that find "
+        "retrieval.recall",
+    )
+    recall: float = Field(
+        0.98,
+        ge=0,
+        le=1,
+        description="share of the 10 nearest that the graph must find, as measured on the collection; below it search "
+        "stays exact",
+    )
     feedback: int = Field(
         0,
         ge=0,
@@ -60,6 +73,8 @@ class RetrievalSettings(SectionModel):
             "sparse_weight": self.rrf_sparse_weight if ranks else self.sparse_weight,
             "score_both": self.score_both,
             "rrf_k": self.rrf_k,
+            "ef": self.ef,
+            "recall": self.recall,
         }
 
 

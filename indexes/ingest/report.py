@@ -9,6 +9,7 @@ from typing import Any, Literal
 from indexes.manifest.erasing import Erasure
 from indexes.near_duplicates.passages import Repeated
 from indexes.plain import Plain
+from indexes.store.models.graph import Graph
 
 Status = Literal["added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped"]
 STATUSES: tuple[Status, ...] = ("added", "updated", "moved", "unchanged", "duplicate", "removed", "skipped")
@@ -74,6 +75,7 @@ class IngestReport:
         stages: stage -> seconds of wall time spent in it; stages run side by side.
         dry_run: nothing was done, this is what would be.
         erased: what became of texts that were deleted, in the files of the store; None where there were none.
+        graph: the collection's graph, where this run built it; ``no_graph`` says why it could not be.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -87,6 +89,8 @@ class IngestReport:
     passed: int = 0
     dry_run: bool = False
     erased: Erasure | None = None
+    graph: Graph | None = None
+    no_graph: str | None = None
 
     def count(self, status: Status) -> int:
         return sum(report.status == status for report in self.files)
@@ -114,6 +118,8 @@ class IngestReport:
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
             "dry_run": self.dry_run,
             "not_erased": self.erased.waiting if self.erased else [],
+            "graph": self.graph.as_dict() if self.graph else None,
+            "no_graph": self.no_graph,
         }
 
 

@@ -50,6 +50,7 @@ from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import Collection
 from indexes.store.engine import Engine
 from indexes.store.generations import READY, Generation, Generations, base_name
+from indexes.store.upkeep.graph import optimize_if_due
 
 FRESH_BYTES = 64 << 20  # disk that an empty embedded collection takes
 
@@ -195,6 +196,9 @@ class _Reindex:
                     remedy=f"run 'rag verify -c {self._old} --repair', then 'rag ingest --reindex' again",
                 )
             target.flush()
+            graph = optimize_if_due(target, self._settings.store, self._graphed)
+            if isinstance(graph, str):
+                report.notes.append(graph)
             self._generations.switch(new)
         finally:
             stored.close()
@@ -319,6 +323,10 @@ class _Reindex:
         self._notify()
         if self._stop.asked:
             raise Interrupted(self._report)
+
+    def _graphed(self, count: int) -> None:
+        self._current = f"the graph of {count} sentences"
+        self._notify()
 
     def _notify(self, *, stopping: bool = False) -> None:
         if self._progress is not None:

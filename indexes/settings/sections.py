@@ -186,6 +186,20 @@ class StoreSettings(SectionModel):
         "float16",
         description="how dense vectors are kept: float16 (half of none's size), int8 (server), turbo8 (embedded)",
     )
+    hnsw_from: int = Field(
+        100_000,
+        ge=1,
+        description="sentences from which the dense vectors get a graph (HNSW); fewer are searched exactly",
+    )
+    hnsw_m: int = Field(
+        16, ge=4, le=128, description="links of each vector in the graph; more find better and take memory"
+    )
+    hnsw_ef_construct: int = Field(
+        100,
+        ge=8,
+        le=2000,
+        description="candidates among which those links are chosen; more find better and build slower",
+    )
     engine: Literal["auto", "edge", "local"] = Field(
         "auto", description="embedded engine: edge, or qdrant-client's slow local mode"
     )

@@ -21,6 +21,7 @@ from indexes.store import models, schema, search
 from indexes.store.checks import check_name, disk_bytes
 from indexes.store.engine import DENSE, SPARSE, Engine, Leg
 from indexes.store.fusion import Method, fuse
+from indexes.store.models.graph import RECALL, Choice, Graph, choose
 from indexes.store.search import HybridHit
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from indexes.nodes.record import SentenceRecord
 
+GRAPH_SEEN = 30.0  # seconds for which what the record says of the graph is taken as read: a server is asked for it
 LOOKUP = 512  # documents whose first sentence is fetched in one call
 PAGE = 1000  # points a scroll
-OPTIMISE_FROM = 100_000  # points; exact search takes about 10 ms up to here
 _RECORDS = threading.RLock()  # a change of a record reads it first
 
 
@@ -79,6 +80,7 @@ class Collection:
         self.name = name
         self.dense_name, self.sparse_name = DENSE, SPARSE  # the names of its vectors
         self._client = engine.calls
+        self._graph_seen: tuple[float, Graph | None] = (-GRAPH_SEEN, None)
 
     # ---- what it is ----
 
@@ -128,6 +130,7 @@ class Collection:
 
     def set_record(self, **values: Any) -> None:
         """Change values of the record; one step for who reads it, and for other threads that change it."""
+        self._graph_seen = (-GRAPH_SEEN, None)
         with _RECORDS:
             self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
 
@@ -231,20 +234,23 @@ class Collection:
         self.engine.flush(self.name)
         self.engine.pack(self.name)
 
-    def optimize(self, *, force: bool = False, timeout: float = 3600.0) -> bool:
-        """Let the embedded engine build its index and vacuum, where that pays; a server does so by itself.
+    def graph(self) -> Graph | None:
+        """Return what was measured when the graph (HNSW) of its dense vectors was built; None where there is none."""
+        return Graph.of_record(self.record())
 
-        Runs in a process of its own, with the collection closed meanwhile: minutes at 100,000 points. Without ``force``
-        nothing is done below ``OPTIMISE_FROM`` points. Beyond it dense search becomes approximate (HNSW) and about
-        four times faster.
+    def how_to_search(self, ef: int | None, recall: float) -> Choice:
+        """Return how the dense leg is to be searched: through the graph where that finds enough, else exactly.
 
-        Returns:
-            True if anything changed.
-
-        Raises:
-            StoreError: it failed or took longer than ``timeout`` seconds; the collection stays as it was.
+        Args:
+            ef, recall: as ``retrieval.ef`` and ``retrieval.recall``.
         """
-        return (force or self.count() >= OPTIMISE_FROM) and self.engine.optimize(self.name, timeout=timeout)
+        at, graph = self._graph_seen
+        if at + GRAPH_SEEN < time.monotonic():
+            graph = self.graph()
+            self._graph_seen = time.monotonic(), graph
+        if graph is not None:
+            return choose(graph, ef, recall)
+        return Choice(exact=self.engine.kind == "edge")  # a server may have a graph that nobody has measured
 
     # ---- reading ----
 
@@ -280,6 +286,14 @@ class Collection:
         kept: list[Any] = [record.vector for record in records]
         vectors = [vector[DENSE] if isinstance(vector, dict) else vector for vector in kept]
         return [record.payload or {} for record in records], np.asarray(vectors, dtype=np.float32)
+
+    def some_vectors(self, limit: int) -> list[tuple[str, Any]]:
+        """Return id and dense vector of the first points by id."""
+        records, _ = self._client.scroll(self.name, limit=limit, with_payload=False, with_vectors=[self.dense_name])
+        return [
+            (str(record.id), record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector)
+            for record in records
+        ]
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return id -> payload; unknown ids are left out."""
@@ -362,6 +376,9 @@ class Collection:
         sparse_weight: float = 1.0,
         rrf_k: int = 60,
         score_both: bool = True,
+        ef: int | None = None,
+        recall: float = RECALL,
+        note: Callable[[str], object] = str,
         stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     ) -> list[HybridHit]:
         """Search the dense leg, the sparse leg, or both, and fuse them.
@@ -374,6 +391,8 @@ class Collection:
             method, dense_weight, sparse_weight, rrf_k: as ``fusion.fuse`` takes them.
             score_both: "minmax" of both legs: what one leg found is scored by the other leg too, from its stored
                 vector or in a second search over it alone.
+            ef, recall: as ``retrieval.ef`` and ``retrieval.recall``, for a collection with a graph.
+            note: gets a sentence where the graph finds too little, and search is exact.
             stage: entered with "search" and then with "fuse", to take the time of each.
 
         Returns:
@@ -388,7 +407,10 @@ class Collection:
             chosen: Any = filters if models.is_filter(filters) else _translated(filters)
             legs: list[Leg] = []
             if dense is not None and method != "sparse":
-                legs.append(Leg(self.dense_name, dense, limit, chosen))
+                how = self.how_to_search(ef, recall)
+                if how.note is not None:
+                    note(how.note)
+                legs.append(Leg(self.dense_name, dense, limit, chosen, how.ef, how.exact))
             if sparse is not None and len(sparse) and method != "dense":
                 legs.append(Leg(self.sparse_name, sparse, limit if sparse_limit is None else sparse_limit, chosen))
             both = score_both and method == "minmax" and len(legs) == 2

@@ -5,6 +5,7 @@ The embedded engine (``indexes.store.edge``) is one itself; ``ClientEngine`` mak
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import SparseVector
+from indexes.errors import StoreError
 from indexes.store import models
 from indexes.store.checks import check_dense, check_sparse
+from indexes.store.models.graph import Built, Wanted
 from indexes.store.payload import plain_json
 
 DENSE = "dense"
 SPARSE = "sparse"
 REQUEST_POINTS = 256  # points in one request to a server
+POLL = 0.5  # seconds between two looks at a server that indexes
 
 Kind = Literal["edge", "local", "memory", "server"]
 
@@ -36,12 +40,17 @@ class Hit:
 
 
 class Leg(NamedTuple):
-    """One nearest-neighbour question: in which named vector, for what, how many, among which points."""
+    """One nearest-neighbour question: in which named vector, for what, how many, among which points.
+
+    ``ef`` and ``exact`` say how a dense one goes through a graph (HNSW), where there is one.
+    """
 
     name: str
     vector: Any  # float32 (dim,), or a SparseVector
     limit: int
     filters: models.Filter | None = None
+    ef: int | None = None
+    exact: bool = False
 
 
 class Lack(NamedTuple):
@@ -99,8 +108,8 @@ class Engine(Protocol):
     def pack(self, collection_name: str) -> bool:
         """Put points kept in memory into files, where there are many."""
 
-    def optimize(self, collection_name: str, *, timeout: float) -> bool:
-        """Index and vacuum; True if anything changed."""
+    def optimize(self, collection_name: str, *, graph: Wanted | None, timeout: float) -> Built:
+        """Vacuum, and build a graph if one is wanted; the collection is searched and written meanwhile."""
 
     def rewrite(self, collection_name: str) -> bool:
         """Leave nothing deleted in any file; False if the engine does that itself, in its own time."""
@@ -157,7 +166,7 @@ class ClientEngine:
             self.client.upsert(collection_name, points=made[start : start + REQUEST_POINTS])
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
-        from qdrant_client.http.models import QueryRequest
+        from qdrant_client.http.models import QueryRequest, SearchParams
 
         from indexes.store.models.as_qdrant import to_qdrant
 
@@ -167,6 +176,7 @@ class ClientEngine:
                 using=leg.name or None,
                 limit=leg.limit,
                 filter=to_qdrant(leg.filters),
+                params=SearchParams(hnsw_ef=leg.ef, exact=leg.exact) if leg.ef or leg.exact else None,
                 with_payload=with_payload,
             )
             for leg in legs
@@ -195,8 +205,25 @@ class ClientEngine:
     def pack(self, collection_name: str) -> bool:
         return False
 
-    def optimize(self, collection_name: str, *, timeout: float) -> bool:
-        return False  # a server does so by itself
+    def optimize(self, collection_name: str, *, graph: Wanted | None, timeout: float) -> Built:
+        """A server builds by itself, in its own time: it is told how, and waited for. It measures nothing."""
+        if self.kind != "server" or graph is None:
+            return Built(False, None)
+        from qdrant_client.http.models import CollectionStatus, HnswConfigDiff
+
+        there = self.client.get_collection(collection_name).config.hnsw_config
+        changed = (there.m, there.ef_construct) != (graph.m, graph.ef_construct)
+        if changed:
+            self.client.update_collection(collection_name, hnsw_config=HnswConfigDiff(**graph.as_dict()))
+        until = time.monotonic() + timeout
+        while self.client.get_collection(collection_name).status != CollectionStatus.GREEN:
+            if time.monotonic() > until:
+                raise StoreError(
+                    f"the server has not finished indexing collection {collection_name!r} in {timeout:.0f} s",
+                    remedy="it goes on by itself; run 'rag optimize' again later, which then measures the graph",
+                )
+            time.sleep(POLL)
+        return Built(changed, None)
 
     def rewrite(self, collection_name: str) -> bool:
         storage = self._storage(collection_name)

@@ -42,6 +42,9 @@ def create(
         server["shard_number"] = settings.shard_number
         server["replication_factor"] = settings.replication_factor
         server["on_disk_payload"] = True
+        from qdrant_client.http.models import HnswConfigDiff
+
+        server["hnsw_config"] = HnswConfigDiff(m=settings.hnsw_m, ef_construct=settings.hnsw_ef_construct)
         if settings.quantization == "int8":
             from qdrant_client.http.models import ScalarQuantization, ScalarQuantizationConfig, ScalarType
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "ask": "Answer a question, with citations.",
     "chat": "Hold a conversation about the documents.",
     "status": "Show collections, documents and models.",
+    "optimize": "Build the graph that makes large collections fast.",
     "verify": "Compare a collection with what was stored, and mend it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",

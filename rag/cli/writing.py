@@ -112,6 +112,7 @@ def finished(client: Client, job: str, show: Callable[[Progress], None]) -> dict
 def _report(found: dict[str, Any]) -> IngestReport:
     from indexes.ingest.report import FileReport, IngestReport
     from indexes.near_duplicates.passages import Repeated
+    from indexes.store.models.graph import Graph
 
     return IngestReport(
         files=[FileReport(**row) for row in found.get("files", [])],
@@ -122,4 +123,6 @@ def _report(found: dict[str, Any]) -> IngestReport:
         seconds=float(found.get("seconds", 0.0)),
         repeated=Repeated(**found.get("repeated", {})),
         stages=dict(found.get("stages", {})),
+        graph=Graph.of_record(found),
+        no_graph=found.get("no_graph"),
     )

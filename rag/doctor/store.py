@@ -13,6 +13,8 @@ from indexes.ingest.node_counts import recorded_counts
 from indexes.ingest.vector_shape import other_shape
 from indexes.lock import holder_of
 from indexes.settings.sections import IndexSettings
+from indexes.store.models.graph import Graph, is_due
+from indexes.store.upkeep.graph import wanted_graph
 from indexes.text.words import WORD_RULES
 from rag.doctor.check import Check, Probe
 from rag.settings import Settings
@@ -51,6 +53,7 @@ def check_store(probe: Probe) -> list[Check]:
         record = collection.record()
         checks += check_shape(settings, record)
         checks += check_nodes(settings.collection, record)
+        checks += check_graph(settings, record)
     except CollectionNotFoundError:
         found = f"collection '{settings.collection}' is not built yet"
         checks.append(Check("collection", "warn", found, f"rag ingest PATH --collection {settings.collection}"))
@@ -116,6 +119,23 @@ def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
         return []
     faults = counts.faults()
     return [Check("nodes", "warn" if faults else "ok", f"collection '{collection}', {counts}", "; ".join(faults))]
+
+
+def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
+    """Whether a large collection has a graph, and how well that finds."""
+    graph, counts, collection = Graph.of_record(record), recorded_counts(record), settings.collection
+    build = f"rag optimize --collection {collection}"
+    if graph is None:
+        if counts is None or counts.nodes < settings.store.hnsw_from:
+            return []
+        return [Check("graph", "warn", f"all {counts.nodes:,} nodes are compared with each question", build)]
+    found = graph.shown(settings.retrieval.recall, settings.retrieval.ef)
+    if graph.at(settings.retrieval.ef, settings.retrieval.recall).least < settings.retrieval.recall:
+        mend = f"RAG_STORE_HNSW_M={2 * graph.m} RAG_STORE_HNSW_EF_CONSTRUCT={2 * graph.ef_construct} {build}"
+        return [Check("graph", "warn", found, mend)]
+    if counts is not None and is_due(graph, wanted_graph(settings.store), counts.nodes):
+        return [Check("graph", "warn", f"{found}; {counts.nodes:,} nodes are stored now", build)]
+    return [Check("graph", "ok", found)]
 
 
 def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:

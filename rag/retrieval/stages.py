@@ -38,7 +38,13 @@ def find(
         for note in unknown_keys(store, filters):
             trace.note(note)
     hits = store.hybrid_search(
-        dense, sparse, limit=retrieval.top_k, filters=filters, stage=trace.stage, **retrieval.fusing
+        dense,
+        sparse,
+        limit=retrieval.top_k,
+        filters=filters,
+        stage=trace.stage,
+        note=trace.note,
+        **retrieval.fusing,
     )
     return [Candidate.of_hit(hit) for hit in hits]
 

@@ -125,6 +125,12 @@ class Library:
             index.store.ensure(index.encoder.fingerprint, idf=idf, settings=self.settings.store)
         return index
 
+    def stop_optimizing(self, name: str) -> None:
+        """Stop the building of a collection's graph; a server's goes on by itself."""
+        stop = getattr(self.engine, "stop_optimizing", None)
+        if stop is not None:
+            stop(self._current(name))
+
     def on_change(self, call: Callable[[str], None]) -> None:
         """Be told the name of each collection that was written to."""
         self._changed.append(call)

@@ -114,7 +114,8 @@ class EdgeClient(EdgeCollections):
                 made.append(qe.Point(to_edge_id(identity), vector, convert.to_edge_payload(payload)))
         for start in range(0, len(made), WRITE_BATCH):
             batch = made[start : start + WRITE_BATCH]
-            self._update(name, qe.UpdateOperation.upsert_points(batch), point_bytes * len(batch))
+            some = list(ids[start : start + WRITE_BATCH])
+            self._update(name, qe.UpdateOperation.upsert_points(batch), ids=some, needed_bytes=point_bytes * len(batch))
 
     def delete(self, collection_name: str, points_selector: Any, **kwargs: Any) -> models.UpdateResult:
         import qdrant_edge as qe
@@ -124,6 +125,8 @@ class EdgeClient(EdgeCollections):
         return self._update(
             collection_name,
             operation.delete_points(ids) if ids is not None else operation.delete_points_by_filter(chosen),
+            ids=ids,
+            chosen=chosen,
         )
 
     def set_payload(
@@ -138,6 +141,8 @@ class EdgeClient(EdgeCollections):
             operation.set_payload(ids, plain, key)
             if ids is not None
             else operation.set_payload_by_filter(chosen, plain, key),
+            ids=ids,
+            chosen=chosen,
         )
 
     # ---- reading ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from indexes.store.edge import query as edge_query
 from indexes.store.edge.aliases import EdgeAliases
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
 from indexes.store.engine import Kind
+from indexes.store.models.graph import Built, Wanted
 
 DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
@@ -132,9 +133,10 @@ class EdgeCollections(EdgeAliases):
         if any(value is not None for value in kwargs.values()):
             raise NotImplementedError(f"the embedded engine cannot update {sorted(kwargs)}")
         folder = self._folder(collection_name)
-        description = dict(folder.read_description(anew=True))
-        description["metadata"] = {**description["metadata"], **convert.to_edge_payload(metadata)}
-        folder.write_description(description)
+        with folder.describing:
+            description = dict(folder.read_description(anew=True))
+            description["metadata"] = {**description["metadata"], **convert.to_edge_payload(metadata)}
+            folder.write_description(description)
         return True
 
     def delete_collection(self, collection_name: str, **kwargs: Any) -> bool:
@@ -163,20 +165,33 @@ class EdgeCollections(EdgeAliases):
         import qdrant_edge as qe
 
         schema = convert.field_schema(field_schema or field_type or "keyword")
-        done = self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
         folder = self._folder(collection_name)
-        description = dict(folder.read_description(anew=True))
-        kind = convert.schema_name(field_schema or field_type or "keyword")
-        folder.write_description({**description, "indexes": {**(description.get("indexes") or {}), field_name: kind}})
+        with folder.writing, folder.describing:
+            done = self._update(collection_name, qe.UpdateOperation.create_field_index(field_name, schema))
+            description = dict(folder.read_description(anew=True))
+            kind = convert.schema_name(field_schema or field_type or "keyword")
+            indexes = {**(description.get("indexes") or {}), field_name: kind}
+            folder.write_description({**description, "indexes": indexes})
         return done
 
     # ---- what every write goes through ----
 
-    def _update(self, name: str, operation: Any, needed_bytes: int = 1 << 20) -> models.UpdateResult:
+    def _update(
+        self,
+        name: str,
+        operation: Any,
+        *,
+        ids: Sequence[Any] | None = None,
+        chosen: Any = None,
+        needed_bytes: int = 1 << 20,
+    ) -> models.UpdateResult:
+        """Apply an operation on the points ``ids``, or on those that the filter ``chosen`` chooses."""
         folder = self._folder(name)
         folder.refuse_read_only()
-        with folder.opened() as shard:
+        with folder.writing, folder.opened() as shard:
             check_disk(folder.folder, min_free_mb=self.min_free_mb, needed_bytes=needed_bytes)
+            if folder.aside is not None and folder.aside.changes is not None:
+                folder.aside.changes.note(shard, operation, ids, chosen)
             folder.dirty = True
             shard.update(operation)
         return DONE
@@ -194,16 +209,22 @@ class EdgeCollections(EdgeAliases):
         for name in names:
             self._folder(name, must_exist=False).flush()
 
-    def optimize(self, collection_name: str, *, timeout: float = 3600.0) -> bool:
-        """Index and vacuum in a process of its own; the collection is closed meanwhile and its callers wait.
-
-        Needed after many deletions, or beyond 100,000 points, where the engine then builds an HNSW graph.
-        Returns True if anything changed.
+    def optimize(self, collection_name: str, *, graph: Wanted | None = None, timeout: float = 3600.0) -> Built:
+        """Vacuum a copy in a process of its own, with an HNSW graph if one is wanted, and put it in the collection's
+        place; it is searched and written meanwhile.
 
         Raises:
-            StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays usable.
+            DiskSpaceError: there is no room for the copy.
+            StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays as it was.
         """
-        return self._folder(collection_name).optimize(timeout=timeout, min_free_mb=self.min_free_mb)
+        from indexes.store.edge.building.build import build
+
+        folder = self._folder(collection_name)
+        return build(folder, graph, timeout=timeout, min_free_mb=self.min_free_mb)
+
+    def stop_optimizing(self, collection_name: str) -> None:
+        """Let an ``optimize`` that goes on in another thread come to nothing."""
+        self._folder(collection_name).stop_building()
 
     def pack(self, collection_name: str) -> bool:
         """Where more than 20,000 points are kept in memory, put them into files that are mapped; call it after a flush.

@@ -15,9 +15,8 @@ from indexes.store import models
 from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import PointId, from_edge_id, to_edge_id
 from indexes.store.edge.packing import SEGMENTS
+from indexes.store.models.graph import Wanted
 from indexes.store.payload import plain_json
-
-INDEX_FROM_POINTS = 100_000  # up to here exact search takes some 10 ms and needs no HNSW graph
 
 
 def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
@@ -153,13 +152,13 @@ def edge_config(
     vectors: dict[str, models.VectorParams],
     sparse_vectors: dict[str, models.SparseVectorParams],
     *,
-    graph: bool = False,
+    graph: Wanted | None = None,
     segments: int = SEGMENTS,
 ) -> Any:
     """The engine's configuration. The unnamed vector is named "".
 
     Args:
-        graph: what is optimised gets an HNSW graph; without one dense search is exact.
+        graph: what is optimised gets an HNSW graph like this; without one dense search is exact.
         segments: more than these are merged when it is optimised.
     """
     import qdrant_edge as qe
@@ -175,13 +174,17 @@ def edge_config(
             for name, params in sparse_vectors.items()
         },
         id_tracker_memory=memory,
-        hnsw_config=qe.HnswIndexConfig(m=16 if graph else 0, ef_construct=100, full_scan_threshold=10_000),
+        hnsw_config=qe.HnswIndexConfig(
+            m=0 if graph is None else graph.m,
+            ef_construct=100 if graph is None else graph.ef_construct,
+            full_scan_threshold=10_000,
+        ),
         # 1 KB: every segment that is optimised is put into memory maps, for only those that are "indexed" are.
         optimizers=qe.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=segments),
     )
 
 
-def described_config(description: dict[str, Any], *, graph: bool, segments: int) -> Any:
+def described_config(description: dict[str, Any], *, graph: Wanted | None, segments: int) -> Any:
     """``edge_config`` of a collection, from what ``collection.json`` says of it."""
     vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}

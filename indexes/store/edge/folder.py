@@ -23,15 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import DiskSpaceError, ReadOnlyError, StoreError
-from indexes.files import copy_folder, is_read_only, private_folder
+from indexes.files import copy_folder, is_read_only, private_folder, remove
 from indexes.lock import Lock
 from indexes.memory import give_back
 from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge import rewrite
-from indexes.store.edge.convert import INDEX_FROM_POINTS, described_config
+from indexes.store.edge.building.aside import Aside
+from indexes.store.edge.convert import described_config
 from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
 from indexes.store.edge.record import Record
+from indexes.store.models.graph import Wanted
 
 FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
 
@@ -45,7 +47,10 @@ class EdgeFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.record = Record(folder)
+        self.writing = threading.RLock()  # of who writes, or needs the files to stay as they are; taken before the next
         self._mutex = threading.RLock()
+        self.describing = threading.RLock()  # of who changes the record, which is read first
+        self.aside: Aside | None = None
         self._shard: Any = None
         self.lock = Lock(
             folder / "lock",
@@ -133,7 +138,7 @@ class EdgeFolder:
             self.lock.take()
         try:
             if not borrows:
-                rewrite.settle(self.shard_path)
+                rewrite.settle(self.shard_path, None if self.aside is None else self.aside.place)
                 if self.shard_path.is_dir():
                     check_room_to_open(self.shard_path)
                 self.record.keep_copy()
@@ -173,6 +178,7 @@ class EdgeFolder:
         """Flush, close, release. In a forked child nothing is touched: the engine belongs to the parent."""
         if self._opened_by is not None and self._opened_by != os.getpid():
             return
+        self.stop_building()
         with self._mutex:
             try:
                 self._close_shard()
@@ -196,6 +202,7 @@ class EdgeFolder:
         """Delete the collection, whole or damaged. It exists no more from the first step on; a kill in between leaves
         files that the next use of the store deletes (``end_deletion``)."""
         self._refuse_after_fork()
+        self.stop_building()
         with self._mutex:
             self.refuse_read_only()
             self.lock.take()
@@ -225,7 +232,8 @@ class EdgeFolder:
             DiskSpaceError: there is no room for both.
             DamagedError: the files cannot be read; they stay as they are.
         """
-        with self.opened() as shard:
+        self.stop_building()  # what is deleted would come back with the copy
+        with self.writing, self.opened() as shard:
             self.refuse_read_only()
             check_disk(
                 self.folder, min_free_mb=min_free_mb, needed_bytes=disk_bytes(self.shard_path) + FRESH_SEGMENT_BYTES
@@ -240,11 +248,13 @@ class EdgeFolder:
                 raise
             self._close_shard()
             rewrite.swap(self.shard_path)
-            if self.read_description().get("graph"):
-                self._optimized(graph=True, segments=1, timeout=3600, brief=False)
+            graph = Wanted.read(self.read_description().get("graph"))
+            if graph is not None:
+                self._optimized(graph=graph, segments=1, timeout=3600, brief=False)
 
     def salvage(self) -> int:
         """Keep what is whole of damaged files, and return how many points that are. The record must be whole."""
+        self.stop_building()
         with self._mutex:
             self.refuse_read_only()
             shard, self._shard = self._shard, None
@@ -264,15 +274,40 @@ class EdgeFolder:
     def _pack_new(self, shard: Path) -> None:
         edge_packing.run_optimizer(shard, self.lock, timeout=3600, brief=False)
 
-    def optimize(self, *, timeout: float, min_free_mb: int) -> bool:
-        """Close, let a fresh process optimise the files, and open again at the next use. True if it changed any."""
-        with self.opened() as shard:
-            graph = shard.info().points_count >= INDEX_FROM_POINTS
-            size = disk_bytes(self.shard_path)
-            check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size)
-            changed = self._optimized(graph=graph, segments=1, timeout=timeout, brief=False)
-            self.write_description({**self.read_description(), "graph": graph})  # packing keeps it
-            return changed
+    @contextmanager
+    def building(self) -> Iterator[Aside]:
+        """A place beside it for a copy that is optimised; gone with what it holds when the block ends.
+
+        Raises:
+            StoreError: there is one already.
+        """
+        with self.writing, self.opened():
+            self.refuse_read_only()
+            if self.aside is not None:
+                raise StoreError(
+                    f"the graph of {self.folder} is being built already", remedy="wait until that has ended"
+                )
+            aside = self.aside = Aside(self.shard_path)
+        try:
+            yield aside
+        finally:
+            self.aside = None
+            remove(aside.place)
+
+    def stop_building(self) -> None:
+        """Let a building that goes on in another thread come to nothing."""
+        if self.aside is not None:
+            self.aside.stop()
+
+    def replace_by(self, aside: Aside) -> None:
+        """Put a copy that is whole in the place of the collection's files, and open it."""
+        with self._mutex:
+            aside.go_on()
+            aside.place.replace(rewrite.new_place(self.shard_path))
+            self._close_shard()
+            old = rewrite.swap(self.shard_path, keep=True)
+            self._open()
+        remove(old)
 
     def pack(self, *, min_free_mb: int) -> bool:
         """Where many points are kept in memory, let a fresh process put them into memory maps; seconds.
@@ -281,7 +316,7 @@ class EdgeFolder:
         memory, and no reading or writing.
         """
         self._refuse_after_fork()
-        with self._mutex:
+        with self.writing, self._mutex:
             if self._shard is None or not self._packs:
                 return False
             if edge_packing.points_in_memory(self.shard_path) < edge_packing.PACK_POINTS:
@@ -289,7 +324,7 @@ class EdgeFolder:
             size = disk_bytes(*edge_packing.in_memory(self.shard_path))
             try:
                 check_disk(self.folder, min_free_mb=min_free_mb, needed_bytes=2 * size + FRESH_SEGMENT_BYTES)
-                graph = bool(self.read_description().get("graph"))
+                graph = Wanted.read(self.read_description().get("graph"))
                 return self._optimized(graph=graph, segments=edge_packing.SEGMENTS, timeout=3600, brief=True)
             except DiskSpaceError:
                 return False
@@ -298,7 +333,7 @@ class EdgeFolder:
                 warnings.warn(f"points stay in memory: {error}", stacklevel=2)
                 return False
 
-    def _optimized(self, *, graph: bool, segments: int, timeout: float, brief: bool) -> bool:
+    def _optimized(self, *, graph: Wanted | None, segments: int, timeout: float, brief: bool) -> bool:
         """The lock is kept all the time: nobody else comes in between."""
         import qdrant_edge as qe
 

@@ -120,10 +120,19 @@ def run_arrays(shard: Any, legs: Sequence[Leg], schema: Schema) -> list[list[Hit
                 with_payload=False,
                 with_vector=False,
                 filter=filter_(leg.filters),
+                params=_how(leg),
             )
         )
     answers = shard.query_batch(qe.QueryBatchRequest(native))
     return [[Hit(str(point.id), point.score) for point in points] for points in answers]
+
+
+def _how(leg: Leg) -> Any:
+    import qdrant_edge as qe
+
+    if leg.ef is None and not leg.exact:
+        return None
+    return qe.SearchParams(hnsw_ef=leg.ef, exact=leg.exact, indexed_only=False)
 
 
 def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:

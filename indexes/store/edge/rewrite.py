@@ -18,6 +18,7 @@ import numpy as np
 
 from indexes.errors import StoreError
 from indexes.files import copy_folder, remove
+from indexes.store.edge.building.aside import PREFIX
 from indexes.store.edge.convert import described_config, field_schema
 from indexes.store.edge.faults import is_panic
 from indexes.store.edge.packing import PACK_POINTS, SEGMENTS
@@ -36,20 +37,29 @@ def _old_place(shard: Path) -> Path:
     return shard.with_name("shard.old")
 
 
-def swap(shard: Path) -> None:
-    """Put the new shard in the place of the old one, which goes."""
+def swap(shard: Path, *, keep: bool = False) -> Path:
+    """Put the new shard in the place of the old one, which goes unless ``keep`` is true; return where it lies then."""
     if shard.exists():
         shard.replace(_old_place(shard))
     new_place(shard).replace(shard)
-    remove(_old_place(shard))
+    if not keep:
+        remove(_old_place(shard))
+    return _old_place(shard)
 
 
-def settle(shard: Path) -> None:
-    """End or undo what a killed rewriting left."""
+def settle(shard: Path, aside: Path | None = None) -> None:
+    """End or undo what a killed rewriting or building left.
+
+    Args:
+        aside: a copy that is in use.
+    """
     if not shard.exists() and _old_place(shard).exists() and new_place(shard).exists():
         new_place(shard).replace(shard)
     for left in (_old_place(shard), new_place(shard)):
         if shard.exists() and left.exists():
+            remove(left)
+    for left in shard.parent.glob(f"{PREFIX}*"):
+        if left != aside:
             remove(left)
 
 
@@ -71,7 +81,7 @@ class NewShard:
             self._shard = qe.EdgeShard.load(str(self.path))
             return
         remove(self.path)
-        config = described_config(description, graph=False, segments=SEGMENTS)
+        config = described_config(description, graph=None, segments=SEGMENTS)
         self._shard = qe.EdgeShard.create(str(self.path), config)
         for field, kind in (description.get("indexes") or {"doc_id": "keyword"}).items():
             self._shard.update(qe.UpdateOperation.create_field_index(field, field_schema(kind)))

@@ -160,6 +160,10 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
             first = shown_place(example["first_source"], example["first_at"])
             again = shown_place(example["source"], example["at"])
             words(f"  “{shorten(example['text'], 70)}” ({first}; {again}; {example['similarity']:.0%} alike)")
+    if result.graph is not None:
+        words("graph " + result.graph.shown(shared.settings.retrieval.recall, shared.settings.retrieval.ef))
+    if result.no_graph is not None:
+        words(f"warning: {result.no_graph}")
     if shared.json:
         data_json({"collection": shared.collection, "sentences": total, **result.as_dict()})
     else:

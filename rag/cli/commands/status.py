@@ -61,7 +61,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     if not rows:
         words("no collections yet; run: rag ingest PATH")
     for row in rows:
-        show(row)
+        show(row, shared.settings)
 
 
 def describe(
@@ -77,9 +77,10 @@ def describe(
     from indexes.reindexing.report import model_of
     from indexes.store.generations import Generations
     from indexes.store.metadata_keys import metadata_keys
+    from indexes.store.upkeep.graph import graph_is_due
 
     row: dict[str, Any] = {"name": name, "documents": None, "sentences": None, "encoder": None, "size_bytes": None}
-    row["problem"] = row["differs"] = None
+    row["problem"] = row["differs"] = row["graph"] = row["graph_due"] = None
     row["older"] = []
     try:
         generations = Generations(engine, name)
@@ -90,11 +91,14 @@ def describe(
             for found in generations.superseded()
         ]
         recorded = now.fingerprint()
+        graph = now.graph()
+        row["graph"] = None if graph is None else graph.as_dict()
         if recorded is not None:
             row["encoder"] = {key: recorded.get(key) for key in ("model", "dim", "sparse")}
         with open_index(name, settings=settings, client=engine, check_model=False) as index:
             found = index.documents()
             row["documents"], row["sentences"] = len(found), index.count
+            row["graph_due"] = graph_is_due(index.store, settings.store)
             if keys:
                 row["keys"] = [asdict(key) for key in metadata_keys(index.store)]
         row["differs"] = differing(found, settings, now.name)
@@ -144,7 +148,9 @@ def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int |
     return unfinished + sum(expected.get(key) != there.get(key) for key in expected.keys() | there.keys())
 
 
-def show(row: dict[str, Any]) -> None:
+def show(row: dict[str, Any], settings: Settings) -> None:
+    from indexes.store.models.graph import Graph
+
     if row["problem"]:
         data(f"{row['name']}: {row['problem']}")
         return
@@ -158,6 +164,16 @@ def show(row: dict[str, Any]) -> None:
     name = one_line(f"{row['name']}: ")
     lines = wrapped(text, out_width(), "  ", first=name).removeprefix(name)
     data(click.style(name, bold=True) + lines, styled=True)
+    graph = Graph.of_record(row)
+    if graph is not None:
+        shown = graph.shown(settings.retrieval.recall, settings.retrieval.ef)
+        data("  " + wrapped(f"graph {shown}", out_width(), "  "))
+    if row.get("graph_due"):
+        words(
+            f"it has grown: 'rag optimize --collection {row['name']}' builds its graph anew"
+            if graph is not None
+            else f"it is searched exactly; 'rag optimize --collection {row['name']}' builds a graph"
+        )
     if row.get("differs"):
         words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
     for older in row["older"]:

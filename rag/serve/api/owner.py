@@ -13,6 +13,7 @@ from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, require, service_of
 from rag.serve.keys import OWNER
 from rag.serve.library import Library
+from rag.serve.requests import flag
 from rag.serve.writing.jobs import Job
 
 router = APIRouter(prefix="/api/v1", tags=["owner"])
@@ -43,6 +44,15 @@ def _places(library: Library, collection: str) -> list[dict[str, Any]]:
     there = {row["doc_id"] for row in rows}
     copies = [{"doc_id": i, "source": paths[i], "title": "", "sentences": 0} for i in paths if i not in there]
     return [{**row, "path": paths.get(str(row["doc_id"]))} for row in [*rows, *copies]]
+
+
+@router.post("/collections/{collection}/optimize", status_code=202)
+async def optimize(request: Request, collection: str) -> JSONResponse:
+    """Build a collection's graph while it is searched and written; answers at once with a job."""
+    _owner(request)
+    force = bool(flag((await json_body(request)).get("force"), "force"))
+    job = Job("optimize", collection, force=force, total=1)
+    return JSONResponse({"job": request.app.state.jobs.add(job).id}, 202)
 
 
 @router.post("/collections/{collection}/delete", status_code=202)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from indexes.errors import RagWrightError
 from indexes.ingest.report import Progress
+from indexes.store.upkeep.graph import graph_is_due
 from rag.serve.errors import Problem, problem_of, without_paths
 from rag.serve.library import Library
 from rag.serve.telemetry.metrics import Metrics
@@ -25,20 +26,22 @@ KEPT = 200  # ended jobs that can still be looked at
 
 @dataclass
 class Job:
-    """One piece of writing: uploads, a folder to bring up to date, or documents to delete.
+    """One piece of work: uploads, a folder to bring up to date, documents to delete, or a graph to build.
 
     Args:
         files: what is read; uploaded files lie in the store's ``uploads`` folder.
         prune: remove the documents of files that are gone from the folders among ``files``.
+        force: build the graph of a small collection too.
         results: a line a file: name, status, reason, sentences.
         report: the whole report of the run, with paths, for the account that started the server.
     """
 
-    kind: Literal["upload", "folder", "delete"]
+    kind: Literal["upload", "folder", "delete", "optimize"]
     collection: str
     files: list[Path] = field(default_factory=list)
     doc_ids: list[str] = field(default_factory=list)
     prune: bool = False
+    force: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     state: State = "waiting"
     created: float = field(default_factory=time.time)
@@ -74,7 +77,7 @@ class Cancelled(BaseException):
 
 
 class Jobs:
-    """A queue of jobs and the one thread that writes."""
+    """A queue of jobs and the one thread that writes. A graph is built in a thread beside it: writing goes on."""
 
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
@@ -96,6 +99,9 @@ class Jobs:
             ended = [other.id for other in self._jobs.values() if other.ended is not None]
             for old in ended[: max(0, len(ended) - KEPT)]:
                 del self._jobs[old]
+            if job.kind == "optimize":
+                threading.Thread(target=self._do, args=(job,), name="ragwright-optimize", daemon=True).start()
+                return job
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="ragwright-ingest", daemon=True)
                 self._thread.start()
@@ -138,6 +144,8 @@ class Jobs:
         job.stop.set()
         if job.state == "waiting":
             job.state, job.ended = "cancelled", time.time()
+        elif job.kind == "optimize" and job.ended is None:
+            self.library.stop_optimizing(job.collection)
         return job
 
     def stop(self) -> None:
@@ -154,26 +162,37 @@ class Jobs:
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            if job.state != "waiting" or job.stop.is_set():
-                continue
-            job.state = "running"
+            if job.state == "waiting" and not job.stop.is_set():
+                self._do(job)
+
+    def _do(self, job: Job) -> None:
+        job.state = "running"
+        self._count()
+        try:
+            self._run(job)
+            job.state = "cancelled" if job.stop.is_set() else "done"
+        except (Cancelled, KeyboardInterrupt):
+            job.state = "cancelled"
+        except RagWrightError as error:
+            stopped = job.kind == "optimize" and job.stop.is_set()
+            job.state, job.message = ("cancelled", "") if stopped else ("failed", str(problem_of(error)))
+        except Exception as error:  # noqa: BLE001 - a job that fails must not end the writing thread
+            job.state, job.message = "failed", f"{type(error).__name__}: the job failed, look into the log"
+        finally:
+            job.ended = time.time()
+            self.library.changed(job.collection)
             self._count()
-            try:
-                self._run(job)
-                job.state = "cancelled" if job.stop.is_set() else "done"
-            except (Cancelled, KeyboardInterrupt):
-                job.state = "cancelled"
-            except RagWrightError as error:
-                job.state, job.message = "failed", str(problem_of(error))
-            except Exception as error:  # noqa: BLE001 - a job that fails must not end the writing thread
-                job.state, job.message = "failed", f"{type(error).__name__}: the job failed, look into the log"
-            finally:
-                job.ended = time.time()
-                self.library.changed(job.collection)
-                self._count()
 
     def _run(self, job: Job) -> None:
         with contextlib.closing(self.library.writer(job.collection, create=job.kind == "folder")) as index:
+            if job.kind == "optimize":
+                built = index.optimize(force=job.force)
+                job.done, job.sentences = 1, index.count
+                job.report = {
+                    "changed": built.changed,
+                    "graph": None if built.graph is None else built.graph.as_dict(),
+                }
+                return
             if job.kind == "delete":
                 for doc_id in job.doc_ids:
                     removed = index.delete(doc_id)
@@ -190,7 +209,9 @@ class Jobs:
                 if job.stop.is_set():
                     raise Cancelled
 
-            report = index.add(list(job.files), prune=job.prune, progress=watch)
+            report = index.add(list(job.files), prune=job.prune, progress=watch, optimize=False)
+            if report.sentences_added and graph_is_due(index.store, index.settings.store):
+                self._optimize_beside(job.collection)
             job.report = report.as_dict() | {"collection": job.collection, "sentences": index.count}
             for file in report.files:
                 row: dict[str, Any] = {"name": display_name(file.path), "status": file.status}
@@ -202,6 +223,13 @@ class Jobs:
                 job.results.append(row)
                 self.metrics.ingested.labels(file.status).inc()
             job.done = job.total = max(job.total, len(report.files))
+
+    def _optimize_beside(self, collection: str) -> None:
+        """Build the graph of a collection that has grown, unless that is being done."""
+        with self._lock:
+            at_it = [job.collection for job in self._jobs.values() if job.kind == "optimize" and job.ended is None]
+        if collection not in at_it:
+            self.add(Job("optimize", collection, total=1))
 
     def _count(self) -> None:
         jobs = self.all()

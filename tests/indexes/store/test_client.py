@@ -31,6 +31,7 @@ from indexes.settings.sections import StoreSettings
 from indexes.store.client import as_engine, open_engine
 from indexes.store.collection import collection_names
 from indexes.store.edge.client import EdgeClient
+from indexes.store.upkeep.graph import graph_is_due, optimize
 from tests.indexes.store.rest_server import RestServer
 from tests.indexes.store.store_fixtures import DIM, fingerprint, legs, make_records, on, sparse_rows, unit
 
@@ -162,6 +163,37 @@ def test_the_key_comes_from_the_environment(edge: EdgeClient, monkeypatch: pytes
     with pytest.warns(UserWarning, match="insecure"):
         client = connect(server, api_key_env="MY_KEY")
     assert client.get_collections().collections == []
+
+
+def test_a_server_is_told_how_to_build_and_measured(edge: EdgeClient) -> None:
+    server = RestServer(edge)
+    settings = StoreSettings(url=URL, hnsw_from=100, hnsw_m=24, hnsw_ef_construct=150)
+    store = on(connect(server), "notes")
+    store.ensure(fingerprint(), idf=False, settings=settings)
+    created = server.created["notes"].hnsw_config
+    assert (created.m, created.ef_construct) == (24, 150)
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        records = make_records(f"d{number}", ["text"] * 10)
+        store.put(records, unit(rng, 10), sparse_rows(rng, 10))
+    assert graph_is_due(store, settings)
+    graph = optimize(store, settings).graph
+    assert graph is not None
+    assert (graph.points, graph.m, graph.asked) == (200, 24, 60)
+    assert graph.found[0].filtered == 1.0
+    told = [body for method, path, body in server.requests if (method, path) == ("PATCH", "/collections/notes")]
+    assert told[0]["hnsw_config"] == {"m": 24, "ef_construct": 150}
+    asked = [body for _, path, body in server.requests if path.endswith("/points/query/batch")]
+    how = [one["params"] for body in asked for one in body["searches"]]
+    assert {params["exact"] for params in how} == {True, False}
+    assert {params["hnsw_ef"] for params in how if not params["exact"]} == {64, 128, 256, 512}
+    assert store.graph() == graph
+    store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=5)
+    params = [one.get("params") for one in server.requests[-2][2]["searches"]]
+    assert {"hnsw_ef": 64, "exact": False}.items() <= params[0].items()
+    seen = len(server.requests)
+    store.hybrid_search(unit(rng, 1)[0], sparse_rows(rng, 1)[0], limit=5)
+    assert {path for _, path, _ in server.requests[seen:]} == {"/collections/notes/points/query/batch"}
 
 
 def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:

@@ -159,7 +159,6 @@ def test_deleting_and_listing_documents(engine: Any) -> None:
     assert on(engine, "notes").delete_document("b") == 0
     assert [row.doc_id for row in on(engine, "notes").documents()] == ["a", "c"]
     assert on(engine, "notes").count() == 6
-    assert on(engine, "notes").optimize() is False  # too small to need it
 
 
 def test_an_empty_collection_lists_nothing(engine: Any) -> None:

@@ -282,6 +282,17 @@ def test_an_empty_question_is_refused(rag: Rag, command: str) -> None:
     assert "the question is empty" in result.stderr
 
 
+def test_the_graph_of_a_collection(rag: Rag) -> None:
+    result = rag("optimize")
+    assert "fewer than 100,000 sentences (store.hnsw_from) are searched exactly" in result.stdout, result.output
+    shown = json.loads(rag("optimize", "--force", "--json").stdout)
+    assert shown["graph"]["points"] == json.loads(rag("status", "--json").stdout)["collections"][0]["sentences"]
+    assert "graph over" in rag("status").stdout
+    result = rag("optimize", "--force")
+    assert "of the 10 nearest" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("  ef 512: recall@10 1.000")
+
+
 def test_prune_dry_run_and_verify(bare: Rag, tmp_path: Path) -> None:
     docs = tmp_path / "birds"
     docs.mkdir()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from indexes.settings.loader import load
+from indexes.store.models.graph import Found, Graph
 from indexes.text.words import WORD_RULES
 from rag.doctor import machine, models, run, store
 from rag.doctor.check import Check, Probe
@@ -289,6 +291,23 @@ def test_vectors_of_another_shape_are_named() -> None:
     assert check.status == "warn" and "split.place = 0.0, now 0.2" in check.found
     assert "rag ingest --reindex --collection default" in check.remedy
     assert store.check_shape(settings(), {"fingerprint": RECORDED}) == []
+
+
+def test_a_large_collection_wants_a_graph_that_finds_enough() -> None:
+    counted = {"nodes": {"nodes": 200_000, "sample": 1, "marks": 0, "short": 0, "numbers": 0}}
+    found = (Found(64, 0.99, 0.95, 0.97, 1.2), Found(128, 1.0, 0.99, 0.99, 2.0))
+    graph = Graph(190_000, 16, 100, 60, 25.0, found)
+    assert store.check_graph(settings(), {}) == []
+    [check] = store.check_graph(settings(), counted)
+    assert (check.status, check.remedy) == ("warn", "rag optimize --collection default")
+    [check] = store.check_graph(settings(), counted | {"graph": graph.as_dict()})
+    assert check.status == "ok" and "with ef 128 it finds 1.000 of the 10 nearest, 0.990 with a filter" in check.found
+    [check] = store.check_graph(settings(**{"retrieval.recall": 0.995}), counted | {"graph": graph.as_dict()})
+    assert check.status == "warn" and "so search stays exact" in check.found
+    assert check.remedy.startswith("RAG_STORE_HNSW_M=32 RAG_STORE_HNSW_EF_CONSTRUCT=200 rag optimize")
+    small = replace(graph, points=100_000).as_dict()
+    [check] = store.check_graph(settings(), counted | {"graph": small})
+    assert check.status == "warn" and "200,000 nodes are stored now" in check.found
 
 
 def test_a_moved_model_folder_is_the_same_model(tmp_path: Path) -> None:

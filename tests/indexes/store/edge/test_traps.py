@@ -21,7 +21,7 @@ from qdrant_client.http import models
 from indexes.encoders.base import SparseVector
 from indexes.errors import CollectionLockedError, CollectionNotFoundError, DiskSpaceError, StoreError
 from indexes.store.collection import collection_names
-from indexes.store.edge import packing as edge_packing
+from indexes.store.edge.building import build
 from indexes.store.edge.client import EdgeClient
 from tests import ROOT
 from tests.indexes.store.store_fixtures import DIM, fill, fingerprint, make_records, on, point_struct, sparse_rows, unit
@@ -192,19 +192,18 @@ def test_optimise_in_a_spawned_process_and_reload(edge: EdgeClient) -> None:
         assert on(edge, "notes").delete_document(f"d{d}") == 100
     query = {"query": [1.0] * DIM, "using": "dense", "limit": 10}
     before = [point.id for point in edge.query_points("notes", **query).points]
-    assert edge.optimize("notes", timeout=120) is True
+    assert edge.optimize("notes", timeout=120).changed
     assert edge.count("notes").count == 1000
     assert [point.id for point in edge.query_points("notes", **query).points] == before
-    assert edge.optimize("notes", timeout=120) is False
+    assert not edge.optimize("notes", timeout=120).changed
 
 
-def test_an_optimiser_that_hangs_is_stopped(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_optimiser_that_hangs_is_stopped(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(edge, "notes", make_records("a", ["one"]))
-    (tmp_path / "optimize_main.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(edge_packing, "SCRIPT", tmp_path / "optimize_main.py")
+    monkeypatch.setattr(build, "CODE", "import time; time.sleep(60)")
     with pytest.raises(StoreError, match="longer than 1 s"):
         edge.optimize("notes", timeout=1)
-    (tmp_path / "optimize_main.py").write_text("raise SystemExit('out of luck')")
+    monkeypatch.setattr(build, "CODE", "raise SystemExit('out of luck')")
     with pytest.raises(StoreError, match="out of luck"):
         edge.optimize("notes", timeout=20)
     assert edge.count("notes").count == 1

@@ -1,0 +1,81 @@
+"""The process that optimises the copy of a shard and measures its graph: the engine holds the GIL for minutes at it.
+
+It ends with the process that started it: nobody waits for the copy then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from indexes.store.edge.convert import described_config, vector_out
+from indexes.store.edge.query import run_arrays
+from indexes.store.engine import DENSE
+from indexes.store.graph import measure
+from indexes.store.models.graph import Graph, Wanted
+
+NICE = 5  # searches and the model come first
+PR_SET_PDEATHSIG = 1
+
+
+def main(asked: str) -> None:
+    """Optimise the shard that the JSON ``asked`` names; writes {"changed", "graph"} to stdout."""
+    request = json.loads(asked)
+    end_with(request["parent"])
+    with suppress(OSError):
+        os.nice(NICE)
+    import qdrant_edge as qe
+
+    wanted = Wanted.read(request["graph"])
+    config = described_config(request["description"], graph=wanted, segments=1)
+    shard = qe.EdgeShard.load(request["shard"], config)
+    changed = bool(shard.optimize())
+    shard.flush()
+    graph = None if wanted is None else measured(shard, request["description"], wanted)
+    shard.close()
+    sys.stdout.write(json.dumps({"changed": changed, "graph": None if graph is None else graph.as_dict()}) + "\n")
+
+
+def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph | None:
+    """How well the graph of an open shard finds; None where it has no dense vector or no point."""
+    import qdrant_edge as qe
+
+    dims = {name: params["size"] for name, params in description["vectors"].items()}
+    points = shard.info().points_count
+    name = DENSE if DENSE in dims else next(iter(dims), None)
+    if name is None or not points:
+        return None
+    records, _ = shard.scroll(qe.ScrollRequest(limit=measure.ASKED, with_payload=False, with_vector=True))
+    rows = []
+    for record in records:
+        vector = vector_out(record.vector)
+        rows.append((str(record.id), vector[name] if isinstance(vector, dict) else vector))
+    counts = []
+    if "doc_id" in (description.get("indexes") or {}):
+        counts = [(hit.value, hit.count) for hit in shard.facet(qe.FacetRequest("doc_id", points, True, None))]
+    schema = dims, set(description["sparse_vectors"])
+    return measure.measure(
+        lambda legs: run_arrays(shard, legs, schema),
+        rows,
+        name=name,
+        wanted=wanted,
+        points=points,
+        only=measure.tenth([(str(doc_id), number) for doc_id, number in counts if number]),
+        clock=time.process_time,
+    )
+
+
+def end_with(parent: int) -> None:
+    """Be killed when the parent ends (Linux); elsewhere what it writes is swept up by the next one that opens it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(1)

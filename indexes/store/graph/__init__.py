@@ -1,0 +1,1 @@
+"""How well the graph (HNSW) over a collection's dense vectors finds, measured on the collection itself."""
