@@ -378,7 +378,7 @@ class Collection:
         score_both: bool = True,
         ef: int | None = None,
         recall: float = RECALL,
-        note: Callable[[str], object] = str,
+        note: Callable[[str], object] | None = None,
         stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     ) -> list[HybridHit]:
         """Search the dense leg, the sparse leg, or both, and fuse them.
@@ -408,7 +408,7 @@ class Collection:
             legs: list[Leg] = []
             if dense is not None and method != "sparse":
                 how = self.how_to_search(ef, recall)
-                if how.note is not None:
+                if how.note is not None and note is not None:
                     note(how.note)
                 legs.append(Leg(self.dense_name, dense, limit, chosen, how.ef, how.exact))
             if sparse is not None and len(sparse) and method != "dense":

@@ -223,13 +223,14 @@ def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
     assert on(client, "notes").count() == 600
 
     chosen = MetadataFilters(filters=[MetadataFilter(key="doc_id", value="d1")])
+    mine, other = on(client, "notes"), on(edge, "notes")
+    mine.how_to_search(None, 0.98)  # looks once whether it has a graph
     before = len(server.requests)
-    over_wire = legs(on(client, "notes"), dense[210], sparse[210], limit=20, filters=chosen)
-    assert over_wire == legs(on(edge, "notes"), dense[210], sparse[210], limit=20, filters=chosen)
+    over_wire = legs(mine, dense[210], sparse[210], limit=20, filters=chosen)
+    assert over_wire == legs(other, dense[210], sparse[210], limit=20, filters=chosen)
     assert over_wire[0][0].id == records[210].id and over_wire[0][0].payload["doc_id"] == "d1"
-    asked = [path for _, path, _ in server.requests[before:]]  # the first ones: has it a graph?
-    assert asked == ["/collections/notes/exists", "/collections/notes", "/collections/notes/points/query/batch"]
-    scored = [on(one, "notes").hybrid_search(dense[210], sparse[210], limit=20) for one in (client, edge)]
+    assert [path for _, path, _ in server.requests[before:]] == ["/collections/notes/points/query/batch"]
+    scored = [one.hybrid_search(dense[210], sparse[210], limit=20) for one in (mine, other)]
     assert scored[0] == scored[1] and len(scored[0]) > 20
     assert len(server.requests) == before + 2 + 1  # the second search scores what one leg alone found
     before = len(server.requests)
