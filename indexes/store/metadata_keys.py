@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -41,7 +41,12 @@ def metadata_keys(store: Collection) -> list[Key]:
 
 def unknown_keys(store: Collection, filters: Any) -> list[str]:
     """One sentence for each key of ``filters`` that no document has, with the nearest that one has."""
-    unknown = [key for key in dict.fromkeys(_asked(filters)) if not _is_there(store, key)]
+    return unknown_names(store, dict.fromkeys(_asked(filters)))
+
+
+def unknown_names(store: Collection, asked: Iterable[str]) -> list[str]:
+    """``unknown_keys`` for the names of keys."""
+    unknown = [key for key in asked if not _is_there(store, key)]
     if not unknown:
         return []
     names = [key.name for key in metadata_keys(store)]

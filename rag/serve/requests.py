@@ -26,6 +26,7 @@ class Question:
         instructions: a client's system message; put behind our own rules.
         model_options: temperature, max_tokens and the like for the language model.
         trace: the caller wants the trace.
+        user, session: whose question it is and which conversation it belongs to, for traces; as the client says.
     """
 
     collection: str
@@ -41,6 +42,8 @@ class Question:
     instructions: str = ""
     model_options: dict[str, Any] = field(default_factory=dict)
     trace: bool = False
+    user: str = ""
+    session: str = ""
 
     def options(self) -> dict[str, Any]:
         """Options of ``build_query_engine``."""
@@ -53,7 +56,7 @@ def text_of(value: Any, name: str, *, limit: int = QUESTION_CHARS) -> str:
     if not isinstance(value, str):
         raise Problem("bad_request", f"{name} is {shown(value)}, not a text", param=name)
     if len(value) > limit:
-        raise Problem("bad_request", f"{name} has {len(value):,} characters", f"at most {limit:,} are read", param=name)
+        raise Problem("too_long", f"{name} has {len(value):,} characters", f"at most {limit:,} are read", param=name)
     return value.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-import signal
 import socket
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -63,13 +61,6 @@ def addresses(base: str, *, mcp: bool) -> dict[str, str]:
     return found
 
 
-def _end_in_order() -> None:
-    """uvicorn raises a signal again once it has stopped: nothing is left to do then, and the exit status is 0."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-
-
 def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path] = ()) -> int:
     """Serve until SIGTERM or Ctrl-C; 0 when everything was closed in order.
 
@@ -83,6 +74,8 @@ def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path
         StoreError: another server of this store runs.
     """
     import uvicorn
+
+    from rag.serve.draining import DrainingServer
 
     keys = KeyRing(keys_path(settings.store))
     check_bind(settings, keys)
@@ -99,10 +92,9 @@ def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path
                 access_log=False,
                 server_header=False,
                 lifespan="on",
-                timeout_graceful_shutdown=max(1, int(settings.serve.drain_seconds)),
+                timeout_graceful_shutdown=1,  # the server has drained by then
             )
-            server = uvicorn.Server(config)
-            _end_in_order()
+            server = DrainingServer(config, settings.serve.drain_seconds)
             if on_start is not None:
                 on_start(addresses(base, mcp=app.state.mcp))
             logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
 from rag.api import build_retriever
 from rag.llms import parallel_answers
@@ -163,9 +163,11 @@ class Service:
         what = (key.name, route, repr(question))
         with request_span(route, question, self.settings) as span:
             found = await self.shared.get(what, lambda: self.searches.find(key.name, question, deadline))
-            self.metrics.stages(found.result.trace.timings_ms, question.collection)
+            timings = found.result.trace.timings_ms
+            self.metrics.stages(timings, question.collection)
             span.found(found.passages)
-            span.stages(found.result.trace.timings_ms, found.passages)
+            if span.recording:
+                span.stages(timings, found.passages, candidates=found.result.trace.as_dict()["candidates"])
         return found
 
     async def document_filter(self, collection: str, make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
@@ -213,14 +215,14 @@ class Service:
                         self._count(event.response, question.collection)
                     yield event
 
-    async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> str:
-        """A chat program's own task (a title, tags) straight from the language model, "" without one."""
+    async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> ChatResponse | None:
+        """A chat program's own task (a title, tags) straight from the language model, None without one."""
         self.check_ready()
         llm = self.library.llm
         if llm is None:
-            return ""
+            return None
         try:
-            reply = await self.model_pool.run_async(
+            return await self.model_pool.run_async(
                 key.name, functools.partial(self._way.chat, llm, messages), deadline=deadline
             )
         except Problem:
@@ -231,7 +233,6 @@ class Service:
             explained = explain_llm_error(error, self.settings.llm)
             self.metrics.llm_errors.labels(FAILURES.get(type(explained).__name__, "other")).inc()
             raise problem_of(explained) from error
-        return str(reply.message.content or "")
 
     # -- counting ------------------------------------------------------------------------------------------------
 
@@ -242,6 +243,7 @@ class Service:
             self.metrics.waiting.labels(pool.name).set(pool.waiting)
         if self.library.encoder is not None:
             self.metrics.waiting.labels("encode").set(self.library.encoder.waiting)
+            self.metrics.running.labels("encode").set(self.library.encoder.running)
         for name, index in self.library.opened().items():
             self.metrics.stored.labels(name).set(index.store.count())
             self.metrics.documents.labels(name).set(sum(1 for _ in index.store.documents()))

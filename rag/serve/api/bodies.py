@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -13,7 +13,7 @@ from rag.retrieval.filter_text import parse_filters
 from rag.serve.api import documents as docs
 from rag.serve.errors import Problem, problem_of
 from rag.serve.openai.chat import public_trace
-from rag.serve.openai.sources import public_citation, source_of, told_besides
+from rag.serve.openai.sources import public_citations, source_of, told_besides
 from rag.serve.requests import Question, choice, flag, text_of, whole
 from rag.serve.service import Service
 from rag.serve.wire import document_id, public_metadata
@@ -55,8 +55,8 @@ def _history(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def answer_body(request: Request, question: Question, response: Any) -> dict[str, Any]:
-    """A whole answer as JSON."""
+def answer_body(request: Request, question: Question, response: Any, passages: Sequence[Any]) -> dict[str, Any]:
+    """A whole answer as JSON; ``passages`` are those that it was written from."""
     metadata = dict(response.metadata or {})
     body = {
         "question": question.text,
@@ -64,7 +64,7 @@ def answer_body(request: Request, question: Question, response: Any) -> dict[str
         "status": metadata.get("status"),
         "notes": list(metadata.get("notes") or []),
         "note_kinds": list(metadata.get("note_kinds") or []),
-        "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
+        "citations": public_citations(metadata, passages),
         "sentences": list(metadata.get("sentences") or []),
         "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
         "request_id": getattr(request.state, "request_id", None),
@@ -82,7 +82,7 @@ async def whole_answer(request: Request, question: Question, events: AsyncIterat
             if event.kind == "sources":
                 passages = event.passages
             elif event.kind == "done":
-                body = answer_body(request, question, event.response)
+                body = answer_body(request, question, event.response, passages)
                 request.state.answer_status = body["status"]
                 body["passages"] = plain([passage_row(passage, question.collection) for passage in passages])
                 return JSONResponse(body)
@@ -95,18 +95,20 @@ async def answer_events(
     request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
 ) -> AsyncIterator[str]:
     ended = False
+    passages: list[Any] = []
     try:
         yield _event("status", {"status": first.text})
         async for event in events:
             if event.kind == "status":
                 yield _event("status", {"status": event.text})
             elif event.kind == "sources":
+                passages = event.passages
                 rows = [passage_row(passage, question.collection) for passage in event.passages]
                 yield _event("sources", {"passages": rows})
             elif event.kind == "text" and event.text:
                 yield _event("token", {"text": event.text})
             elif event.kind == "done":
-                body = answer_body(request, question, event.response)
+                body = answer_body(request, question, event.response, passages)
                 request.state.answer_status = body["status"]
                 ended = True
                 yield _event("done", body)

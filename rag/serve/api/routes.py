@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from rag.retrieval.hits import as_hit
+from rag.serve import described
 from rag.serve.api import documents as docs
 from rag.serve.api.bodies import (
     answer_events,
@@ -32,20 +33,6 @@ from rag.serve.writing.uploads import Received
 from rag.serve.writing.watch import Watcher
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
-UPLOAD_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                    "required": ["files"],
-                }
-            }
-        },
-    }
-}
 
 
 async def collection_rows(service: Service, key: Key) -> list[dict[str, Any]]:
@@ -131,7 +118,7 @@ async def window(request: Request, collection: str, sentence: str) -> JSONRespon
     )
 
 
-@router.post("/search")
+@router.post("/search", openapi_extra=described.QUESTION)
 async def search(request: Request) -> JSONResponse:
     """Passages for a question."""
     request.state.route = "api"
@@ -155,7 +142,7 @@ async def search(request: Request) -> JSONResponse:
     return JSONResponse(plain(body))
 
 
-@router.post("/ask")
+@router.post("/ask", openapi_extra=described.QUESTION)
 async def ask(request: Request) -> Response:
     """An answer: JSON, or events where the client accepts ``text/event-stream``."""
     key, service = require(request, "ask"), service_of(request)
@@ -171,7 +158,7 @@ async def ask(request: Request) -> Response:
     return await until_disconnected(request, whole_answer(request, question, events), service.metrics, "api")
 
 
-@router.post("/collections/{collection}/documents", status_code=202, openapi_extra=UPLOAD_BODY)
+@router.post("/collections/{collection}/documents", status_code=202, openapi_extra=described.FILES)
 async def upload(request: Request, collection: str) -> JSONResponse:
     """Read uploaded files in; answers at once with a job."""
     return JSONResponse({"job": (await receive_upload(request, collection)).id}, 202)
@@ -213,7 +200,7 @@ async def delete(request: Request, collection: str, document: str) -> JSONRespon
     return JSONResponse({"job": job.id}, 202)
 
 
-@router.post("/collections/{collection}/ingest", status_code=202)
+@router.post("/collections/{collection}/ingest", status_code=202, openapi_extra=described.PATHS)
 async def ingest(request: Request, collection: str) -> JSONResponse:
     """Bring folders of this machine up to date. Only the account that started the server may name paths."""
     key = require(request, "admin")
@@ -261,7 +248,7 @@ def sync_now(request: Request) -> Job:
     return watcher.sync()
 
 
-@router.post("/feedback")
+@router.post("/feedback", openapi_extra=described.FEEDBACK)
 async def feedback(request: Request) -> JSONResponse:
     """Keep what a user says of an answer, where ``serve.feedback`` is on."""
     require(request, "ask")

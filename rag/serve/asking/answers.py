@@ -53,9 +53,15 @@ class Answers:
 
     def __init__(self, library: Library, way: Awaiting, on_first_word: Callable[[str, float], None]) -> None:
         self.library, self._way, self._on_first_word = library, way, on_first_word
+        self._running: set[asyncio.Queue[Event | BaseException]] = set()
         settings = library.settings
         answer = settings.answer.model_copy(update={"unsupported": settings.serve.unsupported})
         self._settings: Settings = settings.model_copy(update={"answer": answer})
+
+    def end(self) -> None:
+        """End the answers that are being written, each with an error that says so."""
+        for events in list(self._running):
+            events.put_nowait(Problem("draining", "the server is stopping", "ask again", retry_after=5))
 
     async def events(
         self, pool: FairPool, owner: str, question: Question, span: RequestSpan, *, first: float, whole: float
@@ -69,6 +75,7 @@ class Answers:
         doing = "searching"
         started = time.monotonic()
         yield Event("status", doing)
+        self._running.add(events)
         work = functools.partial(self._answer, question, events.put_nowait, span)
         task = asyncio.ensure_future(pool.run_async(owner, work, deadline=first))
         task.add_done_callback(lambda done: _report(done, events))
@@ -94,6 +101,7 @@ class Answers:
                 if event.kind == "done":
                     return
         finally:
+            self._running.discard(events)
             task.cancel()
 
     async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
@@ -115,7 +123,8 @@ class Answers:
             found = metadata.get("trace") or {}
             span.found(stream.passages)
             span.answered(metadata, str(response.response))
-            span.stages(found.get("timings_ms") or {}, stream.passages, found.get("llm") or {})
+            candidates = found.get("candidates") or ()
+            span.stages(found.get("timings_ms") or {}, stream.passages, found.get("llm") or {}, candidates)
         send(Event("done", response=response))
 
     def _engine(self, question: Question) -> RagQueryEngine:

@@ -31,6 +31,7 @@ KNOWN = (
     *("contains", "not contains", "start with", "end with", "is", "is not", "in", "not in", "empty", "not empty"),
     *("=", "≠", "<", ">", "≤", "≥", "before", "after"),
 )
+ON_THE_WIRE = ("document_id", "source")  # names of a document outside, not of its stored metadata
 ALIASES = {"document_name": "title", "title": "title"}
 DAY = timedelta(days=1)
 FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
@@ -58,6 +59,11 @@ class Conditions:
             return True
         join = any if self.any_of else all
         return join(any(_holds(item, _value_of(name, metadata, doc_id)) for name in item.names) for item in self.items)
+
+    def fields(self) -> list[str]:
+        """The metadata keys that are asked for, but by "empty", and but those that every document has."""
+        asked = (name for item in self.items if item.operator != "empty" for name in item.names)
+        return [ALIASES.get(name, name) for name in dict.fromkeys(asked) if name not in ON_THE_WIRE]
 
     @property
     def needs_check(self) -> bool:
@@ -235,7 +241,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _to_qdrant(item: Condition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
-    if name in ("document_id", "source"):
+    if name in ON_THE_WIRE:
         return _by_document(item, name, doc_ids)
     key = f"metadata.{ALIASES.get(name, name)}"
     there = models.IsEmptyCondition(is_empty=models.PayloadField(key=key))

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import math
+import time
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from indexes.store.metadata_keys import unknown_names
 from rag.retrieval.candidate import Passage
 from rag.serve.asking.searches import Found
+from rag.serve.described import RETRIEVAL
 from rag.serve.dify.conditions import read_conditions
 from rag.serve.errors import Problem
-from rag.serve.incoming import json_body, key_of, service_of
+from rag.serve.incoming import json_body, require, service_of
 from rag.serve.keys import Key
 from rag.serve.requests import Question, text_of, whole
 from rag.serve.service import Service
 from rag.serve.wire import document_id, public_metadata
 
 router = APIRouter(tags=["dify"])
+log = logging.getLogger("ragwright.serve")
 DEFAULT_TOP_K = 4
 RESERVED = ("score", "title", "dataset_id", "dataset_name")  # Dify overwrites these keys of a record's metadata
 
 
-@router.post("/retrieval", summary="Dify external knowledge")
+@router.post("/retrieval", summary="Dify external knowledge", openapi_extra=RETRIEVAL)
 async def retrieval(request: Request) -> JSONResponse:
     """Passages for a question, in the order and form that Dify reads."""
     request.state.route = "dify"
-    key = key_of(request)
+    started = time.monotonic()
+    key = require(request, "read")
     body = await json_body(request, empty="the body is empty: this address answers Dify's retrieval requests")
     knowledge, query = body.get("knowledge_id", ""), body.get("query", "")
     if not isinstance(knowledge, str):
         raise Problem("bad_request", f"knowledge_id is {knowledge!r}, not a text")
     query = text_of(query, "query")
     top_k, threshold = read_setting(body.get("retrieval_setting"))
+    conditions = read_conditions(body.get("metadata_condition"))
     if knowledge == "":
         return JSONResponse({"records": []})  # the probe of a registration
     service = service_of(request)
     service.check_ready()
     await service.find_collection(key, knowledge)
     request.state.collection = knowledge
-    conditions = read_conditions(body.get("metadata_condition"))
     if not query.strip():
         return JSONResponse({"records": []})
     filters = None
@@ -56,8 +63,14 @@ async def retrieval(request: Request) -> JSONResponse:
         top_k=top_k,
         hyde="off",
     )
-    found = await service.search(key, question, deadline=service.settings.serve.dify_seconds, route="dify")
-    return JSONResponse({"records": records(found, service, key, threshold, top_k)})
+    left = max(0.01, service.settings.serve.dify_seconds - (time.monotonic() - started))
+    found = await service.search(key, question, deadline=left, route="dify")
+    rows = records(found, service, key, threshold, top_k)
+    if not found.passages and conditions.items:
+        index = await asyncio.to_thread(service.library.index, knowledge)
+        for note in await asyncio.to_thread(unknown_names, index.store, conditions.fields()):
+            log.warning("collection %s: %s", knowledge, note)
+    return JSONResponse({"records": rows})
 
 
 class Keep:

@@ -8,7 +8,17 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from rag.serve.service import Service
+
 MISSING = "the server lacks MCP; pip install 'ragwright[mcp]' turns it on"
+
+
+def names_of(service: Service) -> list[str]:
+    """The collections there are; none where the store does not answer yet."""
+    try:
+        return service.library.names()
+    except Exception:  # noqa: BLE001 - only named for the reader's ease
+        return []
 
 
 def mount_mcp(app: FastAPI) -> None:
@@ -30,6 +40,8 @@ def mount_mcp(app: FastAPI) -> None:
     server = build_mcp(
         LocalBackend(app),
         default_collection=settings.collection,
+        # Only where everybody may see them: a key's rights are known per request, and these are said to all.
+        collections=names_of(app.state.service) if len(app.state.keys) == 0 else (),
         write=False,
         search_description=settings.serve.mcp_search_description,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,7 @@ INSTRUCTIONS = (
     "passages by their [n] and source, and say so when the documents do not hold the answer."
 )
 DOCUMENTS_A_PAGE = 50
+NAMED = 20  # collections that the instructions name
 
 
 class Backend(Protocol):
@@ -45,13 +46,19 @@ class Backend(Protocol):
 
 
 def build_mcp(
-    backend: Backend, *, default_collection: str, write: bool = False, search_description: str | None = None
+    backend: Backend,
+    *,
+    default_collection: str,
+    collections: Sequence[str] = (),
+    write: bool = False,
+    search_description: str | None = None,
 ) -> MCPServer:
     """The MCP server with its tools.
 
     Args:
         backend: does the work.
         default_collection: what an empty ``collection`` means.
+        collections: those there are, named to the model in the server's instructions.
         write: offer ``add_text`` and ``delete_document``.
         search_description: instead of the default one; it steers when a model calls the tool.
     """
@@ -61,8 +68,10 @@ def build_mcp(
 
     from rag.serve.telemetry.metrics import package_version
 
+    named = f"The collections are: {', '.join(collections[:NAMED])}. " if collections else ""
+    about = f"{INSTRUCTIONS} {named}Without a collection the tools use {default_collection!r}; list_documents shows it."
     server = MCPServer(
-        "ragwright", title="RagWright", instructions=INSTRUCTIONS, version=package_version(), log_level="WARNING"
+        "ragwright", title="RagWright", instructions=about, version=package_version(), log_level="WARNING"
     )
     reading = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import Request
@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag.answer.language import detect_language
+from rag.llms import usage_of
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
 from rag.serve.errors import problem_of
@@ -21,7 +22,7 @@ from rag.serve.keys import Key
 from rag.serve.openai.messages import ChatRequest, read_chat
 from rag.serve.openai.sources import (
     citation_names,
-    public_citation,
+    public_citations,
     source_of,
     sources_text,
     told_besides,
@@ -33,6 +34,7 @@ from rag.serve.service import Service
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 SYSTEM_CHARS = 4000  # of a client's system message: the passages need the context
+NO_USAGE = "the language model does not say how many tokens it took, so usage is 0 where it is unknown"
 NO_MODEL = "no language model is configured, so the passages themselves are the answer"
 
 
@@ -61,6 +63,18 @@ async def answer_chat(request: Request, service: Service, key: Key, body: dict[s
             _stream(request, service, chat, head, events, first), media_type=EVENT_STREAM, headers=STREAM_HEADERS
         )
     return await until_disconnected(request, _whole(request, service, chat, head, events), service.metrics, "chat")
+
+
+def usage(prompt: int | None, completion: int | None) -> dict[str, int]:
+    """OpenAI's count of tokens; 0 for what is unknown."""
+    known = int(prompt or 0), int(completion or 0)
+    return {"prompt_tokens": known[0], "completion_tokens": known[1], "total_tokens": sum(known)}
+
+
+def counter_of(llm: Any) -> Callable[[str], int] | None:
+    """The model's own tokenizer, where it can be asked."""
+    count = getattr(getattr(llm, "inner", llm), "count_tokens", None)
+    return count if callable(count) else None
 
 
 class Head:
@@ -101,6 +115,8 @@ async def _question(service: Service, chat: ChatRequest) -> Question:
         instructions=system,
         model_options=chat.model_options,
         trace=chat.trace,
+        user=chat.user,
+        session=chat.session,
     )
 
 
@@ -131,7 +147,7 @@ async def _stream(
             elif event.kind == "text" and event.text:
                 yield _line(head.chunk({"content": event.text}))
             elif event.kind == "done":
-                details = _details(request, chat, event.response)
+                details = _details(request, service, chat, event.response, passages)
                 request.state.answer_status = details["status"]
                 if service.settings.serve.sources_in_text:
                     tail = sources_text(passages, _cited(details), detect_language(chat.question))
@@ -139,7 +155,7 @@ async def _stream(
                         yield _line(head.chunk({"content": tail}))
                 yield _line(head.chunk({}, _finish(event.response), ragwright=details))
                 if chat.include_usage:
-                    yield _line(head.chunk(None, usage=_usage(event.response)))
+                    yield _line(head.chunk(None, usage=usage_of_answer(service, event.response)[0]))
                 finished = True
                 yield "data: [DONE]\n\n"
     except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
@@ -167,7 +183,7 @@ async def _whole(
                 response = event.response
     finally:
         await events.aclose()  # type: ignore[attr-defined]
-    details = _details(request, chat, response)
+    details = _details(request, service, chat, response, passages)
     request.state.answer_status = details["status"]
     text = str(response.response or "")
     if service.settings.serve.sources_in_text:
@@ -179,7 +195,7 @@ async def _whole(
         head.whole(
             message,
             _finish(response),
-            _usage(response),
+            usage_of_answer(service, response)[0],
             citations=citation_names(passages, _cited(details)),
             sources=[source_of(passage, chat.collection) for passage in passages],
             ragwright=details,
@@ -187,17 +203,21 @@ async def _whole(
     )
 
 
-def _details(request: Request, chat: ChatRequest, response: Any) -> dict[str, Any]:
+def _details(
+    request: Request, service: Service, chat: ChatRequest, response: Any, passages: list[Passage]
+) -> dict[str, Any]:
     """The ``ragwright`` object: status, notes, citations, sentences, and the trace if asked for."""
     metadata = dict(getattr(response, "metadata", None) or {})
     notes = [str(note) for note in metadata.get("notes") or []] + chat.notes
     if chat.ignored:
         notes.append(f"these fields of the request do nothing here: {', '.join(chat.ignored)}")
+    if not usage_of_answer(service, response)[1]:
+        notes.append(NO_USAGE)
     found: dict[str, Any] = {
         "status": metadata.get("status"),
         "notes": notes,
         "note_kinds": list(metadata.get("note_kinds") or []),
-        "citations": [public_citation(citation) for citation in metadata.get("citations") or []],
+        "citations": public_citations(metadata, passages),
         "sentences": list(metadata.get("sentences") or []),
         "request_id": getattr(request.state, "request_id", None),
         **told_besides(metadata),
@@ -224,10 +244,19 @@ def _finish(response: Any) -> str:
     return "length" if llm.get("finish_reason") == "length" else "stop"
 
 
-def _usage(response: Any) -> dict[str, int]:
-    llm = ((response.metadata or {}).get("trace") or {}).get("llm", {})
-    prompt, completion = int(llm.get("prompt_tokens") or 0), int(llm.get("completion_tokens") or 0)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bool]:
+    """The tokens of an answer, and whether they are known: the model's own numbers, else counted by its tokenizer.
+
+    An answer that no model wrote took none.
+    """
+    metadata = response.metadata or {}
+    llm = (metadata.get("trace") or {}).get("llm", {})
+    prompt, completion = llm.get("prompt_tokens"), llm.get("completion_tokens")
+    if service.library.llm is None or metadata.get("status") in ("extractive", "not_found"):
+        return usage(prompt, completion), True
+    if completion is None and (count := counter_of(service.library.llm)) is not None:
+        completion = count(str(response.response or ""))
+    return usage(prompt, completion), prompt is not None and completion is not None
 
 
 # -- without an answer -------------------------------------------------------------------------------------------
@@ -236,9 +265,17 @@ def _usage(response: Any) -> dict[str, int]:
 async def _task(request: Request, service: Service, key: Key, chat: ChatRequest, head: Head) -> Response:
     """A chat program's own task goes straight to the model: no retrieval, no citations."""
     messages = [ChatMessage(role=MessageRole(role), content=text) for role, text in chat.messages]
-    text = await service.task(key, messages, deadline=service.settings.serve.first_word_seconds)
+    reply = await service.task(key, messages, deadline=service.settings.serve.first_word_seconds)
     request.state.answer_status = "direct"
-    return _plain(chat, head, text)
+    if reply is None:
+        return _plain(chat, head, "")
+    text, llm, count = str(reply.message.content or ""), usage_of(reply), counter_of(service.library.llm)
+    prompt, completion = llm.get("prompt_tokens"), llm.get("completion_tokens")
+    if count is not None:
+        prompt = sum(count(str(message.content or "")) for message in messages) if prompt is None else prompt
+        completion = count(text) if completion is None else completion
+    notes = [] if prompt is not None and completion is not None else [NO_USAGE]
+    return _plain(chat, head, text, notes=notes, tokens=usage(prompt, completion))
 
 
 async def _passages(
@@ -253,14 +290,18 @@ async def _passages(
 
 
 def _plain(
-    chat: ChatRequest, head: Head, text: str, passages: list[Passage] | None = None, notes: list[str] | None = None
+    chat: ChatRequest,
+    head: Head,
+    text: str,
+    passages: list[Passage] | None = None,
+    notes: list[str] | None = None,
+    tokens: dict[str, int] | None = None,
 ) -> Response:
-    passages = passages or []
-    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    passages, tokens = passages or [], tokens or usage(0, 0)
     own = {"status": "passages" if passages else "direct", "notes": notes or [], "citations": []}
     if not chat.stream:
         sources = [source_of(passage, chat.collection) for passage in passages]
-        body = head.whole({"role": "assistant", "content": text}, "stop", usage, sources=sources, ragwright=own)
+        body = head.whole({"role": "assistant", "content": text}, "stop", tokens, sources=sources, ragwright=own)
         return JSONResponse(body)
 
     async def pieces() -> AsyncIterator[str]:
@@ -272,7 +313,7 @@ def _plain(
             yield _line(head.chunk({"content": text}))
         yield _line(head.chunk({}, "stop", ragwright=own))
         if chat.include_usage:
-            yield _line(head.chunk(None, usage=usage))
+            yield _line(head.chunk(None, usage=tokens))
         yield "data: [DONE]\n\n"
 
     return StreamingResponse(pieces(), media_type=EVENT_STREAM, headers=STREAM_HEADERS)

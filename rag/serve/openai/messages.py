@@ -41,6 +41,7 @@ class ChatRequest:
         system: the client's own instructions.
         task: the request is a chat program's own task (a title, tags), not a question.
         messages: (role, text) of all messages, for a task.
+        user, session: for traces.
         ignored: accepted fields that do nothing here.
     """
 
@@ -63,6 +64,8 @@ class ChatRequest:
     events: bool
     conditions: Any
     filter_texts: tuple[str, ...]
+    user: str = ""
+    session: str = ""
     ignored: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -123,9 +126,16 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
         events=flag(own.get("events"), "ragwright.events", True) is not False,
         conditions=read_conditions(filters if isinstance(filters, dict) else None),
         filter_texts=tuple(text_of(text, "ragwright.filters") for text in filters) if isinstance(filters, list) else (),
+        user=_short(body.get("user")),
+        session=_short(own.get("session")),
         ignored=tuple(name for name in IGNORED if body.get(name) not in (None, [], {}, 0, False)),
         notes=notes,
     )
+
+
+def _short(value: Any) -> str:
+    """Whose question it is, as a client says; no reason to refuse it."""
+    return value[:128] if isinstance(value, str) else ""
 
 
 def is_task(text: str) -> bool:

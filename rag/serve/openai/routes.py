@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from rag.serve import described
 from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, key_of, require, service_of
 from rag.serve.openai.chat import answer_chat
@@ -52,7 +53,7 @@ async def one_model(request: Request, name: str) -> JSONResponse:
     return JSONResponse(_model(name, await asyncio.to_thread(_created, service, collection)))
 
 
-@router.post("/v1/chat/completions")
+@router.post("/v1/chat/completions", openapi_extra=described.CHAT)
 async def chat_completions(request: Request) -> Response:
     """An answer from a collection, streamed or whole."""
     request.state.route = "chat"
@@ -60,7 +61,7 @@ async def chat_completions(request: Request) -> Response:
     return await answer_chat(request, service_of(request), key, await json_body(request))
 
 
-@router.post("/v1/embeddings")
+@router.post("/v1/embeddings", openapi_extra=described.EMBEDDINGS)
 async def embeddings(request: Request) -> JSONResponse:
     """Vectors of texts, as the collections' own encoder makes them."""
     request.state.route = "embeddings"
@@ -102,9 +103,9 @@ async def embeddings(request: Request) -> JSONResponse:
     return JSONResponse(found)
 
 
-@router.post("/v1/rerank")
-@router.post("/rerank")
-@router.post("/v2/rerank")
+@router.post("/v1/rerank", openapi_extra=described.RERANK)
+@router.post("/rerank", openapi_extra=described.RERANK)
+@router.post("/v2/rerank", openapi_extra=described.RERANK)
 async def rerank(request: Request) -> JSONResponse:
     """Probabilities that each document answers the query, best first."""
     request.state.route = "rerank"

@@ -57,6 +57,17 @@ def public_citation(citation: Any) -> dict[str, Any]:
     return {**shown, "document_id": document_id(doc_id), "source": display_name(str(row.get("source") or doc_id))}
 
 
+def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """An answer's citations without paths, each with its document's title where there is one."""
+    titles = {passage.number: str(passage.sentences[0].metadata.get("title") or "") for passage in passages}
+    found = []
+    for citation in metadata.get("citations") or []:
+        row = public_citation(citation)
+        title = titles.get(row.get("number", 0))
+        found.append(row | {"title": title} if title else row)
+    return found
+
+
 def told_besides(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What an answer says of itself beyond its text, where it does.
 

@@ -83,7 +83,7 @@ async def _answer(request: Request, service: Service, key: Key, form: dict[str, 
         if event.kind == "sources":
             passages = event.passages
         elif event.kind == "done":
-            result = answer_body(request, question, event.response)
+            result = answer_body(request, question, event.response, passages)
     rows = [passage_row(passage, question.collection) for passage in passages]
     cited: dict[int, list[str]] = {}
     for row in result["citations"]:

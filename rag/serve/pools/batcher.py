@@ -58,6 +58,7 @@ class BatchedEncoder(Around):
         self._queue: queue.Queue[tuple[str, Future[_Row]] | None] = queue.Queue(QUEUE)
         self._thread: threading.Thread | None = None
         self.passes = 0
+        self.running = 0  # questions in the pass under way
 
     @property
     def waiting(self) -> int:
@@ -135,7 +136,11 @@ class BatchedEncoder(Around):
     def _pass(self, texts: list[str]) -> list[_Row]:
         with self.turns.question():
             self.passes += 1
-            encoded = self.inner.encode_queries(texts)
+            self.running = len(texts)
+            try:
+                encoded = self.inner.encode_queries(texts)
+            finally:
+                self.running = 0
         sparse: Sequence[SparseVector | None] = encoded.sparse or [None] * len(texts)
         cut = set(encoded.truncated)
         return [_Row(encoded.dense[place], sparse[place], place in cut) for place in range(len(texts))]

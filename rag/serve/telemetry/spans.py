@@ -27,6 +27,11 @@ class RequestSpan:
         self._content = settings.serve.trace_content
         self._started = time.time_ns()
 
+    @property
+    def recording(self) -> bool:
+        """Whether anybody keeps what is written."""
+        return self._span.is_recording()
+
     def found(self, passages: Sequence[Passage]) -> None:
         """The passages, as retrieval documents."""
         if self._span.is_recording():
@@ -43,9 +48,17 @@ class RequestSpan:
             self._span.set_attribute("output.value", text)
 
     def stages(
-        self, timings_ms: Mapping[str, float], passages: Sequence[Passage] = (), llm: Mapping[str, Any] | None = None
+        self,
+        timings_ms: Mapping[str, float],
+        passages: Sequence[Passage] = (),
+        llm: Mapping[str, Any] | None = None,
+        candidates: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """A child span for each stage of a trace, with its milliseconds, one behind the other as they ran."""
+        """A child span for each stage of a trace, with its milliseconds, one behind the other as they ran.
+
+        Args:
+            candidates: of the trace, which the reranker read.
+        """
         if not self._span.is_recording():
             return
         parent, at = trace.set_span_in_context(self._span), self._started
@@ -61,6 +74,7 @@ class RequestSpan:
                 child.set_attribute("reranker.top_k", self._question.top_k or self._settings.retrieval.top_n)
                 if self._content:
                     child.set_attribute("reranker.query", self._question.text)
+                self._read(child, candidates)
                 self._documents(child, "reranker.output_documents", passages)
             elif kind == "LLM":
                 child.set_attribute("llm.model_name", self._settings.llm.model)
@@ -68,6 +82,16 @@ class RequestSpan:
                     self._tokens(child, llm or {})
             child.end(end_time=ends)
             at = ends
+
+    def _read(self, span: trace.Span, candidates: Sequence[Mapping[str, Any]]) -> None:
+        """What the reranker read, in the order that it was given: that of the fused score."""
+        rows = [row for row in candidates if row.get("rerank_score") is not None]
+        for place, row in enumerate(sorted(rows, key=lambda row: -float(row.get("fused_score") or 0.0))):
+            name = f"reranker.input_documents.{place}.document"
+            span.set_attribute(f"{name}.id", str(row.get("id")))
+            span.set_attribute(f"{name}.score", float(row.get("fused_score") or 0.0))
+            if self._content:
+                span.set_attribute(f"{name}.content", str(row.get("text") or ""))
 
     def _documents(self, span: trace.Span, prefix: str, passages: Sequence[Passage]) -> None:
         for place, passage in enumerate(passages):
@@ -100,6 +124,9 @@ def request_span(route: str, question: Question, settings: Settings) -> Iterator
     if span.is_recording():
         span.set_attribute("openinference.span.kind", "RETRIEVER" if route in ("dify", "search") else "CHAIN")
         span.set_attribute("embedding.model_name", settings.encoder.model)
+        for name, value in (("user.id", question.user), ("session.id", question.session)):
+            if value:
+                span.set_attribute(name, value)
         if settings.serve.trace_content:
             span.set_attribute("input.value", question.text)
     try:

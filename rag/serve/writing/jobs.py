@@ -150,6 +150,8 @@ class Jobs:
 
     def stop(self) -> None:
         """Take no more jobs; the running one ends at a document's border."""
+        if self._stopping:
+            return
         self._stopping = True
         for job in self.all():
             job.stop.set()

@@ -131,6 +131,26 @@ def test_mcp_over_http_in_both_modes(serve: Callable[..., TestClient], mode: Any
     assert "handbook" in asyncio.run(main())
 
 
+def test_the_apis_are_described(serve: Callable[..., TestClient]) -> None:
+    """Every route of the JSON API with what it does, and the fields of every body."""
+    described = serve().get("/openapi.json").json()["paths"]
+    base = "/api/v1/collections/{collection}"
+    wanted = {
+        "get": ["/api/v1/collections", base, f"{base}/documents", f"{base}/documents/{{document}}"]
+        + [f"{base}/documents/{{document}}/sentences", f"{base}/sentences/{{sentence}}/window"]
+        + ["/api/v1/jobs", "/api/v1/jobs/{job}", "/v1/models"],
+        "post": ["/api/v1/search", "/api/v1/ask", f"{base}/documents", "/retrieval", "/v1/chat/completions"]
+        + ["/v1/embeddings", "/v1/rerank"],
+        "delete": ["/api/v1/jobs/{job}", f"{base}/documents/{{document}}"],
+    }
+    for method, paths in wanted.items():
+        for path in paths:
+            assert described[path][method]["description"], path
+            if method == "post":
+                (body,) = described[path]["post"]["requestBody"]["content"].values()
+                assert set(body["schema"]["required"]) <= set(body["schema"]["properties"]), path
+
+
 def packed(members: dict[str, bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -75,6 +75,28 @@ def test_conditions_reach_the_search(serve: Callable[..., TestClient]) -> None:
     assert titles("contains", "nothing has this") == set()
 
 
+def test_a_field_that_no_document_has_is_no_error_but_stands_in_the_log(
+    serve: Callable[..., TestClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve()
+    for name, noted in (("titel", True), ("title", False)):
+        caplog.clear()
+        rows = [{"name": name, "comparison_operator": "is", "value": "nobody"}]
+        found = post(client, ASKED | {"metadata_condition": {"conditions": rows}})
+        assert found.json() == {"records": []}
+        assert ("no document has the key 'titel'" in caplog.text and "'title'" in caplog.text) is noted
+
+
+def test_what_is_wrong_is_said_before_what_is_unknown(serve: Callable[..., TestClient]) -> None:
+    """Types come before the collection, and a key without the scope finds nothing."""
+    like = {"conditions": [{"name": "year", "comparison_operator": "like", "value": 1}]}
+    wrong = post(serve(), ASKED | {"knowledge_id": "nowhere", "metadata_condition": like})
+    assert wrong.status_code == 400 and wrong.json()["error_code"] == 1003
+    client = serve({"writer": (("write",), ("*",))})
+    refused = post(client, ASKED, key=f"Bearer {client.keys['writer']}")  # type: ignore[attr-defined]
+    assert refused.status_code == 403 and refused.json()["error_code"] == 1002
+
+
 def test_refusals_are_sentences_at_the_top_level(serve: Callable[..., TestClient]) -> None:
     client = serve(KEYS)
     key = f"Bearer {client.keys['dify']}"  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,22 @@ def test_search_read_and_ask(serve: Callable[..., TestClient]) -> None:
     assert "two weeks" in call(client, "read", id=identity).content[0].text
     answer = call(client, "ask", question="Who approves business class?").content[0].text
     assert "Status: extractive" in answer and "Sources:" in answer
-    assert "handbook: 2 documents" in call(client, "list_collections").content[0].text
-    assert "请假.md" in call(client, "list_documents").content[0].text
+    assert re.search(
+        r"handbook: 2 documents, \d+ sentences in en, zh", call(client, "list_collections").content[0].text
+    )
+    assert re.search(r"请假\.md · id \w{16} · 3 sentences · 20\d\d-", call(client, "list_documents").content[0].text)
+
+
+def test_the_server_says_what_it_holds(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+
+    async def main() -> str:
+        names = ["garden", "handbook"]
+        server = build_mcp(LocalBackend(client.app), default_collection="handbook", collections=names)  # type: ignore[arg-type]
+        return str(server.instructions)
+
+    said = asyncio.run(main())
+    assert "garden, handbook" in said and "Search before you answer" in said and "[n]" in said
 
 
 def test_a_wrong_collection_is_an_error_with_its_remedy(serve: Callable[..., TestClient]) -> None:

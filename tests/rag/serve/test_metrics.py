@@ -121,5 +121,11 @@ def test_spans_of_a_request_go_on_with_its_trace(
         kinds = {span.name: span.attributes["openinference.span.kind"] for span in children}
         assert kinds["ragwright.encode"] == "EMBEDDING" and kinds["ragwright.search"] == "RETRIEVER"
         assert roots[1].attributes["ragwright.status"] == "extractive" and all(span.ended for span in made)
+        assert "user.id" not in roots[1].attributes
+        chat = {"model": "handbook", "user": "ann", "ragwright": {"session": "s-1"}}
+        chat |= {"messages": [{"role": "user", "content": f"And who books it, {content}?"}]}
+        assert client.post("/v1/chat/completions", json=chat).status_code == 200
+        last = [span for span in made if not isinstance(span.parent, _Span)][-1].attributes
+        assert (last["user.id"], last["session.id"]) == ("ann", "s-1")
         words = str([span.attributes for span in made])
         assert ("head of the department" in words) is content and ("business class, then" in words) is content

@@ -129,7 +129,9 @@ def test_what_is_refused(client: TestClient, change: dict[str, Any], status: int
     with pytest.raises(APIStatusError) as caught:
         openai_of(client).chat.completions.create(**({"model": "handbook", "messages": QUESTION} | change))
     assert caught.value.status_code == status
-    assert set(caught.value.response.json()["error"]) == {"message", "type", "param", "code"}
+    error = caught.value.response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["code"] == "context_length_exceeded") is ("x" * 9000 in str(change))
 
 
 def test_a_title_goes_to_the_model_without_a_search(serve: Callable[..., TestClient]) -> None:
@@ -140,6 +142,32 @@ def test_a_title_goes_to_the_model_without_a_search(serve: Callable[..., TestCli
     found = openai_of(client).chat.completions.create(model="handbook", messages=[{"role": "user", "content": task}])
     assert found.choices[0].message.content and encoder.passes == before
     assert not (found.model_extra or {}).get("sources")
+
+
+def test_the_tokens_that_a_model_took(serve: Callable[..., TestClient]) -> None:
+    """The model's own numbers, else its tokenizer's; where neither knows, 0 and a note."""
+
+    class Counting(MockLLM):
+        def count_tokens(self, text: str) -> int:
+            return len(text.split())
+
+    class Telling(MockLLM):
+        def chat(self, messages: Any, **options: Any) -> Any:
+            reply = super().chat(messages, **options)
+            reply.raw = {"usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+            return reply
+
+    title = [{"role": "user", "content": "### Task:\nGenerate a title.\n<chat_history>\nuser: hi\n</chat_history>"}]
+    found = []
+    for number, llm in enumerate((MockLLM(max_tokens=4), Counting(max_tokens=4), Telling(max_tokens=4))):
+        client = serve({f"chat{number}": (("read", "ask"), ("*",))}, llm=llm)
+        key = client.keys[f"chat{number}"]  # type: ignore[attr-defined]
+        answer = openai_of(client, key).chat.completions.create(model="handbook", messages=title)  # type: ignore[arg-type]
+        found.append((answer.usage, " ".join((answer.model_extra or {})["ragwright"]["notes"])))
+    (none, note), (counted, quiet), (told, also_quiet) = found
+    assert none is not None and none.total_tokens == 0 and "how many tokens" in note
+    assert counted is not None and counted.prompt_tokens > 3 and counted.completion_tokens > 0 and not quiet
+    assert told is not None and (told.prompt_tokens, told.completion_tokens) == (7, 3) and not also_quiet
 
 
 def test_the_clients_system_message_stands_behind_our_rules(serve: Callable[..., TestClient]) -> None:

@@ -6,7 +6,6 @@ They take a minute, so they run where ``make test-browser`` asks for them (RAG_T
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -165,6 +164,8 @@ def test_the_command_line_reaches_the_running_server(store: Path) -> None:
             assert own.documents("notes")["total"] == 1
 
 
+LONG_ANSWER = {"question": "Say a long answer about the kettle.", "collection": "notes"}
+EVENTS = {"accept": "text/event-stream"}
 SLEEPING = """
 import rag.serve.app as app
 from eval.bench.serving.served import Sleeper
@@ -175,29 +176,56 @@ main()
 """
 
 
-def test_sigterm_in_mid_stream_ends_the_stream_in_order(store: Path) -> None:
-    """New requests are turned away, the stream ends by itself or with an error event, and the exit status is 0."""
+@contextmanager
+def sleeping(store: Path, drain_seconds: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """``rag serve`` with a model that writes a word each 0.05 s, ready."""
     command = [sys.executable, "-c", SLEEPING, "serve", "--port", "0", "--json"]
-    own = environment(store) | {"RAG_SERVE_DRAIN_SECONDS": "2"}
+    own = environment(store) | {"RAG_SERVE_DRAIN_SECONDS": drain_seconds}
     process = subprocess.Popen(command, env=own, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         address = json.loads(process.stdout.readline())["page"].rstrip("/")
         with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
+            until = time.monotonic() + 280
             while client.get("/readyz").status_code != 200:
+                assert time.monotonic() < until
                 time.sleep(0.1)
-            asked = {"question": "Say a long answer about the kettle.", "collection": "notes"}
-            headers = {"accept": "text/event-stream"}
-            with client.stream("POST", "/api/v1/ask", json=asked, headers=headers) as stream:
-                lines = stream.iter_lines()
-                next(line for line in lines if line == "event: sources")
-                process.send_signal(signal.SIGTERM)
-                with contextlib.suppress(httpx.HTTPError):
-                    list(lines)
-        assert process.wait(timeout=60) == 0
+            yield process, client
     finally:
         process.kill()
         process.wait(timeout=20)
+
+
+def test_sigterm_in_mid_stream_ends_the_stream_in_order(store: Path) -> None:
+    """New requests are turned away with 503, the stream ends with an error event, and the exit status is 0."""
+    with sleeping(store, "2") as (process, client):
+        with client.stream("POST", "/api/v1/ask", json=LONG_ANSWER, headers=EVENTS) as stream:
+            lines = stream.iter_lines()
+            next(line for line in lines if line == "event: sources")
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with httpx.Client(base_url=client.base_url, timeout=30, trust_env=False) as other:
+                late = other.post("/api/v1/search", json={"question": "kettle", "collection": "notes"})
+                ready = other.get("/readyz")
+            assert late.status_code == ready.status_code == 503 and late.headers["retry-after"]
+            assert ready.json()["status"] == "draining" and late.json()["error"]["code"] == "draining"
+            rest = list(lines)
+        assert "event: error" in rest, rest[-4:]
+        assert json.loads(rest[rest.index("event: error") + 1][6:])["error"]["code"] == "draining"
+        assert process.wait(timeout=60) == 0
+        assert read_address(settings_at(store).store) is None
+
+
+def test_a_second_signal_ends_at_once(store: Path) -> None:
+    with sleeping(store, "60") as (process, client):
+        with client.stream("POST", "/api/v1/ask", json=LONG_ANSWER, headers=EVENTS) as stream:
+            next(line for line in stream.iter_lines() if line == "event: sources")
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=5) == 130
+        assert read_address(settings_at(store).store) is None
 
 
 def test_a_second_server_of_a_store_refuses_and_names_the_first(store: Path) -> None:
