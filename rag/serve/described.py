@@ -1,4 +1,4 @@
-"""The bodies of requests, described for ``/openapi.json``: the routes read them by hand, in their clients' own forms."""
+"""The bodies of requests, described for ``/openapi.json``: the routes read them by hand, as clients send them."""
 
 from __future__ import annotations
 

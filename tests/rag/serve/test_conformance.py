@@ -135,13 +135,14 @@ def test_the_apis_are_described(serve: Callable[..., TestClient]) -> None:
     """Every route of the JSON API with what it does, and the fields of every body."""
     described = serve().get("/openapi.json").json()["paths"]
     base = "/api/v1/collections/{collection}"
+    document = f"{base}/documents/{{document}}"
+    reading = ("/api/v1/collections", base, f"{base}/documents", document, f"{document}/sentences")
+    looking = (f"{base}/sentences/{{sentence}}/window", "/api/v1/jobs", "/api/v1/jobs/{job}", "/v1/models")
+    asking = ("/api/v1/search", "/api/v1/ask", "/retrieval", "/v1/chat/completions", "/v1/embeddings", "/v1/rerank")
     wanted = {
-        "get": ["/api/v1/collections", base, f"{base}/documents", f"{base}/documents/{{document}}"]
-        + [f"{base}/documents/{{document}}/sentences", f"{base}/sentences/{{sentence}}/window"]
-        + ["/api/v1/jobs", "/api/v1/jobs/{job}", "/v1/models"],
-        "post": ["/api/v1/search", "/api/v1/ask", f"{base}/documents", "/retrieval", "/v1/chat/completions"]
-        + ["/v1/embeddings", "/v1/rerank"],
-        "delete": ["/api/v1/jobs/{job}", f"{base}/documents/{{document}}"],
+        "get": (*reading, *looking),
+        "post": (*asking, f"{base}/documents"),
+        "delete": ("/api/v1/jobs/{job}", document),
     }
     for method, paths in wanted.items():
         for path in paths:
