@@ -263,6 +263,7 @@ class ServeSettings(SectionModel):
     runs: Path = Field(Path("runs"), description="folder of evaluation runs that the page shows")
     feedback: bool = Field(False, description="keep what users say of answers, beside the store")
     dify_seconds: float = Field(4.5, gt=0, description="deadline of Dify's /retrieval, whose client gives up after 5 s")
+    dify_hyde: bool = Field(False, description="let Dify's /retrieval use HyDE as hyde.mode says, within its deadline")
     search_seconds: float = Field(10.0, gt=0, description="deadline of a search")
     first_word_seconds: float = Field(120.0, gt=0, description="deadline of an answer's first word")
     answer_seconds: float = Field(300.0, gt=0, description="deadline of a whole answer")

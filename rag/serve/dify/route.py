@@ -61,7 +61,7 @@ async def retrieval(request: Request) -> JSONResponse:
         filters=filters,
         keep=None if keep is None else Keep(json.dumps(body["metadata_condition"], sort_keys=True), keep),
         top_k=top_k,
-        hyde="off",
+        hyde=None if service.settings.serve.dify_hyde else "off",
     )
     left = max(0.01, service.settings.serve.dify_seconds - (time.monotonic() - started))
     found = await service.search(key, question, deadline=left, route="dify")
