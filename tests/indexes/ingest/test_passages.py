@@ -161,13 +161,13 @@ def test_passages_do_not_depend_on_what_else_is_in_the_run(tmp_path: Path) -> No
 def by_hand(model: SentenceTransformerModel, passage: str, span: tuple[int, int]) -> np.ndarray:
     """The mean of a sentence's tokens in its passage, plus the passage's, straight from transformers."""
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model.model)  # the model's own would lose its limit
     tokens = tokenizer(passage, return_offsets_mapping=True, return_tensors="pt")
     offsets = tokens.pop("offset_mapping")[0].tolist()
     with torch.inference_mode():
-        states = model._modules[0].auto_model(**tokens).last_hidden_state[0].float().numpy()
+        states = AutoModel.from_pretrained(model.model)(**tokens).last_hidden_state[0].float().numpy()
     own = [row for row, (a, b) in enumerate(offsets) if b > a and b > span[0] and a < span[1]]
     parts = [states[own].mean(axis=0), states.mean(axis=0)]
     whole = sum(part / np.linalg.norm(part) for part in parts)

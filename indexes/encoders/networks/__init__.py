@@ -1,0 +1,1 @@
+"""Networks that are read without the library that trained them: checkpoints, tokenizers and BERT's layers."""
