@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ class SentenceTransformerModel:
         self._net = load(folder, self.model, device=self.device, dtype=self.dtype, trusted=settings.trust_remote_code)
         self.prompts = choose_prompts(
             [self.model, _remembered_name(folder)],
-            checkpoint=_checkpoint_prompts(self._net),
+            checkpoint=checkpoint_prompts(self._net.prompts, self._net.default_prompt),
             query=settings.query_prompt,
             document=settings.document_prompt,
         )
@@ -101,10 +101,10 @@ class SentenceTransformerModel:
         return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
 
 
-def _checkpoint_prompts(net: Checkpoint) -> dict[str, str]:
-    """The checkpoint's prompts; its default prompt, if it names one, goes before documents too."""
-    prompts = {key: value for key, value in net.prompts.items() if value}
-    default = prompts.get(net.default_prompt or "")
+def checkpoint_prompts(named: Mapping[str, str], default_name: str | None) -> dict[str, str]:
+    """Return the checkpoint's prompts; its default prompt, if it names one, goes before documents too."""
+    prompts = {key: value for key, value in named.items() if value}
+    default = prompts.get(default_name or "")
     return {"query": default, "document": default, **prompts} if default else prompts
 
 

@@ -25,7 +25,7 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     from sentence_transformers import SentenceTransformer
 
     from indexes.encoders.loading.probe import refuse_code
-    from indexes.encoders.sentence_transformer import _checkpoint_prompts, _remembered_name
+    from indexes.encoders.sentence_transformer import _remembered_name, checkpoint_prompts
 
     refuse_code(folder, name, trusted=False, section="encoder")
     device = choose_device(options.device)
@@ -40,7 +40,7 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     model.float()
     prompts = choose_prompts(
         [name, _remembered_name(folder)],
-        checkpoint=_checkpoint_prompts(model),
+        checkpoint=checkpoint_prompts(model.prompts, model.default_prompt_name),
         query=options.query_prompt,
         document=options.document_prompt,
     )

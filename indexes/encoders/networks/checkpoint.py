@@ -34,12 +34,21 @@ class Checkpoint(Protocol):
     default_prompt: str | None
     pooling: str
     skips_prompt: bool
-    is_plain: bool  # the vector is the mean of the token states, and nothing more
-    width: int
-    rows: int
     model_type: str
     positions: int
     longest: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the vector is the mean of the token states, and nothing more."""
+
+    @property
+    def width(self) -> int:
+        """Return the values in a vector."""
+
+    @property
+    def rows(self) -> int:
+        """Return the tokens that have an embedding."""
 
     def states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return token states in float32, (texts, tokens, width of a state)."""
