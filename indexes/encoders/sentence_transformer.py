@@ -101,7 +101,7 @@ class SentenceTransformerModel:
         return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
 
 
-def checkpoint_prompts(named: Mapping[str, str], default_name: str | None) -> dict[str, str]:
+def checkpoint_prompts(named: Mapping[str, str | None], default_name: str | None) -> dict[str, str]:
     """Return the checkpoint's prompts; its default prompt, if it names one, goes before documents too."""
     prompts = {key: value for key, value in named.items() if value}
     default = prompts.get(default_name or "")
