@@ -24,14 +24,15 @@ def test_sixteen_at_once_are_ten_times_as_fast(kind: str) -> None:
     with slow_server(0.2) as server:
         one, several = clients(server.url, 1)[kind], clients(server.url, 16)[kind]
         several(16)  # connections are open now
-        server.most = 0
-        each = seconds_of(one, 2) / 2
-        assert server.most == 1
-        ratio = each * 32 / seconds_of(several, 32)
-        if ratio < 10:  # the machine may have been busy with other things
-            ratio = each * 48 / seconds_of(several, 48)
-        assert server.most == 16
+        for latency in (0.2, 0.6, 2.0):  # the longer ones where the machine is busy with other things
+            server.latency, server.most = latency, 0
+            each = seconds_of(one, 1)
+            assert server.most == 1
+            ratio = each * 32 / seconds_of(several, 32)
+            if ratio >= 10 and server.most == 16:
+                break
         assert ratio >= 10
+        assert server.most == 16
 
 
 @pytest.mark.parametrize("kind", KINDS)
