@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
-HIT = "Hit@5"
 NOTHING = "nothing: questions that a model wrote were not used in a measured run"
 
 
@@ -97,10 +96,10 @@ class TunedOnDocuments:
 
     def as_dict(self) -> dict[str, Any]:
         return {
+            **self.tuned.as_dict(),
             "questions": self.questions,
             "dataset": str(self.dataset),
             "hits": self.hits,
-            **self.tuned.as_dict(),
         }
 
 
@@ -246,14 +245,12 @@ def _hits(tuned: Tuned) -> dict[str, float]:
     """The share of held-out questions whose passage is among the first five, before and after."""
     from eval.finetune.bge_m3.steps import SIDES
     from eval.finetune.proof.forgetting import run_key
-    from eval.measure.metrics import score
+    from eval.finetune.proof.tuned import hit_shares
     from eval.measure.runs import load_run
 
-    test = tuned.splits.test
-    found = {}
+    test, runs = tuned.splits.test, {}
     for name in ("base", "tuned"):
         folder = tuned.model.parent / name
         folder = folder / SIDES[0] if (folder / SIDES[0]).is_dir() else folder
-        run = load_run(folder / run_key(test))
-        found[name] = round(score(run.results, test.qrels, [HIT]).mean[HIT], 4)
-    return found
+        runs[name] = load_run(folder / run_key(test))
+    return hit_shares(runs, test)

@@ -15,9 +15,11 @@ import torch
 from sentence_transformers.base.losses.merged_forward import column_merging_disabled
 from sentence_transformers.sentence_transformer.losses import (
     CachedMultipleNegativesRankingLoss,
+    DistillKLDivLoss,
     MatryoshkaLoss,
     MultipleNegativesRankingLoss,
 )
+from sentence_transformers.util import pairwise_cos_sim
 from torch import Tensor, nn
 
 from eval.finetune.embedder.options import EmbedderOptions
@@ -104,7 +106,10 @@ def losses_of(model: Any, rows: Mapping[str, Mapping[str, Any]], options: Embedd
     found: dict[str, Any] = {}
     for kind, table in rows.items():
         loss: Any
-        if "label" in table:
+        if "label" in table and options.loss == "kl":
+            # By cosine, which is the dot product for models that normalise: that is what an index compares.
+            loss = DistillKLDivLoss(model, similarity_fct=pairwise_cos_sim, temperature=options.temperature)
+        elif "label" in table:
             loss = Distillation(
                 model, scale=options.scale, temperature=options.temperature, contrastive=options.contrastive
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from eval.finetune.training.options import (
     Training,
+    accumulate_option,
     margin_option,
     merge_option,
     option,
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions
 
 Leg = Literal["documents", "sentences", "hybrid"]
+Loss = Literal["list", "kl"]
 Unit = Literal["document", "window", "sentence", "mixed"]
-TEMPERATURE = "Temperature of the teacher's scores, whose spread within a list is brought to 1."
+TEMPERATURE = "Temperature of the teacher's scores, whose spread within a list is brought to 1 (not with kl)."
 RUNS, NOTHING = "scifact, cmrc2018", "nothing"
 UNIT = "Training texts: whole documents, the best window or sentence, or documents and sentences."
 
@@ -54,7 +56,14 @@ class EmbedderOptions(Training):
         measured="compared on scifact: 1 with --pairs 1200 gained more at a smaller loss",
     )
     batch: int = option(32, "Questions in a step.", low=2, everyday=True, measured=RUNS)
+    accumulate: int = accumulate_option()
     lr: float = option(1e-4, "Learning rate.", above=0, everyday=True, measured=RUNS)
+    loss: Loss = option(
+        "list",
+        "With a teacher: its ranking of each list beside the labels, or KL divergence alone with its raw scores, a row "
+        "for every positive and negative (DistillKLDivLoss).",
+        measured=NOTHING,
+    )
     unit: Unit = option("mixed", UNIT, measured=RUNS)
     negatives: int = option(1, "Mined negatives in a row.", low=0, high=32, everyday=True, measured=RUNS)
     margin: float | None = margin_option(0.05, " switches the guard off.", RUNS)
@@ -121,6 +130,19 @@ class EmbedderOptions(Training):
     soup: int = soup_option("compared on scifact: 3 gave one figure with both seeds")
     query_prompt: str | None = None
     document_prompt: str | None = None
+
+    def check(self, *, taught: bool) -> None:
+        """Raises:
+        SettingsError: a loss without the teacher it needs, or with options that have no meaning for it.
+        """
+        if self.loss == "kl" and not taught:
+            raise SettingsError("the loss 'kl' learns a teacher's scores", remedy="name a teacher, or leave --loss out")
+        if self.mini_batch and self.accumulate > 1:
+            raise SettingsError(
+                f"--mini-batch {self.mini_batch} makes big batches, and --accumulate {self.accumulate} small ones into "
+                "a step",
+                remedy="raise --batch instead of --accumulate: cached losses keep all in-batch negatives",
+            )
 
     def listed(self, *, taught: bool) -> int:
         """Negatives in a row; a teacher's lists are as long as they are meant to be."""

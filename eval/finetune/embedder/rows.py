@@ -106,6 +106,29 @@ def columns(
     return rows
 
 
+def pair_columns(
+    training: TrainingSet, scores: Mapping[str, Mapping[str, float]], *, most: int
+) -> dict[str, list[Any]]:
+    """Rows for DistillKLDivLoss: every positive of a question with every one of its negatives, and both scores.
+
+    Args:
+        scores: query id -> text id -> teacher's score; texts without one are left out.
+        most: negatives a question.
+    """
+    answers, content = training.answers(), {name: wording(text) for name, text in training.texts.items()}
+    rows: dict[str, list[Any]] = {QUESTION: [], POSITIVE: [], NEGATIVE.format(1): [], "label": []}
+    for example in training.examples:
+        relevant, known = answers[wording(example.question)], scores.get(example.query, {})
+        chosen = [name for name in example.negatives if content[name] not in relevant and name in known][:most]
+        for positive in (name for name in example.positives if name in known):
+            for negative in chosen:
+                rows[QUESTION].append(example.question)
+                rows[POSITIVE].append(training.texts[positive])
+                rows[NEGATIVE.format(1)].append(training.texts[negative])
+                rows["label"].append([known[positive], known[negative]])
+    return rows
+
+
 def _others(
     pool: Sequence[str], content: Mapping[str, str], without: set[str], count: int, draw: random.Random
 ) -> list[str]:

@@ -41,6 +41,7 @@ def finetune_embedder(
     from eval.finetune.lessons.teachers import check_specs
 
     asked, wanted = Request(dataset, base, **request), options or EmbedderOptions()
+    wanted.check(taught=bool(asked.teacher))
     folder = base_folder(base)
     check_specs(asked.teacher, asked.settings)
     check_dimensions(wanted.matryoshka, folder)

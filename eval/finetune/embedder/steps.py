@@ -15,8 +15,9 @@ from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.train import train
 from eval.finetune.lessons.mining import MiningReport
 from eval.finetune.lessons.training_set import TrainingSet
+from eval.finetune.proof.forgetting import run_key
 from eval.finetune.proof.scorer import Scorer, measured
-from eval.finetune.proof.tuned import Tuned
+from eval.finetune.proof.tuned import Tuned, hit_shares
 from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import Place
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
@@ -48,13 +49,15 @@ class Work(Scorer):
         options = self.options
         before = self.runs("base", self.settings_of(None))
         mined, candidates, report = self.mined()
-        taught = functools.cache(lambda: self.taught(mined, self.settings_of(None)))
+        taught = functools.cache(lambda: self.taught(mined, self.settings_of(None), raw=options.loss == "kl"))
         fit = partial(self.fitted, mined, candidates, taught)
         each = souped(self.run, self.trained_folder, options.soup, fit)
         curve = self.merged()
         after = self.runs("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
         notes += curve.notes if curve else []
+        key = run_key(self.splits.test)
+        hits = hit_shares({"base": before[key], "tuned": after[key]}, self.splits.test)
         proof = prove(
             before,
             after,
@@ -68,7 +71,7 @@ class Work(Scorer):
         write_card(self, "embedder", options, proof, data_hash=mined.hash, curve=curve, notes=notes)
         self.clear("checkpoints*", f"{self.trained_folder.name}-*")
         lines = ["[encoder]", 'provider = "sentence_transformer"', f'model = "{self.model.resolve()}"']
-        return Tuned(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve)
+        return Tuned(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve, hits)
 
     def settings_of(self, model: Path | None) -> Settings:
         """The pipeline's settings with this model (None: the base) and without a reranker."""
@@ -155,7 +158,7 @@ class Work(Scorer):
 
     def rows(self, mined: TrainingSet, scores: Scores | None, seed: int) -> dict[str, Any]:
         """Rows by kind: whole documents, parts of them, pairs made from documents."""
-        from eval.finetune.embedder.rows import columns, document_pairs
+        from eval.finetune.embedder.rows import columns, document_pairs, pair_columns
 
         kinds = {"document": TrainingSet([], mined.texts), "part": TrainingSet([], mined.texts)}
         for example in mined.examples:
@@ -163,7 +166,9 @@ class Work(Scorer):
             kinds[kind].examples.append(example)
         listed = self.options.listed(taught=scores is not None)
         rows = {
-            kind: columns(part, negatives=listed, seed=seed, scores=scores)
+            kind: pair_columns(part, scores, most=listed)
+            if self.options.loss == "kl" and scores is not None
+            else columns(part, negatives=listed, seed=seed, scores=scores)
             for kind, part in kinds.items()
             if part.examples
         }

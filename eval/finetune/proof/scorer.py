@@ -205,8 +205,10 @@ class Scorer:
             f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
         )
 
-    def taught(self, mined: TrainingSet, pipeline: Settings) -> dict[str, dict[str, float]] | None:
-        """The teacher's scores, on one scale; None where there is no teacher."""
+    def taught(
+        self, mined: TrainingSet, pipeline: Settings, *, raw: bool = False
+    ) -> dict[str, dict[str, float]] | None:
+        """The teacher's scores, on one scale (as they are, if ``raw``); None where there is no teacher."""
         specs = list(self.request.teacher)
         if not specs:
             return None
@@ -215,7 +217,8 @@ class Scorer:
         retrieving = self.retrieving(pipeline) if "pipeline" in specs else nullcontext(None)
         with retrieving as retriever, self.stage("ask the teacher") as tick:
             teacher = build_teacher(specs, self.settings, retriever=retriever, cache=self.request.cache)
-            return unit_scores(teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick))
+            scores = teacher_scores(teacher, mined, self.run.path / "teacher.jsonl", progress=tick)
+            return scores if raw else unit_scores(scores)
 
     def clear(self, *patterns: str) -> None:
         """Remove folders that a finished run needs no more."""

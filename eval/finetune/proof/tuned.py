@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eval.datasets.dataset import Dataset
 from eval.finetune.lessons.mining import MiningReport
 from eval.finetune.lessons.splits import Splits
 from eval.finetune.proof.proof import Proof
 from eval.finetune.training.loss_curve import Trained
+from eval.measure.runs import Run
 from indexes.plain import Plain
+
+HIT = "Hit@5"
 
 
 @dataclass
@@ -27,6 +32,7 @@ class Tuned(Plain):
         settings_lines: lines for rag.toml that use the model.
         seconds: step -> seconds.
         merge: the curve of weights (``weights.curve.Curve``), where there was a choice.
+        hits: "base" and "tuned" -> share of the held-out questions with an answer among the first five (embedders).
     """
 
     model: Path
@@ -38,9 +44,17 @@ class Tuned(Plain):
     settings_lines: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     merge: Any = None
+    hits: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         found, trained = super().as_dict(), self.trained
         best = {"step": trained.best_step, "dev": trained.best_dev, "base": trained.first_dev}
         del found["trained"]
         return found | {"curve": trained.curve, "best": best, "rag_toml": found.pop("settings_lines")}
+
+
+def hit_shares(runs: Mapping[str, Run], test: Dataset) -> dict[str, float]:
+    """Name of a run -> share of the test questions with a relevant document among the first five."""
+    from eval.measure.metrics import score
+
+    return {name: round(score(run.results, test.qrels, [HIT]).mean[HIT], 4) for name, run in runs.items()}

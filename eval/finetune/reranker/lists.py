@@ -93,7 +93,7 @@ class Lessons:
         def known() -> dict[str, Any]:
             asked = self.unlabelled()
             everything = TrainingSet([*mined.examples, *asked.examples], mined.texts | asked.texts)
-            taught, first = self.work.taught(everything, self.work.pipeline), None
+            taught, first = self.work.taught(everything, self.work.pipeline, raw=options.raw_scores), None
             if scale is not None:
                 found = self.fused(everything)
                 first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from eval.finetune.training.options import Training, margin_option, number, option, skip_option, soup_option
+from eval.finetune.training.options import (
+    Training,
+    accumulate_option,
+    margin_option,
+    number,
+    option,
+    skip_option,
+    soup_option,
+)
 from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -50,6 +58,7 @@ class RerankerOptions(Training):
     batch: int = option(
         4, "Questions in a step.", low=2, everyday=True, measured="trecqa_rerank; 8 on xquad_en, scifact"
     )
+    accumulate: int = accumulate_option()
     lr: float = option(1e-4, "Learning rate.", above=0, everyday=True, measured=RUNS)
     loss: Loss | None = option(
         None,
@@ -87,6 +96,9 @@ class RerankerOptions(Training):
         "With a teacher: what a label adds to its score of a positive, in standard deviations.",
         low=0,
         measured="nothing; 2.5 on trecqa_rerank, scifact",
+    )
+    raw_scores: bool = option(
+        False, "Learn the teacher's scores as they are; default: brought to a spread of 1.", measured=RUNS
     )
     residual: bool | None = option(
         None,
@@ -156,6 +168,8 @@ class RerankerOptions(Training):
         """
         if self.unlabelled and not taught:
             raise SettingsError("questions without labels need a teacher", remedy="name one with --teacher")
+        if self.raw_scores and not taught:
+            raise SettingsError("--raw-scores are a teacher's", remedy="name one with --teacher")
         loss = self.loss or ("margin_mse" if taught and not self.residual else "listnet")
         if loss == "margin_mse" and not taught:
             raise SettingsError(

@@ -51,12 +51,21 @@ def option(default: Any, help: str = "", **rest: Any) -> Any:
 
 @dataclass(frozen=True)
 class Training(Plain):
-    """What every kind of training is asked for; device and dtype are taken from the settings by the commands."""
+    """What every kind of training is asked for; device and dtype are taken from the settings by the commands.
+
+    ``accumulate``: batches whose gradients are one step.
+    """
 
     epochs: float
     batch: int
     lr: float
-    warmup: float = 0.1
+    warmup: float = option(
+        0.1,
+        "Share of the steps over which the learning rate rises.",
+        low=0,
+        high=0.9,
+        measured="scifact, cmrc2018, xquad_en, trecqa_rerank",
+    )
     weight_decay: float = 0.01
     seed: int = option(
         7,
@@ -66,6 +75,7 @@ class Training(Plain):
     )
     device: str = "auto"
     dtype: str = "auto"
+    accumulate: int = 1
 
 
 def merge_option(measured: str) -> Any:
@@ -89,6 +99,16 @@ def soup_option(measured: str) -> Any:
         metavar="N",
         everyday=True,
         measured=measured,
+    )
+
+
+def accumulate_option() -> Any:
+    return option(
+        1,
+        "Batches whose gradients make one step: the memory of one batch, and no more in-batch negatives.",
+        low=1,
+        everyday=True,
+        measured="scifact, cmrc2018, xquad_en, trecqa_rerank",
     )
 
 

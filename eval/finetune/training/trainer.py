@@ -49,8 +49,8 @@ def trainer_arguments(
     Args:
         kind: class of the arguments.
         place: folder of the checkpoints.
-        batch: rows a step.
-        every: steps between two measurements of dev, each with a checkpoint; the first one is before training.
+        batch: rows in a batch; ``options.accumulate`` batches are a step.
+        every: batches between two measurements of dev, each with a checkpoint; the first one is before training.
         log_at_most: steps between two rows of the loss curve.
         error: what is raised where there is no such device.
         measured: whether there are dev questions; without them the last step is what is kept.
@@ -59,6 +59,7 @@ def trainer_arguments(
 
     device = choose_device(options.device, error=error)
     dtype = choose_dtype(options.dtype, device, error=error)
+    every = max(1, -(-every // options.accumulate))  # steps
     dev = {
         "eval_strategy": "steps",
         "eval_steps": every,
@@ -71,6 +72,7 @@ def trainer_arguments(
         output_dir=str(place),
         per_device_train_batch_size=batch,
         per_device_eval_batch_size=batch,
+        gradient_accumulation_steps=options.accumulate,
         learning_rate=options.lr,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,

@@ -59,8 +59,8 @@ def show(found: TunedOnDocuments, as_json: bool) -> None:
     dropped = ", ".join(f"{reason} {number}" for reason, number in found.questions["dropped"].items()) or "none"
     splits = found.questions["splits"]
     data(f"questions: {splits.get('train', 0)} train, {splits.get('test', 0)} test; dropped: {dropped}")
-    data(f"among the first five: {found.hits['base']:.4f} -> {found.hits['tuned']:.4f} of the held-out questions\n")
     if isinstance(found.tuned, TunedM3):
+        data(f"among the first five: {found.hits['base']:.4f} -> {found.hits['tuned']:.4f} of the held-out questions\n")
         finetune_bge_m3.show(found.tuned, False)
     else:
         finetune_embedder.show(found.tuned, False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import options_of
+from eval.cli.commands.finetune.options import base_option, options_of
 from eval.cli.options import dataset_argument
 from eval.finetune.embedder.options import EmbedderOptions
 from rag.cli.options import Shared, shared_options
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove what it gained.")
 @dataset_argument
-@click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
+@base_option
 @shared_options
 @options_of(EmbedderOptions)
 def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, request: dict[str, Any]) -> None:
@@ -28,8 +28,9 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
     collections. Exit code 4: not significantly better. Nothing is switched: the lines for rag.toml are printed.
 
     \b
-    Example:
+    Examples:
       rag-eval finetune embedder data/scifact --base minilm --out tuned --teacher pipeline --merge auto
+      rag-eval finetune embedder data/mine --recipe kanhaoning-embedder --base base --out new --teacher file:t.jsonl
     """
     from eval.finetune.embedder.run import finetune_embedder
 
@@ -41,6 +42,7 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
 def show(found: Tuned, as_json: bool) -> None:
     """The proof, the loss curve and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
+    from eval.finetune.proof.tuned import HIT
     from rag.cli.output import data, data_json
 
     if as_json:
@@ -51,4 +53,5 @@ def show(found: Tuned, as_json: bool) -> None:
     if found.merge is not None:
         data(found.merge.to_text() + "\n")
     data(found.proof.to_text())
+    data(f"among the first five ({HIT}): {found.hits['base']:.4f} -> {found.hits['tuned']:.4f} of the test questions")
     show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)

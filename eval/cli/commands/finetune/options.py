@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
+from click.core import ParameterSource
 
 from eval.cli.options import ticker
 from eval.finetune.training.options import KEY, Option
+from eval.finetune.training.recipes import RECIPES, Recipe, check_teacher, described, recipe_options, recipes_of
 from eval.finetune.training.request import Request
 
 if TYPE_CHECKING:
@@ -117,18 +119,23 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
         without: fields of the request that this command does not take.
     """
     asked = {name: one for name, one in shown(Request).items() if name not in without}
-    own = shown(kind)
+    own, recipes = shown(kind), recipes_of(kind)
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
-        def wrapper(shared: Shared, **values: Any) -> Any:
+        def wrapper(shared: Shared, recipe: str | None = None, **values: Any) -> Any:
             request = {name: values.pop(name) for name in asked}
             given = {name: _parsed(own[name].metadata[KEY], values.pop(name)) for name in own}
             kept = getattr(shared.settings, section)
             given |= {one.name: getattr(kept, one.name) for one in fields(kind) if one.name in FROM_SETTINGS}
-            return function(shared=shared, options=kind(**given), request=request | _around(shared), **values)
+            if recipes:
+                values["base"] = _base(values["base"], recipe)
+            options = kind(**given) if recipe is None else _by_recipe(recipe, kind, given, request)
+            return function(shared=shared, options=options, request=request | _around(shared), **values)
 
         wrapper = help_all(wrapper)  # type: ignore[assignment]
+        if recipes:
+            wrapper = _recipe_option(recipes)(wrapper)
         hints = {**get_type_hints(kind, localns=NAMES), **get_type_hints(Request, localns=NAMES)}
         for one in reversed([*asked.values(), *own.values()]):
             wrapper = click_option(one, hints[one.name])(wrapper)
@@ -145,6 +152,39 @@ help_all = click.option(
     callback=_show_everything,
     help="Show all options, and what each default was measured on.",
 )
+
+
+base_option = click.option("--base", metavar="MODEL", help="minilm, a folder, or a hub name.  [required]")
+
+
+def _recipe_option(recipes: Mapping[str, Recipe]) -> Callable[[F], F]:
+    text = "Options as another project trained with; they are shown, and each can still be set."
+    return click.option("--recipe", type=click.Choice(list(recipes)), help=text)
+
+
+def _base(base: str | None, recipe: str | None) -> str:
+    """The base that was named, else the recipe's."""
+    found = base or (RECIPES[recipe].base if recipe else "")
+    if not found:
+        raise click.UsageError("Missing option '--base'.")
+    return found
+
+
+def _by_recipe(recipe: str, kind: type, given: dict[str, Any], request: Mapping[str, Any]) -> Any:
+    """The recipe's options, but for those that stand on the command line; shown in words."""
+    from rag.cli.output import words
+
+    check_teacher(recipe, request["teacher"])
+    context = click.get_current_context()
+
+    def is_set(name: str) -> bool:
+        return context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+
+    values = RECIPES[recipe].values
+    own = {name: value for name, value in given.items() if name not in values or is_set(name)}
+    options = recipe_options(kind, recipe, **own)
+    words(described(recipe, options))
+    return options
 
 
 def _parsed(option: Option, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.commands.finetune.options import options_of
+from eval.cli.commands.finetune.options import base_option, options_of
 from eval.cli.options import dataset_argument
 from eval.finetune.reranker.options import RerankerOptions
 from rag.cli.options import Shared, shared_options
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove what it gained.")
 @dataset_argument
-@click.option("--base", required=True, metavar="MODEL", help="minilm, a folder, or a hub name.")
+@base_option
 @shared_options
 @options_of(RerankerOptions, section="rerank")
 def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, request: dict[str, Any]) -> None:
@@ -33,6 +33,7 @@ def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, r
       rag-eval finetune reranker data/scifact --base minilm --out reranker
       rag-eval finetune reranker data/scifact --base minilm --out student --teacher cross_encoder:reranker/model
       rag-eval finetune reranker data/faq --base minilm --out taught --teacher cross_encoder:big --unlabelled asked.txt
+      rag-eval finetune reranker data/mine --recipe kanhaoning-reranker --base mine --out new --teacher file:t.jsonl
     """
     from eval.finetune.reranker.run import finetune_reranker
 

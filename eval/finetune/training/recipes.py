@@ -1,0 +1,155 @@
+"""Recipes: named sets of options, as two projects of this field trained with them; every option can still be set.
+
+What a recipe cannot name (the order of their rows, their in-batch negatives across cards) is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from eval.finetune.training.options import KEY
+from indexes.errors import SettingsError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One named set of options.
+
+    Args:
+        kind: name of the class of the options.
+        source: where it comes from, and what it does.
+        values: field -> value.
+        base: the model that it was written for; "": any.
+        teacher: whether it learns a teacher's scores.
+    """
+
+    kind: str
+    source: str
+    values: Mapping[str, Any]
+    base: str = ""
+    teacher: bool = False
+
+
+RECIPES = {
+    "kanhaoning-embedder": Recipe(
+        "EmbedderOptions",
+        "RAG-Optimization-Practices: DistillKLDivLoss at T 2 over every positive with every negative, 16 rows x 32, "
+        "bf16 where the device computes in it",
+        {
+            "loss": "kl",
+            "temperature": 2.0,
+            "lr": 6e-5,
+            "warmup": 0.02,
+            "epochs": 1,
+            "batch": 16,
+            "accumulate": 32,
+            "unit": "document",
+            "teacher_list": 64,
+            "margin": None,
+            "max_tokens": None,
+        },
+        teacher=True,
+    ),
+    "kanhaoning-reranker": Recipe(
+        "RerankerOptions",
+        "RAG-Optimization-Practices: MarginMSE on a teacher's raw scores, 4 of the 8 hardest negatives, 16 lists x 32 "
+        "steps, the reranker alone",
+        {
+            "loss": "margin_mse",
+            "raw_scores": True,
+            "bonus": 0.0,
+            "residual": False,
+            "lr": 2e-5,
+            "warmup": 0.05,
+            "epochs": 1,
+            "batch": 16,
+            "accumulate": 32,
+            "pool": 8,
+            "negatives": 4,
+            "max_tokens": 4096,
+            "freeze_embeddings": False,
+            "weight": 1.0,
+        },
+        teacher=True,
+    ),
+    "chaoql-embedder": Recipe(
+        "EmbedderOptions",
+        "rag-best-practices: the defaults of LlamaIndex's SentenceTransformersFinetuneEngine (batch 10, 2 epochs, lr "
+        "2e-5, in-batch negatives alone), for bge-large-en-v1.5, judged by Hit@5",
+        {
+            "epochs": 2,
+            "batch": 10,
+            "lr": 2e-5,
+            "warmup": 0.1,
+            "negatives": 0,
+            "unit": "document",
+            "max_tokens": None,
+        },
+        base="BAAI/bge-large-en-v1.5",
+    ),
+}
+
+
+def recipes_of(kind: type) -> dict[str, Recipe]:
+    """The recipes for options of this kind, by name."""
+    return {name: recipe for name, recipe in RECIPES.items() if recipe.kind == kind.__name__}
+
+
+def recipe_options(kind: type[T], name: str, **changes: Any) -> T:
+    """The options of a recipe, with changes of one's own.
+
+    >>> from eval.finetune.embedder.options import EmbedderOptions
+    >>> options = recipe_options(EmbedderOptions, "chaoql-embedder", lr=1e-5)
+    >>> options.batch, options.lr
+    (10, 1e-05)
+
+    Raises:
+        SettingsError: there is no such recipe for this kind.
+    """
+    known = recipes_of(kind)
+    if name not in known:
+        raise SettingsError(
+            f"there is no recipe {name!r} for {kind.__name__}",
+            remedy=f"name one of {', '.join(known) or 'another kind'}",
+        )
+    return kind(**{**known[name].values, **changes})
+
+
+def check_teacher(name: str, teacher: object) -> None:
+    """Raises:
+    SettingsError: the recipe learns a teacher's scores, and there is none.
+    """
+    if RECIPES[name].teacher and not teacher:
+        raise SettingsError(f"the recipe {name!r} learns a teacher's scores", remedy="name a teacher with --teacher")
+
+
+def described(name: str, options: Any) -> str:
+    """A recipe as command-line options, and which of them are another's here.
+
+    Args:
+        options: what is used in the end.
+    """
+    recipe = RECIPES[name]
+    known = {one.name: one for one in fields(options)}
+    parts, own = [], []
+    for field, value in recipe.values.items():
+        used = getattr(options, field)
+        (parts if used == value else own).append(_as_flag(known[field], field, used))
+    text = f"recipe {name} ({recipe.source}): {' '.join(parts)}"
+    return f"{text}; set otherwise: {' '.join(own)}" if own else text
+
+
+def _as_flag(field: Any, name: str, value: Any) -> str:
+    option = field.metadata[KEY]
+    flag = option.flag or f"--{name.replace('_', '-')}"
+    if "/" in flag:
+        on, off = flag.split("/")
+        return str(on if value else off)
+    if value is True:
+        return flag
+    shown = value if value is not None else (-1 if name == "margin" else 0)
+    return f"{flag} {shown:g}" if isinstance(shown, float) else f"{flag} {shown}"
