@@ -81,7 +81,7 @@ class M3Work(Work):
         self.clear("checkpoints")
         lines = ["[encoder]", 'provider = "bge_m3"', f'model = "{self.model.resolve()}"']
         seconds = self.run.seconds
-        return TunedM3(self.model, proof, self.splits, trained, report, notes, lines, seconds, curve, proofs)
+        return TunedM3(self.model, proof, self.splits, trained, report, notes, lines, seconds, curve, proofs=proofs)
 
     def settings_of(self, model: Path | None) -> Settings:
         used = self.used("bge_m3", str(model or self.folder))

@@ -135,7 +135,8 @@ def described(name: str, options: Any) -> str:
     """
     recipe = RECIPES[name]
     known = {one.name: one for one in fields(options)}
-    parts, own = [], []
+    parts: list[str] = []
+    own: list[str] = []
     for field, value in recipe.values.items():
         used = getattr(options, field)
         (parts if used == value else own).append(_as_flag(known[field], field, used))

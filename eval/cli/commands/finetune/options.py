@@ -182,7 +182,7 @@ def _by_recipe(recipe: str, kind: type, given: dict[str, Any], request: Mapping[
 
     values = RECIPES[recipe].values
     own = {name: value for name, value in given.items() if name not in values or is_set(name)}
-    options = recipe_options(kind, recipe, **own)
+    options: Any = recipe_options(kind, recipe, **own)
     words(described(recipe, options))
     return options
 
