@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pypdfium2
 
-from indexes.readers.pdf.layout import Line, page_lines
-from indexes.readers.pdf.order import in_order, side_by_side
+from indexes.readers.pdf.layout import Line
+from indexes.readers.pdf.order import in_order, lines_of, side_by_side
 from indexes.readers.pdf.ruled import with_tables
 
 _SHOWN = 100  # characters of a line
@@ -46,7 +46,7 @@ def _pages(path: Path, most: int) -> Iterator[tuple[int, list[Line], list[tuple[
             page = pdf[index]
             width, height = page.get_size()
             textpage = page.get_textpage()
-            lines = with_tables(page_lines(textpage), page, textpage, height)
+            lines = with_tables(lines_of(textpage, width), page, textpage, height)
             before = [line for line in lines if line.text or line.rows]
             numbers = {id(line): number for number, line in enumerate(before, 1)}
             ordered, changed = in_order(lines, width)

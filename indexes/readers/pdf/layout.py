@@ -25,6 +25,8 @@ from indexes.readers.tables.cells import Row
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points from the lower left
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
+_WIDE = 1.2  # of the line's height: a gap that is no blank
+_GUTTER = 0.5  # of it: one where a column is known to begin
 _SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
 _MOST_BASES = 12  # base lines of one line of text, with its formulas
 _MOST_BOXES = 80  # of a line that are looked at: one of more is a drawing
@@ -77,11 +79,12 @@ class _Piece:
             self.tallest, self.shortest = max(heights), min(heights)
 
 
-def page_lines(textpage: Any) -> list[Line]:
+def page_lines(textpage: Any, starts: Sequence[float] = ()) -> list[Line]:
     """The lines of a page in pdfium's order; empty ones are blank lines. Those parted at a wide gap are ``joined``.
 
     Args:
         textpage: pypdfium2's PdfTextPage.
+        starts: where columns begin: there a narrower gap parts a line too.
     """
     text = textpage.get_text_range()
     if len(text) != textpage.count_chars():  # characters outside the basic plane: places cannot be told by index
@@ -92,7 +95,7 @@ def page_lines(textpage: Any) -> list[Line]:
 
     def flush() -> None:
         if waiting:
-            lines.extend(_parts(textpage, waiting))
+            lines.extend(_parts(textpage, waiting, starts))
             waiting.clear()
 
     for match in _LINE.finditer(text):
@@ -129,34 +132,53 @@ def _goes_on(before: _Piece, after: _Piece) -> bool:
     return min(before.high, after.high) - max(before.low, after.low) > 0.3 * height
 
 
-def _parts(textpage: Any, pieces: Sequence[_Piece]) -> list[Line]:
+def _parts(textpage: Any, pieces: Sequence[_Piece], starts: Sequence[float]) -> list[Line]:
     """A line, parted at its wide gaps."""
+    stretches: list[list[_Piece]] = []
+    for piece in pieces:
+        apart = len(piece.boxes) > 1 and (bool(starts) or _is_apart(piece))
+        cut = _cut_at_gaps(textpage, piece, starts) if apart else [piece]
+        if stretches:
+            stretches[-1].append(cut[0])
+            cut = cut[1:]
+        stretches += [[part] for part in cut]
+    lines = [_whole(textpage, stretch) for stretch in stretches]
+    for line in lines[:-1]:
+        line.joined = True
+    return lines
+
+
+def _whole(textpage: Any, pieces: Sequence[_Piece]) -> Line:
+    """Pieces that stand on one line, with raised and lowered stretches marked."""
     text = pieces[0].text if len(pieces) == 1 else " ".join(piece.text for piece in pieces)
     boxes = pieces[0].boxes if len(pieces) == 1 else [box for piece in pieces for box in piece.boxes]
-    if len(boxes) < 2:
-        return [_line(text, boxes)]
-    height = max(piece.tallest for piece in pieces if piece.boxes)
-    if min(piece.shortest for piece in pieces if piece.boxes) < _SCRIPT * height:
-        words = _with_scripts(textpage, pieces, height)
-        if words is not None:
-            return [_line(words, boxes)]
-    if len(pieces) > 1:
-        return [_line(text, boxes)]
-    wide = 1.2 * height
-    first, *others = sorted(boxes)
-    right = first[2]
-    for box in others:
+    if len(boxes) > 1:
+        height = max(piece.tallest for piece in pieces if piece.boxes)
+        if min(piece.shortest for piece in pieces if piece.boxes) < _SCRIPT * height:
+            return _line(_with_scripts(textpage, pieces, height) or text, boxes)
+    return _line(text, boxes)
+
+
+def _is_apart(piece: _Piece) -> bool:
+    """Is there a wide gap in it, or does it go on far to the left: lines of several columns run together?"""
+    wide = _WIDE * piece.tallest
+    left = right = piece.boxes[0][0]
+    for box in piece.boxes:
+        if left - box[2] > wide:
+            return True
+        left = min(left, box[0])
+    for box in sorted(piece.boxes):
         if box[0] - right > wide:
-            return _cut_at_gaps(textpage, pieces[0], wide)
+            return True
         right = max(right, box[2])
-    return [_line(text, boxes)]
+    return False
 
 
 def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str | None:
     """The words of a line with its raised and lowered stretches marked; None where it has none, or a wide gap."""
     boxes = [box for piece in pieces for box in piece.boxes]
     ordered = sorted(boxes)
-    if any(after[0] - before[2] > 1.2 * height for before, after in pairwise(ordered)):
+    if any(after[0] - before[2] > _WIDE * height for before, after in pairwise(ordered)):
         return None
     kinds = _scripts(textpage, pieces, height) if len(boxes) <= _MOST_BOXES else {}
     if not kinds:
@@ -266,23 +288,26 @@ def _size_of(textpage: Any, index: int) -> float:
     return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
 
 
-def _cut_at_gaps(textpage: Any, piece: _Piece, wide: float) -> list[Line]:
-    parts: list[Line] = []
-    text, start = piece.text, piece.start
-    begin, before, boxes = 0, None, []
+def _cut_at_gaps(textpage: Any, piece: _Piece, starts: Sequence[float]) -> list[_Piece]:
+    text, start, wide, gutter = piece.text, piece.start, _WIDE * piece.tallest, _GUTTER * piece.tallest
+    cuts = [0]
+    left, before = -math.inf, math.inf  # the stretch's left edge, the last word's right one
     for word in _WORD.finditer(text):
         box = _boxes(textpage, start + word.start(), word.end() - word.start())
         if not box:
             continue
-        if before is not None and box[0][0] - before > wide:
-            part = _line(text[begin : word.start()], boxes)
-            part.joined = True
-            parts.append(part)
-            begin, boxes = word.start(), []
-        boxes += box
-        before = max(item[2] for item in box)
-    parts.append(_line(text[begin:], boxes))
-    return parts
+        gap = box[0][0] - before
+        if gap > wide or left - box[-1][2] > wide or (gap > gutter and any(abs(box[0][0] - x) < 3 for x in starts)):
+            cuts.append(word.start())
+            before = math.inf
+        begins = min(item[0] for item in box)
+        left, before = begins if before == math.inf else min(left, begins), max(item[2] for item in box)
+    stretches = []
+    for begin, end in pairwise([*cuts, len(text)]):
+        words = text[begin:end].rstrip()
+        boxes = _boxes(textpage, start + begin, len(words))
+        stretches.append(_Piece(words, start + begin, boxes, begin > 0 or piece.spaced))
+    return stretches
 
 
 def _line(text: str, boxes: Sequence[Box]) -> Line:

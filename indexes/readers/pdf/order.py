@@ -8,13 +8,16 @@ into boxes (Karger's clustering of boxes by the area between them).
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from indexes.readers.pdf.layout import Line
+from indexes.readers.pdf.layout import Line, page_lines
 from indexes.readers.tables.kinds import TYPED, kind_of
+from indexes.text.characters import WITHOUT_BLANKS
 
 _LINE_MARGIN = 0.8  # of a line's height: lines nearer than this make a box
 _MOST_LINES = 500  # grouping takes time by the square: a page of more is a map or a table
@@ -22,17 +25,35 @@ _MOST_BOXES = 160
 _FEW_ROWS = 3  # fewer lines side by side are no columns
 _ALIGNED = 4.0  # points between the beginnings of cells in one column
 _LOW = 0.75  # of the usual height: a line such as "see us" has no tall letter, but a line's height all the same
+_UNPARTED = re.compile(f"[{WITHOUT_BLANKS}]")  # scripts that part no words
 _NARROW = 0.12  # of the page's width: entries of a table, not lines of a column
+
+
+def lines_of(textpage: Any, width: float) -> list[Line]:
+    """The lines of a page; where it has columns, those that pdfium runs together are parted between the columns too.
+
+    Args:
+        textpage: pypdfium2's PdfTextPage.
+        width: of the page, in points.
+    """
+    lines = page_lines(textpage)
+    if not any(line.joined for line in lines):
+        return lines
+    starts = _starts([run for run in _runs(lines) if _are_columns(run, width)])
+    return page_lines(textpage, starts) if len(starts) > 1 else lines
 
 
 def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
     """The lines in reading order, and whether that is another one than pdfium's.
 
     Args:
-        lines: as ``page_lines`` gives them.
+        lines: as ``lines_of`` gives them.
         width: of the page, in points.
     """
-    parted = list(_rows_joined(lines, width))
+    runs = list(_runs(lines))
+    columns = [_are_columns(run, width) for run in runs]
+    starts = _starts([run for run, parted in zip(runs, columns, strict=True) if parted])
+    parted = list(_rows_joined(runs, columns, starts))
     worded = [line for line in parted if line.text or line.rows]
     if len(worded) < 4 or not all(line.placed for line in worded):
         return rejoined(parted), False
@@ -40,11 +61,12 @@ def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
     beside = side_by_side(upright, width)
     if beside < _FEW_ROWS or len(upright) > _MOST_LINES:
         return rejoined(parted), False
-    ordered = _grouped(upright)
+    ordered = _grouped(upright, starts)
     if ordered is None or side_by_side(ordered, width) * 2 > beside:
         return rejoined(parted), False
-    for line in ordered:
-        line.joined = False
+    for line, after in pairwise(parted):
+        if line.joined:
+            line.joined = line.row = after.row = False
     return ordered + [line for line in worded if _is_turned(line)], True
 
 
@@ -67,7 +89,7 @@ def side_by_side(lines: Sequence[Line], width: float) -> int:
 def _beside(before: Line, after: Line) -> bool:
     height = min(before.height, after.height)
     overlap = min(before.top, after.top) - max(before.bottom, after.bottom)
-    if overlap < 0.5 * height:
+    if overlap < 0.2 * height:  # lines of columns stand at unlike heights
         return False
     gap = max(after.left - before.right, before.left - after.right)
     return gap > 0.6 * height
@@ -78,18 +100,57 @@ def _is_turned(line: Line) -> bool:
     return len(line.text) > 3 and not line.rows and line.height > 2 * (line.right - line.left)
 
 
-def _rows_joined(lines: Sequence[Line], width: float) -> Iterator[Line]:
-    """Lines that were parted at a gap stay so only where they look like columns of text, not like rows of a table."""
-    for row_run in _runs(lines):
-        if len(row_run) == 1 or _are_columns(row_run, width):
-            for row in row_run:
+def _rows_joined(runs: Sequence[list[list[Line]]], columns: Sequence[bool], starts: Sequence[float]) -> Iterator[Line]:
+    """Lines that were parted at a gap stay so only where they look like columns of text, not like rows of a table.
+
+    Where there are columns, few lines between two that are not parted stay in them too.
+    """
+    for run, parted in zip(runs, columns, strict=True):
+        if len(run) == 1 or parted:
+            for row in run:
                 yield from row
-        else:
-            are_rows = _are_rows([row for row in row_run if row])
-            for row in row_run:
-                for line in rejoined(row):
-                    line.row = are_rows
-                    yield line
+            continue
+        are_rows = _are_rows([row for row in run if row])
+        for row in run:
+            parts = _in_columns(row, starts)
+            for line in parts or rejoined(row):
+                line.row = are_rows
+                yield line
+
+
+def _starts(runs: Sequence[Sequence[Sequence[Line]]]) -> list[float]:
+    """Where the columns that these lines stand in begin, from the left: few lines reach over what parts them."""
+    lines = [line for run in runs for row in run for line in row]
+    lefts = sorted(line.left for line in lines)
+    starts: list[float] = []
+    for left in lefts:
+        near = bisect_right(lefts, left + _ALIGNED) - bisect_left(lefts, left)
+        if near * 12 < len(lefts) or (starts and left < starts[-1] + _ALIGNED):
+            continue
+        over = sum(line.left < left - _ALIGNED < line.right - 1 for line in lines)
+        if over * 12 < len(lines):
+            starts.append(left)
+    return starts
+
+
+def _in_columns(row: Sequence[Line], starts: Sequence[float]) -> list[Line]:
+    """The parts of a row in the columns that begin there, each whole; none where it is not parted by them."""
+    found: list[list[Line]] = []
+    last = -1
+    for line in row:
+        here = bisect_right(starts, line.left + _ALIGNED) - 1
+        if here < 0 or (here + 1 < len(starts) and line.right > starts[here + 1]):
+            return []
+        if here != last:
+            found.append([])
+        found[-1].append(line)
+        last = here
+    if len(found) < 2:
+        return []
+    whole = [line for parts in found for line in rejoined(parts)]
+    for line in whole[:-1]:
+        line.joined = True  # whole again where the order stands
+    return whole
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[list[list[Line]]]:
@@ -129,7 +190,8 @@ def _are_columns(rows: Sequence[Sequence[Line]], width: float) -> bool:
         for line in row:
             columns[round(line.left / (0.04 * width))].append(line)
     full = [found for found in columns.values() if len(found) >= _FEW_ROWS]
-    if len(full) < 2 or any(_are_labels(found) or not _fills(found, width) for found in full):
+    unlike = sum(len(found) for found in full if _are_labels(found) or not _fills(found, width))
+    if len(full) < 2 or unlike * 8 > sum(map(len, full)):
         return False
     figures = sum(kind_of(line.text) in TYPED for line in parts)
     return figures * 10 < 3 * len(parts)
@@ -151,14 +213,20 @@ def _is_near(place: float, places: Sequence[float]) -> bool:
 
 
 def _are_labels(lines: Sequence[Line]) -> bool:
-    """Does a column say the same few words time and again?"""
-    return len({line.text for line in lines}) * 2 <= len(lines)
+    """Does a column say the same few words time and again, or one word a line, as names and options are?"""
+    single = sum(" " not in line.text and not _UNPARTED.search(line.text) for line in lines)
+    return len({line.text for line in lines}) * 2 <= len(lines) or single * 2 > len(lines)
 
 
 def _fills(lines: Sequence[Line], page: float) -> bool:
-    widths = [line.right - line.left for line in lines]
-    full = max(widths)
-    return full > _NARROW * page and sum(width > 0.75 * full for width in widths) * 2 > len(widths)
+    """Are most lines nearly as wide as the widest, or not much shorter and going on from the one before?"""
+    widths = sorted(line.right - line.left for line in lines)
+    full = widths[int(0.9 * len(widths))]  # a title over all columns begins in the first
+    if full <= _NARROW * page:
+        return False
+    going_on = sum(line.text[:1].islower() and line.text.count(" ") > 1 for line in lines)
+    share = 0.5 if going_on * 4 > len(lines) else 0.75
+    return sum(width > share * full for width in widths) * 2 > len(widths)
 
 
 def rejoined(lines: Sequence[Line]) -> list[Line]:
@@ -177,8 +245,12 @@ def rejoined(lines: Sequence[Line]) -> list[Line]:
     return whole
 
 
-def _grouped(lines: Sequence[Line]) -> list[Line] | None:
-    """The lines box by box, as pdfminer groups them; None where there are too many boxes."""
+def _grouped(lines: Sequence[Line], starts: Sequence[float]) -> list[Line] | None:
+    """The lines box by box, as pdfminer groups them; None where there are too many boxes.
+
+    Args:
+        starts: where columns begin. A box that reaches over several is read column by column.
+    """
     from pdfminer.layout import IndexAssigner, LAParams, LTLayoutContainer, LTTextLineHorizontal
 
     parameters = LAParams(line_margin=_LINE_MARGIN)
@@ -207,5 +279,22 @@ def _grouped(lines: Sequence[Line]) -> list[Line] | None:
         assigner.run(group)
     ordered: list[Line] = []
     for found in sorted(boxes, key=lambda item: item.index):
-        ordered += [known[id(item)] for item in sorted(found, key=lambda item: (-round(item.y1, 1), item.x0))]
+        ordered += _by_columns(
+            [known[id(item)] for item in sorted(found, key=lambda item: (-round(item.y1, 1), item.x0))], starts
+        )
     return ordered if len(ordered) == len(lines) else None
+
+
+def _by_columns(lines: Sequence[Line], starts: Sequence[float]) -> list[Line]:
+    """Lines in the order of their columns; one over several columns stands between those above and below it."""
+    ordered: list[Line] = []
+    columns: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        here = bisect_right(starts, line.left + _ALIGNED)
+        if here < len(starts) and line.right > starts[here]:
+            ordered += [other for column in sorted(columns) for other in columns[column]]
+            columns.clear()
+            ordered.append(line)
+        else:
+            columns[here].append(line)
+    return ordered + [line for column in sorted(columns) for line in columns[column]]

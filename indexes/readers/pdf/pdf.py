@@ -17,8 +17,8 @@ import pypdfium2
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, glue_between
 from indexes.readers.pdf.fields import add_annotations
-from indexes.readers.pdf.layout import Line, page_lines
-from indexes.readers.pdf.order import in_order
+from indexes.readers.pdf.layout import Line
+from indexes.readers.pdf.order import in_order, lines_of
 from indexes.readers.pdf.ruled import with_tables
 from indexes.readers.pdf.text import ENDS, Hyphens, goes_on, over_pages, unwrap, without_margins
 from indexes.readers.source_file import SourceFile
@@ -101,7 +101,7 @@ class _Reading:
                 width, height = page.get_size()
                 textpage = page.get_textpage()
                 try:
-                    lines = self._with_tables(page_lines(textpage), page, textpage, number, height)
+                    lines = self._with_tables(lines_of(textpage, width), page, textpage, number, height)
                     lines, changed = in_order(lines, width)
                     if changed:
                         self.reordered.append(number + 1)

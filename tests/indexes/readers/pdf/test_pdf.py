@@ -101,6 +101,48 @@ def test_labels_beside_what_they_label_are_no_column(tmp_path: Path, label: str)
     assert f"paint_red_on_wood {label} struct colour paint_blue_on_wood" in text
 
 
+def test_columns_whose_lines_stand_at_unlike_heights_are_parted(tmp_path: Path) -> None:
+    """pdfium runs such lines together to one that jumps to the left and to the right."""
+    columns = [
+        [f"{words} {number} of a" for number in range(100, 118)]
+        for words in ("the tall owl", "a dry hill", "his old cart")
+    ]
+    items = [
+        (15.0 + 62 * c, 50.0 + 4.2 * r + (0, 1.5, -1.2)[c], column[r])
+        for r in range(18)
+        for c, column in enumerate(columns)
+    ]
+    text = read_one(pdf_of(tmp_path / "a.pdf", [[(15.0, 35.0, HEAD), *items]])).text
+    assert " ".join(text.split()) == " ".join([HEAD, *(line for column in columns for line in column)])
+
+
+def test_options_beside_what_they_do_are_no_columns(tmp_path: Path) -> None:
+    names = [f"print.{name}.at.end=on" for name in ("comma", "align", "quote", "space", "brace")]
+    does = [
+        f"Put the {name} at the end of the line, and not before it."
+        for name in ("comma", "first", "quote", "space", "brace")
+    ]
+    items = [
+        item
+        for i, pair in enumerate(zip(names, does, strict=True))
+        for item in ((20.0, 50.0 + 6 * i, pair[0]), (90.0, 50.0 + 6 * i, pair[1]))
+    ]
+    text = " ".join(read_one(pdf_of(tmp_path / "a.pdf", [items])).text.split())
+    assert text == " ".join(f"{name} {what}" for name, what in zip(names, does, strict=True))
+
+
+def test_raised_text_is_told_beside_a_wide_gap(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica", size=12)
+    pdf.text(20, 40, "Area of the yard")
+    pdf.text(90, 40, "about 40 m")
+    pdf.set_font("helvetica", size=8)
+    pdf.text(111.5, 38.2, "2")
+    pdf.output(str(tmp_path / "a.pdf"))
+    assert read_one(tmp_path / "a.pdf").text == "Area of the yard about 40 m²"
+
+
 def test_a_short_last_line_ends_its_own_column(tmp_path: Path) -> None:
     left = [*LEFT[:5], "see us now."]
     rows = [line for pair in zip(lines(20, left), lines(110, RIGHT[:5]), strict=False) for line in pair]
