@@ -5,16 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 
-USERS = ("question", "start")  # in a room of their own
-RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *USERS)
+ROOMS = {"question": "users.", "start": "users.", "scale": "large."}  # of those in a room of their own
+RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *ROOMS)
 
 
 def main(argv: list[str]) -> int:
     if not argv or argv[0] not in RACES:
         sys.stderr.write(f"usage: python -m eval.bench {'|'.join(RACES)} [--json] [--help]\n")
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
-    room = "users." if argv[0] in USERS else ""
-    return importlib.import_module(f"eval.bench.{room}{argv[0]}").main(argv[1:])
+    return importlib.import_module(f"eval.bench.{ROOMS.get(argv[0], '')}{argv[0]}").main(argv[1:])
 
 
 if __name__ == "__main__":

