@@ -17,6 +17,7 @@ from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.roots import Place, Roots
 from indexes.nodes.record import SentenceRecord
 from indexes.readers.names import renamed
+from indexes.store import models
 from indexes.store.collection import Collection, document_filter
 from indexes.store.schema import DENSE, SPARSE
 
@@ -118,13 +119,18 @@ def move_documents(store: Collection, manifest: Manifest, journal: Journal, move
         journal.drop([new.doc_id for _, new in pairs])
 
 
-def stored_points(store: Collection, doc_id: str | None = None) -> Iterable[list[ReadyPoint]]:
-    """The points of a document, or all that are sentences, with their vectors, a part at a time."""
+def stored_points(
+    store: Collection, doc_id: str | None = None, *, chosen: models.Filter | None = None
+) -> Iterable[list[ReadyPoint]]:
+    """The points of a document, those that a filter chooses, or all that are sentences, with their vectors, a part at a
+    time."""
     offset = None
+    if doc_id is not None:
+        chosen = document_filter(doc_id)
     while True:
         records, offset = store.engine.calls.scroll(
             store.name,
-            scroll_filter=None if doc_id is None else document_filter(doc_id),
+            scroll_filter=chosen,
             limit=PART_POINTS,
             offset=offset,
             with_payload=True,

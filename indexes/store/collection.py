@@ -153,6 +153,12 @@ class Collection:
             return recorded.get("sparse", "none") != "none"
         return SPARSE in (self._client.get_collection(self.name).config.params.sparse_vectors or {})
 
+    def has_idf(self) -> bool:
+        """True when the engine weighs the terms of its lexical leg by how rare they are."""
+        params = (self._client.get_collection(self.name).config.params.sparse_vectors or {}).get(self.sparse_name)
+        modifier = getattr(params, "modifier", None)
+        return getattr(modifier, "value", modifier) == models.Modifier.IDF.value
+
     @property
     def one_leg(self) -> str | None:
         """Why only one of the legs that are stored can be searched, for a note; None where both can."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "chat": "Hold a conversation about the documents.",
     "status": "Show collections, documents and models.",
     "optimize": "Build the graph that makes large collections fast.",
+    "copy": "Copy a collection to another folder or server.",
     "verify": "Compare a collection with what was stored, and mend it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",

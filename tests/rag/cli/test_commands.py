@@ -293,6 +293,16 @@ def test_the_graph_of_a_collection(rag: Rag) -> None:
     assert result.stdout.splitlines()[-1].startswith("  ef 512: recall@10 1.000")
 
 
+def test_a_copy_of_a_collection(rag: Rag, tmp_path: Path) -> None:
+    result = rag("copy", "default", "--to", str(tmp_path / "backup"))
+    assert result.exit_code == 0, result.output
+    assert "2 documents with" in result.stdout and result.stdout.strip().endswith("sentences, verified")
+    again = json.loads(rag("copy", "default", "--to", str(tmp_path / "backup"), "--json").stdout)
+    assert (again["documents"], again["copied"], again["differences"]) == (2, 0, 0)
+    shown = json.loads(rag("search", "窗口的宽度", "--json", "--set", f"store.path={tmp_path / 'backup'}").stdout)
+    assert shown["hits"] == json.loads(rag("search", "窗口的宽度", "--json").stdout)["hits"]
+
+
 def test_prune_dry_run_and_verify(bare: Rag, tmp_path: Path) -> None:
     docs = tmp_path / "birds"
     docs.mkdir()

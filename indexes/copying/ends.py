@@ -1,0 +1,88 @@
+"""The two stores of a copying, and what their records say."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from indexes.display import without_secrets
+from indexes.encoders.base import Fingerprint
+from indexes.errors import StoreError
+from indexes.manifest.journal import Journal
+from indexes.manifest.manifest import Manifest
+from indexes.manifest.paths import manifest_path
+from indexes.manifest.recovery import recover
+from indexes.settings.sections import StoreSettings
+from indexes.store.collection import Collection
+from indexes.store.engine import Engine
+from indexes.store.generations import Generations, base_name
+from indexes.store.schema import SCHEMA_VERSION
+
+
+def target_settings(store: StoreSettings, to: str | Path) -> StoreSettings:
+    """Return the settings of the store that ``to`` names."""
+    if str(to).startswith(("http://", "https://")):
+        return store.model_copy(update={"url": str(to)})
+    return store.model_copy(update={"url": None, "path": Path(to).expanduser().absolute()})
+
+
+def place_of(store: StoreSettings) -> str:
+    return store.url.rstrip("/") if store.url else os.path.realpath(store.path.expanduser())
+
+
+def shown(store: StoreSettings) -> str:
+    return without_secrets(store.url) if store.url else str(store.path.expanduser())
+
+
+class End(NamedTuple):
+    """One of the two stores."""
+
+    settings: StoreSettings
+    store: Collection
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, engine: Engine, settings: StoreSettings, name: str) -> End:
+        store = Collection(engine, Generations(engine, name).current())
+        return cls(settings, store, Manifest(manifest_path(settings, store.name, shared_client=False)))
+
+    def beside(self, suffix: str) -> Path | None:
+        path = self.manifest.path
+        return None if path is None else path.with_name(path.name.removesuffix(".sqlite") + suffix)
+
+
+def base_name_of(end: End, name: str) -> str:
+    """Return the collection's own name: a copy of a later generation is the first one of its name."""
+    return base_name(end.store.engine, end.store.name) if end.store.exists() else name
+
+
+def finish(end: End) -> None:
+    """End what a run that was killed left half done."""
+    with closing(Journal(end.manifest.path)) as journal:
+        recover(end.store, end.manifest, journal)
+
+
+def state_of(manifest: Manifest) -> str:
+    """One number for what a manifest says is stored."""
+    digest = hashlib.sha256()
+    for entry in manifest:
+        digest.update(repr((entry.doc_id, entry.sentences, entry.points, entry.sums)).encode())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint_of(record: dict[str, Any]) -> Fingerprint:
+    """Return the fingerprint that a record holds."""
+    if record.get("schema") != SCHEMA_VERSION or "fingerprint" not in record:
+        raise StoreError(
+            f"the collection's record is of version {record.get('schema')!r}, and this program writes {SCHEMA_VERSION}",
+            remedy="use the version of RagWright that made it",
+        )
+    return Fingerprint(**{key: value for key, value in record["fingerprint"].items() if key != "digest"})
+
+
+def existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,0 +1,289 @@
+"""One copying: what differs goes over document by document, each whole; then the copy is verified.
+
+The copy's manifest says what is there already, so that a run that was interrupted is continued, and a later one brings
+the copy up to date: a document is the same when content, recipe, points and checksums are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexes.copying.ends import (
+    End,
+    base_name_of,
+    existing,
+    fingerprint_of,
+    finish,
+    place_of,
+    shown,
+    state_of,
+    target_settings,
+)
+from indexes.copying.report import CopyReport
+from indexes.encoders.base import SparseVector
+from indexes.encoders.window_pooling import ReadyPoint
+from indexes.errors import StoreError
+from indexes.ingest.report import Progress
+from indexes.manifest.documents import Ids, put, remove_documents, replace_document
+from indexes.manifest.manifest import Entry
+from indexes.manifest.moves import stored_points
+from indexes.manifest.paths import ENCODER_FACT
+from indexes.manifest.verify import adopt, verify
+from indexes.near_duplicates.passages import copy_passages
+from indexes.settings.loader import load
+from indexes.settings.sections import IndexSettings
+from indexes.store import models
+from indexes.store.checks import check_disk
+from indexes.store.client import open_engine
+from indexes.store.models.graph import KEY as GRAPH
+from indexes.store.stock import is_stock
+from indexes.store.upkeep.graph import optimize_if_due
+
+TOGETHER = 1000  # sentences of documents that go over in one step
+MARK = "copy_of"  # in the record of a copy
+NOT_COPIED = ("schema", "fingerprint", GRAPH, MARK, "of", "name", "state", "moved_to")  # of the record
+NOTHING = SparseVector(np.zeros(0, np.uint32), np.zeros(0, np.float32))
+
+
+def copy_collection(
+    collection: str = "default",
+    *,
+    to: str | Path,
+    settings: IndexSettings | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> CopyReport:
+    """Copy a collection into another store, or bring a copy up to date. Nothing is encoded.
+
+    Points with their vectors, the record and the manifest go over, document by document; then the copy is verified.
+    While it runs nothing can be written into the collection; searching goes on where the store serves several
+    processes. A run that was interrupted is continued by the next one.
+
+    Args:
+        collection: its name, in both stores.
+        to: the address of a Qdrant server (http:// or https://), or a folder for the embedded engine.
+        settings: default: what rag.toml, ``RAG_*`` variables and the profile say; ``store`` is where it lies now.
+        progress: called now and then with a ``Progress`` (its files are documents).
+
+    Raises:
+        CollectionNotFoundError: there is none of that name.
+        CollectionLockedError: another process is writing, or (embedded engine) has it open.
+        DiskSpaceError: the copy does not fit on the disk.
+        StoreError: there is a collection of that name which is not a copy of this one, or was written to since.
+    """
+    settings = settings or load(IndexSettings).settings
+    started = time.monotonic()
+    source, target = settings.store, target_settings(settings.store, to)
+    if place_of(source) == place_of(target):
+        raise StoreError(
+            f"collection {collection!r} lies in {shown(target)} already", remedy="name another folder or address"
+        )
+    with ExitStack() as stack:
+        ends = []
+        for store in (source, target):
+            engine = stack.enter_context(closing(open_engine(store)))
+            if hasattr(engine, "patience"):
+                engine.patience = store.wait
+            ends.append(End.of(engine, store, collection))
+            stack.callback(ends[-1].manifest.close)
+        report = _Copying(ends[0], ends[1], base_name_of(ends[0], collection), settings, progress).run()
+    report.seconds = time.monotonic() - started
+    return report
+
+
+class _Copying:
+    def __init__(
+        self,
+        source: End,
+        target: End,
+        name: str,
+        settings: IndexSettings,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._source, self._target = source, target
+        self._settings, self._progress = settings, progress
+        self._report = CopyReport(name, shown(source.settings), shown(target.settings))
+        self._started = time.monotonic()
+        self._current = ""
+        self._sparse = False
+
+    def run(self) -> CopyReport:
+        source, target, report = self._source, self._target, self._report
+        source.store.check()
+        if is_stock(source.store):
+            raise StoreError(
+                f"collection {report.collection!r} was not built by RagWright, so it has no manifest to copy by",
+                remedy="copy it with a snapshot of Qdrant's, or ingest its files",
+            )
+        with ExitStack() as stack:
+            if not source.manifest.read_only:
+                stack.enter_context(source.manifest.writer())
+                finish(source)
+                adopt(source.store, source.manifest)
+            stack.enter_context(target.manifest.writer())
+            self._prepare()
+            self._sparse = source.store.has_sparse()
+            wanted = {entry.doc_id: entry for entry in source.manifest}
+            there = {entry.doc_id: entry for entry in target.manifest}
+            report.documents = len(wanted)
+            report.sentences = sum(entry.sentences for entry in wanted.values())
+            gone = sorted(there.keys() - wanted.keys())
+            if gone:
+                remove_documents(target.store, target.manifest, gone)
+                report.removed = len(gone)
+            todo = [entry for entry in wanted.values() if not is_same(entry, there.get(entry.doc_id))]
+            self._copy([entry for entry in todo if entry.doc_id not in there], len(todo))
+            for entry in todo:
+                if entry.doc_id in there:
+                    self._replace(entry, len(todo))
+            self._finish_manifest()
+            verified = verify(target.store, target.manifest, deep=True)
+            report.differences = len(verified.differences)
+            if verified.sound:
+                self._mark(whole=True)
+                graph = optimize_if_due(target.store, target.settings, self._graphed)
+                if isinstance(graph, str):
+                    report.notes.append(graph)
+        return report
+
+    # ---- the copy ----
+
+    def _prepare(self) -> None:
+        """Make the copy, or look whether what is there is one."""
+        source, target, name = self._source, self._target, self._report.collection
+        record = source.store.record()
+        if not target.store.exists():
+            size, folder = source.store.disk_bytes(), target.store.engine.folder(name)
+            if folder is not None:
+                needed = size or source.store.count() * (4 * int(record["fingerprint"]["dim"]) + 2048)
+                check_disk(existing(folder), min_free_mb=target.settings.min_free_mb, needed_bytes=needed)
+            target.manifest.clear()  # of a collection that is no more
+            target.store.ensure(
+                fingerprint_of(record),
+                idf=source.store.has_idf(),
+                settings=target.settings,
+                extra={key: value for key, value in record.items() if key not in NOT_COPIED}
+                | {MARK: {"store": place_of(source.settings), "whole": False}},
+            )
+            return
+        there = target.store.record()
+        mark = there.get(MARK) or {}
+        if (there.get("fingerprint") or {}).get("digest") != record["fingerprint"]["digest"] or not mark:
+            raise StoreError(
+                f"{shown(target.settings)} holds a collection {name!r} that is not a copy of this one",
+                remedy="name another folder or address, or delete that one first (rag delete --all)",
+            )
+        if mark.get("whole") and mark.get("state") != state_of(target.manifest):
+            raise StoreError(
+                f"the copy of {name!r} in {shown(target.settings)} was written to after it had been copied",
+                remedy="use that one, or delete it first (rag delete --all) and copy again",
+            )
+        self._report.resumed = not mark.get("whole")
+        finish(target)
+        self._mark(whole=False)
+
+    def _mark(self, *, whole: bool) -> None:
+        record = self._source.store.record()
+        kept = {key: value for key, value in record.items() if key not in NOT_COPIED}
+        mark: dict[str, Any] = {"store": place_of(self._source.settings), "whole": whole}
+        if whole:
+            mark |= {"state": state_of(self._target.manifest), "at": int(time.time())}
+        self._target.store.set_record(**kept, **{MARK: mark})
+
+    # ---- documents ----
+
+    def _copy(self, entries: Sequence[Entry], todo: int) -> None:
+        """Documents that the copy does not have, many small ones in one step."""
+        source, target = self._source, self._target
+        faults = source.manifest.faults()
+        for some in together(entries):
+            target.manifest.begin(some, faults={e.source: faults[e.source] for e in some if e.source in faults})
+            found = {entry.doc_id: Ids() for entry in some}
+            chosen = models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchAny(any=list(found)))])
+            for part in stored_points(source.store, chosen=chosen):
+                put(target.store, self._whole(part))
+                for point in part:
+                    found[point.record.doc_id].add(point)
+            self._finish(some, found, todo)
+
+    def _replace(self, entry: Entry, todo: int) -> None:
+        """A document that the copy has otherwise."""
+        source, target = self._source, self._target
+        faults = source.manifest.faults().get(entry.source)
+        target.manifest.begin(entry, faults={entry.source: faults} if faults else None)
+        parts = (self._whole(part) for part in stored_points(source.store, entry.doc_id))
+        self._finish([entry], {entry.doc_id: replace_document(target.store, entry.doc_id, parts)}, todo)
+
+    def _finish(self, entries: Sequence[Entry], found: dict[str, Ids], todo: int) -> None:
+        for entry in entries:
+            if found[entry.doc_id].count != entry.sentences:
+                raise StoreError(
+                    f"{found[entry.doc_id].count} of {entry.sentences} sentences of {entry.doc_id!r} are in collection "
+                    f"{self._report.collection!r}",
+                    remedy=f"run 'rag verify --repair --collection {self._report.collection}', then copy again",
+                )
+        self._target.store.flush()
+        rows = [
+            (entry.doc_id, entry.sentences, entry.truncated, entry.points or ids.digest, entry.sums or str(ids.sums))
+            for entry, ids in ((entry, found[entry.doc_id]) for entry in entries)
+        ]
+        self._target.manifest.finish_many(rows)
+        report = self._report
+        report.copied += len(entries)
+        report.sentences_copied += sum(entry.sentences for entry in entries)
+        self._current = entries[-1].doc_id
+        self._notify(todo)
+
+    def _whole(self, part: list[ReadyPoint]) -> list[ReadyPoint]:
+        """With a sparse vector for each point where the collection has that leg: an engine gives none for no terms."""
+        if not self._sparse:
+            return part
+        return [point if point.sparse is not None else replace(point, sparse=NOTHING) for point in part]
+
+    # ---- the rest of the manifest ----
+
+    def _finish_manifest(self) -> None:
+        source, target = self._source.manifest, self._target.manifest
+        target.forget_copies([copy.path for copy in target.copies()])
+        target.add_copies(source.copies())
+        for root in source.roots():
+            target.add_root(root)
+        identity = source.fact(ENCODER_FACT)
+        if identity is not None:
+            target.remember(ENCODER_FACT, identity)
+        copy_passages(self._source.beside(".passages"), self._target.beside(".passages"))
+
+    def _graphed(self, sentences: int) -> None:
+        self._current = f"the graph of {sentences:,} sentences"
+        self._notify(self._report.copied)
+
+    def _notify(self, todo: int) -> None:
+        if self._progress is not None:
+            seconds, report = time.monotonic() - self._started, self._report
+            self._progress(Progress(report.copied, todo, report.sentences_copied, self._current, seconds))
+
+
+def is_same(entry: Entry, other: Entry | None) -> bool:
+    """True where a copy has a document as it is."""
+    if other is None:
+        return False
+    sums = entry.sums or other.sums, entry.points or other.points
+    return replace(entry, sums=sums[0], points=sums[1]) == other
+
+
+def together(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Documents of some ``TOGETHER`` sentences, or one longer one."""
+    some: list[Entry] = []
+    for entry in entries:
+        if some and sum(one.sentences for one in some) + entry.sentences > TOGETHER:
+            yield some
+            some = []
+        some.append(entry)
+    if some:
+        yield some
