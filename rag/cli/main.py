@@ -32,6 +32,7 @@ COMMANDS = {
     "trust": "Allow what a folder's rag.toml asks for.",
     "model": "Fetch language models, and list them.",
     "demo": "Index documents, and show answers with citations.",
+    "plan": "Say what fits a card, or what a collection takes.",
     "doctor": "Find what is wrong here, and what mends it.",
     "serve": "Serve a page, Dify, OpenAI clients and MCP.",
     "key": "Make, list and remove keys of the server.",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from rag.doctor import machine, models, store
+from rag.doctor.card import check_card
 from rag.doctor.check import PATIENCE, Check, Probe
 from rag.doctor.ollama import check_ollama
 from rag.doctor.openai_server import check_openai
@@ -91,6 +92,7 @@ def remote_checks(probe: Probe) -> dict[str, Job]:
     jobs: dict[str, Job] = {"store": lambda: store.check_store(probe)} if _on_a_server(probe) else {}
     for need in models.needs(probe):
         jobs[f"{need.role} model"] = lambda need=need: models.check_model_files(probe, need)  # type: ignore[misc]
+    jobs["card"] = lambda: check_card(probe)
     encoder, rerank, llm = settings.encoder, settings.rerank, settings.llm
     if encoder.provider == "ollama":
         jobs["encoder server"] = lambda: check_ollama(

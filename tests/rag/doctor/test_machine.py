@@ -407,10 +407,10 @@ def test_a_check_belongs_to_this_machine_or_to_others(closed_port: int) -> None:
     dead = f"http://127.0.0.1:{closed_port}"
     embedded = Probe(load(Settings, profile="vllm", environ={}).settings, {})
     assert {"store", "memory", "versions"} <= run.local_checks(embedded).keys()
-    assert set(run.remote_checks(embedded)) == {"encoder server", "rerank server", "llm server"}
+    assert set(run.remote_checks(embedded)) == {"encoder server", "rerank server", "llm server", "card"}
     elsewhere = Probe(load(Settings, arguments={"store.url": dead}, environ={}).settings, {})
     assert "store" not in run.local_checks(elsewhere)
-    assert {"store", "encoder model", "rerank model", "llm server"} == set(run.remote_checks(elsewhere))
+    assert {"store", "encoder model", "rerank model", "llm server", "card"} == set(run.remote_checks(elsewhere))
 
 
 @pytest.mark.parametrize("profile", ["default", "offline", "vllm"])

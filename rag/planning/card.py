@@ -1,0 +1,152 @@
+"""What fits a graphics card: language model, encoder and reranker, and where each is best put."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from indexes.plain import Plain
+from rag.planning.sizes import GB, LLMS, RUNTIME, LLMShape, ReaderShape
+
+CARDS = (4, 8, 12, 16, 24)  # GB, as cards are sold
+GIB = 1 << 30
+KEPT_FREE = 0.06  # of a card: the screen, and what allocators cannot use
+CONTEXTS = (8192, 4096, 2048)
+LARGE = 4e9  # weights of a language model that is worth a card's room
+VLLM_SHARE = 0.9  # --gpu-memory-utilization
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Plain):
+    """One thing that takes memory.
+
+    Args:
+        where: "card" or "memory" (the computer's own).
+        bytes: of it; ``how`` says how they come about.
+    """
+
+    name: str
+    where: str
+    bytes: float
+    how: str
+
+
+@dataclass(slots=True)
+class Placement(Plain):
+    """A choice of models and places.
+
+    Args:
+        card_gb: the card's size.
+        settings: key -> value, for rag.toml; variables of servers by their own names.
+    """
+
+    card_gb: float
+    parts: list[Part] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def used(self) -> float:
+        """Bytes on the card."""
+        return sum(part.bytes for part in self.parts if part.where == "card")
+
+    @property
+    def room(self) -> float:
+        """Bytes that the card has for us."""
+        return self.card_gb * GIB * (1 - KEPT_FREE)
+
+    @property
+    def fits(self) -> bool:
+        return self.used <= self.room
+
+    def as_dict(self) -> dict[str, object]:
+        return {**Plain.as_dict(self), "used": self.used, "room": self.room, "fits": self.fits}
+
+
+def llm_parts(shape: LLMShape, context: int, parallel: int) -> list[Part]:
+    """Return what a language model's server takes on a card."""
+    billions = f"{shape.parameters / 1e9:.3g} billion weights as {shape.weight_format}"
+    cache = f"{parallel} x {context} tokens of {shape.cache(1) / 1024:.0f} KB"
+    return [
+        Part(f"{shape.name}, weights", "card", shape.weights, billions),
+        Part(f"{shape.name}, context", "card", shape.cache(context, parallel), cache),
+        Part("the model server itself", "card", RUNTIME, "buffers and CUDA"),
+    ]
+
+
+def reader_part(shape: ReaderShape, batch_tokens: int, *, card: bool) -> Part:
+    """Return what an encoder or reranker takes, on the card or beside it."""
+    if card:
+        how = f"{shape.parameters / 1e6:.0f} million weights in 2 bytes, batches of {batch_tokens} tokens"
+        return Part(shape.name, "card", shape.card_bytes(batch_tokens), how)
+    how = f"{shape.parameters / 1e6:.0f} million weights on the processor"
+    return Part(shape.name, "memory", shape.card_bytes(batch_tokens, half=False), how)
+
+
+def suggest(
+    card_gb: float,
+    *,
+    encoder: ReaderShape | None,
+    reranker: ReaderShape | None,
+    encoder_batch: int,
+    reranker_batch: int,
+    parallel: int = 1,
+) -> Placement | None:
+    """Return the best that fits a card, or None.
+
+    First the largest language model of four billion weights or more that leaves room for encoder and reranker: on the
+    processor a reranker takes longer over fifty windows than all the rest. Else the largest language model alone, for
+    one that is partly on the processor writes at the processor's pace; what reads then goes to the processor.
+    """
+    readers = [
+        (name, shape, batch)
+        for name, shape, batch in (("rerank", reranker, reranker_batch), ("encoder", encoder, encoder_batch))
+        if shape is not None
+    ]
+    large = [shape for shape in LLMS.values() if shape.parameters >= LARGE]
+    for context in CONTEXTS:
+        for shapes, together in ((large, True), (LLMS.values(), False)):
+            for shape in shapes:
+                found = _placed(card_gb, shape, context, parallel, readers, together)
+                if found.fits:
+                    return found
+    return None
+
+
+def _placed(
+    card_gb: float,
+    llm: LLMShape,
+    context: int,
+    parallel: int,
+    readers: Sequence[tuple[str, ReaderShape, int]],
+    together: bool,
+) -> Placement:
+    """Put a language model on a card, and what reads beside it, all of it or what fits."""
+    found = Placement(card_gb, llm_parts(llm, context, parallel))
+    found.settings = {
+        "llm.provider": "ollama",
+        "llm.model": llm.name,
+        "llm.context_window": str(context),
+        "OLLAMA_NUM_PARALLEL": str(parallel),
+    }
+    runs = False  # this program, on the card
+    for section, reader, batch in readers:
+        part = reader_part(reader, batch, card=True)
+        if together or found.used + part.bytes + (0.0 if runs else RUNTIME) <= found.room:
+            found.parts += [part] if runs else [part, Part("rag itself", "card", RUNTIME, "CUDA")]
+            found.settings[f"{section}.device"], runs = "cuda", True
+        else:
+            found.parts.append(reader_part(reader, batch, card=False))
+            found.settings[f"{section}.device"] = "cpu"
+    return found
+
+
+def vllm_parallel(shape: LLMShape, card_gb: float, max_model_len: int, share: float = VLLM_SHARE) -> float:
+    """Return how many answers of full length vLLM holds at once: its share of the card without the weights, over the
+    cache of one. Below 1 it refuses to start."""
+    pool = card_gb * GIB * share - shape.weights - RUNTIME
+    return max(0.0, pool / shape.cache(max_model_len))
+
+
+def in_gb(size: float) -> str:
+    """Bytes as "5.2 GB"."""
+    return f"{size / GB:.1f} GB"
