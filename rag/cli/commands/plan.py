@@ -74,8 +74,8 @@ def _plan_cards(shared: Shared, settings: Settings, card: float | None, parallel
 
     here = cards() if card is None else []
     sizes: list[float] = [card] if card is not None else [one.gb for one in here] or list(CARDS)
-    for one in here:
-        words(f"this machine has: {one.name}, {one.gb:g} GB")
+    for there in here:
+        words(f"this machine has: {there.name}, {there.gb:g} GB")
     readers = {
         "encoder": reader_shape(encoder or _model(settings)),
         "reranker": reader_shape(settings.rerank.model) if settings.rerank.provider != "none" else None,
