@@ -43,6 +43,27 @@ def tiny_bert(folder: Path, texts: Iterable[str], *, labels: int | None = None, 
     return folder
 
 
+def tiny_splade(folder: Path, texts: Iterable[str]) -> Path:
+    """Build a masked language model over the words of ``texts``, as sparse encoders (SPLADE) are published."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    tiny_bert(folder, texts)
+    torch.manual_seed(7)
+    config = BertConfig.from_pretrained(folder, architectures=None, num_hidden_layers=0, hidden_act="linear")
+    model = BertForMaskedLM(config)
+    with torch.no_grad():  # each word means itself, and hardly another
+        embeddings, head = model.bert.embeddings, model.cls.predictions
+        embeddings.word_embeddings.weight.normal_()
+        embeddings.position_embeddings.weight.zero_()
+        embeddings.token_type_embeddings.weight.zero_()
+        head.transform.dense.weight.copy_(torch.eye(config.hidden_size))
+        head.transform.dense.bias.zero_()
+        head.bias.fill_(-16.0)
+    model.save_pretrained(folder)
+    return folder
+
+
 def tiny_xlmr_reranker(folder: Path, texts: list[str]) -> Path:
     """Build a two-layer XLM-R with one label, as bge-reranker-v2-m3, and a sentencepiece vocabulary of its own."""
     import sentencepiece

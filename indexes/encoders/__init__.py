@@ -35,7 +35,8 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
     """The encoder that ``settings.encoder`` and ``settings.sparse`` describe.
 
     Args:
-        settings: ``sparse.kind`` "auto" is the model's own lexical head where it has one (bge_m3), else BM25.
+        settings: ``sparse.kind`` "auto" is the model's own lexical head where it has one (bge_m3), else BM25;
+            "splade" puts the sparse encoder of ``sparse.model`` beside the dense model.
         environ: where server keys and OLLAMA_HOST are looked up; default: ``os.environ``.
 
     Raises:
@@ -43,14 +44,14 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
         MissingExtraError: a packaged model is not installed.
         SettingsError: ``sparse.kind = "learned"`` with a model that has no lexical head.
     """
-    from indexes.encoders.paired import PairedEncoder
+    from indexes.encoders.paired import PairedEncoder, lexical_side
 
     provider, kind = settings.encoder.provider, settings.sparse.kind
     own_sparse = provider == "bge_m3"
     if kind == "learned" and not own_sparse:
         raise SettingsError(
             f"sparse.kind = 'learned', but encoder.provider = '{provider}' has no lexical head of its own",
-            remedy="set sparse.kind = 'bm25', or encoder.provider = 'bge_m3'",
+            remedy="set sparse.kind = 'bm25' or 'splade', or encoder.provider = 'bge_m3'",
         )
     if provider in _SERVERS:
         model = factory(_SERVERS, provider)(settings.encoder, os.environ if environ is None else environ)
@@ -59,11 +60,7 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
     if own_sparse and kind in ("auto", "learned"):
         both: Encoder = model
         return both
-    if kind == "none":
-        return PairedEncoder(model, None)
-    from indexes.encoders.bm25 import Bm25
-
-    return PairedEncoder(model, Bm25(settings.sparse))
+    return PairedEncoder(model, lexical_side(settings))
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:

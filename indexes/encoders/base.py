@@ -55,7 +55,7 @@ class Lexical(Protocol):
     """How sentence-level term weights become the stored sparse vector of a window."""
 
     @property
-    def name(self) -> str: ...  # "learned" (BGE-M3's head) or "bm25"
+    def name(self) -> str: ...  # "learned" (BGE-M3's head), "splade" or "bm25"
 
     @property
     def idf(self) -> bool: ...  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
@@ -72,6 +72,19 @@ class Lexical(Protocol):
         ...
 
 
+class LexicalModel(Lexical, Protocol):
+    """A lexical side that reads texts by itself, beside any dense model: BM25, SPLADE."""
+
+    @property
+    def parameters(self) -> str: ...  # for the fingerprint: all that stored vectors depend on
+
+    def parameters_under(self, rules: int) -> str: ...  # what an earlier version's fingerprint says
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]: ...  # a sentence each, to be pooled
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]: ...
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What makes vectors comparable. A collection records it and refuses to be opened with another.
@@ -82,7 +95,7 @@ class Fingerprint:
         dim: dense dimension.
         pooling: "cls", "mean", "last", or "server".
         prompts: {"query": str, "document": str} put before texts.
-        sparse: "learned", "bm25:<parameters>", or "none".
+        sparse: "learned", "splade:<weights>", "bm25:<parameters>", or "none".
     """
 
     model: str

@@ -166,14 +166,22 @@ class CachedEncoder(_Cached):
 
 
 class CachedPaired(_Cached, PairedEncoder):
-    """A dense model from the cache with its BM25 beside it: still a ``PairedEncoder``, as the pipeline knows it."""
+    """A dense model from the cache, its lexical side beside it: still a ``PairedEncoder``, as the pipeline knows it."""
 
     def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
         dense_only = replace(encoder.fingerprint, sparse="none")
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
-        super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), encoder.lexical)
+        keep = getattr(encoder.lexical, "kept_in", None)  # of a lexical side that runs a network of its own
+        lexical = encoder.lexical if keep is None else keep(folder, limit_mb)
+        super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), lexical)
         self.vectors.admit(self.parallel)
+
+    def close(self) -> None:
+        super().close()
+        close = getattr(self.lexical, "close", None)
+        if close is not None:
+            close()
 
     def dense_documents(self, texts: Sequence[str]) -> Encoded:
         """The dense side alone."""

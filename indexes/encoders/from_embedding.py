@@ -12,7 +12,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
 from indexes.encoders.base import Encoded, Encoder, Fingerprint, SparseVector
-from indexes.encoders.paired import PairedEncoder
+from indexes.encoders.paired import PairedEncoder, lexical_side
 from indexes.errors import EncoderError
 from indexes.settings.sections import IndexSettings
 
@@ -118,8 +118,4 @@ def as_encoder(encoder: Encoder | BaseEmbedding, settings: IndexSettings) -> Enc
 
     if isinstance(encoder, EncoderEmbedding):
         return encoder.encoder
-    if settings.sparse.kind == "none":
-        return PairedEncoder(EmbeddingModel(encoder), None)
-    from indexes.encoders.bm25 import Bm25
-
-    return PairedEncoder(EmbeddingModel(encoder), Bm25(settings.sparse))
+    return PairedEncoder(EmbeddingModel(encoder), lexical_side(settings))

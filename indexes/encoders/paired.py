@@ -1,4 +1,4 @@
-"""A dense model with BM25 (or nothing) beside it: together an ``Encoder``. And how sentences are read in passages."""
+"""A dense model with BM25, SPLADE or nothing beside it: an ``Encoder``. And how sentences are read in passages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint, Spans
-from indexes.encoders.bm25 import Bm25
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint, LexicalModel, Spans
 from indexes.encoders.vectors import estimated_tokens, unit_rows
 from indexes.encoders.window_pooling import mix
+from indexes.settings.sections import IndexSettings
 
 
 class PairedEncoder:
@@ -20,10 +20,10 @@ class PairedEncoder:
 
     Args:
         dense: the model of the dense leg.
-        lexical: BM25, or None for an index without a lexical leg.
+        lexical: BM25, SPLADE, or None for an index without a lexical leg.
     """
 
-    def __init__(self, dense: DenseModel, lexical: Bm25 | None) -> None:
+    def __init__(self, dense: DenseModel, lexical: LexicalModel | None) -> None:
         self.dense, self.lexical = dense, lexical
 
     @property
@@ -57,7 +57,7 @@ class PairedEncoder:
         return estimated_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
-        """As ``Encoder.encode_documents``; BM25 counts ``lexical_texts`` where it is not to read the headings."""
+        """As ``Encoder.encode_documents``; the lexical side reads ``lexical_texts``, if it is not to read headings."""
         encoded = self.dense.embed(texts, query=False)
         counted = texts if lexical_texts is None else lexical_texts
         sparse = self.lexical.encode_documents(counted) if self.lexical else None
@@ -73,6 +73,19 @@ class PairedEncoder:
         encoded = self.dense.embed(texts, query=True)
         sparse = self.lexical.encode_queries(texts) if self.lexical else None
         return replace(encoded, sparse=sparse)
+
+
+def lexical_side(settings: IndexSettings) -> LexicalModel | None:
+    """The lexical side that ``settings.sparse`` describes, for a model without one of its own."""
+    if settings.sparse.kind == "none":
+        return None
+    if settings.sparse.kind == "splade":
+        from indexes.encoders.splade import Splade
+
+        return Splade(settings)
+    from indexes.encoders.bm25 import Bm25
+
+    return Bm25(settings.sparse)
 
 
 def sentences_of(passages: Sequence[str], spans: Sequence[Spans]) -> list[str]:

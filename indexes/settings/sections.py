@@ -60,8 +60,11 @@ class EncoderSettings(SectionModel):
 class SparseSettings(SectionModel):
     """The lexical leg."""
 
-    kind: Literal["auto", "learned", "bm25", "none"] = Field(
-        "auto", description="auto: the model's own sparse head, else BM25"
+    kind: Literal["auto", "learned", "bm25", "splade", "none"] = Field(
+        "auto", description="auto: the model's own sparse head, else BM25; splade: the sparse encoder of sparse.model"
+    )
+    model: str | None = Field(
+        None, description="splade: hub name or folder of a sparse encoder of sentence-transformers"
     )
     window: int = Field(3, ge=0, le=50, description="sentences on each side that a node's sparse vector sees")
     neighbours: float | None = Field(

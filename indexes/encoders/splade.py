@@ -1,0 +1,145 @@
+"""SPLADE and its kind: a sparse encoder of sentence-transformers as the lexical side beside any dense model.
+
+Such a model weighs the words of its vocabulary, those too that a text does not hold but means (Formal et al., arXiv
+2109.10086). A window's weight for a term is its largest in any sentence, as with BGE-M3's own head, without IDF.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexes.encoders.base import Encoded, Fingerprint, SparseVector
+from indexes.encoders.batching import token_batches
+from indexes.encoders.cache import Vectors
+from indexes.encoders.loading.probe import UNLIKE, refuse_code
+from indexes.encoders.tokens import forward_pass
+from indexes.encoders.torch_runtime import choose_device, model_folder, quiet_loading, weights_digest
+from indexes.encoders.vectors import join, weighted
+from indexes.errors import EncoderError, SettingsError
+from indexes.settings.sections import IndexSettings
+
+NUMBERS = 1 << 25  # tokens x vocabulary in one pass: its last layer scores every word of the vocabulary at every token
+
+
+class Splade:
+    """A ``LexicalModel`` with a network of its own, in float32.
+
+    Args:
+        settings: ``sparse.model`` is a folder or a hub name; device, hub, and the permission to run a folder's code are
+            ``encoder``'s.
+
+    Raises:
+        SettingsError: no model is named.
+        EncoderError: it is not a sparse encoder, or the hub cannot be reached.
+    """
+
+    name = "splade"
+    idf = False
+    neighbours = 1.0  # as with BGE-M3's head; not measured
+
+    def __init__(self, settings: IndexSettings) -> None:
+        named, encoder = settings.sparse.model, settings.encoder
+        if not named:
+            raise SettingsError(
+                "sparse.kind = 'splade' needs sparse.model",
+                remedy="name a sparse encoder: a folder, or a hub name such as prithivida/Splade_PP_en_v1",
+            )
+        folder = model_folder(named, hub=encoder.hub)
+        refuse_code(folder, named, trusted=encoder.trust_remote_code, section="encoder")
+        self.model, self.weights = named, weights_digest(folder)
+        self._network = _load(folder, named, str(choose_device(encoder.device)), encoder.trust_remote_code)
+        width = int(self._network.get_embedding_dimension())
+        self._budget = min(encoder.batch_tokens, max(64, NUMBERS // max(1, width)))
+        self._lock = threading.RLock()
+        self._vectors: Vectors | None = None
+        one, other = self._encode(list(UNLIKE), "encode_document")
+        if not len(one) or not len(other) or np.array_equal(one.indices, other.indices):
+            raise EncoderError(
+                f"'{named}' gives two unlike texts the same terms, or none",
+                remedy="check that it is a sparse encoder and that its tokenizer's files are there",
+            )
+
+    @property
+    def parameters(self) -> str:
+        """For the fingerprint: everything that stored vectors depend on."""
+        return f"splade:{self.weights or self.model}"
+
+    def parameters_under(self, rules: int) -> str:
+        """As ``Bm25.parameters_under``: no earlier version had any."""
+        return self.parameters
+
+    def kept_in(self, folder: Path | None, limit_mb: int | None) -> Splade:
+        """The same model, whose vectors are kept in a folder of the encoding cache: a text is encoded once."""
+        found = copy.copy(self)
+        print_of = Fingerprint(self.model, self.weights, 0, self.name, sparse=self.parameters)
+        found._vectors = Vectors(folder, print_of, limit_mb)
+        return found
+
+    def close(self) -> None:
+        if self._vectors is not None:
+            self._vectors.close()
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The weights of each sentence's terms, to be pooled over its window."""
+        return self._kept("d", texts, "encode_document")
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The weights of each question's terms."""
+        return self._kept("q", texts, "encode_query")
+
+    def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
+        return join(weighted(window, weights), np.maximum)
+
+    def _kept(self, kind: str, texts: Sequence[str], how: str) -> list[SparseVector]:
+        if self._vectors is None or not texts:
+            return self._encode(list(texts), how)
+
+        def compute(missing: list[str]) -> Encoded:
+            return Encoded(np.empty((len(missing), 0), np.float32), self._encode(missing, how))
+
+        return self._vectors.encode(kind, texts, compute)[0].sparse or []
+
+    def _encode(self, texts: list[str], how: str) -> list[SparseVector]:
+        network = self._network
+        encode: Callable[..., Any] = getattr(network, how)
+        found: list[SparseVector] = [SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))] * len(texts)
+        if not texts:
+            return found
+        with self._lock, forward_pass(self.model, self._budget):
+            ids = network.tokenizer(texts, truncation=True, max_length=network.max_seq_length)["input_ids"]
+            for batch in token_batches([len(one) for one in ids], self._budget):
+                rows = encode(
+                    [texts[place] for place in batch],
+                    batch_size=len(batch),
+                    convert_to_sparse_tensor=True,
+                    save_to_cpu=True,
+                    show_progress_bar=False,
+                ).coalesce()
+                at, terms = rows.indices().numpy()
+                values = rows.values().float().numpy()
+                ends = np.searchsorted(at, np.arange(len(batch) + 1))
+                for row, place in enumerate(batch):
+                    own = slice(int(ends[row]), int(ends[row + 1]))
+                    found[place] = SparseVector(terms[own].astype(np.uint32), values[own].astype(np.float32))
+        return found
+
+
+def _load(folder: Path, name: str, device: str, trusted: bool) -> Any:
+    from sentence_transformers import SparseEncoder
+
+    try:
+        with quiet_loading():
+            network = SparseEncoder(str(folder), device=device, local_files_only=True, trust_remote_code=trusted)
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, TypeError) as error:
+        first = (str(error).strip().splitlines() or [""])[0][:200]
+        raise EncoderError(
+            f"'{name}' ({folder}) cannot be loaded as a sparse encoder ({type(error).__name__}: {first})",
+            remedy="give the folder of a SPLADE model: config.json, weights and tokenizer",
+        ) from error
+    return network.float().eval()
