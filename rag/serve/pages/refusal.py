@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from rag.serve.errors import Problem
 from rag.serve.pages.render import render
-from rag.serve.pages.words import Words, choose_language
+from rag.serve.pages.words import COOKIE, Words, choose_language
 
 
 def refusal_page(problem: Problem, scope: Scope) -> str:
     """One sentence and what to do about it, as a page."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
-    return render("refusal.html", Words(choose_language(headers, None)), problem=problem, here="")
+    chosen = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    links = getattr(getattr(scope.get("app"), "state", None), "page_links", [])
+    return render("refusal.html", Words(choose_language(headers, chosen)), problem=problem, here="", links=links)

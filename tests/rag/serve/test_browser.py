@@ -93,7 +93,11 @@ def test_an_answer_streams_and_its_citation_opens_in_place(page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#actions:not([hidden])")
     assert "head of the department" in page.inner_text("#answer")
+    assert page.locator("#tip").is_hidden()
     page.focus("#answer button.mark")
+    assert page.inner_text("#tip").startswith("Business class is allowed")
+    page.keyboard.press("Escape")
+    assert page.locator("#tip").is_hidden()
     page.keyboard.press("Enter")
     marked = page.inner_text(".source.open mark >> nth=0")
     assert marked in (
@@ -107,6 +111,52 @@ def test_an_answer_streams_and_its_citation_opens_in_place(page: Any) -> None:
     page.click(".source.open a")
     page.wait_for_selector("mark#marked")
     assert page.inner_text("mark#marked") in marked or marked in page.inner_text("mark#marked")
+
+
+def test_a_link_asks_the_same_again(page: Any) -> None:
+    page.goto("/")
+    page.click(".drawer summary")
+    page.select_option("select[name=fusion]", "dense")
+    page.fill("input[name=window]", "0")
+    page.select_option("select[name=collection]", "handbook")
+    page.fill("#question", "Who approves business class?")
+    page.click("button.primary")
+    page.wait_for_selector("#actions:not([hidden])")
+    address = page.get_attribute("#permalink", "href")
+    page.goto(address)
+    page.wait_for_selector("#actions:not([hidden])")
+    assert page.input_value("select[name=fusion]") == "dense" and page.input_value("input[name=window]") == "0"
+    assert "head of the department" in page.inner_text("#answer")
+
+
+def test_files_are_sent_one_by_one_with_a_job_each(page: Any) -> None:
+    page.goto("/upload")
+    page.select_option("select[name=collection]", "zoo")
+    files = [{"name": f"{name}.md", "mimeType": "text/markdown", "buffer": b"# Bird\n\nIt runs.\n" + name.encode()}
+             for name in ("emu", "rhea")]  # fmt: skip
+    page.set_input_files("input[name=files]", files)
+    page.click("button.primary")
+    for name in ("emu", "rhea"):
+        page.wait_for_selector(f"#jobs:has-text('{name}.md: added')", timeout=60_000)
+    assert page.locator("#jobs section").count() >= 2 and page.locator("#sending section").count() == 0
+
+
+def test_without_script_a_form_gives_the_whole_page(browser: Any, address: str) -> None:
+    context = browser.new_context(base_url=address, java_script_enabled=False, locale="en-GB")
+    page = context.new_page()
+    page.goto("/")
+    page.select_option("select[name=collection]", "handbook")
+    page.fill("#question", "Who approves business class?")
+    page.click("button.primary")
+    assert "head of the department" in page.inner_text("#answer")
+    assert page.locator("#panel-all .source").first.is_visible() and page.locator(".tabs").is_hidden()
+    assert page.locator("#copy").is_hidden()
+    page.click("#feedback button[data-verdict=wrong_source]")
+    assert "Noted" in page.inner_text("main")
+    page.go_back()
+    page.click("#answer a.mark >> nth=0")
+    assert page.locator("mark#marked").count() == 1
+    context.close()
 
 
 def test_nothing_of_a_document_or_its_name_runs(page: Any) -> None:

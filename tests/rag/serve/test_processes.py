@@ -219,7 +219,8 @@ def test_sigterm_in_mid_stream_ends_the_stream_in_order(store: Path) -> None:
 def test_a_second_signal_ends_at_once(store: Path) -> None:
     with sleeping(store, "60") as (process, client):
         with client.stream("POST", "/api/v1/ask", json=LONG_ANSWER, headers=EVENTS) as stream:
-            next(line for line in stream.iter_lines() if line == "event: sources")
+            lines = stream.iter_lines()  # held: dropped, it would close the stream
+            next(line for line in lines if line == "event: sources")
             process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             assert process.poll() is None

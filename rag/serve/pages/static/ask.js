@@ -39,16 +39,16 @@ function passageText(passage, marked) {
   return text;
 }
 
-function sourceCard(passage, citations, collection, prefix = "") {
+function sourceCard(passage, citations, collection, prefix = "", written = true) {
   const marked = new Set(citations.map((citation) => citation.sentence_id));
   const target = citations[0] || passage;
-  const how = [...new Set(citations.map((row) => (row.matched ? "matched" : "cited")))];
+  const how = written ? [...new Set(citations.map((row) => (row.matched ? "matched" : "cited")))] : [];
   return element(
     "article",
     { class: "source", id: `${prefix}source-${passage.number}`, tabindex: "-1" },
     element("h3", {}, element("span", { class: "mark" }, String(passage.number)), " ", passage.name),
     element("p", { class: "heading" }, [place(passage), `${words.score} ${passage.score.toFixed(3)}`].filter(Boolean).join(" · "),
-      ...how.map((name) => element("span", { class: `badge ${name}` }, words[camel("sentence", name)]))),
+      ...how.flatMap((name) => [" ", element("span", { class: `badge ${name}` }, words[camel("sentence", name)])])),
     passageText(passage, marked),
     element("p", {}, element("a", { href: link(collection, target) }, words.open)),
   );
@@ -114,13 +114,15 @@ function showAnswer(done, collection) {
   answer.append(...marked(text.slice(from), done.citations));
 }
 
-function showSources(passages, citations, collection) {
+// Without a model that wrote the answer nobody cited: its sentences are the documents' own.
+function showSources(passages, citations, collection, status = "") {
+  const written = status === "answered";
   const cited = new Map();
   for (const row of citations) cited.set(row.number, [...(cited.get(row.number) || []), row]);
   $("panel-cited").replaceChildren(
-    ...passages.filter((p) => cited.has(p.number)).map((p) => sourceCard(p, cited.get(p.number), collection)),
+    ...passages.filter((p) => cited.has(p.number)).map((p) => sourceCard(p, cited.get(p.number), collection, "", written)),
   );
-  $("panel-all").replaceChildren(...passages.map((p) => sourceCard(p, cited.get(p.number) || [], collection, "all-")));
+  $("panel-all").replaceChildren(...passages.map((p) => sourceCard(p, cited.get(p.number) || [], collection, "all-", written)));
   select(cited.size ? "cited" : "all");
 }
 
@@ -206,7 +208,7 @@ async function ask() {
       } else if (event.name === "done") {
         last = { ...event.data, passages, collection: body.collection };
         showAnswer(event.data, body.collection);
-        showSources(passages, event.data.citations, body.collection);
+        showSources(passages, event.data.citations, body.collection, event.data.status);
         const status = event.data.status || "";
         const word = words[camel("status", status)] || status;
         $("status").replaceChildren(element("span", { class: `badge ${status}` }, word));
