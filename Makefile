@@ -33,7 +33,7 @@ export DEMO_ZH ?= 为什么窗口在查询时才取？
 LOWEST ?= .venv-lowest
 WHEEL ?= .venv-wheel
 FAST := tests/test_house.py tests/docs/test_docs.py tests/indexes/text tests/indexes/settings tests/indexes/manifest \
-  tests/indexes/near_duplicates tests/indexes/readers tests/indexes/store/test_fusion.py \
+  tests/indexes/readers tests/indexes/store/test_fusion.py \
   tests/indexes/store/test_filters.py tests/rag/answer tests/rag/retrieval tests/eval/datasets \
   tests/eval/comparing/test_compare.py tests/eval/comparing/test_significance.py
 TOUCHING := tests/indexes/encoders tests/indexes/store tests/rag/llms tests/rag/rerankers tests/rag/test_engine.py \

@@ -8,12 +8,12 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from indexes.errors import DiskSpaceError, RagWrightError, ReadOnlyError, StoreError
-from indexes.files import beside, file_errors, private_folder
+from indexes.files import file_errors, private_folder
 
 WAIT = 30.0  # seconds for another process to end its transaction
 TOGETHER = 500  # values in one query, below SQLite's limit of variables
@@ -194,19 +194,6 @@ class Database:
             if file.is_file():
                 shutil.copyfile(file, Path(self._borrowed.name) / file.name)
         return Path(self._borrowed.name) / path.name
-
-
-def copy_database(source: Path, target: Path) -> bool:
-    """Copy a database that may be open elsewhere, whole or not at all. False if it is damaged."""
-    with suppress(sqlite3.DatabaseError), beside(target) as half:
-        old, new = sqlite3.connect(source, timeout=WAIT), sqlite3.connect(half)
-        try:
-            old.backup(new)
-        finally:
-            old.close()
-            new.close()
-        return True
-    return False
 
 
 @contextmanager

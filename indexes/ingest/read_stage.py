@@ -23,7 +23,6 @@ from indexes.ingest.walk_files import changed_at
 from indexes.manifest.manifest import Entry, Manifest
 from indexes.manifest.moves import names_of, sources_of
 from indexes.manifest.roots import Roots
-from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import Splitter
 from indexes.nodes.record import SentenceRecord
 from indexes.readers import NOT_READ
@@ -52,7 +51,6 @@ class Feed:
         report: IngestReport,
         splitter: Callable[[], Splitter],
         worker: ReaderWorker,
-        repeated: RepeatedPassages,
         roots: Roots,
         notify: Callable[[str, int], None] = lambda path, total: None,
         *,
@@ -61,7 +59,6 @@ class Feed:
         self._manifest, self._recipe, self._report = manifest, recipe, report
         self._make_splitter, self._worker, self._notify = splitter, worker, notify
         self._splitter: Splitter | None = None
-        self._repeated = repeated
         self._seconds = seconds
         self._roots = roots
         self._seen: set[str] = set()
@@ -73,7 +70,6 @@ class Feed:
         for job in jobs:
             self._worker.launch()  # the model is loaded when the first document comes: there may be none
             task = Task(FileReport(job.found.source, "updated" if job.known else "added"), job.known)
-            self._repeated.forget(entry.doc_id for entry in job.known)
             self.bytes_whole, self.bytes_now = self.bytes_whole + self.bytes_now, job.found.size
             self.read_whole = self.read
             try:
@@ -235,7 +231,6 @@ class Feed:
 
     def _records(self, task: Task, records: Iterator[SentenceRecord]) -> Iterator[Event]:
         while batch := [_valid(record) for record in islice(records, BATCH)]:
-            self._repeated.add(batch)
             self.read += len(batch)
             yield Records(task, batch)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from indexes.manifest.erasing import Erasure
-from indexes.near_duplicates.passages import Repeated
 from indexes.plain import Plain
 from indexes.store.models.graph import Graph
 
@@ -84,7 +83,6 @@ class IngestReport:
     encoded: int = 0
     truncated: int = 0
     seconds: float = 0.0
-    repeated: Repeated = field(default_factory=Repeated)
     stages: dict[str, float] = field(default_factory=dict)
     passed: int = 0
     dry_run: bool = False
@@ -113,7 +111,6 @@ class IngestReport:
             "sentences_added": self.sentences_added,
             "encoded": self.encoded,
             "truncated": self.truncated,
-            "repeated": {"passages": self.repeated.passages, "examples": self.repeated.examples},
             "seconds": round(self.seconds, 3),
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
             "dry_run": self.dry_run,

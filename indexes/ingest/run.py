@@ -30,12 +30,11 @@ from indexes.manifest.documents import remove_documents
 from indexes.manifest.encodings import note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Entry, Manifest
-from indexes.manifest.moves import Move, member_of, move_documents, sources_of
+from indexes.manifest.moves import Move, move_documents, sources_of
 from indexes.manifest.paths import uploads_folder
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
 from indexes.manifest.skipped import remember_skipped
-from indexes.near_duplicates.passages import RepeatedPassages
 from indexes.nodes import build_splitter
 from indexes.readers.properties import day_of
 from indexes.settings.sections import IndexSettings
@@ -162,8 +161,6 @@ class _Run:
         self._cache: CachedEncoder | CachedPaired | None = None
         self._encoded_before = 0
         self._journal = Journal(manifest.path)
-        passages = None if manifest.path is None else manifest.path.with_suffix(".passages")
-        self._repeated = RepeatedPassages(self._report.repeated, passages, lambda doc_id: bool(manifest.get(doc_id)))
         self._stop = pipeline.Stop(lambda: self._notify(stopping=True))
 
     def all(self, source: Source, prune: bool) -> IngestReport:
@@ -197,7 +194,6 @@ class _Run:
             self._report,
             self._splitter,
             worker,
-            self._repeated,
             self._roots,
             self._note,
             seconds=self._settings.ingest.file_timeout,
@@ -324,11 +320,6 @@ class _Run:
         if not moves:
             return
         move_documents(self._store, self._manifest, self._journal, moves)
-        self._repeated.rename(
-            (old.doc_id, new.doc_id, move.now.name + member_of(new))
-            for move in moves
-            for old, new in zip(move.old, move.new, strict=True)
-        )
 
     def _date(self, doc_id: str, mtime_ns: int) -> None:
         """A file that was touched: its day changes, where the document has no date of its own."""
@@ -355,7 +346,6 @@ class _Run:
 
     def _finish(self) -> None:
         self._report.seconds = time.monotonic() - self._started
-        self._repeated.close()
         try:
             with contextlib.suppress(RagWrightError):  # after an error, which is the one to be told
                 if not self._manifest.unfinished():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from indexes.errors import mend_line
 from indexes.lock import Lock
+from indexes.manifest.paths import remove_retired
 from indexes.manifest.roots import Root
 from indexes.sqlite import Database
 
@@ -330,6 +331,8 @@ class Manifest:
         if self._lock is not None:
             self._db.refuse_read_only()
             self._lock.take()
+            if self.path is not None:
+                remove_retired(self.path)
         try:
             yield
         finally:

@@ -13,8 +13,19 @@ from indexes.settings.sections import IndexSettings, StoreSettings
 from indexes.text.words import WORD_RULES
 
 # What lies beside a manifest, under the collection's name.
-_DATABASES = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".passages", ".passages-wal", ".passages-shm", ".passages.part")
-_BESIDE = (*_DATABASES, ".journal", ".journal-journal", ".lock", ".lock-journal", ".sentences", ".sentences-journal")
+_RETIRED = (".passages", ".passages-wal", ".passages-shm", ".passages.part")  # of version 0.1: repeated passages
+_BESIDE = (
+    ".sqlite",
+    ".sqlite-wal",
+    ".sqlite-shm",
+    *_RETIRED,
+    ".journal",
+    ".journal-journal",
+    ".lock",
+    ".lock-journal",
+    ".sentences",
+    ".sentences-journal",
+)
 ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
 
 
@@ -42,6 +53,12 @@ def files_of(path: Path) -> list[Path]:
     """The manifest of a collection and what lies beside it, as far as it is there."""
     places = [path.with_name(path.name.removesuffix(".sqlite") + suffix) for suffix in _BESIDE]
     return [place for place in places if os.path.lexists(place)]
+
+
+def remove_retired(path: Path) -> None:
+    """Remove what earlier versions kept beside a manifest and no version reads any more."""
+    for suffix in _RETIRED:
+        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def remove_manifest(path: Path | str) -> None:

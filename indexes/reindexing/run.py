@@ -40,7 +40,6 @@ from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import READ_AGAIN, Entry, Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path, remove_manifest
 from indexes.manifest.recovery import recover
-from indexes.near_duplicates.passages import copy_passages
 from indexes.reindexing.report import ReindexReport, model_of
 from indexes.reindexing.snapshot import StoredSentences
 from indexes.settings.loader import load
@@ -180,8 +179,6 @@ class _Reindex:
                 },
             )
             report.new = new
-            # Likenesses of texts hold for any model.
-            copy_passages(self._beside(self._old, ".passages"), self._beside(new, ".passages"))
             manifest = Manifest(self._manifest_path(new))
             try:
                 with manifest.writer():

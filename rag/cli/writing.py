@@ -111,7 +111,6 @@ def finished(client: Client, job: str, show: Callable[[Progress], None]) -> dict
 
 def _report(found: dict[str, Any]) -> IngestReport:
     from indexes.ingest.report import FileReport, IngestReport
-    from indexes.near_duplicates.passages import Repeated
     from indexes.store.models.graph import Graph
 
     return IngestReport(
@@ -121,7 +120,6 @@ def _report(found: dict[str, Any]) -> IngestReport:
         encoded=int(found.get("encoded", 0)),
         truncated=int(found.get("truncated", 0)),
         seconds=float(found.get("seconds", 0.0)),
-        repeated=Repeated(**found.get("repeated", {})),
         stages=dict(found.get("stages", {})),
         graph=Graph.of_record(found),
         no_graph=found.get("no_graph"),

@@ -11,7 +11,7 @@ import pytest
 
 from indexes import sqlite
 from indexes.errors import DiskSpaceError, StoreError
-from indexes.sqlite import Database, copy_database
+from indexes.sqlite import Database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT)"
 ADD = "INSERT INTO notes (text) VALUES (?)"
@@ -106,13 +106,3 @@ def test_a_file_that_may_only_be_read(tmp_path: Path) -> None:
 def test_a_wrong_statement_is_an_error_of_ours_too() -> None:
     with pytest.raises(StoreError, match="the database in memory cannot be used"):
         database(None).rows("SELECT nothing FROM nowhere")
-
-
-def test_copying_one_that_is_open(tmp_path: Path) -> None:
-    db = database(tmp_path / "old.sqlite")
-    db.many(ADD, [("one",)])
-    assert copy_database(tmp_path / "old.sqlite", tmp_path / "new.sqlite")
-    assert database(tmp_path / "new.sqlite").rows("SELECT text FROM notes") == [("one",)]
-    (tmp_path / "bad.sqlite").write_bytes(b"no database " * 100)
-    assert not copy_database(tmp_path / "bad.sqlite", tmp_path / "never.sqlite")
-    assert not list(tmp_path.glob("never*"))

@@ -8,20 +8,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from indexes.errors import RagWrightError, SettingsError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import data, data_json, say_waiting, shorten, shown_path, words
+from rag.cli.output import data, data_json, say_waiting, shown_path, words
 from rag.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from indexes.ingest.report import FileReport, IngestReport, Progress
 
 SOME_SKIPPED = 3
-EXAMPLES = 3  # repeated passages that are shown
 REMARKS = 20  # lines of one kind that are shown; the report has all
 
 EPILOG = """\b
@@ -154,12 +153,6 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
     if result.ignored:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
         words(f"left aside, since no reader is for them: {kinds}")
-    if result.repeated.passages:
-        words(f"{result.repeated.passages} passages stand in the documents more than once or nearly so, such as:")
-        for example in result.repeated.examples[:EXAMPLES]:
-            first = shown_place(example["first_source"], example["first_at"])
-            again = shown_place(example["source"], example["at"])
-            words(f"  “{shorten(example['text'], 70)}” ({first}; {again}; {example['similarity']:.0%} alike)")
     if result.graph is not None:
         words("graph " + result.graph.shown(shared.settings.retrieval.recall, shared.settings.retrieval.ef))
     if result.no_graph is not None:
@@ -214,14 +207,6 @@ class GrowingReport:
             if self._stream is not None:
                 self._stream.close()
                 self._stream = None
-
-
-def shown_place(source: str, at: dict[str, Any]) -> str:
-    """ "guide.pdf, page 3" or "guide.txt, characters 120-480"."""
-    if "page" in at:
-        return f"{shown_path(source)}, page {at['page']}"
-    where = at.get("place") or f"characters {at['start']}-{at['end']}"
-    return f"{shown_path(source)}, {where}"
 
 
 def summary(collection: str, total: int | None, report: IngestReport) -> str:

@@ -201,12 +201,12 @@ def test_two_runs_at_once_are_refused(docs: Path, settings: IndexSettings, encod
     other.close()
 
 
-def test_repeated_passages_are_told(docs: Path, settings: IndexSettings, encoder: Encoder) -> None:
-    (docs / "reprint.md").write_text(f"# Reprint\n\nOnce more. {HEN} The end.", encoding="utf-8")
-    with build_index(docs, settings=settings, encoder=encoder) as index:
-        assert index.report is not None
-        assert index.report.repeated.passages == 1
-        assert index.report.repeated.examples[0]["source"].endswith("reprint.md")
+def test_what_no_version_reads_any_more_is_removed(docs: Path, settings: IndexSettings, encoder: Encoder) -> None:
+    build_index(docs, settings=settings, encoder=encoder).close()
+    old = manifest_of(settings).path.with_suffix(".passages")
+    old.write_bytes(b"headings of deleted documents")
+    build_index(docs, settings=settings, encoder=encoder).close()
+    assert not old.exists()
 
 
 def test_a_file_that_changes_while_it_is_read_is_skipped(docs: Path, settings: IndexSettings, encoder: Encoder) -> None:
