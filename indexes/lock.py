@@ -19,7 +19,7 @@ from indexes.errors import CollectionLockedError, RagWrightError
 BRIEFLY = "briefly"
 BRIEF_WAIT = 60.0  # seconds to wait for a process that says it holds the lock for a moment only
 LOCK_WAIT = 10.0  # seconds that such a process itself waits for another one, which may be at a short search
-NAMELESS = 0.2  # seconds in which a process that has just taken it writes its pid
+NAMELESS = 1.0  # seconds in which a process that has just taken it writes its pid, or one that lets go does so
 POLL = 0.02  # seconds between two tries
 
 
@@ -73,18 +73,22 @@ class Lock:
         Raises:
             RagWrightError: of the class ``error``: it cannot be had.
         """
-        started, told = time.monotonic(), False
+        started, named, reported = time.monotonic(), time.monotonic(), False
         while not self.try_take():
             pid, brief = _written(self.path)
-            patience = BRIEF_WAIT if brief else LOCK_WAIT if self.brief else 0.0 if pid else NAMELESS
+            now = time.monotonic()
+            if pid:
+                named = now
+            patience = BRIEF_WAIT if brief else LOCK_WAIT if self.brief else 0.0
             if pid == str(os.getpid()):
                 raise self.refusal(pid)
-            if time.monotonic() - started >= max(patience, self.patience):
+            # A process that lets go has emptied the file already, one that has just come has not written yet.
+            if now - started >= max(patience, self.patience) and (pid or now - named >= NAMELESS):
                 if wait is None:
                     raise self.refusal(pid)
-                if not told:
+                if not reported:
                     wait(f"waiting for {_named(pid)}, which builds or uses {self.what}")
-                    told = True
+                    reported = True
             time.sleep(POLL)
         return self
 

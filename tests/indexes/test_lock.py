@@ -83,6 +83,24 @@ def test_who_holds_it_briefly_is_waited_for(tmp_path: Path, monkeypatch: pytest.
         Lock(tmp_path / "lock", "the box").take()
 
 
+def test_who_lets_go_is_not_taken_for_a_nameless_holder(tmp_path: Path) -> None:
+    """A release empties the file and then unlocks it: on a busy machine the next one looks in between."""
+    path = tmp_path / "lock"
+    with holder(path, "briefly") as process:
+        waiting = Lock(path, "it")
+        found: list[bool] = []
+        thread = threading.Thread(target=lambda: found.append(waiting.take().held))
+        thread.start()
+        thread.join(1.2)
+        os.truncate(path, 0)
+        thread.join(0.3)
+        assert thread.is_alive() and process.stdin is not None
+        process.stdin.close()
+        thread.join(10)
+        assert found == [True]
+    waiting.release()
+
+
 def test_who_wants_it_briefly_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LOCK_WAIT", 0.1)
     lock = Lock(tmp_path / "lock", "the box")
