@@ -36,7 +36,6 @@ from indexes.manifest.manifest import Entry
 from indexes.manifest.moves import stored_points
 from indexes.manifest.paths import ENCODER_FACT
 from indexes.manifest.verify import adopt, verify
-from indexes.near_duplicates.passages import copy_passages
 from indexes.settings.loader import load
 from indexes.settings.sections import IndexSettings
 from indexes.store import models
@@ -257,7 +256,6 @@ class _Copying:
         identity = source.fact(ENCODER_FACT)
         if identity is not None:
             target.remember(ENCODER_FACT, identity)
-        copy_passages(self._source.beside(".passages"), self._target.beside(".passages"))
 
     def _graphed(self, sentences: int) -> None:
         self._current = f"the graph of {sentences:,} sentences"
