@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -11,11 +12,19 @@ import httpx
 from indexes.display import without_secrets
 
 OLLAMA_PORT = 11434
+_HOST = re.compile(r"[a-z0-9.:%_-]+")
 
 
 def is_loopback(url: str) -> bool:
     """Whether a URL (or host, or host:port) is on this machine, so that proxies must not be asked."""
-    host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    if "://" not in url:
+        url = f"//[{url}]" if url.count(":") > 1 and "[" not in url else f"//{url}"
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # no address at all
+        return False
+    if "\\" in url or not _HOST.fullmatch(host):  # clients read such an address each in their own way
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -64,12 +73,13 @@ def ollama_base_url(configured: str | None, environ: Mapping[str, str]) -> str:
     else:
         default_port = 443 if scheme == "https" else 80
     hostport, _, path = rest.partition("/")
+    login, at, hostport = hostport.rpartition("@")
     host, port = _split_port(hostport)
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (asked, not bound)
     if ":" in host:
         host = f"[{host}]"
     path = f"/{path.rstrip('/')}" if path.rstrip("/") else ""
-    return f"{scheme}://{host}:{port or default_port}{path}"
+    return f"{scheme}://{login}{at}{host}:{port or default_port}{path}"
 
 
 def _split_port(hostport: str) -> tuple[str, int | None]:

@@ -20,6 +20,9 @@ _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 _OF_A_KEY = r"[\w.-]*(?:key|token|secret|passw(?:or)?d|pwd|credential|signature|auth)"
 _LOGIN = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/?#]*@", re.IGNORECASE)
+_BARE_LOGIN = re.compile(
+    r"(?<![\w/.+-])(?!mailto:)[\w.+-]+:[^\s/?#@:'\"]{2,}@(?=[\w\[])"
+)  # of an address without its scheme
 _QUERY = re.compile(rf"([?&;]{_OF_A_KEY}=)[^&\s#'\"<>;]+", re.IGNORECASE)
 _HEADER = re.compile(
     r"\b((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:(?:bearer|basic|token)\s+)?|x?-?api[-_]?key['\"]?\s*[:=]\s*['\"]?"
@@ -61,6 +64,7 @@ def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:
     for value in _secret_values(os.environ if environ is None else environ):
         text = text.replace(value, HIDDEN)
     text = _LOGIN.sub(rf"\1{HIDDEN}@", text)
+    text = _BARE_LOGIN.sub(f"{HIDDEN}@", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
     return _SERVICE_KEY.sub(HIDDEN, text)

@@ -67,6 +67,10 @@ class EncoderError(RagWrightError):
     """An embedding model could not be loaded, reached, or gave an unusable vector."""
 
 
+class TextError(EncoderError):
+    """A model, or its server, cannot read one of the texts that it was given. Ingestion skips that text's file."""
+
+
 class RerankerError(RagWrightError):
     """A reranker could not be loaded, reached, or gave an unusable score."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import queue
 import threading
@@ -11,7 +12,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +20,8 @@ import httpx
 from indexes.addresses import is_loopback
 from indexes.display import without_secrets
 from indexes.errors import RagWrightError
+
+T = TypeVar("T")
 
 BUSY = (429, 502, 503, 504)
 TOTAL = 3.0  # of the time-out for one read: what a whole answer may take, however it trickles in
@@ -155,25 +158,37 @@ def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> An
     read = client.timeout.read
     if read is None:
         return _ask(client, method, path, body, float("inf"))
-    # In a thread of its own: a header that trickles in cannot be interrupted from here.
-    answers: queue.Queue[Answer | BaseException] = queue.Queue(1)
     ends = time.monotonic() + TOTAL * read
-
-    def work() -> None:
-        try:
-            answers.put(_ask(client, method, path, body, ends))
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            answers.put(error)
-
-    threading.Thread(target=work, name="ragwright-ask", daemon=True).start()
-    connect = client.timeout.connect or 0.0
+    patience = TOTAL * read + (client.timeout.connect or 0.0) + 1.0
     try:
-        found = answers.get(timeout=TOTAL * read + connect + 1.0)
-    except queue.Empty:
+        return in_time(lambda: _ask(client, method, path, body, ends), patience)
+    except httpx.ReadTimeout:
         return _too_slow(client)
-    if isinstance(found, BaseException):
-        raise found
-    return found
+
+
+def in_time(work: Callable[[], T], seconds: float) -> T:
+    """Return what ``work`` does, in a thread of its own: a header that trickles in cannot be interrupted from here.
+
+    Raises:
+        httpx.ReadTimeout: it takes longer; the thread is left to itself.
+    """
+    answers: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(1)
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            answers.put((context.run(work), None))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            answers.put((None, error))
+
+    threading.Thread(target=run, name="ragwright-ask", daemon=True).start()
+    try:
+        found, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise httpx.ReadTimeout("the answer did not begin in time") from None
+    if error is not None:
+        raise error
+    return cast(T, found)
 
 
 def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -> Answer:
@@ -344,6 +359,8 @@ class JsonServer:
         if not self._persistent:
             return False
         broken = not answer.status and answer.problem in ("refused", "other") and not answer.detail.startswith(_LONG)
+        if answer.status >= 500 and self._explain(answer.status, answer.reason) is not None:
+            return False  # it is known what this answer means
         return answer.status >= 500 or (broken and (self._answered or again == 0))
 
     def _unanswered(self, answer: Answer) -> RagWrightError:

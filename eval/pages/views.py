@@ -10,6 +10,7 @@ from typing import Any
 from eval.comparing.compare import Comparison, compare
 from eval.comparing.failures import Failure, explain
 from eval.pages.kept import Listed, Opened, open_run
+from indexes.display import without_secrets
 from indexes.errors import RagWrightError
 
 CHANGED = 20  # questions that a comparison names on each side
@@ -143,7 +144,16 @@ def _different(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any,
         before, after = old.get(section), new.get(section)
         if isinstance(before, dict) and isinstance(after, dict):
             names = sorted({*before, *after})
-            rows += [(f"{section}.{n}", before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
+            rows += [
+                (f"{section}.{n}", _shown(before.get(n)), _shown(after.get(n)))
+                for n in names
+                if before.get(n) != after.get(n)
+            ]
         elif before != after and not isinstance(before, dict) and not isinstance(after, dict):
-            rows.append((section, before, after))
+            rows.append((section, _shown(before), _shown(after)))
     return rows
+
+
+def _shown(value: Any) -> Any:
+    """A setting for the page: an address without its login and keys."""
+    return without_secrets(value) if isinstance(value, str) else value

@@ -8,12 +8,13 @@ from eval.comparing.compare import Comparison
 from eval.measure.metrics import shown
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import table
+from indexes.display import one_line
 
 
 def terminal(comparison: Comparison) -> str:
     """Verdicts, means, differences, latencies, warnings and notes, as plain text."""
-    parts = [comparison.title] if comparison.title else []
-    parts.append("\n".join(f"{v.run} over {v.against}: {v.sentence}" for v in comparison.verdicts))
+    parts = [one_line(comparison.title)] if comparison.title else []
+    parts.append("\n".join(one_line(f"{v.run} over {v.against}: {v.sentence}") for v in comparison.verdicts))
     means: list[Sequence[object]] = []
     for run in comparison.runs:
         cells = (
@@ -25,6 +26,8 @@ def terminal(comparison: Comparison) -> str:
     if names := stages(comparison):
         rows = [[run.name, *(latency_cell(run, stage) for stage in names)] for run in comparison.runs]
         parts.append(table(["ms, p50 / p95", *names], rows))
-    parts += ["\n".join(f"warning: {warning}" for warning in comparison.warnings)] if comparison.warnings else []
+    parts += (
+        ["\n".join(one_line(f"warning: {warning}") for warning in comparison.warnings)] if comparison.warnings else []
+    )
     notes = [*comparison.notes, method(comparison), POWER]
-    return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in notes)])
+    return "\n\n".join([*parts, "\n".join(one_line(f"note: {note}") for note in notes)])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, TextError
 from indexes.text.characters import estimate_tokens, valid
 
 
@@ -27,8 +27,8 @@ def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None)
     """float32 rows cut to ``dimensions`` (Matryoshka) and L2-normalised.
 
     Raises:
-        EncoderError: a row is not finite or has no length (a broken checkpoint, or float16 overflow), or has fewer
-            than ``dimensions`` values.
+        TextError: a row is not finite or has no length (a broken checkpoint, or float16 overflow).
+        EncoderError: rows have fewer than ``dimensions`` values.
     """
     rows = np.ascontiguousarray(dense, dtype=np.float32)
     if dimensions is not None:
@@ -41,7 +41,7 @@ def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None)
     norms = np.linalg.norm(rows, axis=1)
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if bad.size:
-        raise EncoderError(
+        raise TextError(
             f"'{model}' gave no usable vector for text {bad[0]} (length {norms[bad[0]]}; {bad.size} such texts)",
             remedy="set encoder.dtype = 'float32', or check the model's files",
         )

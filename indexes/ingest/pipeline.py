@@ -17,8 +17,9 @@ from typing import Any
 
 from indexes import memory
 from indexes.encoders.cache import CachedEncoder, CachedPaired
-from indexes.ingest.encode_stage import encode_records, passage_size
+from indexes.ingest.encode_stage import passage_size
 from indexes.ingest.events import End, Event, Records
+from indexes.ingest.faulty_texts import FaultyTexts
 from indexes.ingest.report import IngestReport
 from indexes.ingest.store_stage import Chunk, Writer
 from indexes.nodes.passages import PassageBorders
@@ -128,15 +129,16 @@ def run(
     feeder = _Side("ragwright-read", feed)
     storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
     collector, settled = contextlib.ExitStack(), False
+    texts = FaultyTexts()
     try:
         for chunk in _chunks(_taken(read, feeder), settings, cache):
             if stop.asked:
                 break
+            texts.drop(chunk)
             model = cache() if chunk.pairs else None
             started = time.perf_counter()
             vectors = None
-            if model is not None:
-                ready = encode_records(model, [record for _, record in chunk.pairs], settings)
+            if model is not None and (ready := texts.encode(model, chunk, settings)) is not None:
                 vectors, chunk.places = ready.encoded, ready.places
             _add(stages, "encode", time.perf_counter() - started)
             if model is not None and not settled:

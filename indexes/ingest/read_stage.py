@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from llama_index.core.schema import Document, TextNode
 
-from indexes.errors import RagWrightError, ReaderError, SourceError
+from indexes.errors import RagWrightError, ReaderError, SourceError, StoreError
 from indexes.ingest.changed_files import Job
 from indexes.ingest.events import End, Event, Records, Task, Writing
 from indexes.ingest.reader_process import ReaderWorker
@@ -27,7 +27,8 @@ from indexes.nodes import Splitter
 from indexes.nodes.record import SentenceRecord
 from indexes.readers import NOT_READ
 from indexes.readers.outline import HIDDEN_KEYS, NOTES_KEY
-from indexes.readers.stream import DocumentStream, Part
+from indexes.readers.stream import DocumentStream, Part, stream_of
+from indexes.store.payload import plain_json
 from indexes.text.characters import half_characters, valid
 
 BATCH = 128  # records in one event
@@ -163,7 +164,11 @@ class Feed:
             source = valid(str(document.metadata.get("source", document.doc_id)))
             self._notify(source, len(documents))
             plain = {key: value for key, value in document.metadata.items() if key not in HIDDEN_KEYS}
-            content = _hash_text(document.text + json.dumps(plain, sort_keys=True, default=str))
+            try:
+                content = _hash_text(document.text + _json(plain))
+            except RagWrightError as error:
+                self._report.skip(source, f"the Document {valid(document.doc_id)!r} cannot be stored ({error})")
+                continue
             if half_characters(document.doc_id):
                 reason = f"the id {valid(document.doc_id)!r} holds half a character (U+FFFD); give it another id"
                 self._report.skip(source, reason)
@@ -175,8 +180,13 @@ class Feed:
                 continue
             task = self._task(document.doc_id, source, content)
             if task is not None:
-                yield from self._records(task, self._split(document))
-                yield End(task)
+                self._ready()
+                try:
+                    yield from self._records(task, self._named(source, self._bounded(source, stream_of(document))))
+                except ReaderError as error:
+                    yield End(task, str(error))
+                else:
+                    yield End(task)
 
     def nodes(self, nodes: Sequence[TextNode]) -> Iterator[Event]:
         """Nodes of any node parser, by the documents they come from."""
@@ -195,7 +205,11 @@ class Feed:
                 reason = f"the nodes of document {doc_id!r} hold no text; leave them out or give them text"
                 self._report.skip(doc_id, reason)
                 continue
-            content = _hash_text("\x00".join(json.dumps(r.to_payload(), sort_keys=True, default=str) for r in records))
+            try:
+                content = _hash_text("\x00".join(_json(record.to_payload()) for record in records))
+            except RagWrightError as error:
+                self._report.skip(doc_id, f"the nodes of document {doc_id!r} cannot be stored ({error})")
+                continue
             task = self._task(doc_id, records[0].source, content)
             if task is not None:
                 yield from self._records(task, iter(records))
@@ -252,6 +266,20 @@ def _moved(job: Job) -> str | None:
     if (status.st_size, changed_at(status)) != (found.size, found.mtime_ns):
         return f"{found.source} was changed while it was read; run again"
     return None
+
+
+def _json(value: dict[str, object]) -> str:
+    """What a user has put into metadata, as it will be stored.
+
+    Raises:
+        StoreError: it has no JSON form.
+    """
+    try:
+        return json.dumps(plain_json(value), sort_keys=True)
+    except (RecursionError, ValueError, TypeError) as error:  # it holds itself, or what cannot be shown
+        raise StoreError(
+            f"its metadata has no JSON form ({type(error).__name__})", remedy="make it text, numbers, lists and dicts"
+        ) from error
 
 
 def _hash_text(text: str) -> str:

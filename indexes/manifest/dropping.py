@@ -13,6 +13,7 @@ from indexes.lock import Lock
 from indexes.manifest.encodings import stored_keys
 from indexes.manifest.erasing import sharing_cache
 from indexes.manifest.paths import cache_folder, files_of, manifest_path, uploads_folder
+from indexes.manifest.quotes import forget_quotes
 from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection
 from indexes.store.engine import Engine
@@ -38,6 +39,7 @@ def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[
         for place in places.values():
             locks.enter_context(_locked(place))
         _drop_encodings(engine, names, settings)
+        forget_quotes(None, name, settings)
         remove(uploads)
         for found in names:
             _remove_files(places[found])

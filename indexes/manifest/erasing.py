@@ -17,6 +17,7 @@ from indexes.manifest.documents import remove_documents
 from indexes.manifest.encodings import stored_keys
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import cache_folder, manifest_path, uploads_folder
+from indexes.manifest.quotes import forget_quotes
 from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection, collection_names
 from indexes.store.generations import Generations
@@ -67,6 +68,8 @@ def erase(store: Collection, name: str, manifest: Manifest, settings: StoreSetti
     if manifest.path is not None:
         _remove_copies(manifest.path.parent, name)
     try:
+        if manifest.erase_due or now:
+            forget_quotes(store, name, settings)
         _erase_one(store, manifest, settings, result, now=now)
     except RagWrightError as error:
         result.waiting.append(f"its files ({error.what})")

@@ -73,6 +73,12 @@ def uploads_folder(store: StoreSettings) -> Path:
     return store.path.expanduser() / "uploads"
 
 
+def feedback_path(store: StoreSettings) -> Path:
+    """What users said of a server's answers, one JSON object a line."""
+    root = store.path.expanduser()
+    return (root if store.url is None else root / "servers" / server_key(store.url)) / "feedback.jsonl"
+
+
 def cache_folder(store: StoreSettings) -> Path:
     """The encoding cache: one file for each model, for all collections of the store."""
     return store.path.expanduser() / "encodings"

@@ -17,7 +17,7 @@ from indexes.readers.plain.code import CODE_SUFFIXES
 from indexes.readers.properties import file_metadata, properties_of
 from indexes.readers.source_file import Ocr, SourceFile, load_ocr, printable
 from indexes.settings.sections import ReadSettings
-from indexes.text.characters import half_characters, valid
+from indexes.text.characters import half_characters, valid, valid_value
 from indexes.text.invisible import Removed, without_invisible
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _document(file: SourceFile, source: str, module: str, file_type: str) -> Document:
-    extract = _visible(_valid(file, _extract(file, module, file_type)))
+    extract, properties = _valid(file, _extract(file, module, file_type), properties_of(file, file_type))
+    extract = _visible(extract)
     if not extract.text.strip():
         raise ReaderError(f"'{file}' is empty: there is no text in it", remedy="leave it out, or fill it")
-    properties = properties_of(file, file_type)
     metadata: dict[str, Any] = {"source": source, "title": file.stem}
     metadata |= file_metadata(file, source, file_type, properties) | properties
     metadata |= {key: value for key, value in extract.metadata.items() if value not in (None, "", [], {})}
@@ -160,13 +160,14 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
     return make_document(source, extract.text, extract.sections, metadata)
 
 
-def _valid(file: SourceFile, extract: Extract) -> Extract:
-    """Without half characters, in text and outline and metadata, whatever the format."""
-    found = half_characters(extract.text)
-    if found:
-        file.note(f"half characters (such as \\ud800) were replaced by U+FFFD: {found}")
-    elif not any(map(half_characters, _words_of(extract.sections))):
-        return replace(extract, metadata=_valid_value(extract.metadata))
+def _valid(file: SourceFile, extract: Extract, properties: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
+    """Without half characters, in text and outline and metadata, whatever the format; a note says how many."""
+    found = half_characters(extract.text) or sum(
+        map(half_characters, (*_words_of(extract.sections), *_words_in(extract.metadata), *_words_in(properties)))
+    )
+    if not found:
+        return extract, properties
+    file.note(f"half characters (such as \\ud800) were replaced by U+FFFD: {found}")
     sections = [
         replace(
             section,
@@ -176,7 +177,8 @@ def _valid(file: SourceFile, extract: Extract) -> Extract:
         )
         for section in extract.sections
     ]
-    return Extract(valid(extract.text), sections, _valid_value(extract.metadata), extract.visible)
+    mended = Extract(valid(extract.text), sections, valid_value(extract.metadata), extract.visible)
+    return mended, valid_value(properties)
 
 
 def _words_of(sections: list[Section]) -> Iterator[str]:
@@ -190,14 +192,13 @@ def _words_of(sections: list[Section]) -> Iterator[str]:
         yield section.caption
 
 
-def _valid_value(value: Any) -> Any:
+def _words_in(value: Any) -> Iterator[str]:
+    """All text of a value of metadata, names of keys included."""
     if isinstance(value, str):
-        return valid(value)
-    if isinstance(value, dict):
-        return {_valid_value(key): _valid_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_valid_value(item) for item in value]
-    return value
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _words_in(item)
 
 
 def _visible(extract: Extract) -> Extract:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from indexes.errors import ReaderError
 from indexes.readers.office.zip_container import open_zip, read_member
-from indexes.readers.source_file import SourceFile
+from indexes.readers.source_file import SourceFile, apart, shown_name
 
 _MAX_RATIO = 200  # text packs to a tenth or so; a bomb to a thousandth
 _RATIO_FROM = 16 * 1024 * 1024  # smaller members may be as repetitive as they like
@@ -31,17 +31,13 @@ def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
         raise ReaderError(
             f"'{file}' lies in {file.depth} other archives", remedy="unpack it yourself, or raise read.archive_depth"
         )
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     with open_zip(file, "a zip archive") as archive:
         for info in archive.infolist():
             label = _label(info)
             if info.is_dir() or not label or _is_litter(label):
                 continue
-            seen[label] = seen.get(label, 0) + 1
-            name = f"{file.name}!/{label}"
-            if seen[label] > 1:  # the same name twice: both are kept apart
-                stem, dot, suffix = name.rpartition(".")
-                name = f"{stem} ({seen[label]}){dot}{suffix}" if dot else f"{name} ({seen[label]})"
+            name = f"{file.name}!/{apart(label, seen)}"
             member = replace(file, name=name, path=None, depth=file.depth + 1, notes=[], left_out=Counter())
             fault = _suspect(info)
             if fault is None:
@@ -88,7 +84,7 @@ def _label(info: zipfile.ZipInfo) -> str:
             except UnicodeDecodeError:
                 continue
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return "/".join("".join(char if char.isprintable() else "\ufffd" for char in part) for part in parts)
+    return "/".join(map(shown_name, parts))
 
 
 def _is_litter(label: str) -> bool:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
-from indexes.readers.source_file import SourceFile
+from indexes.readers.source_file import SourceFile, apart, shown_name
 from indexes.readers.web.html import add_page
 
 _REMEDY = "save it again from the mail program, or leave it out"
@@ -49,18 +49,14 @@ def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
     """
     if file.depth >= file.settings.archive_depth:
         return
-    seen: Counter[str] = Counter()
+    seen: set[str] = set()
     for number, part in enumerate(_message(file).iter_attachments(), start=1):
-        label = " ".join((part.get_filename() or "").replace("\\", "/").rpartition("/")[2].split()) or f"part {number}"
+        label = " ".join((part.get_filename() or "").replace("\\", "/").rpartition("/")[2].split())
+        label = shown_name(label) or f"part {number}"
         if part.get_content_type() == "message/rfc822" and "." not in label:
             label += ".eml"
-        seen[label] += 1
-        if seen[label] > 1:
-            stem, dot, suffix = label.rpartition(".")
-            label = f"{stem} ({seen[label]}).{suffix}" if dot else f"{label} ({seen[label]})"
-        member = replace(
-            file, name=f"{file.name}!/{label}", path=None, depth=file.depth + 1, notes=[], left_out=Counter()
-        )
+        name = f"{file.name}!/{apart(label, seen)}"
+        member = replace(file, name=name, path=None, depth=file.depth + 1, notes=[], left_out=Counter())
         try:
             content = part.get_content()
         except (KeyError, LookupError, ValueError) as error:

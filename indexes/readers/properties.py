@@ -103,9 +103,11 @@ def _epub(file: SourceFile) -> dict[str, Any]:
 def _pdf(file: SourceFile) -> dict[str, Any]:
     import pypdfium2
 
+    from indexes.readers.pdf.strings import info
+
     document = pypdfium2.PdfDocument(file.path if file.path is not None else file.read_bytes(), file.password())
     try:
-        values = document.get_metadata_dict()
+        values = {key: info(document, key) for key in ("Author", "Keywords", "Subject", "CreationDate", "ModDate")}
     finally:
         document.close()
     found = {"author": values.get("Author"), "keywords": values.get("Keywords"), "subject": values.get("Subject")}

@@ -91,6 +91,23 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def shown_name(label: str) -> str:
+    """The name of a member with U+FFFD in the place of what nobody sees, or what steers a terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in label)
+
+
+def apart(label: str, taken: set[str]) -> str:
+    """A member's name, or that name with a number where another member has it already; it is ``taken`` then."""
+    stem, dot, suffix = label.rpartition(".")
+    dot = "" if "/" in suffix else dot
+    name, number = label, 1
+    while name in taken:
+        number += 1
+        name = f"{stem} ({number}){dot}{suffix}" if dot else f"{label} ({number})"
+    taken.add(name)
+    return name
+
+
 def load_ocr(name: str | None) -> Ocr | None:
     """The function that ``read.ocr`` names, as "module:function"; "tesseract" is the program of that name.
 

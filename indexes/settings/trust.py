@@ -20,6 +20,9 @@ from indexes.folders import user_folder
 from indexes.settings.key_file import NAME, keys_beside
 
 MEMORY = "trusted.json"
+# Fields that say where texts go, whose pictures a reader's program fetches, who may call, and by which names.
+ADDRESSES = ("base_url", "url", "image_base_url", "host", "hosts", "origins")
+SHARES = ("\\\\", "//")  # how a path on a file server begins
 SEEN = "seen.json"  # files that were named to the user once
 # Variables that hold the key of a service of language models, embeddings or reranking: this is the one list of them.
 PROVIDERS = frozenset(
@@ -135,10 +138,12 @@ def _reason(key: str, value: Any, folder: Path) -> str | None:
     field = key.rpartition(".")[2]
     if value in (None, "", False) or not isinstance(value, (str, bool)):
         return None
-    if field in ("base_url", "url") and isinstance(value, str):
+    if field in ADDRESSES and isinstance(value, str):
         from indexes.addresses import is_loopback
 
         return None if value == ":memory:" or is_loopback(value) else "is an address off this machine"
+    if str(value).startswith(SHARES):
+        return "is a folder of another machine"
     if field.endswith("_env"):
         allowed = str(value).startswith("RAG_") or value in PROVIDERS
         return None if allowed else "reads an environment variable that is not a key for models or stores"
@@ -166,6 +171,8 @@ def _values(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _values(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield from ((prefix + key, item) for item in value)
         else:
             yield prefix + key, value
 

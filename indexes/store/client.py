@@ -98,6 +98,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
     from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
     from indexes.addresses import is_loopback
+    from indexes.http import stream_limits
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -112,6 +113,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
         "prefer_grpc": settings.grpc,
         "timeout": max(1, round(settings.timeout)),
         "check_compatibility": False,  # it asks in a thread, past our proxy rule, and only warns
+        **stream_limits(settings.timeout),
         **options,
     }
     if is_loopback(url):
@@ -121,7 +123,12 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
     with warnings.catch_warnings():
         if is_loopback(url):
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        client = QdrantClient(**arguments)
+        try:
+            client = QdrantClient(**arguments)
+        except ValueError as error:  # a host that is none; of urllib3's LocationParseError, too
+            raise SettingsError(
+                f"store.url is {url!r}, which cannot be used ({error})", remedy="write it like http://localhost:6333"
+            ) from error
 
     def translate(request: Any, send: Callable[[Any], Any]) -> Any:
         """Every later REST call's failure in one sentence. 409 and 429 are left to callers who know them."""
@@ -129,7 +136,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
             response = send(request)
         except ResponseHandlingException as error:
             raise _server_error(error, url, settings.api_key_env, api_key is not None) from error
-        if response.status_code >= 400 and response.status_code not in (409, 429):
+        if response.status_code >= 300 and response.status_code not in (409, 429):
             refusal = UnexpectedResponse.for_response(response)
             if response.status_code in (401, 403):
                 raise _server_error(refusal, url, settings.api_key_env, api_key is not None)

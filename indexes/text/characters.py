@@ -44,6 +44,17 @@ def valid(text: str) -> str:
     return _HALF.sub("\ufffd", text) if _has_half(text) else text
 
 
+def valid_value(value: Any) -> Any:
+    """As ``valid``, for all text within dicts and lists, names of keys included; tuples become lists."""
+    if isinstance(value, str):
+        return valid(value)
+    if isinstance(value, dict):
+        return {valid_value(key): valid_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [valid_value(item) for item in value]
+    return value
+
+
 def half_characters(text: str) -> int:
     """Count what ``valid`` replaces."""
     return len(_HALF.findall(text)) if _has_half(text) else 0

@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import io
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
 
+from indexes.display import safe
 from indexes.errors import RagWrightError
 from rag.cli.output import make_output_tolerant, words
 
@@ -143,7 +146,9 @@ def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
         words("interrupted")
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        words(shown.getvalue().rstrip("\n"))  # it repeats arguments, which a shell may have made of file names
         sys.exit(error.exit_code)
     except RagWrightError as error:
         _debug()
@@ -169,13 +174,13 @@ def _leave_broken_pipe() -> NoReturn:
 
 def _short_warning(message: Warning | str, *_: Any, **__: Any) -> str:
     """Warnings are words like others: without the file and line of whoever warned."""
-    return f"note: {message}\n"
+    return f"note: {safe(str(message))}\n"
 
 
 def _debug() -> None:
-    """Called from except clauses only: show the error whole to who asked for it."""
+    """Called from except clauses only: show where the error comes from to who asked for it."""
     if os.environ.get("RAG_DEBUG"):
-        raise
+        words(traceback.format_exc())
 
 
 @click.command(cls=RagGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

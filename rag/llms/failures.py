@@ -43,7 +43,7 @@ def explain_llm_error(exc: BaseException, settings: LLMSettings, environ: Mappin
     causes = list(causes_of(exc))
     for cause in causes:
         status = getattr(cause, "status_code", None)
-        if isinstance(status, int) and status >= 400:
+        if isinstance(status, int) and status >= 300:
             return _refused(status, _words(cause), settings, environ)
     names = [name for cause in causes for name in _names(cause)]
     where = _where(settings, environ)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
-import httpx
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -22,9 +21,9 @@ from llama_index.llms.ollama import Ollama
 from ollama import AsyncClient, Client
 
 from indexes.addresses import ollama_base_url
-from indexes.http import async_stream_limits, client_options, stream_limits
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
+from rag.llms.transports import async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 
@@ -82,7 +81,6 @@ class OllamaLLM(Guard, _WholeOllama):
 def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OllamaLLM:
     """The Ollama model that the settings name. Nothing is sent until the first question."""
     base_url = ollama_base_url(settings.base_url, environ)
-    options = client_options(base_url, settings.timeout)
     return OllamaLLM(
         model=settings.model,
         base_url=base_url,
@@ -92,15 +90,8 @@ def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.enviro
         keep_alive=settings.keep_alive,
         thinking=settings.thinking,
         additional_kwargs={"num_predict": settings.max_tokens},
-        client=Client(host=base_url, **options, **stream_limits(settings.timeout)),
-        # No connection outlives its request: a pooled one belongs to the event loop that opened it, and the next
-        # asyncio.run would find it closed.
-        async_client=AsyncClient(
-            host=base_url,
-            limits=httpx.Limits(max_keepalive_connections=0),
-            **options,
-            **async_stream_limits(settings.timeout),
-        ),
+        client=Client(host=base_url, **stream_options(base_url, settings.timeout)),
+        async_client=AsyncClient(host=base_url, **async_stream_options(base_url, settings.timeout)),
     )
 
 

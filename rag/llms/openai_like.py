@@ -12,9 +12,10 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponseAsyncGen, 
 from llama_index.llms.openai_like import OpenAILike
 
 from indexes.addresses import is_loopback
-from indexes.http import async_stream_limits, client_options, stream_limits
+from indexes.http import client_options
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
+from rag.llms.transports import async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"  # where `vllm serve` listens
@@ -74,13 +75,9 @@ def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, A
 
 def http_clients(base_url: str, timeout: float) -> dict[str, Any]:
     """Clients for sync and async calls that no proxy diverts from this machine."""
-    options = client_options(base_url, timeout)
     return {
-        "http_client": httpx.Client(**options, **stream_limits(timeout)),
-        # No connection outlives its request: a pooled one belongs to the event loop that opened it.
-        "async_http_client": httpx.AsyncClient(
-            **options, **async_stream_limits(timeout), limits=httpx.Limits(max_keepalive_connections=0)
-        ),
+        "http_client": httpx.Client(**stream_options(base_url, timeout)),
+        "async_http_client": httpx.AsyncClient(**async_stream_options(base_url, timeout)),
     }
 
 

@@ -17,6 +17,8 @@ INTEGER = re.compile(r"[-+]?[0-9]+")
 NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]{1,2})?", re.IGNORECASE)
 LONGEST_NUMBER = 300  # characters; the largest float has 309 digits
 _SETS = {"==": "in", "!=": "nin"}
+_ORDERED = (">", ">=", "<", "<=")
+_DAY = re.compile(r"((?:1\d|20|21)\d\d)(?:(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01]))?")
 EMPTY = re.compile(r"\s*(?P<key>\S+)\s+is\s+empty\s*")
 
 
@@ -25,8 +27,8 @@ def parse_filters(conditions: tuple[str, ...]) -> Wheres | None:
 
     ``key=value``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``key~=words`` (text match), ``key in a,b``,
     ``key not in a,b``, ``key is empty``. What reads as a number or as true/false is compared as that and as text, since
-    only the collection knows what it holds; '"3"' in quotes is text alone. Dates of ``>`` and its kind may be a year
-    and a month.
+    only the collection knows what it holds; '"3"' in quotes is text alone. Dates of ``>`` and its kind may be a year,
+    or a year and a month; 2024 and 20240506 are compared as numbers and as dates.
 
     Raises:
         SettingsError: a condition of another shape.
@@ -36,7 +38,9 @@ def parse_filters(conditions: tuple[str, ...]) -> Wheres | None:
     found: list[Where | Wheres] = []
     for condition in conditions:
         key, operator, value = parse_condition(condition)
-        found.append(Where(key, value, operator))
+        day = _day(value) if operator in _ORDERED else None
+        one = Where(key, value, operator)
+        found.append(one if day is None else Wheres([one, Where(key, day, operator)], "or"))
     return Wheres(found)
 
 
@@ -79,6 +83,12 @@ def _bound(text: str) -> Any:
     if match := MONTH.fullmatch(text):
         return f"{match[1]}-{int(match[2]):02}-{int(match[3] or 1):02}"
     return text
+
+
+def _day(number: Any) -> str | None:
+    """The date that a number may stand for: 2024 is the first day of a year, 20240506 a day."""
+    match = _DAY.fullmatch(str(number)) if isinstance(number, int) else None
+    return f"{match[1]}-{match[2] or '01'}-{match[3] or '01'}" if match else None
 
 
 def _quoted(text: str) -> bool:

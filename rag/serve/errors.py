@@ -17,6 +17,7 @@ from indexes.errors import (
     SettingsError,
     SourceError,
     StoreError,
+    TextError,
 )
 
 Door = Literal["dify", "openai", "api", "mcp", "page"]
@@ -180,7 +181,7 @@ def problem_of(error: BaseException) -> Problem:
         code = "llm_timeout"
     elif isinstance(error, (LLMUnreachableError, LLMError)):
         code = "llm_unreachable"
-    elif isinstance(error, (SettingsError, SourceError)) or (
+    elif isinstance(error, (SettingsError, SourceError, TextError)) or (
         isinstance(error, StoreError) and "cannot be asked of Qdrant" in str(error)
     ):
         code = "bad_request"

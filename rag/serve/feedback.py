@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
+from indexes.manifest.paths import feedback_path
+from indexes.manifest.quotes import alone
 from indexes.settings.sections import StoreSettings
 from rag.serve.errors import Problem
-from rag.serve.keys import keys_path
 from rag.serve.requests import choice, text_of
 
 VERDICTS = ("right", "wrong", "wrong_source")
-FILE = "feedback.jsonl"
-
-
-def feedback_path(store: StoreSettings) -> Path:
-    """The file of a store's feedback, one JSON object a line."""
-    return keys_path(store).with_name(FILE)
 
 
 def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
@@ -47,9 +41,10 @@ def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
     path = feedback_path(store)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(row, ensure_ascii=False) + "\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(handle, line.encode("utf-8"))  # one write: two requests never mix their lines
-    finally:
-        os.close(handle)
+    with alone(path):  # a deletion may be writing it anew
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, line.encode("utf-8", "replace"))  # one write: two requests never mix their lines
+        finally:
+            os.close(handle)
     return row

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from indexes.text.characters import valid_value
 from rag.serve.errors import Problem
 from rag.serve.keys import Key
 from rag.serve.service import Service
@@ -64,7 +65,7 @@ async def json_body(request: Request, *, empty: str | None = None) -> dict[str, 
         raise Problem("bad_request", f"the body is not JSON: {str(error)[:120]}") from None
     if not isinstance(body, dict):
         raise Problem("bad_request", "the body is not a JSON object", "send {...}")
-    return body
+    return valid_value(body)  # type: ignore[no-any-return]  # JSON can write half characters, and no answer can
 
 
 async def until_disconnected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +65,8 @@ def whole(value: Any, name: str, low: int, high: int, default: int | None) -> in
     """A whole number of a request, within its bounds; null and absence give the default."""
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    finite = isinstance(value, (int, float)) and math.isfinite(value)  # JSON can write NaN
+    if isinstance(value, bool) or not finite or value != int(value):
         raise Problem("bad_request", f"{name} is {shown(value)}, not a whole number", param=name)
     if not low <= value <= high:
         raise Problem("bad_request", f"{name} is {shown(value)}", f"it may be {low} to {high}", param=name)

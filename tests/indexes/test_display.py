@@ -20,6 +20,11 @@ from rag.doctor.check import Check
     [
         ("at http://me:pa55@host:6333/x", "at http://***@host:6333/x"),
         ("at redis://:p@ss@host, then http://plain/a@b", "at redis://***@host, then http://plain/a@b"),
+        ("store.url is 'me:pa55@host:6333'", "store.url is '***@host:6333'"),
+        (
+            "write to mailto:me@example.org, or me@example.org at 10:30",
+            "write to mailto:me@example.org, or me@example.org at 10:30",
+        ),
         ("https://h/v1?api_key=abc&limit=3#x", "https://h/v1?api_key=***&limit=3#x"),
         ("https://h/?x=1&access_token=a.b-c", "https://h/?x=1&access_token=***"),
         ("HTTPS_PROXY=http://user@proxy:3128", "HTTPS_PROXY=http://***@proxy:3128"),

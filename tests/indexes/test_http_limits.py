@@ -17,9 +17,10 @@ import pytest
 
 from indexes import http
 from indexes.encoders.remote.ollama import OllamaModel
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, StoreUnreachableError
 from indexes.http import JsonServer, ask, async_stream_limits, client_options, http_client, stream_limits
-from indexes.settings.sections import EncoderSettings
+from indexes.settings.sections import EncoderSettings, StoreSettings
+from indexes.store.client import open_engine
 from tests.indexes.encoders.encoder_fixtures import fake_server
 
 __all__ = ["fake_server"]
@@ -111,6 +112,21 @@ def test_a_stream_without_end_is_cut(monkeypatch: pytest.MonkeyPatch, part: byte
         pytest.raises(httpx.ReadTimeout, match="did not end in time"),
     ):
         client.get(url)
+
+
+def test_a_store_that_trickles_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STREAM_TOTAL", 0.2)
+    with (
+        raw_server(trickle(HEAD, b" ", 0.05)) as url,
+        pytest.raises(StoreUnreachableError, match="did not end in time"),
+    ):
+        open_engine(StoreSettings(url=url, timeout=1))
+    monkeypatch.setattr(http, "ANSWER_BYTES", 1 << 20)
+    with (
+        raw_server(trickle(HEAD, b"x" * 65536, 0.0)) as url,
+        pytest.raises(StoreUnreachableError, match="longer than 1 MB"),
+    ):
+        open_engine(StoreSettings(url=url, timeout=5))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -63,6 +63,7 @@ def load_cross_encoder(folder: Path, name: str, options: RerankerOptions) -> Any
                 str(folder),
                 device=str(device),
                 local_files_only=True,
+                trust_remote_code=False,
                 activation_fn=nn.Sigmoid(),
                 **({} if own_head else {"num_labels": 1}),
             )

@@ -12,7 +12,7 @@ from typing import Any
 
 from indexes.addresses import ollama_base_url
 from indexes.encoders.remote.remote import InputTooLong, RemoteModel
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, TextError
 from indexes.settings.sections import EncoderSettings
 
 
@@ -67,7 +67,7 @@ class OllamaModel(RemoteModel):
         try:
             return self._ask([text], truncate=True)
         except InputTooLong as exc:
-            raise EncoderError(
+            raise TextError(
                 f"{self.server.label} refuses text {number} of {len(text)} characters ({exc})",
                 remedy="lower split.max_chars",
             ) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from indexes.encoders.base import Encoded
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.vectors import estimated_tokens, unit_rows, with_prompt
-from indexes.errors import EncoderError
+from indexes.errors import EncoderError, TextError
 from indexes.http import JsonServer, http_client
 from indexes.parallel import in_order, parallel_of
 from indexes.settings.sections import EncoderSettings
 
 BATCH = 64
 USUAL_PARALLEL = 16  # requests at once to a server with OpenAI's API
+_NOT_A_NUMBER = re.compile(r"\bnan\b|unsupported value", re.IGNORECASE)  # Ollama's words for one odd text
 
 
 class InputTooLong(Exception):
@@ -108,7 +110,7 @@ class RemoteModel:
 
     def _ask_truncated(self, text: str, number: int, refusal: InputTooLong) -> list[Any]:
         """The vector of a text that the server cuts. This server does not."""
-        raise EncoderError(
+        raise TextError(
             f"text {number} of {len(text)} characters is longer than '{self.model}' reads ({refusal})",
             remedy="lower split.max_chars, or serve the model with a longer context",
         ) from refusal
@@ -123,6 +125,11 @@ class RemoteModel:
             "context" in words or "too long" in words or ("maximum" in words and "token" in words)
         ):
             return InputTooLong(reason)
+        if status in (400, 413, 422) or (status == 500 and _NOT_A_NUMBER.search(reason)):
+            return TextError(
+                f"{self.server.label} answered {status} ({reason})",
+                remedy="leave that text out if others are read, else check encoder.model and .base_url",
+            )
         return self._no_model(reason) if status == 404 else None
 
 
@@ -131,7 +138,7 @@ def _stacked(rows: list[Any], count: int, label: str) -> NDArray[np.float32]:
     remedy = "check that encoder.model is an embedding model"
     missing = [number for number, row in enumerate(rows) if row is None]
     if missing:
-        raise EncoderError(f"{label} sent null in place of the vector of text {missing[0]}", remedy=remedy)
+        raise TextError(f"{label} sent null in place of the vector of text {missing[0]}", remedy=remedy)
     try:
         dense = np.asarray(rows, dtype=np.float32)
     except (ValueError, TypeError) as exc:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexes.readers.pdf.layout import Line
+from indexes.readers.pdf.strings import HALVES
 
 _TICKS = ("yes", "no")
 _INNER = re.compile(r"(?:^|\.)[\w\[\]-]*\d[\w\[\]-]*$|[_\[\]#]")  # a field's name that no person reads
@@ -142,4 +143,4 @@ def _decoded(get: Callable[[Any, int], int]) -> str:
         return ""
     buffer = (ctypes.c_ushort * (size // 2 + 1))()
     get(buffer, size)
-    return bytes(buffer)[: size - 2].decode("utf-16-le", "replace").strip("\0")
+    return bytes(buffer)[: size - 2].decode("utf-16-le", HALVES).strip("\0")

@@ -20,6 +20,7 @@ from typing import Any
 from pypdfium2 import raw
 
 from indexes.readers.inline import lowered, raised
+from indexes.readers.pdf.strings import HALVES
 from indexes.readers.tables.cells import Row
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points from the lower left
@@ -27,6 +28,7 @@ _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
 _WIDE = 1.2  # of the line's height: a gap that is no blank
 _GUTTER = 0.5  # of it: one where a column is known to begin
+_CUT_PAIR = re.compile("[\ud800-\udbff]\\Z")  # the first half of a character that pdfium cuts at a page's end
 _SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
 _MOST_BASES = 12  # base lines of one line of text, with its formulas
 _MOST_BOXES = 80  # of a line that are looked at: one of more is a drawing
@@ -86,7 +88,7 @@ def page_lines(textpage: Any, starts: Sequence[float] = ()) -> list[Line]:
         textpage: pypdfium2's PdfTextPage.
         starts: where columns begin: there a narrower gap parts a line too.
     """
-    text = textpage.get_text_range()
+    text = _CUT_PAIR.sub("", textpage.get_text_range(errors=HALVES))
     if len(text) != textpage.count_chars():  # characters outside the basic plane: places cannot be told by index
         return [Line(" ".join(line.split())) for line in re.split(r"\r\n|\r|\n", text.replace("\0", ""))]
     lines: list[Line] = []

@@ -20,6 +20,7 @@ from indexes.readers.pdf.fields import add_annotations
 from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.order import in_order, lines_of
 from indexes.readers.pdf.ruled import with_tables
+from indexes.readers.pdf.strings import bookmark_title, info
 from indexes.readers.pdf.text import ENDS, Hyphens, goes_on, over_pages, unwrap, without_margins
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.grid import Place, add_table
@@ -38,7 +39,7 @@ def read(file: SourceFile) -> Extract:
         for number in range(count):
             reading.page(number)
         bookmarks = _bookmarks(pdf)
-        title = " ".join((pdf.get_metadata_value("Title") or "").replace("\0", "").split())
+        title = info(pdf, "Title")
     except pypdfium2.PdfiumError as error:
         raise ReaderError(f"'{file}' is damaged ({error})", remedy=_REMEDY) from error
     finally:
@@ -176,7 +177,7 @@ def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
     for bookmark in pdf.get_toc(max_depth=_MAX_BOOKMARK_DEPTH):
         target = bookmark.get_dest()
         index = target.get_index() if target is not None else None
-        title = " ".join((bookmark.get_title() or "").replace("\0", "").split())
+        title = bookmark_title(bookmark)
         if index is not None and title:
             found[index].append((bookmark.level + 1, title))
     return found

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from indexes.readers.pdf.layout import Line
+from indexes.readers.pdf.strings import HALVES
 from indexes.readers.tables.cells import Cell, Row, spread
 
 _MOST_OBJECTS = 6000  # of a page that are looked at
@@ -96,7 +97,8 @@ def _rows(cells: Sequence[tuple[float, float, float, float]], textpage: Any, hei
         across = sum(left <= x < right - 1 for x in columns)
         down = sum(top <= y < bottom - 1 for y in lines)
         inset = min(1.0, (right - left) / 8, (bottom - top) / 8)
-        text = textpage.get_text_bounded(left + inset, height - bottom + inset, right - inset, height - top - inset)
+        box = (left + inset, height - bottom + inset, right - inset, height - top - inset)
+        text = textpage.get_text_bounded(*box, errors=HALVES)
         words = " ".join(text.replace("\0", "").split())
         if words:
             filled.append(words)

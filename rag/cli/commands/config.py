@@ -87,9 +87,14 @@ def effective(settings: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key in known_keys(type(settings)):
         section, dot, field = key.partition(".")
-        value = tree[section][field] if dot else tree[section]
-        values[key] = without_secrets(value) if isinstance(value, str) else value
+        values[key] = _masked(tree[section][field] if dot else tree[section])
     return values
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def select(known: list[str], keys: tuple[str, ...]) -> list[str]:

@@ -119,7 +119,7 @@ def tell(
     else:
         for name, found in removed.items():
             if found:
-                data(_sum(name, {paths.get(doc_id, doc_id): count for doc_id, count in found.items()}))
+                data(_sum(name, found, paths))
     say_waiting(waiting, shared.collection)
 
 
@@ -136,13 +136,15 @@ def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:
     }
 
 
-def _sum(name: str, found: Mapping[str, int]) -> str:
-    """One line for what was named: a document, or how many there were in a folder."""
+def _sum(name: str, found: Mapping[str, int], paths: Mapping[str, str]) -> str:
+    """One line for what was named: a document, or how many there were in a folder or archive."""
     count = sum(found.values())
     shared_text = sum(not sentences for sentences in found.values())
     if len(found) == 1:
         stays = "; its text stays, another file has the same" if shared_text else ""
-        return f"removed {shown_path(next(iter(found)))} ({count:,} sentences{stays})"
+        doc_id = next(iter(found))
+        shown = doc_id if "!/" in doc_id else paths.get(doc_id, doc_id)  # all of an archive has one path
+        return f"removed {shown_path(shown)} ({count:,} sentences{stays})"
     stays = f"; the text of {shared_text} stays, other files have the same" if shared_text else ""
     return f"removed {len(found):,} documents of {shown_path(name)} ({count:,} sentences{stays})"
 

@@ -13,7 +13,7 @@ import click
 from indexes.display import one_line, without_secrets
 from indexes.errors import CollectionLockedError, StoreError
 from rag.cli.options import Shared, shared_options
-from rag.cli.output import clean, data, data_json, megabytes, shown_path, words
+from rag.cli.output import data, data_json, megabytes, shown_path, words
 from rag.cli.page import out_width, wrapped
 from rag.cli.server import holding_server
 
@@ -162,7 +162,7 @@ def show(row: dict[str, Any], settings: Settings) -> None:
         f"encoder {encoder['model']} ({encoder['dim']} dimensions, sparse {sparse}){size}"
     )
     name = one_line(f"{row['name']}: ")
-    lines = wrapped(text, out_width(), "  ", first=name).removeprefix(name)
+    lines = wrapped(one_line(text), out_width(), "  ", first=name).removeprefix(name)
     data(click.style(name, bold=True) + lines, styled=True)
     graph = Graph.of_record(row)
     if graph is not None:
@@ -181,6 +181,6 @@ def show(row: dict[str, Any], settings: Settings) -> None:
         words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
     for key in row.get("keys", []):
         many = "document" if key["documents"] == 1 else "documents"
-        data(f"  {key['name']}  in {key['documents']} {many}, e.g. {clean(', '.join(key['examples']))}")
+        data(one_line(f"  {key['name']}  in {key['documents']} {many}, e.g. {', '.join(key['examples'])}"))
     for document in row.get("list", []):
         data(f"  {document['sentences']:>6}  {shown_path(document['source'])}")

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from indexes.display import dropped, one_line
+
 LIMIT = 20_000
 CUT = "\n\n[cut here: ask for less, or read on with the tool 'read']"
 
 
 def limited(text: str) -> str:
-    """At most 20,000 characters, saying where it was cut."""
+    """At most 20,000 characters, saying where it was cut, and none that steers a terminal."""
+    text = dropped(text)
     return text if len(text) <= LIMIT else text[: LIMIT - len(CUT)] + CUT
 
 
 def place_of(passage: Mapping[str, Any]) -> str:
+    """Where a passage stands. Names and headings come from files: one that holds a line break would look like another
+    passage."""
     parts = [str(passage.get("name") or passage.get("source") or "")]
     if passage.get("heading"):
         parts.append(str(passage["heading"]))
     if passage.get("page") is not None:
         parts.append(f"p. {passage['page']}")
-    return " · ".join(parts)
+    return one_line(" · ".join(parts))
 
 
 def search_text(body: Mapping[str, Any]) -> str:
@@ -71,7 +76,7 @@ def collections_text(rows: Sequence[Mapping[str, Any]]) -> str:
             counts = f"{row['documents']} documents, {row['sentences']} sentences"
             languages = f" in {', '.join(row['languages'])}" if row.get("languages") else ""
             lines.append(f"{row['name']}: {counts}{languages} ({row['model']})")
-    return limited("\n".join(lines))
+    return limited("\n".join(map(one_line, lines)))
 
 
 def documents_text(body: Mapping[str, Any]) -> str:
@@ -82,6 +87,7 @@ def documents_text(body: Mapping[str, Any]) -> str:
         f"{row['name']} · id {row['id']} · {row['sentences']} sentences{' · ' + row['date'] if row.get('date') else ''}"
         for row in rows
     ]
+    lines = [one_line(line) for line in lines]
     shown, total = len(rows) + int(body.get("offset") or 0), int(body.get("total") or 0)
     if shown < total:
         lines.append(f"{total - shown} more: offset={shown}")

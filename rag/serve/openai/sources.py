@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from indexes.display import one_line
 from rag.retrieval.candidate import Passage
 from rag.serve.wire import display_name, document_id, is_link
 
@@ -117,7 +118,7 @@ def sources_text(passages: Sequence[Passage], cited: Sequence[int], language: st
     for passage in passages:
         if passage.number in wanted:
             page = f", p. {passage.page}" if passage.page is not None else ""
-            rows.append(f"[{passage.number}] {passage_name(passage)}{page}")
+            rows.append(f"[{passage.number}] {one_line(passage_name(passage))}{page}")
     if not rows:
         return ""
     return ("\n\n来源：\n" if language == "zh" else "\n\nSources:\n") + "\n".join(rows)

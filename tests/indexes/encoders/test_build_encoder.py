@@ -100,6 +100,8 @@ def test_async_calls_do_not_block_the_loop(m3_folder: Path) -> None:
         ("https://gpu-box/ollama/", "https://gpu-box:443/ollama"),
         ('"gpu-box:5000"', "http://gpu-box:5000"),
         ("gpu-box:99999", "http://gpu-box:11434"),
+        ("http://me:word@gpu-box:5000/x", "http://me:word@gpu-box:5000/x"),
+        ("me:word@[::1]:9", "http://me:word@[::1]:9"),
     ],
 )
 def test_ollama_host_forms(value: str, url: str) -> None:

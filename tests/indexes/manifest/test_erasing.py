@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from indexes.encoders.base import Encoded, Fingerprint
 from indexes.errors import CollectionNotFoundError
 from indexes.manifest import erasing
 from indexes.manifest.dropping import drop_collection
+from indexes.manifest.paths import feedback_path
 from indexes.reindexing.run import reindex
 from indexes.settings.sections import IndexSettings, StoreSettings
 from indexes.store.client import open_engine
@@ -25,10 +27,12 @@ from indexes.store.edge.client import EdgeClient
 from indexes.store.edge.folder import EdgeFolder
 from rag.cli.commands.delete import match
 from tests.indexes.store.store_fixtures import FakeEncoder, fill, make_records
+from tests.rag.cli.cli_runner import runner
 
 MARK = "quetzalcoatlmark"  # occurs in the text that is deleted, and nowhere else
 SECRET = f"The {MARK} keeps seven keys. Nobody has seen the {MARK} at noon."
-OTHER = "The hen lays an egg each morning. She eats barley and snails."
+OTHER_SENTENCES = ("The hen lays an egg each morning.", "She eats barley and snails.")
+OTHER = " ".join(OTHER_SENTENCES)
 
 
 class OtherEncoder(FakeEncoder):
@@ -217,6 +221,53 @@ def test_an_upload_goes_with_its_document(settings: IndexSettings) -> None:
         index.delete(info.doc_id)
         index.erase()
     assert holding(settings.store.path) == [] and not place.exists()
+
+
+def test_quotes_in_feedback_go_with_their_documents(docs: list[Document], settings: IndexSettings) -> None:
+    with build(docs, settings) as index:
+        ids = {record.text: record.id for name in index.documents() for record in index.document(name.doc_id)}
+    rows = [
+        {
+            "question": f"Q{place}",
+            "collection": "default",
+            "answer": text,
+            "citations": [{"sentence_id": i, "text": text}],
+        }
+        for place, (text, i) in enumerate(ids.items())
+    ]
+    odd = [
+        {"question": "no", "answer": SECRET, "collection": "", "citations": "x"},
+        {"answer": OTHER, "collection": "b"},
+    ]
+    path = feedback_path(settings.store)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, *odd]) + "no JSON\n", encoding="utf-8")
+    changed = [Document(text="Keys are lost.", id_="docs/secret.txt"), docs[1]]  # its first sentence keeps its id
+    with build(changed, settings) as index:
+        assert index.erase(now=True).done
+    assert holding(settings.store.path) == []
+    *kept, last = path.read_text(encoding="utf-8").splitlines()
+    assert [json.loads(row).get("answer") for row in kept] == [*OTHER_SENTENCES, None, None, None, OTHER]
+    assert last == "no JSON" and path.stat().st_mode & 0o777 == 0o600
+    with closing(open_engine(settings.store)) as client:
+        drop_collection(client, "default", settings.store)
+    assert [json.loads(row).get("answer") for row in path.read_text().splitlines()[:-1]] == [*[None] * 5, OTHER]
+
+
+def test_rag_delete_finds_the_documents_of_an_archive(tmp_path: Path, settings: IndexSettings) -> None:
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        archive.writestr("a.txt", SECRET)
+        archive.writestr("in/b.txt", OTHER)
+    with build(tmp_path / "both.zip", settings):
+        pass
+    rag = runner({"RAG_STORE_PATH": str(settings.store.path), "RAG_PROFILE": "offline"})
+    both = rag("delete", "both.zip")
+    assert both.exit_code == 0 and "removed 2 documents of both.zip (4 sentences)" in both.stdout
+    assert holding(settings.store.path) == []
+    with build(tmp_path / "both.zip", settings):  # the user's own file was not touched
+        pass
+    one = rag("delete", "both.zip!/a.txt")
+    assert one.exit_code == 0 and "both.zip!/a.txt (2 sentences)" in one.stdout
+    assert holding(settings.store.path) == []
 
 
 def test_an_archive_is_found_by_any_of_its_names() -> None:

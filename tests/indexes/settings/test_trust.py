@@ -42,6 +42,13 @@ def write(folder: Path, text: str) -> Path:
         ('[store]\nurl = "http://10.0.0.7:6333"\n', "off this machine"),
         ('[encoder]\nbase_url = "http://127.0.0.1@evil.example/v1"\n', "off this machine"),
         ('[profiles.p.rerank]\nbase_url = "http://localhost.evil.example"\n', "off this machine"),
+        ('[encoder]\nbase_url = "http://evil.example\\\\.localhost/v1"\n', "off this machine"),
+        ('"llm.base_url" = "https://evil.example"\n', "off this machine"),
+        ('[read]\nimage_base_url = "https://evil.example/"\n', "off this machine"),
+        ('[serve]\norigins = ["http://localhost:3000", "https://evil.example"]\n', "evil.example' is an address off"),
+        ('[serve]\nhosts = ["evil.example"]\n', "off this machine"),
+        ('[serve]\nhost = "192.168.0.9"\n', "off this machine"),
+        ('[store]\npath = "//evil.example/share"\n', "another machine"),
         ('[llm]\napi_key_env = "AWS_SECRET_ACCESS_KEY"\n', "reads an environment variable"),
         ('[read]\npassword_env = "HOME"\n', "reads an environment variable"),
         ('[read]\nocr = "os:system"\n', "runs a function"),
@@ -67,7 +74,8 @@ def test_what_stays_on_this_machine_needs_no_trust(folder: Path) -> None:
         folder,
         '[llm]\nmodel = "qwen3:4b"\nbase_url = "http://127.0.0.1:8000/v1"\napi_key_env = "OPENAI_API_KEY"\n'
         '[store]\nurl = "http://localhost:6333"\napi_key_env = "QDRANT_API_KEY"\n'
-        '[rerank]\napi_key_env = "RAG_RERANK_KEY"\nbase_url = ""\n',
+        '[rerank]\napi_key_env = "RAG_RERANK_KEY"\nbase_url = ""\n'
+        '[serve]\nhost = "::1"\norigins = ["http://localhost:3000"]\n',
     )
     assert load(Settings).settings.llm.model == "qwen3:4b"
     assert "OPENAI_API_KEY" in PROVIDERS

@@ -97,6 +97,12 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         open_engine(StoreSettings(url=url))
 
 
+def test_a_host_that_is_none_is_refused_without_the_login() -> None:
+    with pytest.raises(SettingsError, match=r"store.url is 'http://\*\*\*@h st', which cannot be used") as refusal:
+        open_engine(StoreSettings(url="http://me:pa55@h st"))
+    assert "pa55" not in str(refusal.value)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -130,6 +130,12 @@ def test_filters() -> None:
         ("tag", "in", ["a", 3, "3", False, "false"]),
         ("n", "==", "9" * 400),
     ]
+    years = parse_filters(("day>2024", "day<=20240506", "day<20249906"))
+    assert years is not None
+    first, second, third = years.filters
+    assert [(one.value, one.operator) for one in first.filters] == [(2024, ">"), ("2024-01-01", ">")]  # type: ignore[union-attr]
+    assert [one.value for one in second.filters] == [20240506, "2024-05-06"]  # type: ignore[union-attr]
+    assert third.value == 20249906  # type: ignore[union-attr]
     assert parse_filters(()) is None
     with pytest.raises(SettingsError, match="not a condition"):
         parse_filters(("nonsense",))

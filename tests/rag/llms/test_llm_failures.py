@@ -21,6 +21,7 @@ from llama_index.core.llms.mock import MockLLM
 from indexes.errors import LLMError, LLMTimeoutError, LLMUnreachableError, MissingExtraError
 from rag.llms import build_llm, explain_llm_error, usage_of, with_max_tokens
 from rag.settings import LLMSettings
+from tests.indexes.test_http_limits import raw_server
 
 OLLAMA = LLMSettings()
 
@@ -47,6 +48,21 @@ def test_kinds(exc: Exception, kind: type[LLMError], words: str) -> None:
     assert type(error) is kind
     assert words in str(error)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("provider", ["ollama", "openai"])
+def test_a_question_is_not_sent_on_to_another_host(provider: Any) -> None:
+    reached: list[int] = []
+    with raw_server(lambda one: reached.append(1)) as other:
+        head = f"HTTP/1.1 307 Moved\r\nLocation: {other}/v1/chat\r\nContent-Length: 0\r\n\r\n".encode()
+        with raw_server(lambda one: one.sendall(head)) as url:
+            settings = LLMSettings(provider=provider, base_url=url, model="m", timeout=5)
+            llm = build_llm(settings)
+            assert llm is not None
+            with pytest.raises(Exception) as raised:
+                llm.chat([ChatMessage("a private question")])
+            assert "answered 307" in str(explain_llm_error(raised.value, settings))
+    assert reached == []
 
 
 def test_an_explained_error_stays_itself() -> None:

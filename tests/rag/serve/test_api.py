@@ -148,6 +148,38 @@ def test_feedback_is_kept_only_where_it_is_switched_on(serve: Callable[..., Test
     assert 'data-verdict="right"' in client.get("/").text
 
 
+def test_half_characters_and_numbers_that_are_none_are_no_fault(serve: Callable[..., TestClient]) -> None:
+    """At every door: answered, or refused in a sentence."""
+    client, half = serve(), "Who\\ud800 approves it?"
+    message = f'"messages": [{{"role": "user", "content": "{half}"}}], "max_tokens": NaN'
+    bodies = {
+        "/api/v1/search": [
+            f'{{"question": "{half}", "collection": "handbook"}}',
+            f'{{"question": "{half}", "filters": ["title=\\udfff", "\\ud800>1"]}}',
+            '{"question": "Who?", "collection": "\\ud800", "top_k": NaN, "fusion": "\\ud800"}',
+            '{"question": "Who?", "collection": "\\ud800"}',
+            '{"question": "Who?", "top_k": 1e999}',
+        ],
+        "/api/v1/ask": [f'{{"question": "{half}", "collection": "handbook", "trace": true}}'],
+        "/v1/chat/completions": [f'{{"model": "handbook", {message}}}', f'{{"model": "\\ud800", {message}}}'],
+        "/retrieval": [
+            f'{{"knowledge_id": "handbook", "query": "{half}", "retrieval_setting": {{"top_k": NaN}}}}',
+            f'{{"knowledge_id": "\\ud800", "query": "{half}", "retrieval_setting": {{"top_k": 3}}}}',
+        ],
+    }
+    for path, texts in bodies.items():
+        for text in texts:
+            found = client.post(path, content=text.encode(), headers={"content-type": "application/json"})
+            assert found.status_code < 500 and found.json(), (path, text, found.text)
+    assert client.get("/", params={"q": "x"}).status_code == 200
+    for path in (
+        "/?q=%ED%A0%80",
+        "/?question=%ED%A0%80&collection=%ED%A0%80",
+        "/api/v1/documents?collection=%ED%A0%80",
+    ):
+        assert client.get(path).status_code < 500
+
+
 def test_ready_only_when_models_are_loaded(serve: Callable[..., TestClient]) -> None:
     client = serve()
     assert client.get("/readyz").json()["status"] == "ready"

@@ -14,7 +14,7 @@ import pytest
 from indexes.encoders import build_encoder
 from indexes.encoders.remote.ollama import OllamaModel
 from indexes.encoders.remote.openai_api import OpenAIModel
-from indexes.errors import EncoderError, SettingsError
+from indexes.errors import EncoderError, SettingsError, TextError
 from indexes.settings.sections import EncoderSettings, IndexSettings
 
 LONG = 50  # characters the fake model reads
@@ -208,6 +208,18 @@ def test_openai_faults_are_sentences(fake_server: Callable, answer: tuple[int, A
     with pytest.raises(EncoderError, match=words) as caught:
         openai(fake_server(lambda *request: answer).url, {"RAG_API_KEY": "s3cret"}).embed(["fog"], query=False)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [(400, {"error": "bad input"}), (500, {"error": "json: unsupported value: NaN"}), (200, None)]
+)
+def test_a_text_that_a_server_cannot_read_is_an_error_about_a_text(fake_server: Callable, answer: Any) -> None:
+    """Ingestion then skips its document (``ingest.faulty_texts``); it is not asked for again and again."""
+    bad = answer if answer[1] else (200, {"embeddings": [[1.0, 2.0], None]})
+    server = fake_server(lambda *request: bad)
+    with pytest.raises(TextError):
+        ollama(server.url).embed(["fog", "mist"], query=False)
+    assert len(server.requests) == 1
 
 
 def test_openai_settings_and_long_texts(fake_server: Callable) -> None:

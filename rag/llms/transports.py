@@ -1,0 +1,70 @@
+"""The HTTP clients of language models: their answers begin in time, end in time, and have a size.
+
+A read time-out alone bounds nothing: a server may send a byte now and then, of a header too, or without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from typing import Any
+
+import httpx
+
+from indexes import http
+from indexes.addresses import is_loopback
+from indexes.http import async_stream_limits, client_options, in_time, stream_limits
+
+
+def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
+    """What an ``httpx.Client`` for such answers is made with."""
+    transport = _Transport(http.TOTAL * timeout, proxy=_proxy(base_url))
+    return {**client_options(base_url, timeout), **stream_limits(timeout), "transport": transport}
+
+
+def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
+    """As ``stream_options``, for an ``httpx.AsyncClient``.
+
+    No connection outlives its request: a pooled one belongs to the event loop that opened it, and the next
+    ``asyncio.run`` would find it closed.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    transport = _AsyncTransport(http.TOTAL * timeout, proxy=_proxy(base_url), limits=limits)
+    return {**client_options(base_url, timeout), **async_stream_limits(timeout), "transport": transport}
+
+
+class _Transport(httpx.HTTPTransport):
+    """One whose answers begin within ``begins`` seconds, however slowly their headers trickle in."""
+
+    def __init__(self, begins: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._begins = begins
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        send = super().handle_request
+        return in_time(lambda: send(request), self._begins)
+
+
+class _AsyncTransport(httpx.AsyncHTTPTransport):
+    """As ``_Transport``."""
+
+    def __init__(self, begins: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._begins = begins
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await asyncio.wait_for(super().handle_async_request(request), self._begins)
+        except TimeoutError:
+            raise httpx.ReadTimeout("the answer did not begin in time") from None
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment or the system names for an address; a client with a transport does not look."""
+    if is_loopback(base_url):
+        return None
+    url, known = httpx.URL(base_url), urllib.request.getproxies()
+    proxy = known.get(url.scheme) or known.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
