@@ -110,7 +110,11 @@ def _pdf(file: SourceFile) -> dict[str, Any]:
         values = {key: info(document, key) for key in ("Author", "Keywords", "Subject", "CreationDate", "ModDate")}
     finally:
         document.close()
-    found: dict[str, Any] = {"author": values.get("Author"), "keywords": values.get("Keywords"), "subject": values.get("Subject")}
+    found: dict[str, Any] = {
+        "author": values.get("Author"),
+        "keywords": values.get("Keywords"),
+        "subject": values.get("Subject"),
+    }
     for key, name in (("created", "CreationDate"), ("modified", "ModDate")):
         if match := _PDF_DATE.match(values.get(name) or ""):
             year, month, day, *clock = match.groups()
