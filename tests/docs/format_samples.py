@@ -16,7 +16,7 @@ from openpyxl.comments import Comment
 from pptx.oxml import parse_xml as parse_pptx
 
 from tests.indexes.readers.office.test_office import boxes, pptx_of, rich_docx
-from tests.indexes.readers.office.test_old_formats import ODT, RTF, mail
+from tests.indexes.readers.office.test_old_formats import ODT, RTF, mail, packed
 from tests.indexes.readers.pdf.test_pdf import LEFT, RIGHT, lines, scanned
 from tests.indexes.readers.reader_files import changed_zip, pdf_of, put, zip_of
 from tests.indexes.readers.test_other import BOOK
@@ -424,6 +424,11 @@ def old_sheet(folder: Path) -> Path:
 
 
 add("old Office files", READ, "sheets of .xls", old_sheet, "Ware: tea; Price: 3")
+OLD = {kind: text(f"mill.{kind}", packed(f"mill.{kind}")) for kind in ("doc", "ppt")}
+add("old Office files", READ, "headings, lists and tables of .doc", OLD["doc"], "The mill|- oats|Ware: Price|tea: 3")
+add("old Office files", READ, "slides and speaker notes of .ppt", OLD["ppt"], "The mill|每年磨面|Thank the miller.")
+add("old Office files", NOTED, "lists without their numbers", OLD["doc"], noted="lists were read without their numbers")
+add("old Office files", NOTED, "struck-through text", OLD["doc"], absent="Gone", noted="1 struck-through passage")
 OPEN = text(
     "a.odt",
     zip_of(

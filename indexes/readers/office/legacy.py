@@ -1,7 +1,7 @@
 """Old Office files (.doc .xls .ppt), read by ``office_oxide``: headings, paragraphs, lists and tables.
 
 An extra, since the package is large: ``pip install 'ragwright[office]'``. What it gives is a tree of elements; the rest
-(pictures, comments, what is deleted under review) is left out.
+(pictures, comments, what is deleted under review) is left out, and of lists their numbers, which it does not know.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from indexes.readers.tables.cells import Cell, spread
 from indexes.readers.tables.grid import Place, add_table
 
 _INSTALL = "pip install 'ragwright[office]'"
+_NUMBERLESS = "lists were read without their numbers"
 
 
 def read(file: SourceFile) -> Extract:
@@ -44,6 +45,9 @@ def read(file: SourceFile) -> Extract:
             if title and kind == "xls":
                 builder.enter(1, title)
         walk.elements(section.get("elements") or [])
+        if spoken := section.get("speaker_notes"):
+            builder.heading(6, "Notes", walk.page)
+            walk.elements(spoken)
     metadata = tree.get("metadata") or {}
     return builder.build({"title": str(metadata.get("title") or ""), "author": str(metadata.get("author") or "")})
 
@@ -72,13 +76,12 @@ class _Walk:
                 self.elements([item for item in element["content"] if isinstance(item, dict)])
 
     def _list(self, element: dict[str, Any], depth: int = 0) -> None:
-        number = int(element.get("start") or 1)
+        """Its items without numbers: the package calls every list numbered and begins each at 1."""
         for item in element.get("items") or []:
             words = " ".join(self._words(item.get("content")).split())
             if words:
-                mark = f"{number}. " if element.get("ordered") else "- "
-                self.builder.paragraph(mark + words, self.page, glue="\n" + "  " * depth)
-            number += 1
+                self.file.note(_NUMBERLESS)
+                self.builder.paragraph("- " + words, self.page, glue="\n" + "  " * depth)
             nested = item.get("nested")
             if isinstance(nested, dict):
                 self._list(nested, depth + 1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import lzma
 import sys
 from email.message import EmailMessage
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_xls(tmp_path: Path) -> None:
     for name in ("b.doc", "b.xls", "b.ppt"):
         with pytest.raises(ReaderError, match="damaged, locked or no"):
             read_file(put(tmp_path, name, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600))
+
+
+def packed(name: str) -> bytes:
+    """A file that LibreOffice wrote."""
+    return lzma.decompress((Path(__file__).parent / f"{name}.xz").read_bytes())
+
+
+def test_doc_and_ppt(tmp_path: Path) -> None:
+    document = read_one(put(tmp_path, "mill.doc", packed("mill.doc")))
+    assert pieces(document) == [
+        ("heading", ("The mill",), "The mill"),
+        ("text", ("The mill",), "It holds 10^6 litres, 每年磨面。\n- rye\n- oats"),
+        ("table", ("The mill",), "|  |  |\n| --- | --- |\n| Ware | Price |\n| tea | 3 |"),
+    ]
+    assert notes_of(document) == ["lists were read without their numbers", "left out: 1 struck-through passage"]
+    slides = read_one(put(tmp_path, "mill.ppt", packed("mill.ppt")))
+    assert slides.text == "The mill\n\nIt holds flour\n\n每年磨面\n\nNotes\n\nThank the miller."
 
 
 def test_old_office_files_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
