@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.finder import SHOWN, SHOWN_CHARS, Found
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found
 from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
@@ -101,10 +101,9 @@ def run_pipeline(
     if before is not None:
         before(run)
 
-    def ask(question: tuple[str, str]) -> Found:
-        return find(*question)
-
-    for (query, text), found in side_by_side(ask, dataset.queries.items(), find.parallel, progress):
+    if find.together > 1:
+        run.notes.append(f"{find.together} questions were encoded at once, so their encode times are shares of a batch")
+    for (query, text), found in _asked(find, list(dataset.queries.items()), progress):
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
         details = found.details | _wanted(dataset, query)
@@ -112,6 +111,25 @@ def run_pipeline(
             run.details[query] = details
         run.questions[query], run.qrels[query] = text, dict(dataset.qrels.get(query, {}))
     return run
+
+
+def _asked(
+    find: Finder, questions: list[tuple[str, str]], progress: Tick | None
+) -> Iterator[tuple[tuple[str, str], Found]]:
+    """Yield each question with what is found for it: in one call for some, side by side, or one after the other."""
+    if find.together > 1:
+        for start in range(0, len(questions), find.together):
+            part = questions[start : start + find.together]
+            for number, pair in enumerate(zip(part, find.many(part), strict=True), start + 1):
+                yield pair
+                if progress is not None:
+                    progress(number, len(questions))
+        return
+
+    def ask(question: tuple[str, str]) -> Found:
+        return find(*question)
+
+    yield from side_by_side(ask, questions, find.parallel, progress)
 
 
 def _wanted(dataset: Dataset, query: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +27,11 @@ class Finder:
     """Base: what a run records of its pipeline.
 
     ``parallel``: questions that may be asked at once: more than one where all that takes its time is on servers.
+    ``together``: questions that are asked in one call, which encodes them in one pass.
     """
 
     parallel = 1
+    together = 1
 
     def __init__(self, dataset: Dataset, lifter: Lifter | None = None) -> None:
         self.dataset = dataset
@@ -39,6 +42,10 @@ class Finder:
 
     def __call__(self, query: str, text: str) -> Found:
         raise NotImplementedError
+
+    def many(self, questions: Sequence[tuple[str, str]]) -> list[Found]:
+        """Return what is found for some (query id, question), in their order."""
+        return [self(query, text) for query, text in questions]
 
 
 def parallel_of(engine: Any, *, answers: bool) -> int:

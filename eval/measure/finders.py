@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.ingest.node_counts import recorded_counts
+
+TOGETHER = 64  # questions in one call: a batch of the encoder, and progress still moves
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
@@ -75,6 +78,19 @@ class HybridFinder(Finder):
 
     def __call__(self, query: str, text: str) -> Found:
         return self.found(query, self._retriever.search(text))
+
+    @property
+    def together(self) -> int:  # type: ignore[override]
+        return TOGETHER if self.parallel == 1 else 1
+
+    def many(self, questions: Sequence[tuple[str, str]]) -> list[Found]:
+        """Return what is found for some questions: one call, which encodes them in one pass."""
+        results = self._retriever.search_all([text for _, text in questions])
+        shares = [result.trace.timings_ms["encode"] for result in results]
+        found = [self.found(query, result) for (query, _), result in zip(questions, results, strict=True)]
+        for one, share in zip(found, shares, strict=True):
+            one.timings_ms["encode"] = share
+        return found
 
     def found(self, query: str, result: SearchResult) -> Found:
         """Lift a search result and keep what `failures` and the window measure need.
@@ -139,6 +155,9 @@ def _traced(rank: int, name: str, candidate: Candidate) -> dict[str, Any]:
 
 class EngineFinder(HybridFinder):
     """Our query engine: as its retriever, and the answer is kept."""
+
+    together = 1  # type: ignore[assignment]
+    many = Finder.many
 
     def __init__(self, engine: Any, dataset: Dataset) -> None:
         super().__init__(engine.retriever, dataset)

@@ -66,6 +66,25 @@ def encode_question(index: Index, manager: CallbackManager | None, question: str
     """Return the question's vectors, dense (1, dim) and sparse; the trace notes what cannot be searched for."""
     with trace.stage("encode"):
         encoded = embedded(manager, index.encoder, [question], query=True)
+    note_encoded(index, encoded, fusion, trace)
+    return encoded
+
+
+def encode_together(index: Index, manager: CallbackManager | None, questions: Sequence[str]) -> list[Encoded]:
+    """Return the vectors of several questions, each as ``encode_question`` gives them, from one pass."""
+    encoded = embedded(manager, index.encoder, questions, query=True)
+    return [
+        Encoded(
+            encoded.dense[row : row + 1],
+            None if encoded.sparse is None else [encoded.sparse[row]],
+            (0,) if row in encoded.truncated else (),
+        )
+        for row in range(len(questions))
+    ]
+
+
+def note_encoded(index: Index, encoded: Encoded, fusion: str, trace: Trace) -> None:
+    """Note in the trace what of a question cannot be searched for."""
     if encoded.truncated:
         trace.note(
             f"the question is longer than the {index.encoder.max_tokens} tokens the encoder reads, "
@@ -77,7 +96,6 @@ def encode_question(index: Index, manager: CallbackManager | None, question: str
             trace.note(why, "one_leg")
         if fusion == "sparse":
             trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
-    return encoded
 
 
 def encode_documents(index: Index, manager: CallbackManager | None, texts: Sequence[str]) -> NDArray[np.float32]:

