@@ -69,7 +69,8 @@ test-fast: $(VENV)/.installed-dev
 
 test-browser: $(VENV)/.installed-dev
 	@command -v "$${CHROMIUM:-chromium}" > /dev/null || apt-get install -y --no-install-recommends chromium
-	RAG_TEST_PROCESSES=1 $(BIN)/python -m pytest tests/rag/serve/test_browser.py tests/rag/serve/test_processes.py
+	RAG_TEST_PROCESSES=1 $(BIN)/python -m pytest tests/rag/serve/test_browser.py tests/rag/serve/test_processes.py \
+	  tests/eval/finetune/training/test_together.py
 
 torture: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.torture $(SEED)

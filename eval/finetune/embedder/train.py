@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.rows import NEGATIVE, POSITIVE, QUESTION, DevPool
 from eval.finetune.training.loss_curve import DEV, Trained
-from eval.finetune.training.trainer import UNLOADABLE, Place, Rows, fit, quiet, reason_of, trainer_arguments
+from eval.finetune.training.together import hand_over
+from eval.finetune.training.trainer import (
+    UNLOADABLE,
+    Begin,
+    Place,
+    Rows,
+    beginning,
+    fit,
+    own_device,
+    place_of,
+    quiet,
+    reason_of,
+    trainer_arguments,
+)
 from eval.ticks import Tick
 from indexes.encoders.prompts import choose_prompts
-from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import EncoderError
+
+KIND = "embedder"
 
 
 def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
@@ -28,7 +43,7 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     from indexes.encoders.sentence_transformer import _remembered_name, checkpoint_prompts
 
     refuse_code(folder, name, trusted=False, section="encoder")
-    device = choose_device(options.device)
+    device = own_device(options.device, error=EncoderError)
     try:
         with quiet():
             model = SentenceTransformer(str(folder), device=str(device), local_files_only=True, trust_remote_code=False)
@@ -58,6 +73,7 @@ def train(
     options: EmbedderOptions,
     *,
     progress: Tick | None = None,
+    begin: Begin | None = None,
 ) -> Trained:
     """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
 
@@ -65,6 +81,7 @@ def train(
         base: folder of the base model.
         rows: kind of example -> rows for the trainer; batches hold one kind. A kind with a column "label" is distilled.
         pool: what checkpoints are measured on.
+        begin: in a process that takes part: where the first one begins.
 
     Raises:
         EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
@@ -74,6 +91,8 @@ def train(
 
     from eval.finetune.embedder.losses import losses_of
 
+    begin = begin or beginning(place, options.patience, measured=True)
+    hand_over(place.folder, KIND, _job(base, name, rows, pool, place, options, begin))
     set_seed(options.seed)
     model = load_base(base, name, options)
     if options.lora:
@@ -92,6 +111,37 @@ def train(
         notes=pool.notes,
         finish=merge_lora if options.lora else lambda trained: trained,
         progress=progress,
+        begin=begin,
+    )
+
+
+def _job(
+    base: Path,
+    name: str,
+    rows: Mapping[str, Rows],
+    pool: DevPool,
+    place: Place,
+    options: EmbedderOptions,
+    begin: Begin,
+) -> dict[str, Any]:
+    """The arguments of ``train`` as plain values, for the other processes."""
+    parts = {"pool": asdict(pool), "place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
+    return {"base": str(base), "name": name, "rows": dict(rows), **parts}
+
+
+def take_part(**job: Any) -> None:
+    """``train`` in a process that takes part in it; arguments as ``_job`` gives them."""
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in job["options"].items()
+    }
+    train(
+        Path(job["base"]),
+        job["name"],
+        job["rows"],
+        DevPool(**job["pool"]),
+        place_of(job["place"]),
+        EmbedderOptions(**cast(dict[str, Any], options)),
+        begin=Begin(**job["begin"]),
     )
 
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from eval.finetune.reranker.dev import list_evaluator
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, CandidateList, Rows
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.trainer import UNLOADABLE, Place, fit, quiet, reason_of, trainer_arguments
+from eval.finetune.training.together import hand_over
+from eval.finetune.training.trainer import (
+    UNLOADABLE,
+    Begin,
+    Place,
+    beginning,
+    fit,
+    own_device,
+    place_of,
+    quiet,
+    reason_of,
+    trainer_arguments,
+)
 from eval.ticks import Tick
-from indexes.encoders.torch_runtime import choose_device
 from indexes.errors import RerankerError, SettingsError
 from indexes.files import beside
 
+KIND = "reranker"
 WHOLE_STEP = -1  # pairs that a list loss hands over at once: all of them
 
 
@@ -55,7 +68,7 @@ def load_cross_encoder(folder: Path, name: str, options: RerankerOptions) -> Any
     from sentence_transformers import CrossEncoder
     from torch import nn
 
-    device = choose_device(options.device, error=RerankerError)
+    device = own_device(options.device, error=RerankerError)
     own_head = has_head(folder)
     try:
         with quiet():
@@ -91,6 +104,7 @@ def train_reranker(
     *,
     scale: float | None = None,
     progress: Tick | None = None,
+    begin: Begin | None = None,
 ) -> Trained:
     """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
 
@@ -100,11 +114,14 @@ def train_reranker(
         dev: lists that checkpoints are measured on, with the share of the reranker that suits each best; without any
             the last step is kept.
         scale: ``rerank.scale`` for them.
+        begin: in a process that takes part: where the first one begins.
     """
     from sentence_transformers.cross_encoder import CrossEncoderTrainer
     from torch import nn
     from transformers.trainer_utils import set_seed
 
+    begin = begin or beginning(place, options.patience, measured=bool(dev))
+    hand_over(place.folder, KIND, _job(start, name, rows, dev, place, options, scale, begin))
     set_seed(options.seed)
     model = load_cross_encoder(start, name, options)
     if options.freeze_embeddings:
@@ -126,6 +143,40 @@ def train_reranker(
         notes=[note] if dev else [],
         curve_epochs=options.epochs,
         progress=progress,
+        begin=begin,
+    )
+
+
+def _job(
+    start: Path,
+    name: str,
+    rows: Rows,
+    dev: Sequence[CandidateList],
+    place: Place,
+    options: RerankerOptions,
+    scale: float | None,
+    begin: Begin,
+) -> dict[str, Any]:
+    """The arguments of ``train_reranker`` as plain values, for the other processes."""
+    parts = {"place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
+    lists = [asdict(one) for one in dev]
+    return {"start": str(start), "name": name, "rows": rows, "dev": lists, "scale": scale, **parts}
+
+
+def take_part(**job: Any) -> None:
+    """``train_reranker`` in a process that takes part in it; arguments as ``_job`` gives them."""
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in job["options"].items()
+    }
+    train_reranker(
+        Path(job["start"]),
+        job["name"],
+        job["rows"],
+        [CandidateList(**one) for one in job["dev"]],
+        place_of(job["place"]),
+        RerankerOptions(**cast(dict[str, Any], options)),
+        scale=job["scale"],
+        begin=Begin(**job["begin"]),
     )
 
 

@@ -62,6 +62,8 @@ def curve_callback(file: Path, patience: int, progress: Tick | None, *, epochs: 
                 progress(state.global_step, state.max_steps)
 
         def take(self, state: Any) -> None:
+            if not state.is_world_process_zero:
+                return
             self.rows = [{**row, "epoch": round(row["epoch"] * epochs, 3)} for row in curve_rows(state.log_history)]
             write_whole(file, curve_csv(self.rows))
 

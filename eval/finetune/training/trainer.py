@@ -11,9 +11,11 @@ from typing import Any
 
 from eval.finetune.training.loss_curve import DEV, Trained, curve_callback, exhausted, never_better
 from eval.finetune.training.options import Training
+from eval.finetune.training.together import follows, local_rank, processes, wait_for_all
 from eval.ticks import Tick
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, quiet_loading
 from indexes.errors import RagWrightError
+from indexes.plain import Plain
 
 Rows = Mapping[str, list[Any]]
 
@@ -30,6 +32,42 @@ class Place:
     @property
     def checkpoint_folder(self) -> Path:
         return self.folder / self.checkpoints
+
+
+def place_of(row: Mapping[str, str]) -> Place:
+    """A ``Place`` of plain values."""
+    return Place(Path(row["folder"]), Path(row["model"]), row["curve"], row["checkpoints"])
+
+
+def own_device(device: str, *, error: type[RagWrightError]) -> Any:
+    """The device that this process trains on: under torchrun each has a card of its own."""
+    import torch
+
+    chosen = choose_device(device, error=error)
+    if chosen.type == "cuda" and processes() > 1:
+        torch.cuda.set_device(local_rank())
+        return torch.device("cuda", local_rank())
+    return chosen
+
+
+@dataclass(frozen=True)
+class Begin(Plain):
+    """Where a training begins: the checkpoint to go on from, and whether that is its end already.
+
+    Decided once, by the first process: the others see what it writes meanwhile.
+    """
+
+    checkpoint: str | None = None
+    ended: bool = False
+
+
+def beginning(place: Place, patience: int, *, measured: bool) -> Begin:
+    """What an earlier call of the training left."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    where = place.checkpoint_folder
+    checkpoint = get_last_checkpoint(str(where)) if where.is_dir() else None
+    return Begin(checkpoint, measured and _ended_state(checkpoint, patience) is not None)
 
 
 def trainer_arguments(
@@ -57,9 +95,9 @@ def trainer_arguments(
     """
     import torch
 
-    device = choose_device(options.device, error=error)
+    device = own_device(options.device, error=error)
     dtype = choose_dtype(options.dtype, device, error=error)
-    every = max(1, -(-every // options.accumulate))  # steps
+    every = max(1, -(-every // (options.accumulate * processes())))  # steps
     dev = {
         "eval_strategy": "steps",
         "eval_steps": every,
@@ -79,6 +117,7 @@ def trainer_arguments(
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         use_cpu=device.type == "cpu",
+        ddp_backend="gloo" if device.type == "cpu" and processes() > 1 else None,
         seed=options.seed,
         data_seed=options.seed,
         save_strategy="steps",
@@ -109,10 +148,11 @@ def fit(
     curve_epochs: float = 1,
     finish: Callable[[Any], Any] = lambda model: model,
     progress: Tick | None = None,
+    begin: Begin,
 ) -> Trained:
     """Train, keep the checkpoint that is best on dev, and save it to ``place.model`` (float32, safetensors).
 
-    An interrupted call is continued from its checkpoints.
+    An interrupted call is continued from its checkpoints. Of several processes the first one saves.
 
     Args:
         kind: the trainer's class.
@@ -121,7 +161,6 @@ def fit(
         finish: what is done to the trained model before it is saved.
     """
     from transformers.trainer_callback import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
 
     class Trainer(kind):  # type: ignore[misc, valid-type]
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -136,16 +175,17 @@ def fit(
         model=model, args=arguments, train_dataset=rows, loss=loss, evaluator=evaluator, callbacks=[curve]
     )
     trainer.remove_callback(PrinterCallback)  # our own progress speaks
-    where = place.checkpoint_folder
-    checkpoint = get_last_checkpoint(str(where)) if where.is_dir() else None
-    ended = _ended_state(checkpoint, patience) if evaluator is not None else None
+    ended = _ended_state(begin.checkpoint, patience) if begin.ended else None
     with quiet():
         if ended is None:
-            trainer.train(resume_from_checkpoint=checkpoint)
-        else:  # killed after the last step: what is left is to take the best
+            trainer.train(resume_from_checkpoint=begin.checkpoint)
+            wait_for_all()  # the best checkpoint was read by all
+        elif not follows():  # killed after the last step: what is left is to take the best
             trainer.state = ended
             curve.take(ended)
             trainer._load_from_checkpoint(ended.best_model_checkpoint)
+        if follows():
+            return Trained(curve=[], best_step=0, best_dev=0.0, first_dev=0.0, steps=0, notes=[])
         model = finish(model)
         model.max_seq_length = longest
         shutil.rmtree(place.model, ignore_errors=True)  # of a call that was killed while saving
@@ -157,8 +197,17 @@ def fit(
         best_dev=float(trainer.state.best_metric or 0.0),
         first_dev=next((row["dev"] for row in curve.rows if "dev" in row), 0.0),
         steps=steps,
-        notes=[*notes, *never_better(curve.rows)],
+        notes=[*notes, *_together(arguments), *never_better(curve.rows)],
     )
+
+
+def _together(arguments: Any) -> list[str]:
+    """A sentence where several processes trained."""
+    count = processes()
+    if count == 1:
+        return []
+    rows = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    return [f"{count} processes trained together, so a step is of {count * rows} rows"]
 
 
 def _ended_state(checkpoint: str | None, patience: int) -> Any:

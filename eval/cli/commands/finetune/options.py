@@ -17,6 +17,8 @@ from eval.cli.options import ticker
 from eval.finetune.training.options import KEY, Option
 from eval.finetune.training.recipes import RECIPES, Recipe, check_teacher, described, recipe_options, recipes_of
 from eval.finetune.training.request import Request
+from eval.finetune.training.together import end, follows, processes, take_part
+from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
     from rag.cli.options import Shared
@@ -124,6 +126,8 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapper(shared: Shared, recipe: str | None = None, **values: Any) -> Any:
+            if _takes_part(kind, values["out"]):
+                return None
             request = {name: values.pop(name) for name in asked}
             given = {name: _parsed(own[name].metadata[KEY], values.pop(name)) for name in own}
             kept = getattr(shared.settings, section)
@@ -131,7 +135,10 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
             if recipes:
                 values["base"] = _base(values["base"], recipe)
             options = kind(**given) if recipe is None else _by_recipe(recipe, kind, given, request)
-            return function(shared=shared, options=options, request=request | _around(shared), **values)
+            try:
+                return function(shared=shared, options=options, request=request | _around(shared), **values)
+            finally:
+                end(request["out"])
 
         wrapper = help_all(wrapper)  # type: ignore[assignment]
         if recipes:
@@ -152,6 +159,21 @@ help_all = click.option(
     callback=_show_everything,
     help="Show all options, and what each default was measured on.",
 )
+
+
+def _takes_part(kind: type, out: Path) -> bool:
+    """Under torchrun: take part in the trainings of the first process, if this is another one."""
+    if processes() == 1:
+        return False
+    if kind.__name__ not in ("EmbedderOptions", "RerankerOptions"):
+        raise SettingsError("torchrun trains embedders and rerankers", remedy="run this command without it")
+    if not follows():
+        return False
+    from eval.finetune.embedder import train as embedder
+    from eval.finetune.reranker import train as reranker
+
+    take_part(out, {part.KIND: part.take_part for part in (embedder, reranker)})
+    return True
 
 
 base_option = click.option("--base", metavar="MODEL", help="minilm, a folder, or a hub name.  [required]")
