@@ -26,6 +26,8 @@ BROKEN = ("RemoteProtocolError", "ReadError", "WriteError", "IncompleteRead", "C
 NO_CONNECTION = ("ConnectError", "ConnectTimeout", "APIConnectionError", "ConnectionRefusedError", "ConnectionError")
 CONTEXT = re.compile(r"context (size|length|window)|maximum context|exceed_context|too many tokens", re.IGNORECASE)
 UNKNOWN_MODEL = re.compile(r"model\b.*(not found|not exist|not loaded|unknown|invalid)|no such model", re.IGNORECASE)
+ODD_ANSWERS = ("ValidationError", "JSONDecodeError", "APIResponseValidationError")
+CLIENTS = ("ollama", "openai", "json", "llama_index.llms")  # what reads a server's answer
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -65,7 +67,7 @@ def explain_llm_error(exc: BaseException, settings: LLMSettings, environ: Mappin
             f"the language model's server at {where} cannot be reached ({_reason(causes)})",
             remedy=_how_to_reach(settings, where, environ),
         )
-    if any(name in ("ValidationError", "JSONDecodeError", "APIResponseValidationError") for name in names):
+    if any(name in ODD_ANSWERS for name in names) or any(map(_met_an_odd_answer, causes)):
         return LLMError(
             f"{where} answered with something else than the {_api(settings)} API",
             remedy="check llm.base_url and llm.provider",
@@ -148,6 +150,17 @@ def causes_of(exc: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _met_an_odd_answer(exc: BaseException) -> bool:
+    """Whether a client library stumbled over an answer of another shape, such as a list, null or no choices."""
+    if not isinstance(exc, (TypeError, AttributeError, LookupError, RecursionError)):
+        return False
+    place = exc.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = "" if place is None else str(place.tb_frame.f_globals.get("__name__"))
+    return any(module == name or module.startswith(f"{name}.") for name in CLIENTS)
 
 
 def _names(exc: BaseException) -> list[str]:

@@ -127,7 +127,7 @@ def _scores(answer: Any, expected: int, url: str) -> np.ndarray[Any, np.dtype[np
             f"{url} answered with a result that has no usable index and relevance_score",
             remedy="check that the server has the vLLM / Jina / Cohere rerank shape",
         ) from exc
-    missing = int(np.isnan(raw).sum())
+    missing = int((~np.isfinite(raw)).sum())
     if missing:
         raise RerankerError(
             f"{url} gave no score for {missing} of {expected} documents",

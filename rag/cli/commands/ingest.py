@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from indexes.display import one_line
 from indexes.errors import RagWrightError, SettingsError
 from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, say_waiting, shown_path, words
@@ -145,14 +146,14 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
             remarks.setdefault("with remarks", []).append(f"{path}: {text}")
     for kind, lines in remarks.items():
         for text in lines[:REMARKS]:
-            words(text)
+            words(one_line(text))
         if len(lines) > REMARKS:
             words(f"... and {len(lines) - REMARKS} more {kind}; --report FILE lists all")
     if result.erased is not None:
         say_waiting(result.erased.waiting, shared.collection)
     if result.ignored:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
-        words(f"left aside, since no reader is for them: {kinds}")
+        words(one_line(f"left aside, since no reader is for them: {kinds}"))
     if result.graph is not None:
         words("graph " + result.graph.shown(shared.settings.retrieval.recall, shared.settings.retrieval.ef))
     if result.no_graph is not None:

@@ -141,6 +141,15 @@ def test_every_report_names_runs_measures_and_verdicts(comparison, form):
     assert f"{comparison.runs[2].mean['nDCG@10']:.4f}" in text or form == "json"
 
 
+def test_no_report_has_controls_or_line_breaks_of_names():
+    odd = made_up("a\x1b[2J\n\u202e\x9b|b", 2.0, seed=9)
+    found = compare([made_up("base", 0.0), odd], QRELS, MEASURES, title="x\x1b\u2066\ny")
+    for form in ("terminal", "markdown", "latex", "html"):
+        text = FORMS[form](found)
+        assert all(character.isprintable() or character == "\n" for character in text), form
+        assert "[2J\n" not in text and not re.search(r"^y$", text, re.M), form
+
+
 def test_json_is_json(comparison):
     read = json.loads(FORMS["json"](comparison))
     assert read["verdicts"][1]["decision"] == "keep" and len(read["differences"]) == 9

@@ -65,6 +65,21 @@ def test_a_question_is_not_sent_on_to_another_host(provider: Any) -> None:
     assert reached == []
 
 
+@pytest.mark.parametrize("body", ["[]", "null", '"x"', "{}", '{"choices": []}', "[" * 3000])
+@pytest.mark.parametrize("provider", ["ollama", "openai"])
+def test_answers_of_another_shape_are_explained(provider: Any, body: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with raw_server(lambda one: one.sendall((head + body).encode())) as url:
+        settings = LLMSettings(provider=provider, base_url=url, model="m", timeout=5)
+        llm = build_llm(settings)
+        assert llm is not None
+        with pytest.raises(Exception) as raised:
+            llm.chat([ChatMessage("hi")])
+        api = "OpenAI" if provider == "openai" else "Ollama"
+        said = str(explain_llm_error(raised.value, settings, {}))
+        assert f"{url} answered with something else than the {api} API" in said
+
+
 def test_an_explained_error_stays_itself() -> None:
     error = LLMTimeoutError("slow", remedy="wait")
     assert explain_llm_error(error, OLLAMA) is error

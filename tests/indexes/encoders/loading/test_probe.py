@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from indexes.encoders.base import EMPTY_SPARSE, Encoded, SparseVector
 from indexes.encoders.bge_m3 import BgeM3
-from indexes.encoders.loading.probe import refuse_code
+from indexes.encoders.loading.probe import check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
 from indexes.errors import EncoderError, RerankerError
 from indexes.settings.sections import EncoderSettings
@@ -55,6 +57,20 @@ def test_a_model_of_one_vector_is_refused(folder: Path) -> None:
     save_file(flat, weights, metadata={"format": "pt"})
     with pytest.raises(EncoderError, match=r"the same vector|no usable vector"):
         BgeM3(settings(folder))
+
+
+def test_what_a_probe_refuses() -> None:
+    alike, apart = np.full((2, 4), 0.5, np.float32), np.eye(2, 4, dtype=np.float32)
+    term = SparseVector(np.array([3], np.uint32), np.ones(1, np.float32))
+    with pytest.raises(EncoderError, match="the same vector"):
+        check_tells_apart(Encoded(alike), model="m")
+    with pytest.raises(EncoderError, match="finds no term in two texts"):
+        check_tells_apart(Encoded(apart, [EMPTY_SPARSE, EMPTY_SPARSE]), model="m")
+    check_tells_apart(Encoded(apart, [EMPTY_SPARSE, term]), model="m")
+    for tokens in (5, 200):  # of a missing tokenizer, and of another model's
+        with pytest.raises(EncoderError, match=rf"knows {tokens} tokens, but the model has embeddings for 100"):
+            check_vocabulary(range(tokens), 100, model="m")
+    check_vocabulary(range(90), 100, model="m")
 
 
 def evil(folder: Path) -> Path:
