@@ -18,9 +18,14 @@ MOST = 3  # files in a row that fail before any was encoded: then it is the mode
 
 
 class FaultyTexts:
-    """Encodes chunks, and gives up the files that hold a text which cannot be encoded."""
+    """Encodes chunks, and gives up the files that hold a text which cannot be encoded.
 
-    def __init__(self) -> None:
+    Args:
+        skip: False: the first such file ends the run, by name: a reindex must not lose what it cannot move.
+    """
+
+    def __init__(self, *, skip: bool = True) -> None:
+        self._skip = skip
         self._given_up: dict[int, tuple[Task, str]] = {}  # by id: tasks are compared by what they hold
         self._worked = False
 
@@ -41,7 +46,7 @@ class FaultyTexts:
         """Encode a chunk's sentences; None if no file of it is left.
 
         Raises:
-            TextError: no text at all can be encoded, it seems.
+            TextError: no text at all can be encoded, it seems, or nothing is to be skipped.
         """
         try:
             found = encode_records(model, [record for _, record in chunk.pairs], settings)
@@ -61,8 +66,10 @@ class FaultyTexts:
                 parts.append(encode_records(model, [record for _, record in file], settings))
                 self._worked = True
             except TextError as error:
-                reason = f"'{task.report.path}' holds a text that cannot be encoded ({error.what}); {error.remedy}"
-                self._given_up[id(task)] = (task, reason)
+                what = f"'{task.report.path}' holds a text that cannot be encoded ({error.what})"
+                if not self._skip:
+                    raise TextError(what, remedy=f"{error.remedy}, or delete that document and run it again") from error
+                self._given_up[id(task)] = (task, f"{what}; {error.remedy}")
                 if not self._worked and len(self._given_up) >= MOST:
                     raise
         self.drop(chunk)

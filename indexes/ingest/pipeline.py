@@ -97,12 +97,14 @@ def run(
     report: IngestReport,
     stop: Stop,
     notify: Callable[[], None] = lambda: None,
+    skip_files: bool = True,
 ) -> None:
     """Everything that ``events`` bring into the collection; ``report.stages`` grows by the seconds of each stage.
 
     Args:
         events: iterated in a thread of its own.
         cache: called when the first sentence comes, so that a run without any needs no model.
+        skip_files: that hold a text which the model cannot read; else such a text ends the run.
 
     Raises:
         Whatever reading, encoding or storing raises. What was acknowledged stays.
@@ -129,7 +131,7 @@ def run(
     feeder = _Side("ragwright-read", feed)
     storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
     collector, settled = contextlib.ExitStack(), False
-    texts = FaultyTexts()
+    texts = FaultyTexts(skip=skip_files)
     try:
         for chunk in _chunks(_taken(read, feeder), settings, cache):
             if stop.asked:

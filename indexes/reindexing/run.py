@@ -246,6 +246,7 @@ class _Reindex:
                 report=self._report,
                 stop=self._stop,
                 notify=self._notify,
+                skip_files=False,
             )
         finally:
             report.encoded = cache.stats.encoded - encoded_before

@@ -13,10 +13,11 @@ import pytest
 from fpdf import FPDF
 from llama_index.core.schema import Document, TextNode
 
-from indexes import build_index
-from indexes.encoders.base import Encoder
+from indexes import build_index, open_index
+from indexes.encoders.base import Encoder, Fingerprint
 from indexes.errors import TextError
 from indexes.readers import read_file
+from indexes.reindexing.run import reindex
 from indexes.settings.sections import IndexSettings, IngestSettings
 from tests.indexes.store.store_fixtures import FakeEncoder
 
@@ -106,6 +107,22 @@ def test_a_text_that_cannot_be_encoded_costs_its_document(settings: IndexSetting
     other = [Document(text=f"Clay {number} dries.") for number in range(4)]
     with pytest.raises(TextError):  # none can be read: it is the model's fault
         build_index(other, settings=settings, encoder=Refusing("Clay"), collection="none")
+
+
+def test_a_reindex_loses_no_document(settings: IndexSettings) -> None:
+    """What the new model cannot read stays with the old one, and is named."""
+    documents = [Document(text=f"Kiln {number} is hot. It cools.", id_=f"k{number}") for number in range(5)]
+    build_index(documents, settings=settings, encoder=FakeEncoder()).close()
+    other = Refusing("Kiln 3")
+    other.fingerprint = Fingerprint("other", "2", 32, "mean", {}, "learned")
+    with pytest.raises(TextError, match=r"'k3' holds a text that cannot be encoded .*delete that document"):
+        reindex(settings=settings, encoder=other)
+    with open_index(settings=settings, encoder=FakeEncoder()) as index:
+        assert index.count == 10
+        index.delete("k3")
+    reindex(settings=settings, encoder=other)
+    with open_index(settings=settings, check_model=False) as index:
+        assert index.count == 8 and index.verify(deep=True).sound
 
 
 class Unshown:
