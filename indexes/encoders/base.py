@@ -66,6 +66,8 @@ class Lexical(Protocol):
     def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
         """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25).
 
+        One that also has ``pool_many(windows, weights)``, which gives the same vectors all at once, is asked by that.
+
         Args:
             weights: what each counts; default: all 1.
         """

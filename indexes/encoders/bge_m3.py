@@ -23,7 +23,7 @@ from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_voca
 from indexes.encoders.paired import read_twice
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
-from indexes.encoders.vectors import join, unit_rows, weighted, with_prompt
+from indexes.encoders.vectors import join, join_many, unit_rows, weighted, with_prompt
 from indexes.errors import EncoderError
 from indexes.settings.sections import EncoderSettings
 
@@ -42,6 +42,11 @@ class LearnedLexical:
 
     def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
         return join(weighted(window, weights), np.maximum)
+
+    def pool_many(
+        self, windows: Sequence[Sequence[SparseVector]], weights: Sequence[Sequence[float]]
+    ) -> list[SparseVector]:
+        return join_many(windows, weights, np.maximum).vectors()
 
 
 class BgeM3:

@@ -8,19 +8,22 @@ Beside each word stand its other readings (``indexes.text.words``), which count 
 
 from __future__ import annotations
 
+import re
 import threading
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from indexes.encoders.base import EMPTY_SPARSE, SparseVector
-from indexes.encoders.vectors import join, weighted
+from indexes.encoders.vectors import join, join_many, weighted
 from indexes.settings.sections import SparseSettings
 from indexes.text.characters import is_han
 from indexes.text.words import TOKEN, WORD_RULES, counted, in_capitals, parts_of, prepared, readings
 
 CACHED_WORDS = 500_000
+CAPITALS = re.compile("[A-Z\u212a]{2}")  # without them no stop word stands there in capitals
 BESIDE = 0.5  # what another reading of a word counts
 
 # Few and harmless: "us", "may" and "will" stay out of the list (US, May, Will), and IDF does the rest.
@@ -92,28 +95,50 @@ class Bm25:
         norm = self.k1 * (1 - self.b + self.b * float(tf.sum()) / self.average_length)
         return SparseVector(counts.indices, (tf * np.float32(self.k1 + 1) / (tf + np.float32(norm))).astype(np.float32))
 
+    def pool_many(
+        self, windows: Sequence[Sequence[SparseVector]], weights: Sequence[Sequence[float]]
+    ) -> list[SparseVector]:
+        rows = join_many(windows, weights, np.add)
+        tf, ends = rows.values, rows.starts.tolist()
+        lengths = [float(tf[start:end].sum()) for start, end in pairwise(ends)]
+        norms = [self.k1 * (1 - self.b + self.b * length / self.average_length) for length in lengths]
+        norm = np.repeat(np.array(norms, np.float32), np.diff(rows.starts))
+        rows.values = (tf * np.float32(self.k1 + 1) / (tf + norm)).astype(np.float32)
+        return rows.vectors()
+
     def _count(self, text: str) -> SparseVector:
         counts: dict[int, float] = {}
-        for word, weight in self._words(text):
-            found = self._known.get(word)
-            for index, share in found if found is not None else self._learn(word):
-                counts[index] = counts.get(index, 0.0) + weight * share
+        for words, weight in self._words(text):
+            for word in words:
+                found = self._known.get(word)
+                for index, share in found if found is not None else self._learn(word):
+                    counts[index] = counts.get(index, 0.0) + weight * share
         if not counts:
             return EMPTY_SPARSE
         terms = sorted(counts)
         return SparseVector(np.array(terms, np.uint32), np.array([counts[term] for term in terms], np.float32))
 
-    def _words(self, text: str) -> list[tuple[str, float]]:
-        """(word as it is written, weight) of a text, in order. A leading blank marks a term that is ready as it is."""
+    def _words(self, text: str) -> list[tuple[list[str], float]]:
+        """(words as they are written, weight of each) of a text, in order. A leading blank marks a term that is ready
+        as it is."""
         plain = prepared(text)
-        words = [(word, 1.0) for word in self._cut_words(plain.text)]
+        words = self._cut_words(plain.text)
+        found = [(words, 1.0)]
         if plain.mainland is not None:
-            there = {word for word, _ in words}
-            words += [(word, BESIDE) for word in self._cut_words(plain.mainland) if word not in there]
-        return words + [(f" {term}", 1.0) for term in plain.terms]
+            there = set(words)
+            found.append(([word for word in self._cut_words(plain.mainland) if word not in there], BESIDE))
+        found.append(([f" {term}" for term in plain.terms], 1.0))
+        return found
 
     def _cut_words(self, plain: str) -> list[str]:
         words: list[str] = []
+        if CAPITALS.search(plain) is None:
+            for han, other in TOKEN.findall(plain):
+                if han:
+                    words += self._cut(han, False)
+                else:
+                    words.append(other)
+            return words
         capitals: bool | None = None
         for han, other in TOKEN.findall(plain):
             if han:
@@ -126,7 +151,12 @@ class Bm25:
         return words
 
     def _readings(self, text: str) -> list[tuple[str, float]]:
-        return [(term, weight * share) for word, weight in self._words(text) for term, share in self._read(word)]
+        return [
+            (term, weight * share)
+            for words, weight in self._words(text)
+            for word in words
+            for term, share in self._read(word)
+        ]
 
     def _read(self, word: str) -> list[tuple[str, float]]:
         """The terms of a word, and what each counts."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,54 @@ def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) ->
         for vector, weight in zip(window, weights, strict=True)
         if weight > 0
     ]
+
+
+@dataclass(slots=True)
+class SparseRows:
+    """Sparse vectors one after the other: that of row i lies from ``starts[i]`` to ``starts[i + 1]``."""
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
+    starts: NDArray[np.int64]
+
+    def vectors(self) -> list[SparseVector]:
+        ends = self.starts.tolist()
+        return [
+            SparseVector(self.indices[start:end], self.values[start:end]) if end > start else EMPTY_SPARSE
+            for start, end in pairwise(ends)
+        ]
+
+
+def join_many(
+    windows: Sequence[Sequence[SparseVector]], weights: Sequence[Sequence[float]], how: np.ufunc
+) -> SparseRows:
+    """``join`` of each window, all at once: the same numbers, bit for bit.
+
+    Args:
+        weights: what each vector counts; those of 0 are left out.
+    """
+    parts: list[SparseVector] = []
+    counts: list[float] = []
+    rows: list[int] = []
+    for row, (window, shares) in enumerate(zip(windows, weights, strict=True)):
+        for vector, share in zip(window, shares, strict=True):
+            if share > 0 and len(vector.indices):
+                parts.append(vector)
+                counts.append(share)
+                rows.append(row)
+    if not parts:
+        return SparseRows(EMPTY_SPARSE.indices, EMPTY_SPARSE.values, np.zeros(len(windows) + 1, np.int64))
+    lengths = np.array([len(part.indices) for part in parts])
+    keys = np.repeat(np.array(rows, np.uint64) << np.uint64(32), lengths)
+    keys |= np.concatenate([part.indices for part in parts])
+    values = np.concatenate([part.values for part in parts]) * np.repeat(np.array(counts, np.float32), lengths)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    joined = how.reduceat(values[order], first).astype(np.float32, copy=False)
+    keys = keys[first]
+    starts = np.searchsorted(keys, np.arange(len(windows) + 1, dtype=np.uint64) << np.uint64(32))
+    return SparseRows((keys & np.uint64(0xFFFFFFFF)).astype(np.uint32), joined, starts)
 
 
 def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:

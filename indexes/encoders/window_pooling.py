@@ -11,7 +11,7 @@ then normalised again: a short sentence ("It rose by 5 %.") takes on what its ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +69,7 @@ class WindowPooler:
         self._left: list[ReadyPoint] = []  # as they came; stored already, still somebody's left neighbours
         self._waiting: list[ReadyPoint] = []
         self._held: list[ReadyPoint] = []  # complete but for the mean of their document
+        self._unpooled: list[tuple[ReadyPoint, list[SparseVector], list[float]]] = []
 
     @classmethod
     def of(cls, lexical: Lexical | None, settings: IndexSettings) -> WindowPooler:
@@ -88,40 +89,47 @@ class WindowPooler:
         records: Sequence[SentenceRecord],
         encoded: Encoded,
         places: Sequence[SparseVector | None] | None = None,
-    ) -> Iterator[ReadyPoint]:
+    ) -> list[ReadyPoint]:
         """Take the next records, in order, and give back those whose window is complete.
 
         Args:
             places: the sparse vectors of the words of each record's place (``nodes.record.place_of``).
         """
+        ready: list[ReadyPoint] = []
         for row, record in enumerate(records):
             sparse = encoded.sparse[row] if encoded.sparse is not None else None
             if self._waiting and not _same_run(self._waiting[-1].record, record):
-                yield from self._end_run()
+                ready += self._end_run()
             if self._held and self._held[-1].record.doc_id != record.doc_id:
-                yield from self._let_go()
+                ready += self._let_go()
             place = places[row] if places is not None else None
             self._waiting.append(ReadyPoint(record, encoded.dense[row], sparse, place))
             if len(self._waiting) > self._width:
-                yield from self._release()
+                ready += self._release()
+        self._pool()
+        return ready
 
-    def finish(self) -> Iterator[ReadyPoint]:
+    def finish(self) -> list[ReadyPoint]:
         """The document has ended: nothing more will come to the right."""
-        yield from self._end_run()
-        yield from self._let_go()
+        ready = [*self._end_run(), *self._let_go()]
+        self._pool()
+        return ready
 
-    def _end_run(self) -> Iterator[ReadyPoint]:
+    def _end_run(self) -> list[ReadyPoint]:
         """Windows do not cross the end of a section."""
+        ready: list[ReadyPoint] = []
         while self._waiting:
-            yield from self._release()
+            ready += self._release()
         self._left.clear()
+        return ready
 
-    def _release(self) -> Iterator[ReadyPoint]:
+    def _release(self) -> list[ReadyPoint]:
+        """The first that waits; its sparse vector is pooled with those of others (``_pool``)."""
         own = self._waiting.pop(0)
         window = [*self._left, own, *self._waiting[: self._width]]
         point = ReadyPoint(own.record, own.dense, own.sparse)
         if self._lexical is not None and own.sparse is not None:
-            point.sparse = self._pooled(own, window)
+            self._unpooled.append((point, *self._window_of(own, window)))
         if self._share and not self._whole:
             rows = np.stack([other.dense for other in window])
             point.dense = mix(own.dense[None, :], rows.mean(axis=0, keepdims=True), self._share)[0]
@@ -130,11 +138,11 @@ class WindowPooler:
             del self._left[: -self._width]
         if self._whole:
             self._held.append(point)
-        else:
-            yield point
+            return []
+        return [point]
 
-    def _pooled(self, own: ReadyPoint, window: Sequence[ReadyPoint]) -> SparseVector:
-        assert self._lexical is not None  # noqa: S101
+    def _window_of(self, own: ReadyPoint, window: Sequence[ReadyPoint]) -> tuple[list[SparseVector], list[float]]:
+        """The sparse vectors that a point's is pooled of, and what each counts."""
         alone = stands_alone(own.record)
         vectors, weights = [], []
         for other in window:
@@ -144,16 +152,26 @@ class WindowPooler:
         if own.place is not None:
             vectors.append(own.place)
             weights.append(self._place)
-        return self._lexical.pool(vectors, weights)
+        return vectors, weights
 
-    def _let_go(self) -> Iterator[ReadyPoint]:
+    def _pool(self) -> None:
+        """All windows at once: one numpy call for each costs more than the counting."""
+        waiting, self._unpooled = self._unpooled, []
+        if waiting and self._lexical is not None:
+            windows, weights = [row[1] for row in waiting], [row[2] for row in waiting]
+            many = getattr(self._lexical, "pool_many", None)
+            pooled = many(windows, weights) if many else list(map(self._lexical.pool, windows, weights))
+            for (point, _, _), sparse in zip(waiting, pooled, strict=True):
+                point.sparse = sparse
+
+    def _let_go(self) -> list[ReadyPoint]:
         """The document is complete: its mean is known."""
         held, self._held = self._held, []
         if held:
             rows = np.stack([point.dense for point in held])
             for point, row in zip(held, mix(rows, rows.mean(axis=0, keepdims=True), self._share), strict=True):
                 point.dense = row
-                yield point
+        return held
 
 
 def stands_alone(record: SentenceRecord) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from indexes.store.collection import Collection
-from indexes.text.characters import is_han
+from indexes.text.characters import holds_han
 from indexes.text.units import says_nothing
 
 KEY = "nodes"  # in the collection's record
@@ -83,7 +83,7 @@ def recorded_counts(record: dict[str, Any]) -> NodeCounts | None:
 
 def holds_chinese(text: str) -> bool:
     """Whether a text holds a Chinese character."""
-    return any(map(is_han, text))
+    return holds_han(text)
 
 
 def _mostly_digits(text: str) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 
 from indexes.encoders.base import Encoded, SparseVector
 from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
@@ -91,12 +91,12 @@ class Writer:
         self._stage(self._pooler.push([record for _, record in pairs], part, places))
 
     def _stage(self, ready: Iterable[ReadyPoint]) -> None:
-        for point in ready:
-            writing = self._open[point.record.doc_id]
-            writing.staged.append(point)
-            writing.stored += 1
-            writing.ids += uuid.UUID(point.record.id).int
-            writing.sums.add(point)
+        for doc_id, group in groupby(ready, lambda point: point.record.doc_id):
+            points, writing = list(group), self._open[doc_id]
+            writing.staged += points
+            writing.stored += len(points)
+            writing.ids += sum(int(point.record.id.replace("-", ""), 16) for point in points)
+            writing.sums.add_many(points)
 
     def _finish(self, ends: list[End]) -> None:
         """Documents that are new and whole in memory go in together; others by way of the journal, one by one."""

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -40,13 +41,28 @@ class Sums:
         identity = uuid.UUID(point.record.id).bytes
         self.points += 1
         self.texts = (self.texts + _digest(identity, point.record.text.encode("utf-8", "replace"))) % _MODULUS
-        terms = b""
-        if point.sparse is not None and len(point.sparse):
-            terms = point.sparse.indices.astype("<u4").tobytes() + point.sparse.values.astype("<f4").tobytes()
-        self.sparse = (self.sparse + _digest(identity, terms)) % _MODULUS
+        self.sparse = (self.sparse + _digest(identity, _terms(point))) % _MODULUS
         length = float(np.linalg.norm(point.dense)) or 1.0
         row = np.asarray(point.dense, np.float64) / length
         self.dense += (1 if identity[0] & 1 else -1) * (_directions(len(row)) @ row)
+
+    def add_many(self, points: Sequence[ReadyPoint]) -> None:
+        """``add`` each, with one matrix product for all."""
+        if not points:
+            return
+        signs = np.empty(len(points))
+        for row, point in enumerate(points):
+            identity = bytes.fromhex(point.record.id.replace("-", ""))
+            signs[row] = 1 if identity[0] & 1 else -1
+            self.texts += _digest(identity, point.record.text.encode("utf-8", "replace"))
+            self.sparse += _digest(identity, _terms(point))
+        self.points += len(points)
+        self.texts %= _MODULUS
+        self.sparse %= _MODULUS
+        rows = np.stack([point.dense for point in points]).astype(np.float64)
+        lengths = np.linalg.norm(rows, axis=1)
+        signs /= np.where(lengths > 0, lengths, 1.0)
+        self.dense += _directions(rows.shape[1]) @ (signs @ rows)
 
     def __str__(self) -> str:
         dense = [round(float(value), 4) for value in self.dense]
@@ -65,6 +81,15 @@ class Sums:
         off = np.abs(self.dense - np.asarray(dense, np.float64))
         same = sparse == f"{self.sparse:032x}" and bool(np.isfinite(off).all()) and bool((off <= allowed).all())
         return "" if same else "vectors"
+
+
+def _terms(point: ReadyPoint) -> bytes:
+    if point.sparse is None or not len(point.sparse):
+        return b""
+    return (
+        point.sparse.indices.astype("<u4", copy=False).tobytes()
+        + point.sparse.values.astype("<f4", copy=False).tobytes()
+    )
 
 
 def _digest(*parts: bytes) -> int:

@@ -76,6 +76,11 @@ def is_han(text: str) -> bool:
     return _IS_HAN.match(text) is not None
 
 
+def holds_han(text: str) -> bool:
+    """Whether ``text`` holds a Chinese character."""
+    return not text.isascii() and _IS_HAN.search(text) is not None
+
+
 def is_wide(character: str) -> bool:
     """Whether a character takes two columns of a terminal, as Chinese, Japanese and Korean ones do."""
     return unicodedata.east_asian_width(character) in "WF"

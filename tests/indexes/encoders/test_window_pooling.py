@@ -6,6 +6,7 @@ import gc
 import itertools
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexes.encoders.base import Encoded, SparseVector
+from indexes.encoders.bge_m3 import LearnedLexical
 from indexes.encoders.bm25 import Bm25
 from indexes.encoders.window_pooling import ReadyPoint, WindowPooler
 from indexes.nodes.record import SentenceRecord
@@ -160,3 +162,42 @@ def test_words_of_the_place_count_at_a_share() -> None:
     [with_place] = pooled(records, ["Bora 700 > Guarantee"], place=0.3)
     assert with_place[term("year")] > with_place[term("bora")] > 0
     assert set(pooled(records)[0]) == {term("five"), term("year")}
+
+
+@pytest.mark.parametrize("lexical", [Bm25(), LearnedLexical()], ids=["bm25", "learned"])
+@pytest.mark.parametrize(("share", "share_of"), [(0.0, "window"), (0.5, "window"), (0.5, "document")])
+def test_windows_pooled_all_at_once_are_those_pooled_one_by_one(lexical: Any, share: float, share_of: Any) -> None:
+    """The same records in the same order with the same vectors, bit for bit."""
+
+    class OneByOne:
+        name, idf, neighbours = lexical.name, lexical.idf, lexical.neighbours
+
+        def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
+            found: SparseVector = lexical.pool(window, weights)
+            return found
+
+    rng = np.random.default_rng(4)
+    records, sparse, places = [], [], []
+    for number in range(300):
+        document, section = f"d{number // 70}", number // 23
+        text = "- an item" if number % 11 == 0 else f"sentence {number}"
+        kind = "table" if number % 17 == 0 else "text"
+        records.append(SentenceRecord(document, number % 70, text, section=section, kind=kind))
+        terms = np.unique(rng.integers(0, 2**32, rng.integers(0, 40), dtype=np.uint64) % 60_000).astype(np.uint32)
+        sparse.append(SparseVector(terms, rng.uniform(0.1, 3.0, len(terms)).astype(np.float32)))
+        places.append(None if number % 5 else sparse[-1])
+    dense = rng.standard_normal((300, 16)).astype(np.float32)
+    made = []
+    for side in (lexical, OneByOne()):
+        pooler = WindowPooler(side, 3, share, share_of, neighbours=0.5, place=0.3)
+        points = []
+        for low, high in itertools.pairwise([0, 1, 40, 171, 300]):
+            part = Encoded(dense[low:high], sparse[low:high])
+            points += pooler.push(records[low:high], part, places[low:high])
+        made.append([*points, *pooler.finish()])
+    assert [point.record for point in made[0]] == [point.record for point in made[1]] == records
+    for one, other in zip(*made, strict=True):
+        assert one.dense.tobytes() == other.dense.tobytes()
+        assert one.sparse is not None and other.sparse is not None
+        assert one.sparse.indices.tobytes() == other.sparse.indices.tobytes()
+        assert one.sparse.values.tobytes() == other.sparse.values.tobytes()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from indexes.encoders.base import SparseVector
+from indexes.encoders.window_pooling import ReadyPoint
 from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.sums import Sums
+from indexes.nodes.record import SentenceRecord
 
 ENTRY = Entry("doc", "/a/doc.md", "hash", "recipe", size=10, mtime_ns=20)
 
@@ -49,3 +55,20 @@ def test_touch_forget_clear() -> None:
     manifest.begin(ENTRY)
     manifest.clear()
     assert manifest.unfinished() == []
+
+
+def test_checksums_of_many_points_are_those_of_each() -> None:
+    rng = np.random.default_rng(0)
+    points = []
+    for number in range(50):
+        terms = SparseVector(np.arange(number % 4, dtype=np.uint32), np.ones(number % 4, np.float32))
+        record = SentenceRecord(f"d{number // 20}", number, f"text {number}")
+        points.append(ReadyPoint(record, rng.standard_normal(24).astype(np.float32), None if number % 3 else terms))
+    one_by_one, together = Sums(), Sums()
+    for point in points:
+        one_by_one.add(point)
+    together.add_many(points[:7])
+    together.add_many([])
+    together.add_many(points[7:])
+    assert str(together) == str(one_by_one)
+    assert together.points == 50
