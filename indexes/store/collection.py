@@ -130,9 +130,9 @@ class Collection:
 
     def set_record(self, **values: Any) -> None:
         """Change values of the record; one step for who reads it, and for other threads that change it."""
-        self._graph_seen = (-GRAPH_SEEN, None)
         with _RECORDS:
             self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
+            self._graph_seen = (-GRAPH_SEEN, None)
 
     def fingerprint(self) -> dict[str, Any] | None:
         """Return the recorded fingerprint (its fields and "digest"), or None where the collection has none."""
@@ -252,8 +252,9 @@ class Collection:
         """
         at, graph = self._graph_seen
         if at + GRAPH_SEEN < time.monotonic():
-            graph = self.graph()
-            self._graph_seen = time.monotonic(), graph
+            with _RECORDS:  # else a graph that is being recorded would be overlooked
+                graph = self.graph()
+                self._graph_seen = time.monotonic(), graph
         if graph is not None:
             return choose(graph, ef, recall)
         return Choice(exact=self.engine.kind == "edge")  # a server may have a graph that nobody has measured
