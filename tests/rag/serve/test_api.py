@@ -15,6 +15,7 @@ from indexes import build_index
 from rag.serve.app import build_app
 from rag.serve.keys import KeyRing
 from rag.serve.library import Library
+from rag.serve.writing.jobs import Job
 from tests.rag.serve.conftest import settings_at
 
 ASK = {"question": "Who approves business class?", "collection": "handbook"}
@@ -107,7 +108,7 @@ def test_a_key_is_asked_for_and_kept_in_a_cookie(serve: Callable[..., TestClient
     client = serve({"me": (("read", "ask"), ("*",))})
     assert 'type="password"' in client.get("/").text
     assert client.post("/login", data={"key": "wrong"}).status_code == 401
-    done = client.post("/login", data={"key": client.keys["me"], "next": "//evil"}, follow_redirects=False)  # type: ignore[attr-defined]
+    done = client.post("/login", data={"key": client.keys["me"], "next": "//evil"}, follow_redirects=False)
     assert done.headers["location"] == "/" and "HttpOnly" in done.headers["set-cookie"]
     assert "SameSite=strict" in done.headers["set-cookie"]
     assert 'name="question"' in client.get("/").text
@@ -183,7 +184,7 @@ def test_half_characters_and_numbers_that_are_none_are_no_fault(serve: Callable[
 def test_ready_only_when_models_are_loaded(serve: Callable[..., TestClient]) -> None:
     client = serve()
     assert client.get("/readyz").json()["status"] == "ready"
-    client.app.state.service.state = "loading"  # type: ignore[attr-defined]
+    client.app.state.service.state = "loading"
     assert client.get("/readyz").status_code == 503 and client.get("/healthz").status_code == 200
     refused = client.post("/api/v1/search", json=ASK)
     assert refused.status_code == 503 and refused.headers["retry-after"]
@@ -234,6 +235,18 @@ def test_upload_search_and_delete_while_serving(own: TestClient) -> None:
     assert refused.status_code == 400 and "format" in refused.json()["error"]["message"]
     foreign = own.post("/api/v1/collections/notes/documents", files=files, headers={"origin": "https://evil.example"})
     assert foreign.status_code == 403
+
+
+def test_a_graph_is_built_while_serving(own: TestClient) -> None:
+    refused = own.post("/api/v1/collections/notes/optimize", json={"force": True})
+    assert refused.status_code == 403  # for the account that started the server
+    jobs = own.app.state.jobs
+    job = jobs.add(Job("optimize", "notes", force=True, total=1))
+    assert finished(own, job.id)["state"] == "done", job
+    assert job.report["graph"]["points"] == job.sentences == 1
+    assert own.post("/api/v1/search", json={"question": "kettle", "collection": "notes"}).json()["passages"]
+    wrong = jobs.add(Job("optimize", "none", total=1))
+    assert finished(own, wrong.id)["state"] == "failed" and "no collection 'none'" in wrong.message
 
 
 def test_a_watched_folder_is_kept_in_step(library: Library, tmp_path: Path) -> None:
