@@ -117,6 +117,25 @@ def test_no_error_shows_a_traceback(
     assert "Traceback" not in result.output
 
 
+def test_arguments_warnings_and_tracebacks_show_no_controls_and_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell makes arguments of names of files; a traceback holds what a server echoed."""
+    wrong = CliRunner().invoke(main, ["ingest", "--x\x1b[2J\u202e\x9b"])
+    assert wrong.exit_code == 2 and r"--x\x1b[2J\u202e\x9b" in wrong.stderr and wrong.stderr.count("Usage:") == 1
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("at http://me:pa55@host\x1b")
+
+    monkeypatch.setenv("RAG_DEBUG", "1")
+    monkeypatch.setattr(config_command, "effective", broken)
+    shown = CliRunner().invoke(main, ["config"])
+    assert (
+        shown.exit_code == 1 and "Traceback" in shown.stderr and r"ValueError: at http://***@host\x1b" in shown.stderr
+    )
+    assert (
+        "pa55" not in shown.output and main_module._short_warning("http://me:pa55@h\x1b") == "note: http://***@h\\x1b\n"
+    )
+
+
 def test_settings_errors_are_one_sentence_and_exit_2() -> None:
     result = CliRunner().invoke(main, ["config", "--set", "llm.modell=x"])
     assert result.exit_code == 2

@@ -19,6 +19,7 @@ from rag.serve.errors import Problem
 from rag.serve.mcp.local import LocalBackend
 from rag.serve.mcp.server import build_mcp
 from rag.serve.mcp.stdio import StoreBackend
+from rag.serve.mcp.texts import collections_text, documents_text, search_text
 from tests.rag.serve.conftest import settings_at
 
 
@@ -29,6 +30,15 @@ def call(client: TestClient, name: str, **arguments: Any) -> Any:
             return await tools.call_tool(name, arguments)
 
     return asyncio.run(main())
+
+
+def test_no_name_looks_like_another_passage() -> None:
+    odd = {"name": "a\n[2] b\u202e.txt", "heading": "h\x1b[31m", "score": 1.0, "sentence_id": "x", "text": "t\x1b[2J"}
+    rows = {"documents": [{"name": "a\n- b", "id": "x", "sentences": 1}], "total": 1}
+    collections = [{"name": "a\nb", "documents": 1, "sentences": 2, "model": "m\x9b"}]
+    for text in (search_text({"passages": [odd | {"number": 1}]}), documents_text(rows), collections_text(collections)):
+        assert all(character.isprintable() or character == "\n" for character in text)
+        assert "\n[2]" not in text and "\n- b" not in text and "a\nb" not in text
 
 
 def test_tools_say_what_they_are(serve: Callable[..., TestClient]) -> None:
