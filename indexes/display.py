@@ -31,6 +31,7 @@ _HEADER = re.compile(
 )
 _SERVICE_KEY = re.compile(r"\b(?:sk|pk|hf|gsk|rk|xai)[-_][\w-]{12,}")
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+_LEAST_KEY = 4  # characters of a key
 _LEAST = 8  # characters; a shorter value of a variable could be a word of the sentence
 
 
@@ -52,6 +53,11 @@ def escaped(text: str) -> str:
 def dropped(text: str) -> str:
     """Return running text of a document without the characters that ``escaped`` would show as escapes."""
     return _STEERING.sub("", text)
+
+
+def without_key(text: str, key: str | None) -> str:
+    """Return ``text`` with ``***`` for a key that was sent: servers echo it, and its variable may have any name."""
+    return text.replace(key, HIDDEN) if key and len(key) >= _LEAST_KEY else text
 
 
 def without_secrets(text: str, environ: Mapping[str, str] | None = None) -> str:

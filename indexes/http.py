@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from indexes.addresses import is_loopback
-from indexes.display import without_secrets
+from indexes.display import without_key, without_secrets
 from indexes.errors import RagWrightError
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
                     return _too_slow(client)
             return Answer(
                 response.status_code,
-                got.decode(response.charset_encoding or "utf-8", "replace"),
+                without_key(got.decode(response.charset_encoding or "utf-8", "replace"), _key_of(client)),
                 response.reason_phrase,
                 retry_after=seconds_of(response.headers.get("retry-after", "")),
                 location=response.headers.get("location", "") if response.is_redirect else "",
@@ -213,6 +213,10 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
 
 
 _LONG = "the answer is longer"
+
+
+def _key_of(client: httpx.Client) -> str:
+    return client.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _too_slow(client: httpx.Client) -> Answer:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from indexes.display import without_key
 from indexes.errors import MissingExtraError, SettingsError, StoreError, StoreUnreachableError
 from indexes.files import make_private
 from indexes.settings.sections import StoreSettings
@@ -140,8 +141,9 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
             refusal = UnexpectedResponse.for_response(response)
             if response.status_code in (401, 403):
                 raise _server_error(refusal, url, settings.api_key_env, api_key is not None)
+            reason = without_key(_reason(response), api_key)
             raise StoreError(
-                f"the Qdrant server at {url} refused {request.method} {request.url.path}: {_reason(response)}",
+                f"the Qdrant server at {url} refused {request.method} {request.url.path}: {reason}",
                 remedy="if this is not plain from its answer, look at the server's log",
             ) from refusal
         return response

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from indexes.addresses import is_loopback, ollama_base_url
+from indexes.display import without_key
 from indexes.errors import (
     LLMError,
     LLMModelNotFoundError,
@@ -32,12 +33,19 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 
 
 def explain_llm_error(exc: BaseException, settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> LLMError:
-    """What went wrong with the model, for a person. Raise the result ``from exc``.
+    """What went wrong with the model, for a person, without the key that it was sent. Raise the result ``from exc``.
 
     Returns:
         LLMUnreachableError (nothing answers), LLMTimeoutError (too slow), LLMModelNotFoundError (the server lacks the
         model), or LLMError for all else. An LLMError is given back as it is.
     """
+    error = _explained(exc, settings, environ)
+    key = environ.get(settings.api_key_env)
+    what, remedy = without_key(error.what, key), without_key(error.remedy, key)
+    return error if (what, remedy) == (error.what, error.remedy) else type(error)(what, remedy=remedy)
+
+
+def _explained(exc: BaseException, settings: LLMSettings, environ: Mapping[str, str]) -> LLMError:
     if isinstance(exc, LLMError):
         return exc
     if isinstance(exc, RagWrightError):

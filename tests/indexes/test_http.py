@@ -73,6 +73,16 @@ def test_refusals_are_one_sentence(fake_server: Callable[..., Any], answer: tupl
         server(url, remedies={418: "pour it"}).get("/")
 
 
+def test_a_key_that_a_server_echoes_is_not_shown(fake_server: Callable[..., Any]) -> None:
+    """Whatever its variable is called."""
+    url = fake_server(answering((401, {"error": "Authorization: tulip-harbour is wrong (tulip-harbour)"}))).url
+    client = http_client(url, 2, "tulip-harbour")
+    asked = JsonServer(client, "it", section="llm", error=EncoderError, start="", key_env="MINE")
+    with pytest.raises(EncoderError, match=r"\*\*\*") as refusal:
+        asked.get("/")
+    assert "tulip" not in str(refusal.value)
+
+
 def test_a_caller_may_know_more(fake_server: Callable[..., Any]) -> None:
     url = fake_server(answering((404, {"error": "no such model"}))).url
     with pytest.raises(KeyError, match="no such model"):

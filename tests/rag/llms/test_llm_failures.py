@@ -80,6 +80,12 @@ def test_answers_of_another_shape_are_explained(provider: Any, body: str) -> Non
         assert f"{url} answered with something else than the {api} API" in said
 
 
+def test_a_key_that_a_server_echoes_is_not_shown() -> None:
+    settings = OLLAMA.model_copy(update={"api_key_env": "MINE"})
+    error = explain_llm_error(ValueError("wrong key tulip-harbour"), settings, {"MINE": "tulip-harbour"})
+    assert "wrong key ***" in str(error) and "tulip" not in str(error)
+
+
 def test_an_explained_error_stays_itself() -> None:
     error = LLMTimeoutError("slow", remedy="wait")
     assert explain_llm_error(error, OLLAMA) is error
