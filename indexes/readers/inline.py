@@ -122,6 +122,8 @@ def raised(before: str, text: str, *, note: bool = False) -> str:
     if note and _MARKS.fullmatch(words):
         return f"[{words}]"
     end = before.rstrip()[-24:]
+    if end.endswith(("(", "[", "{", "（")) or (words == "A" and end.endswith("L")):
+        return text  # its bracket is raised too; LaTeX
     if before[-1:].isspace() or not end:
         return f"[{words}]" if _MARKS.fullmatch(words) and end and words[0].isdigit() else text
     if _SIGNED.fullmatch(words):

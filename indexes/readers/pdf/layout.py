@@ -215,7 +215,7 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
 
 
 def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int, bool]:
-    """The characters that stand above (True) or below the base line of most of the line, in one of the small boxes."""
+    """The small characters that stand above (True) or below the base line of those before them."""
     runs = list(_runs(textpage, pieces))
     lengths: Counter[float] = Counter()
     for run in runs:
@@ -227,12 +227,19 @@ def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int
     if not off or sum(run.length for run in off) * 2 > lengths.total():
         return {}
     size = _SMALLER * _size_of(textpage, next(run.start for run in runs if run.base == line))
-    return {  # a letter of full size off the base line is a logo: LaTeX
-        index: run.base > line
-        for run in off
-        if run.height <= _SCRIPT * height and _size_of(textpage, run.start) < size
-        for index in range(run.start, run.end)
+    small = {  # a letter of full size off the base line is a logo: LaTeX
+        run.start for run in off if run.height <= _SCRIPT * height and _size_of(textpage, run.start) < size
     }
+    # pdfium runs lines together where a hyphen parts a word: each has its own
+    bases = {run.base for run in runs if run.start not in small and lengths[run.base] * 4 > lengths.total()}
+    base = next((run.base for run in runs if run.base in bases), line)
+    kinds: dict[int, bool] = {}
+    for run in runs:
+        if run.start not in small:
+            base = run.base if run.base in bases else base
+        elif abs(run.base - base) > _OFF * height:
+            kinds.update(dict.fromkeys(range(run.start, run.end), run.base > base))
+    return kinds
 
 
 @dataclass(slots=True)

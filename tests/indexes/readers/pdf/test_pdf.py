@@ -184,6 +184,25 @@ def test_raised_and_lowered_text_stands_off_the_base_line(tmp_path: Path) -> Non
     )
 
 
+def test_lowered_text_in_a_line_that_a_hyphen_joins_to_the_next(tmp_path: Path) -> None:
+    """pdfium gives both lines as one; what is lowered in the first stands above the base line of the second."""
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=11)
+    pdf.add_page()
+    for words, place in (
+        ("Owls use a dense encoder E", "LINE"),
+        ("P", "SUB"),
+        (" that turns all text into di-", "LINE"),
+    ):
+        pdf.char_vpos = place
+        pdf.write(6, words)
+    pdf.ln()
+    pdf.char_vpos = "LINE"
+    pdf.write(6, "mensional vectors of numbers, and builds an index for the mice of all the fields.")
+    pdf.output(str(tmp_path / "a.pdf"))
+    assert "encoder E_P that turns all text into dimensional vectors" in read_one(tmp_path / "a.pdf").text
+
+
 def test_running_heads_of_chapters_and_page_numbers_go(tmp_path: Path) -> None:
     pages = []
     for number in range(12):
