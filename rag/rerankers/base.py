@@ -150,6 +150,19 @@ class Reranker(BaseNodePostprocessor):
         return kept
 
 
+def refuse_t5(architectures: Sequence[str] | None, model: str) -> None:
+    """Refuse a reranker that answers in generated words, as monoT5 does: neither kind of ours reads it.
+
+    Raises:
+        RerankerError: it is one.
+    """
+    if any(name.endswith("ForConditionalGeneration") for name in architectures or ()):
+        raise RerankerError(
+            f"'{model}' is a T5 reranker (monoT5 and its kind), which is not supported",
+            remedy="take BAAI/bge-reranker-v2-m3, or serve it and set rerank.provider = 'api'",
+        )
+
+
 def check_scores(scores: RerankScores, expected: int, name: str) -> RerankScores:
     """Give the scores back; refuse a wrong number of them and any that is not a number, which would sort anywhere."""
     if len(scores) != expected:

@@ -21,7 +21,7 @@ from indexes.encoders.batching import token_batches
 from indexes.encoders.loading.probe import check_vocabulary, refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
+from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, refuse_t5, sigmoid
 from rag.settings import RerankSettings
 
 
@@ -140,6 +140,7 @@ def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
         architectures = config.architectures or []
+        refuse_t5(architectures, model)
         if not any(name.endswith("ForSequenceClassification") for name in architectures) or config.num_labels != 1:
             raise RerankerError(
                 f"'{model}' is not a cross-encoder (architecture {', '.join(architectures) or 'unknown'}, "

@@ -25,7 +25,15 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from indexes.encoders.loading.probe import refuse_code
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
 from indexes.errors import RerankerError
-from rag.rerankers.base import Reranker, RerankScores, check_scores, empty_scores, fingerprint_of, sigmoid
+from rag.rerankers.base import (
+    Reranker,
+    RerankScores,
+    check_scores,
+    empty_scores,
+    fingerprint_of,
+    refuse_t5,
+    sigmoid,
+)
 from rag.settings import RerankSettings
 
 Kind = Literal["decoder", "layerwise", "lightweight", "yes_no"]
@@ -160,6 +168,7 @@ def kind_of(config: dict[str, Any], model: str) -> Kind:
         return "layerwise"
     if any(name.endswith("ForCausalLM") for name in config.get("architectures") or []):
         return "yes_no" if config.get("model_type") == "qwen3" else "decoder"
+    refuse_t5(config.get("architectures"), model)
     raise RerankerError(
         f"'{model}' is not a causal language model (architecture {config.get('architectures')})",
         remedy="set rerank.provider = 'cross_encoder' for encoder-only rerankers",
