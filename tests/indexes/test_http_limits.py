@@ -17,7 +17,7 @@ import pytest
 
 from indexes import http
 from indexes.encoders.remote.ollama import OllamaModel
-from indexes.errors import EncoderError, StoreUnreachableError
+from indexes.errors import EncoderError, RerankerError, StoreUnreachableError
 from indexes.http import JsonServer, ask, async_stream_limits, client_options, http_client, stream_limits
 from indexes.settings.sections import EncoderSettings, StoreSettings
 from indexes.store.client import open_engine
@@ -143,6 +143,30 @@ def test_texts_are_not_sent_on_to_another_host(fake_server: Callable[..., Any], 
             model.embed(["a private text"], query=False)
     assert "hidden" not in str(told.value) and other.requests == []
     assert client_options("http://h", 1)["follow_redirects"] is False
+
+
+def test_a_store_and_a_reranker_are_not_followed_elsewhere_and_echo_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rag.rerankers.api import connect_reranker
+    from rag.settings import RerankSettings
+
+    monkeypatch.setenv("MINE", "tulip-harbour")
+    reached: list[int] = []
+    with raw_server(lambda one: reached.append(1)) as other:
+
+        def speak(one: socket.socket) -> None:
+            body = '{"error": "sent tulip-harbour"}'
+            head = f"HTTP/1.1 307 Moved\r\nLocation: {other}/x\r\nContent-Length: {len(body)}\r\n\r\n"
+            one.sendall((head + body).encode())
+
+        with raw_server(speak) as url:
+            with pytest.raises(StoreUnreachableError, match="answered with status 307") as refusal:
+                open_engine(StoreSettings(url=url, timeout=2, api_key_env="MINE"))
+            assert "tulip" not in str(refusal.value)
+            reranker = connect_reranker(RerankSettings(provider="api", base_url=url, timeout=2, api_key_env="MINE"))
+            with pytest.raises(RerankerError, match="answered 307 and sends us on to .*not followed") as refused:
+                reranker.score("a private question", ["a private text"])
+            assert "tulip" not in str(refused.value)
+    assert reached == []
 
 
 def persistent(url: str, waited: list[float], **options: Any) -> JsonServer:
