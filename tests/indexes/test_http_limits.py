@@ -163,7 +163,7 @@ def test_a_store_and_a_reranker_are_not_followed_elsewhere_and_echo_no_key(monke
                 open_engine(StoreSettings(url=url, timeout=2, api_key_env="MINE"))
             assert "tulip" not in str(refusal.value)
             reranker = connect_reranker(RerankSettings(provider="api", base_url=url, timeout=2, api_key_env="MINE"))
-            with pytest.raises(RerankerError, match="answered 307 and sends us on to .*not followed") as refused:
+            with pytest.raises(RerankerError, match=r"answered 307 and sends us on to .*not followed") as refused:
                 reranker.score("a private question", ["a private text"])
             assert "tulip" not in str(refused.value)
     assert reached == []
