@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
 from indexes.display import without_secrets
+
+if TYPE_CHECKING:
+    import httpx
 
 OLLAMA_PORT = 11434
 _HOST = re.compile(r"[a-z0-9.:%_-]+")
@@ -36,6 +38,8 @@ def is_loopback(url: str) -> bool:
 
 def proxy_in_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
     """ "HTTP_PROXY=http://..." if a client that honours proxies would not reach ``base_url`` directly."""
+    import httpx
+
     url = httpx.URL(base_url)
     for name in (f"{url.scheme}_proxy", "all_proxy"):
         for variable in (name, name.upper()):

@@ -1,6 +1,7 @@
 """What a search and an answer are put together from, by the settings; LlamaIndex is not needed for it.
 
-``rag.api`` makes LlamaIndex's retriever and engines of the same parts; the command line takes these.
+``rag.api`` makes LlamaIndex's retriever and engines of the same parts; the command line takes these. What only answers
+need is imported when an answer is asked for.
 """
 
 from __future__ import annotations
@@ -9,10 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from indexes import Index
-from rag.answer.language import detect_language
-from rag.answer.prompt.prompts import hyde_messages, questions_in, rephrase_messages, translate_messages
-from rag.asking import AnswerEngine
-from rag.llms import explain_llm_error, llm_when_asked, named_model, with_max_tokens
 from rag.rerankers import build_reranker
 from rag.retrieval.hyde import HypothesisWriter
 from rag.retrieval.searching import HybridSearch
@@ -22,6 +19,8 @@ from rag.ways import Way
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
+
+    from rag.asking import AnswerEngine
 
 QUESTION_TOKENS = 64  # of one question that the language model writes
 LANGUAGES = LLMSettings.model_fields["languages"].default
@@ -50,6 +49,9 @@ def build_answers(index: Index, settings: Settings, filters: Any = None) -> Answ
     Raises:
         SettingsError, MissingExtraError, RerankerError: as ``rag.build_query_engine``.
     """
+    from rag.asking import AnswerEngine
+    from rag.llms import llm_when_asked, named_model
+
     settings = settings.model_copy(update={"llm": named_model(settings.llm)})
     llm = llm_when_asked(settings.llm)
     reranker, writer, questions = search_parts(settings, llm, None)
@@ -77,6 +79,8 @@ def search_parts(
     writer, questions = None, None
     rewrites = settings.retrieval.translate != "off" or settings.retrieval.phrasings > 0
     if settings.hyde.mode != "off" or rewrites:
+        from rag.llms import llm_when_asked
+
         llm = llm if llm is not None else llm_when_asked(settings.llm)
         writer = _hypothesis_writer(llm, settings) if llm is not None and settings.hyde.mode != "off" else None
         questions = _question_writer(llm, settings) if llm is not None and rewrites else None
@@ -90,6 +94,8 @@ def is_loader(llm: LLM | Callable[[], LLM]) -> TypeGuard[Callable[[], LLM]]:
 
 def named_after(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
     """The section with the name of the model that answers: prompt and refusals are chosen by it."""
+    from rag.llms import named_model
+
     own = named_model(settings)
     if llm is None or llm.metadata.model_name == own.model:
         return own
@@ -101,6 +107,10 @@ def named_after(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
 
 
 def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> HypothesisWriter:
+    from rag.answer.language import detect_language
+    from rag.answer.prompt.prompts import hyde_messages
+    from rag.llms import explain_llm_error, with_max_tokens
+
     async def write(question: str, how_many: int, way: Way) -> list[str]:
         messages = hyde_messages(question, detect_language(question))
         try:
@@ -117,6 +127,10 @@ def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> Hypo
 
 
 def _question_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> QuestionWriter:
+    from rag.answer.language import detect_language
+    from rag.answer.prompt.prompts import questions_in, rephrase_messages, translate_messages
+    from rag.llms import explain_llm_error, with_max_tokens
+
     async def write(what: Rewriting, question: str, how_many: int, way: Way) -> list[str]:
         language = detect_language(question)
         if what == "translate":

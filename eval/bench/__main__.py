@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 
-ROOMS = {"question": "users.", "start": "users.", "scale": "large."}  # of those in a room of their own
+ROOMS = {
+    "peers": "users.",
+    "question": "users.",
+    "start": "users.",
+    "scale": "large.",
+}  # of those in a room of their own
 RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *ROOMS)
 
 

@@ -1,0 +1,120 @@
+"""Race against what a user would pick instead: txtai, LanceDB, Chroma and LlamaIndex's recipe, on a BEIR folder.
+
+All use the packaged MiniLM; each builds, starts and is asked in processes of its own, by turns. CPU time is that of
+the whole process: ``ingest_s`` and ``cold_s`` (start, open, one question) with imports and model, ``question_ms`` the
+median of a warm one, its encoding included.
+
+    pip install 'ragwright[bench]'
+    python -m eval.bench peers --data data/scifact --documents 500
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.bench.timing import circumstances, command, report
+from eval.bench.users.contestants import CONTESTANTS
+from eval.bench.users.trees import HERE, run
+from eval.datasets.dataset import Dataset
+from eval.finetune.training.options import option
+from eval.measure.metrics import score
+
+PACKAGES = {"llama-index": "llama-index-core", "ragwright": "ragwright"}
+MODULES = {"llama-index": "llama_index.embeddings.huggingface", "ragwright": "rag"}
+MEASURE = "nDCG@10"
+
+
+@dataclass(frozen=True)
+class Options:
+    data: str = option("", "a BEIR folder")
+    documents: int = option(500, "documents taken, those that the questions need first; 0: all")
+    questions: int = option(50, "questions taken; 0: all")
+    rounds: int = option(1, "turns of each in building and starting")
+    only: str = option("", "contestants, with commas between them")
+    as_json: bool = False
+
+
+def taken(dataset: Dataset, options: Options) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the documents and the questions of a race."""
+    questions = {
+        name: text
+        for name, text in list(dataset.queries.items())[: options.questions or None]
+        if dataset.relevant(name)
+    }
+    needed = dict.fromkeys(name for query in questions for name in dataset.relevant(query) if name in dataset.corpus)
+    names = list(needed | dict.fromkeys(dataset.corpus))
+    kept = names[: max(len(needed), options.documents)] if options.documents else names
+    return {name: dataset.corpus[name].content for name in kept}, questions
+
+
+def installed(names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the contestants whose packages are there, and those whose are not."""
+
+    def there(name: str) -> bool:
+        try:
+            return importlib.util.find_spec(MODULES.get(name, name)) is not None
+        except ModuleNotFoundError:
+            return False
+
+    return [name for name in names if there(name)], [name for name in names if not there(name)]
+
+
+def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, object]]:
+    from indexes.encoders.packaged.minilm import packaged_folder
+
+    documents, questions = taken(dataset, options)
+    names, missing = installed([name for name in options.only.split(",") if name] or list(CONTESTANTS))
+    data = {"model": str(packaged_folder()), "documents": documents, "questions": questions}
+    spent: dict[str, dict[str, list[float]]] = {name: {"build": [], "cold": []} for name in names}
+    answered: dict[str, dict[str, Any]] = {}
+    offline = {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
+    for turn in range(options.rounds):
+        for name in names if turn % 2 == 0 else names[::-1]:
+            place = folder / f"{name}-{turn}"
+            place.mkdir()
+            (place / "data.json").write_text(json.dumps(data), encoding="utf-8")
+            for action in ("build", "cold", "ask"):
+                done = run(HERE, ["-m", "eval.bench.users.contestants", name, action, str(place)], offline)
+                if action == "ask":
+                    answered[name] = json.loads(done.printed.rstrip().rpartition("\n")[2])
+                else:
+                    spent[name][action].append(done.cpu)
+    qrels = {query: dict(dataset.qrels[query]) for query in questions}
+    rows: list[dict[str, object]] = []
+    for name in names:
+        scores = score(answered[name]["results"], qrels, [MEASURE])
+        rows.append(
+            {
+                "contestant": name,
+                "version": importlib.metadata.version(PACKAGES.get(name, name)),
+                "ingest_s": round(min(spent[name]["build"]), 1),
+                "question_ms": round(statistics.median(answered[name]["ms"]), 1),
+                "cold_s": round(min(spent[name]["cold"]), 2),
+                MEASURE: round(scores.mean[MEASURE], 4),
+            }
+        )
+    rows += [{"contestant": name, "version": "not installed: pip install 'ragwright[bench]'"} for name in missing]
+    return rows
+
+
+def main_race(options: Options) -> dict[str, Any]:
+    from eval.datasets.load import load_dataset
+
+    if not options.data:
+        raise SystemExit("name a BEIR folder: python -m eval.bench peers --data data/scifact")
+    dataset = load_dataset(options.data)
+    documents, questions = taken(dataset, options)
+    with tempfile.TemporaryDirectory(prefix="ragwright-peers-") as made:
+        rows = race(options, Path(made), dataset)
+    facts = circumstances(data=Path(options.data).name, documents=len(documents), questions=len(questions))
+    return report("peers", rows, as_json=options.as_json, facts=facts)
+
+
+main = command(Options, main_race)
