@@ -173,7 +173,7 @@ class CachedPaired(_Cached, PairedEncoder):
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
         keep = getattr(encoder.lexical, "kept_in", None)  # of a lexical side that runs a network of its own
-        lexical = encoder.lexical if keep is None else keep(folder, limit_mb)
+        lexical = encoder.lexical if keep is None else keep(lambda own: Vectors(folder, own, limit_mb))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), lexical)
         self.vectors.admit(self.parallel)
 

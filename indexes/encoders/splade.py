@@ -16,7 +16,6 @@ import numpy as np
 
 from indexes.encoders.base import Encoded, Fingerprint, SparseVector
 from indexes.encoders.batching import token_batches
-from indexes.encoders.cache import Vectors
 from indexes.encoders.loading.probe import UNLIKE, refuse_code
 from indexes.encoders.tokens import forward_pass
 from indexes.encoders.torch_runtime import choose_device, model_folder, quiet_loading, weights_digest
@@ -57,7 +56,7 @@ class Splade:
         width = int(self._network.get_embedding_dimension())
         self._budget = min(encoder.batch_tokens, max(64, NUMBERS // max(1, width)))
         self._lock = threading.RLock()
-        self._vectors: Vectors | None = None
+        self._vectors: Any = None  # a file of the encoding cache
         one, other = self._encode(list(UNLIKE), "encode_document")
         if not len(one) or not len(other) or np.array_equal(one.indices, other.indices):
             raise EncoderError(
@@ -74,11 +73,14 @@ class Splade:
         """As ``Bm25.parameters_under``: no earlier version had any."""
         return self.parameters
 
-    def kept_in(self, folder: Path | None, limit_mb: int | None) -> Splade:
-        """The same model, whose vectors are kept in a folder of the encoding cache: a text is encoded once."""
+    def kept_in(self, file_of: Callable[[Fingerprint], Any]) -> Splade:
+        """The same model, whose vectors are kept in the encoding cache: a text is encoded once.
+
+        Args:
+            file_of: gives the cache's file (``cache.Vectors``) of a fingerprint.
+        """
         found = copy.copy(self)
-        print_of = Fingerprint(self.model, self.weights, 0, self.name, sparse=self.parameters)
-        found._vectors = Vectors(folder, print_of, limit_mb)
+        found._vectors = file_of(Fingerprint(self.model, self.weights, 0, self.name, sparse=self.parameters))
         return found
 
     def close(self) -> None:
@@ -103,7 +105,8 @@ class Splade:
         def compute(missing: list[str]) -> Encoded:
             return Encoded(np.empty((len(missing), 0), np.float32), self._encode(missing, how))
 
-        return self._vectors.encode(kind, texts, compute)[0].sparse or []
+        found: Encoded = self._vectors.encode(kind, texts, compute)[0]
+        return found.sparse or []
 
     def _encode(self, texts: list[str], how: str) -> list[SparseVector]:
         network = self._network
