@@ -2,8 +2,9 @@
 
 pdfium's order stands unless another one has fewer neighbours that stand side by side (of one height, with a gap between
 them), as it has where columns were drawn line by line: at least three, and half of them gone, so that formulas and rows
-of tables are left alone. The other order is made by pdfminer's grouping of pdfium's lines
-into boxes (Karger's clustering of boxes by the area between them).
+of tables are left alone. The other order is made by pdfminer's grouping of pdfium's lines into boxes (Karger's
+clustering of boxes by the area between them); where columns are known it is column after column, if that changes from
+one to another less often.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
     if beside < _FEW_ROWS or len(upright) > _MOST_LINES:
         return rejoined(parted), False
     ordered = _grouped(upright, starts)
+    if ordered is not None and len(starts) > 1:
+        plainly = _by_columns(sorted(upright, key=lambda line: (-round(line.top, 1), line.left)), starts)
+        ordered = min(ordered, plainly, key=lambda lines: _changes(lines, starts) + side_by_side(lines, width))
     if ordered is None or side_by_side(ordered, width) * 2 > beside:
         return rejoined(parted), False
     for line, after in pairwise(parted):
@@ -283,6 +287,12 @@ def _grouped(lines: Sequence[Line], starts: Sequence[float]) -> list[Line] | Non
             [known[id(item)] for item in sorted(found, key=lambda item: (-round(item.y1, 1), item.x0))], starts
         )
     return ordered if len(ordered) == len(lines) else None
+
+
+def _changes(lines: Sequence[Line], starts: Sequence[float]) -> int:
+    """How often the next line stands in another column."""
+    columns = [bisect_right(starts, line.left + _ALIGNED) for line in lines]
+    return sum(before != after for before, after in pairwise(columns))
 
 
 def _by_columns(lines: Sequence[Line], starts: Sequence[float]) -> list[Line]:
