@@ -104,7 +104,10 @@ class LazyGroup(click.Group):
 class RagGroup(LazyGroup):
     """The group ``rag``, which takes a bare question for ``ask``."""
 
-    rooms = dict.fromkeys(("serve", "key", "mcp"), "server")
+    rooms = {
+        **dict.fromkeys(("serve", "key", "mcp"), "server"),
+        **dict.fromkeys(("optimize", "copy", "verify", "delete"), "upkeep"),
+    }
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, with_command(args))

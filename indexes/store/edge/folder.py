@@ -29,7 +29,7 @@ from indexes.memory import give_back
 from indexes.store.checks import check_disk, check_room_to_open, disk_bytes
 from indexes.store.edge import packing as edge_packing
 from indexes.store.edge import rewrite
-from indexes.store.edge.building.aside import Aside
+from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.convert import described_config
 from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
 from indexes.store.edge.record import Record

@@ -18,7 +18,7 @@ import numpy as np
 
 from indexes.errors import StoreError
 from indexes.files import copy_folder, remove
-from indexes.store.edge.building.aside import PREFIX
+from indexes.store.edge.aside.aside import PREFIX
 from indexes.store.edge.convert import described_config, field_schema
 from indexes.store.edge.faults import is_panic
 from indexes.store.edge.packing import PACK_POINTS, SEGMENTS

@@ -25,7 +25,7 @@ from indexes.settings.sections import IndexSettings, StoreSettings
 from indexes.store.client import open_engine
 from indexes.store.edge.client import EdgeClient
 from indexes.store.edge.folder import EdgeFolder
-from rag.cli.commands.delete import match
+from rag.cli.commands.upkeep.delete import match
 from tests.indexes.store.store_fixtures import FakeEncoder, fill, make_records
 from tests.rag.cli.cli_runner import runner
 

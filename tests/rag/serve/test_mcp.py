@@ -18,8 +18,8 @@ from mcp import Client
 from rag.serve.errors import Problem
 from rag.serve.mcp.local import LocalBackend
 from rag.serve.mcp.server import build_mcp
-from rag.serve.mcp.stdio import StoreBackend
 from rag.serve.mcp.texts import collections_text, documents_text, search_text
+from rag.serve.stdio import StoreBackend
 from tests.rag.serve.conftest import settings_at
 
 

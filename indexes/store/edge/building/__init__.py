@@ -1,1 +1,1 @@
-"""Building a collection's graph beside it: the copy, the process that works on it, and what was written meanwhile."""
+"""Building a collection's graph beside it: the steps, and the process that works on the copy."""

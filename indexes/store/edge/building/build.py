@@ -22,8 +22,8 @@ from typing import Any
 from indexes.errors import StoreError
 from indexes.files import copy_folder, sync_files
 from indexes.store.checks import check_disk, disk_bytes
-from indexes.store.edge.building.aside import Aside
-from indexes.store.edge.building.changes import Changes, replay
+from indexes.store.edge.aside.aside import Aside
+from indexes.store.edge.aside.changes import Changes, replay
 from indexes.store.edge.faults import engine_errors
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
 from indexes.store.models.graph import Built, Graph, Wanted

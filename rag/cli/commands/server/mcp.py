@@ -40,7 +40,7 @@ def command(shared: Shared, write: bool, host: str | None) -> None:
         data(json.dumps(config_entry(host, shared), indent=2, ensure_ascii=False))
         return
     try:
-        from rag.serve.mcp.stdio import serve_stdio
+        from rag.serve.stdio import serve_stdio
     except ImportError as error:
         raise MissingExtraError.of(
             error.name or "mcp", needed_for="rag mcp", install="pip install 'ragwright[serve,mcp]'"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from indexes.errors import StoreError
-from indexes.store.edge.building.changes import Changes
+from indexes.store.edge.aside.changes import Changes
 
 PREFIX = (
     "shard.aside-"  # of its folder; each has a name of its own, for a process that outlives its parent writes there

@@ -1,0 +1,1 @@
+"""Commands that keep a collection in order: optimize, copy, verify, delete."""
