@@ -116,7 +116,6 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
                     "cpu_s": round(statistics.median(one.cpu for one in spent[name, tree]), 2),
                     "wall_s": round(statistics.median(one.wall for one in spent[name, tree]), 2),
                     "imports_s": round(alone.cpu, 2),
-                    "memory_mb": round(max(one.memory_mb for one in spent[name, tree])),
                     "modules": len(modules),
                     "slow": " ".join(slow for slow in SLOW if slow in modules),
                 }
