@@ -26,7 +26,7 @@ VERSIONS: dict[str, tuple[str | None, str | None, str]] = {
     "qdrant-edge-py": ("0.9", "0.10", "a beta whose calls change between versions"),
     "qdrant-client": ("1.20", "2", "substring filters came with 1.20"),
     "llama-index-core": ("0.14.20", "0.15", "the base classes of stores and engines changed"),
-    "transformers": ("5.0", "6", "FlagEmbedding 1.4 is not made for another one"),
+    "transformers": ("5.8", "6", "FlagEmbedding 1.4 is not made for another one"),
     "sentence-transformers": ("6.0", "7", "its losses are built in blocks since 6.0"),
     "FlagEmbedding": ("1.4", "2", "earlier ones do not work with transformers 5"),
     "torch": ("2.6", None, "bfloat16 on processors"),
