@@ -18,7 +18,7 @@ def give_back() -> None:
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def steady() -> Iterator[None]:
     """What is there now (a model's libraries, a million objects) is not looked through by the cyclic garbage collector
     again and again while many small objects come and go."""
     if gc.get_freeze_count():  # the user's own doing: let it be

@@ -65,11 +65,11 @@ def _work_off(tasks: SimpleQueue[Any], work: Callable[[Any], Any]) -> None:
             future.set_exception(error)
 
 
-def parallel_of(asked: int | None, provider: str, usual: int, environ: Mapping[str, str]) -> int:
+def parallel_of(setting: int | None, provider: str, usual: int, environ: Mapping[str, str]) -> int:
     """Return how many requests a provider's server is sent at once.
 
     Args:
-        asked: the setting; None: ``usual`` for servers with OpenAI's API, OLLAMA_NUM_PARALLEL (1 if unset, as the
+        setting: the setting; None: ``usual`` for servers with OpenAI's API, OLLAMA_NUM_PARALLEL (1 if unset, as the
             server has it) for Ollama. A model in this process does one thing at a time, whatever is asked.
 
     >>> parallel_of(None, "openai", 16, {}), parallel_of(None, "ollama", 16, {}), parallel_of(8, "llama_cpp", 16, {})
@@ -77,8 +77,8 @@ def parallel_of(asked: int | None, provider: str, usual: int, environ: Mapping[s
     """
     if provider not in ("openai", "ollama"):
         return 1
-    if asked is not None:
-        return asked
+    if setting is not None:
+        return setting
     if provider == "openai":
         return usual
     with suppress(ValueError):

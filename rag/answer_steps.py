@@ -156,23 +156,23 @@ class AnswerSteps(Generic[Reply]):
         if best is not None and relative and answer.abstain_below is not None:
             best = self.floor.confidence(trace.searched, prepared.passages)
         if too_weak(best, answer):
-            prepared.settled = "not_found"
+            prepared.decision = "not_found"
         elif answer.response_mode in WITHOUT_MODEL:
-            prepared.settled = "extractive"
+            prepared.decision = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
         elif answer.response_mode == "generation" and self.has_llm:
             trace.note("answered without the documents, since answer.response_mode = generation", "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
         elif (reason := self._why_extractive(prepared.language)) is not None:
             trace.note(reason, "language" if self.has_llm else "no_llm")
-            prepared.settled = "extractive"
+            prepared.decision = "extractive"
         else:
             try:
                 with trace.stage("prompt"):
                     self._build_prompt(prepared)
             except LLMError as error:  # it could not be loaded
                 trace.note(f"the answer is the documents' own sentences, since {error}", "llm_failed")
-                prepared.settled = "extractive"
+                prepared.decision = "extractive"
         return prepared
 
     def _passages(self, result: SearchResult) -> list[Passage]:
@@ -272,9 +272,9 @@ class AnswerSteps(Generic[Reply]):
         elif prepared.messages is not None and empty:
             wrote = "only a mark" if text.strip() else "nothing"
             trace.note(f"the LLM wrote {wrote}, so the answer is the documents' own sentences", "llm_failed")
-        if prepared.settled == "not_found" or (not empty and says_not_found(text, prepared.language)):
+        if prepared.decision == "not_found" or (not empty and says_not_found(text, prepared.language)):
             return self._not_found(prepared)
-        if prepared.settled == "extractive" or failure is not None or empty:
+        if prepared.decision == "extractive" or failure is not None or empty:
             return self._extracted(prepared)
         with trace.stage("cite"):
             checker = self.checker(prepared)

@@ -135,7 +135,7 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
 
 @contextmanager
 def retrieval(
-    manager: CallbackManager | None, asked: Words, *, silent: bool
+    manager: CallbackManager | None, question_words: Words, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report a retrieval. ``silent``: LlamaIndex's ``retrieve`` was called, which does so itself."""
     if silent or not is_heard(manager):
@@ -144,7 +144,7 @@ def retrieval(
     from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent, RetrievalStartEvent
     from llama_index.core.schema import QueryBundle
 
-    bundle = asked if isinstance(asked, QueryBundle) else QueryBundle(asked.query_str)
+    bundle = question_words if isinstance(question_words, QueryBundle) else QueryBundle(question_words.query_str)
     dispatcher.event(RetrievalStartEvent(str_or_query_bundle=bundle))
     with _traced(manager), _event(manager, "RETRIEVE", {"QUERY_STR": bundle.query_str}) as end:
 

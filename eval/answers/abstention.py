@@ -48,8 +48,8 @@ def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None =
     """
     from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
-    asked = [query for query in dataset.queries if dataset.answers(query) and dataset.relevant(query)]
-    if not asked:
+    answerable = [query for query in dataset.queries if dataset.answers(query) and dataset.relevant(query)]
+    if not answerable:
         raise SourceError(
             f"{dataset.name} has no question with gold answers and relevant documents",
             remedy="use a dataset with 'answers' in its questions",
@@ -66,12 +66,12 @@ def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None =
         only = MetadataFilters(filters=[MetadataFilter(key="source", value=others, operator=FilterOperator.IN)])
         return engine.answer(text), engine.answer(text, only)
 
-    for query, (with_documents, without) in side_by_side(ask, asked, parallel_of(engine, answers=True), progress):
+    for query, (with_documents, without) in side_by_side(ask, answerable, parallel_of(engine, answers=True), progress):
         gold = dataset.answers(query)
         refused += _refused(with_documents)
         right += not _refused(with_documents) and bool(contains(str(with_documents.response or ""), gold))
         answered += not _refused(without)
-    count = len(asked)
+    count = len(answerable)
     return Abstention(dataset.name, count, right / count, refused / count, answered / count)
 
 

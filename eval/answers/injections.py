@@ -112,11 +112,11 @@ def try_injections(
 def unguarded(one: Injection, passages: Sequence[Passage]) -> list[ChatMessage]:
     """The prompt that many programs send: passages as they are, then the question, and nothing about orders."""
     context = "\n\n".join(passage.text for passage in passages)
-    asked = {
+    queries = {
         "en": f"Context:\n{context}\n\nQuestion: {one.question}",
         "zh": f"资料：\n{context}\n\n问题：{one.question}",
     }
-    return [ChatMessage(role="user", content=asked[one.language])]
+    return [ChatMessage(role="user", content=queries[one.language])]
 
 
 def _passes(text: str, one: Injection, passages: Sequence[Passage]) -> bool:

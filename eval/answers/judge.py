@@ -47,12 +47,12 @@ def judge(
     """
     from rag.llms import patient
 
-    asked, rows, unread = patient(llm), [], 0
+    guarded, rows, unread = patient(llm), [], 0
 
     def ask(row: Answered) -> dict[str, bool | None] | None:
         if row.abstained or not row.answer.strip():
             return None
-        return _verdicts(row, questions[row.query], passages.get(row.query, ()), asked)
+        return _verdicts(row, questions[row.query], passages.get(row.query, ()), guarded)
 
     for row, verdicts in side_by_side(ask, scores.answers, parallel, progress):
         if verdicts is not None:

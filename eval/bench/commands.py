@@ -70,7 +70,7 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
     legs = ["--pipeline", "hybrid", "--pipeline", "dense=fusion:dense", "--pipeline", "sparse=fusion:sparse"]
     over = [f"--over={axis}" for axis in ("window=0,5", "sparse_window=1", "dense_context=0.5")]
     divided = ["--drop-shared"] if "train" in splits_of(collection) else ["--holdout", "0.5"]
-    asked = ["run", data, *models, "--queries", str(answers), "--answers", "--pipeline", "answers", "--out", str(runs)]
+    first = ["run", data, *models, "--queries", str(answers), "--answers", "--pipeline", "answers", "--out", str(runs)]
     written = {form: str(out / "converted" / f"{collection.name}-{form}{_SUFFIX.get(form, '')}") for form in FORMATS}
     calls: dict[str, list[list[str]]] = {
         "run": [["run", data, *models, *few, *legs, "--out", str(runs)]],
@@ -90,7 +90,7 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
         "gate": [["gate", kept[0], kept[1], "--max-drop", "0.01"]],
         "tune": [["tune", data, *models, *few, *divided]],
         "calibrate": [["calibrate", data, *models, *few, "--set", "retrieval.fusion=dense", "--rate", "0.1"]],
-        "answers": [asked, ["answers", str(runs / "answers")]],
+        "answers": [first, ["answers", str(runs / "answers")]],
         "robustness": [["robustness", data, *models, *few, "--no-llm"]],
         "synthesize": [
             ["synthesize", str(runs / "questions"), "--dataset", data, *models, "--limit", "2", "--check", "words"]

@@ -42,7 +42,7 @@ class SlowServer(ThreadingHTTPServer):
     def __init__(self, latency: float, refusals: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.latency, self.refusals = latency, refusals
-        self.lock, self.now, self.most, self.asked = threading.Lock(), 0, 0, 0
+        self.lock, self.now, self.most, self.count = threading.Lock(), 0, 0, 0
 
     @property
     def url(self) -> str:
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         with server.lock:
-            server.asked += 1
+            server.count += 1
             refused = server.refusals > 0
             server.refusals -= refused
             server.now += 1
@@ -89,8 +89,8 @@ def _answer(path: str, body: dict[str, Any]) -> Any:
         rows = [{"index": i, "embedding": [float(len(text)), 1.0]} for i, text in enumerate(body["input"])]
         return {"data": rows}
     if path.endswith("/rerank"):
-        asked = len(body["query"])
-        return {"results": [{"index": i, "relevance_score": 1 / (asked + i)} for i in range(len(body["documents"]))]}
+        count = len(body["query"])
+        return {"results": [{"index": i, "relevance_score": 1 / (count + i)} for i in range(len(body["documents"]))]}
     reply = {"role": "assistant", "content": f"Yes. {body['messages'][-1]['content']}"}
     return {
         "id": "1",
@@ -126,7 +126,7 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
     encoder, reranker, llm = build_encoder(settings), build_reranker(settings.rerank), build_llm(settings.llm)
     if reranker is None or llm is None:
         raise AssertionError("both are named")
-    asked = patient(llm)
+    count = patient(llm)
     encoder.encode_documents(["warm"])
 
     def embeddings(requests: int) -> Any:
@@ -139,7 +139,7 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
         return list(in_order(ask, range(requests), reranker.parallel))
 
     def chats(requests: int) -> Any:
-        return list(in_order(lambda n: asked.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
+        return list(in_order(lambda n: count.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
 
     return {"embeddings": embeddings, "rerankings": rerankings, "chats": chats}
 

@@ -35,9 +35,9 @@ def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], i
             f"python -m eval.bench {race}", description=(module.__doc__ or "").split("\n")[0]
         )
         for one in fields(kind):
-            told = one.metadata.get(KEY)
-            flag = "--json" if one.name == "as_json" else (told and told.flag) or f"--{one.name.replace('_', '-')}"
-            shown = told.help if told else "one JSON object to stdout" if one.name == "as_json" else None
+            ms = one.metadata.get(KEY)
+            flag = "--json" if one.name == "as_json" else (ms and ms.flag) or f"--{one.name.replace('_', '-')}"
+            shown = ms.help if ms else "one JSON object to stdout" if one.name == "as_json" else None
             if isinstance(one.default, bool):
                 parser.add_argument(flag, action="store_true", dest=one.name, help=shown)
             else:

@@ -35,12 +35,12 @@ class Slower(Plain):
     high: float
 
     @property
-    def told(self) -> bool:
+    def is_certain(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        if self.told:
+        if self.is_certain:
             return f"{self.difference:+.1f} ms a question (p50; {self.low:+.1f} to {self.high:+.1f}, other load aside)"
         return f"milliseconds within their noise (p50 {self.low:+.1f} to {self.high:+.1f})"
 

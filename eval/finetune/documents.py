@@ -73,8 +73,8 @@ class DocumentOptions(QuestionOptions):
     def of(self, kind: type[T]) -> T:
         """The options of a training, as far as it has them."""
         own = {one.name for one in fields(kind)}  # type: ignore[arg-type]
-        asked = ("seed", *(one.name for one in fields(self) if one.name not in self.values()))
-        values = {name: getattr(self, name) for name in asked if name in own}
+        given = ("seed", *(one.name for one in fields(self) if one.name not in self.values()))
+        values = {name: getattr(self, name) for name in given if name in own}
         return kind(**{name: value for name, value in values.items() if value is not None})
 
 
@@ -141,8 +141,8 @@ def finetune_documents(
     from eval.finetune.embedder.run import finetune_embedder
     from indexes.encoders.torch_runtime import weights_digest
 
-    asked = Request("", base or "", out, **request)
-    settings = asked.settings
+    given = Request("", base or "", out, **request)
+    settings = given.settings
     wanted = questions or QuestionOptions()
     base = base or base_of(settings)
     folder = base_folder(base)
@@ -162,10 +162,10 @@ def finetune_documents(
         },
     ) as run:
         dataset = run.path / "questions"
-        made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, asked))
+        made = run.step("questions", lambda: _questions(collection, dataset, llm, wanted, given))
         train, test = (made["splits"].get(split, 0) for split in ("train", "test"))
-        if asked.say is not None:
-            asked.say(f"{made['questions']} questions: {train} train, {test} test")
+        if given.say is not None:
+            given.say(f"{made['questions']} questions: {train} train, {test} test")
         shared: dict[str, Any] = {**request, "out": run.path / "tuned"}
         tuned: Tuned
         if heads:
@@ -202,13 +202,13 @@ def base_of(settings: Settings) -> str:
     )
 
 
-def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, asked: Request) -> dict[str, Any]:
+def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, given: Request) -> dict[str, Any]:
     """Write the questions; enough of them for training and proof."""
     from eval.synthesis.run import synthesize
     from indexes import open_index
     from rag.llms import build_llm
 
-    settings, stage, own = asked.settings, asked.stage or (lambda _: nullcontext(None)), llm is None
+    settings, stage, own = given.settings, given.stage or (lambda _: nullcontext(None)), llm is None
     with open_index(collection, settings=settings) as index:
         llm = build_llm(settings.llm) if own else llm
         try:

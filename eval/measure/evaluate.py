@@ -103,7 +103,7 @@ def run_pipeline(
 
     if find.together > 1:
         run.notes.append(f"{find.together} questions were encoded at once, so their encode times are shares of a batch")
-    for (query, text), found in _asked(find, list(dataset.queries.items()), progress):
+    for (query, text), found in _answers_of(find, list(dataset.queries.items()), progress):
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
         details = found.details | _wanted(dataset, query)
@@ -113,7 +113,7 @@ def run_pipeline(
     return run
 
 
-def _asked(
+def _answers_of(
     find: Finder, questions: list[tuple[str, str]], progress: Tick | None
 ) -> Iterator[tuple[tuple[str, str], Found]]:
     """Yield each question with what is found for it: in one call for some, side by side, or one after the other."""

@@ -82,7 +82,7 @@ class Maker:
             "dropped": dropped,
         }
 
-    def settled(self, row: dict[str, Any]) -> dict[str, Any]:
+    def take(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row without questions that passages before this one have; none of its own is kept again for another."""
         kept, dropped = [], []
         for question in row["kept"]:

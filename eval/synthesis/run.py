@@ -142,7 +142,7 @@ def synthesize(
                     maker.remember(row)
                     report.resumed += 1
                 else:
-                    row = maker.settled(made)
+                    row = maker.take(made)
                     work.add(row)
                     report.asked += 1
                 rows.append(row)

@@ -35,9 +35,9 @@ _OVER = object()
 class Stop:
     """Ctrl-C: the first one asks the run to stop after its chunk, the second stops it at once."""
 
-    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
-        self.asked = False
-        self._told = told
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        self.requested = False
+        self._on_stop = on_stop
         self._installed = False
 
     def __enter__(self) -> Stop:
@@ -51,9 +51,9 @@ class Stop:
         self._restore()
 
     def _handle(self, number: int, frame: Any) -> None:
-        self.asked = True
+        self.requested = True
         self._restore()
-        self._told()
+        self._on_stop()
 
     def _restore(self) -> None:
         if self._installed:
@@ -130,11 +130,11 @@ def run(
 
     feeder = _Side("ragwright-read", feed)
     storer = _Side("ragwright-store", lambda: _store(encoded, writer, stages, over))
-    collector, settled = contextlib.ExitStack(), False
+    collector, steady = contextlib.ExitStack(), False
     texts = FaultyTexts(skip=skip_files)
     try:
         for chunk in _chunks(_taken(read, feeder), settings, cache):
-            if stop.asked:
+            if stop.requested:
                 break
             texts.drop(chunk)
             model = cache() if chunk.pairs else None
@@ -143,9 +143,9 @@ def run(
             if model is not None and (ready := texts.encode(model, chunk, settings)) is not None:
                 vectors, chunk.places = ready.encoded, ready.places
             _add(stages, "encode", time.perf_counter() - started)
-            if model is not None and not settled:
-                collector.enter_context(memory.settled())  # after the model has come
-                settled = True
+            if model is not None and not steady:
+                collector.enter_context(memory.steady())  # after the model has come
+                steady = True
             started = time.perf_counter()
             while not _put(encoded, (chunk, vectors), over, once=True):
                 storer.check()

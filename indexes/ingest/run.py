@@ -215,7 +215,7 @@ class _Run:
                 self._pipeline(feed.files(_jobs_again(planner, again)))
             self._record_roots(taken)
             self._remember_skipped(paths)
-        if self._stop.asked:
+        if self._stop.requested:
             raise KeyboardInterrupt
         if any(file.status in ("added", "updated", "removed") for file in self._report.files):
             self._store.set_record(**{KEY: count_nodes(self._store).as_dict(), **self._shape()})
@@ -244,7 +244,7 @@ class _Run:
             taken.update(record)
 
     def _pipeline(self, events: Iterator[Event]) -> None:
-        if self._stop.asked:
+        if self._stop.requested:
             return
         writer = Writer(self._store, self._manifest, self._journal, self._report, self._pooler)
         pipeline.run(
@@ -265,7 +265,7 @@ class _Run:
             self._date(doc_id, mtime_ns)
         self._manifest.touch_many(planner.touched)
         planner.touched.clear()
-        if self._stop.asked:
+        if self._stop.requested:
             self._report.files = [file for file in self._report.files if file.status not in ("moved", "removed")]
             return []
         moves, planner.moves = planner.moves, []

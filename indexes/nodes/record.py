@@ -212,13 +212,13 @@ def join_records(records: Sequence[SentenceRecord]) -> str:
     before = ""
     for record in records:
         text = record.text if record.raw is None else record.raw
-        told = 0
+        overlap = 0
         if last is not None and last.doc_id == record.doc_id and last.start < record.start < last.end:
-            told = last.end - record.start
-            told = told if text.startswith(before[-told:]) else 0  # offsets of a foreign parser may be wrong
+            overlap = last.end - record.start
+            overlap = overlap if text.startswith(before[-overlap:]) else 0  # offsets of a foreign parser may be wrong
         if record.head is not None and (last is None or last.head != record.head):
             parts.append(f"{record.head}\n")
-        parts += (text[told:], record.after)
+        parts += (text[overlap:], record.after)
         last, before = record, text
     return "".join(parts).strip()
 

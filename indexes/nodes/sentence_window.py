@@ -196,14 +196,14 @@ class SentenceWindowNodeParser(RecordNodeParser):
 
         ``id_func`` names the nodes; our store gives what it keeps its own ids, made of document and position.
         """
-        asked = window_size, window_metadata_key, original_text_metadata_key
+        arguments = window_size, window_metadata_key, original_text_metadata_key
         size = WINDOW_SIZE if window_size is None else window_size
         return cls(
             sentence_splitter=sentence_splitter,
             max_chars=max_chars,
             include_metadata=include_metadata,
             include_prev_next_rel=include_prev_next_rel,
-            window_size=0 if asked == (None, None, None) else size,
+            window_size=0 if arguments == (None, None, None) else size,
             window_metadata_key=window_metadata_key or WINDOW_KEYS[0],
             original_text_metadata_key=original_text_metadata_key or WINDOW_KEYS[1],
             callback_manager=callback_manager or CallbackManager([]),

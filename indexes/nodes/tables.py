@@ -135,15 +135,15 @@ def _row(
     if bars[-1] != line.end - 1:
         bars.append(line.end)
 
-    def told(start: int, end: int) -> str:
+    def words_between(start: int, end: int) -> str:
         values = []
         for column in range(len(bars) - 1):
             a, b = max(bars[column] + 1, start), min(bars[column + 1], end)
             values.append(text[a:b].strip().replace("\\|", "|") if a < b else "")
         return _sentence(label, headers, values)
 
-    for piece in pieces(text, line.start, line.end, limits, lambda a, b: prefix + told(a, b)):
-        sentence = told(piece.start, piece.end)
+    for piece in pieces(text, line.start, line.end, limits, lambda a, b: prefix + words_between(a, b)):
+        sentence = words_between(piece.start, piece.end)
         if sentence:
             yield Row(piece.start, piece.end, sentence, text[piece.start : piece.end], head)
 

@@ -87,7 +87,7 @@ class OutlineBuilder:
         return any(level > _TYPED or (title[:1] in _NUMBERS and heading_of(title)) for level, title in self._path)
 
     def table(
-        self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", told: bool = False
+        self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", in_text: bool = False
     ) -> None:
         """A table whose first row is its head (empty: it has none).
 
@@ -95,7 +95,7 @@ class OutlineBuilder:
         """
         caption = " ".join(caption.split())
         text = markdown_table(rows)
-        if text and caption and not told:
+        if text and caption and not in_text:
             self.paragraph(caption, page)
         self._add(text, "table", page, caption=caption)
 

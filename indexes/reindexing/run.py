@@ -254,7 +254,7 @@ class _Reindex:
             if not manifest.unfinished():
                 journal.clear()
             journal.close()
-        if self._stop.asked:
+        if self._stop.requested:
             raise Interrupted(self._report)
         cut = {entry.doc_id: entry.truncated for entry in manifest if entry.truncated}
         report.truncated = sum(cut.values())
@@ -319,7 +319,7 @@ class _Reindex:
     def _copied(self, count: int) -> None:
         self._current = f"{count} stored sentences"
         self._notify()
-        if self._stop.asked:
+        if self._stop.requested:
             raise Interrupted(self._report)
 
     def _graphed(self, count: int) -> None:

@@ -167,9 +167,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 def read_file(path: Path | str | None, environ: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
     """Find and parse the file. A file asked for by name must exist; the two usual places may be empty."""
-    asked = path or environ.get("RAG_CONFIG")
-    if asked:
-        file = Path(asked).expanduser()
+    named_file = path or environ.get("RAG_CONFIG")
+    if named_file:
+        file = Path(named_file).expanduser()
         if not file.is_file():
             by = "" if path else " (from RAG_CONFIG)"
             raise SettingsError(

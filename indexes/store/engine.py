@@ -155,7 +155,7 @@ class ClientEngine:
         check_sparse(sparse or [], name=SPARSE)
         vectors: list[dict[str, Any]] = [{DENSE: row} for row in dense.tolist()]
         for vector, terms in zip(vectors, sparse or [], strict=bool(sparse)):
-            vector[SPARSE] = _asked(terms)
+            vector[SPARSE] = _query_vector(terms)
         from qdrant_client.http.models import PointStruct
 
         made = [
@@ -172,7 +172,7 @@ class ClientEngine:
 
         requests = [
             QueryRequest(
-                query=_asked(leg.vector),
+                query=_query_vector(leg.vector),
                 using=leg.name or None,
                 limit=leg.limit,
                 filter=to_qdrant(leg.filters),
@@ -253,7 +253,7 @@ def searched_again(engine: Engine, name: str, lacks: Sequence[Lack]) -> list[dic
     return [{hit.id: hit.score for hit in hits} for hits in rows]
 
 
-def _asked(vector: Any) -> Any:
+def _query_vector(vector: Any) -> Any:
     if isinstance(vector, SparseVector):
         from qdrant_client.http.models import SparseVector as QdrantSparseVector
 

@@ -41,12 +41,12 @@ def metadata_keys(store: Collection) -> list[Key]:
 
 def unknown_keys(store: Collection, filters: Any) -> list[str]:
     """One sentence for each key of ``filters`` that no document has, with the nearest that one has."""
-    return unknown_names(store, dict.fromkeys(_asked(filters)))
+    return unknown_names(store, dict.fromkeys(_keys_in(filters)))
 
 
-def unknown_names(store: Collection, asked: Iterable[str]) -> list[str]:
+def unknown_names(store: Collection, wanted_keys: Iterable[str]) -> list[str]:
     """``unknown_keys`` for the names of keys."""
-    unknown = [key for key in asked if not _is_there(store, key)]
+    unknown = [key for key in wanted_keys if not _is_there(store, key)]
     if not unknown:
         return []
     names = [key.name for key in metadata_keys(store)]
@@ -58,10 +58,10 @@ def unknown_names(store: Collection, asked: Iterable[str]) -> list[str]:
     return notes
 
 
-def _asked(filters: Any) -> Iterator[str]:
+def _keys_in(filters: Any) -> Iterator[str]:
     for item in filters.filters if filters else ():
         if hasattr(item, "filters"):
-            yield from _asked(item)
+            yield from _keys_in(item)
         elif operator_of(item) != "is_empty":
             yield item.key
 

@@ -68,9 +68,9 @@ def search_legs(
     legs = [leg for leg in legs if leg.limit > 0]
     if not legs:
         return {}, {}
-    asked = [leg._replace(limit=leg.limit + TIE_MARGIN) for leg in legs]
+    widened = [leg._replace(limit=leg.limit + TIE_MARGIN) for leg in legs]
     found: dict[str, list[Hit]] = {}
-    for leg, hits in zip(legs, engine.query_arrays(name, asked, with_payload=True), strict=True):
+    for leg, hits in zip(legs, engine.query_arrays(name, widened, with_payload=True), strict=True):
         hits.sort(key=lambda hit: (-hit.score, hit.id))
         found[leg.name] = hits[: leg.limit]
     scores = {leg: {hit.id: hit.score for hit in hits} for leg, hits in found.items()}

@@ -115,8 +115,8 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
         goes_on = True  # 「…？」と彼は聞いた
     elif text[at - 1] in "」』”’\"'":
         introduced = _INTRODUCED.search(text, max(begin, i - 200), i) is not None
-        told = not introduced and _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
-        goes_on = told or following in "时等吗呢吧" or _quoted_word(text, at, begin)
+        attributed = not introduced and _ATTRIBUTION.match(text, at, min(stop, at + 14)) is not None
+        goes_on = attributed or following in "时等吗呢吧" or _quoted_word(text, at, begin)
     else:
         goes_on = False
     return at, -1 if goes_on else at

@@ -109,31 +109,31 @@ def extract_answer(
 def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, float]) -> list[_Sentence]:
     """All sentences with their scores, best first; equal ones in reading order."""
     pool: list[_Sentence] = []
-    asked = terms_of(question)
+    question_terms = terms_of(question)
     for passage in passages:
         bodies = [record for record in passage.sentences if record.kind != "heading"]
         for index, item in enumerate(in_items(without_orders(bodies or passage.sentences))):
             record = one_record(item)
-            shown = shown_text(record, asked)
+            shown = shown_text(record, question_terms)
             pool.append(_Sentence(passage, index, record, shown, Evidence(shown), terms_of(shown)))
-    held = [[one.evidence.holds(term) for term in asked] for one in pool]
-    weights = [term.weight * _idf(sum(row[i] > 0 for row in held), len(pool)) for i, term in enumerate(asked)]
+    held = [[one.evidence.holds(term) for term in question_terms] for one in pool]
+    weights = [term.weight * _idf(sum(row[i] > 0 for row in held), len(pool)) for i, term in enumerate(question_terms)]
     total = sum(weights) or 1.0
     hit_scores = [scores[hit] for passage in passages for hit in passage.hits if hit in scores]
     low, high = (min(hit_scores), max(hit_scores)) if hit_scores else (0.0, 0.0)
     for place, one in enumerate(pool):
         around = [held[near] for near in (place - 1, place + 1) if _same_passage(pool, place, near)]
         title = Evidence(one.record.heading or one.passage.heading or "")
-        context = [max([title.holds(term), *(row[i] for row in around)]) for i, term in enumerate(asked)]
+        context = [max([title.holds(term), *(row[i] for row in around)]) for i, term in enumerate(question_terms)]
         for i, weight in enumerate(weights):
             own = held[place][i]
             one.score += weight / total * (own + NEIGHBOUR_SHARE * max(0.0, context[i] - own))
-        one.score += _prior(one, scores, low, high) + _expectation(question, asked, one)
+        one.score += _prior(one, scores, low, high) + _expectation(question, question_terms, one)
     order = sorted(range(len(pool)), key=lambda i: (-round(pool[i].score, 9), i))
     return [pool[i] for i in order]
 
 
-def shown_text(record: SentenceRecord, asked: Sequence[Term]) -> str:
+def shown_text(record: SentenceRecord, question_terms: Sequence[Term]) -> str:
     """What an answer shows of a stored sentence: all of it, but of a table its head and the rows that match best."""
     if record.kind != "table":
         return record.text
@@ -141,7 +141,7 @@ def shown_text(record: SentenceRecord, asked: Sequence[Term]) -> str:
     body = next((i + 1 for i, row in enumerate(rows[:3]) if _TABLE_RULE.match(row)), 0)
     if len(rows) - body <= TABLE_ROWS:
         return record.text
-    shares = {i: share_held(asked, [Evidence(rows[i])]) for i in range(body, len(rows))}
+    shares = {i: share_held(question_terms, [Evidence(rows[i])]) for i in range(body, len(rows))}
     best = sorted(shares, key=lambda i: (-shares[i], i))[:TABLE_ROWS]
     kept = [i for i in sorted(best) if shares[i] > 0] or best[:1]
     return "\n".join([*rows[:body], *(rows[i] for i in kept)])
@@ -169,10 +169,10 @@ def _prior(one: _Sentence, scores: Mapping[str, float], low: float, high: float)
     return prior
 
 
-def _expectation(question: str, asked: Sequence[Term], one: _Sentence) -> float:
+def _expectation(question: str, question_terms: Sequence[Term], one: _Sentence) -> float:
     """A bonus where the sentence holds the kind of thing that is asked for."""
     text = one.shown
-    if ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in asked):
+    if ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in question_terms):
         return DEFINITION_BONUS
     wanted = (
         (ASKS_TIME, _TIME),

@@ -49,7 +49,7 @@ class Prepared:
     cosines: dict[str, float] = field(default_factory=dict)  # of sentences with what was searched
     dense: NDArray[np.float32] | None = None  # of what was searched
     messages: list[ChatMessage] | None = None
-    settled: Literal["extractive", "not_found"] | None = None
+    decision: Literal["extractive", "not_found"] | None = None
     routed: bool = False  # small talk: the model answers without documents
     shown: str | None = None  # the text of a response mode that asks no model
 

@@ -40,11 +40,11 @@ class Answers:
 
     Args:
         trace: show each stage after the answer.
-        told: notes that were shown; each is shown once.
+        shown_notes: notes that were shown; each is shown once.
     """
 
     trace: bool = False
-    told: set[str] = field(default_factory=set)
+    shown_notes: set[str] = field(default_factory=set)
 
     def show(self, response: Any) -> None:
         """An answer that is there as a whole."""
@@ -113,8 +113,8 @@ class Answers:
                 data(wrapped(unmarked(clean(" ".join(row["text"].split()))), out_width(), "    "), styled=True)
         if self.trace and (stages := metadata.get("trace")):
             data("\n" + trace_text(stages))
-        fresh = [text for text in metadata.get("notes", []) if text not in self.told]
-        self.told.update(fresh)
+        fresh = [text for text in metadata.get("notes", []) if text not in self.shown_notes]
+        self.shown_notes.update(fresh)
         for number, text in enumerate(fresh):
             note(text, apart=number == 0)
 

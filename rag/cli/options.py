@@ -71,13 +71,13 @@ class Shared:
         return self.settings.collection
 
 
-def _name_once(file: Path | None, asked: Path | None) -> None:
+def _name_once(file: Path | None, given: Path | None) -> None:
     """Settings that came with a folder are named when they are used for the first time."""
     from indexes.settings.loader import is_named
     from indexes.settings.trust import first_use
     from rag.cli.output import words
 
-    if file is not None and not is_named(file, asked, os.environ) and first_use(file, os.environ):
+    if file is not None and not is_named(file, given, os.environ) and first_use(file, os.environ):
         words(f"settings: {file}")
 
 

@@ -33,10 +33,10 @@ def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
             f"{report.truncated} sentences are longer than the new model reads and were cut; "
             "'rag ingest PATH' on their files splits them for it"
         )
-    data_json(report.as_dict()) if shared.json else data(told(report))
+    data_json(report.as_dict()) if shared.json else data(sentence_of(report))
 
 
-def told(report: ReindexReport) -> str:
+def sentence_of(report: ReindexReport) -> str:
     """One line: what was done, or would be."""
     name = f"collection '{report.collection}'"
     if not report.needed:

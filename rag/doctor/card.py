@@ -30,10 +30,10 @@ def _placement(probe: Probe) -> list[Check]:
     checks = []
     for one in read_ollama(answer.object()):
         if one.whole or not one.on_card:
-            checks.append(Check("placement", "ok", one.told()))
+            checks.append(Check("placement", "ok", one.words()))
             continue
         mend = "a smaller llm.context_window, a smaller model, or OLLAMA_NUM_PARALLEL=1; see: rag plan"
-        found = f"{one.told()}; the rest computes on the processor, many times slower"
+        found = f"{one.words()}; the rest computes on the processor, many times slower"
         checks.append(Check("placement", "warn", found, mend))
     return checks
 

@@ -37,15 +37,15 @@ class Guard(LLM):
     tries: int = 1
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        asked = partial(super().chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
-        return spoken_chat(persist(asked, self.tries))
+        request = partial(super().chat, harmless_messages(messages), **kwargs)  # type: ignore[safe-super]
+        return spoken_chat(persist(request, self.tries))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         return spoken_chat(await super().achat(harmless_messages(messages), **kwargs))  # type: ignore[safe-super]
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        asked = partial(super().complete, _plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
-        return spoken_completion(persist(asked, self.tries))
+        request = partial(super().complete, _plain(prompt, formatted), formatted, **kwargs)  # type: ignore[safe-super]
+        return spoken_completion(persist(request, self.tries))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return spoken_completion(await super().acomplete(_plain(prompt, formatted), formatted, **kwargs))  # type: ignore[safe-super]
@@ -88,8 +88,8 @@ class GuardedLLM(LLM):
         return spoken_chat(await self.inner.achat(harmless_messages(messages), **kwargs))
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        asked = partial(self.inner.complete, _plain(prompt, formatted), formatted, **kwargs)
-        return spoken_completion(persist(asked, self.tries))
+        request = partial(self.inner.complete, _plain(prompt, formatted), formatted, **kwargs)
+        return spoken_completion(persist(request, self.tries))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return spoken_completion(await self.inner.acomplete(_plain(prompt, formatted), formatted, **kwargs))

@@ -51,7 +51,7 @@ def pause_of(error: Exception, again: int) -> float | None:
     for cause in causes_of(error):
         if getattr(cause, "status_code", None) in BUSY:
             headers = getattr(getattr(cause, "response", None), "headers", None) or {}
-            asked = seconds_of(headers.get("retry-after", ""))
-            pause = asked if asked is not None else 0.5 * 2**again
+            retry_after = seconds_of(headers.get("retry-after", ""))
+            pause = retry_after if retry_after is not None else 0.5 * 2**again
             return pause if pause <= LONGEST else None
     return None

@@ -42,7 +42,7 @@ class Loaded:
     def whole(self) -> bool:
         return self.on_card >= self.size
 
-    def told(self) -> str:
+    def words(self) -> str:
         """Say where it is."""
         if not self.on_card:
             return f"'{self.name}' ({in_gb(self.size)}) runs on the processor alone"

@@ -36,7 +36,7 @@ class LateInteraction(Reranker):
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
         if not texts:
             return empty_scores()
-        (asked,), _ = self._encoder.token_vectors([query], query=True)
+        (query_tokens,), _ = self._encoder.token_vectors([query], query=True)
         found, truncated = self._encoder.token_vectors(texts, query=False)
-        raw = np.array([(asked @ tokens.T).max(axis=1).mean() for tokens in found], np.float32)
+        raw = np.array([(query_tokens @ tokens.T).max(axis=1).mean() for tokens in found], np.float32)
         return RerankScores(raw, np.clip(raw, 0, 1), truncated)

@@ -72,16 +72,16 @@ class YesNoReranker(CrossEncoder):
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
         before, behind = self._frame
-        asked = self._ids(question_text(query, self.instruction))
+        question_ids = self._ids(question_text(query, self.instruction))
         room = max(self.max_tokens - len(before) - len(behind), 1)
-        asked = asked[: room * 3 // 4]  # as for cross-encoders: the document keeps a quarter
+        question_ids = question_ids[: room * 3 // 4]  # as for cross-encoders: the document keeps a quarter
         pairs, truncated = [], []
         for number, text in enumerate(texts):
             ids = self._ids(document_text(text))
-            if len(asked) + len(ids) > room:
+            if len(question_ids) + len(ids) > room:
                 truncated.append(number)
-                ids = ids[: room - len(asked)]
-            whole = [*before, *asked, *ids, *behind]
+                ids = ids[: room - len(question_ids)]
+            whole = [*before, *question_ids, *ids, *behind]
             pairs.append({"input_ids": whole, "attention_mask": [1] * len(whole)})
         return pairs, tuple(truncated)
 

@@ -36,7 +36,7 @@ class Question:
     embedding: list[float] | None = None
 
 
-def asked(question: Any) -> Asked:
+def as_query(question: Any) -> Asked:
     """Return a text as a question; LlamaIndex's QueryBundle as it is.
 
     Raises:
@@ -58,7 +58,7 @@ def bundle_of(question: Any) -> Any:
     """
     from llama_index.core.schema import QueryBundle
 
-    found = asked(question)
+    found = as_query(question)
     return found if isinstance(found, QueryBundle) else QueryBundle(found.query_str)
 
 

@@ -20,7 +20,7 @@ from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.question import (
     Asked,
-    asked,
+    as_query,
     encode_documents,
     encode_question,
     encode_together,
@@ -119,7 +119,7 @@ class HybridSearch:
         share. The searches follow one after the other: the engine takes as long for many at once (8.1 against 8.5 ms
         a question at 50,000 sentences).
         """
-        words = [valid(asked(question).query_str) for question in questions]
+        words = [valid(as_query(question).query_str) for question in questions]
         if not words:
             return []
         started = time.perf_counter()
@@ -127,7 +127,7 @@ class HybridSearch:
         share = round((time.perf_counter() - started) * 1000 / len(words), 3)
         found = []
         for question, one in zip(questions, encoded, strict=True):
-            trace = Trace(asked(question).query_str)
+            trace = Trace(as_query(question).query_str)
             trace.timings_ms["encode"] = share
             found.append(run_now(self.search_by(BLOCKING, question, filters, trace=trace, encoded=one)))
         return found
@@ -149,7 +149,7 @@ class HybridSearch:
             encoded: the question's vectors, where they are known already.
             reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
         """
-        bundle = asked(question)
+        bundle = as_query(question)
         question, filters, trace = valid(bundle.query_str), filters or self.filters, trace or Trace(bundle.query_str)
         retrieval, hyde, manager = self.settings.retrieval, self.settings.hyde, self.callback_manager
         with instrumentation.retrieval(manager, bundle, silent=reported) as ended:

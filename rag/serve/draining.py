@@ -29,7 +29,7 @@ class DrainingServer(uvicorn.Server):
         self._state: Any = config.app.state  # type: ignore[union-attr]
         self._seconds = drain_seconds
         self._since: float | None = None
-        self._told = False
+        self._reported = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note the signal; the work is done by the loop, since a handler may interrupt anything."""
@@ -43,8 +43,8 @@ class DrainingServer(uvicorn.Server):
         if self._since is not None and not self.should_exit:
             spent = time.monotonic() - self._since
             self._state.jobs.stop()
-            if spent > self._seconds and not self._told:
-                self._told = True
+            if spent > self._seconds and not self._reported:
+                self._reported = True
                 self._state.service.answers.end()
             self.should_exit = not self.server_state.tasks or spent > self._seconds + LAST_WORDS
         return await super().on_tick(counter)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 
-from indexes.memory import give_back, settled
+from indexes.memory import give_back, steady
 
 
 def test_the_collector_leaves_out_what_was_there_and_takes_it_up_again() -> None:
     assert gc.get_freeze_count() == 0
-    with settled():
+    with steady():
         assert gc.get_freeze_count() > 1000
     assert gc.get_freeze_count() == 0
 
@@ -18,7 +18,7 @@ def test_what_the_user_has_frozen_stays_frozen() -> None:
     gc.freeze()
     try:
         there = gc.get_freeze_count()
-        with settled():
+        with steady():
             assert gc.get_freeze_count() <= there
         assert gc.get_freeze_count() > 1000
     finally:

@@ -89,11 +89,11 @@ def measured(
     try:
         sys.stderr.write(f"{points:,} points: storing\n")
         fill(store, settings, real, points, sparse=sparse)
-        truth, row = asked(store, dense, terms)
+        truth, row = search_all_probes(store, dense, terms)
         before = {"points": points, "graph": "no", **row}
         sys.stderr.write("building the graph\n")
         longest, costs, graph = building(store, settings, dense)
-        found, row = asked(store, dense, terms)
+        found, row = search_all_probes(store, dense, terms)
         after: dict[str, object] = {"points": points, "graph": "yes", **row}
         shares = [len(set(a) & set(b)) / len(a) for a, b in zip(truth, found, strict=True)]
         after["recall@10"] = round(statistics.mean(shares), 4)
@@ -106,7 +106,7 @@ def measured(
     return [before, after]
 
 
-def asked(
+def search_all_probes(
     store: Collection, dense: NDArray[np.float32], terms: Sequence[SparseVector | None]
 ) -> tuple[list[list[str]], dict[str, object]]:
     """The 10 nearest of each question by the dense leg, and milliseconds of CPU time: median of the questions."""

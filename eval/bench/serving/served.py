@@ -38,8 +38,8 @@ class Sleeper(LLM):
     async def astream_chat(self, messages: Sequence[ChatMessage], **options: Any) -> Any:
         return self._words(str(messages[-1].content))
 
-    async def _words(self, asked: str) -> Any:
-        long, late = LONG in asked, LATE in asked
+    async def _words(self, prompt: str) -> Any:
+        long, late = LONG in prompt, LATE in prompt
         text = ""
         try:
             await asyncio.sleep(LATE_SECONDS if late else self.seconds)

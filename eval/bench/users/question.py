@@ -108,16 +108,16 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     for name in raced:
         if name != "now":
             shutil.copytree(folder / "now", folder / name)
-    asked = {name: Asked(tree, folder / name, options.model) for name, tree in raced.items()}
+    workers = {name: Asked(tree, folder / name, options.model) for name, tree in raced.items()}
     lines = [line for text in documents(options.questions, seed=11) for line in text.rstrip(".").split(". ")]
     questions = [" ".join(line.split()[:9]) for line in lines]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
-    for name in asked:
-        asked[name].ask("a first question warms everything up")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+    for name in workers:
+        workers[name].ask("a first question warms everything up")
     for turn, question in enumerate(questions):
-        for name in sorted(asked, reverse=bool(turn % 2)):
-            found[name].append(asked[name].ask(question))
-    for one in asked.values():
+        for name in sorted(workers, reverse=bool(turn % 2)):
+            found[name].append(workers[name].ask(question))
+    for one in workers.values():
         one.end()
     rows: list[dict[str, object]] = []
     for name in sorted(found):

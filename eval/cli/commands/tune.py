@@ -61,7 +61,7 @@ def command(
         train, test = split_queries(given.read(dataset), holdout)
     else:
         test, train = given.read(dataset), _training(dataset, train_split, given.limit)
-    asked = len(train.queries)
+    before = len(train.queries)
     if drop_shared:
         train = without(train, [test])
     check_apart(train, test)
@@ -89,8 +89,8 @@ def command(
             return measured
 
         found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
-    if len(train.queries) < asked:
-        found.notes.append(f"{asked - len(train.queries)} training questions are test questions too and were left out")
+    if len(train.queries) < before:
+        found.notes.append(f"{before - len(train.queries)} training questions are test questions too and were left out")
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
     give_toml(to_toml(found, base.profile), found, output, given.shared.json)

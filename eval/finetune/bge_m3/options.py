@@ -46,7 +46,7 @@ class M3Options(Training):
     merge: float | str | None = merge_option(NOTHING)
     loss_temperature: float = 0.02  # of the similarity in the loss
 
-    def mining(self, cross_encoder: object = None, *, taught: bool = False) -> MiningOptions:
+    def mining(self, cross_encoder: object = None, *, with_teacher: bool = False) -> MiningOptions:
         from eval.finetune.lessons.mining import MiningOptions
 
         return MiningOptions(

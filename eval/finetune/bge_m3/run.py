@@ -39,14 +39,14 @@ def finetune_bge_m3(
     """
     from indexes.encoders.torch_runtime import model_folder
 
-    asked, wanted = Request(dataset, base, **request), options or M3Options()
+    given, wanted = Request(dataset, base, **request), options or M3Options()
     folder = model_folder(base, error=EncoderError)
     check_base(folder)
-    splits, rest = divided(asked, wanted.seed)
+    splits, rest = divided(given, wanted.seed)
     settings = {
         **wanted.as_dict(),
-        "pipeline": asked.sections(split=None, sparse=None, retrieval=None),
-        "reads": asked.sections(rerank=("depth", "read"))["rerank"],
+        "pipeline": given.sections(split=None, sparse=None, retrieval=None),
+        "reads": given.sections(rerank=("depth", "read"))["rerank"],
     }
-    with opened("bge-m3", asked, folder, splits, rest, settings) as run:
-        return M3Work(run, asked, folder, splits, rest, wanted).proved()  # type: ignore[arg-type]
+    with opened("bge-m3", given, folder, splits, rest, settings) as run:
+        return M3Work(run, given, folder, splits, rest, wanted).proved()  # type: ignore[arg-type]

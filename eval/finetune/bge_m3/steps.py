@@ -65,10 +65,10 @@ class M3Work(Work):
         curve = self.merged()
         after = self.sides("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
-        told = [*self.splits.notes, *notes, MULTI_NOTE]
+        lines = [*self.splits.notes, *notes, MULTI_NOTE]
         test, max_loss = self.splits.test, self.request.max_loss
         proofs = {
-            side: prove(before[side], after[side], test, self.others, max_loss=max_loss, notes=told) for side in SIDES
+            side: prove(before[side], after[side], test, self.others, max_loss=max_loss, notes=lines) for side in SIDES
         }
         proof = proofs[SIDES[0]]
         for side in SIDES[1:]:
@@ -128,7 +128,7 @@ class M3Work(Work):
         rows = self.run.path / "train.jsonl"
 
         def work() -> dict[str, Any]:
-            scores = self.taught(mined, self.settings_of(None))
+            scores = self.teach(mined, self.settings_of(None))
             if scores is not None:
                 scores = {q: {n: v / options.temperature for n, v in row.items()} for q, row in scores.items()}
             count, notes = flag_training.write_rows(mined, rows, scores=scores, seed=options.seed)

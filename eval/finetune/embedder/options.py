@@ -131,11 +131,11 @@ class EmbedderOptions(Training):
     query_prompt: str | None = None
     document_prompt: str | None = None
 
-    def check(self, *, taught: bool) -> None:
+    def check(self, *, with_teacher: bool) -> None:
         """Raises:
         SettingsError: a loss without the teacher it needs, or with options that have no meaning for it.
         """
-        if self.loss == "kl" and not taught:
+        if self.loss == "kl" and not with_teacher:
             raise SettingsError("the loss 'kl' learns a teacher's scores", remedy="name a teacher, or leave --loss out")
         if self.mini_batch and self.accumulate > 1:
             raise SettingsError(
@@ -144,14 +144,14 @@ class EmbedderOptions(Training):
                 remedy="raise --batch instead of --accumulate: cached losses keep all in-batch negatives",
             )
 
-    def listed(self, *, taught: bool) -> int:
+    def listed(self, *, with_teacher: bool) -> int:
         """Negatives in a row; a teacher's lists are as long as they are meant to be."""
-        return self.teacher_list - 1 if taught else self.negatives
+        return self.teacher_list - 1 if with_teacher else self.negatives
 
-    def mining(self, cross_encoder: object = None, *, taught: bool = False) -> MiningOptions:
+    def mining(self, cross_encoder: object = None, *, with_teacher: bool = False) -> MiningOptions:
         from eval.finetune.lessons.mining import MiningOptions
 
-        kept = max(self.negatives, self.listed(taught=taught))
+        kept = max(self.negatives, self.listed(with_teacher=with_teacher))
         return MiningOptions(
             skip=self.skip, negatives=kept, margin=self.margin, unit=self.unit, cross_encoder=cross_encoder
         )

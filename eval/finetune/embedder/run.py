@@ -40,14 +40,14 @@ def finetune_embedder(
     """
     from eval.finetune.lessons.teachers import check_specs
 
-    asked, wanted = Request(dataset, base, **request), options or EmbedderOptions()
-    wanted.check(taught=bool(asked.teacher))
+    given, wanted = Request(dataset, base, **request), options or EmbedderOptions()
+    wanted.check(with_teacher=bool(given.teacher))
     folder = base_folder(base)
-    check_specs(asked.teacher, asked.settings)
+    check_specs(given.teacher, given.settings)
     check_dimensions(wanted.matryoshka, folder)
-    splits, rest = divided(asked, wanted.seed)
-    with opened("embedder", asked, folder, splits, rest, wanted.as_dict()) as run:
-        return Work(run, asked, folder, splits, rest, wanted).done()
+    splits, rest = divided(given, wanted.seed)
+    with opened("embedder", given, folder, splits, rest, wanted.as_dict()) as run:
+        return Work(run, given, folder, splits, rest, wanted).done()
 
 
 def check_dimensions(wanted: tuple[int, ...], folder: Path) -> None:

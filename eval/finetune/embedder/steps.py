@@ -21,7 +21,7 @@ from eval.finetune.proof.tuned import Tuned, hit_shares
 from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import Place
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
-from eval.finetune.weights.soup import soup_notes, souped
+from eval.finetune.weights.soup import soup_notes, train_soup
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Work(Scorer):
         options = self.options
         before = self.runs("base", self.settings_of(None))
         mined, candidates, report = self.mined()
-        taught = functools.cache(lambda: self.taught(mined, self.settings_of(None), raw=options.loss == "kl"))
-        fit = partial(self.fitted, mined, candidates, taught)
-        each = souped(self.run, self.trained_folder, options.soup, fit)
+        teach = functools.cache(lambda: self.teach(mined, self.settings_of(None), raw=options.loss == "kl"))
+        fit = partial(self.fitted, mined, candidates, teach)
+        each = train_soup(self.run, self.trained_folder, options.soup, fit)
         curve = self.merged()
         after = self.runs("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
@@ -103,7 +103,8 @@ class Work(Scorer):
 
     def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
         """The training set, the candidates of the dev questions, and the statistics."""
-        options, pipeline = self.options.mining(self.judge(), taught=bool(self.request.teacher)), self.settings_of(None)
+        options = self.options.mining(self.judge(), with_teacher=bool(self.request.teacher))
+        pipeline = self.settings_of(None)
         unit = "document" if options.unit == "mixed" else options.unit
         # The pool of dev wants what is hard, not what is safe: no guard.
         unguarded = replace(options, unit=unit, margin=None, skip=0, negatives=DEV_CANDIDATES, cross_encoder=None)
@@ -126,14 +127,14 @@ class Work(Scorer):
         self,
         mined: TrainingSet,
         candidates: TrainingSet,
-        taught: Callable[[], Scores | None],
+        teach: Callable[[], Scores | None],
         target: Path,
         place: int,
     ) -> Trained:
         """Rows and one training.
 
         Args:
-            taught: gives the teacher's scores; asked only where the training is not done.
+            teach: gives the teacher's scores; asked only where the training is not done.
             place: in the soup; files and steps of the first have no number.
         """
         from eval.finetune.embedder.rows import dev_pool
@@ -144,7 +145,7 @@ class Work(Scorer):
         bar = "train" if options.soup == 1 else f"train {place + 1} of {options.soup}"
 
         def work() -> dict[str, Any]:
-            rows = self.rows(mined, taught(), training.seed)
+            rows = self.rows(mined, teach(), training.seed)
             texts = {name: p.content for name, p in self.splits.train.corpus.items() if p.content.strip()}
             if options.unit in ("window", "sentence"):
                 texts = dict(mined.texts)
@@ -164,7 +165,7 @@ class Work(Scorer):
         for example in mined.examples:
             kind = "document" if example.positives[0] in self.splits.train.corpus else "part"
             kinds[kind].examples.append(example)
-        listed = self.options.listed(taught=scores is not None)
+        listed = self.options.listed(with_teacher=scores is not None)
         rows = {
             kind: pair_columns(part, scores, most=listed)
             if self.options.loss == "kl" and scores is not None

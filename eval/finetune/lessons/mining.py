@@ -270,12 +270,12 @@ def _doubted(
     report: MiningReport,
 ) -> list[Found]:
     """Those that the cross-encoder finds clearly worse than the best positive."""
-    asked = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
-    texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in asked]
+    doubtful = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
+    texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in doubtful]
     scores = options.cross_encoder.score(question, texts).probability
     bound = (1 - (options.margin or 0.0)) * float(max(scores[: len(positives)]))
-    sure = [place for place, value in zip(asked, scores[len(positives) :], strict=True) if float(value) < bound]
-    report.left_out["doubted by the cross-encoder"] += len(asked) - len(sure)
+    sure = [place for place, value in zip(doubtful, scores[len(positives) :], strict=True) if float(value) < bound]
+    report.left_out["doubted by the cross-encoder"] += len(doubtful) - len(sure)
     return sure
 
 

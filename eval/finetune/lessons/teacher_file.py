@@ -88,9 +88,9 @@ class FileTeacher:
 
     def _one(self, questions: Sequence[str], text: str) -> float:
         name = self._ids.get(text, text)
-        for asked in questions:
+        for wording in questions:
             for key in (text, name, name.rpartition("#")[0]):
-                if (value := self._scores.get((asked, key))) is not None:
+                if (value := self._scores.get((wording, key))) is not None:
                     return value
         return math.nan
 

@@ -230,8 +230,8 @@ def teacher_scores(
             values = teacher.score(example.question, texts)
             return key, {n: v for n, v in zip(names, values, strict=True) if math.isfinite(v)}
 
-        asked = side_by_side(ask, training_set.examples, getattr(teacher, "parallel", 1), progress)
-        for example, (key, scores) in asked:
+        answers = side_by_side(ask, training_set.examples, getattr(teacher, "parallel", 1), progress)
+        for example, (key, scores) in answers:
             if key not in kept:
                 kept[key] = scores
                 file.add({"key": key, "query": example.query, "question": example.question, "scores": scores})

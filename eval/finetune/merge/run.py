@@ -66,10 +66,10 @@ def merge_models(
     from eval.finetune.proof.card import write_card
     from indexes.encoders.torch_runtime import weights_digest
 
-    asked, wanted = Request(dataset, base, **request), options or MergeOptions()
-    pair = Pair.of(base, Path(tuned).expanduser(), asked.settings)
+    given, wanted = Request(dataset, base, **request), options or MergeOptions()
+    pair = Pair.of(base, Path(tuned).expanduser(), given.settings)
     reranks = pair.kind == "reranker"
-    splits, rest = divided(asked, wanted.seed)
+    splits, rest = divided(given, wanted.seed)
     hashes = splits.as_dict()["hash"]
     if wanted.weight is None:
         pair.require_dev(hashes)
@@ -77,22 +77,22 @@ def merge_models(
         "base": None,  # its weights count, and not how it is called
         "tuned_weights": weights_digest(pair.tuned),
         **wanted.as_dict(),
-        "pipeline": asked.sections(**dict.fromkeys(PIPELINE)) if reranks else None,
+        "pipeline": given.sections(**dict.fromkeys(PIPELINE)) if reranks else None,
     }
-    with opened(f"merge of {pair.kind}s", asked, pair.base, splits, rest, settings) as run:
-        work = Scorer(run, asked, pair.base, splits, rest)
+    with opened(f"merge of {pair.kind}s", given, pair.base, splits, rest, settings) as run:
+        work = Scorer(run, given, pair.base, splits, rest)
 
         def scored(name: str, what: str, model: Path | None, used: Settings) -> Mapping[str, Any]:
             tree = used.model_dump(mode="json")
             tree["rerank"].pop("model")  # its weights count, and not where they lie
             kept = {section: tree[section] for section in PIPELINE} if reranks else None
             digest = weights_digest(model) if model is not None else None
-            return work.scored(name, what, partial(measured, asked, used, pair.leg), [digest, kept])
+            return work.scored(name, what, partial(measured, given, used, pair.leg), [digest, kept])
 
         notes = pair.notes(hashes)
         before = scored("base", "the base", pair.base, pair.used(pair.base))
         if reranks and not pair.fresh:
-            nothing = without_reranker(asked.settings)
+            nothing = without_reranker(given.settings)
             without = scored("without", "the pipeline without a reranker", None, nothing)
             before, named = opponent(without, before, splits.test)
             notes.append(f"before is the pipeline {named}")
@@ -102,12 +102,12 @@ def merge_models(
                 curve = merge_curve(
                     pair.base,
                     pair.tuned,
-                    lambda folder: partial(measured, asked, pair.used(folder), pair.leg),
+                    lambda folder: partial(measured, given, pair.used(folder), pair.leg),
                     splits.dev,
                     rest,
                     work=run.path / "merge",
                     weights=wanted.weights,
-                    max_loss=asked.max_loss,
+                    max_loss=given.max_loss,
                     queries=wanted.queries,
                     documents=wanted.documents,
                     seed=wanted.seed,
@@ -117,7 +117,7 @@ def merge_models(
         run.step("merge", lambda: str(merge_folders(pair.base, pair.tuned, chosen, work.model).name))
         after = scored("tuned", "the merged model", work.model, pair.used(work.model))
         notes = [f"{chosen:g} x tuned + {1 - chosen:g} x base", *notes]
-        proof = prove(before, after, splits.test, rest, max_loss=asked.max_loss, notes=[*splits.notes, *notes])
+        proof = prove(before, after, splits.test, rest, max_loss=given.max_loss, notes=[*splits.notes, *notes])
         proof.save(run.path)
         lines = pair.lines(work.model)
         taken = replace(wanted, weight=chosen)

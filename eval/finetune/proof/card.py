@@ -177,11 +177,11 @@ def _yaml(text: str) -> str:
 def _facts(
     base: str, licence: str, splits: Splits, seed: int, data_hash: str, command: str
 ) -> Iterator[tuple[str, str]]:
-    told = licence if licence != UNKNOWN else "unknown: the base's folder has no card that names one; ask its publisher"
+    line = licence if licence != UNKNOWN else "unknown: the base's folder has no card that names one; ask its publisher"
     counts = ", ".join(f"{len(getattr(splits, part).queries)} {part}" for part in ("train", "dev", "test"))
     hashes = ", ".join(f"{part} {getattr(splits, part).hash}" for part in ("train", "dev", "test"))
     yield "base model", f"{base}" + (f" ({PACKAGED[base]})" if base in PACKAGED else "")
-    yield "licence of the base", told
+    yield "licence of the base", line
     yield "data", f"{splits.test.name}: {len(splits.test.corpus)} documents"
     yield "questions", counts
     yield "hashes", hashes + (f", mined {data_hash}" if data_hash else "")

@@ -193,8 +193,8 @@ def prove(
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
         f"collections, and relative intervals take the mean before as given; {NAMES}"
     )
-    told = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
-    return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *told, method])
+    more = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
+    return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *more, method])
 
 
 def _verdict(comparison: Comparison) -> tuple[bool, str]:

@@ -205,9 +205,7 @@ class Scorer:
             f"mine{of}", work, save=save, load=lambda: (TrainingSet.load(files[0]), MiningReport.load(files[1]))
         )
 
-    def taught(
-        self, mined: TrainingSet, pipeline: Settings, *, raw: bool = False
-    ) -> dict[str, dict[str, float]] | None:
+    def teach(self, mined: TrainingSet, pipeline: Settings, *, raw: bool = False) -> dict[str, dict[str, float]] | None:
         """The teacher's scores, on one scale (as they are, if ``raw``); None where there is no teacher."""
         specs = list(self.request.teacher)
         if not specs:

@@ -24,12 +24,12 @@ class Lessons:
     """What one run is trained on.
 
     Args:
-        asked: questions without labels.
+        raw: questions without labels.
     """
 
     work: Measuring
     options: RerankerOptions
-    asked: Unlabelled
+    raw: Unlabelled
 
     def mined(self, of: str = "") -> tuple[TrainingSet, MiningReport]:
         """What is trained on; ``of`` "-dev": the same of the dev questions."""
@@ -44,7 +44,7 @@ class Lessons:
 
     def unlabelled(self) -> TrainingSet:
         """What the pipeline finds for the questions without labels; empty where there are none."""
-        if not self.asked.questions:
+        if not self.raw.questions:
             return TrainingSet([], {})
         work = self.work
         path = work.run.path / "unlabelled.jsonl"
@@ -57,7 +57,7 @@ class Lessons:
                 return unlabelled_lists(
                     retriever,
                     work.splits.train,
-                    self.asked.questions,
+                    self.raw.questions,
                     self._mining,
                     texts=self.options.negatives + 1,
                     progress=tick,
@@ -91,18 +91,18 @@ class Lessons:
 
         @cache
         def known() -> dict[str, Any]:
-            asked = self.unlabelled()
-            everything = TrainingSet([*mined.examples, *asked.examples], mined.texts | asked.texts)
-            taught, first = self.work.taught(everything, self.work.pipeline, raw=options.raw_scores), None
+            raw = self.unlabelled()
+            everything = TrainingSet([*mined.examples, *raw.examples], mined.texts | raw.texts)
+            teacher_scores, first = self.work.teach(everything, self.work.pipeline, raw=options.raw_scores), None
             if scale is not None:
                 found = self.fused(everything)
                 first = {query: {name: scale * value for name, value in row.items()} for query, row in found.items()}
             return {
                 "training": replace(mined, texts=everything.texts),
-                "scores": taught,
-                "sharpness": best_scale(mined, taught) if taught is not None else 1.0,
+                "scores": teacher_scores,
+                "sharpness": best_scale(mined, teacher_scores) if teacher_scores is not None else 1.0,
                 "first": first,
-                "unlabelled": best_first(asked, taught or {}),
+                "unlabelled": best_first(raw, teacher_scores or {}),
             }
 
         def made(seed: int) -> Rows:

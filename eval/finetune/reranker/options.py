@@ -159,19 +159,19 @@ class RerankerOptions(Training):
             seed=self.seed,
         )
 
-    def settled(self, *, taught: bool) -> RerankerOptions:
+    def with_defaults(self, *, with_teacher: bool) -> RerankerOptions:
         """The options with their loss, where they go together.
 
         Raises:
             SettingsError: a loss without the teacher it needs, with one it cannot take, or with a residual it cannot;
                 questions without labels, and no teacher to answer them.
         """
-        if self.unlabelled and not taught:
+        if self.unlabelled and not with_teacher:
             raise SettingsError("questions without labels need a teacher", remedy="name one with --teacher")
-        if self.raw_scores and not taught:
+        if self.raw_scores and not with_teacher:
             raise SettingsError("--raw-scores are a teacher's", remedy="name one with --teacher")
-        loss = self.loss or ("margin_mse" if taught and not self.residual else "listnet")
-        if loss == "margin_mse" and not taught:
+        loss = self.loss or ("margin_mse" if with_teacher and not self.residual else "listnet")
+        if loss == "margin_mse" and not with_teacher:
             raise SettingsError(
                 "the loss 'margin_mse' learns a teacher's scores", remedy="name a teacher, or take listnet"
             )
@@ -180,7 +180,7 @@ class RerankerOptions(Training):
                 f"the loss {loss!r} cannot learn what the pipeline's order lacks",
                 remedy="take listnet, or no residual",
             )
-        if loss == "lambda" and taught:
+        if loss == "lambda" and with_teacher:
             raise SettingsError(
                 "the loss 'lambda' learns labels and no teacher's scores", remedy="take margin_mse, listnet or bce"
             )

@@ -39,16 +39,16 @@ def finetune_reranker(
         >>> finetune_reranker("data/scifact", "minilm", out="reranker").proof.better  # doctest: +SKIP
         True
     """
-    asked = Request(dataset, base, **request)
-    wanted = (options or RerankerOptions()).settled(taught=bool(asked.teacher))
+    given = Request(dataset, base, **request)
+    wanted = (options or RerankerOptions()).with_defaults(with_teacher=bool(given.teacher))
     folder = base_folder(base)
-    splits, rest = divided(asked, wanted.seed)
+    splits, rest = divided(given, wanted.seed)
     unlabelled = read_unlabelled(wanted.unlabelled, splits.train, [splits.dev, splits.test, *rest])
     settings = {
         "asked": unlabelled.hash,
         **wanted.as_dict(),
-        "pipeline": asked.sections(encoder=None, split=None, sparse=None, retrieval=None),
-        "reads": asked.sections(rerank=("depth", "read", "max_tokens"))["rerank"],
+        "pipeline": given.sections(encoder=None, split=None, sparse=None, retrieval=None),
+        "reads": given.sections(rerank=("depth", "read", "max_tokens"))["rerank"],
     }
-    with opened("reranker", asked, folder, splits, rest, settings) as run:
-        return Work(run, asked, folder, splits, rest, wanted, unlabelled).done()
+    with opened("reranker", given, folder, splits, rest, settings) as run:
+        return Work(run, given, folder, splits, rest, wanted, unlabelled).done()

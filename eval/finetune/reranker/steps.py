@@ -20,7 +20,7 @@ from eval.finetune.reranker.rows import QUESTION, CandidateList, Rows
 from eval.finetune.reranker.train import has_head, start_model, step_rows, train_reranker
 from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import Place
-from eval.finetune.weights.soup import soup_notes, souped
+from eval.finetune.weights.soup import soup_notes, train_soup
 
 TRIAL = "trial"  # the model of the training questions alone, where dev's are trained on in the end
 WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone", "tuned"
@@ -54,7 +54,7 @@ class Work(Measuring):
     """The steps of one run."""
 
     options: RerankerOptions
-    asked: Unlabelled
+    raw: Unlabelled
 
     def done(self) -> TunedReranker:
         from eval.finetune.proof.card import write_card
@@ -73,7 +73,7 @@ class Work(Measuring):
         scale = self.lessons.scaled(mined)
         begin = start if warm is None else self.run.path / "warm"
         target = TRIAL if self.options.refit else "model"
-        each = self.souped(target, begin, self.lessons.rows(mined, scale), lists, scale)
+        each = self.train_soup(target, begin, self.lessons.rows(mined, scale), lists, scale)
         chosen = self.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
         weight = chosen.share
         on_dev = f" (MAP on dev {chosen.curve[weight]:.4f})" if weight in chosen.curve else ""
@@ -87,7 +87,7 @@ class Work(Measuring):
         rows = self.table({WITHOUT: without[key], START: first[key], ALONE: alone[key], TUNED: after[key]})
         before, named = opponent(without, first if kept_head else None, test)
         lines = rerank_lines(with_reranker(self.settings, self.model, weight, scale).rerank)
-        notes = [f"before is the pipeline {named}", *self.asked.notes, *mined.notes]
+        notes = [f"before is the pipeline {named}", *self.raw.notes, *mined.notes]
         notes += [*dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
         notes += [chosen.note] * bool(chosen.note)
         notes.append(gain_alone(rows[START], rows[ALONE], new_head=not kept_head))
@@ -115,7 +115,7 @@ class Work(Measuring):
 
     @cached_property
     def lessons(self) -> Lessons:
-        return Lessons(self, self.options, self.asked)
+        return Lessons(self, self.options, self.raw)
 
     def start(self) -> Path:
         """The base as a cross-encoder."""
@@ -123,7 +123,7 @@ class Work(Measuring):
         self.run.step("start", lambda: str(start_model(self.folder, self.request.base, target, self.options).name))
         return target
 
-    def souped(
+    def train_soup(
         self,
         target: str,
         begin: Path,
@@ -138,7 +138,7 @@ class Work(Measuring):
             own = replace(self.options, seed=self.options.seed + place)
             return self.fitted(folder.name, begin, partial(rows, own.seed), lists, own, scale, step, place)
 
-        return souped(self.run, self.run.path / target, self.options.soup, fit)
+        return train_soup(self.run, self.run.path / target, self.options.soup, fit)
 
     def refitted(self, mined: TrainingSet, begin: Path, each: list[Trained], scale: float | None) -> TrainingSet:
         """Train the model again, on training and dev questions together, for as long as dev found best.
@@ -153,16 +153,16 @@ class Work(Measuring):
         both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
         rows_of = self.lessons.rows(both, scale)
         # Dev asks none of them: the leakage guard.
-        asked = {*(example.question for example in mined.examples), *self.asked.questions.values()}
+        raw = {*(example.question for example in mined.examples), *self.raw.questions.values()}
 
         def rows(seed: int) -> Rows:
             all_of_them = rows_of(seed)
-            first = sum(question in asked for question in all_of_them[QUESTION])
+            first = sum(question in raw for question in all_of_them[QUESTION])
             seen = each[seed - self.options.seed].best_step * step_rows(self.options) / first
             kept = math.ceil(min(1.0, seen) * len(all_of_them[QUESTION]))
             return {column: values[:kept] for column, values in all_of_them.items()}
 
-        again = self.souped("model", begin, rows, [], scale, step="refit")
+        again = self.train_soup("model", begin, rows, [], scale, step="refit")
         steps = ", ".join(str(one.steps) for one in again)
         both.notes.append(
             f"trained again in the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "

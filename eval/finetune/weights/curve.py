@@ -197,17 +197,17 @@ _SAMPLED = "sampled: "
 def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset:
     """At most ``queries`` questions over what they judge, and others drawn up to ``documents``: a note says so."""
     rng = np.random.default_rng(seed)
-    asked = list(dataset.queries)
-    if len(asked) > queries:
-        asked = [asked[i] for i in sorted(rng.permutation(len(asked))[:queries])]
-    part = subset(dataset, asked)
-    judged = {d for q in asked for d in (*part.qrels[q], *part.candidates.get(q, ())) if d in dataset.corpus}
+    chosen = list(dataset.queries)
+    if len(chosen) > queries:
+        chosen = [chosen[i] for i in sorted(rng.permutation(len(chosen))[:queries])]
+    part = subset(dataset, chosen)
+    judged = {d for q in chosen for d in (*part.qrels[q], *part.candidates.get(q, ())) if d in dataset.corpus}
     rest = [name for name in dataset.corpus if name not in judged]
     drawn = {rest[i] for i in rng.permutation(len(rest))[: max(0, documents - len(judged))]}
     corpus = {name: passage for name, passage in dataset.corpus.items() if name in judged or name in drawn}
-    if len(corpus) == len(dataset.corpus) and len(asked) == len(dataset.queries):
+    if len(corpus) == len(dataset.corpus) and len(chosen) == len(dataset.queries):
         return dataset
-    note = f"{_SAMPLED}{dataset.name} ({dataset.split}): {len(asked)} of {len(dataset.queries)} questions over "
+    note = f"{_SAMPLED}{dataset.name} ({dataset.split}): {len(chosen)} of {len(dataset.queries)} questions over "
     note += f"{len(corpus)} of {len(dataset.corpus)} documents"
     return replace(part, corpus=corpus, notes=[*dataset.notes, note])
 

@@ -16,7 +16,7 @@ from eval.finetune.training.run_folder import RunFolder
 from eval.finetune.weights.average import average_folders
 
 
-def souped(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
+def train_soup(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
     """``count`` trainings, and the average of their weights in ``target``.
 
     Args:

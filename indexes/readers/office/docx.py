@@ -130,7 +130,7 @@ class _Walk:
             self.run(cells)
             return
         rows, found = table_rows(element, self.styles, self._cell)
-        add_table(self.builder, rows, Place(caption=self.caption, told=True))
+        add_table(self.builder, rows, Place(caption=self.caption, in_text=True))
         self.caption = ""
         for item in found:
             self._attached(item)

@@ -59,7 +59,7 @@ class Styles:
     def _read(self, key: str) -> Style:
         style = Style()
         level: int | None = None
-        settled: dict[str, bool] = {}
+        known: dict[str, bool] = {}
         for depth in range(_DEEPEST):
             element = self._elements.get(key)
             if element is None:
@@ -78,18 +78,18 @@ class Styles:
                     style.list_level = int(at)
             properties = element.find(qn("w:rPr"))
             for field_name in ("vanish", "strike", "bold"):
-                if field_name not in settled and properties is not None:
+                if field_name not in known and properties is not None:
                     on = switched(properties, {"bold": "w:b"}.get(field_name, f"w:{field_name}"))
                     if on is not None:
-                        settled[field_name] = on
+                        known[field_name] = on
             if depth == 0:
                 style.head = any(
                     part.get(qn("w:type")) == "firstRow" and len(part) for part in element.findall(qn("w:tblStylePr"))
                 )
             key = _value(element, "w:basedOn") or ""
         style.level = level
-        style.vanish, style.strike = settled.get("vanish", False), settled.get("strike", False)
-        style.bold = settled.get("bold", False)
+        style.vanish, style.strike = known.get("vanish", False), known.get("strike", False)
+        style.bold = known.get("bold", False)
         return style
 
 

@@ -181,7 +181,7 @@ class _Sheet:
                 if len(block) < _BLOCK_ROWS:
                     continue
                 # A long block: the rest of it is streamed up to the next blank row.
-                place = Place(self.where, caption=title, told=True)
+                place = Place(self.where, caption=title, in_text=True)
                 add_table(self.builder, chain(block, _until_blank(rows)), place, usual=True)
             elif block:
                 title = self._block(block, title)
@@ -205,7 +205,7 @@ class _Sheet:
                 self.builder.paragraph(words)
                 title = words if len(table) == 1 and len(words) < 100 else ""
             else:
-                add_table(self.builder, table, Place(self.where, caption=title, told=True), usual=True)
+                add_table(self.builder, table, Place(self.where, caption=title, in_text=True), usual=True)
                 title = ""
         return title
 

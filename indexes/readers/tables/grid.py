@@ -22,13 +22,13 @@ class Place:
         where: put before the row numbers in the sections' place ("Prices!", "rows "); "" where rows have no number.
         page: of the table.
         caption: its title; every piece carries it.
-        told: the title stands in the text already.
+        in_text: the title stands in the text already.
     """
 
     where: str = ""
     page: int | None = None
     caption: str = ""
-    told: bool = False
+    in_text: bool = False
 
 
 def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None = None, *, usual: bool = False) -> bool:
@@ -55,7 +55,7 @@ def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None 
     pairs = form_pairs(ahead, usual=usual) if whole else None
     if pairs is not None:
         _stand(builder, place, ahead[0], ahead[-1])
-        builder.table([["", ""], *map(list, pairs)], place.page, caption=place.caption, told=place.told)
+        builder.table([["", ""], *map(list, pairs)], place.page, caption=place.caption, in_text=place.in_text)
         return True
     depth = head_rows(ahead, usual=usual)
     head, body = ahead[:depth], ahead[depth:]
@@ -63,7 +63,7 @@ def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None 
     names += [""] * (width - len(names))
     if head and not body and whole:
         _stand(builder, place, head[0], head[-1])
-        builder.table([names], place.page, caption=place.caption, told=place.told)
+        builder.table([names], place.page, caption=place.caption, in_text=place.in_text)
         return True
     _pieces(builder, place, names, chain(body, iterator), headless=not head)
     return bool(head)
@@ -77,7 +77,7 @@ def _titles(builder: OutlineBuilder, rows: list[Row], place: Place) -> tuple[lis
             break
         _stand(builder, place, rows[0], rows[0])
         builder.paragraph(words, place.page)
-        place = replace(place, caption=words, told=True)
+        place = replace(place, caption=words, in_text=True)
         rows = rows[1:]
     return rows, place
 
@@ -104,7 +104,7 @@ def _pieces(builder: OutlineBuilder, place: Place, names: list[str], rows: Itera
             words = row.cells[0]  # a line over all columns: the title of what follows
             _stand(builder, place, row, row)
             builder.paragraph(words, place.page)
-            place = replace(place, caption=f"{caption}, {words}" if caption else words, told=True)
+            place = replace(place, caption=f"{caption}, {words}" if caption else words, in_text=True)
             piece = []
             continue
         piece.append(row)
@@ -126,12 +126,12 @@ def _flush(builder: OutlineBuilder, place: Place, names: list[str], rows: list[R
             for row in rows
         ]
     _piece(builder, place, names, lines)
-    return replace(place, told=True)
+    return replace(place, in_text=True)
 
 
 def _piece(builder: OutlineBuilder, place: Place, names: list[str], rows: list[Row]) -> None:
     _stand(builder, place, rows[0], rows[-1])
-    builder.table([names, *(row.cells for row in rows)], place.page, caption=place.caption, told=place.told)
+    builder.table([names, *(row.cells for row in rows)], place.page, caption=place.caption, in_text=place.in_text)
 
 
 def _stand(builder: OutlineBuilder, place: Place, first: Row, last: Row) -> None:

@@ -89,9 +89,9 @@ def _best_first(point: models.ScoredPoint) -> tuple[float, str]:
 def _native(request: models.QueryRequest, schema: Schema) -> Any:
     import qdrant_edge as qe
 
-    asked = [name for name in ("prefetch", "lookup_from") if getattr(request, name, None) is not None]
-    if asked or models.is_a(request.query, "OrderByQuery", "FusionQuery", "RrfQuery"):
-        what = asked[0] if asked else type(request.query).__name__
+    refused = [name for name in ("prefetch", "lookup_from") if getattr(request, name, None) is not None]
+    if refused or models.is_a(request.query, "OrderByQuery", "FusionQuery", "RrfQuery"):
+        what = refused[0] if refused else type(request.query).__name__
         raise NotImplementedError(f"the embedded engine's adapter has no {what}")
     _check_query(request.query, request.using, schema)
     return qe.QueryRequest(

@@ -50,7 +50,7 @@ class Claim:
         context: the question's terms, where the claim says little itself ("150", "Anna Berg", "Yes"), else empty.
         denies: None where a yes or no settles it (``yes`` is set then).
         yes: True or False for a bare yes or no to the question.
-        asked: the question's terms, where the claim begins with a yes or no and goes on ("No, because ...").
+        question_terms: the question's terms, where the claim begins with a yes or no and goes on ("No, because ...").
     """
 
     text: str
@@ -58,7 +58,7 @@ class Claim:
     context: list[Term] = field(default_factory=list)
     question: str = ""
     yes: bool | None = None
-    asked: list[Term] = field(default_factory=list)
+    question_terms: list[Term] = field(default_factory=list)
 
     @property
     def words(self) -> list[Term]:

@@ -28,20 +28,20 @@ def prepare(text: str, question: str) -> Claim:
     """The claim with what it takes from the question: a bare value, a name or a yes says nothing without it."""
     terms = terms_of(text)
     yes = yes_or_no(text) if question else None
-    asked = terms_of(question) if question else []
+    question_terms = terms_of(question) if question else []
     if yes is not None:
-        return Claim(text, [term for term in asked if term.strict], asked, question, yes)
+        return Claim(text, [term for term in question_terms if term.strict], question_terms, question, yes)
     words = [term for term in terms if term.kind != "number"]
     own = Evidence(text)
-    said = share_held(asked, [own]) if asked else 1.0
+    said = share_held(question_terms, [own]) if question_terms else 1.0
     weight = sum(min(term.weight, 1.0) for term in words)
     # "Plums cost 5 dollars" says something itself; "the head of the department" does not.
     thin = said < ABOUT and (
         weight <= ONE_WORD or (weight < THIN and not said and not any(term.strict for term in terms))
     )
-    context = [term for term in asked if not own.holds(term)] if thin else []
-    reasoned = bool(asked) and begins_with_yes_or_no(text)
-    return Claim(text, terms, context, question, asked=asked if reasoned else [])
+    context = [term for term in question_terms if not own.holds(term)] if thin else []
+    reasoned = bool(question_terms) and begins_with_yes_or_no(text)
+    return Claim(text, terms, context, question, question_terms=question_terms if reasoned else [])
 
 
 def decide(
@@ -154,7 +154,7 @@ def _fail(
         if claim.context:
             about = same_matter
         return Verdict("contradicted" if about else "unsupported", cited, "names", support, unit)
-    reasoned = bool(claim.asked) and _speaks_of(claim.asked, passages)
+    reasoned = bool(claim.question_terms) and _speaks_of(claim.question_terms, passages)
     if same_matter and closest.negated and (closest.rival or (reasoned and closest.words < ABOUT)):
         # "Less is not paid" beside "more is paid", or a no whose reason the passage gives in other words.
         return Verdict("unverified", cited, "question" if reasoned else "words", support, unit)
@@ -190,8 +190,8 @@ def _of_another(claim: Claim, passages: Mapping[int, PassageSupport]) -> Unit | 
     return None
 
 
-def _speaks_of(asked: Sequence[Term], passages: Mapping[int, PassageSupport]) -> bool:
-    return any(share_held(asked, [unit.evidence]) >= ABOUT for one in passages.values() for unit in one.units)
+def _speaks_of(question_terms: Sequence[Term], passages: Mapping[int, PassageSupport]) -> bool:
+    return any(share_held(question_terms, [unit.evidence]) >= ABOUT for one in passages.values() for unit in one.units)
 
 
 def _near(

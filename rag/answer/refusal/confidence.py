@@ -19,15 +19,15 @@ def share_of(question: str, passages: Sequence[Passage], rarity: Callable[[Seque
     Args:
         rarity: gives the weight of each term by how rare it is; a term's own weight is multiplied with it.
     """
-    asked = terms_of(question)
-    if not asked or not passages:
+    terms = terms_of(question)
+    if not terms or not passages:
         return 0.0
-    weights = [term.weight * rare for term, rare in zip(asked, rarity(asked), strict=True)]
+    weights = [term.weight * rare for term, rare in zip(terms, rarity(terms), strict=True)]
     best = 0.0
     for support in map(PassageSupport, passages):
         for place in range(len(support.units)):
             around = [unit.evidence for unit in support.units[max(0, place - 1) : place + NEIGHBOURHOOD - 1]]
-            best = max(best, _share(asked, weights, [*around, support.place]))
+            best = max(best, _share(terms, weights, [*around, support.place]))
     return best
 
 
@@ -48,7 +48,7 @@ def nearest(passages: Sequence[Passage]) -> list[dict[str, Any]]:
     return found
 
 
-def _share(asked: Sequence[Term], weights: Sequence[float], evidence: Sequence[Evidence]) -> float:
+def _share(terms: Sequence[Term], weights: Sequence[float], evidence: Sequence[Evidence]) -> float:
     total = sum(weights)
-    held = sum(weight * max(one.holds(term) for one in evidence) for term, weight in zip(asked, weights, strict=True))
+    held = sum(weight * max(one.holds(term) for one in evidence) for term, weight in zip(terms, weights, strict=True))
     return held / total if total else 0.0

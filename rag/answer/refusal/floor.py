@@ -136,22 +136,22 @@ class Floor:
         payloads, vectors = self._index.store.sample(SAMPLE)
         texts = [str(payload.get("text", "")) for payload in payloads]
         sample = Sample(count, [Evidence(text) for text in texts])
-        asked = [
+        probes = [
             (place, half)
             for place, (text, payload) in enumerate(zip(texts, payloads, strict=True))
             if payload.get("kind", "text") == "text" and (half := _half(text)) is not None
         ][:PROBES]
-        if len(texts) < FEWEST or len(asked) < PROBES // 2:
+        if len(texts) < FEWEST or len(probes) < PROBES // 2:
             return sample
         sample.vectors = vectors[:VECTORS]
         kept = self._kept(count)
         if kept is not None:
             sample.low, sample.high = kept
             return sample
-        encoded = self._index.encoder.encode_queries([half for _, half in asked]).dense
+        encoded = self._index.encoder.encode_queries([half for _, half in probes]).dense
         near = [
             _deviations(question, sample.vectors, float(question @ vectors[place]))
-            for question, (place, _) in zip(encoded, asked, strict=True)
+            for question, (place, _) in zip(encoded, probes, strict=True)
         ]
         sample.low, sample.high = (float(np.quantile(near, share)) for share in (LOW, HIGH))
         # Only kept to spare the next process the encoding: a store that cannot be written is searched as well, and a

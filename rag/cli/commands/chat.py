@@ -46,7 +46,7 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
                 break
             if line == "/reset":
                 engine.reset()
-                answers.told.clear()
+                answers.shown_notes.clear()
                 words("the conversation is forgotten")
             elif line.startswith("/"):
                 words(f"there is no '{line}': {COMMANDS}")

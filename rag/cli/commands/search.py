@@ -32,12 +32,12 @@ Examples:
 @shared_options
 def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
     """Find the sentences that fit a question. No language model is needed, unless HyDE is on."""
-    asked = one_question(question)
+    query_text = one_question(question)
     filters: Any = parse_filters(conditions)
     server = running_server(shared)
     if server is not None:
         with server:
-            found = server.search(asked, shared.collection, hits=True, **options_of(shared, conditions))
+            found = server.search(query_text, shared.collection, hits=True, **options_of(shared, conditions))
         stages = {**found["trace"], "server": server.url}
         _show(shared, found["question"], found["hits"], found["notes"], found["timings_ms"], stages, trace)
         return
@@ -49,7 +49,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
         open_index(shared.collection, settings=shared.settings) as index,
     ):
         waiting.now("searching")
-        result = build_search(index, shared.settings).search(asked, filters=filters)
+        result = build_search(index, shared.settings).search(query_text, filters=filters)
         hits = [as_hit(rank, candidate) for rank, candidate in enumerate(result.candidates, 1)]
     own = result.trace
     _show(shared, result.query, hits, own.notes, dict(own.timings_ms), own.as_dict(), trace)

@@ -123,8 +123,8 @@ async def search(request: Request) -> JSONResponse:
     """Passages for a question."""
     request.state.route = "api"
     key, service = require(request, "read"), service_of(request)
-    asked = await json_body(request)
-    question = read_question(asked, service)
+    received = await json_body(request)
+    question = read_question(received, service)
     request.state.collection = question.collection
     found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="search")
     body: dict[str, Any] = {
@@ -135,7 +135,7 @@ async def search(request: Request) -> JSONResponse:
     }
     if question.trace:
         body["trace"] = public_trace(found.result.trace.as_dict())
-    if asked.get("hits") is True:
+    if received.get("hits") is True:
         hits = [as_hit(rank, candidate) for rank, candidate in enumerate(found.result.candidates, 1)]
         shown = hits if key.may("admin") else [{**hit, "source": display_name(hit["source"])} for hit in hits]
         body["hits"] = shown

@@ -30,20 +30,20 @@ class Case:
 
 def cases(collection: str, question: str) -> list[Case]:
     """What Dify asks: at registration, in a workflow, in its hit test."""
-    asked = {"knowledge_id": collection, "query": question, "retrieval_setting": {"top_k": 3, "score_threshold": None}}
+    probe = {"knowledge_id": collection, "query": question, "retrieval_setting": {"top_k": 3, "score_threshold": None}}
     rows = [{"name": "title", "comparison_operator": "\u2260", "value": "none has this title"}]
     return [
         Case("registration, new versions", PROBE, 200, records=True),
         Case("registration, old versions (no body)", None, 400),
         Case("registration, double slash", PROBE, 200, records=True, path="//retrieval"),
-        Case("a question", asked, 200, records=True),
-        Case("a question, metadata_condition null", asked | {"metadata_condition": None}, 200, records=True),
-        Case("a condition (≠)", asked | {"metadata_condition": {"conditions": rows}}, 200, records=True),
-        Case("an empty question", asked | {"query": ""}, 200, records=True),
+        Case("a question", probe, 200, records=True),
+        Case("a question, metadata_condition null", probe | {"metadata_condition": None}, 200, records=True),
+        Case("a condition (≠)", probe | {"metadata_condition": {"conditions": rows}}, 200, records=True),
+        Case("an empty question", probe | {"query": ""}, 200, records=True),
         Case(
-            "a threshold of 1", asked | {"retrieval_setting": {"top_k": 3, "score_threshold": 1.0}}, 200, records=True
+            "a threshold of 1", probe | {"retrieval_setting": {"top_k": 3, "score_threshold": 1.0}}, 200, records=True
         ),
-        Case("an unknown knowledge base", asked | {"knowledge_id": "no-such-collection"}, 404),
+        Case("an unknown knowledge base", probe | {"knowledge_id": "no-such-collection"}, 404),
         Case("a wrong key", PROBE, 403, key=False),
     ]
 

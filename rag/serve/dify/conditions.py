@@ -62,8 +62,8 @@ class Conditions:
 
     def fields(self) -> list[str]:
         """The metadata keys that are asked for, but by "empty", and but those that every document has."""
-        asked = (name for item in self.items if item.operator != "empty" for name in item.names)
-        return [ALIASES.get(name, name) for name in dict.fromkeys(asked) if name not in ON_THE_WIRE]
+        field_names = (name for item in self.items if item.operator != "empty" for name in item.names)
+        return [ALIASES.get(name, name) for name in dict.fromkeys(field_names) if name not in ON_THE_WIRE]
 
     @property
     def needs_check(self) -> bool:

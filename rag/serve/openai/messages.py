@@ -93,7 +93,7 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
         raise Problem("bad_request", "no user message", "the last user message is the question", param="messages")
     last = messages[place][1]
     task = is_task(last)
-    question = text_of(_asked(last), "messages", limit=QUESTION_CHARS if not task else 200_000)
+    question = text_of(_question_in(last), "messages", limit=QUESTION_CHARS if not task else 200_000)
     own = body.get("ragwright")
     own = own if isinstance(own, dict) else {}
     filters = own.get("filters")
@@ -143,7 +143,7 @@ def is_task(text: str) -> bool:
     return text.lstrip().startswith("### Task:") and "<chat_history>" in text and "<context>" not in text
 
 
-def _asked(text: str) -> str:
+def _question_in(text: str) -> str:
     """The user's own part where a chat program has put its RAG template around it."""
     if text.lstrip().startswith("### Task:") and "<context>" in text:
         match = RAG_TEMPLATE_QUESTION.search(text)

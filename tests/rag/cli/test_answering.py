@@ -53,7 +53,7 @@ def test_notes_are_told_once_a_conversation(capsys: pytest.CaptureFixture[str]) 
     for answer in ("One.", "Two."):
         answers.show(response(answer, notes=("the model is small", f"about {answer}")))
     assert capsys.readouterr().err.count("the model is small") == 1
-    assert answers.told == {"the model is small", "about One.", "about Two."}
+    assert answers.shown_notes == {"the model is small", "about One.", "about Two."}
 
 
 def test_a_follow_up_shows_what_was_searched(capsys: pytest.CaptureFixture[str]) -> None:

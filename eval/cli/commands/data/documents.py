@@ -44,9 +44,9 @@ def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[st
 
     parsed = [parse_spec(text) for text in specs or ("base",)]
     pipelines = {spec.name: with_changes(changed, spec) for spec in parsed}
-    asked = load_questions(only=only)
-    documents = read_documents(folder, asked)
-    questions, notes = fitting(asked, documents)
+    questions_of_page = load_questions(only=only)
+    documents = read_documents(folder, questions_of_page)
+    questions, notes = fitting(questions_of_page, documents)
     for note in notes:
         words(f"note: {note}")
     with ticker("questions") as tick:

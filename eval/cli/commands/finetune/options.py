@@ -50,8 +50,8 @@ class FieldOption(click.Option):
         return found[0], f"{found[1]}  [measured: {self.field.measured}]"
 
 
-def _show_everything(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-    if not asked or ctx.resilient_parsing:
+def _show_everything(ctx: click.Context, _: click.Parameter, request_fields: bool) -> None:
+    if not request_fields or ctx.resilient_parsing:
         return
     ctx.meta[EVERYTHING] = True
     click.echo(ctx.get_help(), color=ctx.color)
@@ -120,7 +120,7 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
         section: of the settings, that says on which device and in which number format the model is trained.
         without: fields of the request that this command does not take.
     """
-    asked = {name: one for name, one in shown(Request).items() if name not in without}
+    request_fields = {name: one for name, one in shown(Request).items() if name not in without}
     own, recipes = shown(kind), recipes_of(kind)
 
     def decorate(function: F) -> F:
@@ -128,7 +128,7 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
         def wrapper(shared: Shared, recipe: str | None = None, **values: Any) -> Any:
             if _takes_part(kind, values["out"]):
                 return None
-            request = {name: values.pop(name) for name in asked}
+            request = {name: values.pop(name) for name in request_fields}
             given = {name: _parsed(own[name].metadata[KEY], values.pop(name)) for name in own}
             kept = getattr(shared.settings, section)
             given |= {one.name: getattr(kept, one.name) for one in fields(kind) if one.name in FROM_SETTINGS}
@@ -144,7 +144,7 @@ def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...]
         if recipes:
             wrapper = _recipe_option(recipes)(wrapper)
         hints = {**get_type_hints(kind, localns=NAMES), **get_type_hints(Request, localns=NAMES)}
-        for one in reversed([*asked.values(), *own.values()]):
+        for one in reversed([*request_fields.values(), *own.values()]):
             wrapper = click_option(one, hints[one.name])(wrapper)
         return wrapper  # type: ignore[return-value]
 

@@ -23,9 +23,9 @@ NICE = 5  # searches and the model come first
 PR_SET_PDEATHSIG = 1
 
 
-def main(asked: str) -> None:
+def main(argument: str) -> None:
     """Optimise the shard that the JSON ``asked`` names; writes {"changed", "graph"} to stdout."""
-    request = json.loads(asked)
+    request = json.loads(argument)
     end_with(request["parent"])
     with suppress(OSError):
         os.nice(NICE)
