@@ -52,7 +52,7 @@ def http_client(base_url: str, timeout: float, api_key: str | None = None, **opt
     return httpx.Client(base_url=base_url, headers=headers, **{**client_options(base_url, timeout), **options})
 
 
-class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _LimitedStream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """An answer's bytes, up to a time and a number."""
 
     def __init__(self, inner: Any, ends: float, most: int) -> None:
@@ -86,7 +86,7 @@ def stream_limits(timeout: float) -> dict[str, Any]:
     ends = STREAM_TOTAL * timeout
 
     def limit(response: httpx.Response) -> None:
-        response.stream = _Limited(response.stream, time.monotonic() + ends, ANSWER_BYTES)
+        response.stream = _LimitedStream(response.stream, time.monotonic() + ends, ANSWER_BYTES)
 
     return {"event_hooks": {"response": [limit]}}
 
@@ -102,7 +102,7 @@ def async_stream_limits(timeout: float) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a server said, or why it said nothing.
 
     Args:
@@ -149,7 +149,7 @@ class Answer:
         return str(body)[:200]
 
 
-def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> Answer:
+def ask(client: httpx.Client, method: str, path: str, *, body: Any = None) -> HttpAnswer:
     """Send a request, with ``body`` as JSON. Never raises for what the network or the server does.
 
     The whole takes at most ``TOTAL`` times the client's time-out for a read, and the answer is of ``ANSWER_BYTES`` at
@@ -191,17 +191,17 @@ def in_time(work: Callable[[], T], seconds: float) -> T:
     return cast(T, found)
 
 
-def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -> Answer:
+def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -> HttpAnswer:
     try:
         with client.stream(method, path, json=body) as response:
             got = bytearray()
             for part in response.iter_bytes():
                 got += part
                 if len(got) > ANSWER_BYTES:
-                    return Answer(problem="other", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
+                    return HttpAnswer(problem="other", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
                 if time.monotonic() > ends:
                     return _too_slow(client)
-            return Answer(
+            return HttpAnswer(
                 response.status_code,
                 without_key(got.decode(response.charset_encoding or "utf-8", "replace"), _key_of(client)),
                 response.reason_phrase,
@@ -219,8 +219,8 @@ def _key_of(client: httpx.Client) -> str:
     return client.headers.get("authorization", "").removeprefix("Bearer ")
 
 
-def _too_slow(client: httpx.Client) -> Answer:
-    return Answer(problem="timeout", detail=f"no whole answer within {TOTAL * (client.timeout.read or 0.0):g} s")
+def _too_slow(client: httpx.Client) -> HttpAnswer:
+    return HttpAnswer(problem="timeout", detail=f"no whole answer within {TOTAL * (client.timeout.read or 0.0):g} s")
 
 
 def seconds_of(retry_after: str) -> float | None:
@@ -236,7 +236,7 @@ def seconds_of(retry_after: str) -> float | None:
 
 def ask_once(
     base_url: str, path: str, *, timeout: float, api_key: str | None = None, body: Any = None, **options: Any
-) -> Answer:
+) -> HttpAnswer:
     """GET, or POST ``body``, with a client for this one request; as ``ask``, and an unusable address is an answer too.
 
     Args:
@@ -246,29 +246,29 @@ def ask_once(
         with http_client(base_url.rstrip("/"), timeout, api_key, **options) as client:
             return ask(client, "GET" if body is None else "POST", path, body=body)
     except httpx.InvalidURL as error:
-        return Answer(problem="bad address", detail=str(error))
+        return HttpAnswer(problem="bad address", detail=str(error))
 
 
-def unanswered(error: Exception, timeout: httpx.Timeout) -> Answer:
+def unanswered(error: Exception, timeout: httpx.Timeout) -> HttpAnswer:
     """Put what a client of httpx raised into words."""
     text = str(error)
     if isinstance(error, httpx.ProxyError):
-        return Answer(problem="proxy", detail=text)
+        return HttpAnswer(problem="proxy", detail=text)
     if isinstance(error, httpx.ConnectTimeout):
-        return Answer(problem="other", detail=f"no answer within {timeout.connect:g} s of connecting")
+        return HttpAnswer(problem="other", detail=f"no answer within {timeout.connect:g} s of connecting")
     if isinstance(error, httpx.TimeoutException):
-        return Answer(problem="timeout", detail=f"no answer within {timeout.read:g} s")
+        return HttpAnswer(problem="timeout", detail=f"no answer within {timeout.read:g} s")
     if isinstance(error, httpx.ConnectError):
         if "refused" in text:
-            return Answer(problem="refused", detail="the connection was refused: nothing listens there")
+            return HttpAnswer(problem="refused", detail="the connection was refused: nothing listens there")
         if any(sign in text for sign in ("Name or service", "nodename", "Temporary failure", "getaddrinfo", "No addr")):
-            return Answer(problem="unknown host", detail="the host name is not known")
+            return HttpAnswer(problem="unknown host", detail="the host name is not known")
         if "CERTIFICATE" in text or "SSL" in text:
-            return Answer(problem="tls", detail=text)
-        return Answer(problem="other", detail=text or "no connection")
+            return HttpAnswer(problem="tls", detail=text)
+        return HttpAnswer(problem="other", detail=text or "no connection")
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        return Answer(problem="bad address", detail=text)
-    return Answer(problem="other", detail=f"{type(error).__name__}: {text}")
+        return HttpAnswer(problem="bad address", detail=text)
+    return HttpAnswer(problem="other", detail=f"{type(error).__name__}: {text}")
 
 
 class JsonServer:
@@ -356,7 +356,7 @@ class JsonServer:
             return body
         raise self._explain(answer.status, answer.reason) or self._refused(answer, again)
 
-    def _is_passing(self, answer: Answer, again: int) -> bool:
+    def _is_passing(self, answer: HttpAnswer, again: int) -> bool:
         """Whether this may be over in a moment."""
         if answer.status in BUSY:
             return True
@@ -367,7 +367,7 @@ class JsonServer:
             return False  # it is known what this answer means
         return answer.status >= 500 or (broken and (self._answered or again == 0))
 
-    def _unanswered(self, answer: Answer) -> RagWrightError:
+    def _unanswered(self, answer: HttpAnswer) -> RagWrightError:
         if answer.problem == "timeout":
             seconds = answer.detail.rpartition("within ")[2] or f"{self.client.timeout.read:g} s"
             return self._error(
@@ -376,7 +376,7 @@ class JsonServer:
             )
         return self._error(f"{self.label} cannot be reached: {answer.detail}", remedy=self._start)
 
-    def _refused(self, answer: Answer, again: int) -> RagWrightError:
+    def _refused(self, answer: HttpAnswer, again: int) -> RagWrightError:
         other = "see the server's log" if answer.status >= 500 else f"check {self._section}.model and .base_url"
         remedy = self._remedies.get(answer.status, other)
         if answer.location:

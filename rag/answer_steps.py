@@ -34,11 +34,11 @@ from rag.answer.refusal.calibration import RELATIVE
 from rag.answer.refusal.confidence import OVERRULE, nearest
 from rag.answer.refusal.floor import Floor
 from rag.answer.refusal.signals import refusal_model
-from rag.answer.writing import AnswerWriter, Prepared
+from rag.answer.writing import AnswerWriter, PreparedAnswer
 from rag.llms import explain_llm_error, guarded, why_no_llm
 from rag.llms.tokens import token_counter
 from rag.retrieval.candidate import Passage
-from rag.retrieval.question import Asked
+from rag.retrieval.question import QueryLike
 from rag.retrieval.repeats import distinct_passages
 from rag.retrieval.searching import HybridSearch, SearchResult
 from rag.retrieval.windows import spread
@@ -65,7 +65,7 @@ MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
 
 
 class AnswerSteps(Generic[Reply]):
-    """``prepare`` -> the writer -> ``finish``, each with the ``Prepared`` question in hand.
+    """``prepare`` -> the writer -> ``finish``, each with the ``PreparedAnswer`` question in hand.
 
     Args:
         llm: a language model, or a function that loads it when it is first asked.
@@ -98,8 +98,8 @@ class AnswerSteps(Generic[Reply]):
     # -- before the model ----------------------------------------------------------------------------------------
 
     async def prepare(
-        self, question: str, filters: MetadataFilters | None, searched: str | Asked | None, way: Way
-    ) -> Prepared:
+        self, question: str, filters: MetadataFilters | None, searched: str | QueryLike | None, way: Way
+    ) -> PreparedAnswer:
         """Search and decide whether the model is to be asked, and what."""
         must_be(str, "the question", question, "give a text")
         check_filters(filters)
@@ -109,7 +109,7 @@ class AnswerSteps(Generic[Reply]):
         answer = self.settings.answer
         language = detect_language(question) if answer.language == "auto" else answer.language
         trace = Trace(question, searched=searched or question, language=language)
-        prepared = Prepared(question, language, trace)
+        prepared = PreparedAnswer(question, language, trace)
         routing = None
         if answer.routing != "off" and self.has_llm:
             with trace.stage("route"):
@@ -139,7 +139,7 @@ class AnswerSteps(Generic[Reply]):
     def _confidence(self, question: str, result: SearchResult) -> float:
         return self.floor.confidence(question, self._passages(result))
 
-    def _settle(self, prepared: Prepared, result: SearchResult) -> Prepared:
+    def _settle(self, prepared: PreparedAnswer, result: SearchResult) -> PreparedAnswer:
         """Decide from what was found whether the model is asked, and write its prompt."""
         question, trace, answer = prepared.question, prepared.trace, self.settings.answer
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
@@ -201,7 +201,7 @@ class AnswerSteps(Generic[Reply]):
                 self._llm = guarded(cast(Callable[[], LLM], self._llm)())
             return self._llm
 
-    def _build_prompt(self, prepared: Prepared) -> None:
+    def _build_prompt(self, prepared: PreparedAnswer) -> None:
         llm = self.settings.llm
         model = self._loaded()
         count = token_counter(model, llm)
@@ -228,14 +228,14 @@ class AnswerSteps(Generic[Reply]):
     def explain(self, error: Exception) -> LLMError:
         return error if isinstance(error, LLMError) else explain_llm_error(error, self.settings.llm)
 
-    def reported(self, prepared: Prepared, manager: CallbackManager | None) -> AbstractContextManager[Any]:
+    def reported(self, prepared: PreparedAnswer, manager: CallbackManager | None) -> AbstractContextManager[Any]:
         """Report the synthesis to LlamaIndex's instrumentation, unless one of its own synthesizers does."""
         own = prepared.messages is not None and self.writer is not None and not self.writer.streams(prepared)
         return instrumentation.synthesis(manager, prepared.question, silent=own)
 
     # -- after the model -----------------------------------------------------------------------------------------
 
-    def checker(self, prepared: Prepared) -> CitationStream:
+    def checker(self, prepared: PreparedAnswer) -> CitationStream:
         """What checks the answer, whole or in pieces."""
         return CitationStream(
             prepared.passages,
@@ -244,7 +244,7 @@ class AnswerSteps(Generic[Reply]):
             meaning=self.meaning,
         )
 
-    def release(self, checker: CitationStream, prepared: Prepared, shown: str) -> str:
+    def release(self, checker: CitationStream, prepared: PreparedAnswer, shown: str) -> str:
         """What may be added to a stream: whole sentences that were checked, and none before one has passed.
 
         A beginning that fails may be thinking, or an answer whose place the documents' own sentences will take.
@@ -256,7 +256,7 @@ class AnswerSteps(Generic[Reply]):
         text = cited.shown(failed, prepared.language).rstrip()
         return text[len(shown) :] if text.startswith(shown) else ""
 
-    def finish(self, prepared: Prepared, text: str, failure: LLMError | None) -> Reply:
+    def finish(self, prepared: PreparedAnswer, text: str, failure: LLMError | None) -> Reply:
         """Check the answer (or settle it without the model) and put the response together."""
         trace = prepared.trace
         if prepared.shown is not None:
@@ -295,10 +295,10 @@ class AnswerSteps(Generic[Reply]):
             trace.note(f"{len(failed)} of them left out of the answer", "unsupported")
         return self._response(prepared, "answered", cited)
 
-    def _not_found(self, prepared: Prepared) -> Reply:
+    def _not_found(self, prepared: PreparedAnswer) -> Reply:
         return self._response(prepared, "not_found", CitedAnswer(text=NOT_FOUND[prepared.language]))
 
-    def _extracted(self, prepared: Prepared, rejected: CitedAnswer | None = None) -> Reply:
+    def _extracted(self, prepared: PreparedAnswer, rejected: CitedAnswer | None = None) -> Reply:
         """The documents' own sentences, unless they do not speak of what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
@@ -320,7 +320,7 @@ class AnswerSteps(Generic[Reply]):
         more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
         return self._response(prepared, "extractive", cited, **more)
 
-    def _extract(self, prepared: Prepared) -> CitedAnswer:
+    def _extract(self, prepared: PreparedAnswer) -> CitedAnswer:
         return extract_answer(
             prepared.trace.searched,
             with_whole_items(prepared.passages, self.retriever.index.store.windows),
@@ -329,7 +329,7 @@ class AnswerSteps(Generic[Reply]):
             score=prepared.sentence_scores,
         )
 
-    def _response(self, prepared: Prepared, status: Status, cited: CitedAnswer, **metadata: Any) -> Reply:
+    def _response(self, prepared: PreparedAnswer, status: Status, cited: CitedAnswer, **metadata: Any) -> Reply:
         if status == "not_found":
             metadata["nearest"] = nearest(prepared.passages)
         failed: Literal["mark", "drop"] = "drop" if self.settings.answer.unsupported == "drop" else "mark"
@@ -348,7 +348,7 @@ class AnswerSteps(Generic[Reply]):
         )
 
 
-def _cosine(prepared: Prepared) -> float | None:
+def _cosine(prepared: PreparedAnswer) -> float | None:
     """The question's cosine with the nearest sentence of its passages; None where the search had no dense leg."""
     hits = {hit for passage in prepared.passages for hit in passage.hits}
     return max((cosine for identity, cosine in prepared.cosines.items() if identity in hits), default=None)

@@ -38,7 +38,7 @@ _QUERY_MODES: dict[str, dict[str, Any]] = {
 _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "routing", "unsupported")
 
 
-class Options(TypedDict, total=False):
+class CallOptions(TypedDict, total=False):
     """What a single call may set apart from the settings; see ``rag config`` for meanings and defaults."""
 
     window: int
@@ -73,7 +73,7 @@ def build_query_engine(
     streaming: bool = False,
     text_qa_template: BasePromptTemplate | None = None,
     callback_manager: CallbackManager | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> RagQueryEngine:
     """A LlamaIndex query engine over an open index.
 
@@ -133,7 +133,7 @@ def build_retriever(
     node_postprocessors: Sequence[BaseNodePostprocessor] = (),
     similarity_top_k: int | None = None,
     callback_manager: CallbackManager | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[CallOptions],
 ) -> HybridRetriever:
     """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
 

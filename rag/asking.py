@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from rag import instrumentation
 from rag.answer.check.repetition import RESTART, RepetitionGuard
 from rag.answer.refusal.calibration import check_calibration
-from rag.answer.writing import Prepared
+from rag.answer.writing import PreparedAnswer
 from rag.answer_steps import AnswerSteps, passage_node
 from rag.instrumentation import dispatcher
 from rag.llms import guarded
 from rag.retrieval.candidate import Passage
-from rag.retrieval.question import Asked
+from rag.retrieval.question import QueryLike
 from rag.retrieval.searching import HybridSearch
 from rag.settings import Settings
 from rag.ways import AWAITING, BLOCKING, Way, in_step, run_now
@@ -94,7 +94,7 @@ class AnswerEngine:
         question: str,
         filters: MetadataFilters | None = None,
         *,
-        searched: str | Asked | None = None,
+        searched: str | QueryLike | None = None,
         on_end: Callable[[Any], None] | None = None,
     ) -> AnswerStream:
         """Answer token by token: iterate ``.tokens()``, then read ``.response``.
@@ -111,7 +111,7 @@ class AnswerEngine:
         question: str,
         filters: MetadataFilters | None = None,
         *,
-        searched: str | Asked | None = None,
+        searched: str | QueryLike | None = None,
         on_end: Callable[[Any], None] | None = None,
     ) -> AnswerStream:
         """``stream`` without blocking the event loop: iterate ``.atokens()``."""
@@ -119,7 +119,7 @@ class AnswerEngine:
 
     @dispatcher.span
     def answer(
-        self, question: str, filters: MetadataFilters | None = None, *, searched: str | Asked | None = None
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
         """The whole answer at once. ``searched``: what to search instead of ``question`` (a chat's condensed one)."""
         with instrumentation.query(self.callback_manager, question) as ended:
@@ -127,7 +127,7 @@ class AnswerEngine:
 
     @dispatcher.span
     async def aanswer(
-        self, question: str, filters: MetadataFilters | None = None, *, searched: str | Asked | None = None
+        self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
         """``answer`` without blocking the event loop: the model is awaited, what computes runs in a thread."""
         with instrumentation.query(self.callback_manager, question) as ended:
@@ -136,7 +136,7 @@ class AnswerEngine:
     # -- both ways, written once -----------------------------------------------------------------------------------
 
     async def _answer(
-        self, question: str, filters: MetadataFilters | None, searched: str | Asked | None, way: Way
+        self, question: str, filters: MetadataFilters | None, searched: str | QueryLike | None, way: Way
     ) -> Any:
         steps = self.steps
         prepared = await steps.prepare(question, filters, searched, way)
@@ -154,7 +154,7 @@ class AnswerEngine:
         self,
         question: str,
         filters: MetadataFilters | None,
-        searched: str | Asked | None,
+        searched: str | QueryLike | None,
         way: Way,
         *,
         on_end: Callable[[Any], None] | None = None,
@@ -177,7 +177,7 @@ class AnswerStream:
     def __init__(
         self,
         engine: AnswerEngine,
-        prepared: Prepared,
+        prepared: PreparedAnswer,
         *,
         on_end: Callable[[Any], None] | None = None,
         reported: bool = False,

@@ -30,7 +30,7 @@ T = TypeVar("T")
 dispatcher = get_dispatcher(__name__)
 
 
-class Words(Protocol):
+class QuestionWords(Protocol):
     """A question; LlamaIndex's QueryBundle is one."""
 
     query_str: str
@@ -135,7 +135,7 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
 
 @contextmanager
 def retrieval(
-    manager: CallbackManager | None, question_words: Words, *, silent: bool
+    manager: CallbackManager | None, question_words: QuestionWords, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
     """Report a retrieval. ``silent``: LlamaIndex's ``retrieve`` was called, which does so itself."""
     if silent or not is_heard(manager):

@@ -33,7 +33,7 @@ GUESS = 25.0  # seconds an answer, before one was measured
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LayoutQuestion:
     """One question of one dataset, and the documents that it may be answered from."""
 
     dataset: str
@@ -123,7 +123,7 @@ def cut_documents(dataset: Dataset, most: int) -> Dataset:
     )
 
 
-def questions_of(dataset: Dataset) -> list[Question]:
+def questions_of(dataset: Dataset) -> list[LayoutQuestion]:
     """Return the dataset's questions, every second one without the documents that answer it.
 
     Taken away is what is judged relevant and, since nobody judged all, what holds the gold answer.
@@ -131,7 +131,7 @@ def questions_of(dataset: Dataset) -> list[Question]:
     Raises:
         SourceError: no question has gold answers and relevant documents.
     """
-    asked: list[Question] = []
+    asked: list[LayoutQuestion] = []
     for query, text in dataset.queries.items():
         gold, relevant = dataset.answers(query), set(dataset.relevant(query))
         if not gold or not relevant:
@@ -142,7 +142,7 @@ def questions_of(dataset: Dataset) -> list[Question]:
             for name, passage in dataset.corpus.items()
             if answerable or not (name in relevant or contains(passage.content, gold))
         )
-        asked.append(Question(dataset.name, query, text, gold, answerable, documents))
+        asked.append(LayoutQuestion(dataset.name, query, text, gold, answerable, documents))
     if not asked:
         raise SourceError(
             f"{dataset.name} has no question with gold answers and relevant documents",
@@ -151,13 +151,13 @@ def questions_of(dataset: Dataset) -> list[Question]:
     return asked
 
 
-def in_turn(lists: Sequence[Sequence[Question]]) -> Iterator[Question]:
+def in_turn(lists: Sequence[Sequence[LayoutQuestion]]) -> Iterator[LayoutQuestion]:
     """Return questions of all datasets in turn, so that an interrupted run is balanced."""
     for place in range(max(map(len, lists), default=0)):
         yield from (one[place] for one in lists if place < len(one))
 
 
-def ask(engine: Any, question: Question, layout: str, settings: Mapping[str, str], model: str) -> Kept:
+def ask(engine: Any, question: LayoutQuestion, layout: str, settings: Mapping[str, str], model: str) -> Kept:
     """Ask one question in one layout.
 
     Args:
@@ -206,7 +206,7 @@ def hours_left(rows: Iterable[Kept], left: int, model: str) -> tuple[float, floa
 
 def run(
     engines: Mapping[tuple[str, str], Any],
-    questions: Sequence[Question],
+    questions: Sequence[LayoutQuestion],
     layouts: Mapping[str, Mapping[str, str]],
     file: AnswerFile,
     model: str,
@@ -220,7 +220,7 @@ def run(
     """
     rows = []
 
-    def asked(one: tuple[Question, tuple[str, Mapping[str, str]]]) -> Kept:
+    def asked(one: tuple[LayoutQuestion, tuple[str, Mapping[str, str]]]) -> Kept:
         question, (name, settings) = one
         key = (question.dataset, question.query, question.answerable, model, tuple(sorted(settings.items())))
         row = file.rows.get(key)

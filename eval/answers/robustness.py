@@ -26,7 +26,7 @@ Mode = Literal["noise", "none", "false"]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class NoiseCondition:
     """What the pipeline may read: ``passages`` documents, of which ``noise`` (a share) are irrelevant in mode noise."""
 
     mode: Mode
@@ -38,7 +38,7 @@ class Condition:
         return {"noise": f"noise {self.noise:.0%}", "none": "no relevant passage", "false": "false facts"}[self.mode]
 
 
-def chosen_documents(dataset: Dataset, condition: Condition, seed: int = 0) -> dict[str, list[str]]:
+def chosen_documents(dataset: Dataset, condition: NoiseCondition, seed: int = 0) -> dict[str, list[str]]:
     """Query id -> documents for it; questions that lack the needed kinds are left out.
 
     Raises:
@@ -88,7 +88,7 @@ def with_noise(dataset: Dataset, retriever: Any, passages: int, progress: Tick |
 def measure(
     engine: Any,
     dataset: Dataset,
-    condition: Condition,
+    condition: NoiseCondition,
     *,
     seed: int = 0,
     progress: Tick | None = None,
@@ -143,14 +143,14 @@ def measure(
     return scores
 
 
-def _noisier(dataset: Dataset, condition: Condition, documents: Mapping[str, list[str]]) -> int:
+def _noisier(dataset: Dataset, condition: NoiseCondition, documents: Mapping[str, list[str]]) -> int:
     """Questions whose share of noise is above the one wanted, since their relevant documents did not suffice."""
     wanted = round(condition.noise * condition.passages) / condition.passages
     shares = (sum(dataset.qrels[q][d] <= 0 for d in names) / len(names) for q, names in documents.items())
     return sum(share > wanted for share in shares)
 
 
-def _pick(condition: Condition, positive: list[str], noise: list[str], false: list[str]) -> list[str]:
+def _pick(condition: NoiseCondition, positive: list[str], noise: list[str], false: list[str]) -> list[str]:
     total = condition.passages
     if condition.mode == "none":
         return noise[:total]

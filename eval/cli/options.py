@@ -90,7 +90,7 @@ def dataset_argument(function: F) -> F:
 
 
 @dataclass
-class Measuring:
+class MeasuringOptions:
     """What a command that measures gets besides its own options.
 
     Args:
@@ -131,7 +131,7 @@ class Measuring:
 
 
 def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Add ``options``, --split, --cache, --no-rerank and what all commands have; the command gets a ``Measuring``."""
+    """Add ``options``, --split, --cache, --no-rerank and what all commands have, as ``MeasuringOptions``."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -145,7 +145,7 @@ def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
             overwrite: bool = False,
             **own: Any,
         ) -> Any:
-            return function(Measuring(shared, split, cache, limit, measures, out, overwrite), **own)
+            return function(MeasuringOptions(shared, split, cache, limit, measures, out, overwrite), **own)
 
         wrapper = shared_options(wrapper)  # type: ignore[assignment]
         no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")

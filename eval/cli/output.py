@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.cli.options import Measuring, milliseconds, ticker
+from eval.cli.options import MeasuringOptions, milliseconds, ticker
 from eval.measure.metrics import shown
 from eval.measure.session import Session, Spec, with_changes
 from eval.report.rows import relative
@@ -23,7 +23,13 @@ Build = Callable[[Session, Settings], Any]  # of a pipeline, or of an encoder
 
 
 def measure(
-    given: Measuring, specs: Sequence[Spec], dataset: Dataset, measures: list[str], build: Build, *, gains: bool = False
+    given: MeasuringOptions,
+    specs: Sequence[Spec],
+    dataset: Dataset,
+    measures: list[str],
+    build: Build,
+    *,
+    gains: bool = False,
 ) -> None:
     """Measure every spec, keep its run, and show all. All settings are checked before the first one is run.
 
@@ -40,7 +46,7 @@ def measure(
 
 
 def measured(
-    given: Measuring, name: str, pipeline: Any, dataset: Dataset, measures: list[str], *notes: str
+    given: MeasuringOptions, name: str, pipeline: Any, dataset: Dataset, measures: list[str], *notes: str
 ) -> Evaluation:
     """Measure one pipeline and keep its run, unless that would replace another one."""
     from eval.measure.evaluate import evaluate
@@ -61,7 +67,12 @@ def folder_name(name: str) -> str:
 
 
 def show(
-    given: Measuring, results: Sequence[Evaluation], dataset: Dataset, measures: list[str], *, first: str | None = None
+    given: MeasuringOptions,
+    results: Sequence[Evaluation],
+    dataset: Dataset,
+    measures: list[str],
+    *,
+    first: str | None = None,
 ) -> None:
     """The table, or JSON; notes to stderr.
 

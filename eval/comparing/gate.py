@@ -28,7 +28,7 @@ class GateError(RagWrightError):
 
 
 @dataclass(slots=True)
-class Check:
+class GateCheck:
     """One measure of the run against the baseline.
 
     Args:
@@ -70,7 +70,7 @@ def gate(
     max_drop: float = 0.0,
     alpha: float = 0.05,
     seed: int = SEED,
-) -> list[Check]:
+) -> list[GateCheck]:
     """Check every measure; ``any(check.regressed for check in ...)`` fails the gate.
 
     A query that the baseline holds and the run lacks scores 0: a pipeline that lost its questions is broken.
@@ -108,7 +108,7 @@ def gate(
         visible.append(smallest_visible(column))
     corrected = holm([result.p for result in found])
     return [
-        Check(
+        GateCheck(
             measure,
             before.mean[measure],
             before.mean[measure] + result.difference,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eval.datasets.convert import convert
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.load import FORMATS, load_dataset, recognise, splits_of
 
-__all__ = ["FORMATS", "Dataset", "Passage", "convert", "load_dataset", "recognise", "splits_of"]
+__all__ = ["FORMATS", "CorpusPassage", "Dataset", "convert", "load_dataset", "recognise", "splits_of"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eval.datasets.dataset import Dataset, Passage, passage_id
+from eval.datasets.dataset import CorpusPassage, Dataset, passage_id
 from eval.gold import contains
 from indexes.errors import SourceError
 from indexes.text.sentences import split_sentences
@@ -29,12 +29,14 @@ def of_sentences(dataset: Dataset) -> Dataset:
         raise SourceError(
             f"the dataset {dataset.name!r} has no documents to take sentences from", remedy="name one with its corpus"
         )
-    corpus: dict[str, Passage] = {}
+    corpus: dict[str, CorpusPassage] = {}
     parts: dict[str, list[str]] = {}
     for name, passage in dataset.corpus.items():
         texts = [passage.text[span.start : span.end].strip() for span in split_sentences(passage.text)]
         parts[name] = [passage_id(name, place, place) for place in range(len(texts))]
-        corpus.update((part, Passage(part, "", text)) for part, text in zip(parts[name], texts, strict=True) if text)
+        corpus.update(
+            (part, CorpusPassage(part, "", text)) for part, text in zip(parts[name], texts, strict=True) if text
+        )
     qrels: dict[str, dict[str, int]] = {}
     for query in dataset.queries:
         needed = dataset.answers(query)

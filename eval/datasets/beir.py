@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.rows import BadRows, json_rows, lines, text_field, whole_number, write_jsonl
 from indexes.errors import SourceError
 
@@ -104,8 +104,8 @@ def jsonl_file(folder: Path, stem: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def read_corpus(path: Path | None, bad: BadRows) -> dict[str, Passage]:
-    corpus: dict[str, Passage] = {}
+def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
+    corpus: dict[str, CorpusPassage] = {}
     for number, row in json_rows(path, bad) if path else ():
         identity, title = text_field(row, "_id"), text_field(row, "title", optional=True)
         text = text_field(row, "text", optional=True)
@@ -115,7 +115,7 @@ def read_corpus(path: Path | None, bad: BadRows) -> dict[str, Passage]:
             bad.add(path or Path(), number, f"the id {identity!r} stands above already")
         else:
             extra = {key: value for key, value in row.items() if key not in ("_id", "title", "text")}
-            corpus[identity] = Passage(identity, title, text, extra)
+            corpus[identity] = CorpusPassage(identity, title, text, extra)
     return corpus
 
 
@@ -137,7 +137,7 @@ def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[
 
 def join(
     name: str,
-    corpus: dict[str, Passage],
+    corpus: dict[str, CorpusPassage],
     texts: dict[str, str],
     extras: dict[str, dict[str, Any]],
     qrels: dict[str, dict[str, int]],

@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Passage:
+class CorpusPassage:
     """One document of a collection. ``extra`` keeps fields of its row that are none of ours."""
 
     id: str
@@ -43,7 +43,7 @@ class Dataset:
     """
 
     name: str
-    corpus: dict[str, Passage]
+    corpus: dict[str, CorpusPassage]
     queries: dict[str, str]
     qrels: dict[str, dict[str, int]]
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from indexes.errors import SourceError
 from indexes.index import Index
 from indexes.nodes.record import SentenceRecord, join_records
@@ -90,7 +90,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def _corpus(index: Index) -> Iterator[tuple[str, Passage]]:
+def _corpus(index: Index) -> Iterator[tuple[str, CorpusPassage]]:
     records: dict[str, list[SentenceRecord]] = {}
     for page in index.store.pages(512):
         for _, payload in page:
@@ -100,4 +100,4 @@ def _corpus(index: Index) -> Iterator[tuple[str, Passage]]:
     for doc_id, own in sorted(records.items()):
         own.sort(key=lambda record: record.position)
         title = str(own[0].metadata.get("title") or "")
-        yield doc_id, Passage(id=doc_id, title=title, text=join_records(own))
+        yield doc_id, CorpusPassage(id=doc_id, title=title, text=join_records(own))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eval.datasets.dataset import Dataset, Passage, text_id
+from eval.datasets.dataset import CorpusPassage, Dataset, text_id
 from eval.datasets.rows import BadRows, text_field, whole_number
 from indexes.errors import SourceError
 
@@ -60,7 +60,7 @@ class ListReader:
             self.complain(number, f'"{key}" does not fit its texts')
             return None
         for identity, text in zip(ids, texts, strict=True):
-            known = self.dataset.corpus.setdefault(identity, Passage(identity, "", text))
+            known = self.dataset.corpus.setdefault(identity, CorpusPassage(identity, "", text))
             if known.text != text:
                 self.complain(number, f"the id {identity!r} stands for another text above")
                 return None

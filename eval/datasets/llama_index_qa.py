@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.lists import missing_text, require_texts
 from eval.datasets.rows import bad_rows, read_text
 from indexes.errors import SourceError
@@ -31,13 +31,13 @@ def read(path: Path, split: str = "test") -> Dataset:
         raise SourceError(f"{path} lacks {', '.join(KEYS)}", remedy="see EmbeddingQAFinetuneDataset of LlamaIndex")
     titles, grades = content.get("titles") or {}, content.get("judgements") or {}
     bad: list[str] = []
-    corpus: dict[str, Passage] = {}
+    corpus: dict[str, CorpusPassage] = {}
     for identity, text in content["corpus"].items():
         if not isinstance(text, str):
             bad.append(f"corpus {identity!r}: no text")
             continue
         title = str(titles.get(identity, ""))
-        corpus[identity] = Passage(identity, title, _without_title(text, title))
+        corpus[identity] = CorpusPassage(identity, title, _without_title(text, title))
     queries, qrels, unjudged = {}, {}, 0
     for identity, text in content["queries"].items():
         named = content["relevant_docs"].get(identity, [])

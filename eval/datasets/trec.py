@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets import beir
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.datasets.rows import BadRows, lines, whole_number
 from indexes.errors import SourceError
 
@@ -99,12 +99,12 @@ def _queries(folder: Path, bad: BadRows) -> tuple[dict[str, str], dict[str, dict
     raise SourceError(f"{folder} has no queries beside its qrels", remedy="put queries.jsonl or queries.tsv there")
 
 
-def _corpus(folder: Path, bad: BadRows) -> dict[str, Passage]:
+def _corpus(folder: Path, bad: BadRows) -> dict[str, CorpusPassage]:
     for stem in ("corpus", "collection"):
         if (file := beir.jsonl_file(folder, stem)) is not None:
             return beir.read_corpus(file, bad)
         if (folder / f"{stem}.tsv").is_file():
-            return {i: Passage(i, "", text) for i, text in _two_columns(folder / f"{stem}.tsv", bad).items()}
+            return {i: CorpusPassage(i, "", text) for i, text in _two_columns(folder / f"{stem}.tsv", bad).items()}
     return {}
 
 

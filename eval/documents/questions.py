@@ -18,7 +18,7 @@ QUESTIONS = Path(__file__).with_name("questions.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DocumentQuestion:
     """A question and where the documents answer it.
 
     Args:
@@ -41,7 +41,7 @@ class Question:
         return file == self.file and any(start < last and first < end for first, last in self.spans)
 
 
-def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Question]:
+def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[DocumentQuestion]:
     """Read the questions.
 
     Args:
@@ -52,11 +52,11 @@ def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Que
         row = json.loads(line)
         if not only or any(fnmatch.fnmatch(row["file"], pattern) for pattern in only):
             spans = tuple((int(start), int(end)) for start, end in row["spans"])
-            found.append(Question(row["question"], row["file"], spans, row["check"]))
+            found.append(DocumentQuestion(row["question"], row["file"], spans, row["check"]))
     return found
 
 
-def read_documents(folder: Path, questions: Sequence[Question]) -> dict[str, Document]:
+def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[str, Document]:
     """Return file -> its document, of the files that the questions name.
 
     Raises:
@@ -73,7 +73,9 @@ def read_documents(folder: Path, questions: Sequence[Question]) -> dict[str, Doc
     return {file: read_file(folder / file, doc_id=file)[0] for file in wanted}
 
 
-def fitting(questions: Sequence[Question], documents: dict[str, Document]) -> tuple[list[Question], list[str]]:
+def fitting(
+    questions: Sequence[DocumentQuestion], documents: dict[str, Document]
+) -> tuple[list[DocumentQuestion], list[str]]:
     """Return the questions whose evidence stands where it was judged, and a note on each file with others."""
     kept, notes = [], []
     for question in questions:

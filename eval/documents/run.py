@@ -12,7 +12,7 @@ import numpy as np
 from llama_index.core.schema import Document
 
 from eval.comparing.significance import holm, randomisation_test
-from eval.documents.questions import Question
+from eval.documents.questions import DocumentQuestion
 from eval.measure.indexing import cached_encoder
 from rag.settings import Settings
 
@@ -20,7 +20,7 @@ DEPTH = 10
 
 
 @dataclass(slots=True)
-class Outcome:
+class DocumentOutcome:
     """What a pipeline found.
 
     Args:
@@ -56,12 +56,12 @@ class Outcome:
 
 def measure_documents(
     documents: Mapping[str, Document],
-    questions: Sequence[Question],
+    questions: Sequence[DocumentQuestion],
     pipelines: Mapping[str, Settings],
     *,
     cache: Path | None = None,
     progress: Callable[[int, int], object] | None = None,
-) -> list[Outcome]:
+) -> list[DocumentOutcome]:
     """Index the documents for each pipeline and ask all questions; pipelines of one recipe share their index.
 
     Args:
@@ -71,7 +71,7 @@ def measure_documents(
     """
     from rag import build_retriever
 
-    found: list[Outcome] = []
+    found: list[DocumentOutcome] = []
     shared: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -80,7 +80,7 @@ def measure_documents(
                 if key not in shared:
                     shared[key] = _indexed(documents, settings, Path(folder) / str(number), cache)
                 retriever = build_retriever(shared[key], settings=settings)
-                outcome = Outcome(name, shared[key].count, shared[key].report.seconds)
+                outcome = DocumentOutcome(name, shared[key].count, shared[key].report.seconds)
                 for question in questions:
                     records = [hit.record for hit in retriever.search(question.question).candidates[:DEPTH]]
                     hits = [question.answered_at(r.doc_id, r.start, r.end) for r in records]

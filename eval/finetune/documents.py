@@ -20,7 +20,7 @@ from eval.finetune.training.run_folder import RunFolder
 from indexes.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
-    from eval.finetune.proof.tuned import Tuned
+    from eval.finetune.proof.tuned import TunedModel
     from eval.synthesis.run import Report
     from rag.settings import Settings
 
@@ -91,7 +91,7 @@ class TunedOnDocuments:
 
     questions: dict[str, Any]
     dataset: Path
-    tuned: Tuned
+    tuned: TunedModel
     hits: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def finetune_documents(
         if given.say is not None:
             given.say(f"{made['questions']} questions: {train} train, {test} test")
         shared: dict[str, Any] = {**request, "out": run.path / "tuned"}
-        tuned: Tuned
+        tuned: TunedModel
         if heads:
             tuned = finetune_bge_m3(dataset, base, options=m3_options, **shared)
         else:
@@ -241,7 +241,7 @@ def _remedy(report: Report) -> str:
     return f"raise --limit and run it again (what is written stays), ingest more documents, or {better}"
 
 
-def _hits(tuned: Tuned) -> dict[str, float]:
+def _hits(tuned: TunedModel) -> dict[str, float]:
     """The share of held-out questions whose passage is among the first five, before and after."""
     from eval.finetune.bge_m3.steps import SIDES
     from eval.finetune.proof.forgetting import run_key

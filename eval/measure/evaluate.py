@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.dataset import Dataset
-from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult
 from eval.measure.finders import finder
 from eval.measure.metrics import DEFAULT_MEASURES, Measure, Scores, score
 from eval.measure.runs import Run, load_run
@@ -115,7 +115,7 @@ def run_pipeline(
 
 def _answers_of(
     find: Finder, questions: list[tuple[str, str]], progress: Tick | None
-) -> Iterator[tuple[tuple[str, str], Found]]:
+) -> Iterator[tuple[tuple[str, str], QueryResult]]:
     """Yield each question with what is found for it: in one call for some, side by side, or one after the other."""
     if find.together > 1:
         for start in range(0, len(questions), find.together):
@@ -126,7 +126,7 @@ def _answers_of(
                     progress(number, len(questions))
         return
 
-    def ask(question: tuple[str, str]) -> Found:
+    def ask(question: tuple[str, str]) -> QueryResult:
         return find(*question)
 
     yield from side_by_side(ask, questions, find.parallel, progress)

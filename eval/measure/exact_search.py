@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
 from eval.measure.cache import cache_encoder, cache_folder
-from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, Found, name_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult, name_of
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SourceError
@@ -43,13 +43,13 @@ class DenseFinder(Finder):
             )
         self.notes.append("encode times are those of each question's first encoding")
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         vector = self._encoder.encode_queries([text]).dense[0]
         started = time.perf_counter()
         scores = self._vectors @ vector
         ranked = _best(self._ids, scores, DEPTH)
         spent = round((time.perf_counter() - started) * 1000, 3)
-        return Found(ranked, {"encode": round(self._encoder.last_query_ms, 3), "search": spent})
+        return QueryResult(ranked, {"encode": round(self._encoder.last_query_ms, 3), "search": spent})
 
 
 class RerankFinder(Finder):
@@ -74,14 +74,14 @@ class RerankFinder(Finder):
         kind = "lists" if dataset.candidates else "judged documents of each query"
         self.notes = [f"the {kind} were reranked, positives not added ({absent} relevant documents are in no list)"]
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         ids = self._lists.get(query, [])
         texts = [self.dataset.corpus[i].content for i in ids]
         started = time.perf_counter()
         ranked = rerank(self._reranker, text, ids, texts)
         spent = round((time.perf_counter() - started) * 1000, 3)
         shown = [{"id": i, "text": self.dataset.corpus[i].content[:SHOWN_CHARS]} for i, _ in ranked[:SHOWN]]
-        return Found(ranked, {"rerank": spent}, {"found": shown})
+        return QueryResult(ranked, {"rerank": spent}, {"found": shown})
 
 
 def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ TRACED = 10  # candidates of a question's trace that are kept beside a run, and 
 
 
 @dataclass(slots=True)
-class Found:
+class QueryResult:
     """One question's result: (document id, score) best first, milliseconds a stage, and what the stages did."""
 
     ranked: list[tuple[str, float]]
@@ -40,10 +40,10 @@ class Finder:
         self.fingerprint: dict[str, Any] = {}
         self.notes: list[str] = list(self.lifter.notes)
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         raise NotImplementedError
 
-    def many(self, questions: Sequence[tuple[str, str]]) -> list[Found]:
+    def many(self, questions: Sequence[tuple[str, str]]) -> list[QueryResult]:
         """Return what is found for some (query id, question), in their order."""
         return [self(query, text) for query, text in questions]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
-from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, Found, name_of, parallel_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, QueryResult, name_of, parallel_of
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
@@ -76,14 +76,14 @@ class HybridFinder(Finder):
         if isinstance(self._encoder, CachedEncoder | CachedPaired):
             self.notes.append("encode times are those of each question's first encoding")
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         return self.found(query, self._retriever.search(text))
 
     @property
     def together(self) -> int:  # type: ignore[override]
         return TOGETHER if self.parallel == 1 else 1
 
-    def many(self, questions: Sequence[tuple[str, str]]) -> list[Found]:
+    def many(self, questions: Sequence[tuple[str, str]]) -> list[QueryResult]:
         """Return what is found for some questions: one call, which encodes them in one pass."""
         results = self._retriever.search_all([text for _, text in questions])
         shares = [result.trace.timings_ms["encode"] for result in results]
@@ -92,7 +92,7 @@ class HybridFinder(Finder):
             one.timings_ms["encode"] = share
         return found
 
-    def found(self, query: str, result: SearchResult) -> Found:
+    def found(self, query: str, result: SearchResult) -> QueryResult:
         """Lift a search result and keep what `failures` and the window measure need.
 
         Raises:
@@ -108,7 +108,7 @@ class HybridFinder(Finder):
         timings = dict(result.trace.timings_ms)
         if isinstance(self._encoder, CachedEncoder | CachedPaired) and "encode" in timings:
             timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)
-        return Found(self.lifter.ranking(values), timings, self._details(query, result, names))
+        return QueryResult(self.lifter.ranking(values), timings, self._details(query, result, names))
 
     def _details(self, query: str, result: SearchResult, names: dict[str, str]) -> dict[str, Any]:
         relevant = set(self.dataset.relevant(query))
@@ -169,13 +169,13 @@ class EngineFinder(HybridFinder):
         if engine.llm is not None:
             self.fingerprint["llm"] = engine.settings.llm.model
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         self._recorder.result = None
         response = self._engine.query(text)
         metadata = response.metadata or {}
         result = self._recorder.result
         if result is None:  # answered without the documents
-            return Found([], dict(metadata.get("trace", {}).get("timings_ms", {})), _answer(response, metadata))
+            return QueryResult([], dict(metadata.get("trace", {}).get("timings_ms", {})), _answer(response, metadata))
         found = self.found(query, result)
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
         kept = [names[node.node.node_id] for node in response.source_nodes if node.node.node_id in names]
@@ -194,7 +194,7 @@ class NodesFinder(Finder):
         self._pipeline = pipeline
         self._retrieves = hasattr(pipeline, "retrieve") and not hasattr(pipeline, "query")
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         started = time.perf_counter()
         details: dict[str, Any] = {}
         if self._retrieves:
@@ -210,7 +210,7 @@ class NodesFinder(Finder):
         shown = dict(zip(reversed(named), reversed([node.node.get_content() for node in nodes]), strict=True))
         ranked = self.lifter.ranking(zip(named, values, strict=True))
         details["found"] = [{"id": i, "text": shown[i][:SHOWN_CHARS]} for i, _ in ranked[:SHOWN]]
-        return Found(ranked, {"search" if self._retrieves else "query": spent}, details)
+        return QueryResult(ranked, {"search" if self._retrieves else "query": spent}, details)
 
 
 class FunctionFinder(Finder):
@@ -221,7 +221,7 @@ class FunctionFinder(Finder):
         self.notes = []
         self._function = function
 
-    def __call__(self, query: str, text: str) -> Found:
+    def __call__(self, query: str, text: str) -> QueryResult:
         started = time.perf_counter()
         found = [(str(document), float(value)) for document, value in self._function(text)]
         spent = round((time.perf_counter() - started) * 1000, 3)
@@ -229,7 +229,7 @@ class FunctionFinder(Finder):
             raise SourceError(
                 f"the pipeline names a document twice for query {query!r}", remedy="return each document once"
             )
-        return Found(self.lifter.ranking(found), {"search": spent})
+        return QueryResult(self.lifter.ranking(found), {"search": spent})
 
 
 class _Recorder:

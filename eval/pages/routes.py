@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from eval.pages.words import WORDS
 from rag.serve.errors import Problem
 from rag.serve.incoming import require, service_of
-from rag.serve.keys import ALL, Key
+from rag.serve.keys import ALL, AccessKey
 from rag.serve.pages.added import AddedPages
 from rag.serve.pages.common import login_page, page
 
@@ -44,13 +44,13 @@ def _show(request: Request, template: str, **values: Any) -> Response:
     return page(request, template, added=AddedPages(router, TEMPLATES, WORDS), shown=shown, **values)
 
 
-def _allowed(request: Request) -> Key | None:
+def _allowed(request: Request) -> AccessKey | None:
     """The request's key; runs hold texts of every collection, so one for some collections may not see them.
 
     Raises:
         Problem: "forbidden".
     """
-    key: Key | None = getattr(request.state, "key", None)
+    key: AccessKey | None = getattr(request.state, "key", None)
     if key is not None and (ALL not in key.collections or not key.may("read")):
         raise Problem("forbidden", "this key may not see evaluations", "use one for all collections")
     return key

@@ -18,7 +18,7 @@ SAME = 1e-9
 
 
 @dataclass(slots=True)
-class Cell:
+class MeanCell:
     """A mean, and its interval where the run could be opened."""
 
     mean: float
@@ -33,7 +33,7 @@ class Group:
     about: str
     questions: int
     measures: list[str]
-    rows: list[tuple[Listed, list[Cell | None], str]]
+    rows: list[tuple[Listed, list[MeanCell | None], str]]
 
 
 def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
@@ -46,7 +46,7 @@ def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
     return groups
 
 
-def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[Cell | None], str]:
+def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[MeanCell | None], str]:
     intervals: dict[str, tuple[float, float, float]] = {}
     missing = ""
     try:
@@ -54,7 +54,11 @@ def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[Cell | N
     except RagWrightError as error:
         missing = f"{error.what}; {error.remedy}"
     cells = [
-        Cell(*intervals[name]) if name in intervals else Cell(listed.scores[name]) if name in listed.scores else None
+        MeanCell(*intervals[name])
+        if name in intervals
+        else MeanCell(listed.scores[name])
+        if name in listed.scores
+        else None
         for name in measures
     ]
     return listed, cells, missing

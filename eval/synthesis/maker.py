@@ -8,8 +8,8 @@ from typing import Any
 
 from eval.answers.judge import read_verdict
 from eval.synthesis.output import Check
-from eval.synthesis.passages import Window, Windows
-from eval.synthesis.progress_file import Asked
+from eval.synthesis.passages import PassageWindows, Window
+from eval.synthesis.progress_file import PastQuestions
 from eval.synthesis.prompts import ask_messages, check_messages, names_passage, read_questions
 from rag.answer.check.support import PassageSupport
 from rag.answer.language import detect_language
@@ -40,7 +40,14 @@ class Maker:
     """
 
     def __init__(
-        self, llm: Any, retriever: Any, windows: Windows, settings: Any, per_passage: int, within: int, check: Check
+        self,
+        llm: Any,
+        retriever: Any,
+        windows: PassageWindows,
+        settings: Any,
+        per_passage: int,
+        within: int,
+        check: Check,
     ) -> None:
         self._llm = patient(llm)
         self._retriever = retriever
@@ -49,7 +56,7 @@ class Maker:
         self._per_passage = per_passage
         self._within = within
         self._check = check
-        self._asked = Asked()
+        self._asked = PastQuestions()
         self._model = str(getattr(llm.metadata, "model_name", "") or "unknown")
 
     def make(self, window: Window) -> dict[str, Any]:
@@ -59,7 +66,7 @@ class Maker:
         questions, others = read_questions(reply)
         dropped = [{"text": text, "reason": NO_QUESTION} for text in others]
         kept: list[dict[str, Any]] = []
-        here = Asked()
+        here = PastQuestions()
         found: list[str] = []
         for place, question in enumerate(questions):
             if place >= self._per_passage:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.datasets.dataset import Passage as Row
+from eval.datasets.dataset import CorpusPassage as Row
 from eval.datasets.dataset import passage_id
 from indexes.errors import SettingsError, SourceError
 from indexes.nodes.record import SentenceRecord, join_records
@@ -42,7 +42,7 @@ class Window:
         return Row(self.id, self.title, self.text)
 
 
-class Windows:
+class PassageWindows:
     """All passages of an index, and which one a sentence belongs to.
 
     Args:

@@ -61,7 +61,7 @@ class WorkFile:
         self._file.__exit__(*ended)
 
 
-class Asked:
+class PastQuestions:
     """Questions so far, to tell those that were asked in nearly the same words: four fifths of the word pairs.
 
     Where each has a number or content word that the other lacks, they ask about two things ("... of tank 1", "... of

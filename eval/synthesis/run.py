@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from eval.datasets import Dataset
 from eval.synthesis.maker import LLMFailed, Maker
 from eval.synthesis.output import Check, check_arguments, check_output, write_splits
-from eval.synthesis.passages import Window, Windows, check_splits, in_test
+from eval.synthesis.passages import PassageWindows, Window, check_splits, in_test
 from eval.synthesis.progress_file import WorkFile
 from eval.ticks import Tick, side_by_side
 
@@ -115,7 +115,7 @@ def synthesize(
     work_path = check_output(folder, to, corpus=corpus)
     retriever = retriever or build_retriever(index, settings=settings, llm=llm)
     settings = settings or retriever.settings
-    windows = Windows(index, window)
+    windows = PassageWindows(index, window)
     drawn = windows.drawn(seed, limit, test_share)
     check_splits(drawn, test_share)
     check_output(folder, to, corpus=corpus, ids=(one.id for one in drawn))
@@ -193,7 +193,7 @@ def _count(report: Report, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _datasets(
-    rows: Iterable[Mapping[str, Any]], windows: Windows, share: float, folder: Path, *, lists: bool
+    rows: Iterable[Mapping[str, Any]], windows: PassageWindows, share: float, folder: Path, *, lists: bool
 ) -> dict[str, Dataset]:
     """Both splits, each with the passages of its own documents."""
     found = {split: Dataset(folder.name, {}, {}, {}, split=split, path=str(folder)) for split in ("train", "test")}

@@ -32,7 +32,7 @@ RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # that the trade-off shows, besi
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ThresholdChoice:
     """What one false-answer rate would give: its threshold, and the held-out shares that it answers."""
 
     rate: float
@@ -64,7 +64,7 @@ class Calibration(Plain):
     answerable: int
     unanswerable: int
     notes: list[str] = field(default_factory=list)
-    trade_off: list[Choice] = field(default_factory=list)
+    trade_off: list[ThresholdChoice] = field(default_factory=list)
 
     def check(self, least: float) -> None:
         """Refuse a threshold that silences the engine.
@@ -193,7 +193,7 @@ def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Cali
 
 def _choice(
     pairs: Sequence[tuple[float | None, float | None]], wrong: Sequence[float], rate: float
-) -> tuple[Choice, list[str]]:
+) -> tuple[ThresholdChoice, list[str]]:
     """The threshold of a rate with its held-out shares, and a note where nothing could be held out."""
     below = fit_threshold(wrong, rate)
     order = np.random.default_rng(0).permutation(len(pairs))
@@ -207,7 +207,7 @@ def _choice(
             limit, test = below, list(pairs)
         false += [score >= limit for _, score in test if score is not None]
         answered += [score >= limit for score, _ in test if score is not None]
-    return Choice(rate, below, float(np.mean(false)), float(np.mean(answered)) if answered else 0.0), notes
+    return ThresholdChoice(rate, below, float(np.mean(false)), float(np.mean(answered)) if answered else 0.0), notes
 
 
 def to_toml(found: Calibration) -> str:

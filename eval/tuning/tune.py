@@ -37,7 +37,7 @@ WINDOW: Axis = tuple({"retrieval.window": window} for window in (0, 1, 2, 3, 5))
 
 
 @dataclass(slots=True)
-class Tuned:
+class TuneResult:
     """What was chosen, and what it is worth.
 
     Args:
@@ -121,7 +121,7 @@ def tune(
     measure: str,
     folds: int = 5,
     seed: int = 0,
-) -> Tuned:
+) -> TuneResult:
     """Choose on ``train``, cross-validate the choice, and measure it on ``test``.
 
     Args:
@@ -162,7 +162,7 @@ def tune(
             f"on the {difference.queries} test questions the difference is not significant (p = {difference.p:.3f}): "
             "there is no evidence that the profile helps"
         )
-    return Tuned(
+    return TuneResult(
         changes=best,
         measure=measure,
         train_base=_mean(values({}), queries),
@@ -177,7 +177,7 @@ def tune(
     )
 
 
-def to_toml(found: Tuned, profile: str) -> str:
+def to_toml(found: TuneResult, profile: str) -> str:
     """A profile for rag.toml, with the figures as comments."""
     t = found.test
     lines = [

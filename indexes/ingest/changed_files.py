@@ -13,17 +13,17 @@ from pathlib import Path
 
 from indexes.errors import SourceError
 from indexes.ingest.report import FileReport, IngestReport
-from indexes.ingest.walk_files import Found, Walk, changed_at, source_name
+from indexes.ingest.walk_files import FileWalk, FoundFile, changed_at, source_name
 from indexes.manifest.manifest import Copy, Entry, Manifest
 from indexes.manifest.moves import Move
 from indexes.manifest.roots import Roots
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ReadJob:
     """A file to be read: it is new, changed, or to be read by other settings."""
 
-    found: Found
+    found: FoundFile
     content: str
     known: list[Entry]
 
@@ -77,13 +77,13 @@ class FilePlanner:
         self.total = 0
         self.bytes_left = 0  # of the files after the one at hand
 
-    def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[Job]:
+    def jobs(self, paths: Sequence[Path], *, prune: bool = False) -> Iterator[ReadJob]:
         """The files among ``paths`` that need work, in order.
 
         Raises:
             SourceError: a path does not exist or is of a format that is not read; ``prune`` would remove everything.
         """
-        walk = Walk(
+        walk = FileWalk(
             paths,
             on_skip=lambda path, reason: self._report.skip(source_name(path), _printable(reason)),
             on_ignored=self._report.ignore,
@@ -102,7 +102,7 @@ class FilePlanner:
             yield from self._decide(found)
         self._report.files += [FileReport(source, "removed") for source in sorted(self.gone)]
 
-    def again(self, path: str) -> Iterator[Job]:
+    def again(self, path: str) -> Iterator[ReadJob]:
         """A file whose content was stored under another one that is no more (or has other content now)."""
         self._copies.pop(path, None)
         self._report.files = [file for file in self._report.files if file.path != path]
@@ -110,13 +110,13 @@ class FilePlanner:
             status = os.stat(path)
         except OSError:
             return
-        yield from self._decide(Found(path, path, status.st_size, changed_at(status)))
+        yield from self._decide(FoundFile(path, path, status.st_size, changed_at(status)))
 
     def forget_owner(self, source: str) -> None:
         """Nothing is stored under this file any more."""
         self._owners = {key: owner for key, owner in self._owners.items() if owner != source}
 
-    def _decide(self, found: Found) -> Iterator[Job]:
+    def _decide(self, found: FoundFile) -> Iterator[ReadJob]:
         known = self._known.get(found.source, [])
         copy = self._copies.get(found.source)
         stat = (found.size, found.mtime_ns)
@@ -157,9 +157,9 @@ class FilePlanner:
             known = [*known, *before]
         self._owners[content, found.suffix] = found.source
         self._pending[found.source] = content
-        yield Job(found, content, known)
+        yield ReadJob(found, content, known)
 
-    def _move(self, found: Found, left: str, before: list[Entry]) -> None:
+    def _move(self, found: FoundFile, left: str, before: list[Entry]) -> None:
         move = Move(tuple(before), found.source, found.size, found.mtime_ns, self._roots.place(found.source))
         self.moves.append(move)
         self._known[found.source] = move.new
@@ -172,7 +172,7 @@ class FilePlanner:
         count = sum(entry.sentences for entry in before)
         self._report.files.append(FileReport(found.source, "moved", sentences=count, reason=f"was {left}"))
 
-    def _left(self, found: Found, content: str) -> str | None:
+    def _left(self, found: FoundFile, content: str) -> str | None:
         """The file with this content that is no longer where it was: it has become ``found``."""
         holders = [source for source in self._holders.get(content, ()) if source in self._known]
         left = [source for source in holders if source != found.source and self._has_left(source)]
@@ -182,7 +182,7 @@ class FilePlanner:
     def _has_left(self, source: str) -> bool:
         return source not in self._there and _is_gone(source)
 
-    def _owner(self, found: Found, content: str) -> str | None:
+    def _owner(self, found: FoundFile, content: str) -> str | None:
         """The file that this content is stored under, if that file still has it."""
         owner = self._owners.get((content, found.suffix))
         if owner is None or owner == found.source or not found.size:
@@ -198,7 +198,7 @@ class FilePlanner:
             return None
         return owner if (status.st_size, changed_at(status)) == (entry.size, entry.mtime_ns) else None
 
-    def _find_gone(self, walk: Walk) -> None:
+    def _find_gone(self, walk: FileWalk) -> None:
         there = self._there
         for source, entries in self._known.items():
             if source not in there and walk.covers(source) and entries[0].mtime_ns and _is_gone(source):
@@ -212,7 +212,7 @@ class FilePlanner:
                 remedy="check that the folder is mounted; 'rag delete FOLDER' removes them all",
             )
 
-    def _same(self, found: Found, known: list[Entry]) -> None:
+    def _same(self, found: FoundFile, known: list[Entry]) -> None:
         """It has not changed; but another file may have come to the same content, and both are stored."""
         content = known[0].content
         owner = self._owner(found, content)
@@ -222,13 +222,13 @@ class FilePlanner:
         self.copies.append(Copy(found.source, owner, content, found.size, found.mtime_ns))
         self._duplicate(found, owner)
 
-    def _unchanged(self, found: Found, known: list[Entry]) -> None:
+    def _unchanged(self, found: FoundFile, known: list[Entry]) -> None:
         count = sum(entry.sentences for entry in known)
         self._report.files.append(FileReport(found.source, "unchanged", sentences=count))
         for member, reason in self._faults.get(found.source, ()):
             self._report.skip(member, reason)
 
-    def _duplicate(self, found: Found, owner: str) -> None:
+    def _duplicate(self, found: FoundFile, owner: str) -> None:
         self._report.files.append(
             FileReport(found.source, "duplicate", reason=f"has the content of {owner} and is stored with it")
         )

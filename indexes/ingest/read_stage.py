@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from llama_index.core.schema import Document, TextNode
 
 from indexes.errors import RagWrightError, ReaderError, SourceError, StoreError
-from indexes.ingest.changed_files import Job
+from indexes.ingest.changed_files import ReadJob
 from indexes.ingest.events import End, Event, Records, Task, Writing
 from indexes.ingest.reader_process import ReaderWorker
 from indexes.ingest.report import FileReport, IngestReport
@@ -66,7 +66,7 @@ class Feed:
         # For an estimate: sentences read, those of whole files among them, bytes of these files and of the one at hand.
         self.read = self.read_whole = self.bytes_whole = self.bytes_now = 0
 
-    def files(self, jobs: Iterable[Job]) -> Iterator[Event]:
+    def files(self, jobs: Iterable[ReadJob]) -> Iterator[Event]:
         """A file that cannot be read is reported; what was there of it stays."""
         for job in jobs:
             self._worker.launch()  # the model is loaded when the first document comes: there may be none
@@ -90,7 +90,7 @@ class Feed:
         now = max(self.read - self.read_whole, a_byte * self.bytes_now)
         return round(self.read_whole + now + a_byte * bytes_left)
 
-    def _file(self, task: Task, job: Job) -> Iterator[Event]:
+    def _file(self, task: Task, job: ReadJob) -> Iterator[Event]:
         found = job.found
         place = self._roots.place(found.source)
         copies = [copy.path for copy in self._manifest.copies(found.source) if copy.content == job.content]
@@ -256,7 +256,7 @@ def _valid(record: SentenceRecord) -> SentenceRecord:
     return replace(record, text=valid(record.text), after=valid(record.after))
 
 
-def _moved(job: Job) -> str | None:
+def _moved(job: ReadJob) -> str | None:
     """Why the file cannot be trusted: it is not what it was when reading began."""
     found = job.found
     try:

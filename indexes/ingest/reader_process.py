@@ -20,7 +20,7 @@ from typing import Any
 from indexes import errors
 from indexes.errors import RagWrightError, ReaderError
 from indexes.ingest.reader_main import TEXT
-from indexes.ingest.walk_files import Found
+from indexes.ingest.walk_files import FoundFile
 from indexes.readers import OnSkip
 from indexes.readers.outline import Section
 from indexes.readers.stream import DocumentStream, Part
@@ -53,7 +53,7 @@ class ReaderWorker:
         self.restarts = 0
 
     def streams(
-        self, found: Found, on_skip: OnSkip = lambda name, reason: None
+        self, found: FoundFile, on_skip: OnSkip = lambda name, reason: None
     ) -> Generator[DocumentStream, None, None]:
         """The documents of one file, as ``readers.read_file`` gives them, each in parts. Close it when done.
 
@@ -87,7 +87,7 @@ class ReaderWorker:
             if not done and self._pipe is not None:
                 self._settle(found)
 
-    def _parts(self, pipe: Connection, found: Found) -> Iterator[Part]:
+    def _parts(self, pipe: Connection, found: FoundFile) -> Iterator[Part]:
         sections: list[Section] = []
         while True:
             raw = self._frame(pipe, found)
@@ -102,22 +102,22 @@ class ReaderWorker:
                 Section(start, end, tuple(heading), *rest) for start, end, heading, *rest in message["sections"]
             ]
 
-    def _message(self, pipe: Connection, found: Found) -> dict[str, Any]:
+    def _message(self, pipe: Connection, found: FoundFile) -> dict[str, Any]:
         return _checked(json.loads(self._frame(pipe, found)), found)
 
-    def _frame(self, pipe: Connection, found: Found) -> bytes:
+    def _frame(self, pipe: Connection, found: FoundFile) -> bytes:
         with self._crashes(found):
             raw, self._left = self._receive(pipe, found, self._left)
         return raw
 
     @contextlib.contextmanager
-    def _crashes(self, found: Found) -> Iterator[None]:
+    def _crashes(self, found: FoundFile) -> Iterator[None]:
         try:
             yield
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             raise self._crashed(found) from error
 
-    def _settle(self, found: Found) -> None:
+    def _settle(self, found: FoundFile) -> None:
         """After an error, or when the consumer stopped early: read on to the end of this file, or start anew."""
         with contextlib.suppress(ReaderError, EOFError, OSError, ValueError):
             assert self._pipe is not None  # noqa: S101
@@ -130,7 +130,7 @@ class ReaderWorker:
                     break
         self.close()
 
-    def _receive(self, pipe: Connection, found: Found, left: float) -> tuple[bytes, float]:
+    def _receive(self, pipe: Connection, found: FoundFile, left: float) -> tuple[bytes, float]:
         """The next frame, and what is left of the time; only waiting for the reader counts."""
         started = time.monotonic()
         if not pipe.poll(max(left, 0.0)):
@@ -142,7 +142,7 @@ class ReaderWorker:
         raw = pipe.recv_bytes()
         return raw, left - (time.monotonic() - started)
 
-    def _crashed(self, found: Found) -> ReaderError:
+    def _crashed(self, found: FoundFile) -> ReaderError:
         process = self._process
         code: int | None = None
         if process is not None:
@@ -233,7 +233,7 @@ class ReaderWorker:
         self.close()
 
 
-def _checked(message: dict[str, Any], found: Found) -> dict[str, Any]:
+def _checked(message: dict[str, Any], found: FoundFile) -> dict[str, Any]:
     """A message that is no error."""
     if "memory" in message:
         raise ReaderError(

@@ -15,7 +15,7 @@ from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
 from indexes.errors import RagWrightError, SourceError
 from indexes.ingest import pipeline
-from indexes.ingest.changed_files import FilePlanner, Job
+from indexes.ingest.changed_files import FilePlanner, ReadJob
 from indexes.ingest.encode_stage import passage_size
 from indexes.ingest.events import Event, Source, recipe_hash
 from indexes.ingest.name_in_vectors import NameInVectors
@@ -73,7 +73,7 @@ def ingest(
     """
     if not isinstance(source, (str, Path)):
         source = list(source)  # type: ignore[assignment]
-    run = _Run(store, encoder, encoder_digest, manifest, settings, cache_folder, progress)
+    run = _IngestRun(store, encoder, encoder_digest, manifest, settings, cache_folder, progress)
     with manifest.writer():
         return run.all(source, prune)
 
@@ -139,7 +139,7 @@ def _uploaded_to(path: Path, uploads: Path) -> str | None:
     return source_name(str(root / place.relative_to(root).parts[0]))
 
 
-class _Run:
+class _IngestRun:
     def __init__(
         self,
         store: Collection,
@@ -415,6 +415,6 @@ def _objects(feed: Feed, items: list[Any]) -> Iterator[Event]:
     )
 
 
-def _jobs_again(planner: FilePlanner, paths: list[str]) -> Iterator[Job]:
+def _jobs_again(planner: FilePlanner, paths: list[str]) -> Iterator[ReadJob]:
     for path in paths:
         yield from planner.again(path)

@@ -16,7 +16,7 @@ from indexes.readers import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file to be looked at.
 
     Args:
@@ -51,7 +51,7 @@ def changed_at(status: os.stat_result) -> int:
     return (status.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63) or 1
 
 
-class Walk:
+class FileWalk:
     """The readable files among ``paths`` and in the folders among them, each once, sorted within a folder.
 
     Hidden files and folders inside a folder are left out. Links are resolved, so that a file has one name; links that
@@ -95,7 +95,7 @@ class Walk:
         self._seen: set[str] = set()
         self._visited: set[tuple[int, int]] = set()
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[FoundFile]:
         for path in self.files:
             try:
                 yield from self._file(path, os.stat(path))
@@ -108,7 +108,7 @@ class Walk:
         """True for a path that is one of the given ones or lies in one."""
         return path in self.files or any(path.startswith(folder.rstrip("/") + "/") for folder in self.folders)
 
-    def _folder(self, folder: str) -> Iterator[Found]:
+    def _folder(self, folder: str) -> Iterator[FoundFile]:
         try:
             identity = os.stat(folder)
             if (identity.st_dev, identity.st_ino) in self._visited:
@@ -136,14 +136,14 @@ class Walk:
         for path in inner:
             yield from self._folder(path)
 
-    def _file(self, path: str, status: os.stat_result) -> Iterator[Found]:
+    def _file(self, path: str, status: os.stat_result) -> Iterator[FoundFile]:
         if not stat.S_ISREG(status.st_mode):
             self._on_skip(path, f"{path!r} is not a regular file (a pipe, socket or device); leave it out")
         elif path not in self._seen:
             self._seen.add(path)
-            yield Found(path, source_name(path), status.st_size, changed_at(status))
+            yield FoundFile(path, source_name(path), status.st_size, changed_at(status))
 
-    def _link(self, path: str) -> Iterator[Found]:
+    def _link(self, path: str) -> Iterator[FoundFile]:
         try:
             status = os.stat(path)
         except OSError as error:

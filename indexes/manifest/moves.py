@@ -14,7 +14,7 @@ from indexes.encoders.window_pooling import ReadyPoint
 from indexes.manifest.documents import remove_documents, replace_document
 from indexes.manifest.journal import PART_POINTS, Journal
 from indexes.manifest.manifest import Entry, Manifest
-from indexes.manifest.roots import Place, Roots
+from indexes.manifest.roots import RootedPath, Roots
 from indexes.nodes.record import SentenceRecord
 from indexes.readers.names import renamed
 from indexes.store import models
@@ -54,7 +54,7 @@ def _set_places(store: Collection, manifest: Manifest, roots: Roots, source: str
     store.flush()
 
 
-def sources_of(places: Sequence[Place]) -> dict[str, list[str]]:
+def sources_of(places: Sequence[RootedPath]) -> dict[str, list[str]]:
     """``sources``: the places' ids; ``other_names``: what else a filter may call the document."""
     names = {name for place in places[1:] for name in (place.name, place.file_name)}
     return {"sources": [place.doc_id for place in places], "other_names": sorted(names)}
@@ -73,7 +73,7 @@ class Move:
     source: str
     size: int
     mtime_ns: int
-    now: Place
+    now: RootedPath
 
     @property
     def new(self) -> list[Entry]:
@@ -152,7 +152,7 @@ def _ready(record: Any) -> ReadyPoint:
     )
 
 
-def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: Place) -> ReadyPoint:
+def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: RootedPath) -> ReadyPoint:
     """The same sentence under its new id. A title that was the file's name is that of the new name."""
     record, member = point.record, member_of(new)
     metadata = {**record.metadata, **names_of(place, member)}
@@ -163,7 +163,7 @@ def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: Place) -> ReadyPo
     return ReadyPoint(replace(record, doc_id=new.doc_id, metadata=metadata), point.dense, point.sparse)
 
 
-def names_of(place: Place, member: str = "") -> dict[str, str]:
+def names_of(place: RootedPath, member: str = "") -> dict[str, str]:
     """What every sentence of a file says of where it is from. Nothing of it depends on where the root lies."""
     name = place.name + member
     return {"source": name, "file_path": name, "file_name": name.rpartition("/")[2]}

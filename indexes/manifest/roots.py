@@ -30,7 +30,7 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RootedPath:
     """Where a file is found: ``name`` within its root, ``doc_id`` unique in the collection."""
 
     name: str
@@ -73,7 +73,7 @@ class Roots:
         if there is None or there.label != UPLOAD:
             self._keep(Root(UPLOAD, folder))
 
-    def place(self, source: str) -> Place:
+    def place(self, source: str) -> RootedPath:
         """The place of a file, in the innermost root that it lies in; its folder becomes a root where there is none."""
         root = max((r for r in self._roots.values() if r.covers(source)), key=lambda r: len(r.path), default=None)
         if root is None:
@@ -82,8 +82,8 @@ class Roots:
         name = source[len(root.path) :].lstrip("/")
         if root.label == UPLOAD:
             name = name.partition("/")[2] or name
-            return Place(name, f"{UPLOAD}{name}")
-        return Place(name, f"{root.label}/{name}")
+            return RootedPath(name, f"{UPLOAD}{name}")
+        return RootedPath(name, f"{root.label}/{name}")
 
     def record(self) -> dict[str, str]:
         """What the collection is to record: label -> digest of its path, which names no folder of this machine."""

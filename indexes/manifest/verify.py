@@ -24,7 +24,7 @@ Problem = Literal["missing", "extra", "other", "unknown", "unfinished", "texts",
 
 
 @dataclass(slots=True)
-class Difference(Plain):
+class DocumentDifference(Plain):
     """One document that differs.
 
     Args:
@@ -54,7 +54,7 @@ class Verification:
 
     documents: int = 0
     points: int = 0
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[DocumentDifference] = field(default_factory=list)
     repaired: int = 0
     read_again: list[str] = field(default_factory=list)
     unchecked: int = 0
@@ -108,8 +108,8 @@ def verify(store: Collection, manifest: Manifest, *, repair: bool = False, deep:
     return result
 
 
-def _unfinished(store: Collection, manifest: Manifest) -> list[Difference]:
-    return [Difference(doc_id, "unfinished", None, store.count(doc_id)) for doc_id in manifest.unfinished()]
+def _unfinished(store: Collection, manifest: Manifest) -> list[DocumentDifference]:
+    return [DocumentDifference(doc_id, "unfinished", None, store.count(doc_id)) for doc_id in manifest.unfinished()]
 
 
 def adopt(store: Collection, manifest: Manifest) -> int:
@@ -145,7 +145,7 @@ def _compare(store: Collection, manifest: Manifest, deep: bool) -> Verification:
             differs = there.sums.differs(entry.sums, coarse=coarse) if entry.sums else ""
             if differs:
                 found: Problem = "texts" if differs == "texts" else "vectors"
-                result.differences.append(Difference(entry.doc_id, found, entry.sentences, there.size))
+                result.differences.append(DocumentDifference(entry.doc_id, found, entry.sentences, there.size))
             continue
         problem: Problem = (
             "missing" if there.size < entry.sentences else "extra" if there.size > entry.sentences else "other"
@@ -153,9 +153,9 @@ def _compare(store: Collection, manifest: Manifest, deep: bool) -> Verification:
         ids = list(there.odd[:SHOWN])
         if not ids and problem == "missing" and _runs_through(entry.doc_id, entry.sentences, entry.points):
             ids = _missing(store, entry.doc_id, entry.sentences)
-        result.differences.append(Difference(entry.doc_id, problem, entry.sentences, there.size, ids))
+        result.differences.append(DocumentDifference(entry.doc_id, problem, entry.sentences, there.size, ids))
     for doc_id, there in sorted(seen.items()):
-        result.differences.append(Difference(doc_id, "unknown", None, there.size, list(there.odd[:SHOWN])))
+        result.differences.append(DocumentDifference(doc_id, "unknown", None, there.size, list(there.odd[:SHOWN])))
     return result
 
 
@@ -194,7 +194,7 @@ def _missing(store: Collection, doc_id: str, sentences: int) -> list[str]:
     return missing[:SHOWN]
 
 
-def _mend(store: Collection, manifest: Manifest, difference: Difference, result: Verification) -> None:
+def _mend(store: Collection, manifest: Manifest, difference: DocumentDifference, result: Verification) -> None:
     doc_id = difference.doc_id
     manifest.begin([], removing=[doc_id])
     if doc_id:

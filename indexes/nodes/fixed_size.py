@@ -19,7 +19,7 @@ from indexes.nodes.record import SentenceRecord
 from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sentence_window import RunPlaces, run_records
 from indexes.nodes.sliding_sentences import in_order, spans_of, window_of
-from indexes.nodes.sliding_text import Run, TextWindow, iter_runs
+from indexes.nodes.sliding_text import TextRun, TextWindow, iter_runs
 from indexes.readers.stream import DocumentStream
 from indexes.text.sentences import Span
 
@@ -73,7 +73,7 @@ def _drafts(
             )
 
 
-def _chunks(window: TextWindow, run: Run, limits: Limits, places: RunPlaces) -> Iterator[tuple[str, Span]]:
+def _chunks(window: TextWindow, run: TextRun, limits: Limits, places: RunPlaces) -> Iterator[tuple[str, Span]]:
     """Sentences packed into chunks that fit, with their words; offsets in the document."""
     chunk: list[Span] = []  # offsets in the document
     text, at = "", 0

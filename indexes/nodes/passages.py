@@ -19,7 +19,7 @@ CHARS_OF_TOKEN = 3.5  # other than Chinese characters, which are a token each
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class EncoderPassage:
     """What is read in one go.
 
     Args:
@@ -59,7 +59,7 @@ class PassageBorders:
         return begins
 
 
-def passages_of(records: Sequence[SentenceRecord], size: int) -> list[Passage]:
+def passages_of(records: Sequence[SentenceRecord], size: int) -> list[EncoderPassage]:
     """Cut records, which begin and end with a passage, into passages."""
     borders, groups = PassageBorders(size), []
     for record in records:
@@ -70,7 +70,7 @@ def passages_of(records: Sequence[SentenceRecord], size: int) -> list[Passage]:
     return [_passage(group) for group in groups]
 
 
-def _passage(records: Sequence[SentenceRecord]) -> Passage:
+def _passage(records: Sequence[SentenceRecord]) -> EncoderPassage:
     place = searched(place_of(records[0]))
     parts = [f"{place}\n"] if place else []
     at = sum(map(len, parts))
@@ -81,7 +81,7 @@ def _passage(records: Sequence[SentenceRecord]) -> Passage:
         parts += [text, record.after]
         at += len(text) + len(record.after)
     parts.pop()  # what stands behind the last one
-    return Passage("".join(parts), tuple(spans))
+    return EncoderPassage("".join(parts), tuple(spans))
 
 
 def _tokens(text: str) -> float:

@@ -30,7 +30,7 @@ from indexes.nodes.cutting import OVERLAP, CountTokens, Limits, pieces
 from indexes.nodes.record import CUSTOM_WINDOW_KEYS, WINDOW_KEYS, SentenceRecord, dense_text, join_records
 from indexes.nodes.record_parser import RecordNodeParser
 from indexes.nodes.sliding_sentences import in_order, section_metadata, spans_of, window_of
-from indexes.nodes.sliding_text import Run, SentenceSplitter, TextWindow, iter_runs, spans_by
+from indexes.nodes.sliding_text import SentenceSplitter, TextRun, TextWindow, iter_runs, spans_by
 from indexes.nodes.tables import caption_before, iter_rows
 from indexes.readers.stream import DocumentStream
 from indexes.text.sentences import MAX_CHARS
@@ -90,7 +90,7 @@ def _drafts(
 
 def run_records(
     window: TextWindow,
-    run: Run,
+    run: TextRun,
     doc_id: str,
     base: dict[str, Any],
     limits: Limits,
@@ -116,7 +116,7 @@ def run_records(
 
 
 def table_records(
-    window: TextWindow, run: Run, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
+    window: TextWindow, run: TextRun, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
 ) -> Iterator[SentenceRecord]:
     """The rows of a table, which is held whole: readers make many tables of a long one."""
     first = run.first
@@ -133,7 +133,7 @@ def table_records(
 class RunPlaces:
     """Metadata of the sections of a run, and what the encoder is given before a sentence that begins in them."""
 
-    def __init__(self, run: Run, base: dict[str, Any], contextual: str) -> None:
+    def __init__(self, run: TextRun, base: dict[str, Any], contextual: str) -> None:
         self._run, self._base, self._contextual = run, base, contextual
         self._starts: list[int] = []
         self._known: list[tuple[dict[str, Any], str]] = []

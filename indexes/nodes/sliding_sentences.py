@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.schema import Document
 
 from indexes.nodes.record import SentenceRecord
-from indexes.nodes.sliding_text import LOOK_AHEAD, Run, TextWindow
+from indexes.nodes.sliding_text import LOOK_AHEAD, TextRun, TextWindow
 from indexes.readers.outline import HIDDEN_KEYS, Section
 from indexes.readers.stream import DocumentStream, stream_of
 from indexes.text.lines import LIST_MARK, Paragraph, after_space
@@ -37,7 +37,7 @@ def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
     return metadata
 
 
-def spans_of(window: TextWindow, run: Run, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
+def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
     """The sentences of a run (for code: stretches of it), with the text they stand in.
 
     Args:

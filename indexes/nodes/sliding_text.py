@@ -84,7 +84,7 @@ class TextWindow:
         return True
 
 
-class Run:
+class TextRun:
     """Sections that one window may span: text that differs only in its page is one run. It grows as it is read.
 
     Args:
@@ -127,12 +127,12 @@ class Run:
         return True
 
 
-def iter_runs(window: TextWindow) -> Iterator[Run]:
+def iter_runs(window: TextWindow) -> Iterator[TextRun]:
     """The runs to index, in order. Each has to be walked to its end before the next one is asked for."""
     while (section := next_section(window)) is not None:
         window.let_go(section.start)
         index, section = window.take()
-        run = Run(window, index, section)
+        run = TextRun(window, index, section)
         yield run
 
 
@@ -159,7 +159,7 @@ def _is_told(window: TextWindow, heading: Section) -> bool:
 
 
 def spans_by(
-    split: SentenceSplitter, window: TextWindow, run: Run, *, keep: int = 0
+    split: SentenceSplitter, window: TextWindow, run: TextRun, *, keep: int = 0
 ) -> Iterator[tuple[str, int, Span]]:
     """Yield the sentences of a run as ``spans_of`` does; the whole run is held.
 

@@ -22,7 +22,7 @@ _CAPTION = re.compile(r"^(?:表格?|附表|续表|Table|TABLE|Tab\.)\s*[A-Z]?[\d
 
 
 @dataclass(slots=True)
-class Row:
+class TableRecord:
     """One record of a table: ``text`` is searched, ``raw`` = document text[start:end] is read under ``head``."""
 
     start: int
@@ -32,7 +32,9 @@ class Row:
     head: str | None
 
 
-def iter_rows(text: str, start: int, end: int, *, label: str, limits: Limits, prefix: str = "") -> Iterator[Row]:
+def iter_rows(
+    text: str, start: int, end: int, *, label: str, limits: Limits, prefix: str = ""
+) -> Iterator[TableRecord]:
     """The rows of the Markdown table ``text[start:end]``; a row too long for ``limits`` is cut, each piece with its
     headers.
 
@@ -57,7 +59,7 @@ def iter_rows(text: str, start: int, end: int, *, label: str, limits: Limits, pr
             head = text[first.start : line.end]
             line = next(lines, None)
         if line is None:
-            yield Row(first.start, first.start + len(head), _sentence(label, headers, []), head, None)
+            yield TableRecord(first.start, first.start + len(head), _sentence(label, headers, []), head, None)
             return
         head = _bounded_head(head, headers)
         label, headers = _bounded(label, headers, limits, prefix)
@@ -128,7 +130,7 @@ def _lines(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _row(
     text: str, line: Span, headers: list[str], head: str | None, label: str, limits: Limits, prefix: str
-) -> Iterator[Row]:
+) -> Iterator[TableRecord]:
     bars = [match.start() for match in _BAR.finditer(text, line.start, line.end)]
     if not bars or bars[0] != line.start:
         bars.insert(0, line.start - 1)
@@ -145,7 +147,7 @@ def _row(
     for piece in pieces(text, line.start, line.end, limits, lambda a, b: prefix + words_between(a, b)):
         sentence = words_between(piece.start, piece.end)
         if sentence:
-            yield Row(piece.start, piece.end, sentence, text[piece.start : piece.end], head)
+            yield TableRecord(piece.start, piece.end, sentence, text[piece.start : piece.end], head)
 
 
 def _sentence(label: str, headers: list[str], values: list[str]) -> str:

@@ -16,7 +16,7 @@ EXAMPLES = 3
 
 
 @dataclass(slots=True)
-class Key:
+class MetadataKey:
     """A key, the number of documents that have it, and some of its values."""
 
     name: str
@@ -24,14 +24,14 @@ class Key:
     examples: list[str] = field(default_factory=list)
 
 
-def metadata_keys(store: Collection) -> list[Key]:
+def metadata_keys(store: Collection) -> list[MetadataKey]:
     """The keys that a filter may ask for, by name, told from the first sentence of every document."""
     first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
-    found: dict[str, Key] = {}
+    found: dict[str, MetadataKey] = {}
     for page in store.pages(PAGE, first, payload=["metadata"]):
         for _, payload in page:
             for name, value in (payload.get("metadata") or {}).items():
-                key = found.setdefault(name, Key(name))
+                key = found.setdefault(name, MetadataKey(name))
                 key.documents += 1
                 for shown in _shown(value):
                     if len(key.examples) < EXAMPLES and shown not in key.examples:

@@ -74,7 +74,7 @@ _ZH_COUNTED = re.compile(f"(第?)({CHINESE_NUMERAL.pattern})([^\\d零〇一二�
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedText:
     """A text as its words are cut from it.
 
     Args:
@@ -89,7 +89,7 @@ class Prepared:
     mainland: str | None = None
 
 
-def prepared(text: str) -> Prepared:
+def prepared(text: str) -> PreparedText:
     """Return a text as its words are cut from it.
 
     >>> prepared("Ｗorth 1,250,000").text, prepared("2024年5月").terms
@@ -113,13 +113,13 @@ def prepared(text: str) -> Prepared:
     if han and not text.isascii():
         text = _ZH_NUMBER.sub(_in_digits, text)
     if not _DIGIT.search(text):
-        return Prepared(text, [], mainland)
+        return PreparedText(text, [], mainland)
     if "," in text or "." in text:
         text = _GROUPED.sub(lambda match: re.sub(r"[,.]", "", match.group()), text)
     terms = [*_dates(text), *_scaled(text)]
     if _TWO_NUMBERS.search(text):
         terms += [found.group().replace(" ", "") for found in _BLANKS.finditer(text)]
-    return Prepared(text, terms, mainland)
+    return PreparedText(text, terms, mainland)
 
 
 def _in_digits(match: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ OTHER_LANGUAGE: dict[Language, str] = {
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedAnswer:
     """A question ready for the model. Without ``messages`` the answer is settled already and needs no model."""
 
     question: str
@@ -73,11 +73,11 @@ class AnswerWriter:
         self.refusals = refusals
         self.weighs = refusals is not None
 
-    def streams(self, prepared: Prepared) -> bool:
+    def streams(self, prepared: PreparedAnswer) -> bool:
         """True where the answer comes in pieces; LlamaIndex's other response modes give it whole."""
         return self.settings.answer.response_mode == "compact" or prepared.routed
 
-    async def complete(self, prepared: Prepared, way: Way) -> str:
+    async def complete(self, prepared: PreparedAnswer, way: Way) -> str:
         """Return the whole answer."""
         if self.streams(prepared):
             guard = RepetitionGuard()
@@ -90,11 +90,11 @@ class AnswerWriter:
             prepared.trace.note(REPEATED, "repeated")
         return text
 
-    async def whole(self, prepared: Prepared, way: Way) -> AsyncGenerator[str, None]:
+    async def whole(self, prepared: PreparedAnswer, way: Way) -> AsyncGenerator[str, None]:
         """Yield the whole answer as one piece."""
         yield await self.complete(prepared, way)
 
-    async def deltas(self, prepared: Prepared, way: Way) -> AsyncGenerator[str, None]:
+    async def deltas(self, prepared: PreparedAnswer, way: Way) -> AsyncGenerator[str, None]:
         """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs.
 
         Where signals decide about a refusal, nothing comes before the decision: what is sent cannot be taken back.
@@ -124,7 +124,7 @@ class AnswerWriter:
         refused = prepared.trace.refusal["refused"]
         yield NOT_FOUND[prepared.language] if refused else written.text
 
-    async def _spoken(self, prepared: Prepared, written: Written, way: Way) -> AsyncGenerator[str, None]:
+    async def _spoken(self, prepared: PreparedAnswer, written: Written, way: Way) -> AsyncGenerator[str, None]:
         llm = await way.compute(self._llm)
         prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
         options = logprob_options(llm) if self.weighs else {}
@@ -163,7 +163,7 @@ class AnswerWriter:
             for kept in held or []:
                 yield kept
 
-    def note_cut(self, prepared: Prepared, guard: RepetitionGuard) -> None:
+    def note_cut(self, prepared: PreparedAnswer, guard: RepetitionGuard) -> None:
         if guard.cut:
             prepared.trace.note(REPEATED, "repeated")
             return
@@ -171,7 +171,7 @@ class AnswerWriter:
         if usage.get("finish_reason") == "length" or usage.get("completion_tokens", 0) >= limit:
             prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
 
-    async def _synthesize(self, prepared: Prepared, way: Way) -> str:
+    async def _synthesize(self, prepared: PreparedAnswer, way: Way) -> str:
         """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
         from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
         from llama_index.core.schema import NodeWithScore, TextNode

@@ -35,7 +35,7 @@ def answer_json(question: str, response: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Answers:
+class AnswerScreen:
     """Shows the answers of one conversation.
 
     Args:

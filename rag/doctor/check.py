@@ -10,7 +10,7 @@ import httpx
 
 from indexes.addresses import is_loopback, proxy_in_the_way
 from indexes.display import safe
-from indexes.http import Answer
+from indexes.http import HttpAnswer
 from indexes.plain import Plain
 from rag.settings import Settings
 
@@ -48,7 +48,7 @@ class Probe:
     timeout: float = PATIENCE
 
 
-def unreachable(name: str, base_url: str, answer: Answer, environ: Mapping[str, str], remedy: str) -> Check:
+def unreachable(name: str, base_url: str, answer: HttpAnswer, environ: Mapping[str, str], remedy: str) -> Check:
     """The check of a server that gave no answer, with the reason."""
     found = f"{base_url} cannot be reached: {answer.detail}"
     proxy = None if answer.problem == "bad address" or is_loopback(base_url) else proxy_in_the_way(base_url, environ)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 
 from indexes.addresses import is_loopback, ollama_base_url, proxy_in_the_way
-from indexes.http import Answer, ask_once
+from indexes.http import HttpAnswer, ask_once
 from rag.doctor.check import Check, Probe, unreachable
 
 DEFAULT_URL = "http://127.0.0.1:11434"
@@ -69,7 +69,7 @@ def _context(probe: Probe, role: str, base_url: str, model: str, wanted: int) ->
     return Check(name, "ok", f"'{model}' reads {lengths[0]} tokens, {wanted} are configured")
 
 
-def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | None, answer: Answer) -> Check:
+def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | None, answer: HttpAnswer) -> Check:
     """The address may be wrong, or the server may be down: an Ollama at the usual port tells which."""
     name = f"{role} server"
     variable = probe.environ.get("OLLAMA_HOST", "").strip()
@@ -112,7 +112,7 @@ def _likely_urls(base_url: str) -> list[str]:
     return [url for url in dict.fromkeys([*urls, DEFAULT_URL]) if url != base_url]
 
 
-def _not_ollama(probe: Probe, role: str, base_url: str, answer: Answer) -> Check:
+def _not_ollama(probe: Probe, role: str, base_url: str, answer: HttpAnswer) -> Check:
     proxy = None if is_loopback(base_url) else proxy_in_the_way(base_url, probe.environ)
     if proxy:
         import httpx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from indexes.addresses import is_loopback
-from indexes.http import Answer, ask_once
+from indexes.http import HttpAnswer, ask_once
 from rag.doctor.check import Check, Probe, unreachable
 
 
@@ -95,7 +95,7 @@ def _refused_key(name: str, base_url: str, variable: str, key: str | None, statu
     )
 
 
-def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None, answer: Answer) -> Check:
+def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None, answer: HttpAnswer) -> Check:
     longer = f"{base_url.rstrip('/')}/v1"
     if not base_url.rstrip("/").endswith("/v1"):
         again = ask_once(longer, "/models", timeout=probe.timeout / 2, api_key=key)

@@ -18,7 +18,7 @@ _NO_CHAT = re.compile(r"embed|bge|minilm|e5-|rerank|nomic|gte-|arctic", re.IGNOR
 
 
 @dataclass(slots=True)
-class Choice:
+class ModelChoice:
     """The settings of the ``llm`` section that use it, and what a person should know about it, a sentence each."""
 
     llm: dict[str, object]
@@ -31,7 +31,7 @@ def choose_model(
     preferred: str = "",
     progress: Progress | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Choice:
+) -> ModelChoice:
     """Return the best language model that can be had here; extractive answers where none can.
 
     Args:
@@ -42,26 +42,28 @@ def choose_model(
     models = ollama_models(base_url)
     if models:
         model = next((name for name in models if name in (preferred, f"{preferred}:latest")), models[0])
-        return Choice(
+        return ModelChoice(
             {"provider": "ollama", "model": model},
             [f"an Ollama server is running at {base_url}, so its model {model} writes the answers"],
         )
     name = auto_model(models_folder(environ))
     if name is not None:
-        return Choice({"provider": "llama_cpp", "model": name}, [f"the fetched model {name} writes the answers"])
+        return ModelChoice({"provider": "llama_cpp", "model": name}, [f"the fetched model {name} writes the answers"])
     if fetch is None:
-        return Choice({"provider": "none"}, ["no language model is here, so answers are the documents' own sentences"])
+        return ModelChoice(
+            {"provider": "none"}, ["no language model is here, so answers are the documents' own sentences"]
+        )
     try:
         found = fetch_model(fetch, progress=progress, environ=environ)
     except RagWrightError as error:
-        return Choice(
+        return ModelChoice(
             {"provider": "none"},
             [
                 f"the language model {fetch} cannot be had: {error}",
                 "answers are the documents' own sentences instead",
             ],
         )
-    return Choice(
+    return ModelChoice(
         {"provider": "llama_cpp", "model": found.name},
         [*found.notes, f"{found.name} was fetched from {found.source}, and writes the answers"],
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from indexes.text.characters import valid
 from rag.retrieval.candidate import Candidate
-from rag.retrieval.question import Asked
+from rag.retrieval.question import QueryLike
 from rag.settings import HydeSettings
 from rag.trace import Trace
 from rag.ways import Way
@@ -53,7 +53,7 @@ async def widen(
 
 
 def asked_vector(
-    bundle: Asked, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
+    bundle: QueryLike, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
 ) -> NDArray[np.float32] | None:
     """Return the dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE);
     None where the bundle asks for none."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llama_index.core.callbacks import CallbackManager
 
 
-class Asked(Protocol):
+class QueryLike(Protocol):
     """A question with what a query transform wants searched for it: LlamaIndex's QueryBundle is one."""
 
     query_str: str
@@ -28,7 +28,7 @@ class Asked(Protocol):
 
 
 @dataclass(slots=True)
-class Question:
+class PlainQuestion:
     """A question of words alone."""
 
     query_str: str
@@ -36,17 +36,17 @@ class Question:
     embedding: list[float] | None = None
 
 
-def as_query(question: Any) -> Asked:
+def as_query(question: Any) -> QueryLike:
     """Return a text as a question; LlamaIndex's QueryBundle as it is.
 
     Raises:
         SettingsError: it is neither a text nor a QueryBundle.
     """
     if isinstance(question, str):
-        return Question(question)
+        return PlainQuestion(question)
     if not isinstance(getattr(question, "query_str", None), str):
         raise SettingsError(f"the question is {question!r:.80}", remedy="give a text or a QueryBundle")
-    found: Asked = question
+    found: QueryLike = question
     return found
 
 

@@ -19,7 +19,7 @@ from rag.instrumentation import dispatcher
 from rag.retrieval.candidate import Candidate
 from rag.retrieval.hyde import HypothesisWriter, asked_vector, looks_weak, widen
 from rag.retrieval.question import (
-    Asked,
+    QueryLike,
     as_query,
     encode_documents,
     encode_question,
@@ -94,7 +94,7 @@ class HybridSearch:
         self._write_questions = write_questions
 
     def search(
-        self, question: str | Asked, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+        self, question: str | QueryLike, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
         """Run every stage for one question and return all that is known of it.
 
@@ -105,13 +105,13 @@ class HybridSearch:
         return run_now(self.search_by(BLOCKING, question, filters, trace=trace))
 
     async def asearch(
-        self, question: str | Asked, filters: MetadataFilters | None = None, *, trace: Trace | None = None
+        self, question: str | QueryLike, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
         """``search`` without blocking the event loop: HyDE's model is awaited, what computes runs in a thread."""
         return await self.search_by(AWAITING, question, filters, trace=trace)
 
     def search_all(
-        self, questions: Sequence[str | Asked], filters: MetadataFilters | None = None
+        self, questions: Sequence[str | QueryLike], filters: MetadataFilters | None = None
     ) -> list[SearchResult]:
         """Search for many questions in one call, and return what ``search`` returns for each, in their order.
 
@@ -136,7 +136,7 @@ class HybridSearch:
     async def search_by(
         self,
         way: Way,
-        question: str | Asked,
+        question: str | QueryLike,
         filters: MetadataFilters | None = None,
         *,
         trace: Trace | None = None,

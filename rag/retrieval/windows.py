@@ -67,7 +67,7 @@ def spread(candidates: Sequence[Candidate], per_document: int) -> list[Candidate
 
 
 @dataclass(slots=True)
-class _Run:
+class _GrowingPassage:
     """A growing passage: its sentences by position, its hits best first, its best score and earliest rank."""
 
     rank: int
@@ -75,10 +75,10 @@ class _Run:
     sentences: dict[int, SentenceRecord]
     hits: list[str]
 
-    def touches(self, other: _Run) -> bool:
+    def touches(self, other: _GrowingPassage) -> bool:
         return min(self.sentences) <= max(other.sentences) + 1 and min(other.sentences) <= max(self.sentences) + 1
 
-    def absorb(self, other: _Run) -> None:
+    def absorb(self, other: _GrowingPassage) -> None:
         self.sentences.update(other.sentences)
         self.hits = [*self.hits, *(hit for hit in other.hits if hit not in self.hits)]
         self.score = max(self.score, other.score)
@@ -103,14 +103,14 @@ def merge_windows(
     """
     if limit < 1:
         raise ValueError(f"limit is the number of passages wanted, at least 1, not {limit}")
-    sections: dict[tuple[str, int], list[_Run]] = {}
+    sections: dict[tuple[str, int], list[_GrowingPassage]] = {}
     count = 0
     full = False
     for rank, candidate in enumerate(candidates):
         own = candidate.record
         runs = sections.setdefault((own.doc_id, own.section), [])
         if not full:
-            new = _Run(rank, candidate.score, _window(own, windows.get(candidate.id, ())), [candidate.id])
+            new = _GrowingPassage(rank, candidate.score, _window(own, windows.get(candidate.id, ())), [candidate.id])
             touched = [run for run in runs if run.touches(new)]
             if touched or count < limit:
                 for run in touched:

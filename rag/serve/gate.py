@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.serve.errors import Door, Problem, door_of, problem_of
-from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, Key, KeyRing, bearer
+from rag.serve.keys import AUTHORIZATION, COOKIE, OPEN, OWNER, AccessKey, KeyRing, bearer
 from rag.serve.telemetry.spans import continued
 
 log = logging.getLogger("ragwright.serve")
@@ -74,7 +74,7 @@ class Gate:
             self._check_host(headers)
             state["key"] = self._key(path, headers, door)
             AUTHORIZATION.set(headers.get("authorization"))
-            limited = _Limited(receive, self._limit(path, headers))
+            limited = _LimitedBody(receive, self._limit(path, headers))
         except Problem as problem:
             self._rejected(problem)
             await answer_problem(problem, door, sender, scope)
@@ -108,7 +108,7 @@ class Gate:
                 "open the address that 'rag serve' printed, or add the name to serve.hosts",
             )
 
-    def _key(self, path: str, headers: dict[str, str], door: Door) -> Key | None:
+    def _key(self, path: str, headers: dict[str, str], door: Door) -> AccessKey | None:
         header = headers.get("authorization")
         text = bearer(header)
         if self.owner_token and text is not None and secrets.compare_digest(text, self.owner_token):
@@ -163,7 +163,7 @@ class _Sender:
         await self._send(message)
 
 
-class _Limited:
+class _LimitedBody:
     """Counts the body as it comes in and stops reading where it grows past the limit."""
 
     def __init__(self, receive: Receive, limit: int) -> None:

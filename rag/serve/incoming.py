@@ -12,20 +12,20 @@ from fastapi.responses import Response
 
 from indexes.text.characters import valid_value
 from rag.serve.errors import Problem
-from rag.serve.keys import Key
+from rag.serve.keys import AccessKey
 from rag.serve.service import Service
 from rag.serve.telemetry.metrics import Metrics
 
 LOOK_EVERY = 0.25  # seconds
 
 
-def key_of(request: Request) -> Key:
+def key_of(request: Request) -> AccessKey:
     """The key that the gate accepted.
 
     Raises:
         Problem: "no_key".
     """
-    key: Key | None = getattr(request.state, "key", None)
+    key: AccessKey | None = getattr(request.state, "key", None)
     if key is None:
         raise Problem("no_key", "this server wants a key", "enter it on the page, or send it as a Bearer token")
     return key
@@ -35,7 +35,7 @@ def service_of(request: Request) -> Service:
     return request.app.state.service  # type: ignore[no-any-return]
 
 
-def require(request: Request, scope: str) -> Key:
+def require(request: Request, scope: str) -> AccessKey:
     """The request's key, if it may do this.
 
     Raises:

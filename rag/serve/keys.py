@@ -34,7 +34,7 @@ AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class AccessKey:
     """One key: its name, the hash of its text, what it may do, and on which collections ("*": all).
 
     ``admin`` includes every other scope, and full paths in answers.
@@ -62,8 +62,8 @@ class Key:
         }
 
 
-OPEN = Key("open", "", scopes=("read", "ask", "write"))  # who comes in where no key is configured (loopback only)
-OWNER = Key("owner", "", scopes=SCOPES)  # the account that started the server, by its token
+OPEN = AccessKey("open", "", scopes=("read", "ask", "write"))  # who comes in where no key is configured (loopback only)
+OWNER = AccessKey("owner", "", scopes=SCOPES)  # the account that started the server, by its token
 
 
 class KeyRing:
@@ -83,7 +83,7 @@ class KeyRing:
     def __iter__(self) -> Any:
         return iter(self._keys.values())
 
-    def find(self, text: str) -> Key | None:
+    def find(self, text: str) -> AccessKey | None:
         """The key with this text. Every stored hash is compared in constant time."""
         digest = _digest(text)
         found = None
@@ -108,7 +108,7 @@ class KeyRing:
         if not scopes or not collections:
             raise SettingsError(f"the key {name!r} would allow nothing", remedy="name a scope and a collection")
         text = PREFIX + secrets.token_urlsafe(32)
-        made = Key(name, _digest(text), scopes, collections, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        made = AccessKey(name, _digest(text), scopes, collections, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._keys = {**self._keys, name: made}
         self._write()
         return text
@@ -175,7 +175,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _read(path: Path) -> dict[str, Key]:
+def _read(path: Path) -> dict[str, AccessKey]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -187,7 +187,7 @@ def _read(path: Path) -> dict[str, Key]:
     found = {}
     for name, row in (content.get("keys") or {}).items():
         try:
-            found[name] = Key(
+            found[name] = AccessKey(
                 name,
                 str(row["sha256"]),
                 tuple(map(str, row["scopes"])),

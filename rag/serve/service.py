@@ -14,10 +14,10 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 
 from rag.api import build_retriever
 from rag.llms import parallel_answers
-from rag.serve.asking.answers import Answers, Event
-from rag.serve.asking.searches import Found, Searches
+from rag.serve.asking.answers import Event, ServedAnswers
+from rag.serve.asking.searches import FoundPassages, Searches
 from rag.serve.errors import Problem, problem_of
-from rag.serve.keys import Key
+from rag.serve.keys import AccessKey
 from rag.serve.library import Library
 from rag.serve.pools.batched_reranker import QUESTIONS
 from rag.serve.pools.fair import FIRST_GUESS, FairPool
@@ -60,7 +60,7 @@ class Service:
         self._answer_threads = ThreadPoolExecutor(SEARCH_THREADS + slots, thread_name_prefix="ragwright-answer")
         self._way = Awaiting(self._answer_threads)
         self.searches = Searches(library, self.search_pool, self.rerank_pool)
-        self.answers = Answers(library, self._way, self._spoken)
+        self.answers = ServedAnswers(library, self._way, self._spoken)
         self.shared = SharedResults()
         library.on_change(lambda _: self.shared.forget())
         self.state: Literal["loading", "ready", "draining", "failing"] = "loading"
@@ -117,21 +117,21 @@ class Service:
 
     # -- rights --------------------------------------------------------------------------------------------------
 
-    def collections(self, key: Key) -> list[str]:
+    def collections(self, key: AccessKey) -> list[str]:
         """The collections that this key may see."""
         names = self.library.names()
         self._names, self._names_read = frozenset(names), time.monotonic()
         self.metrics.know(self._names)
         return [name for name in names if key.sees(name)]
 
-    async def find_collection(self, key: Key, name: str) -> str:
+    async def find_collection(self, key: AccessKey, name: str) -> str:
         """``check_collection`` in a thread: a store's names may be a server's to give."""
         fresh = time.monotonic() - self._names_read < NAMES_SECONDS
         if fresh and name in self._names and key.sees(name):
             return name
         return await asyncio.to_thread(self.check_collection, key, name)
 
-    def check_collection(self, key: Key, name: str) -> str:
+    def check_collection(self, key: AccessKey, name: str) -> str:
         """Refuse an unknown collection; one that the key may not see is unknown to it.
 
         Raises:
@@ -149,7 +149,7 @@ class Service:
 
     # -- search --------------------------------------------------------------------------------------------------
 
-    async def search(self, key: Key, question: Question, *, deadline: float, route: str) -> Found:
+    async def search(self, key: AccessKey, question: Question, *, deadline: float, route: str) -> FoundPassages:
         """Passages for a question; identical questions in flight share one computation.
 
         Where the reranker would not finish before ``deadline`` (seconds from now), the fused order is given with a
@@ -189,7 +189,7 @@ class Service:
 
     # -- answers -------------------------------------------------------------------------------------------------
 
-    async def ask(self, key: Key, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
+    async def ask(self, key: AccessKey, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
         """The answer to a question as events: "status", "sources", "text" pieces, "done".
 
         Closing the iterator (the client left) stops the language model, while it reads and while it writes. Where
@@ -215,7 +215,7 @@ class Service:
                         self._count(event.response, question.collection)
                     yield event
 
-    async def task(self, key: Key, messages: list[ChatMessage], *, deadline: float) -> ChatResponse | None:
+    async def task(self, key: AccessKey, messages: list[ChatMessage], *, deadline: float) -> ChatResponse | None:
         """A chat program's own task (a title, tags) straight from the language model, None without one."""
         self.check_ready()
         llm = self.library.llm

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from indexes.errors import EncoderError
-from indexes.http import Answer, JsonServer, ask, client_options, http_client
+from indexes.http import HttpAnswer, JsonServer, ask, client_options, http_client
 from tests.indexes.encoders.encoder_fixtures import fake_server
 
 __all__ = ["fake_server"]
@@ -122,9 +122,13 @@ def test_kinds_of_faults(error: httpx.HTTPError, problem: str) -> None:
 
 
 def test_answers_that_are_not_objects() -> None:
-    assert Answer(200, "[1]").object() == {} and Answer(200, "no").object() == {} and Answer(200, "no").json() is None
-    assert Answer(500, "", "Internal Server Error").reason == "Internal Server Error"
-    assert len(Answer(500, "x" * 9999).reason) == 200
+    assert (
+        HttpAnswer(200, "[1]").object() == {}
+        and HttpAnswer(200, "no").object() == {}
+        and HttpAnswer(200, "no").json() is None
+    )
+    assert HttpAnswer(500, "", "Internal Server Error").reason == "Internal Server Error"
+    assert len(HttpAnswer(500, "x" * 9999).reason) == 200
 
 
 def test_this_machine_is_asked_directly_and_connecting_is_short() -> None:

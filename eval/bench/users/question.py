@@ -78,7 +78,7 @@ def build(store: Path, options: Options) -> None:
     engine.close()
 
 
-class Asked:
+class QuestionWorker:
     """A process that answers questions with the packages of one tree, over a store of its own."""
 
     def __init__(self, tree: Path, store: Path, model: str) -> None:
@@ -108,7 +108,7 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
     for name in raced:
         if name != "now":
             shutil.copytree(folder / "now", folder / name)
-    workers = {name: Asked(tree, folder / name, options.model) for name, tree in raced.items()}
+    workers = {name: QuestionWorker(tree, folder / name, options.model) for name, tree in raced.items()}
     lines = [line for text in documents(options.questions, seed=11) for line in text.rstrip(".").split(". ")]
     questions = [" ".join(line.split()[:9]) for line in lines]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}

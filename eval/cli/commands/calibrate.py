@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eval.cli.options import Measuring, give_toml, measuring, queries_option, refuse_existing, ticker, toml_option
+from eval.cli.options import (
+    MeasuringOptions,
+    give_toml,
+    measuring,
+    queries_option,
+    refuse_existing,
+    ticker,
+    toml_option,
+)
 from eval.report.table import table
 from rag.cli.options import Shared
 
@@ -42,7 +50,7 @@ if TYPE_CHECKING:
 @toml_option
 @measuring(queries_option)
 def command(
-    given: Measuring,
+    given: MeasuringOptions,
     dataset: str | None,
     answers: Path | None,
     layout: str | None,

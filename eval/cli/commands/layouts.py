@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from eval.cli.options import Measuring, measuring, ticker
+from eval.cli.options import MeasuringOptions, measuring, ticker
 from rag.cli.options import setting
 
 HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s an answer"]
@@ -38,7 +38,7 @@ HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s 
 @setting("--llm", "llm.provider", "ollama, openai or llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
-    given: Measuring,
+    given: MeasuringOptions,
     datasets: tuple[str, ...],
     specs: tuple[str, ...],
     documents: int,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring, ticker
+from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring, ticker
 from indexes.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
 )
 @measuring(*KEEPING)
 def command(
-    given: Measuring, dataset: str, more: tuple[str, ...], models: tuple[str, ...], by: str, first: Path | None
+    given: MeasuringOptions, dataset: str, more: tuple[str, ...], models: tuple[str, ...], by: str, first: Path | None
 ) -> None:
     """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
 
@@ -81,7 +81,7 @@ def command(
     show(given, results, read, names, first=next(iter(pipelines)) if len(pipelines) > 1 else None)
 
 
-def _trees(given: Measuring, models: list[str], by: str) -> dict[str, Settings]:
+def _trees(given: MeasuringOptions, models: list[str], by: str) -> dict[str, Settings]:
     """Name of the run -> its settings: of each model, or of the one configured, so that another one's run stays."""
     from eval.measure.session import Spec, embedder_changes, reranker_changes, with_changes
 

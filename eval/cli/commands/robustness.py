@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from eval.cli.options import Measuring, dataset_argument, measuring, queries_option, show_scores, ticker
+from eval.cli.options import MeasuringOptions, dataset_argument, measuring, queries_option, show_scores, ticker
 from rag.cli.options import setting
 
 
@@ -15,13 +15,13 @@ from rag.cli.options import setting
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Use no language model.")
 @measuring(queries_option)
-def command(given: Measuring, dataset: str, shares: str, passages: int) -> None:
+def command(given: MeasuringOptions, dataset: str, shares: str, passages: int) -> None:
     """Answer DATASET's questions from chosen passages: shares of noise, no relevant one, false facts (RGB).
 
     Noise is what is judged 0; in a dataset without such judgements, what a search finds and nobody judged relevant.
     False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
     """
-    from eval.answers.robustness import Condition, measure, with_noise
+    from eval.answers.robustness import NoiseCondition, measure, with_noise
     from eval.measure.session import without_reranker
     from indexes.errors import SettingsError, SourceError
     from rag.cli.output import words
@@ -30,8 +30,8 @@ def command(given: Measuring, dataset: str, shares: str, passages: int) -> None:
         noise = [float(share) for share in shares.replace(",", " ").split()]
     except ValueError as error:
         raise SettingsError(f"--noise {shares!r} cannot be read", remedy="write it as --noise 0,0.4,0.8") from error
-    conditions = [Condition("noise", passages, share) for share in noise]
-    conditions += [Condition("none", passages), Condition("false", passages)]
+    conditions = [NoiseCondition("noise", passages, share) for share in noise]
+    conditions += [NoiseCondition("none", passages), NoiseCondition("false", passages)]
     read = given.read(dataset)
     settings = given.load({"retrieval.top_n": passages})
     results = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring
+from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
 from indexes.errors import SettingsError
 
 
@@ -19,7 +19,7 @@ from indexes.errors import SettingsError
 )
 @click.option("--answers", is_flag=True, help="Write answers too, with the configured language model.")
 @measuring(*KEEPING)
-def command(given: Measuring, dataset: str, specs: tuple[str, ...], answers: bool) -> None:
+def command(given: MeasuringOptions, dataset: str, specs: tuple[str, ...], answers: bool) -> None:
     """Ask every question of DATASET and score what each pipeline finds.
 
     A dataset with documents is indexed first (once: indexes and embeddings are kept). One without documents judges an

@@ -6,7 +6,7 @@ import itertools
 
 import click
 
-from eval.cli.options import KEEPING, Measuring, dataset_argument, measuring
+from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
 from indexes.errors import SettingsError
 
 # What is swept when nothing is asked for: all that costs no language model and no reranker.
@@ -23,7 +23,7 @@ USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100
 )
 @click.option("--grid", is_flag=True, help="Every combination; default: one setting at a time, the others as they are.")
 @measuring(*KEEPING)
-def command(given: Measuring, dataset: str, over: tuple[str, ...], grid: bool) -> None:
+def command(given: MeasuringOptions, dataset: str, over: tuple[str, ...], grid: bool) -> None:
     """Measure DATASET with the settings as they are, and with each value of each --over.
 
     Keys: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,

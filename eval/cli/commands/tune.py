@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eval.cli.options import (
-    Measuring,
+    MeasuringOptions,
     dataset_argument,
     dataset_of,
     give_toml,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @toml_option
 @measuring(queries_option)
 def command(
-    given: Measuring,
+    given: MeasuringOptions,
     dataset: str,
     train_split: str,
     holdout: float | None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets import flag_embedding
-from eval.datasets.dataset import Dataset, Passage
+from eval.datasets.dataset import CorpusPassage, Dataset
 from eval.finetune.bge_m3.options import M3Options
 from eval.finetune.lessons.training_set import TrainingSet
 from indexes.encoders.torch_runtime import choose_device, choose_dtype
@@ -40,7 +40,7 @@ def write_rows(
     Raises:
         SourceError: no row is left.
     """
-    data = Dataset("train", {name: Passage(name, "", text) for name, text in mined.texts.items()}, {}, {})
+    data = Dataset("train", {name: CorpusPassage(name, "", text) for name, text in mined.texts.items()}, {}, {})
     left_out = 0
     for number, example in enumerate(mined.examples):
         key = f"{number}:{example.query}"  # a question may come twice, with documents and with sentences

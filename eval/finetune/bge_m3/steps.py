@@ -14,11 +14,11 @@ from eval.datasets.dataset import Dataset
 from eval.finetune.bge_m3 import flag_embedding as flag_training
 from eval.finetune.bge_m3 import process as flag_process
 from eval.finetune.bge_m3.options import M3Options
-from eval.finetune.embedder.steps import Work
+from eval.finetune.embedder.steps import EmbedderWork
 from eval.finetune.proof.forgetting import MEASURES
 from eval.finetune.proof.proof import Proof
 from eval.finetune.proof.scorer import measured
-from eval.finetune.proof.tuned import Tuned
+from eval.finetune.proof.tuned import TunedModel
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.measure.metrics import score
 from eval.ticks import ticking
@@ -40,7 +40,7 @@ DISK_FACTOR = 3.5  # a checkpoint with its optimizer's state, in sizes of the fl
 
 
 @dataclass
-class TunedM3(Tuned):
+class TunedM3(TunedModel):
     """What a run gave, with a proof for each of ``SIDES``; ``proof`` is that of both legs together, which decides."""
 
     proofs: dict[str, Proof] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class TunedM3(Tuned):
 
 
 @dataclass
-class M3Work(Work):
+class M3Work(EmbedderWork):
     """The steps of an embedder's run, with FlagEmbedding's training and four sides measured."""
 
     options: M3Options  # type: ignore[assignment]

@@ -12,16 +12,16 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder.options import EmbedderOptions
-from eval.finetune.embedder.steps import Work
+from eval.finetune.embedder.steps import EmbedderWork
 from eval.finetune.proof.scorer import divided, opened
-from eval.finetune.proof.tuned import Tuned
+from eval.finetune.proof.tuned import TunedModel
 from eval.finetune.training.request import Request, base_folder
 from indexes.errors import SettingsError
 
 
 def finetune_embedder(
     dataset: str | Path | Dataset, base: str, *, options: EmbedderOptions | None = None, **request: Any
-) -> Tuned:
+) -> TunedModel:
     """Tune ``base`` on ``dataset``, and prove it: base scored first, held-out questions, forgetting elsewhere.
 
     Args:
@@ -47,7 +47,7 @@ def finetune_embedder(
     check_dimensions(wanted.matryoshka, folder)
     splits, rest = divided(given, wanted.seed)
     with opened("embedder", given, folder, splits, rest, wanted.as_dict()) as run:
-        return Work(run, given, folder, splits, rest, wanted).done()
+        return EmbedderWork(run, given, folder, splits, rest, wanted).done()
 
 
 def check_dimensions(wanted: tuple[int, ...], folder: Path) -> None:

@@ -17,9 +17,9 @@ from eval.finetune.lessons.mining import MiningReport
 from eval.finetune.lessons.training_set import TrainingSet
 from eval.finetune.proof.forgetting import run_key
 from eval.finetune.proof.scorer import Scorer, measured
-from eval.finetune.proof.tuned import Tuned, hit_shares
+from eval.finetune.proof.tuned import TunedModel, hit_shares
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.trainer import Place
+from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.curve import Curve, merge_curve, merge_folders
 from eval.finetune.weights.soup import soup_notes, train_soup
 from indexes.errors import SourceError
@@ -32,7 +32,7 @@ Scores = dict[str, dict[str, float]]
 
 
 @dataclass
-class Work(Scorer):
+class EmbedderWork(Scorer):
     """The steps of one run."""
 
     options: EmbedderOptions
@@ -42,7 +42,7 @@ class Work(Scorer):
         """Where training saves: beside the model where that is to be a merge."""
         return self.model if self.options.merge is None else self.run.path / "trained"
 
-    def done(self) -> Tuned:
+    def done(self) -> TunedModel:
         from eval.finetune.proof.card import write_card
         from eval.finetune.proof.proof import prove
 
@@ -71,7 +71,7 @@ class Work(Scorer):
         write_card(self, "embedder", options, proof, data_hash=mined.hash, curve=curve, notes=notes)
         self.clear("checkpoints*", f"{self.trained_folder.name}-*")
         lines = ["[encoder]", 'provider = "sentence_transformer"', f'model = "{self.model.resolve()}"']
-        return Tuned(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve, hits)
+        return TunedModel(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve, hits)
 
     def settings_of(self, model: Path | None) -> Settings:
         """The pipeline's settings with this model (None: the base) and without a reranker."""
@@ -151,7 +151,7 @@ class Work(Scorer):
                 texts = dict(mined.texts)
             pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=options.seed)
             self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
-            where = Place(self.run.path, target, f"loss{number}.csv", f"checkpoints{number}")
+            where = TrainingFolder(self.run.path, target, f"loss{number}.csv", f"checkpoints{number}")
             with self.stage(bar) as tick:
                 return train(self.folder, self.request.base, rows, pool, where, training, progress=tick).as_dict()
 

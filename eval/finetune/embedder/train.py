@@ -14,8 +14,8 @@ from eval.finetune.training.together import hand_over
 from eval.finetune.training.trainer import (
     UNLOADABLE,
     Begin,
-    Place,
     Rows,
+    TrainingFolder,
     beginning,
     fit,
     own_device,
@@ -69,7 +69,7 @@ def train(
     name: str,
     rows: Mapping[str, Rows],
     pool: DevPool,
-    place: Place,
+    place: TrainingFolder,
     options: EmbedderOptions,
     *,
     progress: Tick | None = None,
@@ -120,7 +120,7 @@ def _job(
     name: str,
     rows: Mapping[str, Rows],
     pool: DevPool,
-    place: Place,
+    place: TrainingFolder,
     options: EmbedderOptions,
     begin: Begin,
 ) -> dict[str, Any]:

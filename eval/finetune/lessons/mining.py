@@ -122,7 +122,7 @@ class MiningReport:
 
 
 @dataclass(slots=True)
-class Found:
+class RankedDocument:
     """A document as the pipeline ranked it: its best sentence stands for it."""
 
     name: str
@@ -202,13 +202,15 @@ def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
     )
 
 
-def ranked_documents(retriever: HybridRetriever, lifter: Lifter, question: str, depth: int) -> dict[str, Found]:
+def ranked_documents(
+    retriever: HybridRetriever, lifter: Lifter, question: str, depth: int
+) -> dict[str, RankedDocument]:
     """The first ``depth`` judged documents that a ``deeper`` pipeline finds, best first, by id."""
-    found: dict[str, Found] = {}
+    found: dict[str, RankedDocument] = {}
     for candidate in retriever.search(question).candidates:
         name = lifter.of_record(candidate.record)
         if name not in found and len(found) < depth:
-            found[name] = Found(name, len(found) + 1, candidate.score, candidate)
+            found[name] = RankedDocument(name, len(found) + 1, candidate.score, candidate)
     return found
 
 
@@ -218,7 +220,7 @@ def _negatives(
     positives: Sequence[str],
     relevant: set[str],
     content: Callable[[str], str],
-    ranked: dict[str, Found],
+    ranked: dict[str, RankedDocument],
     options: MiningOptions,
     report: MiningReport,
 ) -> list[str]:
@@ -235,7 +237,7 @@ def _negatives(
     # The best positive is the measure: what is above a worse one may still be wrong.
     reached = max((place.score for place in places), default=None)
     equal = {content(name) for name in relevant}
-    kept: list[Found] = []
+    kept: list[RankedDocument] = []
     for place in ranked.values():
         if place.name in relevant or place.name not in train.corpus:
             continue
@@ -265,10 +267,10 @@ def _doubted(
     train: Dataset,
     question: str,
     positives: Sequence[str],
-    kept: list[Found],
+    kept: list[RankedDocument],
     options: MiningOptions,
     report: MiningReport,
-) -> list[Found]:
+) -> list[RankedDocument]:
     """Those that the cross-encoder finds clearly worse than the best positive."""
     doubtful = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
     texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in doubtful]
@@ -280,7 +282,7 @@ def _doubted(
 
 
 def training_text(
-    retriever: HybridRetriever, train: Dataset, question: str, name: str, place: Found | None, unit: str
+    retriever: HybridRetriever, train: Dataset, question: str, name: str, place: RankedDocument | None, unit: str
 ) -> tuple[str, str]:
     """(id, text) of a document, or of its best window or sentence for this question."""
     if unit == "document":

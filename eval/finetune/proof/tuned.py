@@ -19,7 +19,7 @@ HIT = "Hit@5"
 
 
 @dataclass
-class Tuned(Plain):
+class TunedModel(Plain):
     """What a fine-tuning run gave.
 
     Args:

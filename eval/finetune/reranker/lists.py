@@ -14,7 +14,7 @@ from eval.finetune.lessons.mining import MiningOptions, MiningReport
 from eval.finetune.lessons.training_set import TrainingSet
 from eval.finetune.lessons.unlabelled import Unlabelled, best_first, unlabelled_lists
 from eval.finetune.reranker.options import WITH_RESIDUAL, RerankerOptions
-from eval.finetune.reranker.pipeline import Measuring
+from eval.finetune.reranker.pipeline import PipelineMeasures
 from eval.finetune.reranker.rows import Rows, best_scale, training_rows
 from eval.finetune.reranker.train import has_head
 
@@ -27,7 +27,7 @@ class Lessons:
         raw: questions without labels.
     """
 
-    work: Measuring
+    work: PipelineMeasures
     options: RerankerOptions
     raw: Unlabelled
 

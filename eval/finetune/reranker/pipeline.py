@@ -79,7 +79,7 @@ def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dat
 
 
 @dataclass
-class Measuring(Scorer):
+class PipelineMeasures(Scorer):
     """What a run measures in the pipeline; nothing is measured twice."""
 
     def __post_init__(self) -> None:

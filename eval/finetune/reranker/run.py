@@ -14,7 +14,7 @@ from eval.datasets.dataset import Dataset
 from eval.finetune.lessons.unlabelled import read_unlabelled
 from eval.finetune.proof.scorer import divided, opened
 from eval.finetune.reranker.options import RerankerOptions
-from eval.finetune.reranker.steps import TunedReranker, Work
+from eval.finetune.reranker.steps import RerankerWork, TunedReranker
 from eval.finetune.training.request import Request, base_folder
 
 
@@ -51,4 +51,4 @@ def finetune_reranker(
         "reads": given.sections(rerank=("depth", "read", "max_tokens"))["rerank"],
     }
     with opened("reranker", given, folder, splits, rest, settings) as run:
-        return Work(run, given, folder, splits, rest, wanted, unlabelled).done()
+        return RerankerWork(run, given, folder, splits, rest, wanted, unlabelled).done()

@@ -12,14 +12,21 @@ from typing import Any, Literal
 from eval.finetune.lessons.training_set import TrainingSet
 from eval.finetune.lessons.unlabelled import Unlabelled
 from eval.finetune.proof.forgetting import run_key
-from eval.finetune.proof.tuned import Tuned
+from eval.finetune.proof.tuned import TunedModel
 from eval.finetune.reranker.lists import Lessons
 from eval.finetune.reranker.options import RerankerOptions
-from eval.finetune.reranker.pipeline import Measuring, against_none, gain_alone, opponent, rerank_lines, with_reranker
+from eval.finetune.reranker.pipeline import (
+    PipelineMeasures,
+    against_none,
+    gain_alone,
+    opponent,
+    rerank_lines,
+    with_reranker,
+)
 from eval.finetune.reranker.rows import QUESTION, CandidateList, Rows
 from eval.finetune.reranker.train import has_head, start_model, step_rows, train_reranker
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.trainer import Place
+from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.soup import soup_notes, train_soup
 
 TRIAL = "trial"  # the model of the training questions alone, where dev's are trained on in the end
@@ -27,7 +34,7 @@ WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone
 
 
 @dataclass
-class TunedReranker(Tuned):
+class TunedReranker(TunedModel):
     """What a fine-tuning run gave; ``proof`` is of the pipeline with the model against the pipeline before.
 
     Args:
@@ -50,7 +57,7 @@ class TunedReranker(Tuned):
 
 
 @dataclass
-class Work(Measuring):
+class RerankerWork(PipelineMeasures):
     """The steps of one run."""
 
     options: RerankerOptions
@@ -210,7 +217,7 @@ class Work(Measuring):
         kind = {"train": "", "warm up": "warm-up", "refit": "refit"}[step]
         verb = "warming up" if step == "warm up" else "training"
         number = f"-{place + 1}" if place else ""
-        where = Place(
+        where = TrainingFolder(
             self.run.path,
             self.run.path / target,
             curve=f"{kind}-loss{number}.csv".lstrip("-"),

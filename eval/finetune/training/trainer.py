@@ -21,7 +21,7 @@ Rows = Mapping[str, list[Any]]
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingFolder:
     """Where a training leaves what: the run's folder, and in it the model, the loss curve and the checkpoints."""
 
     folder: Path
@@ -34,9 +34,9 @@ class Place:
         return self.folder / self.checkpoints
 
 
-def place_of(row: Mapping[str, str]) -> Place:
-    """A ``Place`` of plain values."""
-    return Place(Path(row["folder"]), Path(row["model"]), row["curve"], row["checkpoints"])
+def place_of(row: Mapping[str, str]) -> TrainingFolder:
+    """A ``TrainingFolder`` of plain values."""
+    return TrainingFolder(Path(row["folder"]), Path(row["model"]), row["curve"], row["checkpoints"])
 
 
 def own_device(device: str, *, error: type[RagWrightError]) -> Any:
@@ -61,7 +61,7 @@ class Begin(Plain):
     ended: bool = False
 
 
-def beginning(place: Place, patience: int, *, measured: bool) -> Begin:
+def beginning(place: TrainingFolder, patience: int, *, measured: bool) -> Begin:
     """What an earlier call of the training left."""
     from transformers.trainer_utils import get_last_checkpoint
 
@@ -140,7 +140,7 @@ def fit(
     rows: Any,
     loss: Any,
     evaluator: Any,
-    place: Place,
+    place: TrainingFolder,
     *,
     max_tokens: int | None,
     patience: int,

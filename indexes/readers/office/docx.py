@@ -20,12 +20,12 @@ from indexes.errors import ReaderError
 from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
 from indexes.readers.office.docx_styles import Style, Styles, outline_level
 from indexes.readers.office.docx_table import TBL, TC, number_of, table_rows
-from indexes.readers.office.docx_words import Words
+from indexes.readers.office.docx_words import DocxWords
 from indexes.readers.office.drawings import diagram_lines
 from indexes.readers.office.numbering import LEVELS, Numbering
 from indexes.readers.office.zip_container import office_stream, xml
 from indexes.readers.source_file import SourceFile
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _CAPTIONS = ("caption", "题注", "標號")
 _REMEDY = "open it in Word or LibreOffice and save it again, or leave it out"
@@ -38,7 +38,7 @@ def read(file: SourceFile) -> Extract:
         with office_stream(file, "a Word document", "word/") as stream:
             document = open_docx(stream)
             builder = OutlineBuilder()
-            walk = _Walk(builder, document, file)
+            walk = _DocxWalk(builder, document, file)
             if file.settings.headers_footers:
                 walk.margins("header")
             walk.run(document.element.body)
@@ -51,7 +51,7 @@ def read(file: SourceFile) -> Extract:
     return builder.build({"title": (document.core_properties.title or "").strip() or walk.title})
 
 
-class _Walk:
+class _DocxWalk:
     def __init__(self, builder: OutlineBuilder, document: DocxDocument, file: SourceFile) -> None:
         self.builder = builder
         self.document = document
@@ -80,12 +80,14 @@ class _Walk:
                     seen.add(words)
                     self.builder.paragraph(words)
 
-    def _words(self, element: etree._Element) -> Words:
-        return Words(element, self.styles, self.numbers, self.file)
+    def _words(self, element: etree._Element) -> DocxWords:
+        return DocxWords(element, self.styles, self.numbers, self.file)
 
-    def _cell(self, element: etree._Element) -> Words:
+    def _cell(self, element: etree._Element) -> DocxWords:
         """A cell's words with the automatic numbers of its paragraphs."""
-        return Words(element, self.styles, self.numbers, self.file, label=lambda paragraph: self._label(paragraph)[1])
+        return DocxWords(
+            element, self.styles, self.numbers, self.file, label=lambda paragraph: self._label(paragraph)[1]
+        )
 
     def _paragraph(self, element: etree._Element) -> None:
         found = self._words(element)
@@ -111,7 +113,7 @@ class _Walk:
             self.caption = caption  # an empty line between a caption and its table
         self._attached(found)
 
-    def _attached(self, found: Words) -> None:
+    def _attached(self, found: DocxWords) -> None:
         """What hangs on a paragraph or cell: text boxes, diagrams, then the notes it refers to."""
         for box in found.boxes:
             self.run(box)
@@ -130,7 +132,7 @@ class _Walk:
             self.run(cells)
             return
         rows, found = table_rows(element, self.styles, self._cell)
-        add_table(self.builder, rows, Place(caption=self.caption, in_text=True))
+        add_table(self.builder, rows, TablePlace(caption=self.caption, in_text=True))
         self.caption = ""
         for item in found:
             self._attached(item)
@@ -176,7 +178,7 @@ class _Walk:
         """Footnotes or endnotes by id."""
         root = _part(self.document, kind)
         return {
-            note.get(qn("w:id")) or "": " ".join(Words(note, self.styles).text.split())
+            note.get(qn("w:id")) or "": " ".join(DocxWords(note, self.styles).text.split())
             for note in (root if root is not None else ())
             if note.get(qn("w:type")) in (None, "normal")
         }

@@ -8,22 +8,22 @@ from docx.oxml.ns import qn
 from lxml import etree  # type: ignore[import-untyped]
 
 from indexes.readers.office.docx_styles import Styles
-from indexes.readers.office.docx_words import Words
+from indexes.readers.office.docx_words import DocxWords
 from indexes.readers.tables.cells import Cell, Row, spread
 
 TBL, TR, TC = map(qn, ("w:tbl", "w:tr", "w:tc"))
 _PLAIN = frozenset(("", "auto", "ffffff"))
-Gather = Callable[[etree._Element], Words]
-_Place = tuple[int, int, str, Words | None, etree._Element]  # column, span, merge over rows, words, cell
+Gather = Callable[[etree._Element], DocxWords]
+_Place = tuple[int, int, str, DocxWords | None, etree._Element]  # column, span, merge over rows, words, cell
 
 
-def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[list[Row], list[Words]]:
+def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[list[Row], list[DocxWords]]:
     """The rows of a table, and the words of its cells for what hangs on them.
 
     Args:
         gather: reads a cell.
     """
-    found: list[Words] = []
+    found: list[DocxWords] = []
     lines: list[tuple[list[_Place], bool]] = []
     for row in table.iter(TR):
         if next(row.iterancestors(TBL)) is not table:
@@ -35,7 +35,7 @@ def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[l
     return rows, found
 
 
-def _places(row: etree._Element, gather: Gather, found: list[Words]) -> list[_Place]:
+def _places(row: etree._Element, gather: Gather, found: list[DocxWords]) -> list[_Place]:
     places: list[_Place] = []
     column = number_of(row.find(f"{qn('w:trPr')}/{qn('w:gridBefore')}"), 0)
     for cell in row.iter(TC):

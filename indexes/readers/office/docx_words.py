@@ -29,7 +29,7 @@ _MATH_T, _MATH_DEN = f"{_MATH}t", f"{_MATH}den"
 HIDDEN, STRUCK = "hidden passage", "struck-through passage"
 
 
-class Words:
+class DocxWords:
     """The words of an element, its text boxes and diagrams, and the notes that it refers to.
 
     Args:

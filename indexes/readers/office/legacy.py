@@ -14,7 +14,7 @@ from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
 from indexes.readers.inline import lowered, raised
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Cell, spread
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _INSTALL = "pip install 'ragwright[office]'"
 _NUMBERLESS = "lists were read without their numbers"
@@ -34,7 +34,7 @@ def read(file: SourceFile) -> Extract:
             f"'{file}' is damaged, locked or no .{kind} file ({error})", remedy="save it as a new Office file"
         ) from error
     builder = OutlineBuilder()
-    walk = _Walk(builder, file, sheets=kind == "xls")
+    walk = _LegacyWalk(builder, file, sheets=kind == "xls")
     sections = tree.get("sections") or []
     for number, section in enumerate(sections, start=1):
         title = str(section.get("title") or "")
@@ -52,7 +52,7 @@ def read(file: SourceFile) -> Extract:
     return builder.build({"title": str(metadata.get("title") or ""), "author": str(metadata.get("author") or "")})
 
 
-class _Walk:
+class _LegacyWalk:
     def __init__(self, builder: OutlineBuilder, file: SourceFile, *, sheets: bool) -> None:
         self.builder, self.file, self.sheets = builder, file, sheets
         self.page: int | None = None
@@ -71,7 +71,7 @@ class _Walk:
                 self._list(element)
             elif kind == "table":
                 rows = spread(self._rows(element))
-                add_table(self.builder, rows, Place(self.where, page=self.page), usual=self.sheets)
+                add_table(self.builder, rows, TablePlace(self.where, page=self.page), usual=self.sheets)
             elif isinstance(element.get("content"), list):
                 self.elements([item for item in element["content"] if isinstance(item, dict)])
 

@@ -33,7 +33,7 @@ class Level:
 
 
 @dataclass(slots=True)
-class _List:
+class _NumberedList:
     abstract: str
     levels: dict[int, Level]
     starts: dict[int, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Numbering:
     """
 
     def __init__(self, root: etree._Element | None) -> None:
-        self._lists: dict[str, _List] = {}
+        self._lists: dict[str, _NumberedList] = {}
         self._by_style: dict[str, tuple[str, int]] = {}
         self._counts: dict[str, list[int | None]] = {}
         self._started: set[tuple[str, int]] = set()
@@ -83,7 +83,7 @@ class Numbering:
         words = self._shown(item, rule, counts)
         return words + ("" if rule.suffix == "nothing" else " ") if words else None
 
-    def _shown(self, item: _List, rule: Level, counts: list[int | None]) -> str:
+    def _shown(self, item: _NumberedList, rule: Level, counts: list[int | None]) -> str:
         def figure(match: re.Match[str]) -> str:
             at = int(match.group(1)) - 1
             level = item.levels.get(at)
@@ -116,7 +116,7 @@ class Numbering:
         for item in root.findall(qn("w:num")):
             key = item.get(qn("w:numId")) or ""
             abstract = _value(item, "w:abstractNumId") or ""
-            found = _List(abstract, dict(abstracts.get(abstract, {})))
+            found = _NumberedList(abstract, dict(abstracts.get(abstract, {})))
             for override in item.findall(qn("w:lvlOverride")):
                 number = _integer(override.get(qn("w:ilvl")), 0)
                 own = override.find(qn("w:lvl"))

@@ -17,7 +17,7 @@ from indexes.readers.numerals import html_mark
 from indexes.readers.office.zip_container import first_text, open_zip, read_member, xml
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Cell, spread
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -67,7 +67,7 @@ def read(file: SourceFile) -> Extract:
         if root is not None:
             _load(styles, root)
     builder = OutlineBuilder()
-    walk = _Walk(builder, file, styles)
+    walk = _OdtWalk(builder, file, styles)
     walk.run(body)
     author = first_text(meta, ["creator", "initial-creator"])
     return builder.build({"title": first_text(meta, ["title"]) or walk.title, "author": author})
@@ -101,7 +101,7 @@ def _load(styles: _Styles, root: etree._Element) -> None:
                 levels[int(at)] = (form, prefix, suffix, int(start) if start.isdecimal() else 1)
 
 
-class _Walk:
+class _OdtWalk:
     def __init__(self, builder: OutlineBuilder, file: SourceFile, styles: _Styles) -> None:
         self.builder, self.file, self.styles = builder, file, styles
         self.title = ""
@@ -121,7 +121,7 @@ class _Walk:
             elif tag == f"{_TEXT}list":
                 self._list(element, element.get(f"{_TEXT}style-name") or "", 1)
             elif tag == f"{_TABLE}table":
-                add_table(self.builder, spread(self._rows(element)), Place())
+                add_table(self.builder, spread(self._rows(element)), TablePlace())
             elif isinstance(tag, str) and tag not in _SKIPPED and tag != f"{_TEXT}table-of-content":
                 self.run(element)
             while self.notes:

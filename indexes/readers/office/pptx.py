@@ -21,7 +21,7 @@ from indexes.readers.office.slide_order import in_order
 from indexes.readers.office.zip_container import office_stream, xml
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Cell, spread
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _REMEDY = "open it in PowerPoint or LibreOffice and save it again, or leave it out"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -77,7 +77,7 @@ def _is_margin(shape: Any) -> bool:
 
 def _add_shape(file: SourceFile, builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> None:
     if getattr(shape, "has_table", False) and shape.has_table:
-        add_table(builder, spread(_table(file, shape.table)), Place(page=page))
+        add_table(builder, spread(_table(file, shape.table)), TablePlace(page=page))
     elif getattr(shape, "has_chart", False) and shape.has_chart:
         _add_chart(builder, shape.chart, page)
     elif shape.has_text_frame:

@@ -26,7 +26,7 @@ from indexes.readers.office.sheet_parts import SheetParts, column_name, sheet_pa
 from indexes.readers.office.zip_container import office_stream
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import MAX_COLUMNS, Row
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _REMEDY = "open it in Excel or LibreOffice and save it again, or leave it out"
 _BLOCK_ROWS = 400  # longer blocks are one table and are streamed; shorter ones are looked at whole
@@ -181,7 +181,7 @@ class _Sheet:
                 if len(block) < _BLOCK_ROWS:
                     continue
                 # A long block: the rest of it is streamed up to the next blank row.
-                place = Place(self.where, caption=title, in_text=True)
+                place = TablePlace(self.where, caption=title, in_text=True)
                 add_table(self.builder, chain(block, _until_blank(rows)), place, usual=True)
             elif block:
                 title = self._block(block, title)
@@ -205,7 +205,7 @@ class _Sheet:
                 self.builder.paragraph(words)
                 title = words if len(table) == 1 and len(words) < 100 else ""
             else:
-                add_table(self.builder, table, Place(self.where, caption=title, in_text=True), usual=True)
+                add_table(self.builder, table, TablePlace(self.where, caption=title, in_text=True), usual=True)
                 title = ""
         return title
 

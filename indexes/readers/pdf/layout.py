@@ -243,7 +243,7 @@ def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int
 
 
 @dataclass(slots=True)
-class _Run:
+class _CharRun:
     """The characters in one of pdfium's boxes. They are of one text object, so that they share base line and size."""
 
     start: int
@@ -253,7 +253,7 @@ class _Run:
     height: float
 
 
-def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_Run]:
+def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_CharRun]:
     """The runs of a line. To ask for the base line of each character takes ten times as long."""
     page, origin = textpage.raw, raw.FPDFText_GetCharOrigin
     x, y = ctypes.c_double(), ctypes.c_double()
@@ -262,7 +262,7 @@ def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_Run]:
         for box, (start, end) in zip(piece.boxes, pairwise([*starts, len(piece.text)]), strict=True):
             if origin(page, piece.start + start, x, y):
                 length = sum(map(len, piece.text[start:end].split()))
-                yield _Run(piece.start + start, piece.start + end, length, round(y.value, 1), box[3] - box[1])
+                yield _CharRun(piece.start + start, piece.start + end, length, round(y.value, 1), box[3] - box[1])
 
 
 def _starts(page: Any, piece: _Piece) -> list[int]:

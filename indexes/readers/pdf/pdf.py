@@ -23,7 +23,7 @@ from indexes.readers.pdf.ruled import with_tables
 from indexes.readers.pdf.strings import bookmark_title, info
 from indexes.readers.pdf.text import ENDS, Hyphens, goes_on, over_pages, unwrap, without_margins
 from indexes.readers.source_file import SourceFile
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _MAX_BOOKMARK_DEPTH = 6
 _OCR_SCALE = 200 / 72  # pictures of 200 dots an inch
@@ -35,7 +35,7 @@ def read(file: SourceFile) -> Extract:
     pdf = _open(file)
     try:
         count = len(pdf)
-        reading = _Reading(file, pdf)
+        reading = _PdfReading(file, pdf)
         for number in range(count):
             reading.page(number)
         bookmarks = _bookmarks(pdf)
@@ -75,7 +75,7 @@ def _open(file: SourceFile) -> pypdfium2.PdfDocument:
     ) from last
 
 
-class _Reading:
+class _PdfReading:
     """Pages as they come, and what cannot be read of them."""
 
     def __init__(self, file: SourceFile, pdf: pypdfium2.PdfDocument) -> None:
@@ -204,7 +204,7 @@ def _add_page(
         if line.rows:
             _add_paragraphs(builder, body, page, hyphens)
             body = []
-            add_table(builder, line.rows, Place(page=page))
+            add_table(builder, line.rows, TablePlace(page=page))
         elif line.row:
             _add_paragraphs(builder, body, page, hyphens)
             body = []

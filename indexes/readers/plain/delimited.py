@@ -15,7 +15,7 @@ from indexes.readers.builder import Extract, OutlineBuilder
 from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Row, trimmed
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _DELIMITERS = ",;\t|^~，；"
 _SNIFF_LINES, _SNIFF_LINE = 40, 400  # what CleverCSV sees: its time grows with both
@@ -40,7 +40,7 @@ def read(file: SourceFile) -> Extract:
         try:
             with _cells_up_to(_longest_cell(text, attempt, quote)):
                 rows = _below_text(builder, _rows(text, delimiter, attempt, quote))
-                head = add_table(builder, rows, Place("rows "), usual=True)
+                head = add_table(builder, rows, TablePlace("rows "), usual=True)
         except csv.Error as error:
             if attempt == csv.QUOTE_NONE:
                 raise ReaderError(

@@ -51,7 +51,7 @@ def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | 
         .enable(["table", "strikethrough"])
         .parse(_with_blanks(_unindent_mkdocs(_DEEP_QUOTES.sub(r"\1", text))))
     )
-    return _Walk(builder, file).run(tokens)
+    return _MarkdownWalk(builder, file).run(tokens)
 
 
 def _with_blanks(text: str) -> str:
@@ -69,7 +69,7 @@ def _with_blanks(text: str) -> str:
     return "\n".join(lines)
 
 
-class _Walk:
+class _MarkdownWalk:
     """One pass over the tokens; the lists that are open give a paragraph its mark and indent."""
 
     def __init__(self, builder: OutlineBuilder, file: SourceFile) -> None:

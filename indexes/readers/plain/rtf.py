@@ -14,7 +14,7 @@ from indexes.readers.builder import Extract, OutlineBuilder, collapse_lines
 from indexes.readers.inline import lowered, raised
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.cells import Cell, spread
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 
 _TOKEN = re.compile(
     rb"\\([a-z]{1,32})(-?\d{1,10})?[ ]?|\\'([0-9a-fA-F]{2})|\\([^a-z])|([{}])|[\r\n]+|([^\\{}\r\n]+)", re.DOTALL
@@ -55,12 +55,12 @@ def read(file: SourceFile) -> Extract:
     data = file.read_bytes()
     if not data.lstrip()[:5] == b"{\\rtf":
         raise ReaderError(f"'{file}' is damaged or no rich text", remedy="open and save it again, or leave it out")
-    reading = _Reading(file, data)
+    reading = _RtfReading(file, data)
     reading.run()
     return reading.builder.build({"title": reading.found.get("title", ""), "author": reading.found.get("author", "")})
 
 
-class _Reading:
+class _RtfReading:
     def __init__(self, file: SourceFile, data: bytes) -> None:
         self.file, self.data = file, data
         self.builder = OutlineBuilder()
@@ -273,7 +273,7 @@ class _Reading:
     def _table(self) -> None:
         rows, self.rows = self.rows, []
         if rows:
-            add_table(self.builder, spread(rows), Place())
+            add_table(self.builder, spread(rows), TablePlace())
 
 
 def _encoding(codepage: int) -> str:

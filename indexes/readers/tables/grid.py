@@ -15,7 +15,7 @@ _AHEAD = 60  # rows that are looked at to find out whether there is a head
 
 
 @dataclass(slots=True)
-class Place:
+class TablePlace:
     """Where a table stands.
 
     Args:
@@ -31,7 +31,9 @@ class Place:
     in_text: bool = False
 
 
-def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None = None, *, usual: bool = False) -> bool:
+def add_table(
+    builder: OutlineBuilder, rows: Iterable[Row], place: TablePlace | None = None, *, usual: bool = False
+) -> bool:
     """Put a table into ``builder``, in pieces of at most ``PIECE_ROWS``; returns whether it has a head or is a form.
 
     A line over all columns above the head is its title, one further down the title of the rows that follow it.
@@ -39,7 +41,7 @@ def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None 
     Args:
         usual: as ``head_rows``.
     """
-    place = place or Place()
+    place = place or TablePlace()
     iterator = iter(rows)
     ahead = [row for row in islice(iterator, _AHEAD) if any(row.cells)]
     if not ahead:
@@ -69,7 +71,7 @@ def add_table(builder: OutlineBuilder, rows: Iterable[Row], place: Place | None 
     return bool(head)
 
 
-def _titles(builder: OutlineBuilder, rows: list[Row], place: Place) -> tuple[list[Row], Place]:
+def _titles(builder: OutlineBuilder, rows: list[Row], place: TablePlace) -> tuple[list[Row], TablePlace]:
     """Without the lines above the head that are one cell wide: they become paragraphs, the last of them the caption."""
     while len(rows) > 1 and not rows[0].head and _is_one(rows[0]) and any(row.filled > 1 for row in rows[1:]):
         words = next(cell for cell in rows[0].cells if cell)
@@ -91,7 +93,9 @@ def _is_text(rows: list[Row], width: int) -> bool:
     return len(rows) < 6 and all(row.filled <= 1 for row in rows) and not (width > 1 and rows[0].head)
 
 
-def _pieces(builder: OutlineBuilder, place: Place, names: list[str], rows: Iterator[Row], *, headless: bool) -> None:
+def _pieces(
+    builder: OutlineBuilder, place: TablePlace, names: list[str], rows: Iterator[Row], *, headless: bool
+) -> None:
     piece: list[Row] = []
     caption = place.caption
     for row in rows:
@@ -114,7 +118,7 @@ def _pieces(builder: OutlineBuilder, place: Place, names: list[str], rows: Itera
     _flush(builder, place, names, piece, headless)
 
 
-def _flush(builder: OutlineBuilder, place: Place, names: list[str], rows: list[Row], headless: bool) -> Place:
+def _flush(builder: OutlineBuilder, place: TablePlace, names: list[str], rows: list[Row], headless: bool) -> TablePlace:
     if not rows:
         return place
     lines = rows
@@ -129,12 +133,12 @@ def _flush(builder: OutlineBuilder, place: Place, names: list[str], rows: list[R
     return replace(place, in_text=True)
 
 
-def _piece(builder: OutlineBuilder, place: Place, names: list[str], rows: list[Row]) -> None:
+def _piece(builder: OutlineBuilder, place: TablePlace, names: list[str], rows: list[Row]) -> None:
     _stand(builder, place, rows[0], rows[-1])
     builder.table([names, *(row.cells for row in rows)], place.page, caption=place.caption, in_text=place.in_text)
 
 
-def _stand(builder: OutlineBuilder, place: Place, first: Row, last: Row) -> None:
+def _stand(builder: OutlineBuilder, place: TablePlace, first: Row, last: Row) -> None:
     if place.where:
         numbers = f"{first.number}" if first.number == last.number else f"{first.number}-{last.number}"
         builder.place = f"{place.where}{numbers}"

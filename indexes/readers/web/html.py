@@ -16,7 +16,7 @@ from indexes.readers.builder import Extract, OutlineBuilder, collapse
 from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.web.html_nodes import letters
-from indexes.readers.web.html_walk import Walk, mostly_links
+from indexes.readers.web.html_walk import HtmlWalk, mostly_links
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})")
@@ -30,7 +30,7 @@ def read(file: SourceFile) -> Extract:
     builder = OutlineBuilder()
     tree = LexborHTMLParser(text)
     content, around = _content(tree)
-    walk = Walk(builder, file, named=content is not None and content.tag != "body")
+    walk = HtmlWalk(builder, file, named=content is not None and content.tag != "body")
     head = _own_header(tree, content)
     if head is not None:
         around -= _length(head)
@@ -39,7 +39,7 @@ def read(file: SourceFile) -> Extract:
     walk.run(content)
     if builder.empty:
         file.left_out.clear()
-        walk, around = Walk(builder, file, lenient=True), 0
+        walk, around = HtmlWalk(builder, file, lenient=True), 0
         walk.run(tree.root)
     if around > 0:
         file.note(f"{around} characters around its main content were left out")
@@ -50,7 +50,7 @@ def read(file: SourceFile) -> Extract:
 
 def add_html(builder: OutlineBuilder, fragment: str, file: SourceFile) -> None:
     """Put the content of an HTML fragment (a Markdown file's HTML block) into ``builder``."""
-    Walk(builder, file, lenient=True).run(LexborHTMLParser(fragment).root)
+    HtmlWalk(builder, file, lenient=True).run(LexborHTMLParser(fragment).root)
 
 
 def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str = "") -> None:
@@ -58,7 +58,7 @@ def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str
     tree = LexborHTMLParser(text)
     if title and tree.css_first("h1, h2, h3, h4, h5, h6") is None:
         builder.enter(1, title)
-    Walk(builder, file, lenient=True).run(tree.body)
+    HtmlWalk(builder, file, lenient=True).run(tree.body)
 
 
 def _content(tree: LexborHTMLParser) -> tuple[LexborNode | None, int]:

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborNode
 from indexes.readers.builder import OutlineBuilder, collapse, image_link
 from indexes.readers.numerals import html_mark
 from indexes.readers.source_file import SourceFile
-from indexes.readers.tables.grid import Place, add_table
+from indexes.readers.tables.grid import TablePlace, add_table
 from indexes.readers.web.html_nodes import (
     BLOCKS,
     NEVER,
@@ -47,7 +47,7 @@ def mostly_links(node: LexborNode) -> bool:
     return links * 2 > length
 
 
-class Walk:
+class HtmlWalk:
     """Depth-first over a tree; words gather until a block begins or ends.
 
     Args:
@@ -65,7 +65,7 @@ class Walk:
         self.named = named
         self.lenient = lenient
         self.words: list[str] = []
-        self.lists: list[_List] = []
+        self.lists: list[_OpenList] = []
         self.mark = ""  # of the list item whose words come next
         self.term = ""  # of a definition list, waiting for its definition
         self.title: str | None = None
@@ -114,7 +114,7 @@ class Walk:
         if tag in BLOCKS:
             self._flush()
         if tag in ("ol", "ul", "menu"):
-            self.lists.append(_List(node))
+            self.lists.append(_OpenList(node))
         elif tag == "li":
             self.mark = self.lists[-1].next(node) if self.lists else "- "
         elif tag == "br":
@@ -142,7 +142,7 @@ class Walk:
             self._flush()
             caption = node.css_first("caption")
             words = collapse(deep_text(caption, self.image_base)) if caption is not None else ""
-            add_table(self.builder, rows_of(node, self.image_base, self.file.left_out), Place(caption=words))
+            add_table(self.builder, rows_of(node, self.image_base, self.file.left_out), TablePlace(caption=words))
         elif tag == "dt":
             self._flush()
             words = collapse(deep_text(node, self.image_base, self.file.left_out))
@@ -203,7 +203,7 @@ class Walk:
             self.mark = ""
 
 
-class _List:
+class _OpenList:
     """An open list and the number of its next item."""
 
     def __init__(self, node: LexborNode) -> None:

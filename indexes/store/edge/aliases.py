@@ -11,7 +11,7 @@ from indexes.errors import DamagedError, StoreError
 from indexes.files import remove, write_json
 from indexes.store import models
 from indexes.store.checks import check_name
-from indexes.store.edge.record import Record
+from indexes.store.edge.record import RecordFile
 
 FILE = "aliases.json"  # alias -> collection
 
@@ -57,7 +57,7 @@ class EdgeAliases:
         return True
 
     def _is_collection(self, name: str) -> bool:
-        return Record(self.root / name).exists()
+        return RecordFile(self.root / name).exists()
 
     def _real(self, name: str) -> str:
         """The collection that ``name`` stands for; ``name`` itself where it is not an alias."""

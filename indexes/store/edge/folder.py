@@ -32,7 +32,7 @@ from indexes.store.edge import rewrite
 from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.convert import described_config
 from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress_panic
-from indexes.store.edge.record import Record
+from indexes.store.edge.record import RecordFile
 from indexes.store.models.graph import Wanted
 
 FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
@@ -46,7 +46,7 @@ class EdgeFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = Record(folder)
+        self.record = RecordFile(folder)
         self.writing = threading.RLock()  # of who writes, or needs the files to stay as they are; taken before the next
         self._mutex = threading.RLock()
         self.describing = threading.RLock()  # of who changes the record, which is read first

@@ -19,7 +19,7 @@ from indexes.files import remove, write_json
 _FIELDS = {"vectors": dict, "single": bool, "sparse_vectors": dict, "metadata": dict}
 
 
-class Record:
+class RecordFile:
     """The record of the collection in ``folder``, read at first use."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.answer.check.meaning import FAR, NEAR
-from rag.answer.check.outcome import Nearness, Verdict
+from rag.answer.check.outcome import ClaimVerdict, Nearness
 from rag.answer.check.support import Claim, PassageSupport, Unit
 from rag.answer.words.names_across import Names, compare_names
 from rag.answer.words.polarity import clauses_of, denies
@@ -70,7 +70,7 @@ def decide_across(
     looked: Sequence[int],
     passages: Mapping[int, PassageSupport],
     meaning: Nearness | None,
-) -> Verdict:
+) -> ClaimVerdict:
     """Check one claim against passages of the other language.
 
     Args:
@@ -84,27 +84,27 @@ def decide_across(
     support = round(min(1.0, max(0.0, own.near or 0.0)), 4)
     if not own.bears_out and other.bears_out and other.weight >= own.weight + ELSEWHERE:
         near = round(min(1.0, max(0.0, other.near or 0.0)), 4)
-        return Verdict("moved" if cited else "matched", (other.number,), "encoder", near, other.unit)
+        return ClaimVerdict("moved" if cited else "matched", (other.number,), "encoder", near, other.unit)
     if not own.same_matter:
         if own.near is None:
             return _blind(claim, cited, other, unit)
-        return Verdict("unsupported", cited, "encoder", support, unit)
+        return ClaimVerdict("unsupported", cited, "encoder", support, unit)
     if own.numbers is not None and own.numbers < 1.0:
-        return Verdict("contradicted", cited, "numbers", support, unit)
+        return ClaimVerdict("contradicted", cited, "numbers", support, unit)
     if own.names == "other":
-        return Verdict("contradicted", cited, "names", support, unit)
+        return ClaimVerdict("contradicted", cited, "names", support, unit)
     if own.denied and (own.near is not None or own.alike):
-        return Verdict("contradicted", cited, "negation", support, unit)
+        return ClaimVerdict("contradicted", cited, "negation", support, unit)
     if own.bears_out and claim.yes is None:
-        return Verdict("cited" if cited else "matched", cited or (own.number,), "encoder", support, own.unit)
-    return Verdict("unverified", cited, "none" if own.near is None else "encoder", support, unit)
+        return ClaimVerdict("cited" if cited else "matched", cited or (own.number,), "encoder", support, own.unit)
+    return ClaimVerdict("unverified", cited, "none" if own.near is None else "encoder", support, unit)
 
 
-def _blind(claim: Claim, cited: tuple[int, ...], other: Crossed, unit: Unit | None) -> Verdict:
+def _blind(claim: Claim, cited: tuple[int, ...], other: Crossed, unit: Unit | None) -> ClaimVerdict:
     """No encoder to ask, and neither number nor name ties the claim to a sentence of the passages it cites."""
     if claim.numbers and not (other.alike and other.names != "other"):
-        return Verdict("unsupported", cited, "numbers", 0.0, unit)
-    return Verdict("unverified", cited, "none", 0.0, unit)
+        return ClaimVerdict("unsupported", cited, "numbers", 0.0, unit)
+    return ClaimVerdict("unverified", cited, "none", 0.0, unit)
 
 
 def _best(claim: Claim, stated: str, support: PassageSupport, meaning: Nearness | None) -> Crossed:

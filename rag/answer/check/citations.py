@@ -12,7 +12,7 @@ from indexes.plain import plain
 from rag.answer.check.lines import sentence_places
 from rag.answer.check.mark_forms import MarkForms
 from rag.answer.check.markers import Marker, MarkerScanner
-from rag.answer.check.outcome import Nearness, Status, Verdict
+from rag.answer.check.outcome import ClaimVerdict, Nearness, Status
 from rag.answer.check.support import Claim, PassageSupport
 from rag.answer.check.verdict import decide, prepare
 from rag.answer.language import Language
@@ -205,7 +205,7 @@ class CitationStream:
         self._scanner = MarkerScanner({passage.number for passage in passages}, names)
         self._forms = MarkForms({passage.number for passage in passages})
         self._pieces: list[str] = []
-        self._verdicts: dict[tuple[str, tuple[int, ...]], tuple[Claim, Verdict]] = {}
+        self._verdicts: dict[tuple[str, tuple[int, ...]], tuple[Claim, ClaimVerdict]] = {}
 
     def checked(self) -> CitedAnswer:
         """The sentences that are whole: all before the last one, which may still grow or get its mark."""
@@ -232,7 +232,7 @@ class CitationStream:
         markers = [marker for marker in self._scanner.markers if marker.end <= len(text)]
         return self._judge(text, markers)
 
-    def _decide(self, core: str, numbers: tuple[int, ...]) -> tuple[Claim, Verdict]:
+    def _decide(self, core: str, numbers: tuple[int, ...]) -> tuple[Claim, ClaimVerdict]:
         if (core, numbers) not in self._verdicts:
             claim = prepare(core, self._question)
             verdict = decide(claim, numbers, self._passages, threshold=self._threshold, meaning=self._meaning)

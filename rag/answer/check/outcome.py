@@ -18,7 +18,7 @@ class Nearness(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimVerdict:
     """What was decided about a claim.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag.answer.check.across import decide_across
-from rag.answer.check.outcome import Nearness, Status, Verdict
+from rag.answer.check.outcome import ClaimVerdict, Nearness, Status
 from rag.answer.check.support import Claim, Finding, PassageSupport, Unit
 from rag.answer.language import detect_language
 from rag.answer.words.polarity import begins_with_yes_or_no, yes_or_no
@@ -51,10 +51,10 @@ def decide(
     *,
     threshold: float,
     meaning: Nearness | None = None,
-) -> Verdict:
+) -> ClaimVerdict:
     """Check one claim against all passages; ``cited`` are those that the model named."""
     if not passages:
-        return Verdict("unsupported", (), "none", 0.0)
+        return ClaimVerdict("unsupported", (), "none", 0.0)
     findings = {number: support.find(claim) for number, support in passages.items()}
     worded = claim.yes is None and (not claim.question or any(char.isalpha() for char in claim.text))
     language = detect_language(claim.text if worded else claim.question)
@@ -64,10 +64,10 @@ def decide(
     right = [number for number in cited if number in holding]
     if right:
         best = findings[right[0]]
-        return Verdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
+        return ClaimVerdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
     if len(cited) > 1 and _together(claim, [passages[n] for n in cited if n in passages], findings, cited, threshold):
         best = max((findings[n] for n in cited if n in findings), key=lambda found: found.share)
-        return Verdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
+        return ClaimVerdict("cited", cited, _by(claim), round(best.share, 4), best.unit)
     if across and len(across) == len(looked):
         verdict = decide_across(claim, cited, looked, passages, meaning)
         if verdict.status != "unsupported" or not holding:
@@ -75,7 +75,7 @@ def decide(
     if holding:
         found = findings[holding[0]]
         status: Status = "moved" if cited else "matched"
-        return Verdict(status, (found.number,), _by(claim), round(found.share, 4), found.unit)
+        return ClaimVerdict(status, (found.number,), _by(claim), round(found.share, 4), found.unit)
     return _fail(claim, cited, looked, passages, findings, threshold, meaning)
 
 
@@ -134,7 +134,7 @@ def _fail(
     findings: Mapping[int, Finding],
     threshold: float,
     meaning: Nearness | None,
-) -> Verdict:
+) -> ClaimVerdict:
     """No passage bears the claim out: contradicted, unverified or unsupported, and by what."""
     closest = max(findings.values(), key=lambda f: (round(f.words + (f.context if claim.context else 0.0), 3), f.share))
     own = max((findings[n] for n in looked), key=lambda f: f.share)
@@ -142,36 +142,38 @@ def _fail(
     unit = own.unit if cited else None
     same_matter = closest.context >= ABOUT if claim.context else closest.words >= ABOUT
     if not claim.terms and claim.yes is None:
-        return Verdict("unverified", cited, "none", 0.0, unit)
+        return ClaimVerdict("unverified", cited, "none", 0.0, unit)
     if (other := _of_another(claim, passages)) is not None:
-        return Verdict("contradicted", cited, "names", support, unit if cited else other)
+        return ClaimVerdict("contradicted", cited, "names", support, unit if cited else other)
     if closest.missing_numbers:
         stated = same_matter and closest.has_number
-        return Verdict("contradicted" if stated else "unsupported", cited, "numbers", support, unit)
+        return ClaimVerdict("contradicted" if stated else "unsupported", cited, "numbers", support, unit)
     if closest.missing_names:
         rest = [term for term in claim.terms if term not in closest.missing_names]
         about = bool(rest) and share_held(rest, [closest.unit.evidence]) >= MOST
         if claim.context:
             about = same_matter
-        return Verdict("contradicted" if about else "unsupported", cited, "names", support, unit)
+        return ClaimVerdict("contradicted" if about else "unsupported", cited, "names", support, unit)
     reasoned = bool(claim.question_terms) and _speaks_of(claim.question_terms, passages)
     if same_matter and closest.negated and (closest.rival or (reasoned and closest.words < ABOUT)):
         # "Less is not paid" beside "more is paid", or a no whose reason the passage gives in other words.
-        return Verdict("unverified", cited, "question" if reasoned else "words", support, unit)
+        return ClaimVerdict("unverified", cited, "question" if reasoned else "words", support, unit)
     if same_matter and closest.negated:
-        return Verdict("contradicted", cited, "negation", support, unit)
+        return ClaimVerdict("contradicted", cited, "negation", support, unit)
     if same_matter and closest.rival:
-        return Verdict("contradicted", cited, "words", support, unit)
+        return ClaimVerdict("contradicted", cited, "words", support, unit)
     if claim.yes is not None:
-        return Verdict("unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit)
+        return ClaimVerdict(
+            "unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit
+        )
     if reasoned:
         # "No, because short rides do not qualify.": a conclusion from the passage, in words that it need not have.
-        return Verdict("unverified", cited, "question", support, unit)
+        return ClaimVerdict("unverified", cited, "question", support, unit)
     near = _near(claim, [*dict.fromkeys([own.number, closest.number])], passages, meaning)
     if near is not None:
-        return Verdict("unverified" if near >= HALF else "unsupported", cited, "encoder", support, unit)
+        return ClaimVerdict("unverified" if near >= HALF else "unsupported", cited, "encoder", support, unit)
     half = support >= HALF and not claim.numbers
-    return Verdict("unverified" if half else "unsupported", cited, "words", support, unit)
+    return ClaimVerdict("unverified" if half else "unsupported", cited, "words", support, unit)
 
 
 def _of_another(claim: Claim, passages: Mapping[int, PassageSupport]) -> Unit | None:

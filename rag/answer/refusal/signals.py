@@ -50,7 +50,7 @@ class RefusalModel(Plain):
     bound: float
     fitted_on: str = ""
 
-    def weigh(self, signals: Mapping[str, float | None]) -> Verdict:
+    def weigh(self, signals: Mapping[str, float | None]) -> RefusalVerdict:
         """Return the probability that the passages do not answer, and the signal that said so most clearly."""
         parts = {
             name: weight
@@ -60,11 +60,11 @@ class RefusalModel(Plain):
         chance = 1 / (1 + math.exp(-max(-50.0, min(50.0, self.bias + sum(parts.values())))))
         refused = chance >= self.bound
         decided = max(parts, key=lambda name: parts[name] if refused else -parts[name])
-        return Verdict(chance, refused, decided, {name: round(part, 3) for name, part in parts.items()})
+        return RefusalVerdict(chance, refused, decided, {name: round(part, 3) for name, part in parts.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RefusalVerdict:
     """``decided_by`` is the signal that moved the decision furthest its way; ``parts`` are all moves, in log-odds."""
 
     probability: float

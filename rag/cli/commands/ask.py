@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rag.cli.answering import Answers, answer_json
+from rag.cli.answering import AnswerScreen, answer_json
 from rag.cli.options import Shared, asking_options, one_question, shared_options
 from rag.cli.output import data_json, note
 from rag.cli.progress import Waiting
@@ -33,7 +33,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     Without a language model, or when it cannot be reached, the answer is made of the best sentences and says so.
     """
     text = one_question(question)
-    answers = Answers(trace=trace)
+    answers = AnswerScreen(trace=trace)
     server = running_server(shared)
     if server is not None:
         with server, Waiting("asking the running server"):
@@ -59,7 +59,7 @@ def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: 
     _show(shared, text, response, answers)
 
 
-def _show(shared: Shared, question: str, response: Any, answers: Answers) -> None:
+def _show(shared: Shared, question: str, response: Any, answers: AnswerScreen) -> None:
     if not shared.json:
         answers.show(response)
         return

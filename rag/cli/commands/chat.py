@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from indexes.errors import RagWrightError
-from rag.cli.answering import Answers, answer_json
+from rag.cli.answering import AnswerScreen, answer_json
 from rag.cli.options import Shared, asking_options, shared_options
 from rag.cli.output import data, data_json, words
 from rag.cli.progress import Waiting
@@ -38,7 +38,7 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
     options: dict[str, Any] = {}
     if conditions:
         options["filters"] = parse_filters(conditions)
-    answers = Answers(trace=trace)
+    answers = AnswerScreen(trace=trace)
     with open_index(shared.collection, settings=shared.settings) as index:
         engine = build_chat_engine(index, settings=shared.settings, **options)
         for line in questions():
@@ -54,7 +54,7 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
                 turn(engine, line, as_json=shared.json, answers=answers)
 
 
-def turn(engine: Any, question: str, *, as_json: bool, answers: Answers) -> None:
+def turn(engine: Any, question: str, *, as_json: bool, answers: AnswerScreen) -> None:
     """One question and its answer. A turn that fails says why, and the conversation goes on."""
     try:
         if not as_json and sys.stdout.isatty():

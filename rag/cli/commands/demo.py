@@ -38,7 +38,7 @@ def command(
     """
     from indexes import build_index
     from rag import build_query_engine
-    from rag.cli.answering import Answers, answer_json
+    from rag.cli.answering import AnswerScreen, answer_json
     from rag.cli.commands.model import byte_bar
     from rag.models import CATALOGUE, auto_model
     from rag.models.choose import choose_model
@@ -59,7 +59,7 @@ def command(
     settings = Settings.model_validate(tree)
     started = time.monotonic()
     found: list[dict[str, Any]] = []
-    answers = Answers(trace=trace)
+    answers = AnswerScreen(trace=trace)
     with progress_bar() as progress:  # it ends before the first answer: a bar would be drawn into it
         index = build_index(list(paths), collection=shared.collection, settings=settings, progress=progress)
     with index:

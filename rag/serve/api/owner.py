@@ -14,7 +14,7 @@ from rag.serve.incoming import json_body, require, service_of
 from rag.serve.keys import OWNER
 from rag.serve.library import Library
 from rag.serve.requests import flag
-from rag.serve.writing.jobs import Job
+from rag.serve.writing.jobs import WriteJob
 
 router = APIRouter(prefix="/api/v1", tags=["owner"])
 
@@ -51,7 +51,7 @@ async def optimize(request: Request, collection: str) -> JSONResponse:
     """Build a collection's graph while it is searched and written; answers at once with a job."""
     _owner(request)
     force = bool(flag((await json_body(request)).get("force"), "force"))
-    job = Job("optimize", collection, force=force, total=1)
+    job = WriteJob("optimize", collection, force=force, total=1)
     return JSONResponse({"job": request.app.state.jobs.add(job).id}, 202)
 
 
@@ -62,5 +62,5 @@ async def delete(request: Request, collection: str) -> JSONResponse:
     ids = (await json_body(request)).get("doc_ids")
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
         raise Problem("bad_request", "doc_ids is missing", "send a list of document ids", param="doc_ids")
-    job = Job("delete", collection, doc_ids=list(ids), total=len(ids))
+    job = WriteJob("delete", collection, doc_ids=list(ids), total=len(ids))
     return JSONResponse({"job": request.app.state.jobs.add(job).id}, 202)

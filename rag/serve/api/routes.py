@@ -23,19 +23,19 @@ from rag.serve.api.bodies import (
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import json_body, key_of, require, service_of, until_disconnected
-from rag.serve.keys import OWNER, Key, same_origin
+from rag.serve.keys import OWNER, AccessKey, same_origin
 from rag.serve.openai.chat import EVENT_STREAM, STREAM_HEADERS, public_trace
 from rag.serve.requests import flag
 from rag.serve.service import Service
 from rag.serve.wire import display_name, document_id
-from rag.serve.writing.jobs import Job, Jobs
+from rag.serve.writing.jobs import Jobs, WriteJob
 from rag.serve.writing.uploads import Received
 from rag.serve.writing.watch import Watcher
 
 router = APIRouter(prefix="/api/v1", tags=["api"])
 
 
-async def collection_rows(service: Service, key: Key) -> list[dict[str, Any]]:
+async def collection_rows(service: Service, key: AccessKey) -> list[dict[str, Any]]:
     """The collections that a key sees; one of another model shows its problem, and hides no other."""
     rows = []
     for name in await asyncio.to_thread(service.collections, key):
@@ -51,7 +51,7 @@ def _jobs(request: Request) -> Jobs:
     return request.app.state.jobs  # type: ignore[no-any-return]
 
 
-async def _index(request: Request, collection: str) -> tuple[Service, Key, Any]:
+async def _index(request: Request, collection: str) -> tuple[Service, AccessKey, Any]:
     key, service = require(request, "read"), service_of(request)
     service.check_ready()
     await service.find_collection(key, collection)
@@ -164,7 +164,7 @@ async def upload(request: Request, collection: str) -> JSONResponse:
     return JSONResponse({"job": (await receive_upload(request, collection)).id}, 202)
 
 
-async def receive_upload(request: Request, collection: str | None = None) -> Job:
+async def receive_upload(request: Request, collection: str | None = None) -> WriteJob:
     """Take the files of a form and queue their job.
 
     Args:
@@ -186,7 +186,7 @@ async def receive_upload(request: Request, collection: str | None = None) -> Job
         files = await asyncio.to_thread(form.keep, collection)
     if not files:
         raise Problem("bad_request", "the form holds no file", "choose one or more", param="files")
-    return _jobs(request).add(Job("upload", collection, files=files, total=len(files)))
+    return _jobs(request).add(WriteJob("upload", collection, files=files, total=len(files)))
 
 
 @router.delete("/collections/{collection}/documents/{document}", status_code=202)
@@ -196,7 +196,7 @@ async def delete(request: Request, collection: str, document: str) -> JSONRespon
     _check_origin(request)
     _, _, index = await _index(request, collection)
     info = await asyncio.to_thread(docs.find_document, index, document)
-    job = _jobs(request).add(Job("delete", collection, doc_ids=[info.doc_id], total=1))
+    job = _jobs(request).add(WriteJob("delete", collection, doc_ids=[info.doc_id], total=1))
     return JSONResponse({"job": job.id}, 202)
 
 
@@ -211,7 +211,7 @@ async def ingest(request: Request, collection: str) -> JSONResponse:
     if key.name != OWNER.name:
         raise Problem("forbidden", "only the account that started the server may name paths of its machine")
     prune = bool(flag(body.get("prune"), "prune"))
-    job = _jobs(request).add(Job("folder", collection, files=[Path(path) for path in paths], prune=prune))
+    job = _jobs(request).add(WriteJob("folder", collection, files=[Path(path) for path in paths], prune=prune))
     return JSONResponse({"job": job.id}, 202)
 
 
@@ -234,7 +234,7 @@ def watcher_of(request: Request) -> Watcher | None:
     return request.app.state.watcher  # type: ignore[no-any-return]
 
 
-def sync_now(request: Request) -> Job:
+def sync_now(request: Request) -> WriteJob:
     """Queue the work of the watched folders.
 
     Raises:
@@ -281,7 +281,7 @@ async def cancel_job(request: Request, job: str) -> JSONResponse:
     return JSONResponse(cancel(request, job).as_dict())
 
 
-def cancel(request: Request, identity: str) -> Job:
+def cancel(request: Request, identity: str) -> WriteJob:
     """Stop a job.
 
     Raises:
@@ -292,7 +292,7 @@ def cancel(request: Request, identity: str) -> Job:
     return _jobs(request).cancel(_seen(request, identity).id)
 
 
-def _seen(request: Request, identity: str) -> Job:
+def _seen(request: Request, identity: str) -> WriteJob:
     key = require(request, "read")
     job = _jobs(request).get(identity)
     if not key.sees(job.collection):

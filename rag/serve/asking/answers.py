@@ -42,7 +42,7 @@ class Event:
     response: Any = None
 
 
-class Answers:
+class ServedAnswers:
     """Writes answers, each in a place of the language model's pool.
 
     Args:

@@ -27,7 +27,7 @@ LATE_RERANK = "the reranker did not finish in time, so the order is that of the 
 
 
 @dataclass(slots=True)
-class Found:
+class FoundPassages:
     """What a search gives a door: passages, numbered, best first, and how they were found."""
 
     passages: list[Passage]
@@ -48,7 +48,7 @@ class Searches:
         self.search_pool, self.rerank_pool = search_pool, rerank_pool
         self._at_once = threading.Semaphore(SEARCHES["embedded" if self.settings.store.url is None else "server"])
 
-    async def find(self, owner: str, question: Question, deadline: float) -> Found:
+    async def find(self, owner: str, question: Question, deadline: float) -> FoundPassages:
         """Passages for a question. Where the reranker would not finish in time, the fused order with a note.
 
         Args:
@@ -86,7 +86,7 @@ class Searches:
             candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
         candidates = spread(candidates, self.settings.retrieval.per_document)
         passages = distinct_passages(candidates, result.windows, limit=limit)
-        return Found(passages, result, notes, reranked)
+        return FoundPassages(passages, result, notes, reranked)
 
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
         """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""

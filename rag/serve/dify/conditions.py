@@ -38,7 +38,7 @@ FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class DifyCondition:
     """One condition: it holds if it holds for any of its names."""
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class Conditions:
     """All conditions of a request, joined by "and" or "or"."""
 
     any_of: bool
-    items: tuple[Condition, ...]
+    items: tuple[DifyCondition, ...]
 
     def holds(self, metadata: Mapping[str, Any], doc_id: str) -> bool:
         """Whether a document with this metadata passes."""
@@ -108,7 +108,7 @@ def read_conditions(value: Any) -> Conditions:
     return Conditions(join is not None and join.lower() == "or", tuple(found))
 
 
-def _read(row: Mapping[str, Any]) -> Condition | None:
+def _read(row: Mapping[str, Any]) -> DifyCondition | None:
     names = row.get("name")
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
@@ -131,7 +131,7 @@ def _read(row: Mapping[str, Any]) -> Condition | None:
         raise Problem("bad_request", f"{names[0]} {chosen} {value!r} compares with no number", "send a number")
     if chosen in TIMES and _moment(value) is None:
         raise Problem("bad_request", f"{names[0]} {chosen} {value!r} is not a time", "send Unix seconds or an ISO date")
-    return Condition(tuple(names), chosen, value)
+    return DifyCondition(tuple(names), chosen, value)
 
 
 # -- as a predicate ----------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def _value_of(name: str, metadata: Mapping[str, Any], doc_id: str) -> Any:
     return metadata.get(ALIASES.get(name, name))
 
 
-def _holds(item: Condition, stored: Any) -> bool:
+def _holds(item: DifyCondition, stored: Any) -> bool:
     empty = stored is None or stored in ("", [])
     if item.operator == "empty":
         return empty
@@ -240,7 +240,7 @@ def _moment(value: Any) -> datetime | None:
 # -- as the engine's filter --------------------------------------------------------------------------------------
 
 
-def _to_qdrant(item: Condition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
+def _to_qdrant(item: DifyCondition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
     if name in ON_THE_WIRE:
         return _by_document(item, name, doc_ids)
     key = f"metadata.{ALIASES.get(name, name)}"
@@ -272,7 +272,7 @@ def _to_qdrant(item: Condition, name: str, doc_ids: Callable[[Any], list[str]]) 
     return _time(key, word, value)
 
 
-def _by_document(item: Condition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
+def _by_document(item: DifyCondition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
     """document_id and source are names on the wire; the engine knows the stored ids."""
     chosen = doc_ids(lambda identity, source: _holds(item, identity if name == "document_id" else source))
     if not chosen:

@@ -14,12 +14,12 @@ from fastapi.responses import JSONResponse
 
 from indexes.store.metadata_keys import unknown_names
 from rag.retrieval.candidate import Passage
-from rag.serve.asking.searches import Found
+from rag.serve.asking.searches import FoundPassages
 from rag.serve.described import RETRIEVAL
 from rag.serve.dify.conditions import read_conditions
 from rag.serve.errors import Problem
 from rag.serve.incoming import json_body, require, service_of
-from rag.serve.keys import Key
+from rag.serve.keys import AccessKey
 from rag.serve.requests import Question, text_of, whole
 from rag.serve.service import Service
 from rag.serve.wire import document_id, public_metadata
@@ -105,13 +105,15 @@ def read_setting(value: Any) -> tuple[int, float]:
     return int(top_k or DEFAULT_TOP_K), float(threshold)
 
 
-def records(found: Found, service: Service, key: Key, threshold: float, top_k: int) -> list[dict[str, Any]]:
+def records(
+    found: FoundPassages, service: Service, key: AccessKey, threshold: float, top_k: int
+) -> list[dict[str, Any]]:
     """Dify's records, best first, at or above the threshold."""
     made = [record_of(passage, found, key) for passage in found.passages]
     return [record for record in made if record["score"] >= threshold][:top_k]
 
 
-def record_of(passage: Passage, found: Found, key: Key) -> dict[str, Any]:
+def record_of(passage: Passage, found: FoundPassages, key: AccessKey) -> dict[str, Any]:
     """One record: the whole window, a number in 0..1, a title, and metadata that is always an object."""
     best = passage.hits[0] if passage.hits else ""
     first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])

@@ -18,7 +18,7 @@ from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
 from rag.serve.errors import problem_of
 from rag.serve.incoming import until_disconnected
-from rag.serve.keys import Key
+from rag.serve.keys import AccessKey
 from rag.serve.openai.messages import ChatRequest, read_chat
 from rag.serve.openai.sources import (
     citation_names,
@@ -38,7 +38,7 @@ NO_USAGE = "the language model does not say how many tokens it took, so usage is
 NO_MODEL = "no language model is configured, so the passages themselves are the answer"
 
 
-async def answer_chat(request: Request, service: Service, key: Key, body: dict[str, Any]) -> Response:
+async def answer_chat(request: Request, service: Service, key: AccessKey, body: dict[str, Any]) -> Response:
     """``POST /v1/chat/completions``.
 
     Raises:
@@ -262,7 +262,7 @@ def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bo
 # -- without an answer -------------------------------------------------------------------------------------------
 
 
-async def _task(request: Request, service: Service, key: Key, chat: ChatRequest, head: Head) -> Response:
+async def _task(request: Request, service: Service, key: AccessKey, chat: ChatRequest, head: Head) -> Response:
     """A chat program's own task goes straight to the model: no retrieval, no citations."""
     messages = [ChatMessage(role=MessageRole(role), content=text) for role, text in chat.messages]
     reply = await service.task(key, messages, deadline=service.settings.serve.first_word_seconds)
@@ -279,7 +279,7 @@ async def _task(request: Request, service: Service, key: Key, chat: ChatRequest,
 
 
 async def _passages(
-    request: Request, service: Service, key: Key, chat: ChatRequest, question: Question, head: Head
+    request: Request, service: Service, key: AccessKey, chat: ChatRequest, question: Question, head: Head
 ) -> Response:
     """``COLLECTION:search``: the passages as the answer."""
     deadline = service.settings.serve.search_seconds

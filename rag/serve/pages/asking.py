@@ -13,7 +13,7 @@ from rag.serve.api.bodies import answer_body, passage_row, read_question
 from rag.serve.errors import Problem, problem_of
 from rag.serve.feedback import keep_feedback
 from rag.serve.incoming import require, service_of
-from rag.serve.keys import Key
+from rag.serve.keys import AccessKey
 from rag.serve.openai.chat import public_trace
 from rag.serve.pages.common import (
     CHOICES,
@@ -72,7 +72,7 @@ def _show(
     return page(request, "ask.html", status, **values, feedback=service.settings.serve.feedback)
 
 
-async def _answer(request: Request, service: Service, key: Key, form: dict[str, str]) -> dict[str, Any]:
+async def _answer(request: Request, service: Service, key: AccessKey, form: dict[str, str]) -> dict[str, Any]:
     if not key.may("ask"):
         raise Problem("forbidden", "this key may not ask", "make one with 'rag key new NAME --scope read,ask'")
     question = read_question(as_body(form) | {"trace": True}, service)
@@ -136,7 +136,7 @@ async def search_page(request: Request) -> Response:
     return page(request, "search.html", names=names, form=form, sides=sides, problem=problem)
 
 
-async def _side(service: Service, key: Key, form: dict[str, str], end: str) -> dict[str, Any]:
+async def _side(service: Service, key: AccessKey, form: dict[str, str], end: str) -> dict[str, Any]:
     """What one setting found."""
     question = read_question(as_body(form, end) | {"trace": True}, service)
     found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="page")

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from rag.serve.errors import Problem
-from rag.serve.keys import Key, same_origin
+from rag.serve.keys import AccessKey, same_origin
 from rag.serve.pages.added import AddedPages
 from rag.serve.pages.render import HEADERS, render
 from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
@@ -36,7 +36,7 @@ def page(
     return HTMLResponse(shown, status, headers=dict(HEADERS))
 
 
-def key_or_none(request: Request) -> Key | None:
+def key_or_none(request: Request) -> AccessKey | None:
     """The request's key; None: the page asks for one."""
     return getattr(request.state, "key", None)
 
@@ -45,7 +45,7 @@ def login_page(request: Request, wrong: bool = False) -> HTMLResponse:
     return page(request, "login.html", 401 if wrong else 200, wrong=wrong, next=request.url.path)
 
 
-async def seen(service: Service, key: Key) -> list[str]:
+async def seen(service: Service, key: AccessKey) -> list[str]:
     """The collections that the key may see."""
     return await asyncio.to_thread(service.collections, key)
 

@@ -25,7 +25,7 @@ KEPT = 200  # ended jobs that can still be looked at
 
 
 @dataclass
-class Job:
+class WriteJob:
     """One piece of work: uploads, a folder to bring up to date, documents to delete, or a graph to build.
 
     Args:
@@ -81,13 +81,13 @@ class Jobs:
 
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
-        self._queue: queue.Queue[Job | None] = queue.Queue()
-        self._jobs: dict[str, Job] = {}
+        self._queue: queue.Queue[WriteJob | None] = queue.Queue()
+        self._jobs: dict[str, WriteJob] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def add(self, job: Job) -> Job:
+    def add(self, job: WriteJob) -> WriteJob:
         """Put a job at the end of the queue.
 
         Raises:
@@ -121,12 +121,12 @@ class Jobs:
         if waiting >= MAX_JOBS:
             raise Problem("busy", f"{waiting} jobs wait already", "try again later", retry_after=30)
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[WriteJob]:
         """Newest first."""
         with self._lock:
             return sorted(self._jobs.values(), key=lambda job: -job.created)
 
-    def get(self, identity: str) -> Job:
+    def get(self, identity: str) -> WriteJob:
         """One job.
 
         Raises:
@@ -138,7 +138,7 @@ class Jobs:
             raise Problem("not_found", f"there is no job {identity[:40]!r}", "GET /api/v1/jobs lists them")
         return job
 
-    def cancel(self, identity: str) -> Job:
+    def cancel(self, identity: str) -> WriteJob:
         """Stop a job: one that waits is not begun, one that runs ends at a document's border."""
         job = self.get(identity)
         job.stop.set()
@@ -167,7 +167,7 @@ class Jobs:
             if job.state == "waiting" and not job.stop.is_set():
                 self._do(job)
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: WriteJob) -> None:
         job.state = "running"
         self._count()
         try:
@@ -185,7 +185,7 @@ class Jobs:
             self.library.changed(job.collection)
             self._count()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: WriteJob) -> None:
         with contextlib.closing(self.library.writer(job.collection, create=job.kind == "folder")) as index:
             if job.kind == "optimize":
                 built = index.optimize(force=job.force)
@@ -231,7 +231,7 @@ class Jobs:
         with self._lock:
             at_it = [job.collection for job in self._jobs.values() if job.kind == "optimize" and job.ended is None]
         if collection not in at_it:
-            self.add(Job("optimize", collection, total=1))
+            self.add(WriteJob("optimize", collection, total=1))
 
     def _count(self) -> None:
         jobs = self.all()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import RagWrightError, SourceError
-from indexes.ingest.walk_files import Walk
+from indexes.ingest.walk_files import FileWalk
 from rag.serve.errors import Problem
-from rag.serve.writing.jobs import Job, Jobs
+from rag.serve.writing.jobs import Jobs, WriteJob
 
 LOOK_EVERY = 2.0  # seconds between two looks; a large folder is looked at less often
 SHARE = 10  # a look may take one part in this many of the time
@@ -55,7 +55,7 @@ class Watcher:
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self.note = ""
-        self.job: Job | None = None
+        self.job: WriteJob | None = None
 
     def start(self) -> None:
         """Look from now on, in a thread."""
@@ -68,7 +68,7 @@ class Watcher:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def sync(self) -> Job:
+    def sync(self) -> WriteJob:
         """Queue the work at once; files that are gone go from the collection.
 
         Raises:
@@ -77,10 +77,10 @@ class Watcher:
         if self.job is not None and self.job.ended is None:
             return self.job
         self.note = ""
-        self.job = self._jobs.add(Job("folder", self.collection, files=list(self.folders), prune=True))
+        self.job = self._jobs.add(WriteJob("folder", self.collection, files=list(self.folders), prune=True))
         return self.job
 
-    def look(self) -> Job | None:
+    def look(self) -> WriteJob | None:
         """Look once, and queue a job where the folders have changed and are quiet again."""
         stamp = snapshot(self.folders, self._store)
         quiet, self._seen = stamp == self._seen, stamp
@@ -119,7 +119,7 @@ def snapshot(folders: Sequence[Path], store: Path | None = None) -> str:
         SourceError: a folder is gone.
     """
     digest = hashlib.sha256()
-    walk = Walk(folders, on_skip=lambda *_: None, on_ignored=lambda _: None, follow_links=True, leave_out=store)
+    walk = FileWalk(folders, on_skip=lambda *_: None, on_ignored=lambda _: None, follow_links=True, leave_out=store)
     for found in walk:
         digest.update(f"{found.source}\0{found.size}\0{found.mtime_ns}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

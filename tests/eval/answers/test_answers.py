@@ -7,7 +7,7 @@ from llama_index.core.llms import MockLLM
 from eval.answers.judge import judge, read_verdict
 from eval.answers.scores import Answered, agreement, exact_match, f1, means, score_answer, score_answers
 from eval.datasets import Dataset
-from eval.datasets.dataset import Passage
+from eval.datasets.dataset import CorpusPassage
 from eval.gold import contains, tokens
 from eval.measure.runs import Run
 from indexes.errors import SourceError
@@ -76,7 +76,7 @@ def test_agreement_by_hand():
 
 @pytest.fixture
 def dataset():
-    corpus = {"a": Passage("a", "", "Tampa hosted it."), "b": Passage("b", "", "Oslo did not.")}
+    corpus = {"a": CorpusPassage("a", "", "Tampa hosted it."), "b": CorpusPassage("b", "", "Oslo did not.")}
     return Dataset(
         "d",
         corpus,

@@ -24,14 +24,14 @@ from eval.answers.layouts import (
     run,
 )
 from eval.datasets import Dataset
-from eval.datasets.dataset import Passage
+from eval.datasets.dataset import CorpusPassage
 from indexes.errors import LLMError, SourceError
 
 
 def dataset(name: str = "d", questions: int = 3) -> Dataset:
     texts = {f"p{n}": f"Person {n} won prize {n}." for n in range(questions)}
     texts |= {"copy": "They say that Person 1 won it.", "n": "It rained."}
-    corpus = {key: Passage(key, "", text) for key, text in texts.items()}
+    corpus = {key: CorpusPassage(key, "", text) for key, text in texts.items()}
     asked = {f"q{n}": f"Who won prize {n}?" for n in range(questions)}
     judged = {f"q{n}": {f"p{n}": 1, "n": 0} for n in range(questions)}
     answers = {f"q{n}": {"answers": [f"Person {n}"]} for n in range(questions)}

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from eval.answers.robustness import Condition, chosen_documents, measure, with_noise
+from eval.answers.robustness import NoiseCondition, chosen_documents, measure, with_noise
 from eval.cli.main import main
 from eval.datasets import Dataset
-from eval.datasets.dataset import Passage
+from eval.datasets.dataset import CorpusPassage
 from indexes.errors import SettingsError, SourceError
 from indexes.nodes.record import SentenceRecord
 
@@ -17,25 +17,25 @@ from indexes.nodes.record import SentenceRecord
 @pytest.fixture
 def dataset():
     texts = {"p1": "Ada won.", "p2": "The winner is Ada.", "n1": "It rained.", "n2": "A long day.", "f1": "Bob won."}
-    corpus = {name: Passage(name, "", text) for name, text in texts.items()}
+    corpus = {name: CorpusPassage(name, "", text) for name, text in texts.items()}
     judged = {"p1": 1, "p2": 1, "n1": 0, "n2": 0, "f1": 0}
     return Dataset("d", corpus, {"q": "Who won?"}, {"q": judged}, {"q": {"answers": ["Ada"], "fakeanswer": "Bob"}})
 
 
 def test_each_condition_gets_its_documents(dataset):
-    assert set(chosen_documents(dataset, Condition("noise", 2))["q"]) == {"p1", "p2"}
-    half = chosen_documents(dataset, Condition("noise", 2, 0.5))["q"]
+    assert set(chosen_documents(dataset, NoiseCondition("noise", 2))["q"]) == {"p1", "p2"}
+    half = chosen_documents(dataset, NoiseCondition("noise", 2, 0.5))["q"]
     assert [name[0] for name in half] == ["p", "n"]
-    assert set(chosen_documents(dataset, Condition("none", 5))["q"]) == {"n1", "n2"}
-    assert chosen_documents(dataset, Condition("false", 2))["q"][0] == "f1"
+    assert set(chosen_documents(dataset, NoiseCondition("none", 5))["q"]) == {"n1", "n2"}
+    assert chosen_documents(dataset, NoiseCondition("false", 2))["q"][0] == "f1"
 
 
 def test_a_dataset_without_what_is_needed_is_told_so(dataset):
     dataset.qrels["q"] = {"p1": 1}
     with pytest.raises(SourceError, match="false facts"):
-        chosen_documents(dataset, Condition("false"))
+        chosen_documents(dataset, NoiseCondition("false"))
     with pytest.raises(SettingsError, match="not a share"):
-        chosen_documents(dataset, Condition("noise", 5, 1.5))
+        chosen_documents(dataset, NoiseCondition("noise", 5, 1.5))
 
 
 def test_commands_answer_and_score(made_up_dataset, cache, tmp_path, monkeypatch):
@@ -73,7 +73,7 @@ def test_noise_is_searched_for_where_nothing_is_judged_0(dataset):
     noisy = with_noise(dataset, Retriever(), 2)
     assert noisy.qrels == {"q": {"p1": 1, "p2": 1, "f1": 0, "n1": 0}}
     assert dataset.qrels["q"] == {"p1": 1, "p2": 1} and "no judgements of 0" in noisy.notes[-1]
-    assert set(chosen_documents(noisy, Condition("none", 5))["q"]) == {"n1"}  # f1 states a false fact
+    assert set(chosen_documents(noisy, NoiseCondition("none", 5))["q"]) == {"n1"}  # f1 states a false fact
 
 
 def test_too_few_relevant_documents_are_said(dataset):
@@ -81,7 +81,7 @@ def test_too_few_relevant_documents_are_said(dataset):
         def answer(self, question, only):
             return SimpleNamespace(response="Ada", metadata={})
 
-    scores = measure(Engine(), dataset, Condition("noise", 4, 0.25))
+    scores = measure(Engine(), dataset, NoiseCondition("noise", 4, 0.25))
     assert "1 questions have too few relevant documents" in scores.notes[0] and len(scores.notes) == 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from eval.bench.commands import COMMANDS, Outcome, line, main, measure, plan
+from eval.bench.commands import COMMANDS, CommandOutcome, line, main, measure, plan
 
 
 def test_every_command_runs_on_a_collection(
@@ -49,7 +49,7 @@ def test_a_failure_ends_a_command_and_a_verdict_is_none() -> None:
     assert (
         measure("set", "run", [["run"]], says(0, "note: it has no answers\nnote: fine")).remark == "it has no answers"
     )
-    assert "FAILED: gone" in line(Outcome("set", "run", 2, 1.0, False, "gone"))
+    assert "FAILED: gone" in line(CommandOutcome("set", "run", 2, 1.0, False, "gone"))
 
 
 def test_the_plan_follows_the_collection(lighthouse: Path, tmp_path: Path) -> None:

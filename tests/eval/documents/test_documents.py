@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from eval.cli.main import main
 from eval.documents import questions as room
-from eval.documents.questions import Question, fitting, load_questions, read_documents
+from eval.documents.questions import DocumentQuestion, fitting, load_questions, read_documents
 from indexes.errors import SourceError
 
 FILES = {"heron.md": "# Heron 90\n\n## Guarantee\n\nFive years. Ask the dealer.\n", "bora.md": "# Bora\n\nTwo years.\n"}
@@ -25,9 +25,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[DocumentQuestion]:
     """Questions about the two files, in a file of their own."""
-    named = [Question("How long is the guarantee of the Heron?", "heron.md", ((0, 0),), "")]
+    named = [DocumentQuestion("How long is the guarantee of the Heron?", "heron.md", ((0, 0),), "")]
     text = read_documents(folder, named)["heron.md"].text
     start = text.index("Five years.")
     check = hashlib.sha256(b"Five years.").hexdigest()[:12]
@@ -53,12 +53,12 @@ def test_the_packaged_set_is_large_enough_in_two_languages_and_many_formats() ->
 
 
 def test_a_hit_overlaps_the_evidence_in_its_own_file() -> None:
-    question = Question("?", "a.md", ((10, 20), (40, 50)), "")
+    question = DocumentQuestion("?", "a.md", ((10, 20), (40, 50)), "")
     assert question.answered_at("a.md", 19, 30) and question.answered_at("a.md", 0, 99)
     assert not question.answered_at("a.md", 20, 40) and not question.answered_at("b.md", 10, 20)
 
 
-def test_files_with_another_text_are_named_and_left_out(folder: Path, own: list[Question]) -> None:
+def test_files_with_another_text_are_named_and_left_out(folder: Path, own: list[DocumentQuestion]) -> None:
     kept, notes = fitting(own, read_documents(folder, own))
     assert [question.file for question in kept] == ["heron.md"]
     assert len(notes) == 2 and "bora.md" in notes[0] and "gone.md is not there" in notes[1]
@@ -66,7 +66,7 @@ def test_files_with_another_text_are_named_and_left_out(folder: Path, own: list[
         read_documents(folder, [own[2]])
 
 
-def test_the_command_compares_pipelines(folder: Path, own: list[Question], tmp_path: Path) -> None:
+def test_the_command_compares_pipelines(folder: Path, own: list[DocumentQuestion], tmp_path: Path) -> None:
     options = ["--profile", "offline", "--cache", str(tmp_path / "cache"), "--json"]
     wider = ["--pipeline", "base", "--pipeline", "place=dense_place:0.2"]
     result = CliRunner().invoke(main, ["documents", str(folder), *options, *wider])

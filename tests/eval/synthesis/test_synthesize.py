@@ -16,8 +16,8 @@ from pydantic import Field
 
 from eval import load_dataset, synthesize
 from eval.synthesis.output import check_output
-from eval.synthesis.passages import Windows, check_splits, divide, in_test
-from eval.synthesis.progress_file import Asked, WorkFile
+from eval.synthesis.passages import PassageWindows, check_splits, divide, in_test
+from eval.synthesis.progress_file import PastQuestions, WorkFile
 from eval.synthesis.prompts import ask_messages, names_passage, read_questions
 from indexes import Index, build_index
 from indexes.errors import LLMError, SettingsError, SourceError
@@ -196,7 +196,7 @@ def test_the_share_that_is_advised_divides_and_a_low_limit_asks_about_both(index
         with pytest.raises(SettingsError, match="--test-share") as refusal:
             synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "a", test_share=share)
         advised = float(re.search(r"--test-share (0\.\d+)", str(refusal.value))[1])  # type: ignore[index]
-        windows = Windows(index, 5)
+        windows = PassageWindows(index, 5)
         check_splits(windows.drawn(0, None, advised), advised)
         for seed in range(5):
             two = windows.drawn(seed, 2, advised)
@@ -247,7 +247,7 @@ def test_the_passage_must_answer(index: Index, tmp_path: Path) -> None:
 def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, tmp_path: Path) -> None:
     out = tmp_path / "set"
     broken = FakeScriptedLLM(replies={**GOOD, "Mooring": ConnectionError("refused")})
-    order = [window.text for window in Windows(index, 5).drawn(0, None, 0.5)]
+    order = [window.text for window in PassageWindows(index, 5).drawn(0, None, 0.5)]
     place = next(i for i, text in enumerate(order) if "Mooring" in text)
     with pytest.raises(LLMError, match=re.escape(f"after {place} of 4 passages")) as raised:
         synthesize(index, broken, out, test_share=0.5)
@@ -271,7 +271,7 @@ def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, t
 
 
 def test_an_interruption_keeps_what_is_done(index: Index, tmp_path: Path) -> None:
-    order = [window.text for window in Windows(index, 5).drawn(0, None, 0.5)]
+    order = [window.text for window in PassageWindows(index, 5).drawn(0, None, 0.5)]
     last = next(key for key in GOOD if key in order[-1])
     with pytest.raises(KeyboardInterrupt):
         synthesize(
@@ -286,7 +286,7 @@ def test_a_higher_limit_goes_on(index: Index, tmp_path: Path) -> None:
     second = synthesize(index, llm, tmp_path / "set", test_share=0.5, limit=3)
     assert (first.asked, second.asked, second.resumed) == (2, 1, 2)
     assert len(llm.asked) == 3
-    orders = {seed: [w.id for w in Windows(index, 5).drawn(seed, None, 0.5)] for seed in range(6)}
+    orders = {seed: [w.id for w in PassageWindows(index, 5).drawn(seed, None, 0.5)] for seed in range(6)}
     assert len({tuple(order) for order in orders.values()}) > 1
     assert all(sorted(order) == sorted(orders[0]) for order in orders.values())
 
@@ -384,7 +384,7 @@ def test_questions_that_do_not(question: str) -> None:
 
 
 def test_other_words_or_other_numbers() -> None:
-    asked = Asked()
+    asked = PastQuestions()
     asked.add("How many litres of fresh water does tank 1 of the lighthouse hold?")
     assert asked.repeats("how many litres of fresh water does tank 1 of the lighthouse hold")
     assert asked.repeats("So how many litres of fresh water does tank 1 of the lighthouse hold?")

@@ -19,7 +19,7 @@ from pathlib import Path
 from indexes import Index, build_index, open_index
 from indexes.encoders import build_encoder
 from indexes.ingest import run as ingestion
-from indexes.ingest.walk_files import Found
+from indexes.ingest.walk_files import FoundFile
 from indexes.readers import read_file
 from indexes.readers.stream import DocumentStream, stream_of
 from indexes.settings.sections import EncoderSettings, IndexSettings, IngestSettings, StoreSettings
@@ -33,7 +33,7 @@ class InProcessReader:
 
     def __init__(self, *settings: object) -> None: ...
 
-    def streams(self, found: Found, on_skip: object) -> Generator[DocumentStream, None, None]:
+    def streams(self, found: FoundFile, on_skip: object) -> Generator[DocumentStream, None, None]:
         yield from map(stream_of, read_file(Path(found.path)))
 
     def launch(self) -> None: ...

@@ -12,13 +12,13 @@ from llama_index.core.schema import Document
 
 from indexes.errors import ReaderError
 from indexes.ingest.reader_process import ReaderWorker
-from indexes.ingest.walk_files import Found
+from indexes.ingest.walk_files import FoundFile
 from indexes.settings.sections import IngestSettings, ReadSettings
 
 
-def found(path: Path) -> Found:
+def found(path: Path) -> FoundFile:
     status = path.stat()
-    return Found(str(path), str(path), status.st_size, status.st_mtime_ns)
+    return FoundFile(str(path), str(path), status.st_size, status.st_mtime_ns)
 
 
 def children() -> set[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexes.errors import SourceError
-from indexes.ingest.walk_files import Found, Walk
+from indexes.ingest.walk_files import FileWalk, FoundFile
 
 
 class Told:
@@ -17,9 +17,9 @@ class Told:
         self.skipped: dict[str, str] = {}
         self.ignored: Counter[str] = Counter()
 
-    def walk(self, *paths: Path, follow_links: bool = False) -> list[Found]:
+    def walk(self, *paths: Path, follow_links: bool = False) -> list[FoundFile]:
         return list(
-            Walk(
+            FileWalk(
                 list(paths),
                 on_skip=lambda path, reason: self.skipped.update({Path(path).name: reason}),
                 on_ignored=lambda kind: self.ignored.update([kind]),
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def names(found: list[Found]) -> list[str]:
+def names(found: list[FoundFile]) -> list[str]:
     return [Path(one.path).name for one in found]
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from indexes.manifest.manifest import Entry, Manifest
-from indexes.manifest.roots import UPLOAD, Place, Root, Roots
+from indexes.manifest.roots import UPLOAD, Root, RootedPath, Roots
 
 
 def test_two_roots_of_one_name_have_two_labels() -> None:
     roots = Roots([])
     roots.add_folder("/home/ann/docs")
     roots.add_folder("/srv/docs")
-    assert roots.place("/home/ann/docs/README.md") == Place("README.md", "docs/README.md")
-    assert roots.place("/srv/docs/a/README.md") == Place("a/README.md", "docs-2/a/README.md")
+    assert roots.place("/home/ann/docs/README.md") == RootedPath("README.md", "docs/README.md")
+    assert roots.place("/srv/docs/a/README.md") == RootedPath("a/README.md", "docs-2/a/README.md")
     assert roots.place("/srv/docs/a/README.md").file_name == "README.md"
 
 
@@ -45,7 +45,7 @@ def test_an_upload_is_known_by_its_name_wherever_the_store_lies() -> None:
     kept: list[Root] = []
     roots = Roots([], save=kept.append)
     roots.add_uploads("/store/uploads/notes")
-    assert roots.place("/store/uploads/notes/0a1b/tea.md") == Place("tea.md", "upload:tea.md")
+    assert roots.place("/store/uploads/notes/0a1b/tea.md") == RootedPath("tea.md", "upload:tea.md")
     roots.add_uploads("/store/uploads/notes")
     assert kept == [Root(UPLOAD, "/store/uploads/notes")]
     moved = Roots(kept)

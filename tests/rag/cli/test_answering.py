@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rag.cli.answering import Answers, sources_text
+from rag.cli.answering import AnswerScreen, sources_text
 from rag.cli.main import main
 from tests.rag.cli.screen import screen
 
@@ -34,7 +34,7 @@ class FakeStream:
 
 def test_a_sentence_that_the_answer_quotes_is_not_shown_again(capsys: pytest.CaptureFixture[str]) -> None:
     quoted, other = "Boats leave at high tide.", "The pier is closed in winter."
-    Answers().show(response(f"{quoted} [1]", citation(1, quoted), citation(1, other), notes=("no model",)))
+    AnswerScreen().show(response(f"{quoted} [1]", citation(1, quoted), citation(1, other), notes=("no model",)))
     shown = capsys.readouterr()
     assert shown.out == f"{quoted} [1]\n\n[1] a.md › Top › Deep, page 2\n    “{other}”\n"
     assert shown.err == "note: no model\n"
@@ -49,7 +49,7 @@ def test_one_line_a_source_with_its_sentences_below() -> None:
 
 
 def test_notes_are_told_once_a_conversation(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = Answers()
+    answers = AnswerScreen()
     for answer in ("One.", "Two."):
         answers.show(response(answer, notes=("the model is small", f"about {answer}")))
     assert capsys.readouterr().err.count("the model is small") == 1
@@ -58,27 +58,27 @@ def test_notes_are_told_once_a_conversation(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_follow_up_shows_what_was_searched(capsys: pytest.CaptureFixture[str]) -> None:
     trace = {"question": "How wide?", "searched": "How wide is a window?"}
-    Answers().show(response("Three.", trace=trace))
+    AnswerScreen().show(response("Three.", trace=trace))
     assert capsys.readouterr().out == "(searched: How wide is a window?)\nThree.\n"
-    Answers().show(response("Three.", trace={"question": "How wide?", "searched": "How wide?"}))
+    AnswerScreen().show(response("Three.", trace={"question": "How wide?", "searched": "How wide?"}))
     assert capsys.readouterr().out == "Three.\n"
 
 
 def test_what_is_near_is_shown_where_nothing_was_found(capsys: pytest.CaptureFixture[str]) -> None:
     near = [{"source": "b.md", "heading": None, "text": "Pears are\nsold."}]
-    Answers().show(response("Not in these documents.", nearest=near))
+    AnswerScreen().show(response("Not in these documents.", nearest=near))
     assert capsys.readouterr().out == "Not in these documents.\n\nClosest passages:\nb.md\n    Pears are sold.\n"
 
 
 def test_a_stream_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     done = response("Yes, it is. [1]", citation(1, "A.", matched=True))
-    Answers().stream(FakeStream(["Yes", ", it", " is. [1]"], done))
+    AnswerScreen().stream(FakeStream(["Yes", ", it", " is. [1]"], done))
     assert capsys.readouterr().out.startswith("Yes, it is. [1]\n\n[1] a.md › Top › Deep, page 2  (matched, not cited")
-    Answers().stream(FakeStream(["Yes [9]"], response("Yes")))
+    AnswerScreen().stream(FakeStream(["Yes [9]"], response("Yes")))
     assert "After checking the citations:\nYes\n" in capsys.readouterr().out
-    Answers().stream(FakeStream(["Yes."], response("Yes. [1]")))
+    AnswerScreen().stream(FakeStream(["Yes."], response("Yes. [1]")))
     assert "With the passages that support it:\nYes. [1]\n" in capsys.readouterr().out
-    Answers().stream(FakeStream(["Wrong.", "\n\nOwn words. [1]"], response("Own words. [1]")))
+    AnswerScreen().stream(FakeStream(["Wrong.", "\n\nOwn words. [1]"], response("Own words. [1]")))
     assert capsys.readouterr().out == "Wrong.\n\nOwn words. [1]\n"
 
 
@@ -88,7 +88,7 @@ def test_a_terminal_shows_the_checked_answer_in_the_place_of_what_came(
 ) -> None:
     terminal = screen(monkeypatch, "stdout", columns)
     wrong, right = "Something that no passage says. " * 6, "默认是左右各三句，宽度在提问时选择。[1]" * 4
-    Answers().stream(FakeStream([*wrong.split(" "), "\n\n", *right], response(right, citation(1, "B."))))
+    AnswerScreen().stream(FakeStream([*wrong.split(" "), "\n\n", *right], response(right, citation(1, "B."))))
     seen = terminal.seen
     assert "no passage says" not in seen
     assert seen.count("宽度在提问时选择") >= 3 and "".join(seen.split()).count("".join(right.split())) == 1
@@ -112,11 +112,11 @@ def test_colours_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.setenv("NO_COLOR", variable)
             set_colours(choice)
             before = len(terminal.written)
-            Answers().show(response("Yes. [1]"))
+            AnswerScreen().show(response("Yes. [1]"))
             assert ("\x1b[36m" in terminal.written[before:]) is expected
         assert context.color is False
 
 
 def test_documents_cannot_steer_the_page(capsys: pytest.CaptureFixture[str]) -> None:
-    Answers().show(response("a\x1b[31mb\ue000", citation(1, "\x1b[2J evil", source="x\x1b]0;t\x07.md")))
+    AnswerScreen().show(response("a\x1b[31mb\ue000", citation(1, "\x1b[2J evil", source="x\x1b]0;t\x07.md")))
     assert "\x1b" not in capsys.readouterr().out

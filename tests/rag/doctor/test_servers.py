@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from indexes.http import Answer
+from indexes.http import HttpAnswer
 from rag.doctor import ollama
 from rag.doctor.check import Check, Probe, proxy_in_the_way
 from rag.doctor.ollama import check_ollama
@@ -88,9 +88,9 @@ def test_a_scheme_without_port_means_port_80(monkeypatch: pytest.MonkeyPatch) ->
     for host, also in (("127.0.0.1", []), ("box", ["http://box:11434"])):
         asked: list[str] = []
 
-        def ask(url: str, *_: Any, asked: list[str] = asked, **__: Any) -> Answer:
+        def ask(url: str, *_: Any, asked: list[str] = asked, **__: Any) -> HttpAnswer:
             asked.append(url)
-            return Answer(problem="refused", detail="nothing listens there")
+            return HttpAnswer(problem="refused", detail="nothing listens there")
 
         monkeypatch.setattr(ollama, "ask_once", ask)
         check = named(check_ollama(probe(), "llm", configured=f"http://{host}", model="x"), "llm server")

@@ -15,7 +15,7 @@ from indexes import build_index
 from rag.serve.app import build_app
 from rag.serve.keys import KeyRing
 from rag.serve.library import Library
-from rag.serve.writing.jobs import Job
+from rag.serve.writing.jobs import WriteJob
 from tests.rag.serve.conftest import settings_at
 
 ASK = {"question": "Who approves business class?", "collection": "handbook"}
@@ -241,11 +241,11 @@ def test_a_graph_is_built_while_serving(own: TestClient) -> None:
     refused = own.post("/api/v1/collections/notes/optimize", json={"force": True})
     assert refused.status_code == 403  # for the account that started the server
     jobs = own.app.state.jobs
-    job = jobs.add(Job("optimize", "notes", force=True, total=1))
+    job = jobs.add(WriteJob("optimize", "notes", force=True, total=1))
     assert finished(own, job.id)["state"] == "done", job
     assert job.report["graph"]["points"] == job.sentences == 1
     assert own.post("/api/v1/search", json={"question": "kettle", "collection": "notes"}).json()["passages"]
-    wrong = jobs.add(Job("optimize", "none", total=1))
+    wrong = jobs.add(WriteJob("optimize", "none", total=1))
     assert finished(own, wrong.id)["state"] == "failed" and "no collection 'none'" in wrong.message
 
 

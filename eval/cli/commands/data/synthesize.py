@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from eval.cli.commands.data.convert import FORMATS
-from eval.cli.options import Measuring, measuring, ticker
+from eval.cli.options import MeasuringOptions, measuring, ticker
 from eval.report.table import table
 from rag.cli.options import setting
 
@@ -55,7 +55,7 @@ from rag.cli.options import setting
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
-    given: Measuring,
+    given: MeasuringOptions,
     output: Path,
     path: str | None,
     form: str,
@@ -129,7 +129,7 @@ def command(
 
 
 @contextmanager
-def _index(given: Measuring, path: str | None) -> Iterator[Any]:
+def _index(given: MeasuringOptions, path: str | None) -> Iterator[Any]:
     """The collection, or the index of the dataset at ``path``."""
     if path is None:
         from indexes import open_index

@@ -12,7 +12,7 @@ from eval.finetune.embedder.options import EmbedderOptions
 from rag.cli.options import Shared, shared_options
 
 if TYPE_CHECKING:
-    from eval.finetune.proof.tuned import Tuned
+    from eval.finetune.proof.tuned import TunedModel
 
 
 @click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove what it gained.")
@@ -39,7 +39,7 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
     found.proof.require_better()
 
 
-def show(found: Tuned, as_json: bool) -> None:
+def show(found: TunedModel, as_json: bool) -> None:
     """The proof, the loss curve and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.tuned import HIT

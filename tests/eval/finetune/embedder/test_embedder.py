@@ -21,7 +21,7 @@ from eval.finetune.embedder.run import finetune_embedder
 from eval.finetune.embedder.train import train
 from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.training.loss_curve import DEV, exhausted, never_better
-from eval.finetune.training.trainer import Place
+from eval.finetune.training.trainer import TrainingFolder
 from rag.settings import RerankSettings
 from tests.eval.finetune.embedder.harbour import tiny_encoder, write_harbour
 from tests.eval.finetune.stopping import Stop, stopping
@@ -53,7 +53,7 @@ def run_training(place: Path, out: Path, options: EmbedderOptions = QUICK, kill_
             os.kill(os.getpid(), signal.SIGKILL)
 
     out.mkdir(exist_ok=True)
-    return train(place / "tiny", "tiny", rows, pool, Place(out, out / "model"), options, progress=tick)
+    return train(place / "tiny", "tiny", rows, pool, TrainingFolder(out, out / "model"), options, progress=tick)
 
 
 @pytest.fixture(scope="module")

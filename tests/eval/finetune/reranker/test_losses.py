@@ -11,7 +11,7 @@ from eval.finetune.lessons.training_set import Example, TrainingSet
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import CandidateList, training_rows
 from eval.finetune.reranker.train import start_model, train_reranker
-from eval.finetune.training.trainer import Place
+from eval.finetune.training.trainer import TrainingFolder
 from tests.eval.finetune.harbour import ANSWER, KINDS, documents, questions, tiny_bert
 
 
@@ -44,7 +44,7 @@ def train_on_notes(start: Path, out: Path, loss: Any, epochs: int = 4) -> Any:
         query, asked, note, others = notes(place)
         names = [*others, note]
         dev.append(CandidateList(query, asked, names, [texts[n] for n in names], [0.5] * 4, {note: 1}))
-    return train_reranker(start, "bert", rows, dev, Place(out, out / "model"), training)
+    return train_reranker(start, "bert", rows, dev, TrainingFolder(out, out / "model"), training)
 
 
 @pytest.mark.parametrize("loss", ["bce", "lambda", "listnet", "margin_mse"])

@@ -16,7 +16,7 @@ from eval.finetune.reranker import train as reranker
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import CandidateList
 from eval.finetune.training.together import end, follows, take_part
-from eval.finetune.training.trainer import Place
+from eval.finetune.training.trainer import TrainingFolder
 from tests.eval.finetune.embedder.test_embedder import QUICK, data
 
 LISTS = RerankerOptions(
@@ -38,7 +38,9 @@ def main(place: Path, out: Path, kill_at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     options = replace(QUICK, batch=4, accumulate=1)
-    trained = embedder.train(place / "tiny", "tiny", rows, pool, Place(out, out / "model"), options, progress=tick)
+    trained = embedder.train(
+        place / "tiny", "tiny", rows, pool, TrainingFolder(out, out / "model"), options, progress=tick
+    )
     texts = [[f"the {ship} came", f"the {ship} left"] for ship in ("Beacon", "Heron", "Ibis", "Eider")]
     lists = {"question": ["came"] * 8, "texts": texts * 2, "label": [[10.0, 0.0]] * 8}
     dev = [CandidateList("1", "came", ["a", "b"], texts[0], [0.5, 0.4], {"a": 1})]
@@ -47,7 +49,7 @@ def main(place: Path, out: Path, kill_at: int) -> None:
         "tiny",
         lists,
         dev,
-        Place(out, out / "reranker", "reranker.csv", "reranker-checkpoints"),
+        TrainingFolder(out, out / "reranker", "reranker.csv", "reranker-checkpoints"),
         LISTS,
     )
     (out / "result.txt").write_text(f"{steps[0]} {trained.steps} {ranked.steps} | {'; '.join(trained.notes)}")
