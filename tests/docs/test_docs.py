@@ -28,7 +28,7 @@ from tests import ROOT
 EN, ZH = ROOT / "docs" / "en", ROOT / "docs" / "zh"
 READMES = [ROOT / "README.md", ZH / "README.md"]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *EN.rglob("*.md"), *ZH.rglob("*.md")])
-LONGEST_README = 150  # lines
+LONGEST_README, LONGEST_PAGE = 150, 200  # lines
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ROW = re.compile(r"^\| `([^`]+)` \| `([^`]*)` \| (.*) \|$", re.MULTILINE)
 
@@ -97,15 +97,26 @@ def defaults() -> dict[str, str]:
     return {key: toml_value(value) for key, value in found.items()}
 
 
+def settings_pages(folder: Path) -> str:
+    """The page of configuration, and that of each section."""
+    pages = [folder / "configuration.md", *(folder / "settings" / f"{name}.md" for name in sections(Settings))]
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_page_is_long(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= LONGEST_PAGE
+
+
 @pytest.mark.parametrize("folder", [EN, ZH], ids=["en", "zh"])
-def test_every_setting_stands_on_the_configuration_page_with_its_default(folder: Path) -> None:
-    text = (folder / "configuration.md").read_text(encoding="utf-8")
+def test_every_setting_stands_on_its_page_with_its_default(folder: Path) -> None:
+    text = settings_pages(folder)
     rows = {key: default for key, default, _ in ROW.findall(text) if key in known_keys(Settings)}
     assert rows == defaults()
 
 
 def test_english_meanings_are_those_of_the_code() -> None:
-    text = (EN / "configuration.md").read_text(encoding="utf-8")
+    text = settings_pages(EN)
     meanings = {key: meaning for key, _, meaning in ROW.findall(text)}
     for name, model in sections(Settings).items():
         for field, info in model.model_fields.items():
@@ -188,9 +199,9 @@ def check_pipelines(context: click.Context) -> None:
 @pytest.mark.parametrize("name", [*EVAL_COMMANDS, *(f"finetune {name}" for name in TUNING_COMMANDS)])
 def test_every_measuring_command_is_shown_in_the_guide(name: str) -> None:
     for folder in (EN, ZH):
-        page = folder / ("fine-tuning.md" if name.startswith("finetune") else "evaluation.md")
-        lines = [" ".join(args) for args in commands_of(page, "rag-eval")]
-        assert any(f"{line} ".startswith(f"{name} ") for line in lines), f"{name_of(page)}: rag-eval {name}"
+        pages = ["fine-tuning"] if name.startswith("finetune") else ["evaluation", "questions", "measuring-answers"]
+        lines = [" ".join(args) for page in pages for args in commands_of(folder / f"{page}.md", "rag-eval")]
+        assert any(f"{line} ".startswith(f"{name} ") for line in lines), f"{pages} show no rag-eval {name}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -3,7 +3,7 @@ arXiv 2203.05482).
 
 With a few hundred questions, chance in the training (which negatives are drawn, in what order, what dropout leaves out)
 moves a model as much as its training does. Trainings from one start err in different directions, so their mean should
-err less; it is as fast as one of them. What it gave here stands in the guide (docs/en/fine-tuning.md).
+err less; it is as fast as one of them. What it gave here stands in the guide (docs/en/measurements/fine-tuning.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 "rules" is for models that follow a list of rules (``rag.answer.prompt.prompts``). Models of up to four billion
 parameters answer better when they are asked plainly, and refuse or invent by chance when a rule tells them to refuse
-(measured: docs/en/evaluation.md), so "plain" and "both" have no such rule; ``rag.answer.refusal.signals`` decides.
+(measured: docs/en/measuring-answers.md), so "plain" and "both" have no such rule: ``rag.answer.refusal.signals``
+decides.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def command(shared: Shared, force: bool) -> None:
     if server is not None:
         with server, progress_bar("collection") as show:
             found = (finished(server, server.optimize(shared.collection, force=force), show).get("report")) or {}
-        told(shared, bool(found.get("changed")), Graph.of_record(found))
+        show_graph(shared, bool(found.get("changed")), Graph.of_record(found))
         return
     from indexes import open_index
 
@@ -47,10 +47,10 @@ def command(shared: Shared, force: bool) -> None:
         Waiting(f"building the graph of {index.count:,} sentences"),
     ):
         built = index.optimize(force=force)
-    told(shared, *built)
+    show_graph(shared, *built)
 
 
-def told(shared: Shared, changed: bool, graph: Graph | None) -> None:
+def show_graph(shared: Shared, changed: bool, graph: Graph | None) -> None:
     """What was built, and what was measured."""
     settings = shared.settings
     if shared.json:
