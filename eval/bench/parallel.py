@@ -126,7 +126,7 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
     encoder, reranker, llm = build_encoder(settings), build_reranker(settings.rerank), build_llm(settings.llm)
     if reranker is None or llm is None:
         raise AssertionError("both are named")
-    count = patient(llm)
+    model = patient(llm)
     encoder.encode_documents(["warm"])
 
     def embeddings(requests: int) -> Any:
@@ -139,7 +139,7 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
         return list(in_order(ask, range(requests), reranker.parallel))
 
     def chats(requests: int) -> Any:
-        return list(in_order(lambda n: count.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
+        return list(in_order(lambda n: model.complete(str(n)).text, range(requests), parallel_answers(settings.llm)))
 
     return {"embeddings": embeddings, "rerankings": rerankings, "chats": chats}
 

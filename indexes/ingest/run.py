@@ -30,7 +30,7 @@ from indexes.manifest.documents import remove_documents
 from indexes.manifest.encodings import note_passage_size
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Copy, Entry, Manifest
-from indexes.manifest.moves import Move, move_documents, sources_of
+from indexes.manifest.moves import PLACES_DUE, Move, move_documents, note_places_due, places_due, sources_of
 from indexes.manifest.paths import uploads_folder
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
@@ -277,7 +277,8 @@ class _IngestRun:
                 planner.forget_owner(source)
         new, planner.copies = planner.copies, []
         before = self._manifest.copies()
-        if not new and not before:
+        due = places_due(self._manifest)
+        if not new and not before and not due:
             planner.gone.clear()
             return []
         stored: dict[str, set[str]] = {}
@@ -304,7 +305,11 @@ class _IngestRun:
                     remove_documents(self._store, self._manifest, ids[copy.path])
             else:
                 again.append(copy.path)
-        for owner in sorted(changed & ids.keys()):
+        changed |= {source for source, doc_ids in ids.items() if due.intersection(doc_ids)}
+        owners = sorted(changed & ids.keys())
+        if owners:
+            note_places_due(self._manifest, [doc_id for owner in owners for doc_id in ids[owner]])
+        for owner in owners:
             paths = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
             places = [self._roots.place(path) for path in paths]
             for doc_id in ids[owner]:
@@ -312,6 +317,7 @@ class _IngestRun:
         self._store.flush()
         self._manifest.forget_copies(lost)
         self._manifest.add_copies(copy for copy in new if copy.path in kept)
+        self._manifest.forget_fact(PLACES_DUE)
         planner.gone.clear()
         return sorted(set(again))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -21,6 +22,8 @@ from indexes.store import models
 from indexes.store.collection import Collection, document_filter
 from indexes.store.schema import DENSE, SPARSE
 
+PLACES_DUE = "places due"  # fact of a manifest
+
 
 def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
     """Remove a document, or one of the places of a text that several files hold: the text stays until the last one.
@@ -34,8 +37,10 @@ def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
     copy = next((copy for copy in copies if roots.place(copy.path).doc_id == doc_id), None)
     heir = next((copy for copy in copies if entry is not None and copy.source == entry.source), None)
     if copy is not None and entry is None:
+        note_places_due(manifest, [one.doc_id for one in manifest if one.source == copy.source])
         manifest.forget_copies([copy.path])
         _set_places(store, manifest, roots, copy.source)
+        manifest.forget_fact(PLACES_DUE)
         return 0
     if entry is None or heir is None or member_of(entry):
         return remove_documents(store, manifest, [doc_id])
@@ -52,6 +57,19 @@ def _set_places(store: Collection, manifest: Manifest, roots: Roots, source: str
     for entry in [entry for entry in manifest if entry.source == source]:
         store.set_metadata(entry.doc_id, sources_of(places))
     store.flush()
+
+
+def note_places_due(manifest: Manifest, doc_ids: Iterable[str]) -> None:
+    """Record that the places of these documents are about to change, in the collection and in the manifest.
+
+    A run that is killed in between would leave places in the collection that no later run knows of.
+    """
+    manifest.remember(PLACES_DUE, json.dumps(sorted({*doc_ids, *places_due(manifest)})))
+
+
+def places_due(manifest: Manifest) -> set[str]:
+    """Return the documents whose places have to be written again."""
+    return set(json.loads(manifest.fact(PLACES_DUE) or "[]"))
 
 
 def sources_of(places: Sequence[RootedPath]) -> dict[str, list[str]]:

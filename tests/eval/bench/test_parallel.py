@@ -47,7 +47,7 @@ def test_a_busy_server_is_asked_again_after_the_pause_it_asks_for(kind: str) -> 
     with slow_server(0.01) as server:
         ask = clients(server.url, 4)[kind]
         ask(1)
-        server.refusals, server.asked = 2, 0
+        server.refusals, server.count = 2, 0
         started = time.perf_counter()
-        assert len(ask(4)) and server.asked == 6
+        assert len(ask(4)) and server.count == 6
         assert time.perf_counter() - started >= 1.0  # Retry-After: 1

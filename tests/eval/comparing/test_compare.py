@@ -187,12 +187,12 @@ def test_milliseconds_are_claimed_only_beyond_their_noise():
     old, slow = run("old", base), run("slow", base + 5)
     found = slower(slow, old)
     assert found is not None
-    assert found.told
+    assert found.is_certain
     assert found.low <= 5 <= found.high
     assert "+5.0 ms a question" in str(found)
     unsteady = slower(run("unsteady", base + 0.2 + load), old)
     assert unsteady is not None
-    assert not unsteady.told
+    assert not unsteady.is_certain
     assert "within their noise" in str(unsteady)
     assert slower(run("few", base[:19]), old) is None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eval.datasets import FORMATS, Dataset, Passage, convert, load_dataset, recognise
+from eval.datasets import FORMATS, CorpusPassage, Dataset, convert, load_dataset, recognise
 from indexes.errors import SourceError
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=6)
@@ -20,7 +20,7 @@ TARGET = {"beir": "out", "trec": "out", "mteb": "out.jsonl", "llama-index": "out
 @st.composite
 def datasets(draw: st.DrawFn) -> Dataset:
     names = draw(st.lists(IDS, min_size=1, max_size=5, unique=True))
-    corpus = {name: Passage(name, draw(st.sampled_from(["", "Title", "标题"])), draw(TEXT)) for name in names}
+    corpus = {name: CorpusPassage(name, draw(st.sampled_from(["", "Title", "标题"])), draw(TEXT)) for name in names}
     queries = {name: draw(TEXT) for name in draw(st.lists(IDS, min_size=1, max_size=3, unique=True))}
     judged = st.dictionaries(st.sampled_from(names), st.integers(0, 3), min_size=1)
     answers = st.sampled_from([{}, {"answers": ["一"]}, {"answers": [["a", "b"], ["c"]], "fakeanswer": "x"}])
@@ -167,7 +167,7 @@ def test_llama_index_files_as_the_library_writes_them(tmp_path: Path) -> None:
 
 
 def test_flag_embedding_rows_are_fit_for_training(tmp_path: Path) -> None:
-    dataset = Dataset("x", {n: Passage(n, "", f"text {n}") for n in "abc"}, {"q": "?"}, {"q": {"a": 1}})
+    dataset = Dataset("x", {n: CorpusPassage(n, "", f"text {n}") for n in "abc"}, {"q": "?"}, {"q": {"a": 1}})
     notes = convert(dataset, tmp_path / "train.jsonl", "flag-embedding", negatives=2)
     row = json.loads((tmp_path / "train.jsonl").read_text())
     assert (row["pos"], sorted(row["neg"])) == (["text a"], ["text b", "text c"])
@@ -180,7 +180,7 @@ def test_flag_embedding_rows_are_fit_for_training(tmp_path: Path) -> None:
         "c": "A fence of oak.",
     }
     asked = {"q": "When is the gate shut?", "r": "when is the gate shut"}
-    same = Dataset("x", {n: Passage(n, "", t) for n, t in texts.items()}, asked, {"q": {"a": 1}, "r": {"b": 1}})
+    same = Dataset("x", {n: CorpusPassage(n, "", t) for n, t in texts.items()}, asked, {"q": {"a": 1}, "r": {"b": 1}})
     convert(same, tmp_path / "same.jsonl", "flag-embedding", negatives=2)
     rows = [json.loads(line) for line in (tmp_path / "same.jsonl").read_text().splitlines()]
     assert [row["neg"] for row in rows] == [[texts["c"]]] * 2  # what answers one of them is not a negative of the other

@@ -122,11 +122,11 @@ def test_every_positive_stands_with_every_negative_and_both_their_scores() -> No
 
 def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(SettingsError, match="the loss 'kl' learns a teacher's scores"):
-        EmbedderOptions(loss="kl").check(taught=False)
+        EmbedderOptions(loss="kl").check(with_teacher=False)
     with pytest.raises(SettingsError, match="--mini-batch 8 makes big batches"):
-        EmbedderOptions(mini_batch=8, accumulate=2).check(taught=False)
+        EmbedderOptions(mini_batch=8, accumulate=2).check(with_teacher=False)
     with pytest.raises(SettingsError, match="--raw-scores"):
-        RerankerOptions(raw_scores=True).settled(taught=False)
+        RerankerOptions(raw_scores=True).with_defaults(with_teacher=False)
 
 
 def test_the_loss_is_the_librarys_own_over_cosines(tmp_path: Path) -> None:

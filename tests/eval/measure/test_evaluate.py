@@ -16,7 +16,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from eval import evaluate, index_dataset, load_dataset
 from eval.bench.parallel import slow_server
-from eval.datasets import Dataset, Passage
+from eval.datasets import CorpusPassage, Dataset
 from eval.gold import first_window, holds
 from eval.measure.cache import cache_encoder
 from eval.measure.exact_search import EncoderReranker
@@ -201,9 +201,9 @@ def test_an_index_is_built_once_and_vectors_are_encoded_once(
 
 
 def test_titles_stand_before_their_texts() -> None:
-    assert Passage("1", "Title", "Text.").content == "Title\n\nText."
-    assert Passage("1", "", "Text.").content == "Text."
-    assert Passage("1", "Title", "").content == "Title"
+    assert CorpusPassage("1", "Title", "Text.").content == "Title\n\nText."
+    assert CorpusPassage("1", "", "Text.").content == "Text."
+    assert CorpusPassage("1", "Title", "").content == "Title"
 
 
 def test_a_window_holds_what_was_asked_for() -> None:

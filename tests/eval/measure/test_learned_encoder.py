@@ -9,7 +9,7 @@ import pytest
 
 from eval import index_dataset
 from eval.bench.checkpoints import bge_m3_checkpoint, made_up_sentences
-from eval.datasets import Dataset, Passage
+from eval.datasets import CorpusPassage, Dataset
 from rag import Settings, load_settings
 
 TITLE = "Harbour"
@@ -31,7 +31,7 @@ def test_a_title_before_each_sentence_and_the_lexical_side(
     settings: Settings, tmp_path: Path, sparse: str, reads_it: bool
 ) -> None:
     """A learned sparse side comes from the pass that reads the title; BM25 counts the sentence alone."""
-    dataset = Dataset("one", {"d": Passage("d", TITLE, TEXT)}, {"q": "?"}, {"q": {"d": 1}})
+    dataset = Dataset("one", {"d": CorpusPassage("d", TITLE, TEXT)}, {"q": "?"}, {"q": {"d": 1}})
 
     def sentences_with_the_title(contextual: str) -> list[int]:
         tree: Any = settings.model_copy(

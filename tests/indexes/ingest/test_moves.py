@@ -179,6 +179,26 @@ def test_equal_files_until_the_last_place_is_gone(docs: Path, settings: IndexSet
         assert index.verify().sound
 
 
+def test_a_place_written_by_a_run_that_was_killed_is_not_kept_for_ever(
+    docs: Path, settings: IndexSettings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collection names the copy already, the manifest does not yet: then the copy gets a text of its own."""
+    (docs / "zcopy.txt").write_text(HEN, encoding="utf-8")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "add_copies", killed)
+        with pytest.raises(KeyboardInterrupt), ingested(docs, settings, encoder):
+            pass
+    (docs / "zcopy.txt").write_text("The cow is brown. It sleeps at noon.", encoding="utf-8")
+    with ingested(docs, settings, encoder) as index:
+        [found] = {tuple(p["metadata"]["sources"]) for p in points(index).values() if "hen" in p["text"].lower()}
+        assert found == ("docs/farm/hen.txt",)
+        assert index.verify().sound
+
+
 def test_deleting_a_document_leaves_its_text_to_its_equal(
     docs: Path, settings: IndexSettings, encoder: Encoder
 ) -> None:
@@ -290,7 +310,7 @@ def relocate(old: IndexSettings, docs: Path) -> None:
     ):
         moved = [
             moves.Move((entry,), str(docs) + entry.source.removeprefix("/tmp/r010/docs"), entry.size, 1,
-                           moves.Place(str(docs) + entry.source.removeprefix("/tmp/r010/docs"),
+                           moves.RootedPath(str(docs) + entry.source.removeprefix("/tmp/r010/docs"),
                                            str(docs) + entry.source.removeprefix("/tmp/r010/docs")))
             for entry in manifest
         ]  # fmt: skip

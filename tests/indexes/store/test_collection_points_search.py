@@ -149,7 +149,7 @@ def test_deleting_and_listing_documents(engine: Any) -> None:
     for name, size in (("b", 3), ("a", 5), ("c", 2)):
         fill(engine, "notes", make_records(name, ["text"] * size))
     on(engine, "notes").delete_points([make_records("a", ["x"])[0].id])  # a document without its first sentence
-    assert list(on(engine, "notes").documents()) == [
+    assert [row[:4] for row in on(engine, "notes").documents()] == [
         ("a", "a.md", "A", 4),
         ("b", "b.md", "B", 3),
         ("c", "c.md", "C", 2),

@@ -50,7 +50,7 @@ def test_versions_known_not_to_work_together() -> None:
 
     checks = machine.check_versions(version_of)
     assert [check.status for check in checks] == ["fail"] * 3
-    assert any("'transformers>=5.0,<6'" in check.remedy for check in checks)
+    assert any("'transformers>=5.8,<6'" in check.remedy for check in checks)
 
 
 def test_missing_packages() -> None:

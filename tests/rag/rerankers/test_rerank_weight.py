@@ -116,4 +116,4 @@ def test_abstention_compares_the_probability_and_not_the_blend(index: Index, tmp
     steps = AnswerSteps(retriever, settings, None, lambda text, passages, metadata: text)
     prepared = run_now(steps.prepare(QUESTION, None, None, BLOCKING))
     assert max(passage.score for passage in prepared.passages) >= 0.5  # the blend: near 1 for the best of any question
-    assert prepared.settled == "not_found"  # no candidate's own probability reaches 0.9
+    assert prepared.decision == "not_found"  # no candidate's own probability reaches 0.9

@@ -240,14 +240,14 @@ def test_what_is_relevant_to_a_wording_is_mined_for_no_question_of_it(place: Pat
     """Two ask the same and are content with different notes, one of which stands there twice."""
     from dataclasses import replace
 
-    from eval.datasets import Passage, load_dataset
+    from eval.datasets import CorpusPassage, load_dataset
     from eval.finetune.lessons.mining import MiningOptions, mine
     from eval.measure.session import Session
     from rag import load_settings
 
     read = load_dataset(place / "harbour", "train")
     first, second = list(read.corpus)[:2]
-    again = Passage("again", read.corpus[first].title.upper(), read.corpus[first].text.upper())
+    again = CorpusPassage("again", read.corpus[first].title.upper(), read.corpus[first].text.upper())
     train_set = replace(
         read,
         corpus={**read.corpus, "again": again},

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from eval.cli.commands.finetune.output import curve_text, sparkline
-from eval.datasets import Dataset, Passage
+from eval.datasets import CorpusPassage, Dataset
 from eval.finetune.embedder.rows import columns, dev_pool, document_pairs
 from eval.finetune.lessons.training_set import Example, TrainingSet
 
@@ -88,10 +88,10 @@ def test_pairs_are_titles_and_texts_or_a_sentence_and_the_rest() -> None:
         "It turns no more today since the river was led around it."
     )
     corpus = {
-        "t": Passage("t", "How the mill was built", long),
-        "s": Passage("s", "", long.replace("mill", "forge")),
-        "x": Passage("x", "", "Too short."),
-        "k": Passage("k", "What is in the test set?", long),
+        "t": CorpusPassage("t", "How the mill was built", long),
+        "s": CorpusPassage("s", "", long.replace("mill", "forge")),
+        "x": CorpusPassage("x", "", "Too short."),
+        "k": CorpusPassage("k", "What is in the test set?", long),
     }
     dataset = Dataset("made", corpus, {}, {})
     pairs = document_pairs(dataset, limit=10, seed=3, held_out=["what is in the TEST set"])

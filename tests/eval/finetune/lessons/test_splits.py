@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eval.datasets import Dataset, Passage, convert, splits_of
+from eval.datasets import CorpusPassage, Dataset, convert, splits_of
 from eval.datasets.questions import wording
 from eval.finetune.lessons.splits import Splits, divide, make_splits, shared_documents
 from indexes.errors import SettingsError, SourceError
@@ -22,7 +22,7 @@ def world(pairs: dict[str, list[str]], name: str = "world", texts: dict[str, str
     documents = sorted({document for listed in pairs.values() for document in listed} | {"spare"})
     return Dataset(
         name,
-        {d: Passage(d, "", own.get(d, f"passage {d}")) for d in documents},
+        {d: CorpusPassage(d, "", own.get(d, f"passage {d}")) for d in documents},
         {q: own.get(q, f"question number {q}") for q in pairs},
         {q: dict.fromkeys(listed, 1) for q, listed in pairs.items()},
     )

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.cli.commands.finetune.merge import command
-from eval.datasets import Dataset, Passage
+from eval.datasets import CorpusPassage, Dataset
 from eval.finetune.merge.options import shares
 from eval.finetune.merge.pair import kind_of, model_of
 from eval.finetune.proof.card import flat, licence_of, without_secrets
@@ -174,7 +174,7 @@ def test_the_curve_is_measured_on_samples_once(models: tuple[Path, Path], tmp_pa
         numbers = range(50)
         return Dataset(
             name,
-            {f"d{i}": Passage(f"d{i}", "", f"{name} {i}") for i in numbers},
+            {f"d{i}": CorpusPassage(f"d{i}", "", f"{name} {i}") for i in numbers},
             {f"q{i}": f"question {i}" for i in numbers},
             {f"q{i}": {f"d{i}": 1} for i in numbers},
         )
@@ -220,7 +220,7 @@ def test_the_curve_is_measured_on_samples_once(models: tuple[Path, Path], tmp_pa
 def test_a_sample_holds_what_its_questions_judge() -> None:
     dataset = Dataset(
         "s",
-        {f"d{i}": Passage(f"d{i}", "", str(i)) for i in range(30)},
+        {f"d{i}": CorpusPassage(f"d{i}", "", str(i)) for i in range(30)},
         {f"q{i}": str(i) for i in range(10)},
         {f"q{i}": {f"d{i}": 1, f"d{i + 10}": 0} for i in range(10)},
     )

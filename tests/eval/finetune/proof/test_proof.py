@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.datasets import Dataset, Passage, load_dataset
+from eval.datasets import CorpusPassage, Dataset, load_dataset
 from eval.finetune.proof.forgetting import PROBES, losses, others, probes, run_key
 from eval.finetune.proof.proof import NotBetterError, Proof, prove
 from eval.finetune.proof.scorer import Measure, score_all
@@ -20,7 +20,7 @@ def collection(name: str, questions: int = 60) -> Dataset:
     numbers = range(questions)
     return Dataset(
         name,
-        {f"d{i}": Passage(f"d{i}", "", f"{name} {i}") for i in numbers},
+        {f"d{i}": CorpusPassage(f"d{i}", "", f"{name} {i}") for i in numbers},
         {f"q{i}": f"where is {i}" for i in numbers},
         {f"q{i}": {f"d{i}": 1} for i in numbers},
     )
