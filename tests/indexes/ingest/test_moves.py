@@ -183,7 +183,8 @@ def test_a_place_written_by_a_run_that_was_killed_is_not_kept_for_ever(
     docs: Path, settings: IndexSettings, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The collection names the copy already, the manifest does not yet: then the copy gets a text of its own."""
-    (docs / "zcopy.txt").write_text(HEN, encoding="utf-8")
+    with ingested(docs, settings, encoder):
+        (docs / "zcopy.txt").write_text(HEN, encoding="utf-8")
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
