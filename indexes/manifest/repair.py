@@ -77,13 +77,21 @@ def _mend_record(engine: EdgeClient, collection: str) -> list[str]:
 def _mend_points(engine: EdgeClient, store: Collection) -> list[str]:
     """Read every point; where that fails, keep those that can be read."""
     try:
-        for _ in store.pages(PAGE):
-            pass
+        _read_all(engine, store.name)
         list(store.documents())
     except DamagedError as error:
         kept = engine.salvage(store.name)
         return [f"{error.what}: {kept} sentences were kept"]
     return []
+
+
+def _read_all(engine: EdgeClient, name: str) -> None:
+    """Read every point with its vectors, whose files are looked into only then."""
+    offset = None
+    while True:
+        _, offset = engine.scroll(name, limit=PAGE, offset=offset, with_payload=True, with_vectors=True)
+        if offset is None:
+            return
 
 
 def _mend_manifest(path: Path) -> list[str]:

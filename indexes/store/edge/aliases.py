@@ -60,8 +60,14 @@ class EdgeAliases:
         return RecordFile(self.root / name).exists()
 
     def _real(self, name: str) -> str:
-        """The collection that ``name`` stands for; ``name`` itself where it is not an alias."""
-        return name if self._is_collection(name) else self._aliases().get(name, name)
+        """The collection that ``name`` stands for; ``name`` itself where it is not an alias.
+
+        A deletion that was killed leaves an alias of nothing: what is made under that name bears it itself.
+        """
+        if self._is_collection(name):
+            return name
+        target = self._aliases().get(name, name)
+        return target if self._is_collection(target) else name
 
     def _aliases(self) -> dict[str, str]:
         path = self.root / FILE

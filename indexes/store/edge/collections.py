@@ -125,6 +125,7 @@ class EdgeCollections(EdgeAliases):
             "sparse_vectors": {name: models.described(params) for name, params in sparse.items()},
             "metadata": convert.to_edge_payload(metadata),
         }
+        self._forget_aliases_of(collection_name)  # of a former collection of that name
         folder.create(convert.edge_config(vectors, sparse), description)
         return True
 

@@ -81,6 +81,7 @@ QUICK: list[tuple[str, Callable[[Path], None]]] = [
     (f"{SEGMENT}/segment.json", truncated),  # its segment is lost, and only what the log holds can be read
     (f"{SEGMENT}/mutable_id_tracker.mappings", truncated),
     (f"{SEGMENT}/payload_index/*/has_values/status.dat", emptied),  # a panic of the engine's
+    (f"{SEGMENT}/vector_storage-dense/vectors/chunk_0.mmap", emptied),  # it opens, and only reading vectors fails
     ("manifests/default.sqlite", truncated),
     ("manifests/default.sqlite", removed),
     ("manifests/default.journal", overwritten),

@@ -373,3 +373,29 @@ def test_flush_touches_nothing_that_is_not_open(edge: EdgeClient) -> None:
     edge.flush()
     with EdgeClient(edge.root) as other:
         assert other.count("notes").count == 1
+
+
+def test_an_alias_of_nothing_is_not_followed(edge: EdgeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion killed before its last step leaves one: a new collection of that name would lie under another."""
+
+    def alias(name: str, of: str) -> None:
+        create = models.CreateAlias(collection_name=of, alias_name=name)
+        edge.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
+
+    def killed(name: str) -> None:
+        raise KeyboardInterrupt
+
+    fill(edge, "held.2", make_records("a", ["one"]))
+    alias("held", "held.2")
+    assert edge.count("held").count == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(edge, "_forget_aliases_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            edge.delete_collection("held.2")
+    assert edge.get_aliases().aliases and not edge.collection_exists("held")
+    fill(edge, "held", make_records("a", ["one", "two"]))
+    assert collection_names(edge) == ["held"]
+    fill(edge, "held.2", make_records("a", ["one"]))
+    assert edge.get_aliases().aliases == []
+    edge.delete_collection("held")
+    assert not edge.collection_exists("held")
