@@ -18,6 +18,7 @@ from indexes.lock import Lock
 
 PACK_POINTS = 20_000  # points that may be in memory: 3 MiB of ids, and 20 to 30 MiB of sparse postings
 SEGMENTS = 32  # packed ones before small ones are merged; a search asks each, at some 0.05 ms
+UNFINISHED = "temp_segments"  # of a shard: what an optimiser that was killed has left
 SCRIPT = Path(__file__).with_name("optimize_main.py")
 _MAPPING_BYTES = 21  # of one point in the file of ids that only a segment in memory has
 
@@ -41,7 +42,7 @@ def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bo
     Raises:
         StoreError: it failed, or took longer than ``timeout`` seconds.
     """
-    shutil.rmtree(shard / "temp_segments", ignore_errors=True)  # what one that was killed has left
+    shutil.rmtree(shard / UNFINISHED, ignore_errors=True)
     child = subprocess.Popen(
         [sys.executable, "-P", str(SCRIPT), str(shard)],
         stdout=subprocess.PIPE,

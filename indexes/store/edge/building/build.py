@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from indexes.errors import StoreError
-from indexes.files import copy_folder, sync_files
+from indexes.files import copy_folder, remove, sync_files
 from indexes.store.checks import check_disk, disk_bytes
 from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.aside.changes import Changes, replay
 from indexes.store.edge.faults import engine_errors
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
+from indexes.store.edge.packing import UNFINISHED
 from indexes.store.models.graph import Built, Graph, Wanted
 
 COPIES = 3  # times the size of the files that must be free: the copy, what is made of it, and the graph
@@ -48,6 +49,7 @@ def build(folder: EdgeFolder, wanted: Wanted | None, *, min_free_mb: int, timeou
             check_disk(folder.folder, min_free_mb=min_free_mb, needed_bytes=COPIES * size + FRESH_SEGMENT_BYTES)
             folder.flush()
             copy_folder(folder.shard_path, aside.place)
+            remove(aside.place / UNFINISHED)
             changes = aside.changes = Changes()
         done = _in_child(folder, aside, wanted, timeout)
         sync_files(aside.place)

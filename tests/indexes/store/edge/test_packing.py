@@ -265,3 +265,12 @@ def test_what_got_a_graph_keeps_it(edge: EdgeClient, monkeypatch: pytest.MonkeyP
     on(edge, NAME).flush()
     assert graphs() == [16, 16]
     assert on(edge, NAME).count() == 500
+
+
+def test_what_a_killed_optimiser_left_is_not_copied_along(edge: EdgeClient) -> None:
+    fill(edge, NAME, make_records("a", ["text"] * 200))
+    left = edge.root / NAME / "shard" / "temp_segments" / "segment_builder_x" / "page_0.dat"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a deleted text")
+    edge.optimize(NAME)
+    assert not left.exists() and edge.count(NAME).count == 200
