@@ -26,13 +26,18 @@ QUESTION_TOKENS = 64  # of one question that the language model writes
 LANGUAGES = LLMSettings.model_fields["languages"].default
 
 
-def build_search(index: Index, settings: Settings, filters: Any = None) -> HybridSearch:
+def build_search(
+    index: Index, settings: Settings, filters: Any = None, *, llm: LLM | Callable[[], LLM] | None = None
+) -> HybridSearch:
     """Return the search over an open index that the settings describe.
+
+    Args:
+        llm: as for ``search_parts``.
 
     Raises:
         SettingsError, MissingExtraError, RerankerError: as ``rag.build_retriever``.
     """
-    reranker, writer, questions = search_parts(settings, None, None)
+    reranker, writer, questions = search_parts(settings, llm, None)
     return HybridSearch(
         index,
         settings=settings,
@@ -54,15 +59,7 @@ def build_answers(index: Index, settings: Settings, filters: Any = None) -> Answ
 
     settings = settings.model_copy(update={"llm": named_model(settings.llm)})
     llm = llm_when_asked(settings.llm)
-    reranker, writer, questions = search_parts(settings, llm, None)
-    search = HybridSearch(
-        index,
-        settings=settings,
-        reranker=reranker,
-        write_hypothesis=writer,
-        write_questions=questions,
-        filters=filters,
-    )
+    search = build_search(index, settings, filters, llm=llm)
     return AnswerEngine(search, settings=settings, llm=llm)
 
 

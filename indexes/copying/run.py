@@ -7,7 +7,7 @@ the copy up to date: a document is the same when content, recipe, points and che
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from indexes.errors import StoreError
 from indexes.ingest.report import Progress
 from indexes.manifest.documents import Ids, put, remove_documents, replace_document
 from indexes.manifest.manifest import Entry
-from indexes.manifest.moves import stored_points
+from indexes.manifest.moves import PLACES_DUE, stored_points
 from indexes.manifest.paths import ENCODER_FACT
 from indexes.manifest.verify import adopt, verify
 from indexes.settings.loader import load
@@ -45,6 +45,7 @@ from indexes.store.models.graph import KEY as GRAPH
 from indexes.store.stock import is_stock
 from indexes.store.upkeep.graph import optimize_if_due
 
+Faults = Mapping[str, Sequence[tuple[str, str]]]  # archive -> (member, why it could not be read)
 TOGETHER = 1000  # sentences of documents that go over in one step
 MARK = "copy_of"  # in the record of a copy
 NOT_COPIED = ("schema", "fingerprint", GRAPH, MARK, "of", "name", "state", "moved_to")  # of the record
@@ -137,10 +138,11 @@ class _Copying:
                 remove_documents(target.store, target.manifest, gone)
                 report.removed = len(gone)
             todo = [entry for entry in wanted.values() if not is_same(entry, there.get(entry.doc_id))]
-            self._copy([entry for entry in todo if entry.doc_id not in there], len(todo))
+            faults = source.manifest.faults()
+            self._copy([entry for entry in todo if entry.doc_id not in there], faults, len(todo))
             for entry in todo:
                 if entry.doc_id in there:
-                    self._replace(entry, len(todo))
+                    self._replace(entry, faults.get(entry.source), len(todo))
             self._finish_manifest()
             verified = verify(target.store, target.manifest, deep=True)
             report.differences = len(verified.differences)
@@ -197,10 +199,9 @@ class _Copying:
 
     # ---- documents ----
 
-    def _copy(self, entries: Sequence[Entry], todo: int) -> None:
+    def _copy(self, entries: Sequence[Entry], faults: Faults, todo: int) -> None:
         """Documents that the copy does not have, many small ones in one step."""
         source, target = self._source, self._target
-        faults = source.manifest.faults()
         for some in together(entries):
             target.manifest.begin(some, faults={e.source: faults[e.source] for e in some if e.source in faults})
             found = {entry.doc_id: Ids() for entry in some}
@@ -211,10 +212,9 @@ class _Copying:
                     found[point.record.doc_id].add(point)
             self._finish(some, found, todo)
 
-    def _replace(self, entry: Entry, todo: int) -> None:
+    def _replace(self, entry: Entry, faults: Sequence[tuple[str, str]] | None, todo: int) -> None:
         """A document that the copy has otherwise."""
         source, target = self._source, self._target
-        faults = source.manifest.faults().get(entry.source)
         target.manifest.begin(entry, faults={entry.source: faults} if faults else None)
         parts = (self._whole(part) for part in stored_points(source.store, entry.doc_id))
         self._finish([entry], {entry.doc_id: replace_document(target.store, entry.doc_id, parts)}, todo)
@@ -253,9 +253,10 @@ class _Copying:
         target.add_copies(source.copies())
         for root in source.roots():
             target.add_root(root)
-        identity = source.fact(ENCODER_FACT)
-        if identity is not None:
-            target.remember(ENCODER_FACT, identity)
+        for fact in (ENCODER_FACT, PLACES_DUE):
+            value = source.fact(fact)
+            if value is not None:
+                target.remember(fact, value)
 
     def _graphed(self, sentences: int) -> None:
         self._current = f"the graph of {sentences:,} sentences"
@@ -278,10 +279,12 @@ def is_same(entry: Entry, other: Entry | None) -> bool:
 def together(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     """Documents of some ``TOGETHER`` sentences, or one longer one."""
     some: list[Entry] = []
+    sentences = 0
     for entry in entries:
-        if some and sum(one.sentences for one in some) + entry.sentences > TOGETHER:
+        if some and sentences + entry.sentences > TOGETHER:
             yield some
-            some = []
+            some, sentences = [], 0
         some.append(entry)
+        sentences += entry.sentences
     if some:
         yield some

@@ -29,8 +29,8 @@ from indexes.ingest.walk_files import source_name
 from indexes.manifest.documents import remove_documents
 from indexes.manifest.encodings import note_passage_size
 from indexes.manifest.journal import Journal
-from indexes.manifest.manifest import Copy, Entry, Manifest
-from indexes.manifest.moves import PLACES_DUE, Move, move_documents, note_places_due, places_due, sources_of
+from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.moves import move_documents, settle_copies
 from indexes.manifest.paths import uploads_folder
 from indexes.manifest.recovery import recover
 from indexes.manifest.roots import Roots
@@ -269,63 +269,17 @@ class _IngestRun:
             self._report.files = [file for file in self._report.files if file.status not in ("moved", "removed")]
             return []
         moves, planner.moves = planner.moves, []
-        self._move(moves)
+        move_documents(self._store, self._manifest, self._journal, moves)
         gone = [doc_id for doc_ids in planner.gone.values() for doc_id in doc_ids]
         if gone:
             remove_documents(self._store, self._manifest, gone)
             for source in planner.gone:
                 planner.forget_owner(source)
         new, planner.copies = planner.copies, []
-        before = self._manifest.copies()
-        due = places_due(self._manifest)
-        if not new and not before and not due:
-            planner.gone.clear()
-            return []
-        stored: dict[str, set[str]] = {}
-        ids: dict[str, list[str]] = {}
-        for entry in self._manifest:
-            stored.setdefault(entry.source, set()).add(entry.content)
-            ids.setdefault(entry.source, []).append(entry.doc_id)
-        again: list[str] = []
-        kept: dict[str, Copy] = {copy.path: copy for copy in before}
-        changed = {copy.source for copy in new} | {move.source for move in moves}
-        lost: list[str] = []
-        for copy in before:
-            orphan = stored.get(copy.source) != {copy.content}
-            if copy.path in stored or orphan or copy.path in planner.gone:
-                del kept[copy.path]
-                lost.append(copy.path)
-                changed.add(copy.source)
-                if orphan and copy.path not in stored and copy.path not in planner.gone:
-                    again.append(copy.path)
-        for copy in new:
-            if stored.get(copy.source) == {copy.content}:
-                kept[copy.path] = copy
-                if copy.path in ids:  # it had content of its own before
-                    remove_documents(self._store, self._manifest, ids[copy.path])
-            else:
-                again.append(copy.path)
-        changed |= {source for source, doc_ids in ids.items() if due.intersection(doc_ids)}
-        owners = sorted(changed & ids.keys())
-        if owners:
-            note_places_due(self._manifest, [doc_id for owner in owners for doc_id in ids[owner]])
-        for owner in owners:
-            paths = [owner, *sorted(copy.path for copy in kept.values() if copy.source == owner)]
-            places = [self._roots.place(path) for path in paths]
-            for doc_id in ids[owner]:
-                self._store.set_metadata(doc_id, sources_of(places))
-        self._store.flush()
-        self._manifest.forget_copies(lost)
-        self._manifest.add_copies(copy for copy in new if copy.path in kept)
-        self._manifest.forget_fact(PLACES_DUE)
+        moved = [move.source for move in moves]
+        again = settle_copies(self._store, self._manifest, self._roots, new, moved=moved, gone=planner.gone)
         planner.gone.clear()
-        return sorted(set(again))
-
-    def _move(self, moves: list[Move]) -> None:
-        """Renamed files: their sentences get new names, and their vectors stay."""
-        if not moves:
-            return
-        move_documents(self._store, self._manifest, self._journal, moves)
+        return again
 
     def _date(self, doc_id: str, mtime_ns: int) -> None:
         """A file that was touched: its day changes, where the document has no date of its own."""

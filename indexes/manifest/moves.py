@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ from indexes.encoders.base import SparseVector
 from indexes.encoders.window_pooling import ReadyPoint
 from indexes.manifest.documents import remove_documents, replace_document
 from indexes.manifest.journal import PART_POINTS, Journal
-from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.manifest import Copy, Entry, Manifest
 from indexes.manifest.roots import RootedPath, Roots
 from indexes.nodes.record import SentenceRecord
 from indexes.readers.names import renamed
@@ -46,9 +46,11 @@ def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
         return remove_documents(store, manifest, [doc_id])
     journal = Journal(manifest.path)
     move = Move((entry,), heir.path, heir.size, heir.mtime_ns, roots.place(heir.path))
+    note_places_due(manifest, [move.now.doc_id])
     move_documents(store, manifest, journal, [move])
     journal.close()
     _set_places(store, manifest, roots, heir.path)
+    manifest.forget_fact(PLACES_DUE)
     return 0
 
 
@@ -57,6 +59,69 @@ def _set_places(store: Collection, manifest: Manifest, roots: Roots, source: str
     for entry in [entry for entry in manifest if entry.source == source]:
         store.set_metadata(entry.doc_id, sources_of(places))
     store.flush()
+
+
+def settle_copies(
+    store: Collection,
+    manifest: Manifest,
+    roots: Roots,
+    new: Sequence[Copy],
+    *,
+    moved: Iterable[str],
+    gone: Container[str],
+) -> list[str]:
+    """Bring the places of equal files up to date, in the collection and in the manifest.
+
+    Args:
+        new: copies that a run has found.
+        moved, gone: files that lie elsewhere now (where they are), and files that are no more.
+
+    Returns:
+        Files that must be read after all: what they were copies of is no more, or has other content now.
+    """
+    before, due = manifest.copies(), places_due(manifest)
+    if not new and not before and not due:
+        return []
+    stored: dict[str, set[str]] = {}
+    ids: dict[str, list[str]] = {}
+    for entry in manifest:
+        stored.setdefault(entry.source, set()).add(entry.content)
+        ids.setdefault(entry.source, []).append(entry.doc_id)
+    again: list[str] = []
+    kept = {copy.path: copy for copy in before}
+    changed = {*(copy.source for copy in new), *moved}
+    lost: list[str] = []
+    for copy in before:
+        orphan = stored.get(copy.source) != {copy.content}
+        if copy.path in stored or orphan or copy.path in gone:
+            del kept[copy.path]
+            lost.append(copy.path)
+            changed.add(copy.source)
+            if orphan and copy.path not in stored and copy.path not in gone:
+                again.append(copy.path)
+    for copy in new:
+        if stored.get(copy.source) == {copy.content}:
+            kept[copy.path] = copy
+            if copy.path in ids:  # it had content of its own before
+                remove_documents(store, manifest, ids[copy.path])
+        else:
+            again.append(copy.path)
+    changed |= {source for source, doc_ids in ids.items() if due.intersection(doc_ids)}
+    owners = sorted(changed & ids.keys())
+    if owners:
+        note_places_due(manifest, [doc_id for owner in owners for doc_id in ids[owner]])
+    copied: dict[str, list[str]] = {}
+    for copy in kept.values():
+        copied.setdefault(copy.source, []).append(copy.path)
+    for owner in owners:
+        places = [roots.place(path) for path in (owner, *sorted(copied.get(owner, ())))]
+        for doc_id in ids[owner]:
+            store.set_metadata(doc_id, sources_of(places))
+    store.flush()
+    manifest.forget_copies(lost)
+    manifest.add_copies(copy for copy in new if copy.path in kept)
+    manifest.forget_fact(PLACES_DUE)
+    return sorted(set(again))
 
 
 def note_places_due(manifest: Manifest, doc_ids: Iterable[str]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.embedder.rows import NEGATIVE, POSITIVE, QUESTION, DevPool
+from eval.finetune.training import together
 from eval.finetune.training.loss_curve import DEV, Trained
-from eval.finetune.training.together import hand_over
 from eval.finetune.training.trainer import (
     UNLOADABLE,
     Begin,
@@ -92,7 +92,7 @@ def train(
     from eval.finetune.embedder.losses import losses_of
 
     begin = begin or beginning(place, options.patience, measured=True)
-    hand_over(place.folder, KIND, _job(base, name, rows, pool, place, options, begin))
+    together.hand_over(place.folder, KIND, _job(base, name, rows, pool, place, options, begin))
     set_seed(options.seed)
     model = load_base(base, name, options)
     if options.lora:
@@ -131,16 +131,13 @@ def _job(
 
 def take_part(**job: Any) -> None:
     """``train`` in a process that takes part in it; arguments as ``_job`` gives them."""
-    options: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in job["options"].items()
-    }
     train(
         Path(job["base"]),
         job["name"],
         job["rows"],
         DevPool(**job["pool"]),
         place_of(job["place"]),
-        EmbedderOptions(**cast(dict[str, Any], options)),
+        EmbedderOptions(**together.plain(job["options"])),
         begin=Begin(**job["begin"]),
     )
 

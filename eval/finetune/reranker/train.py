@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from eval.finetune.reranker.dev import list_evaluator
 from eval.finetune.reranker.options import RerankerOptions
 from eval.finetune.reranker.rows import LABEL, QUESTION, TEXTS, CandidateList, Rows
+from eval.finetune.training import together
 from eval.finetune.training.loss_curve import Trained
-from eval.finetune.training.together import hand_over
 from eval.finetune.training.trainer import (
     UNLOADABLE,
     Begin,
@@ -121,7 +121,7 @@ def train_reranker(
     from transformers.trainer_utils import set_seed
 
     begin = begin or beginning(place, options.patience, measured=bool(dev))
-    hand_over(place.folder, KIND, _job(start, name, rows, dev, place, options, scale, begin))
+    together.hand_over(place.folder, KIND, _job(start, name, rows, dev, place, options, scale, begin))
     set_seed(options.seed)
     model = load_cross_encoder(start, name, options)
     if options.freeze_embeddings:
@@ -165,16 +165,13 @@ def _job(
 
 def take_part(**job: Any) -> None:
     """``train_reranker`` in a process that takes part in it; arguments as ``_job`` gives them."""
-    options: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in job["options"].items()
-    }
     train_reranker(
         Path(job["start"]),
         job["name"],
         job["rows"],
         [CandidateList(**one) for one in job["dev"]],
         place_of(job["place"]),
-        RerankerOptions(**cast(dict[str, Any], options)),
+        RerankerOptions(**together.plain(job["options"])),
         scale=job["scale"],
         begin=Begin(**job["begin"]),
     )

@@ -80,6 +80,11 @@ def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> N
         number += 1
 
 
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a dataclass as they were before JSON made lists of its tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
 def wait_for_all() -> None:
     """Go on when all processes are here."""
     if processes() > 1:

@@ -53,11 +53,21 @@ def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bo
         start_new_session=True,  # Ctrl-C is for the run, which ends when this has ended
     )
     lock.say(child.pid, brief=brief)
+    remedy = "close other programs that hold the collection open and try again"
+    return output_of(child, shard.parent, timeout, remedy=remedy).strip() == "optimized"
+
+
+def output_of(child: subprocess.Popen[str], folder: Path, timeout: float, *, remedy: str) -> str:
+    """Wait for a process that optimises a collection, and return what it wrote.
+
+    Raises:
+        StoreError: it failed, or took longer than ``timeout`` seconds and was killed.
+    """
     try:
         out, err = child.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise StoreError(
-            f"optimising {shard.parent} took longer than {timeout:.0f} s and was stopped",
+            f"optimising {folder} took longer than {timeout:.0f} s and was stopped",
             remedy="searching goes on without it; try again when the machine is idle",
         ) from error
     finally:
@@ -66,8 +76,5 @@ def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bo
             child.communicate()
     if child.returncode:
         reason = err.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-        raise StoreError(
-            f"optimising {shard.parent} failed: {reason[0]}",
-            remedy="close other programs that hold the collection open and try again",
-        )
-    return out.strip() == "optimized"
+        raise StoreError(f"optimising {folder} failed: {reason[0]}", remedy=remedy)
+    return out

@@ -19,14 +19,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from indexes.errors import StoreError
 from indexes.files import copy_folder, remove, sync_files
 from indexes.store.checks import check_disk, disk_bytes
 from indexes.store.edge.aside.aside import Aside
 from indexes.store.edge.aside.changes import Changes, replay
 from indexes.store.edge.faults import engine_errors
 from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
-from indexes.store.edge.packing import UNFINISHED
+from indexes.store.edge.packing import UNFINISHED, output_of
 from indexes.store.models.graph import Built, Graph, Wanted
 
 COPIES = 3  # times the size of the files that must be free: the copy, what is made of it, and the graph
@@ -86,24 +85,11 @@ def _in_child(folder: EdgeFolder, aside: Aside, wanted: Wanted | None, timeout: 
         start_new_session=True,  # Ctrl-C is for us, who stop it
     )
     aside.watch(child)
+    remedy = "the collection is as it was; look whether disk and memory are free, and try again"
     try:
-        out, err = child.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise StoreError(
-            f"optimising {folder.folder} took longer than {timeout:.0f} s and was stopped",
-            remedy="searching goes on without it; try again when the machine is idle",
-        ) from error
+        out = output_of(child, folder.folder, timeout, remedy=remedy)
     finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
-    aside.go_on()
-    if child.returncode:
-        reason = err.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-        raise StoreError(
-            f"optimising {folder.folder} failed: {reason[0]}",
-            remedy="the collection is as it was; look whether disk and memory are free, and try again",
-        )
+        aside.go_on()  # one that was stopped says so, whatever became of its process
     found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
     return found
 
