@@ -200,6 +200,26 @@ def test_a_place_written_by_a_run_that_was_killed_is_not_kept_for_ever(
         assert index.verify().sound
 
 
+@pytest.mark.parametrize("place", ["docs/farm/hen.txt", "docs/zcopy.txt"])
+def test_a_place_deleted_by_a_command_that_was_killed_is_not_kept_for_ever(
+    docs: Path, settings: IndexSettings, encoder: Encoder, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (docs / "zcopy.txt").write_text(HEN, encoding="utf-8")
+    with ingested(docs, settings, encoder) as index, monkeypatch.context() as patch:
+        patch.setattr(moves, "_set_places", killed)
+        with pytest.raises(KeyboardInterrupt):
+            index.delete(place)
+    (docs.parent / place).unlink()
+    with ingested(docs, settings, encoder) as index:
+        [left] = {"docs/farm/hen.txt", "docs/zcopy.txt"} - {place}
+        [found] = {tuple(p["metadata"]["sources"]) for p in points(index).values() if "hen" in p["text"].lower()}
+        assert found == (left,)
+        assert index.verify().sound
+
+
 def test_deleting_a_document_leaves_its_text_to_its_equal(
     docs: Path, settings: IndexSettings, encoder: Encoder
 ) -> None:
