@@ -1,4 +1,4 @@
-"""Asking servers: where they are, no proxy between us and this machine, and one client for all that speak JSON."""
+"""One request to a server: no proxy between us and this machine, bounded in time and size, and never an exception."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import json
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 
 from indexes.addresses import is_loopback
-from indexes.display import without_key, without_secrets
-from indexes.errors import RagWrightError
+from indexes.display import without_key
 
 T = TypeVar("T")
 
@@ -116,7 +114,7 @@ class HttpAnswer:
     status: int = 0
     text: str = ""
     phrase: str = ""
-    problem: Literal["", "refused", "unknown host", "timeout", "proxy", "tls", "bad address", "other"] = ""
+    problem: Literal["", "refused", "unknown host", "timeout", "proxy", "tls", "bad address", "too long", "other"] = ""
     detail: str = ""
     retry_after: float | None = None
     location: str = ""
@@ -198,7 +196,7 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
             for part in response.iter_bytes():
                 got += part
                 if len(got) > ANSWER_BYTES:
-                    return HttpAnswer(problem="other", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
+                    return HttpAnswer(problem="too long", detail=f"the answer is longer than {ANSWER_BYTES >> 20} MB")
                 if time.monotonic() > ends:
                     return _too_slow(client)
             return HttpAnswer(
@@ -210,9 +208,6 @@ def _ask(client: httpx.Client, method: str, path: str, body: Any, ends: float) -
             )
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError) as error:
         return unanswered(error, client.timeout)
-
-
-_LONG = "the answer is longer"
 
 
 def _key_of(client: httpx.Client) -> str:
@@ -269,127 +264,3 @@ def unanswered(error: Exception, timeout: httpx.Timeout) -> HttpAnswer:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
         return HttpAnswer(problem="bad address", detail=text)
     return HttpAnswer(problem="other", detail=f"{type(error).__name__}: {text}")
-
-
-class JsonServer:
-    """A server that is asked in JSON: asked again while it is busy, and each way to fail is one sentence.
-
-    Args:
-        client: where requests go; thread-safe.
-        label: how errors name it, such as "Ollama at http://127.0.0.1:11434".
-        section: the settings section that chose it, for remedies ("encoder").
-        error: the class of its errors.
-        start: what to do if it cannot be reached.
-        key_env: the environment variable that holds its key.
-        remedies: status -> what to do, where the usual remedy does not fit.
-        explain: may give, or raise, its own error for (status, the server's words).
-        tries: requests in all while it is busy.
-        patience: seconds; a server that asks for a longer pause is reported instead of waited for.
-        persistent: ask again after other failures of the server (5xx) too, and where the connection fails: for a long
-            run, which such a moment should not end.
-        parallel: most requests at once, whoever sends them; None: as many as come.
-        pause: waits between two tries (tests pass their own).
-    """
-
-    def __init__(
-        self,
-        client: httpx.Client,
-        label: str,
-        *,
-        section: str,
-        error: type[RagWrightError],
-        start: str,
-        key_env: str,
-        remedies: Mapping[int, str] | None = None,
-        explain: Callable[[int, str], Exception | None] = lambda status, reason: None,
-        tries: int = 5,
-        patience: float = 30.0,
-        persistent: bool = False,
-        parallel: int | None = None,
-        pause: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self.client, self.label, self.pause = client, label, pause
-        self._section, self._error, self._start, self._explain = section, error, start, explain
-        self._tries, self._patience, self._persistent = tries, patience, persistent
-        self._places = nullcontext() if parallel is None else threading.BoundedSemaphore(parallel)
-        self._answered = False  # a server that never did is asked once more only
-        key = f"put the server's key into the environment variable {key_env}"
-        self._remedies = {
-            401: key,
-            403: key,
-            404: f"check {section}.base_url (with its /v1 or /v2, if the server has one) and {section}.model",
-            **dict.fromkeys(BUSY, "try again later, or let fewer clients use it"),
-            **(remedies or {}),
-        }
-
-    def get(self, path: str) -> Any:
-        """The JSON answer. Raises as ``post`` does."""
-        return self._answer("GET", path, None)
-
-    def post(self, path: str, payload: Mapping[str, Any]) -> Any:
-        """The JSON answer.
-
-        Raises:
-            RagWrightError: of the class ``error``: no answer, a refusal, or something else than JSON.
-        """
-        return self._answer("POST", path, payload)
-
-    def close(self) -> None:
-        self.client.close()
-
-    def _answer(self, method: str, path: str, payload: Mapping[str, Any] | None) -> Any:
-        for again in range(self._tries):
-            with self._places:
-                answer = ask(self.client, method, path, body=payload)
-            self._answered = self._answered or bool(answer.status)
-            wait = answer.retry_after if answer.retry_after is not None else 0.5 * 2**again
-            if not self._is_passing(answer, again) or again == self._tries - 1 or wait > self._patience:
-                break
-            self.pause(wait)
-        if not answer.status:
-            raise self._unanswered(answer)
-        if answer.status == 200:
-            body = answer.json()
-            if body is None:
-                what = "null, and no answer" if answer.text.strip() == "null" else f"no JSON: {answer.text[:80]!r}"
-                raise self._error(f"{self.label} sent {what}", remedy=self._start)
-            return body
-        raise self._explain(answer.status, answer.reason) or self._refused(answer, again)
-
-    def _is_passing(self, answer: HttpAnswer, again: int) -> bool:
-        """Whether this may be over in a moment."""
-        if answer.status in BUSY:
-            return True
-        if not self._persistent:
-            return False
-        broken = not answer.status and answer.problem in ("refused", "other") and not answer.detail.startswith(_LONG)
-        if answer.status >= 500 and self._explain(answer.status, answer.reason) is not None:
-            return False  # it is known what this answer means
-        return answer.status >= 500 or (broken and (self._answered or again == 0))
-
-    def _unanswered(self, answer: HttpAnswer) -> RagWrightError:
-        if answer.problem == "timeout":
-            seconds = answer.detail.rpartition("within ")[2] or f"{self.client.timeout.read:g} s"
-            return self._error(
-                f"{self.label} did not answer within {seconds}",
-                remedy=self._remedies.get(408, f"raise {self._section}.timeout"),
-            )
-        return self._error(f"{self.label} cannot be reached: {answer.detail}", remedy=self._start)
-
-    def _refused(self, answer: HttpAnswer, again: int) -> RagWrightError:
-        other = "see the server's log" if answer.status >= 500 else f"check {self._section}.model and .base_url"
-        remedy = self._remedies.get(answer.status, other)
-        if answer.location:
-            there = urlsplit(answer.location).hostname or urlsplit(str(self.client.base_url)).hostname
-            return self._error(
-                f"{self.label} answered {answer.status} and sends us on to {without_secrets(answer.location)}, "
-                "which is not followed: texts would go there",
-                remedy=f"if {there} is the right host, set {self._section}.base_url to its address",
-            )
-        if answer.status in BUSY and again:
-            said = f"is still busy after {again} retries ({answer.status}: {answer.reason})"
-        else:
-            said = f"answered {answer.status} ({answer.reason})"
-        if answer.retry_after is not None and answer.retry_after > self._patience:
-            said += f", and asks for a pause of {answer.retry_after:.0f} s"
-        return self._error(f"{self.label} {said}", remedy=remedy)

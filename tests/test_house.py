@@ -23,6 +23,7 @@ ON_THE_FLOOR = {
         "index",
         "errors",
         "http",
+        "json_server",
         "addresses",
         "sqlite",
         "files",

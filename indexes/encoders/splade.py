@@ -77,7 +77,7 @@ class Splade:
         """The same model, whose vectors are kept in the encoding cache: a text is encoded once.
 
         Args:
-            file_of: gives the cache's file (``cache.Vectors``) of a fingerprint.
+            file_of: gives the cache's file (``cache.vectors.Vectors``) of a fingerprint.
         """
         found = copy.copy(self)
         found._vectors = file_of(Fingerprint(self.model, self.weights, 0, self.name, sparse=self.parameters))

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexes.encoders.cache import forget_encodings
+from indexes.encoders.cache.vectors import forget_encodings
 from indexes.errors import CollectionNotFoundError, RagWrightError
 from indexes.files import remove
 from indexes.lock import Lock

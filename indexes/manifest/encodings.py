@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from indexes.encoders.cache import IN_PASSAGE, key_of, passage_text
+from indexes.encoders.cache.vectors import IN_PASSAGE, key_of, passage_text
 from indexes.manifest.manifest import Manifest
 from indexes.nodes.passages import passages_of
 from indexes.nodes.record import SentenceRecord, dense_text, place_of

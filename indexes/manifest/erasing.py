@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexes.encoders.cache import forget_encodings
+from indexes.encoders.cache.vectors import forget_encodings
 from indexes.errors import RagWrightError
 from indexes.files import remove
 from indexes.manifest.documents import remove_documents

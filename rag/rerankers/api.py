@@ -15,7 +15,8 @@ import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.errors import RerankerError
-from indexes.http import JsonServer, http_client
+from indexes.http import http_client
+from indexes.json_server import JsonServer
 from rag.rerankers.base import Reranker, RerankScores, empty_scores, fingerprint_of, sigmoid
 from rag.rerankers.yes_no import PREFIX, SUFFIX, document_text, question_text
 from rag.settings import RerankSettings

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from indexes.errors import EncoderError
-from indexes.http import HttpAnswer, JsonServer, ask, client_options, http_client
+from indexes.http import HttpAnswer, ask, client_options, http_client
+from indexes.json_server import JsonServer
 from tests.indexes.encoders.encoder_fixtures import fake_server
 
 __all__ = ["fake_server"]

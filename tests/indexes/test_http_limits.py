@@ -18,7 +18,8 @@ import pytest
 from indexes import http
 from indexes.encoders.remote.ollama import OllamaModel
 from indexes.errors import EncoderError, RerankerError, StoreUnreachableError
-from indexes.http import JsonServer, ask, async_stream_limits, client_options, http_client, stream_limits
+from indexes.http import ask, async_stream_limits, client_options, http_client, stream_limits
+from indexes.json_server import JsonServer
 from indexes.settings.sections import EncoderSettings, StoreSettings
 from indexes.store.client import open_engine
 from tests.indexes.encoders.encoder_fixtures import fake_server

@@ -14,7 +14,8 @@ from indexes.encoders.base import Encoded
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.vectors import estimated_tokens, unit_rows, with_prompt
 from indexes.errors import EncoderError, TextError
-from indexes.http import JsonServer, http_client
+from indexes.http import http_client
+from indexes.json_server import JsonServer
 from indexes.parallel import in_order, parallel_of
 from indexes.settings.sections import EncoderSettings
 

@@ -1,0 +1,179 @@
+"""Encoders that ask the cache first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, Spans, SparseVector
+from indexes.encoders.cache.vectors import IN_PASSAGE, CacheStats, Vectors, passage_text
+from indexes.encoders.paired import PairedEncoder, read_passages, read_twice, sentences_of
+from indexes.encoders.vectors import estimated_tokens
+
+
+def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None) -> CachedEncoder | CachedPaired:
+    """Put the cache before an encoder; one that has it already is returned as it is.
+
+    Args:
+        folder: where the file lies, named by what makes vectors comparable; None: nothing is kept. Of a dense model
+            with BM25 beside it only the dense side is kept: BM25 costs nothing, and its parameters change no vector.
+        limit_mb: when it is closed and larger, the vectors that were stored first are removed; 0: nothing is kept;
+            None: it grows, and nothing is ever removed under an evaluation that reads it.
+    """
+    if isinstance(encoder, (CachedEncoder, CachedPaired)):
+        return encoder
+    folder = None if limit_mb == 0 else folder
+    if isinstance(encoder, PairedEncoder):
+        return CachedPaired(encoder, folder, limit_mb)
+    return CachedEncoder(encoder, folder, limit_mb)
+
+
+class _Cached:
+    """What both kinds of cached encoders have. ``last_query_ms`` is the time that the last question's encoding took
+    when it was first done."""
+
+    last_query_ms = 0.0
+    vectors: Vectors
+
+    @property
+    def stats(self) -> CacheStats:
+        return self.vectors.stats
+
+    def close(self) -> None:
+        """Remove the oldest vectors if there are too many, and close the file; it opens again at the next use."""
+        self.vectors.close()
+
+
+class CachedEncoder(_Cached):
+    """For models whose one forward pass gives both sides, or one."""
+
+    def __init__(self, encoder: Encoder, folder: Path | None, limit_mb: int | None) -> None:
+        self._inner = encoder
+        self.fingerprint = encoder.fingerprint
+        self.vectors = Vectors(folder, self.fingerprint, limit_mb)
+        self.parallel = 1
+
+    @property
+    def dim(self) -> int:
+        return self.fingerprint.dim
+
+    @property
+    def max_tokens(self) -> int:
+        return self._inner.max_tokens
+
+    @property
+    def lexical(self) -> Lexical | None:
+        return self._inner.lexical
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """As ``CountsTokens.count_tokens``: the splitter cuts the same sentences with the cache as without it."""
+        if isinstance(self._inner, CountsTokens):
+            return self._inner.count_tokens(texts)
+        return estimated_tokens(texts)
+
+    def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
+        """As ``Encoder.encode_documents``. The sparse side comes from the pass that reads ``texts``."""
+        return self.vectors.encode("d", texts, self._inner.encode_documents)[0]
+
+    def dense_documents(self, texts: Sequence[str]) -> Encoded:
+        """The dense side alone."""
+        return replace(self.encode_documents(texts), sparse=None)
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``, in two requests: sentences and passages are kept as texts."""
+        return read_twice(self.encode_documents, passages, spans)
+
+    def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The sparse side alone; here it takes the model's pass."""
+        return (self.encode_documents(texts).sparse or []) if texts else []
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        encoded, self.last_query_ms = self.vectors.encode("q", texts, self._inner.encode_queries)
+        return encoded
+
+
+class CachedPaired(_Cached, PairedEncoder):
+    """A dense model from the cache, its lexical side beside it: still a ``PairedEncoder``, as the pipeline knows it."""
+
+    def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
+        dense_only = replace(encoder.fingerprint, sparse="none")
+        first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
+        self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
+        keep = getattr(encoder.lexical, "kept_in", None)  # of a lexical side that runs a network of its own
+        lexical = encoder.lexical if keep is None else keep(lambda own: Vectors(folder, own, limit_mb))
+        super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), lexical)
+        self.vectors.admit(self.parallel)
+
+    def close(self) -> None:
+        super().close()
+        close = getattr(self.lexical, "close", None)
+        if close is not None:
+            close()
+
+    def dense_documents(self, texts: Sequence[str]) -> Encoded:
+        """The dense side alone."""
+        return self.dense.embed(texts, query=False)
+
+    def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
+        """As ``ReadsPassages.encode_passages``. A sentence read in its passage is kept under both."""
+        if getattr(self.dense, "token_states", None) is None:
+            return super().encode_passages(passages, spans)
+        places = {
+            passage_text(passage, start, end): (number, place)
+            for number, (passage, parts) in enumerate(zip(passages, spans, strict=True))
+            for place, (start, end) in enumerate(parts)
+        }
+
+        def read(missing: list[str]) -> Encoded:
+            wanted: dict[int, list[int]] = {}
+            for text in missing:
+                number, place = places[text]
+                wanted.setdefault(number, []).append(place)
+            parts = [[spans[number][place] for place in chosen] for number, chosen in wanted.items()]
+            return read_passages(self.dense, [passages[number] for number in wanted], parts)
+
+        named = [passage_text(passage, *span) for passage, parts in zip(passages, spans, strict=True) for span in parts]
+        encoded, _ = self.vectors.encode(IN_PASSAGE, named, read)
+        sparse = self.lexical.encode_documents(sentences_of(passages, spans)) if self.lexical else None
+        return replace(encoded, sparse=sparse)
+
+    def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """The sparse side alone, without the model."""
+        return self.lexical.encode_documents(texts) if self.lexical else []
+
+    def encode_queries(self, texts: Sequence[str]) -> Encoded:
+        model = self.dense
+        started = time.perf_counter()
+        encoded = super().encode_queries(texts)
+        spent = (time.perf_counter() - started) * 1000
+        # What BM25 and a first encoding took is in ``spent``; of a repeated one the model's time is missing there.
+        self.last_query_ms = max(spent, model.last_query_ms if isinstance(model, _CachedModel) else 0.0)
+        return encoded
+
+
+class _CachedModel:
+    """A ``DenseModel`` from the cache."""
+
+    def __init__(self, model: DenseModel, vectors: Vectors, fingerprint: Fingerprint) -> None:
+        self._inner, self._vectors = model, vectors
+        self.model, self.weights, self.dim = fingerprint.model, fingerprint.weights, fingerprint.dim
+        self.pooling, self.prompts = fingerprint.pooling, fingerprint.prompts
+        self.last_query_ms = 0.0
+
+    @property
+    def max_tokens(self) -> int:
+        return self._inner.max_tokens
+
+    def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
+        encoded, spent = self._vectors.encode(
+            "q" if query else "d", texts, lambda missing: self._inner.embed(missing, query=query)
+        )
+        if query:
+            self.last_query_ms = spent
+        return encoded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # a model's own extras, such as its tokenizer
