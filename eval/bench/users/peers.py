@@ -14,6 +14,7 @@ import importlib.metadata
 import importlib.util
 import json
 import statistics
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, obj
             place.mkdir()
             (place / "data.json").write_text(json.dumps(data), encoding="utf-8")
             for action in ("build", "cold", "ask"):
+                sys.stderr.write(f"{name}: {action}, round {turn + 1} of {options.rounds}\n")
                 done = run(HERE, ["-m", "eval.bench.users.contestants", name, action, str(place)], offline)
                 if action == "ask":
                     answered[name] = json.loads(done.printed.rstrip().rpartition("\n")[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +42,9 @@ def trees(against: str) -> dict[str, Path]:
 
 
 def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables under which a process imports the packages of ``tree``."""
-    return {**os.environ, "PYTHONPATH": str(tree), **(more or {})}
+    """Return the variables under which a process imports the packages of ``tree`` before any others."""
+    paths = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(more or {})}
 
 
 def run(tree: Path, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> Spent:
@@ -52,19 +54,21 @@ def run(tree: Path, arguments: Sequence[str], more: Mapping[str, str] | None = N
         SystemExit: it failed, with the end of what it said.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=tree,
-        env=environment(tree, more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None and process.stderr is not None  # noqa: S101
-    printed, said = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments[:4])} ended with {process.returncode}: {said[-600:]}")
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=tree,
+            env=environment(tree, more),
+            stdout=subprocess.PIPE,
+            stderr=said,
+            encoding="utf-8",
+        )
+        assert process.stdout is not None  # noqa: S101
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"{' '.join(arguments[:4])} ended with {process.returncode}: {said.read()[-600:]}")
     spent = usage.ru_utime + usage.ru_stime
     return Spent(spent, time.perf_counter() - start, usage.ru_maxrss / 1024, printed)
