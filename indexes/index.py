@@ -10,12 +10,12 @@ from uuid import UUID
 
 from indexes.encoders import build_encoder
 from indexes.encoders.base import Encoder
-from indexes.engines import find_builder
 from indexes.errors import FingerprintMismatchError, SettingsError, StoreError, must_be
 from indexes.manifest.manifest import Manifest
 from indexes.manifest.paths import ENCODER_FACT, cache_folder, encoder_identity, manifest_path
 from indexes.manifest.roots import Roots
 from indexes.nodes.record import SentenceRecord
+from indexes.registry import find_builder
 from indexes.settings.sections import IndexSettings
 from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations

@@ -1,10 +1,16 @@
-"""Tables "name -> module:factory": what a setting or a face names is imported when it is asked for, nothing before."""
+"""Tables "name -> module:factory": what a setting or a face names is imported when it is asked for, nothing before.
+
+Engines over an open index come from an entry-point group: the floor above registers what this one offers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
+
+ENGINES = "ragwright.engines"
 
 
 def factory(table: Mapping[str, str], name: str) -> Callable[..., Any]:
@@ -26,3 +32,9 @@ def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return getattr_, lambda: list(homes)
+
+
+def find_builder(kind: str) -> Callable[..., Any] | None:
+    """Return the registered function that builds this kind ("retriever", "query", "chat") from an index, or None."""
+    found = next(iter(entry_points(group=ENGINES, name=kind)), None)
+    return None if found is None else found.load()

@@ -32,7 +32,6 @@ ON_THE_FLOOR = {
         "parallel",
         "folders",
         "registry",
-        "engines",
         "display",
         "plain",
     },
