@@ -10,6 +10,7 @@ ROOMS = {
     "question": "users.",
     "start": "users.",
     "scale": "large.",
+    "words": "reading.",
 }  # of those in a room of their own
 RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *ROOMS)
 

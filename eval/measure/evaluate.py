@@ -110,6 +110,7 @@ def run_pipeline(
         if details:
             run.details[query] = details
         run.questions[query], run.qrels[query] = text, dict(dataset.qrels.get(query, {}))
+    run.notes += [f"{run.name}: {note}" for note in find.closing_notes()]
     return run
 
 

@@ -47,6 +47,10 @@ class Finder:
         """Return what is found for some (query id, question), in their order."""
         return [self(query, text) for query, text in questions]
 
+    def closing_notes(self) -> list[str]:
+        """Return what a reader must know of what was found, once all questions are asked."""
+        return []
+
 
 def parallel_of(engine: Any, *, answers: bool) -> int:
     """How many questions one of our retrievers or query engines may be asked at once.

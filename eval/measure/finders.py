@@ -17,6 +17,7 @@ from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.ingest.node_counts import recorded_counts
 
 TOGETHER = 64  # questions in one call: a batch of the encoder, and progress still moves
+CROWDED = 0.1  # documents a candidate; fewer look as if a few long documents took the places of the others
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
@@ -63,6 +64,7 @@ class HybridFinder(Finder):
     def __init__(self, retriever: Any, dataset: Dataset) -> None:
         super().__init__(dataset, Lifter(dataset, retriever.index))
         self._retriever = retriever
+        self._counts: list[tuple[int, int]] = []  # candidates of a question, and the documents that they are of
         self._encoder = retriever.index.encoder
         self.parallel = parallel_of(retriever, answers=False)
         self.settings = retriever.settings.model_dump(mode="json")
@@ -104,11 +106,22 @@ class HybridFinder(Finder):
                     f"question {query!r} was not reranked: {note}", remedy="start the reranker, run again"
                 )
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
+        self._counts.append((len(result.candidates), len({c.record.doc_id for c in result.candidates})))
         values = [(names[c.id], c.order) for c in result.candidates]
         timings = dict(result.trace.timings_ms)
         if isinstance(self._encoder, CachedEncoder | CachedPaired) and "encode" in timings:
             timings["encode"] = round(max(timings["encode"], self._encoder.last_query_ms), 3)
         return QueryResult(self.lifter.ranking(values), timings, self._details(query, result, names))
+
+    def closing_notes(self) -> list[str]:
+        """Return how many candidates a question had, of how many documents, and whether that looks like a fault."""
+        if not self._counts:
+            return []
+        candidates, documents = (sum(column) / len(self._counts) for column in zip(*self._counts, strict=True))
+        found = [f"{candidates:.1f} candidates of {documents:.1f} documents a question, on average"]
+        if documents < CROWDED * candidates and len(self.dataset.corpus) > candidates:
+            found.append("a few documents fill the candidates: try a larger retrieval.top_k")
+        return found
 
     def _details(self, query: str, result: SearchResult, names: dict[str, str]) -> dict[str, Any]:
         relevant = set(self.dataset.relevant(query))

@@ -40,7 +40,7 @@ def test_run_measures_saves_and_says_what_to_know(call: Call, lighthouse: Path, 
     assert base["scores"]["nDCG@3"] == pytest.approx(0.75, abs=0.05)  # the query without a positive counts as 0
     assert base["scores"]["Window@1"] == 1.0
     said = " ".join(base["notes"])
-    assert "lifted to documents" in said
+    assert "lifted to documents" in said and "documents a question, on average" in said
     assert "no relevant document" in said
     run = load_run(tmp_path / "runs" / "words")
     assert run.settings["retrieval"]["window"] == 0

@@ -28,6 +28,7 @@ from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.text.characters import comparable
 from rag import Settings, build_query_engine, build_retriever, load_settings
 from rag.rerankers import build_reranker
+from tests.indexes.reindexing.reindex_kill import words_model
 
 MEASURES = ["R@3", "RR@3"]
 
@@ -109,6 +110,18 @@ def test_questions_are_asked_side_by_side_where_servers_take_the_time(
         assert [details.get(key) for key in kept] == [side_by_side.details[query].get(key) for key in kept]
     assert any("4 questions were asked at once" in note for note in side_by_side.notes)
     assert not any("at once" in note for note in alone.notes)
+
+
+@pytest.mark.parametrize(("crowded", "documents"), [(True, 1), (False, 20)])
+def test_a_run_says_of_how_many_documents_its_candidates_are(tmp_path: Path, crowded: bool, documents: int) -> None:
+    long = " ".join(f"Lamp {n} is lit at dusk." for n in range(60)) if crowded else "The boat leaves at noon."
+    texts = {"long": long, **{f"short{n}": "Wool is dry." if crowded else f"Lamp {n} is lit." for n in range(30)}}
+    found = Dataset("d", {i: CorpusPassage(i, text=text) for i, text in texts.items()}, {"1": "lamp"}, {"1": {"long": 1}})
+    tree = load_settings(retrieval={"fusion": "sparse", "top_k": 20}, rerank={"provider": "none"})
+    with index_dataset(found, tree, cache=tmp_path, encoder=words_model(1)) as index:
+        notes = evaluate(build_retriever(index, settings=tree), found, ["RR@3"], name="base").run.notes
+    assert f"base: 20.0 candidates of {documents:.1f} documents a question, on average" in notes
+    assert any("a few documents fill the candidates" in note for note in notes) is crowded
 
 
 def test_a_foreign_retriever_counts_by_any_id_it_knows(dataset: Dataset) -> None:

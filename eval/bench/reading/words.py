@@ -1,0 +1,193 @@
+"""Readings of words: what each adds to an index and to a question, and what the lexical leg finds without it.
+
+Each reading (``indexes.text.words``) is left out once, in documents and questions alike, and the collections of --data
+are searched by BM25 windows alone, exactly and without a model: the default windows, shares and weights. Entries are
+what an index stores; visited entries are what a question's terms touch of them, which is its time without the
+machine's noise; ``p`` is that of the difference in nDCG@10 from all readings together, Holm-corrected by collection.
+
+    python -m eval.bench words --data data/cisi,data/rgb_zh_fact
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from eval.bench.timing import circumstances, command, report
+from eval.finetune.training.options import option
+from indexes.encoders import bm25
+from indexes.encoders.base import EMPTY_SPARSE, Encoded, SparseVector
+from indexes.encoders.window_pooling import WindowPooler
+from indexes.nodes.record import SentenceRecord, place_of
+from indexes.settings.sections import IndexSettings
+from indexes.text import words
+from indexes.text.characters import WITHOUT_BLANKS
+from indexes.text.invisible import searched
+
+ALL = "all readings"
+NEVER = re.compile(r"(?!)")
+LETTERS = rf"[^\W_{WITHOUT_BLANKS}]"
+QUESTIONS = 64  # scored together
+DEPTH = 100  # documents of a question that are ranked
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _nothing(*_: object) -> list[Any]:
+    return []
+
+
+# What is put in a reading's place to leave it out: (module, name, stand-in).
+LEFT_OUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    ALL: (),
+    "numbers without separators": ((words, "_GROUPED", NEVER), (words, "_SPACED", NEVER), (words, "_BLANKS", NEVER)),
+    "1.2 million, 125万": ((words, "_scaled", _nothing),),
+    "Chinese numerals": ((words, "_ZH_NUMBER", NEVER), (bm25, "counted", _nothing)),
+    "dates": ((words, "_dates", _nothing),),
+    "codes as one term": ((words, "MAX_JOINED", 0),),
+    "units and camel case apart": ((words, "_LETTER_OR_DIGIT", NEVER), (words, "_CAMEL", NEVER)),
+    "C++, C#, .NET": (
+        (bm25, "TOKEN", re.compile(rf"([{WITHOUT_BLANKS}]+)|({LETTERS}+(?:[-‐–._/'’&+]{LETTERS}+)*)")),
+    ),
+    "IT in capitals": ((bm25, "CAPITALS", NEVER),),
+    "accents folded": ((words, "_FOLDED", NEVER),),
+    "full-width and compatible forms": ((words, "compatible", _same),),
+    "simplified beside traditional": ((words, "simplified", _same),),
+    "parts of Chinese compounds": ((bm25, "parts_of", _nothing),),
+}
+
+
+@contextmanager
+def left_out(reading: str) -> Iterator[None]:
+    """Leave a reading out, in this process."""
+    with ExitStack() as stack:
+        for module, name, instead in LEFT_OUT[reading]:
+            stack.enter_context(patch.object(module, name, instead))
+        yield
+
+
+@dataclass(frozen=True)
+class Options:
+    data: str = option("", "BEIR folders, with commas between them")
+    as_json: bool = False
+
+
+def run(options: Options) -> dict[str, Any]:
+    from eval.datasets.load import load_dataset
+
+    if not options.data:
+        raise SystemExit("name BEIR folders: python -m eval.bench words --data data/cisi,data/rgb_zh_fact")
+    rows: list[dict[str, object]] = []
+    for folder in options.data.split(","):
+        rows += compared(load_dataset(folder))
+    return report("words", rows, as_json=options.as_json, facts=circumstances())
+
+
+def compared(dataset: Any) -> list[dict[str, object]]:
+    """A row a reading, the one of all readings first."""
+    from eval.comparing.significance import holm, randomisation_test
+    from eval.measure.metrics import score
+
+    records = _records(dataset)
+    qrels = {query: judged for query, judged in dataset.qrels.items() if query in dataset.queries}
+    rows: list[dict[str, object]] = []
+    values = []
+    for reading in LEFT_OUT:
+        with left_out(reading):
+            found, entries, visited = search(records, {query: dataset.queries[query] for query in qrels})
+        scores = score(found, qrels, ["nDCG@10"])
+        values.append(np.array(list(scores.per_query["nDCG@10"].values())))
+        rows.append(
+            {
+                "collection": dataset.name,
+                "without": reading if rows else "(nothing)",
+                "entries_%": entries,
+                "visited_%": visited,
+                "nDCG@10": round(scores.mean["nDCG@10"], 4),
+            }
+        )
+    differences = np.stack([other - values[0] for other in values[1:]], axis=1)
+    for row, p in zip(rows[1:], holm(randomisation_test(differences)), strict=True):
+        row["p"] = round(p, 4)
+    for name in ("entries_%", "visited_%"):
+        whole: Any = rows[0][name]
+        for row in rows:
+            part: Any = row[name]
+            row[name] = round(100 * part / max(whole, 1), 2)
+    return rows
+
+
+def search(
+    records: list[SentenceRecord], questions: dict[str, str]
+) -> tuple[dict[str, list[tuple[str, float]]], int, int]:
+    """What BM25 windows find for each question, the entries stored, and those that the questions visit."""
+    from scipy.sparse import csr_matrix
+
+    model = bm25.Bm25()
+    nodes = _nodes(model, records)
+    asked = model.encode_queries([searched(text) for text in questions.values()])
+    known = np.unique(np.concatenate([row.indices for row in (*nodes, *asked)]))
+
+    def matrix(rows: list[SparseVector]) -> Any:
+        columns = np.searchsorted(known, np.concatenate([row.indices for row in rows]))
+        starts = np.cumsum([0, *map(len, rows)])
+        return csr_matrix((np.concatenate([row.values for row in rows]), columns, starts), (len(rows), len(known)))
+
+    stored, terms = matrix(nodes), matrix(asked)
+    frequency = np.bincount(stored.indices, minlength=len(known))
+    weight = np.log((len(nodes) - frequency + 0.5) / (frequency + 0.5) + 1)  # as Qdrant computes the IDF
+    firsts = [i for i, record in enumerate(records) if i == 0 or record.doc_id != records[i - 1].doc_id]
+    documents = [records[i].doc_id for i in firsts]
+    found: dict[str, list[tuple[str, float]]] = {}
+    for start in range(0, len(asked), QUESTIONS):
+        scores = np.asarray((terms[start : start + QUESTIONS].multiply(weight).tocsr() @ stored.T).todense())
+        best = np.maximum.reduceat(scores, firsts, axis=1)  # a document counts by its best sentence
+        for query, row in zip(list(questions)[start : start + QUESTIONS], best, strict=True):
+            chosen = np.argsort(-row)[:DEPTH]
+            found[query] = [(documents[i], float(row[i])) for i in chosen if row[i] > 0]
+    return found, int(stored.nnz), int(frequency[terms.indices].sum())
+
+
+def _records(dataset: Any) -> list[SentenceRecord]:
+    from llama_index.core.schema import Document
+
+    from indexes.nodes import build_splitter
+
+    split = build_splitter(IndexSettings().split)
+    return [
+        record
+        for passage in dataset.corpus.values()
+        if passage.content.strip()
+        for record in split(
+            Document(
+                id_=passage.id,
+                text=passage.content,
+                metadata={"source": passage.id, **({"title": passage.title} if passage.title else {})},
+            )
+        )
+    ]
+
+
+def _nodes(model: bm25.Bm25, records: list[SentenceRecord]) -> list[SparseVector]:
+    """The stored vectors: windows, and the words of each place at their share."""
+    settings = IndexSettings()
+    counts = model.encode_documents([searched(record.text) for record in records])
+    named = [searched(place_of(record)) for record in records]
+    texts = list(dict.fromkeys(filter(None, named)))
+    places = dict(zip(texts, model.encode_documents(texts), strict=True))
+    pooler = WindowPooler.of(model, settings)
+    points = pooler.push(
+        records, Encoded(np.zeros((len(records), 1), np.float32), counts), [places.get(text) for text in named]
+    )
+    return [point.sparse or EMPTY_SPARSE for point in [*points, *pooler.finish()]]
+
+
+main = command(Options, run)
