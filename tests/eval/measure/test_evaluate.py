@@ -116,7 +116,8 @@ def test_questions_are_asked_side_by_side_where_servers_take_the_time(
 def test_a_run_says_of_how_many_documents_its_candidates_are(tmp_path: Path, crowded: bool, documents: int) -> None:
     long = " ".join(f"Lamp {n} is lit at dusk." for n in range(60)) if crowded else "The boat leaves at noon."
     texts = {"long": long, **{f"short{n}": "Wool is dry." if crowded else f"Lamp {n} is lit." for n in range(30)}}
-    found = Dataset("d", {i: CorpusPassage(i, text=text) for i, text in texts.items()}, {"1": "lamp"}, {"1": {"long": 1}})
+    corpus = {name: CorpusPassage(name, text=text) for name, text in texts.items()}
+    found = Dataset("d", corpus, {"1": "lamp"}, {"1": {"long": 1}})
     tree = load_settings(retrieval={"fusion": "sparse", "top_k": 20}, rerank={"provider": "none"})
     with index_dataset(found, tree, cache=tmp_path, encoder=words_model(1)) as index:
         notes = evaluate(build_retriever(index, settings=tree), found, ["RR@3"], name="base").run.notes
