@@ -54,9 +54,7 @@ LEFT_OUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "dates": ((words, "_dates", _nothing),),
     "codes as one term": ((words, "MAX_JOINED", 0),),
     "units and camel case apart": ((words, "_LETTER_OR_DIGIT", NEVER), (words, "_CAMEL", NEVER)),
-    "C++, C#, .NET": (
-        (bm25, "TOKEN", re.compile(rf"([{WITHOUT_BLANKS}]+)|({LETTERS}+(?:[-‐–._/'’&+]{LETTERS}+)*)")),
-    ),
+    "C++, C#, .NET": ((bm25, "TOKEN", re.compile(rf"([{WITHOUT_BLANKS}]+)|({LETTERS}+(?:[-‐–._/'’&+]{LETTERS}+)*)")),),
     "IT in capitals": ((bm25, "CAPITALS", NEVER),),
     "accents folded": ((words, "_FOLDED", NEVER),),
     "full-width and compatible forms": ((words, "compatible", _same),),
