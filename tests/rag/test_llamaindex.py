@@ -23,7 +23,7 @@ from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
 from indexes import Index, build_index, open_index
-from indexes import engines as registered
+from indexes import registry as registered
 from indexes.errors import FingerprintMismatchError, RerankerError, SourceError
 from indexes.nodes.record import SentenceRecord
 from indexes.nodes.sentence_window import SentenceWindowNodeParser
@@ -101,7 +101,7 @@ def test_a_user_brings_a_splitter_keys_and_ids() -> None:
 def entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """The group as pyproject.toml registers it, whatever is installed here."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    group = project["entry-points"][registered.GROUP]
+    group = project["entry-points"][registered.ENGINES]
 
     def find(*, group: str, name: str, _known: dict[str, str] = group) -> list[EntryPoint]:
         return [EntryPoint(name, _known[name], group)]
