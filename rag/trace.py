@@ -34,6 +34,7 @@ NoteKind = Literal[
     "other_language",  # the language model answered in another language than asked
     "not_found",  # why the documents hold no answer
     "settings",  # which model of the user's own is asked
+    "left_out",  # one of several collections could not be searched
     "other",
 ]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)

@@ -316,6 +316,16 @@ class Collection:
             for record in found
         }
 
+    def sparse_vectors(self, ids: Sequence[str]) -> dict[str, dict[int, float]]:
+        """Return id -> weights by term, as they are stored; unknown ids are left out."""
+        found = self._client.retrieve(self.name, ids=list(ids), with_payload=False, with_vectors=[self.sparse_name])
+        vectors = {str(record.id): (record.vector or {}).get(self.sparse_name) for record in found}
+        return {
+            identity: dict(zip(map(int, vector.indices), map(float, vector.values), strict=True))
+            for identity, vector in vectors.items()
+            if vector is not None
+        }
+
     def document(self, doc_id: str) -> list[SentenceRecord]:
         """Return the sentences of one document, by position."""
         from indexes.nodes.record import SentenceRecord

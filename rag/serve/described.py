@@ -84,7 +84,7 @@ CHAT = json_of(
             "rerank": FLAG,
             "hyde": {},
             "trace": FLAG,
-            "collection": {},
+            "collection": {"description": "a collection, or a list of several that are searched as one"},
             "events": FLAG,
             "session": TEXT,
         },

@@ -23,6 +23,8 @@ from indexes.store.collection import Collection
 from indexes.store.generations import Generations, base_names
 from rag.llms import build_llm
 from rag.rerankers import build_reranker
+from rag.retrieval.several import SeveralIndexes
+from rag.serve.errors import problem_of
 from rag.serve.pools.batched_reranker import BatchedReranker
 from rag.serve.pools.batcher import BatchedEncoder
 from rag.settings import Settings
@@ -60,6 +62,7 @@ class Library:
         self._open: dict[str, Index] = {}
         self._lock = threading.RLock()
         self._changed: list[Callable[[str], None]] = []
+        self._together: dict[tuple[str, ...], SeveralIndexes] = {}
 
     def load(self, on_batch: Callable[[int], None] | None = None) -> None:
         """Load encoder, reranker and language model; seconds stand in ``load_seconds``."""
@@ -110,6 +113,36 @@ class Library:
             index.check_model()
             self._open[name] = index
             return index
+
+    def several(self, names: tuple[str, ...]) -> Any:
+        """The open collection of that name, or several as one (``rag.retrieval.several``).
+
+        One of several that cannot be opened is left out: each search notes why.
+
+        Raises:
+            CollectionNotFoundError: there is none of one of these names.
+            RagWrightError: none of them can be opened.
+        """
+        if len(names) == 1:
+            return self.index(names[0])
+        found: dict[str, Index] = {}
+        failed: dict[str, Exception] = {}
+        for name in names:
+            try:
+                found[name] = self.index(name)
+            except CollectionNotFoundError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others can answer
+                failed[name] = error
+        if not found:
+            raise next(iter(failed.values()))
+        known = self._together.get(names)
+        if known is None or failed or known.indexes != found:
+            missed = {name: _explained(error) for name, error in failed.items()}
+            known = SeveralIndexes(found, missed, _explained)
+            if not failed:
+                self._together[names] = known
+        return known
 
     def writer(self, name: str, *, create: bool = False) -> Index:
         """A fresh Index over the same client for one writing job; the caller's thread owns and closes it.
@@ -180,3 +213,8 @@ class Library:
         started = time.perf_counter()
         yield
         self.load_seconds[role] = time.perf_counter() - started
+
+
+def _explained(error: BaseException) -> str:
+    """Why a collection was left out, for whoever asked."""
+    return str(problem_of(error))

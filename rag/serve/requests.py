@@ -14,13 +14,15 @@ MAX_TOP_K = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to one collection, with what it may set apart from the server's settings.
+    """One question to one collection or to several, with what it may set apart from the server's settings.
 
     Args:
-        collection: its name.
+        collection: its name; of several the first one's.
+        collections: the names of several that are searched as one; () for one.
         text: the question.
         filters: LlamaIndex ``MetadataFilters`` or a Qdrant ``Filter``; None for all.
-        keep: a further condition on a passage's metadata, where the engine cannot ask all of the filter.
+        keep: called with a sentence's metadata and document id, where the engine cannot ask all of the filter; False
+            leaves it out.
         top_k: passages in the end; None: ``retrieval.top_n``.
         window, rerank, hyde, fusion: as the settings of these names; None: theirs.
         history: the conversation before, as (role, text), oldest first.
@@ -45,6 +47,17 @@ class Question:
     trace: bool = False
     user: str = ""
     session: str = ""
+    collections: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The collections that are asked."""
+        return self.collections or (self.collection,)
+
+    @property
+    def label(self) -> str:
+        """What is counted of it under a collection's name; several together have none."""
+        return "" if self.collections else self.collection
 
     def options(self) -> dict[str, Any]:
         """Options of ``build_query_engine``."""

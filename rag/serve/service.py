@@ -159,31 +159,35 @@ class Service:
             Problem: no room, no such collection, the deadline passed.
         """
         self.check_ready()
-        await self.find_collection(key, question.collection)
+        for name in question.names:
+            await self.find_collection(key, name)
         what = (key.name, route, repr(question))
         with request_span(route, question, self.settings) as span:
             found = await self.shared.get(what, lambda: self.searches.find(key.name, question, deadline))
             timings = found.result.trace.timings_ms
-            self.metrics.stages(timings, question.collection)
+            self.metrics.stages(timings, question.label)
             span.found(found.passages)
             if span.recording:
                 span.stages(timings, found.passages, candidates=found.result.trace.as_dict()["candidates"])
         return found
 
-    async def document_filter(self, collection: str, make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
-        """A filter that may name documents by their wire id or shown source.
+    async def document_filter(self, names: tuple[str, ...], make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
+        """A filter of collections that may name documents by their wire id or shown source.
 
         Args:
             make: gets a function from a predicate of (wire id, shown source) to the stored document ids.
         """
 
         def chosen(holds: Callable[[str, str], bool]) -> list[str]:
-            index = self.library.index(collection)
-            return [
-                info.doc_id
-                for info in index.store.documents()
-                if holds(document_id(info.doc_id), display_name(info.source or info.doc_id))
-            ]
+            found: set[str] = set()
+            for name in names:
+                with contextlib.suppress(Exception) if len(names) > 1 else contextlib.nullcontext():
+                    found.update(
+                        info.doc_id
+                        for info in self.library.index(name).store.documents()
+                        if holds(document_id(info.doc_id), display_name(info.source or info.doc_id))
+                    )
+            return sorted(found)
 
         return await asyncio.to_thread(make, chosen)
 
@@ -203,7 +207,8 @@ class Service:
             Problem: refused, failed or late.
         """
         self.check_ready()
-        await self.find_collection(key, question.collection)
+        for name in question.names:
+            await self.find_collection(key, name)
         self.search_pool.check_room()
         pool = self.model_pool if self.library.llm is not None else self.search_pool
         pool.check_room(first)
@@ -212,7 +217,7 @@ class Service:
             async with contextlib.aclosing(events):
                 async for event in events:
                     if event.kind == "done":
-                        self._count(event.response, question.collection)
+                        self._count(event.response, question.label)
                     yield event
 
     async def task(self, key: AccessKey, messages: list[ChatMessage], *, deadline: float) -> ChatResponse | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from indexes.manifest.roots import UPLOAD
 
@@ -29,6 +30,12 @@ def display_name(source: str) -> str:
     if not path.is_absolute() and not _WINDOWS.match(source):
         return str(path)
     return f"{archive.rsplit('/', 1)[-1]}{bang}{member}"
+
+
+def document_link(collection: str, document: str, sentence: str | None, text: str = "") -> str:
+    """The address of a document's page with a sentence marked; ``text`` is what is expected there."""
+    base = f"/docs/{quote(collection, safe='')}/{quote(document, safe='')}"
+    return f"{base}?{urlencode({'sentence': sentence, 'text': text})}#marked" if sentence else base
 
 
 def is_link(name: str) -> bool:

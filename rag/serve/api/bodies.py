@@ -64,11 +64,11 @@ def answer_body(request: Request, question: Question, response: Any, passages: S
         "status": metadata.get("status"),
         "notes": list(metadata.get("notes") or []),
         "note_kinds": list(metadata.get("note_kinds") or []),
-        "citations": public_citations(metadata, passages),
+        "citations": public_citations(metadata, passages, question.collection),
         "sentences": list(metadata.get("sentences") or []),
         "timings_ms": dict((metadata.get("trace") or {}).get("timings_ms") or {}),
         "request_id": getattr(request.state, "request_id", None),
-        **told_besides(metadata),
+        **told_besides(metadata, passages, question.collection),
     }
     if question.trace:
         body["trace"] = public_trace(metadata.get("trace") or {})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.schema import NodeWithScore
 
 from rag.api import build_query_engine
 from rag.chat import RagChatEngine
@@ -95,7 +96,7 @@ class ServedAnswers:
                     raise problem_of(event) from event
                 if event.kind == "text" and not spoken:
                     spoken = True
-                    self._on_first_word(question.collection, time.monotonic() - started)
+                    self._on_first_word(question.label, time.monotonic() - started)
                 doing = "answering"
                 yield event
                 if event.kind == "done":
@@ -128,7 +129,7 @@ class ServedAnswers:
         send(Event("done", response=response))
 
     def _engine(self, question: Question) -> RagQueryEngine:
-        index = self.library.index(question.collection)
+        index = self.library.several(question.names)
         engine = build_query_engine(
             index,
             llm=tuned(self.library.llm, question.model_options),
@@ -136,11 +137,22 @@ class ServedAnswers:
             hyde=question.hyde,
             rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
             filters=question.filters,
+            node_postprocessors=() if question.keep is None else (KeepOnly(question.keep),),
             **question.options(),
         )
         engine.steps.prompts.instructions = question.instructions
         engine.awaiting = self._way
         return engine
+
+
+class KeepOnly:
+    """Leaves out the candidates that a filter's check refuses, where the engine cannot ask all of the filter."""
+
+    def __init__(self, keep: Callable[[dict[str, Any], str], bool]) -> None:
+        self._keep = keep
+
+    def postprocess_nodes(self, nodes: list[NodeWithScore], query_bundle: Any = None) -> list[NodeWithScore]:
+        return [node for node in nodes if self._keep(node.node.metadata, node.node.ref_doc_id or "")]
 
 
 def _report(task: asyncio.Future[Any], events: asyncio.Queue[Event | BaseException]) -> None:

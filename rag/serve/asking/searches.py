@@ -83,14 +83,18 @@ class Searches:
         limit = question.top_k or self.settings.retrieval.top_n
         candidates = result.candidates
         if question.keep is not None:
-            candidates = [candidate for candidate in candidates if question.keep(candidate.record)]
+            candidates = [
+                candidate
+                for candidate in candidates
+                if question.keep(candidate.record.metadata, candidate.record.doc_id)
+            ]
         candidates = spread(candidates, self.settings.retrieval.per_document)
         passages = distinct_passages(candidates, result.windows, limit=limit)
         return FoundPassages(passages, result, notes, reranked)
 
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
         """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
-        index = self.library.index(question.collection)
+        index = self.library.several(question.names)
         if self.library.encoder is not None:
             self.library.encoder.encode_queries([question.text])  # with others that wait; then it is remembered
         retriever = build_retriever(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from indexes.store import models
+from rag.retrieval.several import parted
 from rag.serve.errors import Problem
 from rag.serve.wire import display_name, document_id
 
@@ -66,9 +67,12 @@ class Conditions:
         return [ALIASES.get(name, name) for name in dict.fromkeys(field_names) if name not in ON_THE_WIRE]
 
     @property
-    def needs_check(self) -> bool:
-        """Whether the engine's filter lets more through than it should."""
-        return any(item.operator == "end with" for item in self.items)
+    def check(self) -> Callable[[Mapping[str, Any], str], bool] | None:
+        """``holds`` for what the engine found, where its filter lets more through than it should; else None.
+
+        Two of equal conditions have one name (their repr), by which equal requests are known.
+        """
+        return Check(self) if any(item.operator == "end with" for item in self.items) else None
 
     def to_filter(self, doc_ids: Callable[[Any], list[str]]) -> models.Filter | None:
         """The engine's filter; None for no condition.
@@ -80,6 +84,16 @@ class Conditions:
         if not made:
             return None
         return models.Filter(should=made) if self.any_of else models.Filter(must=made)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Conditions asked of what was found, in one collection or in several."""
+
+    conditions: Conditions
+
+    def __call__(self, metadata: Mapping[str, Any], doc_id: str) -> bool:
+        return self.conditions.holds(metadata, parted(doc_id)[1])
 
 
 def read_conditions(value: Any) -> Conditions:

@@ -53,13 +53,12 @@ async def retrieval(request: Request) -> JSONResponse:
         return JSONResponse({"records": []})
     filters = None
     if conditions.items:
-        filters = await service.document_filter(knowledge, conditions.to_filter)
-    keep = conditions.holds if conditions.needs_check else None
+        filters = await service.document_filter((knowledge,), conditions.to_filter)
     question = Question(
         knowledge,
         query.replace('\\"', '"'),
         filters=filters,
-        keep=None if keep is None else Keep(json.dumps(body["metadata_condition"], sort_keys=True), keep),
+        keep=conditions.check,
         top_k=top_k,
         hyde=None if service.settings.serve.dify_hyde else "off",
     )
@@ -71,19 +70,6 @@ async def retrieval(request: Request) -> JSONResponse:
         for note in await asyncio.to_thread(unknown_names, index.store, conditions.fields()):
             log.warning("collection %s: %s", knowledge, note)
     return JSONResponse({"records": rows})
-
-
-class Keep:
-    """A passage's check after the search, with a name under which equal requests are recognised."""
-
-    def __init__(self, name: str, holds: Any) -> None:
-        self._name, self._holds = name, holds
-
-    def __call__(self, record: Any) -> bool:
-        return bool(self._holds(record.metadata, record.doc_id))
-
-    def __repr__(self) -> str:
-        return self._name
 
 
 def read_setting(value: Any) -> tuple[int, float]:

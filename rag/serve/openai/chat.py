@@ -16,6 +16,7 @@ from rag.answer.language import detect_language
 from rag.llms import usage_of
 from rag.retrieval.candidate import Passage
 from rag.retrieval.filter_text import parse_filters
+from rag.retrieval.several import parted
 from rag.serve.errors import problem_of
 from rag.serve.incoming import until_disconnected
 from rag.serve.keys import AccessKey
@@ -30,6 +31,7 @@ from rag.serve.openai.sources import (
 )
 from rag.serve.requests import Question
 from rag.serve.service import Service
+from rag.serve.wire import display_name
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -46,8 +48,9 @@ async def answer_chat(request: Request, service: Service, key: AccessKey, body: 
     """
     chat = read_chat(body)
     service.check_ready()
-    await service.find_collection(key, chat.collection)
-    request.state.collection = chat.collection
+    for name in chat.collections:
+        await service.find_collection(key, name)
+    request.state.collection = chat.collections[0] if len(chat.collections) == 1 else None
     head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), chat.model)
     if chat.task:
         return await until_disconnected(request, _task(request, service, key, chat, head), service.metrics, "chat")
@@ -102,11 +105,12 @@ async def _question(service: Service, chat: ChatRequest) -> Question:
         chat.notes.append(f"the system message was cut to its first {most:,} characters")
     filters: Any = parse_filters(chat.filter_texts) if chat.filter_texts else None
     if chat.conditions.items:
-        filters = await service.document_filter(chat.collection, chat.conditions.to_filter)
+        filters = await service.document_filter(chat.collections, chat.conditions.to_filter)
     return Question(
-        chat.collection,
+        chat.collections[0],
         chat.question,
         filters=filters,
+        keep=chat.conditions.check,
         top_k=chat.top_k,
         window=chat.window,
         rerank=chat.rerank,
@@ -117,6 +121,7 @@ async def _question(service: Service, chat: ChatRequest) -> Question:
         trace=chat.trace,
         user=chat.user,
         session=chat.session,
+        collections=chat.collections if len(chat.collections) > 1 else (),
     )
 
 
@@ -142,7 +147,7 @@ async def _stream(
             elif event.kind == "sources":
                 passages = event.passages
                 for passage in passages if chat.events else []:
-                    source = source_of(passage, chat.collection)
+                    source = source_of(passage, chat.collections[0])
                     yield _line(head.chunk({}, event={"type": "source", "data": source}))
             elif event.kind == "text" and event.text:
                 yield _line(head.chunk({"content": event.text}))
@@ -197,7 +202,7 @@ async def _whole(
             _finish(response),
             usage_of_answer(service, response)[0],
             citations=citation_names(passages, _cited(details)),
-            sources=[source_of(passage, chat.collection) for passage in passages],
+            sources=[source_of(passage, chat.collections[0]) for passage in passages],
             ragwright=details,
         )
     )
@@ -217,10 +222,10 @@ def _details(
         "status": metadata.get("status"),
         "notes": notes,
         "note_kinds": list(metadata.get("note_kinds") or []),
-        "citations": public_citations(metadata, passages),
+        "citations": public_citations(metadata, passages, chat.collections[0]),
         "sentences": list(metadata.get("sentences") or []),
         "request_id": getattr(request.state, "request_id", None),
-        **told_besides(metadata),
+        **told_besides(metadata, passages, chat.collections[0]),
     }
     if chat.trace:
         found["trace"] = public_trace(metadata.get("trace") or {})
@@ -228,10 +233,12 @@ def _details(
 
 
 def public_trace(trace: dict[str, Any]) -> dict[str, Any]:
-    """A trace whose sources are names."""
-    from rag.serve.wire import display_name
-
-    rows = [{**row, "source": display_name(str(row.get("source") or ""))} for row in trace.get("candidates") or []]
+    """A trace whose sources are names; a candidate of several collections names its own."""
+    rows = []
+    for row in trace.get("candidates") or []:
+        collection, identity = parted(str(row.get("id") or ""))
+        own = {"collection": collection} if collection else {}
+        rows.append({**row, "id": identity, "source": display_name(str(row.get("source") or "")), **own})
     return {**trace, "candidates": rows}
 
 
@@ -300,14 +307,14 @@ def _plain(
     passages, tokens = passages or [], tokens or usage(0, 0)
     own = {"status": "passages" if passages else "direct", "notes": notes or [], "citations": []}
     if not chat.stream:
-        sources = [source_of(passage, chat.collection) for passage in passages]
+        sources = [source_of(passage, chat.collections[0]) for passage in passages]
         body = head.whole({"role": "assistant", "content": text}, "stop", tokens, sources=sources, ragwright=own)
         return JSONResponse(body)
 
     async def pieces() -> AsyncIterator[str]:
         yield _line(head.chunk({"role": "assistant", "content": ""}))
         for passage in passages if chat.events else []:
-            event = {"type": "source", "data": source_of(passage, chat.collection)}
+            event = {"type": "source", "data": source_of(passage, chat.collections[0])}
             yield _line(head.chunk({}, event=event))
         if text:
             yield _line(head.chunk({"content": text}))

@@ -8,9 +8,10 @@ from typing import Any
 
 from rag.serve.dify.conditions import read_conditions
 from rag.serve.errors import Problem
-from rag.serve.requests import QUESTION_CHARS, choice, flag, text_of, whole
+from rag.serve.requests import QUESTION_CHARS, choice, flag, shown, text_of, whole
 
 MAX_MESSAGES = 100
+MAX_COLLECTIONS = 16
 IGNORED = (
     "tools",
     "tool_choice",
@@ -35,7 +36,7 @@ class ChatRequest:
     """What is read of a chat completion's body.
 
     Args:
-        model: as sent; ``collection`` is its collection and ``search_only`` whether passages alone are wanted.
+        model: as sent; ``collections`` are those asked, and ``search_only`` says whether passages alone are wanted.
         question: the last user message.
         history: (role, text) of the conversation before it.
         system: the client's own instructions.
@@ -46,7 +47,7 @@ class ChatRequest:
     """
 
     model: str
-    collection: str
+    collections: tuple[str, ...]
     search_only: bool
     question: str
     history: tuple[tuple[str, str], ...]
@@ -97,18 +98,11 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
     own = body.get("ragwright")
     own = own if isinstance(own, dict) else {}
     filters = own.get("filters")
-    collection = own.get("collection")
-    if isinstance(collection, list):
-        if len(collection) != 1:
-            raise Problem("unsupported_value", "several collections", "ask one collection a request", param="ragwright")
-        collection = collection[0]
-    if collection is not None and not isinstance(collection, str):
-        raise Problem("bad_request", f"ragwright.collection is {collection!r}, not a name", param="ragwright")
     search_only = model.endswith(SEARCH_ONLY)
     stream_options = body.get("stream_options")
     return ChatRequest(
         model=model,
-        collection=collection or model.removesuffix(SEARCH_ONLY),
+        collections=_collections(own.get("collection")) or (model.removesuffix(SEARCH_ONLY),),
         search_only=search_only,
         question=question,
         history=tuple((role, text) for role, text in messages[:place] if role in ("user", "assistant") and text),
@@ -131,6 +125,21 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
         ignored=tuple(name for name in IGNORED if body.get(name) not in (None, [], {}, 0, False)),
         notes=notes,
     )
+
+
+def _collections(value: Any) -> tuple[str, ...]:
+    """The collections that a request names, each once; () where it names none."""
+    if value is None or value == "":
+        return ()
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        said = f"ragwright.collection is {shown(value)}, which names no collection"
+        raise Problem("bad_request", said, "send a name or a list of names", param="ragwright")
+    found = tuple(dict.fromkeys(names))
+    if len(found) > MAX_COLLECTIONS:
+        said = f"ragwright.collection names {len(found)} collections"
+        raise Problem("unsupported_value", said, f"at most {MAX_COLLECTIONS} are searched as one", param="ragwright")
+    return found
 
 
 def _short(value: Any) -> str:

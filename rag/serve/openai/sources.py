@@ -7,20 +7,28 @@ from typing import Any
 
 from indexes.display import one_line
 from rag.retrieval.candidate import Passage
-from rag.serve.wire import display_name, document_id, is_link
+from rag.retrieval.several import parted
+from rag.serve.wire import display_name, document_id, document_link, is_link
 
 CITATION_KEYS = ("number", "heading", "page", "place", "text", "matched", "start", "end", "sentence_id")
 
 
 def passage_name(passage: Passage) -> str:
-    return display_name(passage.source)
+    """A passage's document; where several collections were searched, behind the name of its own."""
+    name = display_name(passage.source)
+    collection, _ = parted(passage.sentences[0].doc_id)
+    return f"{collection}/{name}" if collection and not is_link(name) else name
 
 
 def source_of(passage: Passage, collection: str) -> dict[str, Any]:
-    """One passage in Open WebUI's form. Its id is unique a passage: ``[n]`` opens the n-th different id there."""
-    record = passage.sentences[0]
+    """One passage in Open WebUI's form. Its id is unique a passage: ``[n]`` opens the n-th different id there.
+
+    Args:
+        collection: the one that was searched; a passage of several carries its own.
+    """
+    collection, doc_id = parted(passage.sentences[0].doc_id, collection)
     name = passage_name(passage)
-    identity = f"{collection}/{document_id(record.doc_id)}#{passage.number}"
+    identity = f"{collection}/{document_id(doc_id)}#{passage.number}"
     metadata: dict[str, Any] = {
         "source": name if is_link(name) else identity,
         "name": f"{name} · {passage.heading}" if passage.heading else name,
@@ -46,30 +54,39 @@ def citation_names(passages: Sequence[Passage], cited: Sequence[int]) -> list[st
     return [passage_name(passage) for passage in passages if passage.number in wanted]
 
 
-def public_citation(citation: Any) -> dict[str, Any]:
-    """A citation without paths.
+def public_citation(citation: Any, collection: str) -> dict[str, Any]:
+    """A citation without paths, with its collection and the address of its page on this server.
 
     Args:
         citation: a ``Citation`` or its dict.
+        collection: the one that was searched; a citation of several carries its own.
     """
     row = dict(citation) if isinstance(citation, dict) else {name: getattr(citation, name, None) for name in FIELDS}
-    doc_id = str(row.get("doc_id") or row.get("source") or "")
+    collection, doc_id = parted(str(row.get("doc_id") or row.get("source") or ""), collection)
     shown = {name: row[name] for name in CITATION_KEYS if row.get(name) is not None}
-    return {**shown, "document_id": document_id(doc_id), "source": display_name(str(row.get("source") or doc_id))}
+    document, sentence = document_id(doc_id), parted(str(row.get("sentence_id") or ""))[1]
+    return {
+        **shown,
+        **({"sentence_id": sentence} if sentence else {}),
+        "document_id": document,
+        "source": display_name(str(row.get("source") or doc_id)),
+        "collection": collection,
+        "link": document_link(collection, document, sentence or None, str(row.get("text") or "")),
+    }
 
 
-def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage]) -> list[dict[str, Any]]:
+def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> list[dict[str, Any]]:
     """An answer's citations without paths, each with its document's title where there is one."""
     titles = {passage.number: str(passage.sentences[0].metadata.get("title") or "") for passage in passages}
     found = []
     for citation in metadata.get("citations") or []:
-        row = public_citation(citation)
+        row = public_citation(citation, collection)
         title = titles.get(row.get("number", 0))
         found.append(row | {"title": title} if title else row)
     return found
 
 
-def told_besides(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def told_besides(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> dict[str, Any]:
     """What an answer says of itself beyond its text, where it does.
 
     ``nearest``: the passages nearest to a question that the documents do not answer; ``rejected``: the sentences of
@@ -77,7 +94,15 @@ def told_besides(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     if nearest := metadata.get("nearest"):
-        found["nearest"] = [{**row, "source": display_name(str(row.get("source") or ""))} for row in nearest]
+        of = {passage.number: parted(passage.sentences[0].doc_id, collection)[0] for passage in passages}
+        found["nearest"] = [
+            {
+                **row,
+                "source": display_name(str(row.get("source") or "")),
+                "collection": of.get(int(row.get("number") or 0), collection),
+            }
+            for row in nearest
+        ]
     if rejected := metadata.get("rejected"):
         found["rejected"] = list(rejected)
     return found

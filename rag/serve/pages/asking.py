@@ -19,7 +19,6 @@ from rag.serve.pages.common import (
     CHOICES,
     as_body,
     check_own_page,
-    document_link,
     form_of,
     key_or_none,
     login_page,
@@ -28,6 +27,7 @@ from rag.serve.pages.common import (
     seen,
 )
 from rag.serve.service import Service
+from rag.serve.wire import document_link
 
 router = APIRouter(include_in_schema=False)
 MOST_ROWS = 20  # of a stage that are shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -89,12 +89,6 @@ def question_link(form: dict[str, str]) -> str:
     """The address that asks the same again, with what it set."""
     names = ("question", "collection", *CHOICES, "filters")
     return f"/?{urlencode({name: form[name] for name in names if form.get(name)})}"
-
-
-def document_link(collection: str, document: str, sentence: str | None, text: str = "") -> str:
-    """The address of a document's page with a sentence marked; ``text`` is what is expected there."""
-    base = f"/docs/{quote(collection, safe='')}/{quote(document, safe='')}"
-    return f"{base}?{urlencode({'sentence': sentence, 'text': text})}#marked" if sentence else base
 
 
 def own_address(text: str) -> str:

@@ -176,6 +176,8 @@ NOTES_ZH = {
     "other_language": "回答用了另一种语言",
     "not_found": "文档中没有答案",
     "settings": "所用模型来自你的设置",
+    "left_out": "有集合未能检索",
+    "orders": "文档中有写给语言模型的指令",
     "other": "说明",
 }
 

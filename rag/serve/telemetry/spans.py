@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry import context, propagate, trace
 
 from rag.retrieval.candidate import Passage
+from rag.retrieval.several import parted
 from rag.serve.requests import Question
 from rag.serve.wire import document_id, public_metadata
 from rag.settings import Settings
@@ -88,7 +89,7 @@ class RequestSpan:
         rows = [row for row in candidates if row.get("rerank_score") is not None]
         for place, row in enumerate(sorted(rows, key=lambda row: -float(row.get("fused_score") or 0.0))):
             name = f"reranker.input_documents.{place}.document"
-            span.set_attribute(f"{name}.id", str(row.get("id")))
+            span.set_attribute(f"{name}.id", parted(str(row.get("id")))[1])
             span.set_attribute(f"{name}.score", float(row.get("fused_score") or 0.0))
             if self._content:
                 span.set_attribute(f"{name}.content", str(row.get("text") or ""))
@@ -97,10 +98,10 @@ class RequestSpan:
         for place, passage in enumerate(passages):
             name = f"{prefix}.{place}.document"
             record = passage.sentences[0]
-            span.set_attribute(f"{name}.id", document_id(record.doc_id))
+            span.set_attribute(f"{name}.id", document_id(parted(record.doc_id)[1]))
             span.set_attribute(f"{name}.score", float(passage.score))
             if self._content:
-                metadata = public_metadata(record.metadata, record.doc_id)
+                metadata = public_metadata(record.metadata, parted(record.doc_id)[1])
                 span.set_attribute(f"{name}.content", passage.text)
                 span.set_attribute(f"{name}.metadata", json.dumps(metadata, ensure_ascii=False, default=str))
 

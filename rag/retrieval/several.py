@@ -1,0 +1,337 @@
+"""Several collections searched as one: for any search, an index whose store holds what each of them holds.
+
+The legs of all collections are pooled before they are fused, so a passage ranks as it would if one collection held
+everything: cosines of one model mean the same everywhere, and BM25's terms are weighed by how rare they are in all
+collections together (each engine counts its own alone). Joining fused scores instead would put the best passage of a
+collection that knows nothing of the question beside the best of one that answers it: both have the score 1.
+
+Equal files of two collections have equal ids, so ids carry their collection while they are here (``joined``,
+``parted``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes import Index
+from indexes.encoders.base import SparseVector
+from indexes.nodes.record import SentenceRecord
+from indexes.store.collection import Collection
+from indexes.store.engine import Leg
+from indexes.store.fusion import fuse
+from indexes.store.search import HybridHit
+
+BORDER = "\x1f"  # between a collection's name and an id of its own: no name holds it
+Explain = Callable[[BaseException], str]
+
+
+def joined(collection: str, identity: str) -> str:
+    """Return an id that is unique among all collections."""
+    return f"{collection}{BORDER}{identity}"
+
+
+def parted(identity: str, collection: str = "") -> tuple[str, str]:
+    """Return the collection of an id and the id that it has there.
+
+    >>> parted(joined("handbook", "a.md")), parted("a.md", "handbook")
+    (('handbook', 'a.md'), ('handbook', 'a.md'))
+
+    Args:
+        collection: that of ids that carry none, as where one collection was searched.
+    """
+    name, border, own = identity.partition(BORDER)
+    return (name, own) if border else (collection, identity)
+
+
+class SeveralIndexes:
+    """What a search needs of an ``Index``, for several of them.
+
+    Args:
+        indexes: open, of one encoder, by the names of their collections.
+        missed: why a collection that was asked for could not be opened, by its name: each search notes it.
+        explain: makes a sentence of what a collection raised.
+    """
+
+    def __init__(
+        self, indexes: Mapping[str, Index], missed: Mapping[str, str] | None = None, explain: Explain = str
+    ) -> None:
+        self.indexes = dict(indexes)
+        self.notes: list[str] = []
+        stores = {name: index.store for name, index in self.indexes.items()}
+        self.store = SeveralCollections(stores, missed or {}, explain)
+
+    @property
+    def encoder(self) -> Any:
+        """The encoder that all of them share."""
+        return next(iter(self.indexes.values())).encoder
+
+
+class SeveralCollections:
+    """What a search asks of a ``Collection``, of several of them; see ``SeveralIndexes``."""
+
+    def __init__(self, stores: Mapping[str, Collection], missed: Mapping[str, str], explain: Explain) -> None:
+        self._stores, self._missed, self._explain = dict(stores), dict(missed), explain
+        self._record: dict[str, Any] = {}
+        self._counted: dict[str, TermCounter] = {}
+
+    # ---- searching ----
+
+    def hybrid_search(
+        self,
+        dense: NDArray[np.float32] | None,
+        sparse: SparseVector | None,
+        *,
+        limit: int,
+        note: Callable[..., object] | None = None,
+        stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+        **fusing: Any,
+    ) -> list[HybridHit]:
+        """``Collection.hybrid_search`` over all of them.
+
+        One that cannot be searched is left out, with a note; if none can, the first one's error is raised.
+        """
+        failed: dict[str, Exception] = {}
+        found: list[HybridHit] = []
+        with stage("search"):
+            asked = self._asked(sparse, failed)
+            for name, terms in asked.items():
+                try:
+                    hits = self._stores[name].hybrid_search(dense, terms, limit=limit, note=note, **fusing)
+                except Exception as error:  # noqa: BLE001 - whatever one collection raised, the others can answer
+                    failed[name] = error
+                    continue
+                found += [_joined_hit(name, hit) for hit in hits]
+        if len(failed) == len(self._stores):
+            raise next(iter(failed.values()))
+        if note is not None:
+            for name, why in (self._missed | {name: self._explain(error) for name, error in failed.items()}).items():
+                note(f"collection {name!r} was not searched, since {why}", "left_out")
+        both = dense is not None and sparse is not None and len(sparse) > 0
+        with stage("fuse"):
+            return pooled(found, limit, both_legs=both, has_terms=sparse is not None, **fusing)
+
+    def _asked(self, sparse: SparseVector | None, failed: dict[str, Exception]) -> dict[str, SparseVector | None]:
+        """The question's terms for each collection, weighed so that its engine's scores are those of all together."""
+        if sparse is None or not len(sparse):
+            return dict.fromkeys(self._stores, sparse)
+        terms = sparse.indices.tolist()
+        counts: dict[str, TermCounts | None] = {}
+        for name, store in self._stores.items():
+            try:
+                counts[name] = self._counted.setdefault(name, TermCounter(store)).count(terms)
+            except Exception as error:  # noqa: BLE001 - as above
+                failed[name] = error
+        counted = [one for one in counts.values() if one is not None]
+        total, held = sum(one.sentences for one in counted), {t: sum(one.held[t] for one in counted) for t in terms}
+        return {name: sparse if own is None else own.weighed_as(sparse, held, total) for name, own in counts.items()}
+
+    @property
+    def one_leg(self) -> str | None:
+        return next((why for store in self._stores.values() if (why := store.one_leg)), None)
+
+    # ---- reading ----
+
+    def windows(self, records: Sequence[SentenceRecord], window: int) -> dict[str, list[SentenceRecord]]:
+        """``Collection.windows``, each record's from its own collection."""
+        found: dict[str, list[SentenceRecord]] = {}
+        for name, own in _by_collection(records, lambda record: record.doc_id):
+            there = {_own_record(record).id: record for record in own}
+            for identity, around in self._stores[name].windows([_own_record(one) for one in own], window).items():
+                found[there[identity].id] = [_joined_record(name, record) for record in around]
+        return found
+
+    def dense_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """``Collection.dense_vectors``."""
+        return {
+            joined(name, identity): vector
+            for name, own in _by_collection(ids, str)
+            for identity, vector in self._stores[name].dense_vectors([parted(one)[1] for one in own]).items()
+        }
+
+    def count(self) -> int:
+        """Sentences of all of them."""
+        return sum(store.count() for store in self._stores.values())
+
+    def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+        """``Collection.sample``, from each in proportion to its size."""
+        sizes = {name: store.count() for name, store in self._stores.items()}
+        total = max(1, sum(sizes.values()))
+        parts = [self._stores[name].sample(math.ceil(limit * size / total)) for name, size in sizes.items() if size]
+        payloads = [payload for one, _ in parts for payload in one]
+        vectors = [rows for _, rows in parts]
+        return payloads, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
+
+    def pages(self, size: int, *arguments: Any, **options: Any) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        """``Collection.pages``, one collection after the other, without empty pages between them."""
+        some = False
+        for name, store in self._stores.items():
+            for page in store.pages(size, *arguments, **options):
+                if page:
+                    some = True
+                    yield [(joined(name, identity), payload) for identity, payload in page]
+        if not some:
+            yield []
+
+    def record(self) -> dict[str, Any]:
+        """What was remembered of them together; nothing of it is written."""
+        return dict(self._record)
+
+    def set_record(self, **values: Any) -> None:
+        self._record.update(values)
+
+    @property
+    def engine(self) -> Any:
+        return next(iter(self._stores.values())).engine
+
+
+def pooled(
+    found: Sequence[HybridHit],
+    limit: int,
+    *,
+    both_legs: bool,
+    has_terms: bool,
+    method: Any = "minmax",
+    dense_weight: float = 1.0,
+    sparse_weight: float = 1.0,
+    rrf_k: int = 60,
+    score_both: bool = True,
+    **_: Any,
+) -> list[HybridHit]:
+    """Return the hits of several collections as one search over all their sentences gives them.
+
+    Args:
+        both_legs: the question was searched by its vector and by its terms.
+        has_terms: the question's encoder has a lexical side at all.
+    """
+    if not has_terms:
+        method = "dense"
+    dense = _leg(found, limit, lambda hit: (hit.dense_rank, hit.dense_score))
+    sparse = _leg(found, limit, lambda hit: (hit.sparse_rank, hit.sparse_score))
+    hits = {hit.id: hit for hit in (*dense, *sparse)}
+    if both_legs and score_both and method == "minmax":
+        scores = [[(i, h.dense_score) for i, h in hits.items()], [(i, h.sparse_score or 0.0) for i, h in hits.items()]]
+        scores = [[(i, score) for i, score in leg if score is not None] for leg in scores]
+    else:
+        scores = [[(hit.id, hit.dense_score) for hit in dense], [(hit.id, hit.sparse_score) for hit in sparse]]
+    fused = fuse(
+        *scores,  # type: ignore[arg-type]  # a hit of a leg has its score
+        method=method,
+        dense_weight=dense_weight,
+        sparse_weight=sparse_weight,
+        rrf_k=rrf_k,
+    )
+    dense_ranks = {hit.id: rank for rank, hit in enumerate(dense, 1)}
+    sparse_ranks = {hit.id: rank for rank, hit in enumerate(sparse, 1)}
+    return [
+        replace(hits[i], score=score, dense_rank=dense_ranks.get(i), sparse_rank=sparse_ranks.get(i))
+        for i, score in fused
+    ]
+
+
+def _leg(
+    found: Sequence[HybridHit], limit: int, seen: Callable[[HybridHit], tuple[int | None, float | None]]
+) -> list[HybridHit]:
+    """The hits of one leg in all collections, best first."""
+    own = [hit for hit in found if seen(hit)[0] is not None]
+    return sorted(own, key=lambda hit: (-(seen(hit)[1] or 0.0), hit.id))[:limit]
+
+
+# -- how rare terms are --------------------------------------------------------------------------------------------
+
+
+def rarity(held: int, sentences: int) -> float:
+    """Qdrant's inverse document frequency: of a term that ``held`` of so many sentences hold."""
+    return math.log((sentences - held + 0.5) / (held + 0.5) + 1)
+
+
+@dataclass(slots=True)
+class TermCounts:
+    """How many sentences of a collection hold each of some terms.
+
+    Args:
+        sentences: of the collection.
+        held: term -> sentences that hold it.
+    """
+
+    sentences: int
+    held: dict[int, int]
+
+    def weighed_as(self, question: SparseVector, held: Mapping[int, int], sentences: int) -> SparseVector:
+        """Return the question's terms for this collection's engine, which multiplies in its own rarities, such that the
+        product has those of ``held`` among ``sentences``."""
+        weights = [
+            value * rarity(held[term], sentences) / rarity(self.held[term], self.sentences)
+            for term, value in zip(question.indices.tolist(), question.values.tolist(), strict=True)
+        ]
+        return SparseVector(question.indices, np.asarray(weights, np.float32))
+
+
+class TermCounter:
+    """Counts the sentences of a collection that hold a term, by what its engine makes of the term alone.
+
+    The engine gives no counts, but the score of a sentence for one term is that term's weight in it times its inverse
+    document frequency, and the weight is stored. What was read is kept until the collection's size changes.
+    """
+
+    def __init__(self, store: Collection) -> None:
+        self._store, self._weighs = store, store.has_idf()
+        self._sentences, self._held = -1, dict[int, int]()
+
+    def count(self, terms: Sequence[int]) -> TermCounts | None:
+        """Count in two calls what is not known yet; None where the engine does not weigh terms by their rarity."""
+        if not self._weighs:
+            return None
+        now = self._store.count()
+        held = self._held if now == self._sentences else {}
+        if new := [term for term in terms if term not in held]:
+            held = held | self._read(new, now)
+            self._sentences, self._held = now, held
+        return TermCounts(now, held)
+
+    def _read(self, terms: Sequence[int], sentences: int) -> dict[int, int]:
+        store, one = self._store, np.ones(1, np.float32)
+        legs = [Leg(store.sparse_name, SparseVector(np.asarray([term], np.uint32), one), 1) for term in terms]
+        best = [hits[0] if hits else None for hits in store.engine.query_arrays(store.name, legs, with_payload=False)]
+        stored = store.sparse_vectors(list({hit.id for hit in best if hit is not None}))
+        held = dict.fromkeys(terms, 0)
+        for term, hit in zip(terms, best, strict=True):
+            if hit is not None and (weight := stored.get(hit.id, {}).get(term)):
+                # ``rarity`` turned round
+                count = round((sentences + 1) / math.exp(hit.score / weight) - 0.5)
+                held[term] = min(sentences, max(1, count))
+        return held
+
+
+# -- ids -----------------------------------------------------------------------------------------------------------
+
+
+def _joined_hit(name: str, hit: HybridHit) -> HybridHit:
+    payload = hit.payload
+    metadata = dict(payload.get("metadata") or {})
+    metadata.setdefault("source", payload["doc_id"])
+    identity = joined(name, str(payload.get("stored_id") or hit.id))
+    changed = {"doc_id": joined(name, payload["doc_id"]), "stored_id": identity, "metadata": metadata}
+    return replace(hit, id=identity, payload={**payload, **changed})
+
+
+def _joined_record(name: str, record: SentenceRecord) -> SentenceRecord:
+    metadata = {"source": record.doc_id, **record.metadata}
+    return replace(record, doc_id=joined(name, record.doc_id), stored_id=joined(name, record.id), metadata=metadata)
+
+
+def _own_record(record: SentenceRecord) -> SentenceRecord:
+    return replace(record, doc_id=parted(record.doc_id)[1], stored_id=parted(record.id)[1])
+
+
+def _by_collection(items: Iterable[Any], identity: Callable[[Any], str]) -> Iterator[tuple[str, list[Any]]]:
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(parted(identity(item))[0], []).append(item)
+    yield from found.items()
