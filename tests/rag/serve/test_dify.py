@@ -8,9 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from rag.api import build_retriever
+from rag.serve.asking.searches import Searches
+from rag.serve.dify.check import cases, run_case
+from rag.serve.run import bind
 
 ASKED = {"knowledge_id": "handbook", "query": "How long is the notice?", "retrieval_setting": {"top_k": 2}}
 PROBE = {"knowledge_id": "", "query": "", "retrieval_setting": {"top_k": 1, "score_threshold": 0.0}}
@@ -147,3 +151,58 @@ def test_a_search_that_hangs_ends_at_the_deadline(
     started = time.monotonic()
     late = post(client, ASKED | {"query": "late"})
     assert late.status_code == 504 and time.monotonic() - started < 1.4
+
+
+def test_values_that_were_never_set_and_quotes_that_are_escaped(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    unset = {"top_k": None, "score_threshold": None}
+    for setting in (None, {}, unset):
+        body = ASKED | {"retrieval_setting": setting, "unknown": 1}
+        assert 1 <= len(post(client, body).json()["records"]) <= 4
+    body = {name: value for name, value in ASKED.items() if name != "retrieval_setting"}
+    plain = post(client, body | {"query": 'Who says "notice"?'}).json()
+    assert post(client, body | {"query": 'Who says \\"notice\\"?'}).json() == plain  # from Dify's hit testing
+
+
+def test_an_open_server_ignores_the_key_that_dify_must_have(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    for key in ("Bearer anything", "Basic x", "anything"):
+        assert post(client, PROBE, key=key).json() == {"records": []}
+
+
+def test_a_reranker_that_is_too_slow_leaves_the_order_of_the_search_and_says_so(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(dify_seconds=1.0)
+
+    def slow(self: Any, question: Any, rerank: bool) -> Any:
+        if rerank:
+            time.sleep(1.5)
+        return retrieve(self, question, False)
+
+    retrieve = Searches._retrieve
+    monkeypatch.setattr(Searches, "_retrieve", slow)
+    client.app.state.service.library.reranker = object()  # type: ignore[attr-defined]
+    started = time.monotonic()
+    found = post(client, ASKED | {"query": "How long is the notice, after all?"})
+    assert found.status_code == 200 and time.monotonic() - started < 1.4
+    for record in found.json()["records"]:
+        assert "reranker did not finish in time" in record["metadata"]["note"]
+
+
+def test_the_check_plays_difys_client_against_a_running_server(serve: Callable[..., TestClient]) -> None:
+    client = serve(KEYS)
+    listening = bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(client.app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    key: str = client.keys["dify"]  # type: ignore[attr-defined]
+    rows = [run_case(url, key, case) for case in cases("handbook", "How long is the notice?")]
+    hidden = [run_case(url, key, case) for case in cases("garden", "Notice?")]
+    server.should_exit = True
+    thread.join(timeout=10)
+    assert len(rows) == 10 and all(row["ok"] for row in rows), rows
+    assert {row["case"] for row in hidden if not row["ok"]} >= {"a question", "a condition (≠)"}

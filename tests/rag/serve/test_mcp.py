@@ -18,9 +18,11 @@ from mcp import Client
 from rag.serve.errors import Problem
 from rag.serve.mcp.local import LocalBackend
 from rag.serve.mcp.server import build_mcp
-from rag.serve.mcp.texts import collections_text, documents_text, search_text
+from rag.serve.mcp.texts import LIMIT, collections_text, documents_text, search_text
+from rag.serve.run import addresses
 from rag.serve.stdio import StoreBackend
 from tests.rag.serve.conftest import settings_at
+from tests.rag.serve.test_api import own  # noqa: F401 - a fixture
 
 
 def call(client: TestClient, name: str, **arguments: Any) -> Any:
@@ -131,3 +133,59 @@ def test_http_behind_the_servers_keys(serve: Callable[..., TestClient]) -> None:
     found = client.post("/mcp", json=tool, headers=accept | key | {"mcp-protocol-version": "2025-11-25"})
     assert "handbook" in found.text and "garden" not in found.text
     assert client.post("/mcp", json=first, headers=accept | key | {"host": "evil.example"}).status_code == 421
+
+
+def test_a_hidden_collection_is_the_same_error_as_a_missing_one(serve: Callable[..., TestClient]) -> None:
+    client = serve({"host": (("read", "ask"), ("handbook",))})
+    headers = {
+        "accept": "application/json, text/event-stream",
+        "authorization": f"Bearer {client.keys['host']}",  # type: ignore[attr-defined]
+        "mcp-protocol-version": "2025-11-25",
+    }
+    said = []
+    for name in ("garden", "nowhere"):
+        asked = {"name": "search", "arguments": {"query": "gate", "collection": name}}
+        body = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": asked}
+        found = client.post("/mcp", json=body, headers=headers).json()["result"]
+        assert found["isError"] is True and "structuredContent" not in found
+        said.append(found["content"][0]["text"].replace(name, "X"))
+    assert said[0] == said[1] and "the collections are: handbook" in said[0]
+
+
+def test_a_text_is_added_replaced_and_deleted(own: TestClient) -> None:  # noqa: F811
+    for colour in ("green", "yellow"):
+        added = call(own, "add_text", title="Tea", text=f"The teapot is {colour}.", collection="notes")
+        assert not added.is_error, added
+    found = call(own, "search", query="teapot", collection="notes").content[0].text
+    assert "yellow" in found and "green" not in found
+    listed = call(own, "list_documents", collection="notes", name_contains="tea").content[0].text
+    (row,) = [line for line in listed.splitlines() if "id " in line]
+    gone = call(own, "delete_document", id=row.split("id ")[1].split()[0], collection="notes")
+    assert not gone.is_error
+    assert "teapot" not in call(own, "search", query="teapot", collection="notes").content[0].text
+    wrong = call(own, "delete_document", id="0" * 16, collection="notes")
+    assert wrong.is_error and "no document" in wrong.content[0].text
+
+
+def test_a_long_result_says_where_it_was_cut() -> None:
+    passage = {"name": "a", "score": 1.0, "sentence_id": "x", "text": "word " * 3000}
+    text = search_text({"passages": [passage | {"number": number} for number in range(1, 9)]})
+    assert len(text) == LIMIT and text.endswith("'read']") and "cut here" in text
+
+
+def test_the_description_that_steers_a_model_is_a_setting(serve: Callable[..., TestClient]) -> None:
+    client = serve(mcp_search_description="Ask this before you cook.")
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+    tools = {tool["name"]: tool for tool in client.post("/mcp", json=body, headers=headers).json()["result"]["tools"]}
+    assert tools["search"]["description"] == "Ask this before you cook." and "delete_document" not in tools
+
+
+def test_without_the_package_the_address_says_how_to_get_it(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.serve.mcp.mount.find_spec", lambda name: None)
+    client = serve()
+    refused = client.post("/mcp", json={})
+    assert refused.status_code == 404 and "ragwright[mcp]" in refused.json()["error"]["message"]
+    assert "mcp" not in addresses("http://127.0.0.1:8321", mcp=client.app.state.mcp)  # type: ignore[attr-defined]
