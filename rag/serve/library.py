@@ -179,6 +179,7 @@ class Library:
             for index in self._open.values():
                 index.close()
             self._open.clear()
+            self._together.clear()
             if self.encoder is not None:
                 self.encoder.close()
             if isinstance(self.reranker, BatchedReranker):

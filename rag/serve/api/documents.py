@@ -40,7 +40,11 @@ def find_document(index: Index, identity: str) -> DocumentInfo:
 
 
 def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, Any]:
-    """A document's row, the metadata of its first sentence, and its outline."""
+    """A document's row, the metadata of its first sentence, and its outline.
+
+    Args:
+        admin: the path of its file on this machine may be seen: "path", where it is known.
+    """
     info = find_document(index, identity)
     records = index.document(info.doc_id)
     outline: list[dict[str, Any]] = []
@@ -50,7 +54,9 @@ def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, A
             last = record.heading
             outline.append({"heading": record.heading, "position": record.position, "page": record.page})
     metadata = public_metadata(records[0].metadata, info.doc_id, admin=admin) if records else {}
-    return {**_row(info), "metadata": metadata, "outline": outline}
+    place = index.places().get(info.doc_id) if admin else None
+    path = {} if place is None else {"path": str(place)}
+    return {**_row(info), **path, "metadata": metadata, "outline": outline}
 
 
 def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[SentenceRecord]:

@@ -178,7 +178,10 @@ def test_documents_are_ranked_at_every_address(serve: Callable[..., TestClient])
     assert any(row.get("type") == "rerank" for row in client.get("/v1/models").json()["data"])
 
 
-@pytest.mark.parametrize("filters", [["title=Handbook"], {"conditions": [{"name": "title", "comparison_operator": "is", "value": "Handbook"}]}])  # fmt: skip
+TITLED = [{"name": "title", "comparison_operator": "is", "value": "Handbook"}]
+
+
+@pytest.mark.parametrize("filters", [["title=Handbook"], {"conditions": TITLED}], ids=["texts", "conditions"])
 def test_filters_in_both_forms(serve: Callable[..., TestClient], filters: Any) -> None:
     sources = chat(serve(), ragwright={"filters": filters, "top_k": 9}).json()["sources"]
     assert {row["source"]["name"] for row in sources} == {"handbook.md"}
