@@ -216,12 +216,14 @@ def pooled(
     sparse = _leg(found, limit, lambda hit: (hit.sparse_rank, hit.sparse_score))
     hits = {hit.id: hit for hit in (*dense, *sparse)}
     if both_legs and score_both and method == "minmax":
-        scores = [[(i, h.dense_score) for i, h in hits.items()], [(i, h.sparse_score or 0.0) for i, h in hits.items()]]
-        scores = [[(i, score) for i, score in leg if score is not None] for leg in scores]
+        dense_scores = [(i, hit.dense_score) for i, hit in hits.items() if hit.dense_score is not None]
+        sparse_scores = [(i, hit.sparse_score or 0.0) for i, hit in hits.items()]
     else:
-        scores = [[(hit.id, hit.dense_score) for hit in dense], [(hit.id, hit.sparse_score) for hit in sparse]]
+        dense_scores = [(hit.id, hit.dense_score or 0.0) for hit in dense]
+        sparse_scores = [(hit.id, hit.sparse_score or 0.0) for hit in sparse]
     fused = fuse(
-        *scores,  # type: ignore[arg-type]  # a hit of a leg has its score
+        dense_scores,
+        sparse_scores,
         method=method,
         dense_weight=dense_weight,
         sparse_weight=sparse_weight,

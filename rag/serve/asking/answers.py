@@ -130,6 +130,7 @@ class ServedAnswers:
 
     def _engine(self, question: Question) -> RagQueryEngine:
         index = self.library.several(question.names)
+        checks: Any = [] if question.keep is None else [KeepOnly(question.keep)]
         engine = build_query_engine(
             index,
             llm=tuned(self.library.llm, question.model_options),
@@ -137,7 +138,7 @@ class ServedAnswers:
             hyde=question.hyde,
             rerank=False if question.rerank is False or self.library.reranker is None else self.library.reranker,
             filters=question.filters,
-            node_postprocessors=() if question.keep is None else (KeepOnly(question.keep),),
+            node_postprocessors=checks,
             **question.options(),
         )
         engine.steps.prompts.instructions = question.instructions
