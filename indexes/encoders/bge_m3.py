@@ -1,8 +1,8 @@
-"""BGE-M3 and any checkpoint of its shape: dense and lexical weights of a text from one forward pass; token vectors.
+"""BGE-M3 and checkpoints of the same shape: dense vectors and lexical weights from one forward pass, and token vectors.
 
-Loaded as FlagEmbedding loads it (an AutoModel, and ``sparse_linear.pt`` beside it), run by our own loop: tokenised
-once, length-sorted batches under a token budget, no batch-size probe, and the sparse head's maximum a term taken
-over the tokens themselves, so that no batch x vocabulary tensor (250,000 wide) ever exists.
+Loaded like FlagEmbedding does (an AutoModel plus ``sparse_linear.pt``), but run by our own loop: texts are tokenised
+once and batched by length under a token budget, without a batch-size probe. The sparse head's maximum per term is
+taken over the tokens, so that no batch x vocabulary tensor (250,000 wide) is allocated.
 Source: BGE M3-Embedding, arXiv 2402.03216; FlagEmbedding 1.4.2, M3Embedder.
 """
 
@@ -30,11 +30,11 @@ from indexes.settings.sections import EncoderSettings
 if TYPE_CHECKING:
     import torch
 
-SPARSE, MULTI = "sparse_linear", "colbert_linear"  # the heads' files, without their endings
+SPARSE, MULTI = "sparse_linear", "colbert_linear"  # file names of the heads, without suffix
 
 
 class LearnedLexical:
-    """BGE-M3's own term weights: a window's weight for a term is its largest in any sentence, no IDF."""
+    """Pooling of BGE-M3's term weights: the maximum over a window's sentences, without IDF."""
 
     name = "learned"
     idf = False
@@ -50,13 +50,13 @@ class LearnedLexical:
 
 
 class BgeM3:
-    """An ``Encoder`` (both legs) and a ``DenseModel`` (``embed``: the dense leg only).
+    """BGE-M3 as an ``Encoder`` (both legs) and as a ``DenseModel`` (``embed``, the dense leg only).
 
     Args:
-        settings: ``model`` is a folder or a hub name; ``max_tokens`` defaults to what the model reads (8192).
+        settings: ``model`` is a folder or a hub name; ``max_tokens`` defaults to the model's maximum (8192).
 
     Raises:
-        EncoderError: the folder is not such a checkpoint, or the hub cannot be reached.
+        EncoderError: the folder is not a BGE-M3 checkpoint, or the hub cannot be reached.
     """
 
     pooling = "cls"
@@ -76,11 +76,11 @@ class BgeM3:
         check_vocabulary(tokenizer, self._network.get_input_embeddings().num_embeddings, model=self.model)
         self._folder = folder
         self._head = _load_head(folder, SPARSE, self._network.config.hidden_size, self.device)
-        self._token_head: torch.nn.Linear | None = None  # loaded when it is asked for: no index needs it
+        self._token_head: torch.nn.Linear | None = None  # loaded on first use: indexing does not need it
         self.dim = self.dimensions or int(self._network.config.hidden_size)
         self.max_tokens = _longest(settings.max_tokens, tokenizer, self._network.config)
         self._tokens = Tokens(tokenizer, self.max_tokens)
-        # The tokens FlagEmbedding drops; others, such as <mask>, count as terms there too.
+        # The tokens that FlagEmbedding drops; others, such as <mask>, count as terms there as well.
         dropped = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
         self._dropped = np.array([i for i in dropped if i is not None], dtype=np.int64)
         self._lock = threading.Lock()
@@ -104,7 +104,7 @@ class BgeM3:
         return self._encode(texts, "query", lexical=True)
 
     def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-        """As ``ReadsPassages.encode_passages``: its vector is its first token's, so sentence and passage are read."""
+        """As ``ReadsPassages.encode_passages``; with CLS pooling sentences and passages are encoded separately."""
         return read_twice(self.encode_documents, passages, spans)
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
@@ -115,13 +115,13 @@ class BgeM3:
         return self._tokens.count(with_prompt(self.prompts["document"], texts)) if texts else []
 
     def token_vectors(self, texts: Sequence[str], *, query: bool) -> tuple[list[NDArray[np.float32]], tuple[int, ...]]:
-        """The multi-vector head's vectors, as FlagEmbedding gives them: one for each token but the leading <s>.
+        """Return the vectors of the multi-vector (ColBERT) head: one per token except the leading <s>.
 
         Returns:
-            float32 (tokens - 1, head's width) of each text, rows of length 1; the positions of texts that were cut.
+            float32 (tokens - 1, head's width) per text, each row L2-normalised; positions of truncated texts.
 
         Raises:
-            EncoderError: the folder holds no such head.
+            EncoderError: the checkpoint has no multi-vector head.
         """
         from torch.nn.functional import normalize
 
@@ -139,7 +139,7 @@ class BgeM3:
         return found, truncated
 
     def _states(self, ids: list[list[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """(positions, input_ids, mask, last hidden states) of each batch."""
+        """Yield (positions, input_ids, mask, last hidden states) of each batch."""
         for positions, input_ids, mask in padded_batches(
             ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device
         ):
@@ -167,10 +167,10 @@ class BgeM3:
 def _term_weights(
     weights: NDArray[np.float32], ids: NDArray[np.int64], mask: NDArray[np.int64], dropped: NDArray[np.int64]
 ) -> list[SparseVector]:
-    """The largest weight of each token id in each row of a (texts, tokens) batch; special tokens left out."""
+    """Return the largest weight per token id and row of a (texts, tokens) batch, without special tokens."""
     keep = (mask > 0) & (weights > 0) & ~np.isin(ids, dropped)
     rows = np.nonzero(keep)[0]
-    keys = (rows << 32) | ids[keep]  # row above, term below: one sort for the whole batch
+    keys = (rows << 32) | ids[keep]  # row in the high half, term in the low: one sort for the whole batch
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], weights[keep][order]
     if not keys.size:
@@ -197,14 +197,14 @@ def _load(folder: Path, device: torch.device, dtype: torch.dtype, trusted: bool)
             remedy="give the folder that holds config.json, the weights and the tokenizer",
         ) from exc
     if getattr(network, "pooler", None) is not None:
-        network.pooler = None  # BGE-M3 takes the CLS state itself; the pooler's output would be thrown away
+        network.pooler = None  # BGE-M3 uses the CLS state itself; the pooler's output would be discarded
     return network.to(device=device, dtype=dtype).eval(), tokenizer
 
 
 def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> torch.nn.Linear:
-    """A head in float32, from safetensors or from a .pt that may hold nothing but tensors.
+    """Load a head in float32, from safetensors or from a .pt file that holds only tensors.
 
-    The sparse one gives a number a token; the multi-vector one is as wide as its weight says.
+    The sparse head returns one number per token; the width of the multi-vector head is that of its weight.
     """
     import torch
     from safetensors.torch import load_file
@@ -227,7 +227,7 @@ def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> to
             f"{folder} holds no {path.name}, so it is not a BGE-M3 checkpoint",
             remedy="set encoder.provider = 'sentence_transformer' (dense, with BM25 beside it)",
         ) from exc
-    except Exception as exc:  # unpickling refuses in many ways; each means the same to a user
+    except Exception as exc:  # unpickling fails in many ways; all mean the same to a user
         width = 1 if name == SPARSE else "width"
         raise EncoderError(
             f"the {'sparse' if name == SPARSE else 'multi-vector'} head {path} cannot be read "
@@ -238,7 +238,7 @@ def _load_head(folder: Path, name: str, hidden: int, device: torch.device) -> to
 
 
 def _longest(configured: int | None, tokenizer: Any, config: Any) -> int:
-    """What the network has positions for (XLM-R keeps pad + 1 of them back), or less where configured."""
+    """Return the number of positions of the network (XLM-R reserves pad + 1), or less if configured."""
     positions = int(getattr(config, "max_position_embeddings", 0)) or 8192
     if config.model_type in ("xlm-roberta", "roberta", "camembert"):
         positions -= config.pad_token_id + 1

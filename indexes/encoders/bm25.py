@@ -1,9 +1,9 @@
-"""BM25 for Chinese and English as sparse vectors: counts a sentence, saturated over a window, IDF kept by Qdrant.
+"""BM25 for Chinese and English as sparse vectors: counts per sentence, saturated over a window, IDF by Qdrant.
 
-Chinese runs are cut into words by jieba's dictionary without its HMM. Character bigrams need more postings
-for no better ranking. Without the HMM an unknown name falls into single characters, the same in question and document,
-where the HMM guesses differently from sentence to sentence. Other words: NFKC, lower case, Snowball's English stem.
-Beside each word stand its other readings (``indexes.text.words``), which count ``BESIDE`` as much.
+Chinese is segmented with jieba's dictionary, without its HMM: an unknown name then falls into single characters, the
+same in question and document, where the HMM guesses differently from sentence to sentence. (Character bigrams need
+more postings and do not rank better.) Other words: NFKC, lower case, Snowball's English stem. The other readings of a
+word (``indexes.text.words``) are indexed as well, with weight ``BESIDE``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from indexes.text.characters import is_han
 from indexes.text.words import TOKEN, WORD_RULES, counted, in_capitals, parts_of, prepared, readings
 
 CACHED_WORDS = 500_000
-CAPITALS = re.compile("[A-Z\u212a]{2}")  # without them no stop word stands there in capitals
-BESIDE = 0.5  # what another reading of a word counts
+CAPITALS = re.compile("[A-Z\u212a]{2}")  # without a match, no stop word is in capitals
+BESIDE = 0.5  # weight of another reading of a word
 
-# Few and harmless: "us", "may" and "will" stay out of the list (US, May, Will), and IDF does the rest.
+# Short on purpose: "us", "may" and "will" are not listed (US, May, Will); IDF does the rest.
 STOP_WORDS = frozenset(
     """
     a an and are as at be been but by can could did do does for from had has have he her his how i if in into is it
@@ -39,15 +39,18 @@ STOP_WORDS = frozenset(
 
 
 class Bm25:
-    """Lexical side without a model. ``encode_documents`` counts terms, ``pool`` makes of counts what is stored.
+    """Lexical side without a model: ``encode_documents`` counts terms, ``pool`` turns counts into stored weights.
 
-    A term's index is CRC-32 of its UTF-8 bytes: the same on every machine and in every version. Two of n terms
-    share an index with odds of about n^2 / 2^33: 1 in 86 for 10,000 distinct terms, about one pair in 100,000.
-    Such a pair only adds a wrong count to a sentence now and then.
+    >>> Bm25().terms("The pumps were inspected twice.")
+    ['pump', 'inspect', 'twice']
+
+    The index of a term is the CRC-32 of its UTF-8 bytes, the same on every machine and in every version. The odds that
+    two of n terms collide are about n^2 / 2^33 (1 in 86 for 10,000 terms, about one pair in 100,000 terms); a collision
+    adds a wrong count to a sentence now and then.
 
     Args:
         settings: ``k1`` and ``b`` as in Robertson and Zaragoza 2009; ``average_length`` in terms, fixed so that a
-            point's vector never depends on what else is in the collection.
+            point's vector does not depend on the rest of the collection.
     """
 
     name = "bm25"
@@ -62,32 +65,32 @@ class Bm25:
         self.k1, self.b, self.average_length = settings.k1, settings.b, settings.average_length
         self._cut, self._has_word = rjieba.cut, rjieba.has_word
         self._stemmer = Stemmer.Stemmer("english")
-        self._stemmer_lock = threading.Lock()  # a Snowball stemmer keeps state: one word at a time
-        self._known: dict[str, tuple[tuple[int, float], ...]] = {}  # word -> (index, what it counts) of its readings
+        self._stemmer_lock = threading.Lock()  # a Snowball stemmer is not thread-safe
+        self._known: dict[str, tuple[tuple[int, float], ...]] = {}  # word -> (index, weight) of its readings
 
     @property
     def parameters(self) -> str:
-        """For the fingerprint: everything that stored vectors depend on."""
+        """Everything that stored vectors depend on, for the fingerprint."""
         return self.parameters_under(WORD_RULES)
 
     def parameters_under(self, rules: int) -> str:
-        """What the fingerprint of an earlier version's collections says, with the same settings."""
+        """Return ``parameters`` as an earlier version with these word rules recorded them."""
         return f"bm25:v{rules},k1={self.k1:g},b={self.b:g},average_length={self.average_length:g}"
 
     def terms(self, text: str) -> list[str]:
-        """The terms of a text in their order, stop words left out (to look at; encoding works on indices)."""
+        """Return the terms of a text in order, without stop words (for inspection; encoding works on indices)."""
         return [term for term, _ in self._readings(text)]
 
     def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
-        """Raw term counts of each sentence, to be pooled over its window."""
+        """Return the raw term counts of each sentence; ``pool`` merges them over a window."""
         return [self._count(text) for text in texts]
 
     def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
-        """Terms of each question, weighted by how often each is in it; Qdrant multiplies in the IDF."""
+        """Return the term counts of each question; Qdrant multiplies them by the IDF."""
         return [self._count(text) for text in texts]
 
     def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:
-        """Counts of the window's sentences added up, then tf (k1 + 1) / (tf + k1 (1 - b + b length / average))."""
+        """Add up the counts of a window, then saturate: tf (k1 + 1) / (tf + k1 (1 - b + b length / average))."""
         counts = join(weighted(window, weights), np.add)
         if not len(counts):
             return EMPTY_SPARSE
@@ -119,8 +122,7 @@ class Bm25:
         return SparseVector(np.array(terms, np.uint32), np.array([counts[term] for term in terms], np.float32))
 
     def _words(self, text: str) -> list[tuple[list[str], float]]:
-        """(words as they are written, weight of each) of a text, in order. A leading blank marks a term that is ready
-        as it is."""
+        """Return (words as written, weight of each) of a text, in order. A leading blank marks a finished term."""
         plain = prepared(text)
         words = self._cut_words(plain.text)
         found = [(words, 1.0)]
@@ -145,7 +147,7 @@ class Bm25:
                 words += self._cut(han, False)
             elif other.isupper() and other.lower() in STOP_WORDS and len(other) > 1:
                 capitals = in_capitals(plain) if capitals is None else capitals
-                words.append(other.lower() if capitals else f" {other}")  # IT, WHO: no stop words
+                words.append(other.lower() if capitals else f" {other}")  # IT, WHO: not stop words
             else:
                 words.append(other)
         return words
@@ -159,7 +161,7 @@ class Bm25:
         ]
 
     def _read(self, word: str) -> list[tuple[str, float]]:
-        """The terms of a word, and what each counts."""
+        """Return the terms of a word with their weights."""
         if word[0] == " ":
             return [(word[1:], 1.0)]
         if word in STOP_WORDS:

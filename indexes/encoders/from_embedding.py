@@ -17,13 +17,13 @@ from indexes.errors import EncoderError
 from indexes.settings.sections import IndexSettings
 
 PROBE = "A lamp is lit before the evening. 傍晚之前点灯。"
-STRONGEST = 8  # components of the probe's vector that name the model: the largest ones survive rounding
+STRONGEST = 8  # components of the probe's vector that identify the model: the largest survive rounding
 
 
 class EmbeddingModel:
-    """A ``DenseModel`` over a LlamaIndex ``BaseEmbedding``. The model is asked for one vector when it is first used.
+    """A LlamaIndex ``BaseEmbedding`` as a ``DenseModel``. The first use computes one vector as a probe.
 
-    LlamaIndex does not say how long a text a model reads, so ``max_tokens`` is 0 and nothing is reported as cut.
+    LlamaIndex does not report a model's maximum length, so ``max_tokens`` is 0 and no text is reported as truncated.
     """
 
     max_tokens = 0
@@ -31,7 +31,7 @@ class EmbeddingModel:
 
     def __init__(self, embedding: BaseEmbedding) -> None:
         self.embedding = embedding
-        self.prompts: dict[str, str] = {}  # the embedding model puts its own
+        self.prompts: dict[str, str] = {}  # the embedding model adds its own
 
     @property
     def model(self) -> str:
@@ -47,7 +47,7 @@ class EmbeddingModel:
 
     @cached_property
     def weights(self) -> str:
-        """A hash of class, name and the strongest components of a probe's vector: other weights have others."""
+        """Hash of the class, the name and the strongest components of a probe's vector, which depend on the weights."""
         strongest = sorted(np.argsort(-np.abs(self._probe), kind="stable")[:STRONGEST].tolist())
         return hashlib.sha256(f"{self.model}\n{self.dim}\n{strongest}".encode()).hexdigest()[:16]
 
@@ -63,15 +63,16 @@ class EmbeddingModel:
         norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
         if vectors.ndim != 2 or not np.isfinite(vectors).all() or not norms.all():
             raise EncoderError(
-                f"the embedding model {self.model!r} gave a vector that is zero, or no vector",
+                f"the embedding model {self.model!r} returned a zero vector, or none",
                 remedy="check that it is an embedding model and that its server answers",
             )
         return vectors / norms
 
 
 class QuestionEncoder:
-    """An encoder for a collection of LlamaIndex's: dense vectors of any encoder, sparse ones from the function that the
-    user's store had (``sparse_query_fn``), or none."""
+    """Encodes questions for a collection that LlamaIndex wrote.
+
+    Dense vectors come from any encoder, sparse ones from the store's ``sparse_query_fn``, if it had one."""
 
     lexical = None
 
@@ -111,7 +112,12 @@ def _sorted(indices: Sequence[int], values: Sequence[float]) -> SparseVector:
 
 
 def as_encoder(encoder: Encoder | BaseEmbedding, settings: IndexSettings) -> Encoder:
-    """Return an encoder as it is, and a LlamaIndex embedding model with BM25 (``sparse.kind``) beside it."""
+    """Return an ``Encoder``: one that is given unchanged, a LlamaIndex embedding model paired with ``sparse.kind``.
+
+    >>> from llama_index.core.embeddings import MockEmbedding
+    >>> as_encoder(MockEmbedding(embed_dim=8), IndexSettings()).encode_queries(["Where is the key?"]).dense.shape
+    (1, 8)
+    """
     if not isinstance(encoder, BaseEmbedding):
         return encoder
     from indexes.encoders.llama_index_embedding import EncoderEmbedding

@@ -12,12 +12,12 @@ from indexes.encoders.base import Encoder
 
 
 class EncoderEmbedding(BaseEmbedding):
-    """``BaseEmbedding`` over the dense side of an ``Encoder``; async calls run in a thread and block no loop.
+    """The dense side of an ``Encoder`` as a ``BaseEmbedding``; async calls run in a thread, off the event loop.
 
     Args:
         encoder: any encoder.
-        embed_batch_size: texts handed over at once (the encoder makes its own batches of them); LlamaIndex's
-            default of 10 would leave most of its speed unused.
+        embed_batch_size: texts passed to the encoder at once, which it batches itself; with LlamaIndex's default of
+            10 most of its speed would be lost.
     """
 
     _encoder: Encoder = PrivateAttr()
@@ -54,5 +54,5 @@ class EncoderEmbedding(BaseEmbedding):
 
 
 def as_embedding(encoder: Encoder) -> BaseEmbedding:
-    """The encoder's dense side as a LlamaIndex ``BaseEmbedding``."""
+    """Wrap the dense side of an encoder as a LlamaIndex ``BaseEmbedding``."""
     return EncoderEmbedding(encoder)

@@ -1,4 +1,4 @@
-"""A dense model with BM25, SPLADE or nothing beside it: an ``Encoder``. And how sentences are read in passages."""
+"""An ``Encoder`` from a dense model and BM25, SPLADE or no lexical side; and the encoding of sentences in passages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PairedEncoder:
     """An ``Encoder`` made of a ``DenseModel`` and a lexical side.
 
     Args:
-        dense: the model of the dense leg.
+        dense: model of the dense leg.
         lexical: BM25, SPLADE, or None for an index without a lexical leg.
     """
 
@@ -36,7 +36,7 @@ class PairedEncoder:
 
     @property
     def parallel(self) -> int:
-        """How many threads may encode at once: more than one where a server does it."""
+        """Number of threads that may encode at once: more than 1 for a model on a server."""
         return getattr(self.dense, "parallel", 1)
 
     @property
@@ -51,13 +51,13 @@ class PairedEncoder:
         )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """As ``CountsTokens.count_tokens``; a foreign dense model that cannot count has its tokens estimated."""
+        """As ``CountsTokens.count_tokens``; an estimate if the dense model cannot count."""
         if isinstance(self.dense, CountsTokens):
             return self.dense.count_tokens(texts)
         return estimated_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
-        """As ``Encoder.encode_documents``; the lexical side reads ``lexical_texts``, if it is not to read headings."""
+        """As ``Encoder.encode_documents``; ``lexical_texts`` (default: ``texts``) is what the lexical side reads."""
         encoded = self.dense.embed(texts, query=False)
         counted = texts if lexical_texts is None else lexical_texts
         sparse = self.lexical.encode_documents(counted) if self.lexical else None
@@ -76,7 +76,12 @@ class PairedEncoder:
 
 
 def lexical_side(settings: IndexSettings) -> LexicalModel | None:
-    """The lexical side that ``settings.sparse`` describes, for a model without one of its own."""
+    """Build the lexical side that ``settings.sparse`` describes, for a model without a sparse head.
+
+    >>> settings = IndexSettings()
+    >>> lexical_side(settings).parameters.partition(",")[2]
+    'k1=1.2,b=0.75,average_length=60'
+    """
     if settings.sparse.kind == "none":
         return None
     if settings.sparse.kind == "splade":
@@ -89,12 +94,16 @@ def lexical_side(settings: IndexSettings) -> LexicalModel | None:
 
 
 def sentences_of(passages: Sequence[str], spans: Sequence[Spans]) -> list[str]:
-    """Return the sentences of passages, in order."""
+    """Return the sentences of all passages, in order.
+
+    >>> sentences_of(["One. Two.", "Three."], [[(0, 4), (5, 9)], [(0, 6)]])
+    ['One.', 'Two.', 'Three.']
+    """
     return [passage[start:end] for passage, parts in zip(passages, spans, strict=True) for start, end in parts]
 
 
 def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-    """Return the dense side of ``ReadsPassages.encode_passages``: one pass over the passages, or two requests."""
+    """Return the dense side of ``ReadsPassages.encode_passages``, from one pass if the model has token states."""
     if getattr(model, "token_states", None) is None:
         return read_twice(lambda texts: model.embed(texts, query=False), passages, spans)
     firsts = np.cumsum([0, *map(len, spans)])
@@ -121,7 +130,7 @@ def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Sp
 
 
 def read_twice(embed: Callable[[list[str]], Encoded], passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-    """Return the sentences' own vectors, each with its passage's added: of models that give no token states."""
+    """Return the vector of each sentence plus that of its passage, for models without token states."""
     encoded = embed(sentences_of(passages, spans))
     if not len(encoded):
         return encoded
@@ -129,5 +138,9 @@ def read_twice(embed: Callable[[list[str]], Encoded], passages: Sequence[str], s
 
 
 def of_each(rows: NDArray[Any], spans: Sequence[Spans]) -> NDArray[Any]:
-    """Return the row of its passage for each sentence."""
+    """Return for each sentence the row of its passage.
+
+    >>> of_each(np.array([[1.0], [2.0]]), [[(0, 4), (5, 9)], [(0, 6)]]).tolist()
+    [[1.0], [1.0], [2.0]]
+    """
     return np.repeat(rows, [len(parts) for parts in spans], axis=0)

@@ -1,7 +1,7 @@
-"""What models were trained to read before a question or a passage.
+"""Prompts that models were trained to read before a question or a passage.
 
-A checkpoint's own prompts (config_sentence_transformers.json) come first; this table is for the families that do
-not write them down, and for servers, which do not tell. Sources: the models' cards on the hub.
+A checkpoint's own prompts (config_sentence_transformers.json) take precedence; this table is for model families that
+do not store them, and for servers, which do not report them. Sources: the models' cards on the hub.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ KNOWN: list[tuple[str, str, str]] = [
 
 
 def known_prompts(names: Iterable[str]) -> dict[str, str] | None:
-    """{"query", "document"} of the first name that a family matches; None where none does.
+    """Return the prompts of a known model family, by the first name that matches; None for an unknown model.
+
+    >>> known_prompts(["intfloat/multilingual-e5-small"])
+    {'query': 'query: ', 'document': 'passage: '}
 
     Args:
-        names: names the model goes by: as configured, and the one its config.json remembers.
+        names: names of the model: as configured, and as recorded in its config.json.
     """
     for name in names:
         parts = [part for part in re.split(r"[/\\]", name.lower()) if part]
@@ -51,11 +54,15 @@ def choose_prompts(
     query: str | None = None,
     document: str | None = None,
 ) -> dict[str, str]:
-    """Settings over the checkpoint's own prompts over the table; "" where nobody says anything.
+    """Choose prompts: settings first, then the checkpoint's, then the table's; "" if none has any.
+
+    >>> choose_prompts(["intfloat/e5-base-v2"], query="")
+    {'query': '', 'document': 'passage: '}
 
     Args:
-        checkpoint: sentence-transformers prompts by name; "document" is also known as "passage", "corpus", "text".
-        query, document: settings; "" switches a prompt off.
+        names: as for ``known_prompts``.
+        checkpoint: sentence-transformers prompts by name; "document" may be called "passage", "corpus" or "text".
+        query, document: prompts from the settings; "" switches a prompt off.
     """
     own = {key: value for key, value in (checkpoint or {}).items() if value}
     named = next((own[key] for key in ("document", "passage", "corpus", "text") if key in own), "")

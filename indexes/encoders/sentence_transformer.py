@@ -1,8 +1,8 @@
 """sentence-transformers checkpoints: E5, BGE v1.5, Qwen3-Embedding, mxbai, MiniLM and their like.
 
-Most are loaded without that library (``networks.checkpoint``), and all are run by us: tokenised once, length-sorted
-batches under a token budget, the network in bfloat16 where the processor computes in it, pooling and everything after
-it in float32.
+Most are loaded without that library (``networks.checkpoint``), and all are run by our own loop: texts are tokenised
+once and batched by length under a token budget, the network runs in bfloat16 if the processor supports it, pooling and
+later steps in float32.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from indexes.settings.sections import EncoderSettings
 
 
 class SentenceTransformerModel:
-    """A ``DenseModel``.
+    """A sentence-transformers checkpoint as a ``DenseModel``.
 
     Args:
         settings: ``model`` is a folder or a hub name; ``max_tokens`` defaults to the checkpoint's max_seq_length.
-        folder: the files, when the caller already knows them.
-        name: what the model is called in errors and the fingerprint; default ``settings.model``.
+        folder: the model's folder, if already known.
+        name: name in errors and in the fingerprint; default: ``settings.model``.
 
     Raises:
-        EncoderError: not a sentence-transformers folder, the hub cannot be reached, or a kind of model whose first
-            module is not a transformer.
+        EncoderError: not a sentence-transformers folder, the hub cannot be reached, or the first module is not a
+            transformer.
     """
 
     def __init__(self, settings: EncoderSettings, *, folder: Path | None = None, name: str | None = None) -> None:
@@ -67,7 +67,7 @@ class SentenceTransformerModel:
         self.dim = self.dimensions or self._width
         self._lock = threading.Lock()
         if not (self._net.is_plain and self._tokens.gives_offsets):
-            # What it pools are not its vectors yet, or nobody says which token stands where.
+            # Its vectors are more than pooled states, or the positions of its tokens are unknown.
             self.token_states = None  # type: ignore[method-assign, assignment]
         check_vocabulary(self._net.tokenizer, self._net.rows, model=self.model)
         check_tells_apart(self.embed(UNLIKE, query=False), model=self.model)
@@ -102,14 +102,18 @@ class SentenceTransformerModel:
 
 
 def checkpoint_prompts(named: Mapping[str, str | None], default_name: str | None) -> dict[str, str]:
-    """Return the checkpoint's prompts; its default prompt, if it names one, goes before documents too."""
+    """Return a checkpoint's prompts; its default prompt, if any, applies to questions and documents.
+
+    >>> checkpoint_prompts({"query": "query: ", "document": ""}, None)
+    {'query': 'query: '}
+    """
     prompts = {key: value for key, value in named.items() if value}
     default = prompts.get(default_name or "")
     return {"query": default, "document": default, **prompts} if default else prompts
 
 
 def _remembered_name(folder: Path) -> str:
-    """The name the checkpoint was saved under, for a folder that somebody renamed."""
+    """Return the name under which a checkpoint was saved, for a folder that was renamed."""
     try:
         return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_name_or_path") or "")
     except (OSError, ValueError):
@@ -117,7 +121,7 @@ def _remembered_name(folder: Path) -> str:
 
 
 def _longest(configured: int | None, net: Checkpoint) -> int:
-    """The checkpoint's max_seq_length; a setting may go up to the positions of the network."""
+    """Return the configured length, at most the network's positions, else the checkpoint's max_seq_length."""
     if configured is not None and configured > net.positions:
         raise EncoderError(
             f"max_tokens = {configured}, but the model has positions for {net.positions} tokens",

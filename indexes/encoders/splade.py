@@ -1,7 +1,7 @@
-"""SPLADE and its kind: a sparse encoder of sentence-transformers as the lexical side beside any dense model.
+"""SPLADE: a sparse encoder of sentence-transformers as the lexical side beside any dense model.
 
-Such a model weighs the words of its vocabulary, those too that a text does not hold but means (Formal et al., arXiv
-2109.10086). A window's weight for a term is its largest in any sentence, as with BGE-M3's own head, without IDF.
+Such a model weights the words of its vocabulary, related words that the text lacks included (Formal et al., arXiv
+2109.10086). A window is pooled by the maximum per term, without IDF, as with BGE-M3's head.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from indexes.encoders.vectors import join, weighted
 from indexes.errors import EncoderError, SettingsError
 from indexes.settings.sections import IndexSettings
 
-NUMBERS = 1 << 25  # tokens x vocabulary in one pass: its last layer scores every word of the vocabulary at every token
+NUMBERS = 1 << 25  # tokens x vocabulary in one pass: the last layer scores every word of the vocabulary at every token
 
 
 class Splade:
-    """A ``LexicalModel`` with a network of its own, in float32.
+    """A ``LexicalModel`` that runs a network, in float32.
 
     Args:
-        settings: ``sparse.model`` is a folder or a hub name; device, hub, and the permission to run a folder's code are
-            ``encoder``'s.
+        settings: ``sparse.model`` is a folder or a hub name; device, hub and ``trust_remote_code`` are those of
+            ``encoder``.
 
     Raises:
-        SettingsError: no model is named.
-        EncoderError: it is not a sparse encoder, or the hub cannot be reached.
+        SettingsError: ``sparse.model`` is not set.
+        EncoderError: the model is not a sparse encoder, or the hub cannot be reached.
     """
 
     name = "splade"
@@ -56,28 +56,28 @@ class Splade:
         width = int(self._network.get_embedding_dimension())
         self._budget = min(encoder.batch_tokens, max(64, NUMBERS // max(1, width)))
         self._lock = threading.RLock()
-        self._vectors: Any = None  # a file of the encoding cache
+        self._vectors: Any = None  # its file in the encoding cache
         one, other = self._encode(list(UNLIKE), "encode_document")
         if not len(one) or not len(other) or np.array_equal(one.indices, other.indices):
             raise EncoderError(
-                f"'{named}' gives two unlike texts the same terms, or none",
+                f"'{named}' returns the same terms for two different texts, or none",
                 remedy="check that it is a sparse encoder and that its tokenizer's files are there",
             )
 
     @property
     def parameters(self) -> str:
-        """For the fingerprint: everything that stored vectors depend on."""
+        """Everything that stored vectors depend on, for the fingerprint."""
         return f"splade:{self.weights or self.model}"
 
     def parameters_under(self, rules: int) -> str:
-        """As ``Bm25.parameters_under``: no earlier version had any."""
+        """Return ``parameters``: no earlier version had others."""
         return self.parameters
 
     def kept_in(self, file_of: Callable[[Fingerprint], Any]) -> Splade:
-        """The same model, whose vectors are kept in the encoding cache: a text is encoded once.
+        """Return the same model with its vectors in the encoding cache.
 
         Args:
-            file_of: gives the cache's file (``cache.vectors.Vectors``) of a fingerprint.
+            file_of: returns the cache's file (``cache.vectors.Vectors``) for a fingerprint.
         """
         found = copy.copy(self)
         found._vectors = file_of(Fingerprint(self.model, self.weights, 0, self.name, sparse=self.parameters))
@@ -88,11 +88,11 @@ class Splade:
             self._vectors.close()
 
     def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
-        """The weights of each sentence's terms, to be pooled over its window."""
+        """Return the term weights of each sentence; ``pool`` merges them over a window."""
         return self._kept("d", texts, "encode_document")
 
     def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
-        """The weights of each question's terms."""
+        """Return the term weights of each question."""
         return self._kept("q", texts, "encode_query")
 
     def pool(self, window: Sequence[SparseVector], weights: Sequence[float] | None = None) -> SparseVector:

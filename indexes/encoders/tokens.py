@@ -1,4 +1,4 @@
-"""Texts to token ids once, and token ids to padded batches, for every torch encoder."""
+"""Tokenise texts once and pad token ids to batches, for all torch encoders."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """A Hugging Face tokenizer with a length limit, that says which texts it cut.
+    """A Hugging Face tokenizer with a length limit that reports which texts it truncated.
 
-    The Rust tokenizer is called directly where there is one: the wrapper around it takes longer than the work.
+    The Rust tokenizer, if there is one, is called directly: its wrapper takes longer than the work.
 
     Args:
-        tokenizer: a transformers tokenizer that belongs to the caller alone (its truncation is set here).
-        max_tokens: longest text, special tokens included.
+        tokenizer: a transformers tokenizer that is not shared (its truncation is set here).
+        max_tokens: longest text in tokens, special tokens included.
     """
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
@@ -35,7 +35,7 @@ class Tokens:
             self._rust.no_padding()
 
     def __call__(self, texts: Sequence[str]) -> tuple[list[list[int]], tuple[int, ...]]:
-        """Token ids of each text, and the positions of the texts that were cut."""
+        """Return the token ids of each text, and the positions of truncated texts."""
         if self._rust is not None:
             encodings = self._rust.encode_batch(list(texts))
             cut = tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing)
@@ -47,32 +47,32 @@ class Tokens:
 
     @property
     def gives_offsets(self) -> bool:
-        """Whether it says where in the text each token stands."""
+        """Whether the tokenizer reports the offsets of tokens."""
         return self._rust is not None
 
     def with_offsets(self, texts: Sequence[str]) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
-        """Token ids of each text, cut to ``max_tokens``, and the (start, end) of each token in it."""
+        """Return the token ids of each text, cut to ``max_tokens``, and the (start, end) of each token in it."""
         assert self._rust is not None  # noqa: S101 - see ``gives_offsets``
         encodings = self._rust.encode_batch(list(texts))
         return [encoding.ids for encoding in encodings], offsets_of(encodings)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, uncut. The limit set above stays, so a thread may count while another encodes."""
+        """Return the number of tokens per text before truncation. Safe while another thread encodes."""
         if self._rust is not None:
             return counts(self._rust.encode_batch(list(texts)))
         return [len(one) for one in self.tokenizer(list(texts))["input_ids"]]
 
 
 def offsets_of(encodings: Sequence[Any]) -> list[NDArray[np.int64]]:
-    """(tokens, 2) offsets of each encoding of a Rust tokenizer."""
+    """Return the offsets, int64 (tokens, 2), of each encoding of a Rust tokenizer."""
     return [np.array(encoding.offsets, np.int64).reshape(-1, 2) for encoding in encodings]
 
 
 def counts(encodings: Sequence[Any]) -> list[int]:
-    """Tokens of each encoding of a Rust tokenizer, with those its limit cut off."""
+    """Return the number of tokens per encoding of a Rust tokenizer, truncated ones included."""
     found = []
     for encoding in encodings:
-        special = sum(encoding.special_tokens_mask)  # the parts that were cut off have these again
+        special = sum(encoding.special_tokens_mask)  # repeated in each part that was cut off
         found.append(len(encoding.ids) + sum(len(part.ids) - special for part in encoding.overflowing))
     return found
 
@@ -80,7 +80,13 @@ def counts(encodings: Sequence[Any]) -> list[int]:
 def padded_batches(
     ids: Sequence[Sequence[int]], *, budget: int, pad_id: int, device: torch.device
 ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-    """(positions, input_ids, attention_mask) of each batch, padded on the right; int64 tensors on ``device``."""
+    """Yield (positions, input_ids, attention_mask) per batch: int64 tensors on ``device``, padded on the right.
+
+    >>> import torch
+    >>> batches = padded_batches([[5, 6], [7]], budget=8, pad_id=0, device=torch.device("cpu"))
+    >>> [(positions, ids.tolist(), mask.tolist()) for positions, ids, mask in batches]
+    [([0, 1], [[5, 6], [7, 0]], [[1, 1], [1, 0]])]
+    """
     import torch
 
     for positions in token_batches([len(one) for one in ids], budget):
@@ -96,7 +102,7 @@ def padded_batches(
 
 @contextmanager
 def forward_pass(model: str, budget: int) -> Iterator[None]:
-    """inference_mode, with the GPU's out-of-memory turned into a sentence."""
+    """Enter ``torch.inference_mode`` and turn a GPU's out-of-memory error into an ``EncoderError``."""
     import torch
 
     try:

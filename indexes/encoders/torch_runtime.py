@@ -1,7 +1,7 @@
-"""Where a torch model runs, in which number format, and where its files are. Encoders and rerankers share it.
+"""Device, number format and files of a torch model, for encoders and rerankers.
 
-Nothing here imports torch before it is called. ``error`` is the class that a fault is raised as, so that a
-reranker's missing folder is a ``RerankerError``.
+Nothing here imports torch before it is called. ``error`` is the class of errors to raise, so that a reranker's missing
+folder is a ``RerankerError``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from indexes.errors import EncoderError, MissingExtraError, RagWrightError
 if TYPE_CHECKING:
     import torch
 
-# What a checkpoint needs to be loaded without running its code. ``*.bin`` comes second: only for a checkpoint
-# without safetensors (BAAI/bge-m3 itself), and it is read with weights_only=True.
+# The files needed to load a checkpoint without running its code. ``*.bin`` comes second: only for a checkpoint
+# without safetensors (BAAI/bge-m3 itself), and read with weights_only=True.
 PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.pt", "*.txt", "*.model", "*.jinja"]
 BIN_PATTERNS = ["*.bin", "*.bin.index.json"]
 IGNORED = ["onnx/*", "openvino/*", "*.onnx*", "optimizer.pt", "scheduler.pt", "training_args.bin", "*checkpoint-*/*"]
@@ -28,7 +28,14 @@ SAMPLES, SAMPLE_BYTES = 64, 16384
 
 
 def choose_device(device: str, *, error: type[RagWrightError] = EncoderError) -> torch.device:
-    """ "auto" is the first CUDA device, else Apple's MPS, else the CPU; a device that is asked for must exist."""
+    """Return the device to use: "auto" is the first CUDA device, else Apple's MPS, else the CPU.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+
+    Raises:
+        error: the device does not exist on this machine.
+    """
     import torch
 
     if device == "auto":
@@ -52,9 +59,16 @@ def choose_device(device: str, *, error: type[RagWrightError] = EncoderError) ->
 
 
 def choose_dtype(dtype: str, device: torch.device, *, error: type[RagWrightError] = EncoderError) -> torch.dtype:
-    """ "auto": bfloat16 where the processor computes in it, else float16 on a GPU and float32 on a CPU or MPS.
+    """Return the number format: "auto" is bfloat16 if the processor supports it, else float16 (GPU) or float32.
 
-    bfloat16 on a CPU that only emulates it is slower than float32, hence the guard on oneDNN's own answer.
+    On a CPU that emulates bfloat16 it is slower than float32, hence the question to oneDNN.
+
+    >>> import torch
+    >>> choose_dtype("float32", torch.device("cpu"))
+    torch.float32
+
+    Raises:
+        error: an unknown format, or one that the processor does not compute in.
     """
     import torch
 
@@ -86,18 +100,18 @@ def model_folder(
     error: type[RagWrightError] = EncoderError,
     stems: Collection[str] = (),
 ) -> Path:
-    """The folder with the files of ``model``: a local folder as it is, else found in a hub's cache, else fetched.
+    """Return the folder of a model: a local folder, else a complete copy in the hub's cache, else a download.
 
-    A model that lies whole in the cache is loaded from there: no request asks whether the hub has a newer one.
+    A complete copy in the cache is used without a request for a newer version.
 
     Args:
         model: local folder ("~" is expanded), or a name such as "BAAI/bge-m3".
         hub: "huggingface" (HF_ENDPOINT names a mirror) or "modelscope".
         revision: hub branch, tag or commit; default: the main branch.
-        stems: as for ``cached_folder``: a cache without them is not whole, and the hub is asked.
+        stems: as for ``cached_folder``; a cached copy without these files is downloaded again.
 
     Raises:
-        error: no such folder, or the hub does not answer, or it has no such model.
+        error: no such folder, the hub does not answer, or it has no such model.
         MissingExtraError: ``hub="modelscope"`` without the package, and the model is not in its cache.
     """
     folder = Path(model).expanduser()
@@ -168,7 +182,7 @@ def _from_modelscope(model: str, revision: str | None, error: type[RagWrightErro
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """transformers' "Loading weights" bars switched off while a checkpoint is read, and on again after."""
+    """Switch off transformers' "Loading weights" progress bars while a checkpoint is loaded."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -181,15 +195,12 @@ def quiet_loading() -> Iterator[None]:
 
 
 def weights_digest(folder: Path) -> str:
-    """16 hex digits that stand for the weights in a model folder.
+    """Return a hash of the weights in a model folder: 16 hex digits, or "" without weight files.
 
-    sha256 over, for each weight file in name order, its relative name, its size and 64 blocks of 16 KiB spread
-    evenly over it (a file up to 1 MiB is read whole; the first block holds the safetensors header). A fine-tune
-    changes every matrix and so every block; a 2 GB checkpoint takes milliseconds. It is no protection against
-    somebody who forges a file. Where a folder has the same weights twice (safetensors and .bin), only safetensors
-    count, so that a later conversion is noticed as what it is: another file.
-
-    Returns "" for a folder without weight files.
+    The SHA-256 covers, per weight file in name order, its relative name, its size and 64 blocks of 16 KiB spread evenly
+    over it (files up to 1 MiB are read whole; the first block holds the safetensors header). Fine-tuning changes every
+    matrix and so every block; a 2 GB checkpoint takes milliseconds. This does not protect against forged files. If a
+    folder has the same weights as safetensors and .bin, only safetensors count.
     """
     files = sorted(f for f in folder.rglob("*") if f.suffix in WEIGHT_SUFFIXES and "onnx" not in f.parts)
     has_safetensors = {f.parent for f in files if f.suffix == ".safetensors"}
@@ -198,7 +209,7 @@ def weights_digest(folder: Path) -> str:
 
 
 def digest_files(files: list[Path], folder: Path) -> str:
-    """The digest of named files, their names taken relative to ``folder``."""
+    """Return the digest of ``files`` (see ``weights_digest``), with names relative to ``folder``."""
     digest = hashlib.sha256()
     for path in files:
         size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Small vector work that every encoder shares: prompts, unit rows, and joining sparse vectors of a window."""
+"""Vector helpers shared by all encoders: prompts, unit rows, and merging the sparse vectors of a window."""
 
 from __future__ import annotations
 
@@ -16,20 +16,30 @@ from indexes.text.characters import estimate_tokens, valid
 
 
 def with_prompt(prompt: str, texts: Sequence[str]) -> list[str]:
-    """Texts with ``prompt`` put before them; half characters, which no tokenizer and no server accepts, are U+FFFD."""
+    """Prepend ``prompt`` to each text; lone surrogates, which tokenizers and servers reject, become U+FFFD.
+
+    >>> with_prompt("query: ", ["Where is the key?"])
+    ['query: Where is the key?']
+    """
     return [prompt + valid(text) for text in texts]
 
 
 def estimated_tokens(texts: Sequence[str]) -> list[int]:
-    """As ``CountsTokens.count_tokens`` without a tokenizer; logs, identifiers and rare characters need so many."""
+    """Estimate the tokens of each text without a tokenizer, high enough for logs, identifiers and rare characters."""
     return [4 + estimate_tokens(text, cjk=1.5, letters=1.8) for text in texts]
 
 
 def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None) -> NDArray[np.float32]:
-    """float32 rows cut to ``dimensions`` (Matryoshka) and L2-normalised.
+    """Cut rows to ``dimensions`` (Matryoshka) and L2-normalise them.
+
+    >>> unit_rows(np.array([[3.0, 4.0, 12.0]]), model="demo", dimensions=2).round(1).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+
+    Returns:
+        float32 (n, dimensions).
 
     Raises:
-        TextError: a row is not finite or has no length (a broken checkpoint, or float16 overflow).
+        TextError: a row is not finite or is zero (a broken checkpoint, or float16 overflow).
         EncoderError: rows have fewer than ``dimensions`` values.
     """
     rows = np.ascontiguousarray(dense, dtype=np.float32)
@@ -51,7 +61,13 @@ def unit_rows(dense: NDArray[Any], *, model: str, dimensions: int | None = None)
 
 
 def join(window: Sequence[SparseVector], how: np.ufunc) -> SparseVector:
-    """One sparse vector of several: equal indices joined by ``how`` (``np.maximum`` or ``np.add``)."""
+    """Merge sparse vectors; weights of equal indices are combined by ``how`` (``np.maximum`` or ``np.add``).
+
+    >>> first = SparseVector(np.array([3, 8], np.uint32), np.array([1.0, 2.0], np.float32))
+    >>> second = SparseVector(np.array([8], np.uint32), np.array([0.5], np.float32))
+    >>> join([first, second], np.add).values.tolist()
+    [1.0, 2.5]
+    """
     filled = [vector for vector in window if len(vector)]
     if not filled:
         return EMPTY_SPARSE
@@ -66,7 +82,7 @@ def join(window: Sequence[SparseVector], how: np.ufunc) -> SparseVector:
 
 
 def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) -> list[SparseVector]:
-    """The vectors with their values multiplied, without those that count nothing."""
+    """Multiply each vector by its weight; vectors of weight 0 are left out."""
     if weights is None:
         return list(window)
     return [
@@ -78,7 +94,7 @@ def weighted(window: Sequence[SparseVector], weights: Sequence[float] | None) ->
 
 @dataclass(slots=True)
 class SparseRows:
-    """Sparse vectors one after the other: that of row i lies from ``starts[i]`` to ``starts[i + 1]``."""
+    """Concatenated sparse vectors: that of row i runs from ``starts[i]`` to ``starts[i + 1]``."""
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
@@ -95,10 +111,10 @@ class SparseRows:
 def join_many(
     windows: Sequence[Sequence[SparseVector]], weights: Sequence[Sequence[float]], how: np.ufunc
 ) -> SparseRows:
-    """``join`` of each window, all at once: the same numbers, bit for bit.
+    """Merge the vectors of many windows at once; the same numbers as ``join``, bit for bit.
 
     Args:
-        weights: what each vector counts; those of 0 are left out.
+        weights: weight of each vector; vectors of weight 0 are left out.
     """
     parts: list[SparseVector] = []
     counts: list[float] = []
@@ -125,7 +141,14 @@ def join_many(
 
 
 def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
-    """Lengths (uint32), all indices (uint32), all values (float32), little-endian; None where there is none."""
+    """Serialise sparse vectors: lengths (uint32), all indices (uint32), all values (float32), little-endian.
+
+    Returns None if one of the vectors is None.
+
+    >>> packed = pack_sparse([SparseVector(np.array([3], np.uint32), np.array([0.5], np.float32)), EMPTY_SPARSE])
+    >>> [vector.indices.tolist() for vector in unpack_sparse(packed, 2)]
+    [[3], []]
+    """
     there = [vector for vector in vectors if vector is not None]
     if len(there) != len(vectors):
         return None
@@ -136,7 +159,7 @@ def pack_sparse(vectors: Sequence[SparseVector | None]) -> bytes | None:
 
 
 def unpack_sparse(blob: bytes | None, count: int) -> list[SparseVector | None]:
-    """The ``count`` vectors of ``pack_sparse``."""
+    """Return the ``count`` sparse vectors serialised by ``pack_sparse``."""
     if blob is None:
         return [None] * count
     lengths = np.frombuffer(blob, "<u4", count)

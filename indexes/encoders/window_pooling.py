@@ -1,12 +1,12 @@
-"""Window pooling: a sentence's stored vectors see the sentences around it, without another forward pass.
+"""Window pooling: the stored vectors of a sentence include its neighbours, without another forward pass.
 
-The lexical leg must see the window: BM25 over lone sentences loses 6 points of nDCG@10 on SciFact against BM25 over
-windows of three sentences on each side. But a sentence's own words count more than its neighbours', and a table's row
-or a list's item sees none: a part number is to be found where it stands. The words of its place (the document's name,
-its headings) count at a share too.
+The lexical leg needs the window: BM25 over single sentences loses 6 points of nDCG@10 on SciFact against BM25 over
+windows of three sentences on each side. A sentence's own words weigh more than its neighbours'; a row of a table or an
+item of a list takes none of theirs, so that a part number is found in its own row. The words of a sentence's place
+(the document's name, its headings) are added with a weight as well.
 
-A share of the mean of a sentence's window, or of its whole document, may be added to its dense vector too, which is
-then normalised again: a short sentence ("It rose by 5 %.") takes on what its neighbours speak of.
+A share of the mean over the window, or over the whole document, may be added to the dense vector, which is then
+normalised again: a short sentence ("It rose by 5 %.") takes on the topic of its neighbours.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ ITEM_CHARS = 200  # a longer item of a list is running text
 
 @dataclass(slots=True)
 class ReadyPoint:
-    """A record with the vectors it is stored with."""
+    """A record and the vectors that are stored with it."""
 
     record: SentenceRecord
     dense: NDArray[np.float32]
     sparse: SparseVector | None
-    place: SparseVector | None = None  # the words of its place, on the way into ``sparse``
+    place: SparseVector | None = None  # the words of its place, until they are pooled into ``sparse``
 
 
 class WindowPooler:
-    """Streams records through and holds back only the ``width`` last ones, whose right neighbours are not here yet.
+    """Pools a stream of records; only the last ``width`` records wait for their right neighbours.
 
-    Memory is ``2 * width`` sentences whatever the length of the document, or the document where its mean is wanted.
+    At most ``2 * width`` sentences are held, whatever the length of the document; with ``share_of="document"`` the
+    whole document.
 
     Args:
-        lexical: joins the sparse vectors of a window; None: there are none.
+        lexical: merges the sparse vectors of a window; None: no lexical side.
         width: sentences on each side in a window.
-        share: of the mean that is added to each dense vector (``mix``); 0 leaves them as they are.
-        share_of: the mean of what.
-        neighbours: what the words of the sentences around count; None: what ``lexical`` says.
-        place: what the words of a sentence's place count.
+        share: share of the mean that is added to each dense vector (see ``mix``); 0: none.
+        share_of: what the mean is taken over.
+        neighbours: weight of the words of neighbouring sentences; None: that of ``lexical``.
+        place: weight of the words of a sentence's place.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class WindowPooler:
         self._share = share
         self._whole = share > 0 and share_of == "document"
         self._width = width if lexical is not None or (share and not self._whole) else 0
-        self._left: list[ReadyPoint] = []  # as they came; stored already, still somebody's left neighbours
+        self._left: list[ReadyPoint] = []  # already returned, but still left neighbours of others; as they arrived
         self._waiting: list[ReadyPoint] = []
-        self._held: list[ReadyPoint] = []  # complete but for the mean of their document
+        self._held: list[ReadyPoint] = []  # complete except for the mean of their document
         self._unpooled: list[tuple[ReadyPoint, list[SparseVector], list[float]]] = []
 
     @classmethod
     def of(cls, lexical: Lexical | None, settings: IndexSettings) -> WindowPooler:
-        """As the settings say."""
+        """Create a pooler from ``settings.sparse`` and ``settings.split``."""
         sparse, split = settings.sparse, settings.split
         return cls(
             lexical,
@@ -90,10 +91,12 @@ class WindowPooler:
         encoded: Encoded,
         places: Sequence[SparseVector | None] | None = None,
     ) -> list[ReadyPoint]:
-        """Take the next records, in order, and give back those whose window is complete.
+        """Take the next records, in order, and return those whose window is complete.
 
         Args:
-            places: the sparse vectors of the words of each record's place (``nodes.record.place_of``).
+            records: sentences in the order of the document.
+            encoded: their vectors.
+            places: sparse vectors of the words of each record's place (``nodes.record.place_of``).
         """
         ready: list[ReadyPoint] = []
         for row, record in enumerate(records):
@@ -110,13 +113,13 @@ class WindowPooler:
         return ready
 
     def finish(self) -> list[ReadyPoint]:
-        """The document has ended: nothing more will come to the right."""
+        """End the document and return the records that were waiting."""
         ready = [*self._end_run(), *self._let_go()]
         self._pool()
         return ready
 
     def _end_run(self) -> list[ReadyPoint]:
-        """Windows do not cross the end of a section."""
+        """Complete the waiting records: windows do not cross the end of a section."""
         ready: list[ReadyPoint] = []
         while self._waiting:
             ready += self._release()
@@ -124,7 +127,7 @@ class WindowPooler:
         return ready
 
     def _release(self) -> list[ReadyPoint]:
-        """The first that waits; its sparse vector is pooled with those of others (``_pool``)."""
+        """Complete the first waiting record; its sparse vector is computed later, with others (``_pool``)."""
         own = self._waiting.pop(0)
         window = [*self._left, own, *self._waiting[: self._width]]
         point = ReadyPoint(own.record, own.dense, own.sparse)
@@ -142,7 +145,7 @@ class WindowPooler:
         return [point]
 
     def _window_of(self, own: ReadyPoint, window: Sequence[ReadyPoint]) -> tuple[list[SparseVector], list[float]]:
-        """The sparse vectors that a point's is pooled of, and what each counts."""
+        """Return the sparse vectors to pool for a record, and the weight of each."""
         alone = stands_alone(own.record)
         vectors, weights = [], []
         for other in window:
@@ -155,7 +158,7 @@ class WindowPooler:
         return vectors, weights
 
     def _pool(self) -> None:
-        """All windows at once: one numpy call for each costs more than the counting."""
+        """Pool all windows at once: a numpy call per window costs more than the counting."""
         waiting, self._unpooled = self._unpooled, []
         if waiting and self._lexical is not None:
             windows, weights = [row[1] for row in waiting], [row[2] for row in waiting]
@@ -165,7 +168,7 @@ class WindowPooler:
                 point.sparse = sparse
 
     def _let_go(self) -> list[ReadyPoint]:
-        """The document is complete: its mean is known."""
+        """Return the records of a finished document, whose mean is now known."""
         held, self._held = self._held, []
         if held:
             rows = np.stack([point.dense for point in held])
@@ -175,7 +178,7 @@ class WindowPooler:
 
 
 def stands_alone(record: SentenceRecord) -> bool:
-    """Whether a record is complete without its neighbours: a table's row, a short item of a list."""
+    """Return whether a record is complete without its neighbours: a row of a table, a short item of a list."""
     return record.kind == "table" or (len(record.text) <= ITEM_CHARS and LIST_MARK.match(record.text) is not None)
 
 
@@ -184,9 +187,17 @@ def _same_run(left: SentenceRecord, right: SentenceRecord) -> bool:
 
 
 def mix(rows: NDArray[np.float32], mean: NDArray[np.floating], share: float) -> NDArray[np.float32]:
-    """``rows`` (n, dim) with ``share`` times ``mean`` ((n, dim) or (1, dim)) added, each of length 1 again.
+    """Add ``share`` times ``mean`` to each row and L2-normalise the sum.
 
-    A row whose sum is 0 stays as it is.
+    >>> mix(np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]]), 0.75).round(2).tolist()
+    [[0.800000011920929, 0.6000000238418579]]
+
+    Args:
+        rows: float32 (n, dim).
+        mean: (n, dim) or (1, dim).
+
+    Returns:
+        float32 (n, dim); a row whose sum is 0 stays unchanged.
     """
     mixed = rows + share * mean.astype(np.float64)
     lengths = np.linalg.norm(mixed, axis=1, keepdims=True)

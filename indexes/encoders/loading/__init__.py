@@ -1,1 +1,1 @@
-"""Loading of checkpoints: whole ones from a hub's cache without a request, and a probe that refuses broken ones."""
+"""Loading of checkpoints: complete ones from a hub's cache without a request, and checks that reject broken ones."""

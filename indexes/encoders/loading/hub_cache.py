@@ -1,4 +1,4 @@
-"""Models in the caches of the hubs' clients, found without those packages and without a request."""
+"""Find models in the caches of the hub clients, without those packages and without a request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 WEIGHTS = ("*.safetensors", "*.bin")
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "*.model")  # one of them: without any every text would get one vector
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "*.model")  # one is enough; with none, all texts get the same vector
 
 
 def cache_folder(hub: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the hub's client keeps models, by the variables it reads itself."""
+    """Return the folder in which the hub's client keeps models, from the environment variables that it reads.
+
+    >>> cache_folder("huggingface", {"HF_HOME": "/data/hf"}).as_posix()
+    '/data/hf/hub'
+    """
     home = Path(environ.get("HOME") or Path.home())
     if hub == "modelscope":
         return Path(environ.get("MODELSCOPE_CACHE") or home / ".cache" / "modelscope" / "hub").expanduser()
@@ -30,23 +34,24 @@ def cached_folder(
     *,
     stems: Collection[str] = (),
 ) -> Path | None:
-    """Return the folder of a model that lies whole in the hub's cache; None where it does not.
+    """Return the folder of a model that is complete in the hub's cache, else None.
 
     Args:
-        model: "BAAI/bge-m3".
-        revision: branch, tag or commit; of ModelScope, whose cache does not say it, only None is found.
-        stems: names without their endings of further weights (BGE-M3's heads), which other clients leave out.
+        model: hub name such as "BAAI/bge-m3".
+        hub: "huggingface" or "modelscope".
+        revision: branch, tag or commit; must be None for ModelScope, whose cache does not record it.
+        stems: file names, without suffix, of further weights (BGE-M3's heads), which other clients skip.
     """
     cache = cache_folder(hub, environ)
     if hub == "modelscope":
         if revision is not None:
             return None
-        names = (model, model.replace(".", "___"))  # as its client writes a dot
+        names = (model, model.replace(".", "___"))  # how its client writes a dot
         return next(
             (at for name in names for at in (cache / "models" / name, cache / name) if is_whole(at, stems)), None
         )
     place = cache / f"models--{model.replace('/', '--')}"
-    if any(place.glob("blobs/*.incomplete")):  # a fetch that was interrupted: the client goes on with it
+    if any(place.glob("blobs/*.incomplete")):  # an interrupted download: the client resumes it
         return None
     try:
         commit = (place / "refs" / (revision or "main")).read_text(encoding="utf-8").strip()
@@ -57,7 +62,7 @@ def cached_folder(
 
 
 def is_whole(folder: Path, stems: Collection[str] = ()) -> bool:
-    """True if a folder holds a configuration, a tokenizer, every part of the weights, and the modules that it names."""
+    """Return whether a folder has a configuration, a tokenizer, all parts of the weights, and all modules it lists."""
     if not all(_has(folder, (f"{stem}.safetensors", f"{stem}.pt")) for stem in stems):
         return False
     if not (folder / "config.json").is_file() or not _has(folder, TOKENIZERS) or not _has(folder, WEIGHTS):
@@ -81,5 +86,5 @@ def _weight_map(index: Path) -> set[str]:
 
 
 def _has_files(module: Mapping[str, str]) -> bool:
-    """Normalising to length 1 has no files, and Hugging Face stores no empty folder."""
+    """Return whether a module has files: normalisation has none, and Hugging Face stores no empty folder."""
     return not module.get("type", "").endswith(".Normalize")

@@ -1,6 +1,6 @@
-"""Check a model's folder: before loading, that it brings no code; after loading, that the model tells texts apart.
+"""Check a model: before loading, that its folder contains no code; after loading, that it tells texts apart.
 
-A folder without its tokenizer loads in silence: transformers makes an empty one, and all texts get one vector.
+A folder without a tokenizer loads silently: transformers creates an empty one, and all texts get the same vector.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from indexes.errors import EncoderError, RagWrightError
 
 UNLIKE = ("The harbour closes at nine.", "苹果每斤三元，梨论筐卖 42")
 LIBRARY = "sentence_transformers."
-COVERED = 2  # a tokenizer has at least one entry for so many rows of the embeddings: some are padded, or kept free
+COVERED = 2  # embedding rows per tokenizer entry, at most: some rows are padding or reserved
 
 
 def refuse_code(
     folder: Path, model: str, *, trusted: bool, section: str, error: type[RagWrightError] = EncoderError
 ) -> None:
-    """Refuse a folder that brings code, unless the settings trust it.
+    """Reject a folder that contains code, unless the settings trust it.
 
-    transformers is told so, too; but sentence-transformers may run the modules of a local folder without being asked.
+    transformers gets the same flag, but sentence-transformers may run the modules of a local folder regardless of it.
 
     Raises:
-        RagWrightError: of the class ``error``.
+        RagWrightError: (of class ``error``) the folder contains code.
     """
     if trusted:
         return
@@ -55,15 +55,15 @@ def _code_of(folder: Path) -> Iterator[str]:
 def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # whoever loads it says so
+    except (OSError, ValueError):  # the loader reports it
         return None
 
 
 def check_vocabulary(tokenizer: Any, rows: int, *, model: str, error: type[RagWrightError] = EncoderError) -> None:
-    """Compare the tokenizer with the rows of the network's embeddings.
+    """Compare the size of the tokenizer with the rows of the network's embeddings.
 
     Raises:
-        RagWrightError: of the class ``error``: it is not the tokenizer of this model, or it is missing.
+        RagWrightError: (of class ``error``) the tokenizer is missing or belongs to another model.
     """
     entries = len(tokenizer)
     if rows and (entries > rows or entries * COVERED < rows):
@@ -75,13 +75,13 @@ def check_vocabulary(tokenizer: Any, rows: int, *, model: str, error: type[RagWr
 
 
 def check_tells_apart(encoded: Encoded, *, model: str) -> None:
-    """Look at what a model makes of the two texts of ``UNLIKE``.
+    """Check the vectors of the two texts of ``UNLIKE``.
 
     Raises:
-        EncoderError: one vector for both, or no term for either where it has a lexical side.
+        EncoderError: both have the same vector, or the lexical side found no term in either.
     """
     remedy = "fetch the whole folder again, with the weights and the tokenizer"
     if np.array_equal(encoded.dense[0], encoded.dense[1]):
-        raise EncoderError(f"'{model}' gives two unlike texts the same vector", remedy=remedy)
+        raise EncoderError(f"'{model}' returns the same vector for two different texts", remedy=remedy)
     if encoded.sparse is not None and not any(map(len, encoded.sparse)):
         raise EncoderError(f"the lexical side of '{model}' finds no term in two texts", remedy=remedy)

@@ -1,1 +1,1 @@
-"""Networks that are read without the library that trained them: checkpoints, tokenizers and BERT's layers."""
+"""Networks loaded without the library that trained them: checkpoints, tokenizers and BERT's layers."""

@@ -1,7 +1,7 @@
 """BERT's layers (BERT, RoBERTa, XLM-R) over a checkpoint's own tensors, in torch alone.
 
-Importing a model of transformers takes three seconds, most of them for training and generating. The arithmetic is the
-same: Devlin et al., arXiv 1810.04805; positions of RoBERTa count from the padding id.
+Importing a transformers model takes three seconds, mostly for code of training and generation. The arithmetic is the
+same: Devlin et al., arXiv 1810.04805; RoBERTa's positions count from the padding id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
 
 @dataclass(slots=True)
 class Layer:
-    """The tensors of one layer; query, key and value are one matrix."""
+    """The tensors of one layer; query, key and value are joined into one matrix."""
 
     joined: tuple[Any, Any]
     out: tuple[Any, Any]
@@ -33,11 +33,11 @@ class Layer:
 
 
 class Bert:
-    """A network from token ids to token states.
+    """A network that maps token ids to token states.
 
     Args:
-        config: of ``config.json``; ``fits`` says whether it is one of ours.
-        tensors: the checkpoint's, by name.
+        config: content of ``config.json``; must pass ``fits``.
+        tensors: the checkpoint's tensors by name.
 
     Raises:
         KeyError: the checkpoint lacks a tensor.
@@ -52,7 +52,7 @@ class Bert:
 
         def pair(name: str) -> tuple[Any, Any]:
             name = f"{start}{name}"
-            old = f"{name}.gamma" in tensors  # as the first checkpoints name them
+            old = f"{name}.gamma" in tensors  # the names in the first checkpoints
             return tensors[f"{name}.{'gamma' if old else 'weight'}"], tensors[f"{name}.{'beta' if old else 'bias'}"]
 
         self.words = tensors[f"{start}embeddings.word_embeddings.weight"]
@@ -82,7 +82,7 @@ class Bert:
         return int(self.words.shape[1])
 
     def to(self, dtype: torch.dtype, device: torch.device) -> None:
-        """Put all tensors into a number format and onto a device."""
+        """Convert all tensors to a number format and move them to a device."""
 
         def moved(pair: tuple[Any, Any]) -> tuple[Any, Any]:
             return pair[0].to(device, dtype), pair[1].to(device, dtype)
@@ -96,10 +96,10 @@ class Bert:
                 setattr(layer, name, moved(getattr(layer, name)))
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return token states, (texts, tokens, width).
+        """Return token states (texts, tokens, width).
 
         Args:
-            ids, mask: int64 (texts, tokens), padded on the right; the mask is 1 where a token stands.
+            ids, mask: int64 (texts, tokens), padded on the right; the mask is 1 for a token, 0 for padding.
         """
         from torch.nn import functional as F
 
@@ -125,7 +125,7 @@ class Bert:
 
 
 def fits(config: Mapping[str, Any]) -> bool:
-    """Whether a ``config.json`` describes a network that ``Bert`` computes."""
+    """Return whether a ``config.json`` describes a network that ``Bert`` can run."""
     return (
         config.get("model_type") in KINDS
         and config.get("hidden_act") == "gelu"
@@ -136,7 +136,7 @@ def fits(config: Mapping[str, Any]) -> bool:
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor] | None:
-    """Return the tensors of a folder's safetensors files by name; None where it has none."""
+    """Return the tensors of a folder's safetensors files by name; None if it has no such files."""
     from safetensors.torch import load_file
 
     if (folder / WHOLE).is_file():

@@ -1,7 +1,7 @@
-"""A sentence-transformers folder, read: by ourselves where it is BERT with one pooling, else by its own library.
+"""Load a sentence-transformers folder: directly if it is BERT with one pooling, else with sentence-transformers.
 
-Most folders are that: E5, BGE v1.5, MiniLM, mxbai and the like. Loading one ourselves imports torch alone; the library
-brings transformers' models, scikit-learn, pandas and pyarrow, which takes longer than a search.
+Most folders are of the first kind: E5, BGE v1.5, MiniLM, mxbai. Loading them directly imports only torch; the library
+also imports transformers' models, scikit-learn, pandas and pyarrow, which takes longer than a search.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, UnpicklingError)
 MODULES = ("Transformer", "Pooling", "Normalize")
-PLAIN_TRANSFORMER = {"max_seq_length", "do_lower_case"}  # of sentence_bert_config.json
+PLAIN_TRANSFORMER = {"max_seq_length", "do_lower_case"}  # keys of sentence_bert_config.json
 POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-LONGEST = 1 << 20  # a tokenizer's model_max_length beyond it means that nobody said
+LONGEST = 1 << 20  # a tokenizer's model_max_length above it means: unknown
 
 
 class Checkpoint(Protocol):
-    """A loaded model: token ids to token states to vectors."""
+    """A loaded model: maps token ids to token states, and these to vectors."""
 
     tokenizer: Any
     prompts: dict[str, str]
@@ -40,25 +40,25 @@ class Checkpoint(Protocol):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the vector is the mean of the token states, and nothing more."""
+        """Whether the vector is simply the mean of the token states."""
 
     @property
     def width(self) -> int:
-        """Return the values in a vector."""
+        """Number of values in a vector."""
 
     @property
     def rows(self) -> int:
-        """Return the tokens that have an embedding."""
+        """Number of tokens that have an embedding."""
 
     def states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return token states in float32, (texts, tokens, width of a state)."""
+        """Return token states, float32 (texts, tokens, width of a state)."""
 
     def pooled(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return vectors, (texts, width)."""
+        """Return vectors (texts, width)."""
 
 
 class RustTokenizer:
-    """``tokenizer.json`` by the tokenizers package, with what is asked of a transformers tokenizer."""
+    """``tokenizer.json`` loaded with the tokenizers package, with the attributes used of a transformers tokenizer."""
 
     is_fast = True
 
@@ -74,7 +74,7 @@ class RustTokenizer:
 
 @dataclass(slots=True)
 class OwnCheckpoint:
-    """A folder of BERT, mean or first-token pooling, and unit length; see ``Checkpoint``."""
+    """A ``Checkpoint`` of BERT with mean or first-token pooling and normalisation, loaded without its library."""
 
     network: Bert
     tokenizer: Any
@@ -109,11 +109,11 @@ class OwnCheckpoint:
 
 
 class LibraryCheckpoint:
-    """Any other folder, by sentence-transformers; see ``Checkpoint``."""
+    """A ``Checkpoint`` loaded with sentence-transformers."""
 
     def __init__(self, modules: Any, dtype: torch.dtype) -> None:
         self._modules = modules
-        modules[0].to(dtype)  # what comes after the network is small: it stays in float32
+        modules[0].to(dtype)  # the modules after the network are small: they stay in float32
         config = modules[0].auto_model.config
         self.tokenizer, self.prompts = modules.tokenizer, dict(modules.prompts)
         self.default_prompt = modules.default_prompt_name
@@ -140,10 +140,10 @@ class LibraryCheckpoint:
 
 
 def load(folder: Path, model: str, *, device: torch.device, dtype: torch.dtype, trusted: bool) -> Checkpoint:
-    """Return the model of a folder, on a device and in a number format.
+    """Load the model of a folder onto a device, in a number format.
 
     Raises:
-        EncoderError: it cannot be loaded, or does not begin with a transformer.
+        EncoderError: the folder cannot be loaded, or its first module is not a transformer.
     """
     own = own_checkpoint(folder)
     if own is not None:
@@ -172,8 +172,7 @@ def load(folder: Path, model: str, *, device: torch.device, dtype: torch.dtype, 
 
 
 def own_checkpoint(folder: Path) -> OwnCheckpoint | None:
-    """Return what we read ourselves; None for a folder of another kind, or one that lacks something: its library then
-    says what."""
+    """Load a folder without its library; None if it is of another kind or incomplete (its library reports how)."""
     try:
         modules = _json(folder / "modules.json")
         kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
@@ -204,7 +203,7 @@ def own_checkpoint(folder: Path) -> OwnCheckpoint | None:
             positions,
             int(limit) if limit < LONGEST else positions,
         )
-    except Exception:  # noqa: BLE001 - tokenizers raises plain Exceptions; the library says what is wrong
+    except Exception:  # noqa: BLE001 - tokenizers raises plain Exceptions; the library reports what is wrong
         return None
 
 
@@ -213,7 +212,7 @@ def _json(file: Path) -> Any:
 
 
 def _one_pooling(config: dict[str, Any]) -> str | None:
-    """The pooling, where it is one that we compute and no prompt is left out of it."""
+    """Return the pooling if it is a supported one that includes the prompt's tokens, else None."""
     if not config.get("include_prompt", True):
         return None
     if "pooling_mode" in config:  # sentence-transformers 6
@@ -223,7 +222,7 @@ def _one_pooling(config: dict[str, Any]) -> str | None:
 
 
 def _same_words(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether ``tokenizer.json`` lowers letters as ``tokenizer_config.json``, which would win, says."""
+    """Return whether ``tokenizer.json`` lowercases as ``tokenizer_config.json``, which takes precedence, demands."""
     rules = _json(folder / "tokenizer.json").get("normalizer") or {}
     if rules.get("type") != "BertNormalizer":
         return True
@@ -233,10 +232,10 @@ def _same_words(folder: Path, config: dict[str, Any]) -> bool:
 
 
 def _pooling(modules: Any) -> tuple[str, bool]:
-    """("cls" | "mean" | "last" | ..., whether prompt tokens are left out of it)."""
+    """Return the pooling ("cls", "mean", "last", ...) and whether it leaves out the prompt's tokens."""
     for module in modules:
         if type(module).__name__ == "Pooling":
-            # sentence-transformers 5 says get_pooling_mode_str(), 6 pooling_mode
+            # sentence-transformers 5 has get_pooling_mode_str(), 6 pooling_mode
             mode = module.get_pooling_mode_str() if hasattr(module, "get_pooling_mode_str") else module.pooling_mode
             mode = mode if isinstance(mode, str) else "+".join(mode)
             return {"lasttoken": "last"}.get(mode, mode), not getattr(module, "include_prompt", True)
@@ -244,7 +243,7 @@ def _pooling(modules: Any) -> tuple[str, bool]:
 
 
 def _positions(model_type: str, config: dict[str, Any]) -> int:
-    """Tokens that the network has positions for; 8192 where it does not say."""
+    """Return the number of positions of the network; 8192 if the configuration has none."""
     positions = int(config.get("max_position_embeddings") or 0) or 8192
     if model_type in ("xlm-roberta", "roberta", "camembert", "mpnet"):
         positions -= (config.get("pad_token_id") or 0) + 1

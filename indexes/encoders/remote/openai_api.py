@@ -16,17 +16,18 @@ from indexes.settings.sections import EncoderSettings
 
 
 class OpenAIModel(RemoteModel):
-    """A model of a server with OpenAI's API. Vectors travel as base64 (a third of the bytes of decimal text); floats
-    are read too.
+    """A model on a server with OpenAI's API.
+
+    Vectors are requested as base64 (a third of the bytes of decimal text); lists of numbers are accepted too.
 
     Args:
         settings: ``base_url`` such as "http://127.0.0.1:8000" or ".../v1"; the key is read from the environment
-            variable named in ``api_key_env`` and sent as a Bearer token. Server-side prompts are unknown, so the
-            prompts of known model families are put before texts here.
+            variable named by ``api_key_env`` and sent as a Bearer token. The server's prompts are unknown, so the
+            prompts of known model families are prepended here.
 
     Raises:
-        SettingsError: no base_url.
-        EncoderError: (on use) as ``RemoteModel``, and for a text longer than the model reads.
+        SettingsError: ``base_url`` is not set.
+        EncoderError: (on use) as for ``RemoteModel``, or a text is longer than the model reads.
     """
 
     def __init__(self, settings: EncoderSettings, environ: Mapping[str, str]) -> None:
@@ -44,7 +45,7 @@ class OpenAIModel(RemoteModel):
             self._payload["dimensions"] = self.dimensions
 
     def _ask(self, texts: list[str]) -> list[NDArray[np.float32]]:
-        """By their ``index``, base64 (little-endian float32) or lists of numbers."""
+        """Return vectors ordered by their ``index``, from base64 (little-endian float32) or lists of numbers."""
         answer = self.server.post("/embeddings", {**self._payload, "input": texts})
         try:
             found = {int(item["index"]): _vector(item["embedding"]) for item in answer["data"]}

@@ -1,4 +1,4 @@
-"""What embedding servers have in common: prompts, batches, too long a text found among others, and clear refusals."""
+"""Common part of embedding servers: prompts, batches, the search for an overlong text in a batch, and clear errors."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from indexes.parallel import in_order, parallel_of
 from indexes.settings.sections import EncoderSettings
 
 BATCH = 64
-USUAL_PARALLEL = 16  # requests at once to a server with OpenAI's API
-_NOT_A_NUMBER = re.compile(r"\bnan\b|unsupported value", re.IGNORECASE)  # Ollama's words for one odd text
+USUAL_PARALLEL = 16  # concurrent requests to a server with OpenAI's API
+_NOT_A_NUMBER = re.compile(r"\bnan\b|unsupported value", re.IGNORECASE)  # Ollama's message for an unusual text
 
 
 class InputTooLong(Exception):
-    """The server refused a batch because a text is longer than the model reads (a signal, no user's error)."""
+    """Signal that the server rejected a batch for a text longer than the model reads; never shown to users."""
 
 
 class RemoteModel:
-    """A ``DenseModel`` behind HTTP. Nothing is sent before the first use.
+    """A ``DenseModel`` over HTTP. Nothing is sent before the first use.
 
     Raises:
-        EncoderError: (on use) no server, wrong key, no such model, too slow, or an unusable answer.
+        EncoderError: (on use) no server, wrong key, unknown model, timeout, or an unusable answer.
     """
 
     pooling = "server"
@@ -43,7 +43,7 @@ class RemoteModel:
     ) -> None:
         self.model = settings.model
         self.max_tokens = settings.max_tokens or 0
-        self._width: int | None = None  # of the vectors that came so far
+        self._width: int | None = None  # of the vectors received so far
         self.dimensions = settings.dimensions
         self.parallel = parallel_of(settings.parallel, settings.provider, USUAL_PARALLEL, environ)
         self.prompts = choose_prompts([self.model], query=settings.query_prompt, document=settings.document_prompt)
@@ -65,7 +65,7 @@ class RemoteModel:
         return self.dimensions or int(self.embed(["dimension"], query=False).dense.shape[1])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """As ``CountsTokens.count_tokens``, estimated: only the server has the tokenizer."""
+        """As ``CountsTokens.count_tokens``, an estimate: only the server has the tokenizer."""
         return estimated_tokens(with_prompt(self.prompts["document"], texts))
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
@@ -84,16 +84,16 @@ class RemoteModel:
         return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, tuple(sorted(truncated)))
 
     def _check_width(self, width: int) -> None:
-        """A server that is given another model while a run goes on sends vectors that fit no others."""
+        """Reject vectors of a new width: the server's model was replaced during the run."""
         if self._width not in (None, width):
             raise EncoderError(
-                f"{self.server.label} sent vectors of {width} values, and of {self._width} before",
-                remedy="look whether its model was changed; then run again, with --reindex if it is to stay",
+                f"{self.server.label} sent vectors of {width} values, but {self._width} before",
+                remedy="check whether its model was replaced; if it is to stay, run again with --reindex",
             )
         self._width = width
 
     def _batch(self, texts: list[str], start: int, truncated: list[int]) -> list[Any]:
-        """Vectors of one batch; a batch refused for its length is halved until the long text stands alone."""
+        """Return the vectors of one batch; a batch rejected as too long is halved until the long text is found."""
         try:
             return self._ask(texts)
         except InputTooLong as refusal:
@@ -106,18 +106,18 @@ class RemoteModel:
             return rows
 
     def _ask(self, texts: list[str]) -> list[Any]:
-        """The vectors of a batch, in order. Raises InputTooLong if a text of it is too long."""
+        """Return the vectors of a batch, in order. Raises InputTooLong if one of its texts is too long."""
         raise NotImplementedError
 
     def _ask_truncated(self, text: str, number: int, refusal: InputTooLong) -> list[Any]:
-        """The vector of a text that the server cuts. This server does not."""
+        """Return the vector of a text truncated by the server; here an error, as most servers cannot do that."""
         raise TextError(
             f"text {number} of {len(text)} characters is longer than '{self.model}' reads ({refusal})",
             remedy="lower split.max_chars, or serve the model with a longer context",
         ) from refusal
 
     def _no_model(self, reason: str) -> EncoderError:
-        """The error for a server that does not have the model."""
+        """Return the error for a model that the server does not have."""
         raise NotImplementedError
 
     def _explain(self, status: int, reason: str) -> Exception | None:
@@ -135,7 +135,7 @@ class RemoteModel:
 
 
 def _stacked(rows: list[Any], count: int, label: str) -> NDArray[np.float32]:
-    """(count, dim) float32 of a server's rows, or an EncoderError where they are not all of one length."""
+    """Return a server's rows as float32 (count, dim); raises EncoderError if their lengths differ."""
     remedy = "check that encoder.model is an embedding model"
     missing = [number for number, row in enumerate(rows) if row is None]
     if missing:
