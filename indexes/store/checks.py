@@ -1,7 +1,7 @@
-"""What is looked at before anything is written: names, dimensions, finite numbers, sorted sparse indices, disk.
+"""Checks before every write: names, dimensions, finite numbers, sorted sparse indices, free disk space.
 
-The embedded engine accepts NaN and repeated sparse indices, leaves an empty point behind an unknown vector name, and
-dies of SIGBUS when the disk fills under its memory maps. So all of this is refused here, before the write.
+The embedded engine accepts NaN and repeated sparse indices, writes an empty point for an unknown vector name, and dies
+of SIGBUS when the disk fills up under its memory maps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ MEGABYTE = 1 << 20
 
 
 def check_name(name: object) -> str:
-    """A collection name is also a folder name: letters, digits, Chinese characters, '_', '-' and inner '.'."""
+    """Return a collection's name if it is valid (it is also a folder name).
+
+    >>> check_name("handbook-2026")
+    'handbook-2026'
+
+    Raises:
+        StoreError: not 1 to 80 letters, digits, Chinese characters, '_', '-' and '.', or '.' at the beginning.
+    """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StoreError(
             f"{name!r} cannot be a collection's name",
@@ -35,50 +42,51 @@ def check_name(name: object) -> str:
 
 
 def check_new_name(name: str) -> None:
-    """Raises for a name that only a generation may have (``guide.2``, which a reindex makes of ``guide``)."""
+    """Raise StoreError for a name reserved for generations (``guide.2``, which a reindex of ``guide`` creates)."""
     base, dot, number = check_name(name).rpartition(".")
     if dot and number.isdecimal():
         raise StoreError(
-            f"{name!r} cannot be the name of a new collection: a reindex of {base!r} would call its generation so",
-            remedy=f"call it {base}-{number}, or something else that does not end in a point and a number",
+            f"{name!r} cannot be the name of a new collection: a reindex of {base!r} uses such names",
+            remedy=f"call it {base}-{number}, or another name that does not end in a dot and a number",
         )
 
 
 def check_disk(folder: Path, *, min_free_mb: int, needed_bytes: int = 0) -> None:
-    """Raises DiskSpaceError when less than ``min_free_mb`` would be free after writing ``needed_bytes``."""
+    """Raise DiskSpaceError if less than ``min_free_mb`` MB would be free after writing ``needed_bytes``."""
     free = shutil.disk_usage(folder).free
     if free < min_free_mb * MEGABYTE + needed_bytes:
         raise DiskSpaceError(
-            f"only {free // MEGABYTE} MB are free where {folder} lies, and {min_free_mb} MB must stay free "
+            f"only {free // MEGABYTE} MB are free at {folder}, and {min_free_mb} MB must stay free "
             f"after a write of about {-(-needed_bytes // MEGABYTE)} MB",
             remedy="free disk space, move store.path to a larger disk, or lower store.min_free_mb",
         )
 
 
 def check_room_to_open(folder: Path) -> None:
-    """On tmpfs, opening a collection touches every page of the engine's memory maps, and each takes memory then.
+    """Check that a collection on tmpfs can be opened.
 
-    Other file systems leave the holes of a sparse file as they are until something is written there.
+    There, opening touches every page of the engine's memory maps, holes included, and each takes memory; other file
+    systems fill a hole only when it is written.
 
     Raises:
-        DiskSpaceError: there is no room for them; the engine would die of SIGBUS.
+        DiskSpaceError: there is not enough room; the engine would die of SIGBUS.
     """
     free, needed = shutil.disk_usage(folder).free, holes_of(folder) if _is_tmpfs(folder) else 0
     if free < needed:
         raise DiskSpaceError(
-            f"only {free // MEGABYTE} MB are free where {folder} lies, and opening it there takes "
+            f"only {free // MEGABYTE} MB are free at {folder}, and opening the collection takes "
             f"{-(-needed // MEGABYTE)} MB",
             remedy="free disk space, or move store.path to a disk",
         )
 
 
 def disk_bytes(*folders: Path) -> int:
-    """Bytes on the disk below folders: blocks, not lengths, for the engine's memory maps are sparse files."""
+    """Return the bytes that folders occupy on the disk: blocks, not lengths, as memory maps are sparse files."""
     return sum(f.stat().st_blocks * 512 for folder in folders for f in folder.rglob("*") if f.is_file())
 
 
 def holes_of(folder: Path) -> int:
-    """Bytes that the files below ``folder`` have in their lengths and not on the disk."""
+    """Return the bytes of the holes in the files below ``folder``: in their length, but not on the disk."""
     found = (file.stat() for file in folder.rglob("*") if file.is_file())
     return sum(max(status.st_size - 512 * status.st_blocks, 0) for status in found)
 
@@ -95,7 +103,7 @@ def _is_tmpfs(folder: Path) -> bool:
 
 
 def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None:
-    """``vectors`` (n, dim), finite."""
+    """Raise StoreError unless ``vectors`` has the shape (n, dim) and is finite."""
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         found = vectors.shape[-1] if vectors.ndim else 0
         raise StoreError(
@@ -111,7 +119,11 @@ def check_dense(vectors: NDArray[Any], *, dim: int, name: str = "dense") -> None
 
 
 def check_sparse(vectors: Sequence[Any], *, name: str = "sparse", sorted_: bool = True) -> None:
-    """Every vector: as many indices as values, finite, no index twice; ``sorted_`` also asks for ascending order."""
+    """Raise StoreError unless every vector has one finite value per index and no index twice.
+
+    Args:
+        sorted_: require ascending indices as well.
+    """
     if not vectors:
         return
     lengths = [len(vector.indices) for vector in vectors]
@@ -137,7 +149,7 @@ def check_sparse(vectors: Sequence[Any], *, name: str = "sparse", sorted_: bool 
 
 def _sparse_error(name: str, position: int, what: str) -> StoreError:
     if what == "lengths":
-        what = "another number of indices than of values"
+        what = "a different number of indices and values"
     return StoreError(
         f"sparse vector {name!r} number {position} of the batch holds {what}",
         remedy="give sorted, unique uint32 indices with one finite weight each",

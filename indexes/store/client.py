@@ -1,4 +1,4 @@
-"""Open the engine that the settings ask for: embedded, a server, or qdrant-client's own local mode."""
+"""Open the engine that the settings name: embedded, a server, or qdrant-client's local mode."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from indexes.files import make_private
 from indexes.settings.sections import StoreSettings
 from indexes.store.engine import ClientEngine, Engine
 
-OURS = ("edge", "manifests", "encodings", "uploads", "keys.toml", "feedback.jsonl")  # what a store's folder holds
+OURS = ("edge", "manifests", "encodings", "uploads", "keys.toml", "feedback.jsonl")  # content of a store's folder
 EDGE_INSTALL = "pip install 'qdrant-edge-py==0.9.*'"
 
 
 def open_engine(settings: StoreSettings, **options: Any) -> Engine:
-    """Open the store of the settings; ``engine.client`` is its Qdrant client, made when it is asked for.
+    """Open the store of the settings; ``engine.client`` is its Qdrant client, created on first access.
 
-    No url: the embedded engine in ``settings.path`` (Qdrant Edge; where it has no wheel, qdrant-client's local mode
-    with a warning). A url: a server or cluster, asked once whether it answers. ":memory:": for tests.
+    >>> engine = open_engine(StoreSettings(url=":memory:"))
+    >>> engine.kind, engine.client.get_collections().collections
+    ('memory', [])
+
+    Without a url this is the embedded engine in ``settings.path`` (Qdrant Edge; without its wheel, qdrant-client's
+    local mode and a warning). A url names a server or cluster, which is contacted once. ":memory:" is for tests.
 
     Args:
-        options: passed on to ``QdrantClient`` for a server (``transport=`` of httpx, ``headers=``...).
+        options: passed to ``QdrantClient`` for a server (``transport=`` of httpx, ``headers=`` ...).
 
     Raises:
-        StoreUnreachableError: the server does not answer, or refuses the key.
-        MissingExtraError: ``engine = "edge"`` where the wheel is missing.
+        StoreUnreachableError: the server does not answer, or rejects the key.
+        MissingExtraError: ``engine = "edge"`` without the wheel.
     """
     if settings.url == ":memory:":
         from qdrant_client import QdrantClient
@@ -48,8 +52,8 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
         if settings.engine == "edge":
             raise MissingExtraError.of("qdrant-edge-py", needed_for="store.engine = 'edge'", install=EDGE_INSTALL)
         warnings.warn(
-            "Qdrant Edge has no wheel installed here, so qdrant-client's local mode takes its place; it is some "
-            f"hundred times slower: install Edge ({EDGE_INSTALL}) or use a Qdrant server (store.url)",
+            "Qdrant Edge is not installed, so qdrant-client's local mode is used, which is about a hundred times "
+            f"slower: install Edge ({EDGE_INSTALL}) or use a Qdrant server (store.url)",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -57,16 +61,17 @@ def open_engine(settings: StoreSettings, **options: Any) -> Engine:
 
 
 def as_engine(client: Any) -> Engine:
-    """Return the engine behind a client that was handed in, which may be an engine already."""
+    """Return the engine of a Qdrant client; an engine is returned unchanged."""
     from indexes.store.edge.client import EdgeClient
 
     if isinstance(client, (EdgeClient, ClientEngine)):
         return client
-    engine = getattr(client, "engine", None)  # of the embedded engine as a Qdrant client
+    engine = getattr(client, "engine", None)  # only of the embedded engine's client
     return engine if isinstance(engine, EdgeClient) else ClientEngine(client)
 
 
 def edge_is_installed() -> bool:
+    """Return whether Qdrant Edge, the embedded engine, can be imported."""
     try:
         import qdrant_edge  # noqa: F401
     except ImportError:
@@ -82,7 +87,7 @@ def _open_local(settings: StoreSettings) -> Any:
     folder = settings.path.expanduser() / "local"
     try:
         with warnings.catch_warnings():
-            # It recommends a server from 20,000 points on; our own notice has said so already.
+            # It recommends a server from 20,000 points on; our own warning came before.
             warnings.filterwarnings("ignore", message=".*Local mode is not recommended.*")
             return QdrantClient(path=str(folder), force_disable_check_same_thread=True)
     except RuntimeError as error:
@@ -113,7 +118,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
         "api_key": api_key,
         "prefer_grpc": settings.grpc,
         "timeout": max(1, round(settings.timeout)),
-        "check_compatibility": False,  # it asks in a thread, past our proxy rule, and only warns
+        "check_compatibility": False,  # the check runs in a thread, ignores our proxy rule, and only warns
         **stream_limits(settings.timeout),
         **options,
     }
@@ -126,13 +131,13 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         try:
             client = QdrantClient(**arguments)
-        except ValueError as error:  # a host that is none; of urllib3's LocationParseError, too
+        except ValueError as error:  # an invalid host; urllib3's LocationParseError is a ValueError too
             raise SettingsError(
                 f"store.url is {url!r}, which cannot be used ({error})", remedy="write it like http://localhost:6333"
             ) from error
 
     def translate(request: Any, send: Callable[[Any], Any]) -> Any:
-        """Every later REST call's failure in one sentence. 409 and 429 are left to callers who know them."""
+        """Turn failures of later REST calls into one sentence; 409 and 429 are left to the callers."""
         try:
             response = send(request)
         except ResponseHandlingException as error:
@@ -144,7 +149,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
             reason = without_key(_reason(response), api_key)
             raise StoreError(
                 f"the Qdrant server at {url} refused {request.method} {request.url.path}: {reason}",
-                remedy="if this is not plain from its answer, look at the server's log",
+                remedy="if the reason is not clear from its answer, look at the server's log",
             ) from refusal
         return response
 
@@ -158,7 +163,7 @@ def _open_server(settings: StoreSettings, url: str, options: dict[str, Any]) -> 
 
 
 def _reason(response: Any) -> str:
-    """What the server says in its JSON, or the beginning of what it said instead."""
+    """Return the error in the server's JSON, or the beginning of another answer."""
     try:
         return str(response.json()["status"]["error"])
     except (ValueError, KeyError, TypeError):
@@ -177,7 +182,7 @@ def _server_error(error: Exception, url: str, key_variable: str, has_key: bool) 
         )
     if status is not None:
         return StoreUnreachableError(
-            f"{url} answered with status {status}, which no Qdrant server does to this question",
+            f"{url} answered with status {status}, which a Qdrant server would not do",
             remedy="check store.url: its port is usually 6333, and 6334 is gRPC",
         )
     reason = str(getattr(error, "source", None) or getattr(error, "details", lambda: "")() or error).strip()

@@ -1,6 +1,6 @@
-"""Collection: the sentences of one name in one engine. Everything above the store speaks to this.
+"""Collection: the stored sentences of one collection, and the store's interface to the rest of the house.
 
-LlamaIndex is imported where it is needed: looking at a collection's record takes no second.
+LlamaIndex is imported only where needed, so that reading a collection's record is quick.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 
     from indexes.nodes.record import SentenceRecord
 
-GRAPH_SEEN = 30.0  # seconds for which what the record says of the graph is taken as read: a server is asked for it
+GRAPH_SEEN = 30.0  # seconds for which the recorded graph is cached: reading it is a request to a server
 LOOKUP = 512  # documents whose first sentence is fetched in one call
-PAGE = 1000  # points a scroll
-_RECORDS = threading.RLock()  # a change of a record reads it first
+PAGE = 1000  # points per scroll
+_RECORDS = threading.RLock()  # changes of a record are read-modify-write
 
 
 class DocumentInfo(NamedTuple):
-    """One document of a collection. ``title`` is "" where the reader found none.
+    """One document of a collection.
 
-    ``date`` is the day of its last change, if it is known ("2026-03-18"), ``opening`` its first sentence.
+    ``title`` is "" if the reader found none, ``date`` the day of the last change ("2026-03-18") if known, ``opening``
+    the first sentence.
     """
 
     doc_id: str
@@ -50,12 +51,12 @@ class DocumentInfo(NamedTuple):
 
 
 def document_filter(doc_id: str) -> models.Filter:
-    """Return the filter that chooses a document's points."""
+    """Return the filter that selects a document's points."""
     return models.Filter(must=[models.FieldCondition(key="doc_id", match=models.MatchValue(value=doc_id))])
 
 
 def collection_names(engine: Engine) -> list[str]:
-    """Return the collections' names, sorted. Opens and locks nothing."""
+    """Return the names of the collections, sorted, without opening or locking any."""
     return sorted(item.name for item in engine.calls.get_collections().collections)
 
 
@@ -68,11 +69,16 @@ def _translated(filters: Any) -> models.Filter | None:
 
 
 class Collection:
-    """One collection of an engine, which need not exist yet (``ensure`` makes it).
+    """One collection of an engine, which need not exist yet (``ensure`` creates it).
+
+    >>> from indexes.store.client import open_engine
+    >>> collection = Collection(open_engine(StoreSettings(url=":memory:")), "guide")
+    >>> collection.exists()
+    False
 
     Args:
         engine: from ``open_engine`` or ``as_engine``.
-        name: of the collection itself; ``Generations`` finds the one that a name stands for.
+        name: name of the collection itself; ``Generations`` resolves a name to its current collection.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
@@ -82,13 +88,13 @@ class Collection:
         self._client = engine.calls
         self._graph_seen: tuple[float, Graph | None] = (-GRAPH_SEEN, None)
 
-    # ---- what it is ----
+    # ---- record and properties ----
 
     def exists(self) -> bool:
         return self._client.collection_exists(self.name)
 
     def check(self) -> None:
-        """Raises CollectionNotFoundError, with the names that exist."""
+        """Raise CollectionNotFoundError, which lists the existing names, if the collection does not exist."""
         check_name(self.name)
         if not self.exists():
             there = ", ".join(collection_names(self.engine)) or "none"
@@ -100,15 +106,17 @@ class Collection:
     def ensure(
         self, fingerprint: Fingerprint, *, idf: bool, settings: StoreSettings, extra: dict[str, Any] | None = None
     ) -> None:
-        """Create it, or check that what is there was built with the same model.
+        """Create the collection, or check that the existing one was built with the same model.
 
         Args:
-            idf: the sparse vector carries Modifier.IDF (``encoder.lexical.idf``).
-            extra: JSON values to record beside the fingerprint of a new collection (``record`` gives them back).
+            fingerprint: of the encoder.
+            idf: give the sparse vector Modifier.IDF (``encoder.lexical.idf``).
+            settings: vector format, quantization and storage of a new collection.
+            extra: JSON values to record with the fingerprint of a new collection (see ``record``).
 
         Raises:
-            FingerprintMismatchError: it is there, of another model.
-            StoreError: a bad name, or settings that this engine cannot meet.
+            FingerprintMismatchError: the existing collection was built with another model.
+            StoreError: an invalid name, or settings that this engine does not support.
         """
         check_name(self.name)
         if self.exists():
@@ -118,28 +126,28 @@ class Collection:
             schema.create(self.engine, self.name, fingerprint=fingerprint, idf=idf, settings=settings, extra=born)
 
     def record(self) -> dict[str, Any]:
-        """Return all that RagWright recorded when it created the collection; {} where another program did.
+        """Return what RagWright recorded when it created the collection; {} if another program created it.
 
-        On the embedded engine this opens and locks nothing.
+        The embedded engine does not open or lock the collection for this.
 
         Raises:
-            CollectionNotFoundError: there is none of that name.
+            CollectionNotFoundError: the collection does not exist.
         """
         self.check()
         return dict(self.engine.collection_metadata(self.name).get(schema.METADATA_KEY) or {})
 
     def set_record(self, **values: Any) -> None:
-        """Change values of the record; one step for who reads it, and for other threads that change it."""
+        """Change values of the record. Atomic for readers, and for other threads that change it."""
         with _RECORDS:
             self._client.update_collection(self.name, metadata={schema.METADATA_KEY: {**self.record(), **values}})
             self._graph_seen = (-GRAPH_SEEN, None)
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """Return the recorded fingerprint (its fields and "digest"), or None where the collection has none."""
+        """Return the recorded fingerprint (its fields and "digest"), or None if none is recorded."""
         return self.record().get("fingerprint")
 
     def check_fingerprint(self, fingerprint: Fingerprint) -> None:
-        """Refuse what another model filled: its vectors mean something else.
+        """Reject a collection that another model filled: its vectors are not comparable.
 
         Raises:
             CollectionNotFoundError, FingerprintMismatchError.
@@ -147,55 +155,56 @@ class Collection:
         schema.check_record(self.name, self.record(), fingerprint)
 
     def has_sparse(self) -> bool:
-        """True when the collection stores the lexical leg."""
+        """Return whether the collection stores the lexical leg."""
         recorded = self.fingerprint()
         if recorded is not None:
             return recorded.get("sparse", "none") != "none"
         return SPARSE in (self._client.get_collection(self.name).config.params.sparse_vectors or {})
 
     def has_idf(self) -> bool:
-        """True when the engine weighs the terms of its lexical leg by how rare they are."""
+        """Return whether the engine weights the terms of the lexical leg by their IDF."""
         params = (self._client.get_collection(self.name).config.params.sparse_vectors or {}).get(self.sparse_name)
         modifier = getattr(params, "modifier", None)
         return getattr(modifier, "value", modifier) == models.Modifier.IDF.value
 
     @property
     def one_leg(self) -> str | None:
-        """Why only one of the legs that are stored can be searched, for a note; None where both can."""
+        """Why only one of the stored legs can be searched, as a note; None if both can."""
         return None
 
     def is_coarse(self) -> bool:
-        """True if it keeps its dense vectors with 8 bits a value."""
+        """Return whether dense vectors are stored with 8 bits per value."""
         params = self._client.get_collection(self.name).config.params.vectors
         dense = params.get(DENSE) if isinstance(params, dict) else params
         return getattr(dense, "datatype", None) in (models.Datatype.TURBO8, models.Datatype.UINT8)
 
     def disk_bytes(self) -> int | None:
-        """Bytes on this machine's disk; None for a server."""
+        """Return the bytes on this machine's disk; None for a server."""
         folder = self.engine.folder(self.name)
         return None if folder is None else disk_bytes(folder)
 
     def briefly(self) -> AbstractContextManager[None]:
-        """Hold it for a moment (embedded engine): another process that wants it waits instead of failing."""
+        """Hold the collection briefly (embedded engine): another process waits for it instead of failing."""
         return self.engine.briefly(self.name)
 
     # ---- writing ----
 
     def check_writable(self) -> None:
-        """Raises StoreError where it can only be read."""
+        """Raise StoreError if the collection is read-only."""
 
     def put(
         self, records: Sequence[SentenceRecord], dense: NDArray[np.float32], sparse: Sequence[SparseVector] | None
     ) -> None:
-        """Write n sentences; one already there (same document and position) is replaced.
+        """Write n sentences, replacing those with the same document and position.
 
         Args:
+            records: n sentences.
             dense: float32 (n, dim).
-            sparse: n sorted sparse vectors (the window's, pooled), or None for a collection without the lexical leg.
+            sparse: n sorted sparse vectors, pooled over windows; None for a collection without the lexical leg.
 
         Raises:
-            StoreError: counts that disagree, wrong dimension, NaN, bad sparse indices. Nothing of it is written.
-            DiskSpaceError: embedded engine, too little disk.
+            StoreError: counts that differ, wrong dimension, NaN, invalid sparse indices. Nothing is written.
+            DiskSpaceError: embedded engine, too little disk space.
         """
         if len(records) != len(dense) or (sparse is not None and len(sparse) != len(records)):
             raise StoreError(
@@ -208,23 +217,23 @@ class Collection:
             self.engine.upsert_arrays(self.name, ids, dense, sparse, payloads)
 
     def delete_document(self, doc_id: str) -> int:
-        """Delete a document's sentences and return how many there were. 0 for an unknown document."""
+        """Delete a document's sentences and return their number; 0 for an unknown document."""
         there = self.count(doc_id)
         if there:
             self.delete_where(document_filter(doc_id))
         return there
 
     def delete_points(self, ids: Sequence[str]) -> None:
-        """Delete sentences by id; unknown ids are no error."""
+        """Delete sentences by id; unknown ids are ignored."""
         if ids:
             self._client.delete(self.name, points_selector=models.PointIdsList(points=list(ids)))
 
     def delete_where(self, chosen: models.Filter) -> None:
-        """Delete what a filter chooses; an empty one chooses everything."""
+        """Delete what a filter selects; an empty filter selects everything."""
         self._client.delete(self.name, points_selector=models.FilterSelector(filter=chosen))
 
     def set_metadata(self, doc_id: str, values: dict[str, Any], *, where: dict[str, str] | None = None) -> None:
-        """Set values in the metadata of all sentences of a document, or of those whose metadata is ``where``."""
+        """Set metadata of all sentences of a document, or of those whose metadata match ``where``."""
         chosen = [models.FieldCondition(key="doc_id", match=models.MatchValue(value=doc_id))]
         for key, value in (where or {}).items():
             chosen.append(models.FieldCondition(key=f"metadata.{key}", match=models.MatchValue(value=value)))
@@ -232,51 +241,53 @@ class Collection:
         self._client.set_payload(self.name, values, points=selector, key="metadata")
 
     def flush(self) -> None:
-        """Bring what was written onto the disk. A server has done so when the write returned.
+        """Write everything to the disk (a server has done so when a write returns).
 
-        The embedded engine now and then puts what it keeps in memory into files at this moment, so that memory does
-        not grow with the collection.
+        The embedded engine occasionally moves points from memory into files here, so that its memory does not grow with
+        the collection.
         """
         self.engine.flush(self.name)
         self.engine.pack(self.name)
 
     def graph(self) -> Graph | None:
-        """Return what was measured when the graph (HNSW) of its dense vectors was built; None where there is none."""
+        """Return the measurements made when the graph (HNSW) of the dense vectors was built; None without a graph."""
         return Graph.of_record(self.record())
 
     def how_to_search(self, ef: int | None, recall: float) -> Choice:
-        """Return how the dense leg is to be searched: through the graph where that finds enough, else exactly.
+        """Decide how to search the dense leg: through the graph if its recall suffices, else exactly.
 
         Args:
             ef, recall: as ``retrieval.ef`` and ``retrieval.recall``.
         """
         at, graph = self._graph_seen
         if at + GRAPH_SEEN < time.monotonic():
-            with _RECORDS:  # else a graph that is being recorded would be overlooked
+            with _RECORDS:  # else a graph that is being recorded would be missed
                 graph = self.graph()
                 self._graph_seen = time.monotonic(), graph
         if graph is not None:
             return choose(graph, ef, recall)
-        return Choice(exact=self.engine.kind == "edge")  # a server may have a graph that nobody has measured
+        return Choice(exact=self.engine.kind == "edge")  # a server may have a graph that was never measured
 
     # ---- reading ----
 
     def count(self, doc_id: str | None = None) -> int:
-        """Sentences of the collection, or of one document; exact."""
+        """Return the exact number of sentences of the collection, or of one document."""
         chosen = None if doc_id is None else document_filter(doc_id)
         return self._client.count(self.name, count_filter=chosen, exact=True).count
 
     def is_empty(self) -> bool:
-        """True when the collection holds no sentence; at any size faster than counting."""
+        """Return whether the collection has no sentences; faster than counting."""
         return not next(self.pages(1, payload=False))
 
     def pages(
         self, size: int, filters: models.Filter | None = None, *, payload: bool | list[str] = True
     ) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-        """Yield (id, payload) of all points, or of those that a filter chooses, ``size`` at a time, by id.
+        """Yield pages of (id, payload), ordered by id.
 
         Args:
-            payload: all of it, none of it, or these fields.
+            size: points per page.
+            filters: which points; default: all.
+            payload: the whole payload, none of it, or these fields.
         """
         offset: Any = None
         while True:
@@ -288,14 +299,14 @@ class Collection:
                 return
 
     def sample(self, limit: int) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-        """Return payloads and dense vectors of the first points by id: ids are hashes, so they are taken at random."""
+        """Return payloads and dense vectors of the first points by id; ids are hashes, so this is a random sample."""
         records, _ = self._client.scroll(self.name, limit=limit, with_payload=True, with_vectors=[DENSE])
         kept: list[Any] = [record.vector for record in records]
         vectors = [vector[DENSE] if isinstance(vector, dict) else vector for vector in kept]
         return [record.payload or {} for record in records], np.asarray(vectors, dtype=np.float32)
 
     def some_vectors(self, limit: int) -> list[tuple[str, Any]]:
-        """Return id and dense vector of the first points by id."""
+        """Return (id, dense vector) of the first points by id."""
         records, _ = self._client.scroll(self.name, limit=limit, with_payload=False, with_vectors=[self.dense_name])
         return [
             (str(record.id), record.vector[self.dense_name] if isinstance(record.vector, dict) else record.vector)
@@ -303,11 +314,11 @@ class Collection:
         ]
 
     def payloads(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return id -> payload; unknown ids are left out."""
+        """Return id -> payload; unknown ids are omitted."""
         return self.engine.payloads(self.name, ids)
 
     def dense_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return id -> dense vector, as it is stored; unknown ids are left out."""
+        """Return id -> dense vector as stored; unknown ids are omitted."""
         found = self._client.retrieve(self.name, ids=list(ids), with_payload=False, with_vectors=True)
         return {
             str(record.id): np.asarray(
@@ -327,7 +338,7 @@ class Collection:
         }
 
     def document(self, doc_id: str) -> list[SentenceRecord]:
-        """Return the sentences of one document, by position."""
+        """Return the sentences of one document, ordered by position."""
         from indexes.nodes.record import SentenceRecord
 
         pages = self.pages(PAGE, document_filter(doc_id))
@@ -335,9 +346,9 @@ class Collection:
         return sorted(found, key=lambda record: record.position)
 
     def documents(self) -> Iterator[DocumentInfo]:
-        """Yield the collection's documents in the order of their ids.
+        """Yield the documents, ordered by id.
 
-        One facet over the indexed ``doc_id``, then the first sentence of each document, fetched by its computed id.
+        Takes one facet over the indexed ``doc_id``, then the first sentence of each document by its computed id.
         """
         from indexes.nodes.record import point_id
 
@@ -358,17 +369,18 @@ class Collection:
                 yield DocumentInfo(doc_id, source, title, sentences, date[:10], opening)
 
     def _any_payload(self, doc_id: str) -> dict[str, Any]:
-        """A document whose first sentence is missing (deleted by hand) is described by another one."""
+        """Return the payload of any sentence, for a document whose first one is missing (deleted by hand)."""
         return next((payload for _, payload in next(self.pages(1, document_filter(doc_id)))), {})
 
     def windows(self, records: Sequence[SentenceRecord], window: int) -> dict[str, list[SentenceRecord]]:
-        """Fetch windows of up to ``window`` sentences on each side of every record, the record itself included.
+        """Fetch the windows of records: the record with up to ``window`` sentences on each side.
 
-        A window ends at its section's border, at the document's end, and at a hole (a sentence deleted by hand). The
-        window of a child (``record.parent``) is its whole parent, whatever ``window`` says.
+        A window ends at the end of its section or document, and at a gap (a sentence deleted by hand). The window of a
+        child (``record.parent``) is its whole parent, whatever ``window`` is. One call serves all records; none is made
+        for window 0.
 
         Returns:
-            record id -> consecutive sentences in document order. One call for all records; none for window 0.
+            record id -> consecutive sentences in document order.
         """
         from indexes.nodes.record import SentenceRecord
         from indexes.store.neighbours import missing_ids, place_of, window_of
@@ -398,25 +410,26 @@ class Collection:
         note: Callable[[str], object] | None = None,
         stage: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     ) -> list[HybridHit]:
-        """Search the dense leg, the sparse leg, or both, and fuse them.
+        """Search one leg, or both and fuse them.
 
         Args:
-            dense: float32 (dim,); None: the sparse leg alone is searched, and its own scores count.
-            sparse: the question's term weights; None: likewise with the dense leg.
-            limit, sparse_limit: hits a leg; of the sparse leg where it is another number.
-            filters: LlamaIndex's or Qdrant's, applied to both legs.
-            method, dense_weight, sparse_weight, rrf_k: as ``fusion.fuse`` takes them.
-            score_both: "minmax" of both legs: what one leg found is scored by the other leg too, from its stored
-                vector or in a second search over it alone.
+            dense: dense vector of the question, float32 (dim,); None: search the sparse leg alone.
+            sparse: term weights of the question; None: search the dense leg alone.
+            limit: hits per leg.
+            sparse_limit: hits of the sparse leg; default: ``limit``.
+            filters: conditions for both legs, LlamaIndex's or Qdrant's.
+            method, dense_weight, sparse_weight, rrf_k: as for ``fusion.fuse``.
+            score_both: with "minmax", score each leg's hits in the other leg too, from the stored vectors or by a
+                second search.
             ef, recall: as ``retrieval.ef`` and ``retrieval.recall``, for a collection with a graph.
-            note: gets a sentence where the graph finds too little, and search is exact.
-            stage: entered with "search" and then with "fuse", to take the time of each.
+            note: called with a sentence if the graph's recall is too low and the search is exact.
+            stage: context manager entered for "search" and for "fuse", to measure their times.
 
         Returns:
-            Every hit of either leg (of the one searched), best first, equal scores by id.
+            All hits of the searched legs, best first, equal scores by id. With one leg, its own scores.
 
         Raises:
-            CollectionNotFoundError, StoreError (wrong dimension, NaN, no such vector), SettingsError (weights).
+            CollectionNotFoundError, StoreError (wrong dimension, NaN, unknown vector), SettingsError (weights).
         """
         if dense is None or sparse is None:
             method = "sparse" if dense is None else "dense"

@@ -1,6 +1,6 @@
-"""Engine: what a collection asks of Qdrant beside the calls that every Qdrant client has.
+"""Engine: what a collection needs of Qdrant in addition to the calls of a Qdrant client.
 
-The embedded engine (``indexes.store.edge``) is one itself; ``ClientEngine`` makes one of a ``QdrantClient``.
+The embedded engine (``indexes.store.edge``) is an ``Engine``; ``ClientEngine`` adapts a ``QdrantClient``.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from indexes.store.payload import plain_json
 DENSE = "dense"
 SPARSE = "sparse"
 REQUEST_POINTS = 256  # points in one request to a server
-POLL = 0.5  # seconds between two looks at a server that indexes
+POLL = 0.5  # seconds between two requests for the state of a server that indexes
 
 Kind = Literal["edge", "local", "memory", "server"]
 
 
 @dataclass(slots=True)
 class Hit:
-    """One point found. ``payload`` is None until it has been read."""
+    """A point found by a search. ``payload`` is None until it is read."""
 
     id: str
     score: float
@@ -40,9 +40,9 @@ class Hit:
 
 
 class Leg(NamedTuple):
-    """One nearest-neighbour question: in which named vector, for what, how many, among which points.
+    """A nearest-neighbour search in one named vector.
 
-    ``ef`` and ``exact`` say how a dense one goes through a graph (HNSW), where there is one.
+    ``ef`` and ``exact`` control a dense search through a graph (HNSW), if there is one.
     """
 
     name: str
@@ -54,32 +54,32 @@ class Leg(NamedTuple):
 
 
 class Lack(NamedTuple):
-    """Points that another leg found: what does this one make of them?"""
+    """Points found by another leg, to be scored by this one."""
 
     leg: Leg
     ids: Sequence[str]
 
 
 class Engine(Protocol):
-    """One Qdrant, embedded or not. ``calls`` has those of ``qdrant_client``, for everything not named here."""
+    """A Qdrant, embedded or not. Calls that are not listed here are made on ``calls``."""
 
     @property
     def kind(self) -> Kind:
-        """Return which engine it is."""
+        """The kind of engine: "edge" (embedded), "server", or qdrant-client's "local" and "memory"."""
 
     @property
     def calls(self) -> Any:
-        """Return what has the calls of ``qdrant_client`` and takes our words (``indexes.store.models``) in them."""
+        """An object with the calls of ``qdrant_client``, which takes our types (``indexes.store.models``)."""
 
     @property
     def client(self) -> Any:
-        """Return the client with Qdrant's own types; LlamaIndex's own Qdrant store runs on it too."""
+        """A client with Qdrant's own types, on which LlamaIndex's Qdrant store can run."""
 
     def close(self) -> None:
-        """Close it; on the embedded engine other processes may open its collections then."""
+        """Close the engine; other processes may then open collections of the embedded engine."""
 
     def collection_metadata(self, collection_name: str) -> dict[str, Any]:
-        """Return the metadata of a collection; the embedded engine opens and locks nothing for it."""
+        """Return the metadata of a collection; the embedded engine does not open or lock it for that."""
 
     def upsert_arrays(
         self,
@@ -89,40 +89,40 @@ class Engine(Protocol):
         sparse: Sequence[Any] | None,
         payloads: Sequence[dict[str, Any]],
     ) -> None:
-        """Write n points; everything is checked before anything is written."""
+        """Write n points after checking all of them."""
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
-        """Answer all legs in one round trip, best hit first; payloads only where they cost no second one."""
+        """Search all legs in one round trip, best hit first; hits have payloads only if these cost no second one."""
 
     def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
-        """Return id (as text) -> payload; unknown ids are left out."""
+        """Return id (as text) -> payload; unknown ids are omitted."""
 
     def scored_payloads(
         self, collection_name: str, ids: Sequence[str], lacks: Sequence[Lack]
     ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
-        """Return the payloads of points (``payloads``), and for each leg the scores of those that it lacks."""
+        """Return the payloads of points (see ``payloads``), and per leg the scores of the points it lacks."""
 
     def flush(self, collection_name: str) -> None:
-        """Bring what was written onto the disk."""
+        """Write everything to the disk."""
 
     def pack(self, collection_name: str) -> bool:
-        """Put points kept in memory into files, where there are many."""
+        """Move points from memory into files if there are many; return whether that was done."""
 
     def optimize(self, collection_name: str, *, graph: Wanted | None, timeout: float) -> Built:
-        """Vacuum, and build a graph if one is wanted; the collection is searched and written meanwhile."""
+        """Vacuum, and build a graph if one is given; the collection can be searched and written meanwhile."""
 
     def rewrite(self, collection_name: str) -> bool:
-        """Leave nothing deleted in any file; False if the engine does that itself, in its own time."""
+        """Erase deleted points from all files; False if the engine does so itself, at some time."""
 
     def briefly(self, collection_name: str) -> AbstractContextManager[None]:
-        """Hold the collection for a moment: another process that wants it waits instead of failing."""
+        """Hold the collection briefly: another process waits for it instead of failing."""
 
     def folder(self, collection_name: str) -> Path | None:
-        """Return where the collection lies on this machine; None if it does not."""
+        """Return the collection's folder on this machine; None if there is none."""
 
 
 class ClientEngine:
-    """A ``QdrantClient`` as an ``Engine``: a server, or the client's own local mode."""
+    """A ``QdrantClient`` as an ``Engine``: a server, or the client's local mode."""
 
     def __init__(self, client: Any) -> None:
         from qdrant_client.local.qdrant_local import QdrantLocal
@@ -151,7 +151,7 @@ class ClientEngine:
         payloads: Sequence[dict[str, Any]],
     ) -> None:
         plain = [plain_json(payload) for payload in payloads]
-        check_dense(dense, dim=dense.shape[1], name=DENSE)  # the server itself refuses a wrong dimension
+        check_dense(dense, dim=dense.shape[1], name=DENSE)  # the server itself rejects a wrong dimension
         check_sparse(sparse or [], name=SPARSE)
         vectors: list[dict[str, Any]] = [{DENSE: row} for row in dense.tolist()]
         for vector, terms in zip(vectors, sparse or [], strict=bool(sparse)):
@@ -200,13 +200,13 @@ class ClientEngine:
         return (self.payloads(collection_name, ids) if ids else {}), searched_again(self, collection_name, lacks)
 
     def flush(self, collection_name: str) -> None:
-        """Do nothing: a server has written when the call returned."""
+        """Do nothing: a server has written when its call returns."""
 
     def pack(self, collection_name: str) -> bool:
         return False
 
     def optimize(self, collection_name: str, *, graph: Wanted | None, timeout: float) -> Built:
-        """A server builds by itself, in its own time: it is told how, and waited for. It measures nothing."""
+        """Set how the server builds its graph and wait until it has indexed; measures nothing."""
         if self.kind != "server" or graph is None:
             return Built(False, None)
         from qdrant_client.http.models import CollectionStatus, HnswConfigDiff
@@ -219,8 +219,8 @@ class ClientEngine:
         while self.client.get_collection(collection_name).status != CollectionStatus.GREEN:
             if time.monotonic() > until:
                 raise StoreError(
-                    f"the server has not finished indexing collection {collection_name!r} in {timeout:.0f} s",
-                    remedy="it goes on by itself; run 'rag optimize' again later, which then measures the graph",
+                    f"the server has not finished indexing collection {collection_name!r} within {timeout:.0f} s",
+                    remedy="it continues by itself; run 'rag optimize' again later to measure the graph",
                 )
             time.sleep(POLL)
         return Built(changed, None)
@@ -232,7 +232,7 @@ class ClientEngine:
         return self.kind != "server"
 
     def _storage(self, collection_name: str) -> Any:
-        """The SQLite connection of the client's local mode."""
+        """Return the SQLite connection of the client's local mode."""
         found = getattr(getattr(self.client, "_client", self.client), "collections", {}).get(collection_name)
         return getattr(getattr(found, "storage", None), "storage", None)
 
@@ -244,7 +244,7 @@ class ClientEngine:
 
 
 def searched_again(engine: Engine, name: str, lacks: Sequence[Lack]) -> list[dict[str, float]]:
-    """Return for each leg the scores of the points that it lacks, from a search over these points alone."""
+    """Return per leg the scores of the points it lacks, from a search filtered to these points."""
     legs = [
         leg._replace(limit=len(ids), filters=models.Filter(must=[models.HasIdCondition(has_id=list(ids))]))
         for leg, ids in lacks

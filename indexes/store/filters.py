@@ -1,9 +1,8 @@
-"""Conditions on metadata, ours or LlamaIndex's MetadataFilters, into a Qdrant filter, for both legs.
+"""Translate conditions on metadata, ours or LlamaIndex's MetadataFilters, to a Qdrant filter for both legs.
 
-A key is a payload's own field (``doc_id``, ``position``, ``section``, ``kind``, ``text``) or else one of the
-sentence's ``metadata``. ``source`` is a file by any name that it has: within its root, its bare name, its id, and the
-names of files that are equal to it. A point that lacks the key matches no comparison, not even ``!=``; only
-``is_empty`` finds it.
+A key is a field of the payload (``doc_id``, ``position``, ``section``, ``kind``, ``text``), else one of the sentence's
+``metadata``. ``source`` matches any name of a file: relative to its root, its bare name, its id, and the names of
+identical files. A point without the key matches no comparison, not even ``!=``; only ``is_empty`` finds it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 _DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
 _TOP_LEVEL = ("doc_id", "position", "section", "kind", "text", "start", "end")
-_NAMES = {  # where the names of a file stand
+_NAMES = {  # payload fields with the names of a file
     "metadata.source": ("metadata.source", "metadata.file_name", "metadata.sources", "metadata.other_names", "doc_id"),
     "metadata.file_name": ("metadata.file_name", "metadata.other_names"),
     "metadata.file_path": ("metadata.file_path", "metadata.other_names"),
@@ -33,9 +32,14 @@ _RANGES = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 
 @dataclass(slots=True)
 class Where:
-    """One condition on a metadata key.
+    """A condition on a metadata key.
+
+    >>> to_qdrant_filter(Wheres([Where("year", 2020, ">")])).must[0].range
+    Range(lt=None, gt=2020.0, gte=None, lte=None)
 
     Args:
+        key: as in ``to_qdrant_filter``.
+        value: value to compare with.
         operator: one of LlamaIndex's: "==", "!=", ">", "text_match", "in", "is_empty" ...
     """
 
@@ -46,19 +50,23 @@ class Where:
 
 @dataclass(slots=True)
 class Wheres:
-    """Conditions, all or one or none of which hold; as LlamaIndex's MetadataFilters, without importing it."""
+    """Conditions of which all ("and"), any ("or") or none ("not") must hold: MetadataFilters without LlamaIndex."""
 
     filters: list[Where | Wheres]
     condition: Literal["and", "or", "not"] = "and"
 
 
 def operator_of(item: Any) -> str:
-    """The operator of a condition, ours or LlamaIndex's, as text."""
+    """Return the operator of a condition, ours or LlamaIndex's, as text.
+
+    >>> operator_of(Where("year", 2020, ">"))
+    '>'
+    """
     return str(getattr(item.operator, "value", item.operator) or "==")
 
 
 def check_filters(value: object) -> None:
-    """Raise SettingsError for what no search takes as filters: it takes none, ours, LlamaIndex's and Qdrant's."""
+    """Raise SettingsError unless ``value`` is None or a filter: ours, LlamaIndex's or Qdrant's."""
     if value is not None and not models.is_filter(value) and not are_conditions(value):
         raise SettingsError(
             f"filters is {value!r:.80}, which cannot be used", remedy="give LlamaIndex's MetadataFilters"
@@ -66,21 +74,28 @@ def check_filters(value: object) -> None:
 
 
 def are_conditions(value: object) -> bool:
-    """True for conditions on metadata, ours or LlamaIndex's."""
+    """Return whether ``value`` is a set of conditions on metadata, ours or LlamaIndex's.
+
+    >>> are_conditions(Wheres([])), are_conditions({"year": 2020})
+    (True, False)
+    """
     if isinstance(value, Wheres):
         return True
     return any(f"{base.__module__}.{base.__name__}" == _METADATA_FILTERS for base in type(value).__mro__)
 
 
 def to_qdrant_filter(filters: MetadataFilters | Wheres | None) -> models.Filter | None:
-    """Translate; None or no conditions give None.
+    """Translate conditions on metadata to a Qdrant filter; None for None or no conditions.
 
     ``==`` ``!=`` ``in`` ``nin`` take text, numbers and booleans; ``>`` ``>=`` ``<`` ``<=`` numbers and ISO dates;
-    ``any`` ``all`` ``contains`` look into lists; ``text_match`` finds a part of the text, case-sensitively, in any
-    script; ``text_match_insensitive`` finds all its words in any case (a run of Chinese counts as one word).
+    ``any`` ``all`` ``contains`` search in lists; ``text_match`` finds a substring, case-sensitive, in any script;
+    ``text_match_insensitive`` finds all words in any case (a run of Chinese counts as one word).
+
+    >>> to_qdrant_filter(Wheres([Where("lang", "zh")])).must
+    [FieldCondition(key='metadata.lang', match=MatchValue(value='zh'))]
 
     Raises:
-        StoreError: an operator or a value that Qdrant cannot compare, by name.
+        StoreError: an operator or a value that Qdrant cannot compare.
     """
     if filters is None:
         return None
@@ -96,13 +111,22 @@ def to_qdrant_filter(filters: MetadataFilters | Wheres | None) -> models.Filter 
 
 
 def both(*filters: models.Filter | None) -> models.Filter | None:
-    """A filter that asks for all of the given ones; None where there is none."""
+    """Combine filters by "and"; None is ignored, and returned if there is no filter.
+
+    >>> only = models.Filter(must=[])
+    >>> both(None, only) is only
+    True
+    """
     there: list[Any] = [item for item in filters if item is not None]
     return there[0] if len(there) == 1 else models.Filter(must=there) if there else None
 
 
 def field_key(key: str) -> str:
-    """Where a metadata key stands in the payload."""
+    """Return the payload field of a metadata key.
+
+    >>> field_key("year"), field_key("kind"), field_key("document_id")
+    ('metadata.year', 'kind', 'doc_id')
+    """
     if key in _DOCUMENT_KEYS:
         return "doc_id"
     if key in _TOP_LEVEL or key.startswith("metadata."):
@@ -140,21 +164,21 @@ def _names(key: str) -> tuple[str, ...]:
 
 
 def _one(conditions: Iterable[Any]) -> Any:
-    """One of these conditions is met."""
+    """Return a condition that any of these satisfies."""
     found = list(conditions)
     return found[0] if len(found) == 1 else models.Filter(should=found)
 
 
 def _unsupported(item: Any) -> StoreError:
     return StoreError(
-        f"the filter {item.key!r} {operator_of(item)!r} {item.value!r} cannot be asked of Qdrant",
+        f"the filter {item.key!r} {operator_of(item)!r} {item.value!r} cannot be applied by Qdrant",
         remedy="use ==, !=, >, >=, <, <=, in, nin, any, all, contains, text_match or is_empty with a value that fits",
     )
 
 
 def _equal(key: str, value: Any, item: Any) -> models.FieldCondition:
     if isinstance(value, int) and not isinstance(value, bool) and not _fits(value):
-        value = _float(value, item)  # it is stored so, too
+        value = _float(value, item)  # as it is stored
     if isinstance(value, str):
         value = valid(value)
     if isinstance(value, (bool, int, str)):

@@ -1,10 +1,9 @@
-"""Generations of a collection: a reindex builds ``guide.2`` beside ``guide``, and then the name ``guide`` means it.
+"""Generations of a collection: a reindex builds ``guide.2`` beside ``guide``, to which ``guide`` refers afterwards.
 
-The first generation bears the name itself. Each later one records which name it is ``of``, its own ``name`` and its
-``state`` ("building", then "ready"). Which one the name stands for is told by one value that is replaced in one step:
-``moved_to`` in the record of the collection that bears the name or, once that is deleted, an alias of the store (which
-every other program that reads the store follows too). An open ``Index`` is bound to its generation, not to the name:
-it goes on asking the one whose model it has.
+The first generation has the name itself. Each later one records which name it is ``of``, its own ``name`` and its
+``state`` ("building", then "ready"). One value, replaced atomically, decides to which generation the name refers:
+``moved_to`` in the record of the collection with that name or, once that is deleted, an alias of the store (which other
+programs follow too). An open ``Index`` is bound to its generation, not to the name, since it has the matching model.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ BUILDING, READY = "building", "ready"
 
 
 class Generation(NamedTuple):
-    """One collection of a name. ``number`` is 1 for the one that bears the name itself."""
+    """One generation of a name. ``number`` is 1 for the collection with the name itself."""
 
     collection: str
     number: int
@@ -29,51 +28,51 @@ class Generation(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Of the model that filled it."""
+        """Digest of the fingerprint of the model that filled it."""
         return str((self.record.get("fingerprint") or {}).get("digest", ""))
 
 
 def base_name(engine: Engine, collection: str) -> str:
-    """Return the name whose generation ``collection`` is: itself, for all but what a reindex made."""
+    """Return the name of which ``collection`` is a generation; itself unless a reindex created it."""
     try:
         return str(Collection(engine, collection).record().get("of") or collection)
-    except DamagedError:  # it must not hide others
+    except DamagedError:  # must not hide other collections
         return collection
 
 
 def base_names(engine: Engine) -> list[str]:
-    """Return the names of the store, each once, however many generations it has."""
+    """Return the names in the store, each once, however many generations it has."""
     return sorted({base_name(engine, collection) for collection in collection_names(engine)})
 
 
 class Generations:
-    """All collections of one name."""
+    """All generations of one name."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine
         self.name = name
 
     def of(self, collection: str) -> Collection:
-        """Return one of them, or one that is to be made."""
+        """Return the collection of a generation, which need not exist yet."""
         return Collection(self.engine, collection)
 
     def _bears(self, collection: str) -> bool:
         return self.engine.calls.collection_exists(collection)
 
     def current(self) -> str:
-        """Return the collection that the name stands for now; the name itself where there is none."""
+        """Return the collection to which the name refers now; the name itself if there is none."""
         if self._bears(self.name):
             record = self.of(self.name).record()
             moved = record.get("moved_to")
             if moved and self._bears(moved):
                 return str(moved)
             return str(record.get("name") or self.name)
-        # Between the deletion of the first generation and the making of the alias, or killed there.
+        # Between (or killed between) the deletion of the first generation and the creation of the alias.
         ready = [found for found in self.all() if found.state == READY]
         return ready[-1].collection if ready else self.name
 
     def all(self) -> list[Generation]:
-        """Return them, oldest first; also those that a killed reindex left unfinished."""
+        """Return all generations, oldest first, including unfinished ones of a killed reindex."""
         found = []
         for collection in collection_names(self.engine):
             base, _, number = collection.rpartition(".")
@@ -86,28 +85,28 @@ class Generations:
         return sorted(found, key=lambda generation: generation.number)
 
     def superseded(self) -> list[Generation]:
-        """Return those that the name does not stand for: kept ones, and unfinished ones."""
+        """Return the generations to which the name does not refer: older and unfinished ones."""
         now = self.current()
         return [generation for generation in self.all() if generation.collection != now]
 
     def of_model(self, digest: str) -> str | None:
-        """Return the newest finished one that this model filled."""
+        """Return the newest finished generation filled by the model with this digest; None if there is none."""
         fitting = [item for item in self.all() if item.state == READY and item.digest == digest]
         return fitting[-1].collection if fitting else None
 
     def next_name(self) -> str:
-        """Return a free name for the next one (``guide.2``, ``guide.3`` ...)."""
+        """Return a free name for the next generation (``guide.2``, ``guide.3`` ...)."""
         number = max([1, *(generation.number for generation in self.all())]) + 1
         while self._bears(f"{self.name}.{number}"):
             number += 1
         return f"{self.name}.{number}"
 
     def birth_record(self, collection: str) -> dict[str, Any]:
-        """Return what a new one records beside its fingerprint while it is being filled."""
+        """Return the values to record in a new generation while it is filled."""
         return {"of": self.name, "name": collection, "state": BUILDING}
 
     def switch(self, to: str) -> None:
-        """Let the name mean the collection ``to`` from now on. One step; doing it again changes nothing."""
+        """Make the name refer to the collection ``to``. Atomic and idempotent."""
         self.of(to).set_record(state=READY)
         if self.name in collection_names(self.engine):
             self.of(self.name).set_record(moved_to=to)
@@ -115,7 +114,7 @@ class Generations:
             self._make_alias(to)
 
     def _make_alias(self, to: str) -> None:
-        """The name as an alias of ``to``, in one request in place of what it was an alias of."""
+        """Make the name an alias of ``to``, replacing an existing alias in the same request."""
         client = self.engine.calls
         there = {item.alias_name: item.collection_name for item in client.get_aliases().aliases}
         if there.get(self.name) == to:
@@ -128,23 +127,23 @@ class Generations:
         client.update_collection_aliases(change_aliases_operations=operations)
 
     def keep_name(self) -> None:
-        """Where no collection bears the name, see to it that an alias does."""
+        """Make the name an alias if no collection has it."""
         now = self.current()
         if now != self.name and self.name not in collection_names(self.engine):
             self._make_alias(now)
 
     def former_names(self) -> list[str]:
-        """Return what those before the newest were called that are no more."""
+        """Return the names of deleted generations before the newest one."""
         there = set(collection_names(self.engine))
         newest = max([generation.number for generation in self.all()], default=1)
         called = [self.name, *(f"{self.name}.{number}" for number in range(2, newest))]
         return [collection for collection in called if collection not in there]
 
     def drop(self, collection: str) -> None:
-        """Delete one that the name does not stand for. Where it bore the name, the name becomes an alias.
+        """Delete a generation to which the name does not refer. If it had the name itself, the name becomes an alias.
 
         Raises:
-            CollectionLockedError: embedded engine, another process has it open; it stays.
+            CollectionLockedError: embedded engine, another process has it open; it is not deleted.
         """
         now = self.current()
         self.engine.calls.delete_collection(collection)
@@ -152,7 +151,7 @@ class Generations:
             self._make_alias(now)
 
     def names(self) -> list[str]:
-        """Return the collections of this name, the one it stands for last. Their records need not be readable."""
+        """Return the collections of this name, the current one last. Their records need not be readable."""
         found = []
         for collection in collection_names(self.engine):
             base, _, number = collection.rpartition(".")
@@ -165,7 +164,7 @@ class Generations:
         return sorted(found, key=lambda collection: (collection == now, collection))
 
     def _is_ours(self, collection: str) -> bool:
-        """What cannot be read and is called like a generation is one: no other collection may be called so."""
+        """Return whether a collection is a generation of this name; by its name alone if it cannot be read."""
         try:
             return self.of(collection).record().get("of") == self.name
         except StoreError:

@@ -1,4 +1,4 @@
-"""The metadata keys of a collection: which there are, and whether those of a filter are among them."""
+"""The metadata keys of a collection, and the check that those of a filter exist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = 3
 
 @dataclass(slots=True)
 class MetadataKey:
-    """A key, the number of documents that have it, and some of its values."""
+    """A metadata key, the number of documents with it, and some of its values."""
 
     name: str
     documents: int = 0
@@ -25,7 +25,7 @@ class MetadataKey:
 
 
 def metadata_keys(store: Collection) -> list[MetadataKey]:
-    """The keys that a filter may ask for, by name, told from the first sentence of every document."""
+    """Return the keys that a filter may use, sorted by name, from the first sentence of each document."""
     first = models.Filter(must=[models.FieldCondition(key="position", match=models.MatchValue(value=0))])
     found: dict[str, MetadataKey] = {}
     for page in store.pages(PAGE, first, payload=["metadata"]):
@@ -40,12 +40,12 @@ def metadata_keys(store: Collection) -> list[MetadataKey]:
 
 
 def unknown_keys(store: Collection, filters: Any) -> list[str]:
-    """One sentence for each key of ``filters`` that no document has, with the nearest that one has."""
+    """Return one sentence per key of ``filters`` that no document has, with the most similar existing key."""
     return unknown_names(store, dict.fromkeys(_keys_in(filters)))
 
 
 def unknown_names(store: Collection, wanted_keys: Iterable[str]) -> list[str]:
-    """``unknown_keys`` for the names of keys."""
+    """Return the sentences of ``unknown_keys`` for names of keys."""
     unknown = [key for key in wanted_keys if not _is_there(store, key)]
     if not unknown:
         return []
@@ -54,7 +54,7 @@ def unknown_names(store: Collection, wanted_keys: Iterable[str]) -> list[str]:
     for key in unknown:
         near = get_close_matches(key.lower(), names, n=1, cutoff=0.5)
         there = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-        notes.append(f"no document has the key {key!r} that a filter asks for; {there} (rag status --keys)")
+        notes.append(f"no document has the key {key!r} of a filter; {there} (rag status --keys)")
     return notes
 
 

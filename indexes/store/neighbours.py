@@ -1,4 +1,4 @@
-"""The sentences around a hit: found by their computed ids, so that all hits' windows take one call."""
+"""The sentences around hits, by their computed ids: one call fetches the windows of all hits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ Place = tuple[str, int]  # document and position
 
 
 def place_of(record: SentenceRecord) -> Place:
-    """Return where a sentence stands."""
+    """Return the place of a sentence.
+
+    >>> place_of(SentenceRecord("a.md", 4, "It rains."))
+    ('a.md', 4)
+    """
     return record.doc_id, record.position
 
 
 def missing_ids(records: Sequence[SentenceRecord], window: int) -> list[str]:
-    """Return the ids of the records' windows, without the records' own."""
+    """Return the ids of the sentences in the records' windows, without the records themselves.
+
+    >>> record = SentenceRecord("a.md", 1, "It rains.")
+    >>> missing_ids([record], 1) == [point_id("a.md", 0), point_id("a.md", 2)]
+    True
+    """
     wanted = {
         (record.doc_id, position)
         for record in records
@@ -26,7 +35,12 @@ def missing_ids(records: Sequence[SentenceRecord], window: int) -> list[str]:
 
 
 def window_of(record: SentenceRecord, window: int, known: Mapping[Place, SentenceRecord]) -> list[SentenceRecord]:
-    """Return the record with its neighbours in ``known``, in document order."""
+    """Return the window of a record from the sentences in ``known``, in document order.
+
+    >>> there = [SentenceRecord("a.md", at, text) for at, text in enumerate(["One.", "Two.", "Three."])]
+    >>> [one.text for one in window_of(there[1], 1, {place_of(one): one for one in there})]
+    ['One.', 'Two.', 'Three.']
+    """
     before = _side(record, range(record.position - 1, _first(record, window) - 1, -1), known)
     after = _side(record, range(record.position + 1, _last(record, window) + 1), known)
     return [*reversed(before), record, *after]

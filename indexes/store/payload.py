@@ -1,4 +1,4 @@
-"""Payloads as plain JSON: what users put into a node's metadata is not always that."""
+"""Convert payloads to plain JSON: users' metadata may hold other values."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from indexes.text.characters import valid
 
 
 def plain_json(value: Any, place: str = "") -> Any:
-    """``value`` in dicts with text keys, lists, text, numbers, booleans and None.
+    """Convert a value to dicts with text keys, lists, text, numbers, booleans and None.
 
-    Dates become ISO text, paths, UUIDs and decimals text, sets sorted lists, enum members their values; half
-    characters (lone surrogates, from file names that are no UTF-8) become U+FFFD, whole numbers of more than 64 bits
-    floats.
+    Dates become ISO text; paths, UUIDs and decimals text; sets sorted lists; enum members their values; integers of
+    more than 64 bits floats; lone surrogates (from file names that are not UTF-8) U+FFFD.
+
+    >>> plain_json({"day": date(2026, 3, 18), "tags": {"b", "a"}})
+    {'day': '2026-03-18', 'tags': ['a', 'b']}
 
     Args:
-        place: where the value stands ("metadata.day"), for the error.
+        place: path of the value ("metadata.day"), for the error.
 
     Raises:
-        StoreError: a value that JSON cannot hold (NaN, bytes, an object), by its place.
+        StoreError: the value has no JSON form (NaN, bytes, an object).
     """
     if isinstance(value, Enum):
         return plain_json(value.value, place)
@@ -63,7 +65,7 @@ def plain_json(value: Any, place: str = "") -> Any:
 
 
 def _huge(value: int) -> float | str:
-    """Numbers of a payload have 64 bits; a larger one is a float, as JSON readers take it, or text beyond that."""
+    """Convert an integer of more than 64 bits to a float, as JSON readers do, or to text if it is too large."""
     try:
         return float(value)
     except OverflowError:

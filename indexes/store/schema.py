@@ -1,8 +1,8 @@
 """The schema of a collection, and the fingerprint of the model that filled it.
 
-Named vectors ``dense`` (cosine) and ``sparse`` (with Qdrant's IDF where the encoder's lexical side wants it), one
-payload index on ``doc_id``: without it deleting or filtering by document takes 100 times longer. Positions need no
-index: neighbours are fetched by their computed ids. The fingerprint is kept in the collection's own metadata.
+Named vectors ``dense`` (cosine) and ``sparse`` (with Qdrant's IDF if the encoder's lexical side needs it), and a
+payload index on ``doc_id``, without which deleting or filtering by document takes 100 times longer. Positions need no
+index: neighbours are fetched by their computed ids. The fingerprint is stored in the collection's metadata.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from indexes.store.engine import DENSE, SPARSE, Engine, Kind
 METADATA_KEY = "ragwright"
 SCHEMA_VERSION = 1
 
-# float16 keeps four digits of a cosine, as many as a model that computes in bfloat16 has to give.
+# float16 keeps four digits of a cosine, as many as a model that computes in bfloat16 provides.
 _DATATYPES = {"float16": models.Datatype.FLOAT16, "turbo8": models.Datatype.TURBO8}
 
 
@@ -31,10 +31,16 @@ def create(
     settings: StoreSettings,
     extra: dict[str, Any] | None = None,
 ) -> None:
-    """Make a collection for a model's vectors.
+    """Create a collection for the vectors of a model.
+
+    Args:
+        fingerprint: of the encoder.
+        idf: give the sparse vector Modifier.IDF.
+        settings: vector format, quantization and storage.
+        extra: JSON values to record with the fingerprint.
 
     Raises:
-        StoreError: settings that this engine cannot meet.
+        StoreError: settings that this engine does not support.
     """
     _check_quantization(engine.kind, settings)
     server: dict[str, Any] = {}
@@ -73,7 +79,7 @@ def create(
         metadata={METADATA_KEY: record},
         **server,
     )
-    if engine.kind in ("edge", "server"):  # the local mode has no payload indexes and warns about it
+    if engine.kind in ("edge", "server"):  # the local mode has no payload indexes and warns
         engine.calls.create_payload_index(name, field_name="doc_id", field_schema=models.PayloadSchemaType.KEYWORD)
 
 
@@ -82,24 +88,26 @@ def _check_quantization(engine: Kind, settings: StoreSettings) -> None:
     if settings.quantization in fits and engine not in fits[settings.quantization]:
         other = "turbo8" if engine == "edge" else "int8" if engine == "server" else "float16"
         raise StoreError(
-            f"store.quantization = '{settings.quantization}' is not to be had from this engine ({engine})",
+            f"store.quantization = '{settings.quantization}' is not supported by this engine ({engine})",
             remedy=f"set store.quantization to '{other}' or 'float16'",
         )
 
 
 def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) -> None:
-    """Refuse what another model filled: its vectors mean something else.
+    """Reject a collection that another model filled: its vectors are not comparable.
 
     Args:
-        record: what the collection says of itself (``Collection.record``).
+        name: name of the collection.
+        record: its record (``Collection.record``).
+        fingerprint: of the encoder.
 
     Raises:
-        FingerprintMismatchError: with both models and the way out.
+        FingerprintMismatchError: names both models and the remedy.
     """
     there = record.get("fingerprint")
     if there is None:
         raise FingerprintMismatchError(
-            f"collection {name!r} does not say which model filled it, so it was not built by RagWright",
+            f"collection {name!r} does not record which model filled it, so it was not built by RagWright",
             remedy="choose another collection name; or, if LlamaIndex's QdrantVectorStore made it, open it for reading "
             "with open_index(name, encoder=the embedding model that filled it)",
         )
@@ -119,7 +127,7 @@ def check_record(name: str, record: dict[str, Any], fingerprint: Fingerprint) ->
 
 
 def _other_words(name: str, record: dict[str, Any], there: str, here: str) -> FingerprintMismatchError:
-    """The model is the same: its lexical side counts other words, or counts them in another way."""
+    """Return the error for the same model with other word rules or another lexical side."""
     rules = [sparse.partition(",")[0] for sparse in (there, here)]
     if all(rule.startswith("bm25:") for rule in rules) and rules[0] != rules[1]:
         what = f"the word rules changed since collection {name!r} was built ({rules[0]}, now {rules[1]})"

@@ -1,7 +1,7 @@
 """The collection as a LlamaIndex vector store: dense, sparse and hybrid queries, metadata filters, get, add, delete.
 
-``VectorStoreIndex.from_vector_store(store, embed_model=...)`` works over it unchanged. It reads and writes the same
-points as the rest of RagWright: a sentence once, under an id computed from document and position.
+``VectorStoreIndex.from_vector_store(store, embed_model=...)`` works with it. It reads and writes the same points as the
+rest of RagWright: each sentence once, under an id computed from document and position.
 """
 
 from __future__ import annotations
@@ -32,24 +32,22 @@ from indexes.store.collection import Collection
 from indexes.store.filters import both, to_qdrant_filter
 from indexes.store.fusion import Method
 
-PAGE = 1000  # points a scroll
-MMR_PREFETCH = 4  # dense hits that MMR chooses among, in multiples of those wanted
+PAGE = 1000  # points per scroll
+MMR_PREFETCH = 4  # dense hits among which MMR chooses, as a multiple of ``similarity_top_k``
 
 
 class SentenceVectorStore(BasePydanticVectorStore):
-    """A collection made by ``build_index`` (or ``Collection.ensure``), for LlamaIndex.
+    """A collection built by ``build_index`` (or ``Collection.ensure``) as a LlamaIndex vector store.
 
     Args:
         client: a Qdrant client, or the embedded engine (``index.client``).
         collection_name: an existing collection.
-        encoder: gives the sparse vector of ``query_str``, and of nodes that are added; only dense queries work
-            without it.
-        fusion: how hybrid queries join the legs; the query's ``alpha`` (default 0.5) is the dense weight.
-        score_both: minmax: what one leg found is scored by the other leg too, in a second search over it alone
-            (``retrieval.score_both``).
-        rrf_k: RRF's constant.
-        sparse_window: sentences on each side that an added node's sparse vector sees (``sparse.window``).
-        window: sentences on each side in a found node's ``metadata["window"]``.
+        encoder: computes the sparse vectors of ``query_str`` and of added nodes; without it only dense queries work.
+        fusion: fusion method of hybrid queries; the query's ``alpha`` (default 0.5) is the dense weight.
+        score_both: with minmax, score each leg's hits in the other leg too (``retrieval.score_both``).
+        rrf_k: the constant of RRF.
+        sparse_window: sentences on each side that are pooled into an added node's sparse vector (``sparse.window``).
+        window: sentences on each side in a returned node's ``metadata["window"]``.
     """
 
     stores_text: bool = True
@@ -80,15 +78,14 @@ class SentenceVectorStore(BasePydanticVectorStore):
     # ---- reading ----
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """Modes DEFAULT (dense), SPARSE, HYBRID and MMR.
+        """Run a query in mode DEFAULT (dense), SPARSE, HYBRID or MMR.
 
-        MMR chooses among ``mmr_prefetch_k`` dense hits (default four times ``similarity_top_k``) with
-        ``mmr_threshold`` (default 0.5; 1 is relevance alone).
-
-        ``sparse_top_k`` and ``hybrid_top_k`` count as in LlamaIndex; both default to ``similarity_top_k``.
+        MMR chooses among ``mmr_prefetch_k`` dense hits (default: four times ``similarity_top_k``) with
+        ``mmr_threshold`` (default: 0.5; 1 is relevance alone). ``sparse_top_k`` and ``hybrid_top_k`` work as in
+        LlamaIndex; both default to ``similarity_top_k``.
 
         Raises:
-            StoreError: another mode; no query embedding, text or encoder where the mode needs it.
+            StoreError: another mode, or the mode needs a query embedding, text or encoder that is missing.
         """
         if query.mode == VectorStoreQueryMode.MMR:
             return self._mmr(query, **kwargs)
@@ -153,7 +150,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         )
 
     def _windowed(self, records: list[SentenceRecord]) -> list[TextNode]:
-        """Nodes with ``window`` and ``original_text``, for LlamaIndex's MetadataReplacementPostProcessor."""
+        """Return nodes with ``window`` and ``original_text``, for LlamaIndex's MetadataReplacementPostProcessor."""
         windows = self._collection.windows(records, self.window)
         nodes = [record.to_node() for record in records]
         for record, node in zip(records, nodes, strict=True):
@@ -195,7 +192,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         )
 
     def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
-        """Nodes by ids, by filters, by both (those that meet both), or all: by document, in their order."""
+        """Return nodes by ids, by filters, by both (the intersection), or all; ordered by document and position."""
         chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
         if node_ids is not None and not node_ids:
             return []
@@ -207,10 +204,10 @@ class SentenceVectorStore(BasePydanticVectorStore):
     # ---- writing ----
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
-        """Store nodes that carry embeddings, and return the ids they are stored under.
+        """Store nodes that have embeddings and return their ids.
 
-        A node without a position takes the next free one of its document. The sparse vectors are made by the
-        encoder here, over the nodes added together; ``build_index`` makes them in the same pass as the dense ones.
+        A node without a position gets the next free one of its document. Sparse vectors are computed here with the
+        encoder and pooled over the nodes of this call; ``build_index`` computes them in the pass for the dense ones.
         """
         if not nodes:
             return []
@@ -220,7 +217,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         if self._collection.has_sparse():
             if self._encoder is None or self._encoder.lexical is None:
                 raise StoreError(
-                    f"collection {self.collection_name!r} stores a lexical leg, and no encoder is here to make it",
+                    f"collection {self.collection_name!r} stores a lexical leg, and there is no encoder to compute it",
                     remedy="build the store with SentenceVectorStore(..., encoder=encoder)",
                 )
             encoded = self._encoder.encode_documents([record.text for record in records])
@@ -235,7 +232,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         for node in nodes:
             if not isinstance(node, TextNode):
                 raise StoreError(
-                    f"node {node.node_id} is a {type(node).__name__}, and this store keeps text",
+                    f"node {node.node_id} is a {type(node).__name__}, but this store holds text",
                     remedy="split documents into TextNodes first",
                 )
             if "position" not in node.metadata:
@@ -250,8 +247,8 @@ class SentenceVectorStore(BasePydanticVectorStore):
         return records
 
     def _pooled(self, records: Sequence[SentenceRecord], sparse: Sequence[SparseVector]) -> list[SparseVector]:
-        """Each record's sparse vector over its window, within the records given and its own section."""
-        assert self._encoder is not None and self._encoder.lexical is not None  # noqa: S101 - looked at by add
+        """Pool each record's sparse vector over its window, within the given records and its section."""
+        assert self._encoder is not None and self._encoder.lexical is not None  # noqa: S101 - checked by add
         lexical = self._encoder.lexical
         place = {(record.doc_id, record.section, record.position): i for i, record in enumerate(records)}
         width = self.sparse_window
@@ -272,7 +269,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
     def delete_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **delete_kwargs: Any
     ) -> None:
-        """Delete by ids, by filters, or what meets both. Neither given deletes nothing: ``clear`` does that."""
+        """Delete nodes by ids, by filters, or by both (the intersection). With neither, nothing is deleted."""
         chosen = both(to_qdrant_filter(filters), _identities(node_ids) if node_ids is not None else None)
         if chosen is None or node_ids == []:
             return
@@ -280,7 +277,7 @@ class SentenceVectorStore(BasePydanticVectorStore):
         self._collection.flush()
 
     def clear(self) -> None:
-        """Delete every sentence; the collection and its fingerprint stay."""
+        """Delete all sentences; the collection and its fingerprint stay."""
         self._collection.delete_where(models.Filter())
         self._collection.flush()
 

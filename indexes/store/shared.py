@@ -1,8 +1,7 @@
-"""Stores that this process has open, each once: the one registry of the house.
+"""Registry of the stores that this process has open, each once.
 
-Building or opening an index of a store that is open already shares it, as whoever runs a cell of a notebook twice
-expects. References are weak and counted: the last ``close()`` closes the store, and a store that nobody holds any more
-is gone from here.
+Opening an index of a store that is already open shares it, so that a notebook cell can be run twice. References are
+weak and counted: the last ``close()`` closes the store, and an unreferenced store disappears from the registry.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _mutex = threading.RLock()
 
 
 def open_shared(settings: StoreSettings, *, patience: float = 0.0) -> Engine:
-    """Return the open store of the settings, or open it; ``release`` gives it back. Servers are not shared.
+    """Return the open store of the settings, or open it; ``release`` ends its use. Servers are not shared.
 
     Args:
         patience: seconds to wait for another process that has a collection of the embedded engine open.
@@ -42,18 +41,18 @@ def open_shared(settings: StoreSettings, *, patience: float = 0.0) -> Engine:
 
 
 def _closed(engine: Any) -> bool:
-    """True if the client's local mode was closed by its holder."""
+    """Return whether the client's local mode was closed."""
     return engine.kind != "edge" and getattr(getattr(engine.client, "_client", None), "closed", False)
 
 
 def release(engine: Engine) -> None:
-    """Close a store unless somebody else in this process has it open too."""
+    """Close a store unless another user in this process has it open."""
     if not forget(engine):
         engine.close()
 
 
 def forget(engine: Any) -> bool:
-    """Count one user less, as when an index is dropped without ``close()``; True if there are others."""
+    """Unregister one user, as for an index dropped without ``close()``; return whether others remain."""
     with _mutex:
         left = _users.get(engine, 1) - 1
         if left > 0:

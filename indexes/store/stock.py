@@ -1,7 +1,7 @@
-"""Collections that LlamaIndex's own ``QdrantVectorStore`` made, for reading.
+"""Read collections that LlamaIndex's ``QdrantVectorStore`` created.
 
-Their points become the payloads of our sentences at this border, so that everything above asks them as it asks ours. A
-hit's window is the ``window`` that LlamaIndex's parser wrote into its metadata; without one the node stands alone.
+Their points are converted to the payloads of our sentences here, so that the rest of the house can use them like its
+own. The window of a hit is the ``window`` in its metadata, written by LlamaIndex's parser; without it, the node alone.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from indexes.text.sentences import split_sentences
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
-MIDDLE = 1 << 20  # position of a hit in its own window: what stands before it is counted down from there
+MIDDLE = 1 << 20  # position of a hit in its own window; sentences before it count down from there
 SPARSE_NAMES = ("text-sparse-new", "text-sparse")
 SparseQueryFunction = Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]
 
 
 def is_stock(collection: Collection) -> bool:
-    """True where another program than RagWright made the collection."""
+    """Return whether a program other than RagWright created the collection."""
     return not collection.record()
 
 
 class StockCollection(Collection):
-    """A collection of LlamaIndex's: dense, or hybrid.
+    """A collection created by LlamaIndex, dense or hybrid.
 
     Args:
-        sparse_query_fn: gives the sparse vectors of questions, as the store that filled it had it; without it a hybrid
-            collection is searched by its dense vectors alone.
-        window_key, text_key: metadata that holds a node's window and its sentence.
+        sparse_query_fn: computes sparse vectors of questions, as in the store that filled the collection; without it,
+            only the dense leg of a hybrid collection is searched.
+        window_key, text_key: metadata keys of a node's window and of its sentence.
 
     Raises:
-        StoreError: it has no dense vector, or several and none of LlamaIndex's name.
+        StoreError: no dense vector, or several and none with LlamaIndex's name.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class StockCollection(Collection):
                 remedy="open it without sparse_query_fn",
             )
 
-    # ---- what it is ----
+    # ---- record and properties ----
 
     @property
     def one_leg(self) -> str | None:
         if not self._hybrid or self.sparse_query_fn is not None:
             return None
         return (
-            "the collection's sparse vectors were made by a function of its owner, so the dense leg alone was searched "
-            "(sparse_query_fn= of open_index brings that function)"
+            "the collection's sparse vectors come from a custom function, so only the dense leg was searched "
+            "(pass that function to open_index as sparse_query_fn=)"
         )
 
     def has_sparse(self) -> bool:
@@ -96,7 +96,7 @@ class StockCollection(Collection):
     def check_fingerprint(self, fingerprint: Fingerprint) -> None:
         if fingerprint.dim != self.dim:
             raise FingerprintMismatchError(
-                f"collection {self.name!r} holds vectors of {self.dim} dimensions, and {fingerprint.model!r} gives "
+                f"collection {self.name!r} has vectors of {self.dim} dimensions, but {fingerprint.model!r} has "
                 f"{fingerprint.dim}",
                 remedy="name the embedding model that filled it (encoder=)",
             )
@@ -130,7 +130,7 @@ class StockCollection(Collection):
         return payloads, vectors / np.maximum(lengths, 1e-12)
 
     def document(self, doc_id: str) -> list[SentenceRecord]:
-        """Return the nodes of one document, each after the one that it names as the node before it."""
+        """Return the nodes of one document, ordered by their links to the previous node."""
         pages = super().pages(PAGE, document_filter(doc_id))
         found = {key: _node(key, payload) for page in pages for key, payload in page}
         followed = {node.prev_node.node_id for node in found.values() if node.prev_node} & set(found)
@@ -141,11 +141,11 @@ class StockCollection(Collection):
             ordered.append(first)
             while ordered[-1] in followed:
                 ordered.append(after[ordered[-1]])
-        ordered += sorted(set(found) - set(ordered))  # links that lead nowhere
+        ordered += sorted(set(found) - set(ordered))  # nodes with broken links
         return [SentenceRecord.from_payload(self._of_node(key, found[key])) for key in ordered]
 
     def documents(self) -> Iterator[DocumentInfo]:
-        """Yield the documents by id; all points are looked through, since nothing says where a document begins."""
+        """Yield the documents, ordered by id; scans all points, as the first of a document is not known."""
         found: dict[str, tuple[dict[str, Any], int]] = {}
         for page in self.pages(PAGE):
             for _, payload in page:
@@ -156,7 +156,7 @@ class StockCollection(Collection):
             yield DocumentInfo(doc_id, str(metadata.get("source", doc_id)), str(metadata.get("title") or ""), count)
 
     def windows(self, records: Sequence[SentenceRecord], window: int) -> dict[str, list[SentenceRecord]]:
-        """Return the windows that the nodes carry, whatever ``window`` says; 0 leaves each alone."""
+        """Return the windows stored in the nodes, whatever ``window`` is; for 0, each node alone."""
         if not window or not records:
             return {record.id: [record] for record in records}
         stored = super().payloads([record.id for record in records])
@@ -180,7 +180,7 @@ class StockCollection(Collection):
         return sorted([*around, record], key=lambda one: one.position)
 
     def _ours(self, identity: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """The payload of a sentence of ours."""
+        """Convert a payload to that of one of our sentences."""
         return self._of_node(identity, _node(identity, payload))
 
     def _of_node(self, identity: str, node: BaseNode) -> dict[str, Any]:
@@ -196,14 +196,14 @@ class StockCollection(Collection):
             "metadata": metadata,
             "doc_id": node.ref_doc_id or identity,
             "position": MIDDLE,
-            "section": uuid5(NAMESPACE_URL, identity).int >> 96,  # each for itself: nothing says what follows what
+            "section": uuid5(NAMESPACE_URL, identity).int >> 96,  # one section per node: their order is not known
             "start": start,
             "end": getattr(node, "end_char_idx", None) or start + len(text),
             "stored_id": identity,
         }
 
     def as_vector_store(self) -> Any:
-        """Return LlamaIndex's own store over it."""
+        """Return LlamaIndex's own store over the collection."""
         from llama_index.vector_stores.qdrant import QdrantVectorStore
 
         function = self.sparse_query_fn
@@ -218,12 +218,12 @@ class StockCollection(Collection):
             **sparse,
         )
 
-    # ---- writing: refused ----
+    # ---- writing: rejected ----
 
     def check_writable(self) -> None:
         raise StoreError(
-            f"collection {self.name!r} was made by LlamaIndex's QdrantVectorStore and is open for reading only",
-            remedy="build one of your own from the documents: build_index(source, collection='another name')",
+            f"collection {self.name!r} was created by LlamaIndex's QdrantVectorStore and is read-only here",
+            remedy="build a new one from the documents: build_index(source, collection='another name')",
         )
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -242,7 +242,7 @@ def _node(identity: str, payload: dict[str, Any]) -> BaseNode:
 
     try:
         return metadata_dict_to_node(payload)
-    except (ValueError, KeyError, json.JSONDecodeError):  # older stores, and points of other programs
+    except (ValueError, KeyError, json.JSONDecodeError):  # older stores, or points of other programs
         metadata, info, relationships = legacy_metadata_dict_to_node(payload)
         return TextNode(
             id_=identity,
@@ -255,7 +255,7 @@ def _node(identity: str, payload: dict[str, Any]) -> BaseNode:
 
 
 def _sentences(text: str) -> list[tuple[str, str]]:
-    """The sentences of a part of a window, each with the white space behind it."""
+    """Split a part of a window into (sentence, white space after it)."""
     spans = split_sentences(text)
     if not spans:
         return []
@@ -264,7 +264,7 @@ def _sentences(text: str) -> list[tuple[str, str]]:
 
 
 def _beside(record: SentenceRecord, text: str, position: int, after: str) -> SentenceRecord:
-    """A sentence of a hit's window; its own place in the document is not known."""
+    """Return a record for a sentence of a hit's window, whose place in the document is not known."""
     identity = str(uuid5(NAMESPACE_URL, f"{record.id}\n{position}"))
     return SentenceRecord(
         record.doc_id,
@@ -278,7 +278,7 @@ def _beside(record: SentenceRecord, text: str, position: int, after: str) -> Sen
 
 
 def _flat(chosen: Any) -> Any:
-    """A filter of ours for payloads whose metadata lie at the top."""
+    """Convert a filter of ours for payloads with metadata at the top level."""
     if chosen is None:
         return None
     from qdrant_client.http.models import Filter

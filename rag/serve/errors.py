@@ -182,7 +182,7 @@ def problem_of(error: BaseException) -> Problem:
     elif isinstance(error, (LLMUnreachableError, LLMError)):
         code = "llm_unreachable"
     elif isinstance(error, (SettingsError, SourceError, TextError)) or (
-        isinstance(error, StoreError) and "cannot be asked of Qdrant" in str(error)
+        isinstance(error, StoreError) and "cannot be applied by Qdrant" in str(error)
     ):
         code = "bad_request"
     what = str(getattr(error, "what", error))

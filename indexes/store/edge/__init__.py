@@ -1,1 +1,1 @@
-"""The embedded engine (Qdrant Edge) behind the call surface of ``qdrant_client``."""
+"""The embedded engine (Qdrant Edge) with the interface of ``qdrant_client``."""

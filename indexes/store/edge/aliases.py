@@ -1,4 +1,4 @@
-"""Aliases of the embedded engine: second names of collections, in one small file that is replaced in one step."""
+"""Aliases of the embedded engine: second names of collections, in one small file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ FILE = "aliases.json"  # alias -> collection
 
 
 class EdgeAliases:
-    """The three calls about aliases, with a server's rules: an alias points at a collection, and bears no collection's
-    name. ``root`` holds one folder a collection."""
+    """The calls on aliases, with the rules of a server: an alias names a collection and differs from all their names.
+
+    ``root`` has one folder per collection."""
 
     root: Path
 
@@ -30,7 +31,7 @@ class EdgeAliases:
         return models.CollectionsAliasesResponse(aliases=found)
 
     def update_collection_aliases(self, change_aliases_operations: Sequence[Any], **kwargs: Any) -> bool:
-        """All of the operations in one step, or none."""
+        """Apply all operations atomically, or none."""
         aliases = self._aliases()
         for operation in change_aliases_operations:
             if models.is_a(operation, "DeleteAliasOperation"):
@@ -46,10 +47,10 @@ class EdgeAliases:
             else:
                 raise NotImplementedError(f"the embedded engine has no {type(operation).__name__}")
             if not self._is_collection(name):
-                raise StoreError(f"there is no collection {name!r} in {self.root}", remedy="name one that is there")
+                raise StoreError(f"there is no collection {name!r} in {self.root}", remedy="name an existing one")
             if self._is_collection(check_name(alias)):
                 raise StoreError(
-                    f"a collection in {self.root} is called {alias!r}, so no alias can be",
+                    f"{alias!r} cannot be an alias: a collection in {self.root} has that name",
                     remedy="delete that collection first",
                 )
             aliases[alias] = name
@@ -60,9 +61,10 @@ class EdgeAliases:
         return RecordFile(self.root / name).exists()
 
     def _real(self, name: str) -> str:
-        """The collection that ``name`` stands for; ``name`` itself where it is not an alias.
+        """Return the collection that an alias names; ``name`` itself if it is not an alias.
 
-        A deletion that was killed leaves an alias of nothing: what is made under that name bears it itself.
+        A killed deletion leaves an alias of a missing collection: it does not count, and a new collection may have that
+        name.
         """
         if self._is_collection(name):
             return name
@@ -82,7 +84,7 @@ class EdgeAliases:
         return found
 
     def forget_aliases(self) -> None:
-        """Away with the file, which is damaged; ``Generations.keep_name`` makes the aliases again."""
+        """Delete the damaged file; ``Generations.keep_name`` creates the aliases anew."""
         remove(self.root / FILE)
 
     def _forget_aliases_of(self, name: str) -> None:

@@ -1,9 +1,8 @@
-"""Qdrant Edge (the embedded engine) behind the calls of ``qdrant_client``, without importing that.
+"""Qdrant Edge (the embedded engine) with the calls of ``qdrant_client``, without importing that package.
 
-Arguments may be our words (``indexes.store.models``) or Qdrant's, what comes back is in ours; ``EdgeClient.client`` is
-the same with Qdrant's types coming back.
-``tests/indexes/store/edge/test_parity.py`` compares it with ``QdrantClient(":memory:")``. The engine is a beta: pinned
-to 0.9, and touched nowhere else.
+Arguments may be of our types (``indexes.store.models``) or Qdrant's; results are of ours. ``EdgeClient.client`` returns
+Qdrant's types instead. ``tests/indexes/store/edge/test_parity.py`` compares this with ``QdrantClient(":memory:")``. The
+engine is a beta: it is pinned to 0.9 and used only in this folder.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ from indexes.store.edge.filters import filter_
 from indexes.store.edge.ids import from_edge_id, to_edge_id
 from indexes.store.engine import DENSE, SPARSE, Hit, Lack, Leg, searched_again
 
-WRITE_BATCH = 500  # points a call: the engine holds the GIL during one, about 40 ms
+WRITE_BATCH = 500  # points per call: the engine holds the GIL during one, about 40 ms
 
-COUNTED_AT_ONCE = 100_000  # points: the engine counts by collecting the ids, 60 bytes or more each
+COUNTED_AT_ONCE = 100_000  # points per call: the engine collects ids to count them, 60 bytes or more each
 
 
 class EdgeClient(EdgeCollections):
-    """Collections of the embedded engine under one folder, one sub-folder each.
+    """Collections of the embedded engine in one folder, one sub-folder each.
+
+    A collection is opened, and locked against other processes, on first use. A write is in the engine's write-ahead log
+    when the call returns, and on the disk after ``flush``.
 
     Args:
-        root: folder; made when the first collection is created.
-        min_free_mb: writes are refused (DiskSpaceError) when less disk space than this would stay free.
-
-    A collection is opened, and locked against other processes, at its first use. Writes are in the engine's
-    write-ahead log when a call returns, and on the disk after ``flush``.
+        root: folder, created with the first collection.
+        min_free_mb: MB of disk space that must stay free; a write that would leave less raises DiskSpaceError.
     """
 
     # ---- writing ----
 
     def upsert(self, collection_name: str, points: Any, **kwargs: Any) -> models.UpdateResult:
-        """A list of PointStruct, a PointsList or a Batch. Everything is checked before anything is written."""
+        """Write a list of PointStruct, a PointsList or a Batch, after checking all of it."""
         rows = convert.edge_points(points)
         dims, sparse_names = self._schema(collection_name)
         vectors = edge_query.checked_vectors([vector for _, vector, _ in rows], dims, sparse_names)
@@ -65,7 +64,7 @@ class EdgeClient(EdgeCollections):
         sparse: Sequence[Any] | None,
         payloads: Sequence[dict[str, Any]],
     ) -> None:
-        """The fast path: native points straight from arrays, without a pydantic model for each.
+        """Write points from arrays: the fast path, without an object per point.
 
         Args:
             ids: n UUID strings or unsigned integers.
@@ -105,12 +104,12 @@ class EdgeClient(EdgeCollections):
         import qdrant_edge as qe
 
         dims, _ = self._schema(name)
-        point_bytes = 2 * (4 * sum(dims.values()) + 2048)  # vectors and payload, once in the log and once in place
-        made = []  # all of them before the first is written
+        point_bytes = 2 * (4 * sum(dims.values()) + 2048)  # vectors and payload, in the log and in place
+        made = []  # build all before writing the first
         for identity, vector, payload in zip(ids, vectors, payloads, strict=True):
             try:
                 made.append(qe.Point(identity, vector, payload))
-            except (TypeError, ValueError):  # a date, a path, NaN ... in the user's metadata
+            except (TypeError, ValueError):  # a date, a path, NaN ... in metadata
                 made.append(qe.Point(to_edge_id(identity), vector, convert.to_edge_payload(payload)))
         for start in range(0, len(made), WRITE_BATCH):
             batch = made[start : start + WRITE_BATCH]
@@ -218,7 +217,7 @@ class EdgeClient(EdgeCollections):
 
         with self._folder(collection_name).opened() as shard:
             hits = shard.facet(qe.FacetRequest(key, limit, exact, filter_(facet_filter)))
-        # The engine goes on naming values whose points were all deleted, with count 0.
+        # The engine still lists values whose points were all deleted, with count 0.
         there = [models.FacetValueHit(value=hit.value, count=hit.count) for hit in hits if hit.count]
         return models.FacetResponse(hits=there)
 
@@ -260,14 +259,13 @@ class EdgeClient(EdgeCollections):
             return edge_query.run_batch(shard, requests, self._schema(collection_name))
 
     def query_arrays(self, collection_name: str, legs: Sequence[Leg], *, with_payload: bool) -> list[list[Hit]]:
-        """The fast path of search: native queries from arrays. Payloads are left out: ``payloads`` reads those of the
-        hits that are kept."""
+        """Search with vectors from arrays: the fast path. Hits have no payloads; ``payloads`` reads them later."""
         schema = self._schema(collection_name)
         with self._folder(collection_name).opened() as shard:
             return edge_query.run_arrays(shard, legs, schema)
 
     def payloads(self, collection_name: str, ids: Sequence[str | int]) -> dict[str, dict[str, Any]]:
-        """id (as text) -> payload; unknown ids are left out."""
+        """Return id (as text) -> payload; unknown ids are omitted."""
         with self._folder(collection_name).opened() as shard:
             return {str(record.id): record.payload or {} for record in shard.retrieve(list(ids), True, False)}
 

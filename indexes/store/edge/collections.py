@@ -1,4 +1,4 @@
-"""The collections of the embedded engine: one sub-folder each, opened at first use."""
+"""The collections of the embedded engine: one sub-folder each, opened on first use."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 
 
 class EdgeCollections(EdgeAliases):
-    """Creating, finding, describing, flushing and closing collections. ``edge.EdgeClient`` adds their points."""
+    """Create, find, describe, flush and close collections. ``EdgeClient`` adds the calls on points."""
 
     def __init__(self, root: str | Path, *, min_free_mb: int = 512) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
         self.min_free_mb = min_free_mb
-        self.patience = 0.0  # seconds to wait for another process that has a collection open
+        self.patience = 0.0  # seconds to wait for a collection that another process has open
         self._folders: dict[str, EdgeFolder] = {}
         self._as_qdrant: weakref.ref[Any] | None = None
 
@@ -50,17 +50,17 @@ class EdgeCollections(EdgeAliases):
 
     @property
     def client(self) -> Any:
-        """The same collections as a ``qdrant_client``, which is imported now; LlamaIndex's store runs on it too."""
+        """The same collections as a ``qdrant_client`` (imported here), on which LlamaIndex's store can run."""
         from indexes.store.edge.qdrant import EdgeQdrantClient
 
         made = self._as_qdrant() if self._as_qdrant is not None else None
         if made is None:
             made = EdgeQdrantClient(self)  # type: ignore[arg-type]  # EdgeClient, which has the points too
-            self._as_qdrant = weakref.ref(made)  # weak: who drops an index without close() locks nobody out
+            self._as_qdrant = weakref.ref(made)  # weak: an index dropped without close() must not keep its lock
         return made
 
     def folder(self, collection_name: str) -> Path:
-        """Where the collection lies."""
+        """Return the collection's folder."""
         return self._folder(collection_name, must_exist=False).folder
 
     # ---- collections ----
@@ -73,7 +73,7 @@ class EdgeCollections(EdgeAliases):
     def _folder(self, name: str, *, must_exist: bool = True) -> EdgeFolder:
         folder = self._folders.get(name)
         if folder is None:
-            real = self._real(check_name(name))  # only collections are kept here: an alias may move
+            real = self._real(check_name(name))  # aliases are not cached: they may change
             folder = self._folders.get(real)
             if folder is None:
                 folder = self._folders[real] = EdgeFolder(self.root / real)
@@ -102,7 +102,7 @@ class EdgeCollections(EdgeAliases):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> bool:
-        """Options of servers (shards, replicas, HNSW, quantization) raise StoreError when they ask for something."""
+        """Create a collection. Server options (shards, replicas, HNSW, quantization) raise StoreError if set."""
         for option, value in kwargs.items():
             if value is not None and option not in {"timeout", "on_disk_payload", "hnsw_config", "optimizers_config"}:
                 raise StoreError(
@@ -125,12 +125,12 @@ class EdgeCollections(EdgeAliases):
             "sparse_vectors": {name: models.described(params) for name, params in sparse.items()},
             "metadata": convert.to_edge_payload(metadata),
         }
-        self._forget_aliases_of(collection_name)  # of a former collection of that name
+        self._forget_aliases_of(collection_name)  # left by a former collection of that name
         folder.create(convert.edge_config(vectors, sparse), description)
         return True
 
     def update_collection(self, collection_name: str, metadata: dict[str, Any] | None = None, **kwargs: Any) -> bool:
-        """Only ``metadata`` can be updated; it is merged into what is there."""
+        """Merge ``metadata`` into the record; nothing else can be updated."""
         if any(value is not None for value in kwargs.values()):
             raise NotImplementedError(f"the embedded engine cannot update {sorted(kwargs)}")
         folder = self._folder(collection_name)
@@ -143,15 +143,16 @@ class EdgeCollections(EdgeAliases):
     def delete_collection(self, collection_name: str, **kwargs: Any) -> bool:
         folder = self._folder(collection_name, must_exist=False)
         if not folder.exists() or folder.folder.name != collection_name:
-            return False  # an alias is not deleted in its collection's place
+            return False  # an alias does not delete its collection
         folder.drop()
         self._folders.pop(collection_name, None)
         self._forget_aliases_of(collection_name)
         return True
 
     def collection_metadata(self, collection_name: str) -> dict[str, Any]:
-        """What ``create_collection(metadata=...)`` recorded, read without opening or locking the collection. Read anew:
-        another process may have moved the collection's name meanwhile."""
+        """Return the recorded metadata without opening or locking the collection.
+
+        Always read from the file: another process may have moved the collection's name."""
         return dict(self._folder(collection_name).read_description(anew=True)["metadata"])
 
     def get_collection(self, collection_name: str, **kwargs: Any) -> models.CollectionInfo:
@@ -175,7 +176,7 @@ class EdgeCollections(EdgeAliases):
             folder.write_description({**description, "indexes": indexes})
         return done
 
-    # ---- what every write goes through ----
+    # ---- writing ----
 
     def _update(
         self,
@@ -186,7 +187,7 @@ class EdgeCollections(EdgeAliases):
         chosen: Any = None,
         needed_bytes: int = 1 << 20,
     ) -> models.UpdateResult:
-        """Apply an operation on the points ``ids``, or on those that the filter ``chosen`` chooses."""
+        """Apply an operation to the points ``ids``, or to those that the filter ``chosen`` selects."""
         folder = self._folder(name)
         folder.refuse_read_only()
         with folder.writing, folder.opened() as shard:
@@ -198,25 +199,30 @@ class EdgeCollections(EdgeAliases):
         return DONE
 
     def _schema(self, name: str) -> tuple[dict[str, int], set[str]]:
-        """Dense names with their dimensions, and sparse names."""
+        """Return dense vector names with their dimensions, and sparse vector names."""
         description = self._folder(name).read_description()
         return {key: params["size"] for key, params in description["vectors"].items()}, set(
             description["sparse_vectors"]
         )
 
     def flush(self, collection_name: str | None = None) -> None:
-        """Bring what was written onto the disk: call it at each document or commit."""
+        """Write everything to the disk; call it after each document or commit."""
         names = [collection_name] if collection_name is not None else list(self._folders)
         for name in names:
             self._folder(name, must_exist=False).flush()
 
     def optimize(self, collection_name: str, *, graph: Wanted | None = None, timeout: float = 3600.0) -> Built:
-        """Vacuum a copy in a process of its own, with an HNSW graph if one is wanted, and put it in the collection's
-        place; it is searched and written meanwhile.
+        """Optimise a copy of the collection in a child process and replace the collection by it.
+
+        The collection can be searched and written meanwhile.
+
+        Args:
+            graph: build an HNSW graph like this; None: only vacuum.
+            timeout: seconds.
 
         Raises:
-            DiskSpaceError: there is no room for the copy.
-            StoreError: it failed, or took longer than ``timeout`` seconds; the collection stays as it was.
+            DiskSpaceError: there is not enough room for the copy.
+            StoreError: it failed, or took longer than ``timeout`` seconds; the collection is unchanged.
         """
         from indexes.store.edge.building.build import build
 
@@ -224,31 +230,31 @@ class EdgeCollections(EdgeAliases):
         return build(folder, graph, timeout=timeout, min_free_mb=self.min_free_mb)
 
     def stop_optimizing(self, collection_name: str) -> None:
-        """Let an ``optimize`` that goes on in another thread come to nothing."""
+        """Cancel an ``optimize`` that is running in another thread."""
         self._folder(collection_name).stop_building()
 
     def pack(self, collection_name: str) -> bool:
-        """Where more than 20,000 points are kept in memory, put them into files that are mapped; call it after a flush.
+        """Move points from memory into memory-mapped files if there are more than 20,000; call it after a flush.
 
-        Seconds, in a process of its own; the collection is closed meanwhile and its callers wait. True if it was done.
+        Takes seconds in a child process, during which callers wait. Returns whether points were moved.
         """
         return self._folder(collection_name).pack(min_free_mb=self.min_free_mb)
 
     def rewrite(self, collection_name: str) -> bool:
-        """Write the collection's points into new files, so that nothing deleted is left in any. Always True."""
+        """Write all points into new files, so that no deleted text remains. Returns True."""
         self._folder(collection_name).rewrite(min_free_mb=self.min_free_mb)
         return True
 
     def edge_folder(self, collection_name: str) -> EdgeFolder:
-        """The folder of a collection, whole or damaged."""
+        """Return the folder object of a collection, intact or damaged."""
         return self._folder(collection_name, must_exist=False)
 
     def salvage(self, collection_name: str) -> int:
-        """Keep what is whole of a collection's damaged files, and return how many points that are."""
+        """Keep the intact points of a damaged collection and return their number."""
         return self.edge_folder(collection_name).salvage()
 
     def end_deletions(self) -> list[str]:
-        """Delete what killed deletions left, and return the names of those collections."""
+        """Finish killed deletions and return the names of their collections."""
         if not self.root.is_dir():
             return []
         folders = [EdgeFolder(entry) for entry in sorted(self.root.iterdir()) if entry.is_dir()]
@@ -256,9 +262,9 @@ class EdgeCollections(EdgeAliases):
 
     @contextmanager
     def briefly(self, collection_name: str) -> Iterator[None]:
-        """Hold a collection for a moment: another process that wants it meanwhile waits instead of failing.
+        """Hold a collection briefly: another process waits for it instead of failing.
 
-        One that this client has open already stays open.
+        A collection that this client has open stays open.
         """
         folder = self._folder(collection_name)
         if folder.is_open:

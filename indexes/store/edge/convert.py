@@ -1,7 +1,7 @@
-"""Words of ``qdrant_client`` into words of ``qdrant_edge``: filters, queries, vectors, schema.
+"""Translate types of ``qdrant_client`` to types of ``qdrant_edge`` and back: queries, vectors, points, schema.
 
-Only what RagWright and the stock LlamaIndex store say is translated; anything else raises ``NotImplementedError``
-by name. ``qdrant_edge`` is imported inside the functions: importing this module is cheap.
+Covered is what RagWright and LlamaIndex's Qdrant store use; anything else raises ``NotImplementedError`` with its name.
+``qdrant_edge`` is imported inside the functions, so importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from indexes.store.payload import plain_json
 
 
 def to_edge_payload(payload: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a payload as plain JSON values; {} for None."""
     return plain_json(payload) if payload else {}
 
 
 def with_payload(value: Any) -> Any:
-    """bool, list of keys, or an include/exclude selector."""
+    """Translate ``with_payload``: a bool, a list of keys, or an include/exclude selector."""
     import qdrant_edge as qe
 
     if value is None or isinstance(value, bool):
@@ -37,11 +38,16 @@ def with_payload(value: Any) -> Any:
 
 
 def with_vectors(value: Any) -> Any:
+    """Translate ``with_vectors``: a bool or a list of vector names.
+
+    >>> with_vectors(None), with_vectors(("dense",))
+    (False, ['dense'])
+    """
     return bool(value) if value is None or isinstance(value, bool) else list(value)
 
 
 def vector_out(vector: Any) -> Any:
-    """An engine's vector as ``qdrant_client`` shows it."""
+    """Translate a vector of the engine, or a dict of named ones, to our types."""
     if isinstance(vector, dict):
         return {name: vector_out(item) for name, item in vector.items()}
     if hasattr(vector, "indices"):
@@ -50,6 +56,7 @@ def vector_out(vector: Any) -> Any:
 
 
 def record_out(record: Any) -> models.Record:
+    """Translate a record of the engine to ours."""
     return models.Record(
         id=from_edge_id(record.id),
         payload=record.payload,
@@ -60,6 +67,7 @@ def record_out(record: Any) -> models.Record:
 
 
 def scored_out(point: Any) -> models.ScoredPoint:
+    """Translate a scored point of the engine to ours."""
     return models.ScoredPoint(
         id=from_edge_id(point.id),
         version=point.version,
@@ -72,6 +80,7 @@ def scored_out(point: Any) -> models.ScoredPoint:
 
 
 def sparse(vector: Any) -> Any:
+    """Translate a sparse vector to the engine's, sorted by index."""
     import qdrant_edge as qe
 
     indices = np.asarray(vector.indices, dtype=np.int64)
@@ -81,7 +90,7 @@ def sparse(vector: Any) -> Any:
 
 
 def query(value: Any, using: str | None) -> Any:
-    """A nearest-neighbour query; None stays None."""
+    """Translate a nearest-neighbour query; None stays None."""
     import qdrant_edge as qe
 
     if value is None:
@@ -98,6 +107,7 @@ def query(value: Any, using: str | None) -> Any:
 
 
 def search_params(value: Any) -> Any:
+    """Translate ``search_params``; None stays None."""
     import qdrant_edge as qe
 
     if value is None:
@@ -106,7 +116,7 @@ def search_params(value: Any) -> Any:
 
 
 def selector(value: Any) -> tuple[list[PointId] | None, Any]:
-    """A points selector as (ids, None) or (None, edge filter)."""
+    """Translate a points selector to (ids, None) or (None, filter of the engine)."""
     if models.is_a(value, "PointIdsList"):
         value = value.points
     if models.is_a(value, "FilterSelector"):
@@ -123,6 +133,7 @@ _SCHEMA_TYPES = ("keyword", "integer", "float", "geo", "text", "bool", "datetime
 
 
 def field_schema(value: Any) -> Any:
+    """Translate the type of a payload index."""
     import qdrant_edge as qe
 
     if models.is_a(value, "TextIndexParams"):
@@ -138,12 +149,16 @@ def field_schema(value: Any) -> Any:
     if name not in _SCHEMA_TYPES:
         raise NotImplementedError(f"the embedded engine's adapter does not know the payload index type {value!r}")
     if name == "keyword":
-        return qe.KeywordIndexParams(memory=qe.Memory.Cached)  # else in RAM, 30 bytes a point also when packed
+        return qe.KeywordIndexParams(memory=qe.Memory.Cached)  # else in RAM, 30 bytes per point even when packed
     return getattr(qe.PayloadSchemaType, str(name).capitalize())
 
 
 def schema_name(value: Any) -> str:
-    """The name of a payload index type."""
+    """Return the name of a payload index type, ours or Qdrant's.
+
+    >>> schema_name(models.PayloadSchemaType.KEYWORD)
+    'keyword'
+    """
     name = getattr(value, "type", value)
     return str(getattr(name, "value", name))
 
@@ -155,11 +170,13 @@ def edge_config(
     graph: Wanted | None = None,
     segments: int = SEGMENTS,
 ) -> Any:
-    """The engine's configuration. The unnamed vector is named "".
+    """Return the engine's configuration. The name of an unnamed vector is "".
 
     Args:
-        graph: what is optimised gets an HNSW graph like this; without one dense search is exact.
-        segments: more than these are merged when it is optimised.
+        vectors: parameters of the dense vectors, by name.
+        sparse_vectors: parameters of the sparse vectors, by name.
+        graph: HNSW graph to build on optimising; None: dense search is exact.
+        segments: number of segments above which optimising merges them.
     """
     import qdrant_edge as qe
 
@@ -179,13 +196,13 @@ def edge_config(
             ef_construct=100 if graph is None else graph.ef_construct,
             full_scan_threshold=10_000,
         ),
-        # 1 KB: every segment that is optimised is put into memory maps, for only those that are "indexed" are.
+        # 1 KB: only "indexed" segments are memory-mapped, and so every optimised segment is.
         optimizers=qe.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=segments),
     )
 
 
 def described_config(description: dict[str, Any], *, graph: Wanted | None, segments: int) -> Any:
-    """``edge_config`` of a collection, from what ``collection.json`` says of it."""
+    """Return the ``edge_config`` of a collection described by its ``collection.json``."""
     vectors = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     sparse = {name: models.SparseVectorParams(**params) for name, params in description["sparse_vectors"].items()}
     return edge_config(vectors, sparse, graph=graph, segments=segments)
@@ -207,12 +224,12 @@ def _vector_params(params: models.VectorParams) -> Any:
 
 
 def _word(value: Any) -> str:
-    """An enumeration's word, whosever it is; a word itself as it stands in ``collection.json``."""
+    """Return the value of an enumeration, ours or Qdrant's; a plain value, as in ``collection.json``, unchanged."""
     return str(getattr(value, "value", value))
 
 
 def edge_points(points: Any) -> Sequence[tuple[int | str, Any, dict[str, Any]]]:
-    """PointStructs or a Batch as (id, vector, payload)."""
+    """Translate PointStructs, a PointsList or a Batch to (id, vector, payload) each."""
     if models.is_a(points, "Batch"):
         payloads: list[Any] = points.payloads or [None] * len(points.ids)
         vectors = points.vectors

@@ -1,4 +1,4 @@
-"""What the engine says of damaged files and full disks, in one sentence."""
+"""Turn the engine's errors about damaged files and full disks into one sentence."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 from indexes.errors import DamagedError, DiskSpaceError, StoreError
 
-# How the engine's plain exceptions begin that tell of its files, not of the question.
+# Beginnings of the engine's exceptions that concern its files, not the query.
 _FILES = ("Service runtime error", "No appropriate index for faceting: `doc_id`", "IO Error")
-SAID = 120  # characters of what the engine says
+SAID = 120  # characters kept of the engine's message
 
 
 def is_panic(error: BaseException) -> bool:
-    """A panic of the engine's: no Exception, and of a class that it does not export."""
+    """Return whether an error is a panic of the engine: not an Exception, and of a class that it does not export."""
     return type(error).__name__ == "PanicException"
 
 
 def damaged(folder: Path, error: BaseException) -> StoreError:
-    """Return our error for what the engine says of the files of a collection."""
+    """Return our error for the engine's error about a collection's files."""
     if _is_full(error):
         return DiskSpaceError(
             f"the disk is full: {folder} cannot be written",
-            remedy="free disk space and run it again; what was acknowledged is kept",
+            remedy="free disk space and run it again; acknowledged writes are kept",
         )
     said = str(error).strip().replace(f"{folder}/", "")
     while said.startswith("Service runtime error: "):
@@ -37,7 +37,7 @@ def engine_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # It raises nothing narrower than Exception, and panics beside it.
+        # The engine raises nothing narrower than Exception, and panics, which are not Exceptions.
         if is_panic(error) or (type(error) is Exception and str(error).startswith(_FILES)):
             raise damaged(folder, error) from error
         raise
@@ -45,7 +45,7 @@ def engine_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def suppress_panic() -> Iterator[None]:
-    """For closing what is damaged: that was told before."""
+    """Ignore panics while closing a damaged collection; the damage was reported before."""
     try:
         yield
     except BaseException as error:

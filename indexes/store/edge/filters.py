@@ -1,4 +1,4 @@
-"""Filters of ``qdrant_client`` into filters of ``qdrant_edge``."""
+"""Translate filters of ``qdrant_client`` to filters of ``qdrant_edge``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from indexes.store.edge.ids import to_edge_id
 
 
 def filter_(value: models.Filter | None) -> Any:
+    """Translate a filter, ours or Qdrant's; None stays None."""
     import qdrant_edge as qe
 
     if value is None:
@@ -21,7 +22,7 @@ def filter_(value: models.Filter | None) -> Any:
         if conditions is None:
             return None
         items = conditions if isinstance(conditions, (list, tuple)) else [conditions]
-        # An empty clause restricts nothing in Qdrant.
+        # In Qdrant an empty clause restricts nothing.
         return [condition(item) for item in items] or None
 
     least = value.min_should
@@ -34,6 +35,7 @@ def filter_(value: models.Filter | None) -> Any:
 
 
 def condition(value: Any) -> Any:
+    """Translate one condition of a filter."""
     import qdrant_edge as qe
 
     if models.is_a(value, "Filter"):
@@ -45,7 +47,7 @@ def condition(value: Any) -> Any:
     if models.is_a(value, "IsNullCondition"):
         return qe.IsNullCondition(value.is_null.key)
     if models.is_a(value, "HasIdCondition"):
-        # The engine takes UUID objects and integers here, not text.
+        # The engine expects UUID objects and integers here, not text.
         ids = (to_edge_id(item) for item in value.has_id)
         return qe.HasIdCondition({uuid.UUID(item) if isinstance(item, str) else item for item in ids})
     if models.is_a(value, "HasVectorCondition"):
@@ -87,7 +89,7 @@ def _match(value: Any) -> Any:
         return None
     several: list[Any]
     if models.is_a(value, "MatchValue"):
-        # A Python bool arrives in the engine as the integer 1 and matches nothing; numpy's bool arrives as a bool.
+        # A Python bool reaches the engine as the integer 1, which matches nothing; numpy's bool as a bool.
         exact: Any = np.bool_(value.value) if isinstance(value.value, bool) else value.value
         return qe.MatchValue(exact)
     if models.is_a(value, "MatchAny"):

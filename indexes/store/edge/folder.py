@@ -1,11 +1,11 @@
-"""One collection of the embedded engine on disk: its folder, its lock, its shard.
+"""One collection of the embedded engine on the disk: its folder, its lock, its shard.
 
     root/<collection>/collection.json   schema and metadata (``record``); the collection exists when this file does
     root/<collection>/lock              held while open (``indexes.lock``)
     root/<collection>/shard/            Qdrant Edge's own files
 
-The shard is opened at first use: listing collections or reading a fingerprint locks nothing. On a disk that is only
-read the engine is given a copy of its files, since it opens them for writing.
+The shard is opened on first use: listing collections or reading a fingerprint locks nothing. On a read-only disk the
+engine gets a copy of the files, since it opens them for writing.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from indexes.store.edge.faults import damaged, engine_errors, is_panic, suppress
 from indexes.store.edge.record import RecordFile
 from indexes.store.models.graph import Wanted
 
-FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, sparse files at first
+FRESH_SEGMENT_BYTES = 160 << 20  # memory maps of a new segment, at first sparse files
 
 
 class EdgeFolder:
-    """One collection. Not for direct use: ``EdgeClient`` holds one for each collection it opened.
+    """One collection, for use by ``EdgeClient`` only.
 
-    Calls on one collection are serialised by a lock: the engine holds the GIL during each of them anyway.
+    Calls are serialised by a lock: the engine holds the GIL during each of them anyway.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.record = RecordFile(folder)
-        self.writing = threading.RLock()  # of who writes, or needs the files to stay as they are; taken before the next
+        self.writing = threading.RLock()  # held while writing, or while files must not change; taken before the next
         self._mutex = threading.RLock()
-        self.describing = threading.RLock()  # of who changes the record, which is read first
+        self.describing = threading.RLock()  # held while changing the record (read-modify-write)
         self.aside: Aside | None = None
         self._shard: Any = None
         self.lock = Lock(
@@ -60,7 +60,7 @@ class EdgeFolder:
         )
         self._opened_by: int | None = None
         self._packs = True
-        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # the copy of a shard that is only read
+        self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # copy of a read-only shard
         self.dirty = False
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
@@ -75,11 +75,11 @@ class EdgeFolder:
         return self.record.exists()
 
     def read_description(self, *, anew: bool = False) -> dict[str, Any]:
-        """Schema and metadata, without opening (or locking) the shard."""
+        """Return schema and metadata without opening or locking the shard."""
         return self.record.read(anew=anew)
 
     def write_description(self, description: dict[str, Any]) -> None:
-        """Replaced in one step, after its content is on the disk."""
+        """Replace the description atomically, after its content is on the disk."""
         self.refuse_read_only()
         self.record.write(description)
 
@@ -102,7 +102,7 @@ class EdgeFolder:
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
-        """The shard, opened at first use, for one call."""
+        """Hold the shard, opened on first use, for one call."""
         self._refuse_after_fork()
         with self._mutex:
             if self._shard is None:
@@ -111,7 +111,7 @@ class EdgeFolder:
                 yield self._shard
 
     def create(self, config: Any, description: dict[str, Any]) -> None:
-        """The record is written last: a crash before it leaves no half collection behind, only files to clear."""
+        """Create the collection. The record is written last: a crash before leaves only files to clear."""
         import qdrant_edge as qe
 
         with self._mutex:
@@ -148,7 +148,7 @@ class EdgeFolder:
             self._give_back()
             if isinstance(error, (StoreError, OSError)) or not (isinstance(error, Exception) or is_panic(error)):
                 raise
-            if "WouldBlock" in str(error):  # the engine's own lock, held by a process that is not RagWright's
+            if "WouldBlock" in str(error):  # the engine's own lock, held by another program
                 raise self.lock.refusal() from error
             raise damaged(self.folder, error) from error
         self._opened_by = os.getpid()
@@ -166,7 +166,7 @@ class EdgeFolder:
             borrowed.cleanup()
 
     def flush(self) -> None:
-        """Everything acknowledged so far is on the disk when this returns. Nothing to do when nothing was written."""
+        """Write everything acknowledged so far to the disk; does nothing if nothing was written."""
         self._refuse_after_fork()
         with self._mutex:
             if self._shard is not None and self.dirty:
@@ -175,7 +175,7 @@ class EdgeFolder:
                 self.dirty = False
 
     def close(self) -> None:
-        """Flush, close, release. In a forked child nothing is touched: the engine belongs to the parent."""
+        """Flush, close and release the lock. Does nothing in a forked child: the engine belongs to the parent."""
         if self._opened_by is not None and self._opened_by != os.getpid():
             return
         self.stop_building()
@@ -199,8 +199,9 @@ class EdgeFolder:
                     shard.close()
 
     def drop(self) -> None:
-        """Delete the collection, whole or damaged. It exists no more from the first step on; a kill in between leaves
-        files that the next use of the store deletes (``end_deletion``)."""
+        """Delete the collection, intact or damaged.
+
+        It is gone with the first step; after a kill the next use of the store deletes the rest (``end_deletion``)."""
         self._refuse_after_fork()
         self.stop_building()
         with self._mutex:
@@ -219,20 +220,20 @@ class EdgeFolder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def end_deletion(self) -> bool:
-        """Delete what a killed ``drop`` left; False if there is nothing, or another process is at it."""
+        """Finish a killed ``drop``; False if there is none, or another process is doing so."""
         if not self.record.half_deleted or self.read_only or not self.lock.try_take():
             return False
         self.drop()
         return True
 
     def rewrite(self, *, min_free_mb: int) -> None:
-        """Write all points into new files: nothing deleted or replaced is left in any file. Seconds at 50,000 points.
+        """Write all points into new files, without deleted or replaced texts. Takes seconds for 50,000 points.
 
         Raises:
-            DiskSpaceError: there is no room for both.
-            DamagedError: the files cannot be read; they stay as they are.
+            DiskSpaceError: there is not enough room for old and new files.
+            DamagedError: the files cannot be read; they are left unchanged.
         """
-        self.stop_building()  # what is deleted would come back with the copy
+        self.stop_building()  # the copy would bring deleted points back
         with self.writing, self.opened() as shard:
             self.refuse_read_only()
             check_disk(
@@ -253,7 +254,7 @@ class EdgeFolder:
                 self._optimized(graph=graph, segments=1, timeout=3600, brief=False)
 
     def salvage(self) -> int:
-        """Keep what is whole of damaged files, and return how many points that are. The record must be whole."""
+        """Keep the intact points of damaged files and return their number. The record must be intact."""
         self.stop_building()
         with self._mutex:
             self.refuse_read_only()
@@ -276,16 +277,16 @@ class EdgeFolder:
 
     @contextmanager
     def building(self) -> Iterator[Aside]:
-        """A place beside it for a copy that is optimised; gone with what it holds when the block ends.
+        """Provide a folder beside the shard for a copy to optimise; it is deleted when the block ends.
 
         Raises:
-            StoreError: there is one already.
+            StoreError: a copy is already being optimised.
         """
         with self.writing, self.opened():
             self.refuse_read_only()
             if self.aside is not None:
                 raise StoreError(
-                    f"the graph of {self.folder} is being built already", remedy="wait until that has ended"
+                    f"the graph of {self.folder} is already being built", remedy="wait until it is finished"
                 )
             aside = self.aside = Aside(self.shard_path)
         try:
@@ -295,12 +296,12 @@ class EdgeFolder:
             remove(aside.place)
 
     def stop_building(self) -> None:
-        """Let a building that goes on in another thread come to nothing."""
+        """Cancel a build that is running in another thread."""
         if self.aside is not None:
             self.aside.stop()
 
     def replace_by(self, aside: Aside) -> None:
-        """Put a copy that is whole in the place of the collection's files, and open it."""
+        """Replace the collection's files by a complete copy, and open it."""
         with self._mutex:
             aside.go_on()
             aside.place.replace(rewrite.new_place(self.shard_path))
@@ -310,10 +311,9 @@ class EdgeFolder:
         remove(old)
 
     def pack(self, *, min_free_mb: int) -> bool:
-        """Where many points are kept in memory, let a fresh process put them into memory maps; seconds.
+        """Let a child process move points from memory into memory maps if there are many. Takes seconds.
 
-        Without room on the disk they stay there, and so they do (with a warning, once) where it fails: that costs
-        memory, and no reading or writing.
+        Without disk space, or if it fails (with one warning), the points stay in memory; the collection still works.
         """
         self._refuse_after_fork()
         with self.writing, self._mutex:
@@ -334,13 +334,13 @@ class EdgeFolder:
                 return False
 
     def _optimized(self, *, graph: Wanted | None, segments: int, timeout: float, brief: bool) -> bool:
-        """The lock is kept all the time: nobody else comes in between."""
+        """Optimise the closed shard while keeping the lock, so that no other process can open it."""
         import qdrant_edge as qe
 
         self._close_shard()
         config = described_config(self.read_description(), graph=graph, segments=segments)
         with engine_errors(self.folder):
-            qe.EdgeShard.load(str(self.shard_path), config).close()  # which writes it down for the other process
+            qe.EdgeShard.load(str(self.shard_path), config).close()  # writes the configuration for the other process
         give_back()
         try:
             return edge_packing.run_optimizer(self.shard_path, self.lock, timeout=timeout, brief=brief)
@@ -350,7 +350,7 @@ class EdgeFolder:
     # ---- fork ----
 
     def _after_fork(self) -> None:
-        """In a forked child: keep the shard from ever being dropped there (its threads are gone, so that crashes)."""
+        """In a forked child, keep the shard alive forever: dropping it there crashes, as its threads are gone."""
         if self._shard is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._shard))
 

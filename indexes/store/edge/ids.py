@@ -1,4 +1,4 @@
-"""Point ids: unsigned integers and UUIDs, as text here and as objects in the embedded engine."""
+"""Point ids: unsigned integers and UUIDs, which are text here and objects in the embedded engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ PointId = int | uuid.UUID | str
 
 
 def to_edge_id(point_id: Any) -> int | str:
-    """An unsigned integer, or the canonical text of a UUID: what the engine accepts, and what we hand back."""
+    """Return a point id as an unsigned integer or as the canonical text of a UUID.
+
+    >>> to_edge_id("FA1F471D66495C34B35EB0F2D2A253B4")
+    'fa1f471d-6649-5c34-b35e-b0f2d2a253b4'
+
+    Raises:
+        StoreError: neither an unsigned integer nor a UUID.
+    """
     if isinstance(point_id, (int, np.integer)) and not isinstance(point_id, bool) and point_id >= 0:
         return int(point_id)
     try:
@@ -26,4 +33,5 @@ def to_edge_id(point_id: Any) -> int | str:
 
 
 def from_edge_id(point_id: Any) -> int | str:
+    """Return an id of the engine as an integer or as text."""
     return point_id if isinstance(point_id, int) else str(point_id)

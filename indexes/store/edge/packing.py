@@ -1,9 +1,9 @@
-"""Points out of memory: what was written last lies in a segment of the engine's that keeps ids, payload index and
-sparse postings in RAM; its optimizer turns that into one that is read through memory maps.
+"""Packing: move points from memory into memory-mapped files.
 
-Bytes of RAM a point, measured with 100,000 of them: 110 for ids and the table of payloads, 65 for the payload index on
-doc_id, 15 for each term of the sparse vector, and 200 more until the next flush. After packing 10 are left, and half a
-MiB a segment. The optimizer holds the GIL for seconds, so it runs in a process of its own.
+The engine keeps ids, payload index and sparse postings of its newest segment in RAM; its optimizer turns that into a
+memory-mapped segment. Bytes of RAM per point, measured with 100,000 points: 110 for ids and the table of payloads, 65
+for the payload index on doc_id, 15 per term of the sparse vector, and 200 more until the next flush. After packing: 10
+per point and half a MiB per segment. The optimizer holds the GIL for seconds, so it runs in a child process.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from pathlib import Path
 from indexes.errors import StoreError
 from indexes.lock import Lock
 
-PACK_POINTS = 20_000  # points that may be in memory: 3 MiB of ids, and 20 to 30 MiB of sparse postings
-SEGMENTS = 32  # packed ones before small ones are merged; a search asks each, at some 0.05 ms
-UNFINISHED = "temp_segments"  # of a shard: what an optimiser that was killed has left
+PACK_POINTS = 20_000  # points allowed in memory: 3 MiB of ids, and 20 to 30 MiB of sparse postings
+SEGMENTS = 32  # packed segments before small ones are merged; each costs a search about 0.05 ms
+UNFINISHED = "temp_segments"  # folder in a shard that a killed optimizer leaves behind
 SCRIPT = Path(__file__).with_name("optimize_main.py")
-_MAPPING_BYTES = 21  # of one point in the file of ids that only a segment in memory has
+_MAPPING_BYTES = 21  # per point in the file of ids, which only a segment in memory has
 
 
 def in_memory(shard: Path) -> list[Path]:
-    """The folders of the segments that are kept in memory."""
+    """Return the folders of the segments that are kept in memory."""
     return [file.parent for file in shard.glob("segments/*/mutable_id_tracker.mappings")]
 
 
 def points_in_memory(shard: Path) -> int:
-    """About how many points those segments hold, from what they have flushed."""
+    """Estimate the number of points in these segments from what they have flushed."""
     files = [folder / "mutable_id_tracker.mappings" for folder in in_memory(shard)]
     return sum(file.stat().st_size for file in files) // _MAPPING_BYTES
 
 
 def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bool:
-    """Optimise a closed shard as its configuration says; True if anything changed.
+    """Optimise a closed shard according to its configuration; return whether anything changed.
 
-    The child holds the lock too: should this process be killed, it still ends its work undisturbed.
+    The child holds the lock too, so that it can finish undisturbed if this process is killed.
 
     Raises:
         StoreError: it failed, or took longer than ``timeout`` seconds.
@@ -50,7 +50,7 @@ def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bo
         stdin=subprocess.DEVNULL,
         text=True,
         pass_fds=lock.descriptors,
-        start_new_session=True,  # Ctrl-C is for the run, which ends when this has ended
+        start_new_session=True,  # Ctrl-C goes to this process, which waits for the child
     )
     lock.say(child.pid, brief=brief)
     remedy = "close other programs that hold the collection open and try again"
@@ -58,7 +58,7 @@ def run_optimizer(shard: Path, lock: Lock, *, timeout: float, brief: bool) -> bo
 
 
 def output_of(child: subprocess.Popen[str], folder: Path, timeout: float, *, remedy: str) -> str:
-    """Wait for a process that optimises a collection, and return what it wrote.
+    """Wait for a child process that optimises a collection, and return its output.
 
     Raises:
         StoreError: it failed, or took longer than ``timeout`` seconds and was killed.
@@ -68,7 +68,7 @@ def output_of(child: subprocess.Popen[str], folder: Path, timeout: float, *, rem
     except subprocess.TimeoutExpired as error:
         raise StoreError(
             f"optimising {folder} took longer than {timeout:.0f} s and was stopped",
-            remedy="searching goes on without it; try again when the machine is idle",
+            remedy="search works without it; try again when the machine is idle",
         ) from error
     finally:
         if child.poll() is None:

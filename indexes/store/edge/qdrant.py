@@ -1,4 +1,4 @@
-"""The embedded engine as a ``qdrant_client``. Imported only where somebody asks for one (``index.client``)."""
+"""The embedded engine as a ``qdrant_client``, imported only on request (``index.client``)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from indexes.store.models.as_qdrant import to_qdrant
 
 
 class EdgeQdrantClient(QdrantBase):
-    """The embedded engine as a ``qdrant_client``: its calls, with Qdrant's own types coming back.
+    """The embedded engine as a ``qdrant_client``: the same calls, returning Qdrant's types.
 
-    What the engine does not have raises NotImplementedError, as ``QdrantBase`` says.
+    Calls that the engine lacks raise NotImplementedError (from ``QdrantBase``).
     """
 
     def __init__(self, engine: Any) -> None:
         super().__init__()
-        self.engine = engine  # an EdgeClient, which imports this module: it is only called here
+        self.engine = engine  # an EdgeClient (not annotated: that module imports this one)
 
     def __repr__(self) -> str:
         return repr(self.engine)

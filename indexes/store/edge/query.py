@@ -1,4 +1,4 @@
-"""How the embedded engine's adapter answers queries, and what it says about a collection."""
+"""Queries of the embedded engine's adapter, and its description of a collection."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ Schema = tuple[dict[str, int], set[str]]  # dense names with their dimensions; s
 
 
 def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
+    """Return the error for a vector name that the collection lacks."""
     return StoreError(
         f"the collection has no vector named {name!r} (there: {', '.join(map(repr, there))})",
         remedy="use one of these names, or build the collection with that vector",
@@ -25,7 +26,7 @@ def unknown_vector(name: str, there: Sequence[str]) -> StoreError:
 
 
 def checked_vectors(vectors: Sequence[Any], dims: dict[str, int], sparse_names: set[str]) -> list[Any]:
-    """Vectors of PointStructs as the engine takes them, after names, dimensions and numbers were looked at."""
+    """Check names, dimensions and values of PointStructs' vectors, and translate them for the engine."""
     dense_columns: dict[str, list[Any]] = {name: [] for name in dims}
     sparse_columns: dict[str, list[Any]] = {name: [] for name in sparse_names}
     made: list[Any] = []
@@ -36,7 +37,7 @@ def checked_vectors(vectors: Sequence[Any], dims: dict[str, int], sparse_names: 
             if name in dims:
                 row = np.asarray(item, dtype=np.float32)
                 if row.ndim != 1:
-                    raise StoreError(f"vector {name!r} is a matrix", remedy="give one vector of numbers a point")
+                    raise StoreError(f"vector {name!r} is a matrix", remedy="give one vector of numbers per point")
                 check_dense(row[None], dim=dims[name], name=name)
                 dense_columns[name].append(row)
                 point[name] = row.tolist()
@@ -51,7 +52,7 @@ def checked_vectors(vectors: Sequence[Any], dims: dict[str, int], sparse_names: 
 
 
 def _check_query(query: Any, using: str | None, schema: Schema) -> None:
-    """The engine would answer a NaN query with nonsense; a wrong name or dimension with a cryptic message."""
+    """Check name, dimension and values: the engine answers NaN with nonsense, other faults with cryptic messages."""
     dims, sparse_names = schema
     name = using or ""
     if models.is_a(query, "NearestQuery"):
@@ -69,7 +70,7 @@ def _check_query(query: Any, using: str | None, schema: Schema) -> None:
 
 
 def run_batch(shard: Any, requests: Sequence[models.QueryRequest], schema: Schema) -> list[models.QueryResponse]:
-    """All requests as one batch; equal scores are ordered by id, for the engine's own order of ties is random."""
+    """Run all requests as one batch; equal scores are ordered by id, as the engine's order of ties is random."""
     import qdrant_edge as qe
 
     native = [_native(request, schema) for request in requests]
@@ -107,7 +108,7 @@ def _native(request: models.QueryRequest, schema: Schema) -> Any:
 
 
 def run_arrays(shard: Any, legs: Sequence[Leg], schema: Schema) -> list[list[Hit]]:
-    """Legs as one batch, without payloads."""
+    """Search all legs as one batch, without payloads."""
     import qdrant_edge as qe
 
     native = []
@@ -136,6 +137,7 @@ def _how(leg: Leg) -> Any:
 
 
 def collection_info(description: dict[str, Any], info: Any) -> models.CollectionInfo:
+    """Return a collection's description as Qdrant's ``get_collection`` reports it."""
     vectors: Any = {name: models.VectorParams(**params) for name, params in description["vectors"].items()}
     if description["single"]:
         vectors = vectors[""]

@@ -1,9 +1,9 @@
-"""A collection's record on the disk: schema and metadata, in a file and a copy of it.
+"""A collection's record on the disk: schema and metadata, in a file and a copy.
 
-collection.json           the record; the collection exists when this file does
-collection.copy.json      the same, for a damaged or lost record
-collection.json.new       instead of it while the collection is being made
-collection.json.deleted   instead of it while the collection is being deleted: the next use of the store ends that
+collection.json           the record; the collection exists if this file does
+collection.copy.json      a copy, in case the record is damaged or lost
+collection.json.new       the record while the collection is being created
+collection.json.deleted   the record while the collection is being deleted; the next use of the store finishes that
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIELDS = {"vectors": dict, "single": bool, "sparse_vectors": dict, "metadata": 
 
 
 class RecordFile:
-    """The record of the collection in ``folder``, read at first use."""
+    """The record of the collection in ``folder``, read on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -29,16 +29,19 @@ class RecordFile:
         self.known: dict[str, Any] = {}
 
     def exists(self) -> bool:
-        """True for a collection, also for one whose record was lost; False while it is being made or deleted."""
+        """Return whether a collection exists, even with a lost record; False while it is created or deleted."""
         if self.path.exists():
             return True
         return (self._folder / "shard").is_dir() and not self._new.exists() and not self._gone.exists()
 
     def read(self, *, anew: bool = False) -> dict[str, Any]:
-        """Return it.
+        """Return the record.
+
+        Args:
+            anew: read the file again.
 
         Raises:
-            DamagedError: it is lost or damaged.
+            DamagedError: the record is lost or damaged.
         """
         if anew or not self.known:
             found = _read(self.path)
@@ -49,26 +52,26 @@ class RecordFile:
         return self.known
 
     def write(self, description: dict[str, Any]) -> None:
-        """Replace it in one step, after its content is on the disk."""
+        """Replace the record atomically, after its content is on the disk."""
         write_json(self.path, description, durable=True)
         write_json(self.copy, description)
         self.known = description
         remove(self._new)
 
     def begin(self, description: dict[str, Any]) -> None:
-        """The collection is being made: ``write`` ends that."""
+        """Mark the collection as being created, until ``write`` is called."""
         write_json(self._new, description)
         remove(self._gone)
 
     def keep_copy(self) -> None:
-        """Collections of earlier versions have none yet."""
+        """Write the copy, which collections of earlier versions lack."""
         found = None if self.copy.exists() else _read(self.path)
         if found is not None:
-            with suppress(OSError):  # a disk that is only read
+            with suppress(OSError):  # a read-only disk
                 write_json(self.copy, found)
 
     def forget(self) -> None:
-        """The collection is being deleted: from here on it does not exist."""
+        """Mark the collection as being deleted: it no longer exists."""
         self.known = {}
         if self.path.is_file():
             self.path.replace(self._gone)
@@ -81,7 +84,7 @@ class RecordFile:
         return self._gone.exists() and not self.path.exists()
 
     def restore(self) -> bool:
-        """Write it anew from its copy; False if that is damaged too."""
+        """Restore the record from its copy; False if that is damaged too."""
         found = _read(self.copy)
         if found is not None:
             remove(self.path)
@@ -90,7 +93,7 @@ class RecordFile:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Return a record, or None if the file is missing or holds something else."""
+    """Return a record, or None if the file is missing or is not a record."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""New files for a collection's points: without what was deleted, or with what is whole of damaged ones.
+"""Rewrite a collection's points into new files: to erase deleted texts, or to salvage damaged files.
 
-The engine leaves deleted and replaced texts in its pages and in its log until they happen to be overwritten. So all
-points are written into a new shard beside the old one, which then takes its place. A kill between the two renames is
-mended when the collection is opened next (``settle``).
+The engine leaves deleted and replaced texts in its pages and in its log until they are overwritten by chance. So all
+points are written into a new shard, which then takes the place of the old one. A kill between the two renames is
+repaired on the next opening (``settle``).
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ from indexes.store.edge.convert import described_config, field_schema
 from indexes.store.edge.faults import is_panic
 from indexes.store.edge.packing import PACK_POINTS, SEGMENTS
 
-PAGE = 500  # points read and written at a time: the engine holds the GIL meanwhile
-LENGTHS = 0.9, 1.1  # of a whole vector, which has length 1 but for its rounding
+PAGE = 500  # points per call: the engine holds the GIL during one
+LENGTHS = 0.9, 1.1  # norm of an intact vector: 1 apart from rounding
 
 Pack = Callable[[Path], object]
 
 
 def new_place(shard: Path) -> Path:
+    """Return the folder of the new shard while it is written.
+
+    >>> new_place(Path("guide/shard")).as_posix()
+    'guide/shard.new'
+    """
     return shard.with_name("shard.new")
 
 
@@ -38,7 +43,7 @@ def _old_place(shard: Path) -> Path:
 
 
 def swap(shard: Path, *, keep: bool = False) -> Path:
-    """Put the new shard in the place of the old one, which goes unless ``keep`` is true; return where it lies then."""
+    """Replace the old shard by the new one and return the path of the old; it is deleted unless ``keep`` is true."""
     if shard.exists():
         shard.replace(_old_place(shard))
     new_place(shard).replace(shard)
@@ -48,10 +53,10 @@ def swap(shard: Path, *, keep: bool = False) -> Path:
 
 
 def settle(shard: Path, aside: Path | None = None) -> None:
-    """End or undo what a killed rewriting or building left.
+    """Finish or undo a killed rewrite or build.
 
     Args:
-        aside: a copy that is in use.
+        aside: a copy that is in use and must stay.
     """
     if not shard.exists() and _old_place(shard).exists() and new_place(shard).exists():
         new_place(shard).replace(shard)
@@ -64,12 +69,13 @@ def settle(shard: Path, aside: Path | None = None) -> None:
 
 
 class NewShard:
-    """The shard that is being written, at ``new_place``.
+    """The new shard while it is written, at ``new_place``.
 
     Args:
-        description: what ``collection.json`` says.
-        pack: puts the points of a closed shard into memory maps; None: they stay in memory until it is closed.
-        go_on: add to what is there.
+        shard: folder of the old shard.
+        description: content of ``collection.json``.
+        pack: moves the points of a closed shard into memory maps; None: they stay in memory until it is closed.
+        go_on: add to an existing new shard.
     """
 
     def __init__(self, shard: Path, description: dict[str, Any], pack: Pack | None = None, *, go_on: bool = False):
@@ -87,7 +93,7 @@ class NewShard:
             self._shard.update(qe.UpdateOperation.create_field_index(field, field_schema(kind)))
 
     def add(self, records: list[Any]) -> None:
-        """Write points as the engine gives them."""
+        """Write records of the engine."""
         import qdrant_edge as qe
 
         if not records:
@@ -110,7 +116,7 @@ class NewShard:
 
 
 def pages(shard: Any) -> Iterator[list[Any]]:
-    """All points of a shard with payloads and vectors. Raises what the engine raises."""
+    """Yield pages of all points of a shard with payloads and vectors. Errors of the engine are passed on."""
     import qdrant_edge as qe
 
     offset: Any = None
@@ -122,14 +128,14 @@ def pages(shard: Any) -> Iterator[list[Any]]:
             return
 
 
-# ---- what is whole of damaged files, read in a process of its own ----
+# ---- salvage, in child processes ----
 
 
 def salvage(shard: Path, description: dict[str, Any], timeout: float = 3600.0) -> int:
-    """Write what is whole of a closed, damaged shard into ``new_place``, and return how many points that are.
+    """Write the intact points of a closed, damaged shard into ``new_place`` and return their number.
 
-    Read in processes of their own: the files may crash them. First the shard as it is, then, if it cannot be opened,
-    each of its segments alone, without its log.
+    Child processes read the files, since these may crash the engine: first the whole shard; if it cannot be opened,
+    each segment by itself, without the log.
     """
     import json
 
@@ -143,13 +149,13 @@ def salvage(shard: Path, description: dict[str, Any], timeout: float = 3600.0) -
             copy_folder(segment, piece / "segments" / segment.name)
             found = max(found, _child(piece, new_place(shard), wanted, timeout))
         remove(piece)
-    if found < 0:  # nothing could be read: an empty one
+    if found < 0:  # nothing could be read: write an empty shard
         _child(None, new_place(shard), wanted, timeout)
     return max(found, 0)
 
 
 def _child(source: Path | None, target: Path, description: str, timeout: float) -> int:
-    """Return the points in ``target`` after those of ``source`` were added; -1 if it could not be read."""
+    """Add the points of ``source`` to ``target`` and return the number there; -1 if it could not be read."""
     arguments = ("" if source is None else str(source), str(target.with_name("shard")), description)
     code = f"import sys; sys.path[:] = {sys.path!r}; from indexes.store.edge.rewrite import main; main(*{arguments!r})"
     try:
@@ -171,13 +177,13 @@ def _child(source: Path | None, target: Path, description: str, timeout: float) 
 
 
 def main(source: str, shard: str, description_json: str) -> None:
-    """In the child: add the whole points of the shard ``source`` to the new one of ``shard``; prints their number."""
+    """In the child: add the intact points of ``source`` to the new shard of ``shard``; print their number."""
     import json
 
     import qdrant_edge as qe
 
     description = json.loads(description_json)
-    old = qe.EdgeShard.load(source) if source else None  # raises, or crashes: nothing was written then
+    old = qe.EdgeShard.load(source) if source else None  # if it raises or crashes, nothing has been written
     new = NewShard(Path(shard), description, go_on=True)
     if old is not None:
         for ids in _id_pages(old):
@@ -202,7 +208,7 @@ def _id_pages(shard: Any) -> Iterator[list[Any]]:
 
 
 def _readable(shard: Any, ids: list[Any]) -> list[Any]:
-    """The points that can be read: a page at once, or one by one."""
+    """Return the readable points of a page, read together or, if that fails, one by one."""
     try:
         return list(shard.retrieve(ids, True, True))
     except BaseException as error:
@@ -214,7 +220,7 @@ def _readable(shard: Any, ids: list[Any]) -> list[Any]:
 
 
 def _is_whole(record: Any, description: dict[str, Any]) -> bool:
-    """A sentence with its text under its own id, and with vectors that can be some."""
+    """Return whether a record has its text, its own id, and plausible vectors."""
     from indexes.nodes.record import point_id
 
     payload = record.payload or {}
@@ -237,5 +243,5 @@ def _is_whole(record: Any, description: dict[str, Any]) -> bool:
 
 
 def discard(shard: Path) -> None:
-    """Away with a new shard that is not to be used."""
+    """Delete an unused new shard."""
     shutil.rmtree(new_place(shard), ignore_errors=True)

@@ -1,8 +1,7 @@
-"""The scores of points that a leg did not find: from their stored vectors, read together with their payloads.
+"""Score points that a leg did not find from their stored vectors, read together with the payloads.
 
-A filtered search over them alone looks every point up once more: 4.0 ms at 50,000 points, against 2.0 ms this way.
-It stays where the engine's arithmetic is not ours: vectors of fewer bits, and sparse ones that it weights by its own
-count of a term's sentences, which cannot be read.
+This takes 2.0 ms at 50,000 points, a second search filtered to these points 4.0 ms. The search is still used where the
+score is not a plain product: for quantised vectors, and for sparse ones that the engine weights by its own IDF.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import numpy as np
 from indexes.encoders.base import SparseVector
 from indexes.store.engine import Lack, Leg
 
-FULL = (None, "float32")  # data types whose scores are plain products
+FULL = (None, "float32")  # data types for which a score is a plain product
 Scores = dict[str, float]
 
 
 def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
-    """Whether a leg's score is the product of the question's vector with the stored one, and nothing else."""
+    """Return whether a leg's score is simply the product of the question's vector and the stored one."""
     if leg.name in description["sparse_vectors"]:
         return description["sparse_vectors"][leg.name].get("modifier") in (None, "none")
     params = description["vectors"][leg.name]
@@ -30,7 +29,7 @@ def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
 def read(
     shard: Any, ids: Sequence[str], lacks: Sequence[Lack], description: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], list[Scores | None]]:
-    """Return the payloads of points, and for each leg the scores of those that it lacks; None: not plain products."""
+    """Return payloads of points, and per leg the scores of the points it lacks (None: not a plain product)."""
     plain = [is_plain(lack.leg, description) for lack in lacks]
     wanted: dict[str, list[str]] = {identity: [] for identity in ids}
     for lack, computed in zip(lacks, plain, strict=True):
@@ -63,14 +62,14 @@ def _products(leg: Leg, stored: Mapping[str, Any], description: Mapping[str, Any
     if leg.name in description["sparse_vectors"]:
         return _sparse(leg.vector, there)
     question = np.asarray(leg.vector, np.float32)
-    if str(description["vectors"][leg.name]["distance"]).lower() == "cosine":  # stored ones are of length 1 already
+    if str(description["vectors"][leg.name]["distance"]).lower() == "cosine":  # stored vectors have length 1
         question = question / max(float(np.linalg.norm(question)), 1e-12)
     products = np.asarray(list(there.values()), np.float32) @ question
     return dict(zip(there, products.tolist(), strict=True))
 
 
 def _sparse(question: SparseVector, stored: Mapping[str, Any]) -> Scores:
-    """A point that shares no term with the question has no score, as in a search."""
+    """Return the scores; a point that shares no term with the question has none, as in a search."""
     weights = dict(zip(question.indices.tolist(), question.values.tolist(), strict=True))
     found: Scores = {}
     for identity, vector in stored.items():

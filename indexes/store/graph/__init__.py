@@ -1,1 +1,1 @@
-"""How well the graph (HNSW) over a collection's dense vectors finds, measured on the collection itself."""
+"""Measurement of the recall of a collection's graph (HNSW) on the collection itself."""

@@ -1,5 +1,7 @@
-"""The recall of a graph: stored vectors are asked exactly and through it, with a filter too, and vectors between two of
-them, for a question is no stored vector, and harder to find the neighbours of."""
+"""Measure the recall of a graph: search for stored vectors, exactly and through the graph, with and without a filter.
+
+Vectors between two stored ones are searched as well: a question is not a stored vector, and its neighbours are harder
+to find."""
 
 from __future__ import annotations
 
@@ -14,22 +16,26 @@ from indexes.store import models
 from indexes.store.engine import Hit, Leg
 from indexes.store.models.graph import EFS, NEAREST, Found, Graph, Wanted
 
-ASKED = 60  # stored vectors, and as many between two; 600 neighbours tell a recall of 0.98 to some 0.006
-SHARE = 0.7  # of the first of two vectors in one between them
-TOGETHER = 10  # asked in one call
+ASKED = 60  # stored vectors, and as many between two; 600 neighbours give a recall of 0.98 to about 0.006
+SHARE = 0.7  # weight of the first vector in one between two
+TOGETHER = 10  # queries per call
 DEEP = 50
-FILTERED_SHARE = 0.1  # of the points that the filter lets through
-SAME = 1e-6  # between two scores
-MOST_DOCUMENTS = 5000  # named in the filter
+FILTERED_SHARE = 0.1  # share of the points that the filter selects
+SAME = 1e-6  # difference up to which scores count as equal
+MOST_DOCUMENTS = 5000  # documents in the filter, at most
 
 Ask = Callable[[Sequence[Leg]], list[list[Hit]]]
 
 
 def tenth(counts: Sequence[tuple[str, int]]) -> models.Filter | None:
-    """Return a filter that lets the points of some documents through, about a tenth of all; None for one document.
+    """Return a filter for documents with about a tenth of all points; None if that is not possible.
+
+    >>> counts = [(f"doc{number}", 10) for number in range(20)]
+    >>> tenth(counts).must[0].match.any
+    ['doc0', 'doc18']
 
     Args:
-        counts: (document's id, its number of points); the ids are hashes or names, so a stride over them is a draw.
+        counts: (document id, number of points); ids are hashes or names, so a stride over them is a random sample.
     """
     total = sum(number for _, number in counts)
     chosen: list[str] = []
@@ -57,18 +63,21 @@ def measure(
     efs: Sequence[int] = EFS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Graph:
-    """Ask for the neighbours of stored vectors, exactly and with each ``ef``.
+    """Search for the neighbours of stored vectors, exactly and with each ``ef``.
 
     Args:
-        ask: answers legs as ``Engine.query_arrays`` does.
-        rows: (id, dense vector) of points; a point itself does not count among its neighbours.
-        name: of the dense vector.
-        only: the filter of the second half; None: there is none.
-        clock: the time of a question is taken by it.
+        ask: searches legs, as ``Engine.query_arrays`` does.
+        rows: (id, dense vector) of points; a point does not count among its own neighbours.
+        name: name of the dense vector.
+        wanted: the graph's parameters, to record.
+        points: number of points in the collection, to record.
+        only: filter for the filtered searches; None: measure none.
+        efs: values of ``ef`` to measure.
+        clock: returns seconds, to time the searches.
     """
 
     def asked(**how: Any) -> tuple[list[list[float]], float]:
-        """The scores of each row's neighbours, best first, and milliseconds a question."""
+        """Return the scores of each row's neighbours, best first, and the milliseconds per query."""
         found: list[list[float]] = []
         taken: list[float] = []
         for at in range(0, len(rows), TOGETHER):
@@ -83,7 +92,7 @@ def measure(
     half, rows = len(rows), [*rows, *between(rows)]
 
     def least(truth: Sequence[Sequence[float]], got: Sequence[Sequence[float]], k: int) -> float:
-        """The lower share of the two kinds of questions."""
+        """Return the lower recall of the two kinds of queries."""
         return min(shared(truth[:half], got[:half], k), shared(truth[half:], got[half:], k))
 
     truth, exact_ms = asked(exact=True)
@@ -107,7 +116,7 @@ def measure(
 
 
 def between(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Vectors between each and the next one, nearer to the first, of length 1; they have no id."""
+    """Return a normalised vector between each row and the next, closer to the first; their id is ""."""
     vectors = np.array([vector for _, vector in rows], np.float32)
     if len(vectors) < 2:
         return []
@@ -116,9 +125,12 @@ def between(rows: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def shared(truth: Sequence[Sequence[float]], got: Sequence[Sequence[float]], k: int) -> float:
-    """Mean share of the first ``k`` that were found; 1 where there are none.
+    """Return the mean recall of the first ``k``; 1.0 if there are none.
 
-    Told by the scores: of sentences that stand in a collection twice, either is right.
+    Scores are compared, not ids: of two copies of a sentence, either is right.
+
+    >>> shared([[0.9, 0.8]], [[0.9, 0.7]], 2)
+    0.5
     """
     shares = [
         sum(score > a[:k][-1] - SAME for score in b[:k]) / len(a[:k]) for a, b in zip(truth, got, strict=True) if a

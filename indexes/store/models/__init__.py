@@ -1,8 +1,8 @@
-"""The words in which the house speaks to a store: Qdrant's, as plain classes with its names and fields.
+"""Qdrant's types as plain classes with the same names and fields, used in all calls to a store.
 
-Importing ``qdrant_client`` takes a second, which a question to the embedded engine need not wait for. That engine takes
-these and Qdrant's own; ``indexes.store.models.as_qdrant`` makes Qdrant's of these, for a server and for whoever holds
-``index.client``. What is not named here is Qdrant's alone: import it where a server is spoken to.
+Importing ``qdrant_client`` takes a second, which a question to the embedded engine does not have to wait for. The
+embedded engine accepts these types and Qdrant's; ``indexes.store.models.as_qdrant`` converts them for servers and for
+users of ``index.client``. Types that are missing here exist only in Qdrant: import them where a server is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from typing import Any, ClassVar, dataclass_transform
 
 @dataclass_transform()
 class Word:
-    """A dataclass whose methods are written once: making those of forty classes takes 30 ms of each command."""
+    """Base class that works like a dataclass: generating the methods of forty dataclasses would cost 30 ms per command.
+
+    >>> MatchValue(value="zh") == MatchValue("zh")
+    True
+    """
 
     names: ClassVar[tuple[str, ...]] = ()
 
@@ -46,6 +50,8 @@ class Word:
 
 
 class Filter(Word):
+    """Conditions that all, some or none must hold."""
+
     must: Any = None
     should: Any = None
     must_not: Any = None
@@ -53,26 +59,38 @@ class Filter(Word):
 
 
 class MatchValue(Word):
+    """Match one value exactly."""
+
     value: bool | int | str
 
 
 class MatchAny(Word):
+    """Match any of these values."""
+
     any: Sequence[Any]
 
 
 class MatchText(Word):
+    """Match a text that has all these words."""
+
     text: str
 
 
 class MatchSubstring(Word):
+    """Match a text that contains this substring."""
+
     substring: str
 
 
 class MatchPrefix(Word):
+    """Match a text that begins with this prefix."""
+
     prefix: str
 
 
 class Range(Word):
+    """Bounds of a number."""
+
     lt: float | None = None
     gt: float | None = None
     gte: float | None = None
@@ -80,10 +98,13 @@ class Range(Word):
 
 
 class DatetimeRange(Word):
-    """Bounds as ISO text or as dates.
+    """Bounds of a date, as ISO text or as dates.
+
+    >>> DatetimeRange(gte="2026-03-18").gte
+    datetime.datetime(2026, 3, 18, 0, 0)
 
     Raises:
-        ValueError: a bound is no date.
+        ValueError: a bound is not a date.
     """
 
     lt: Any = None
@@ -103,6 +124,8 @@ def _moment() -> Any:
 
 
 class FieldCondition(Word):
+    """A condition on one field of the payload."""
+
     key: str
     match: Any = None
     range: Any = None
@@ -115,32 +138,50 @@ class FieldCondition(Word):
 
 
 class PayloadField(Word):
+    """The name of a field of the payload."""
+
     key: str
 
 
 class IsEmptyCondition(Word):
+    """The field is missing, null or an empty list."""
+
     is_empty: PayloadField
 
 
 class HasIdCondition(Word):
+    """The point has one of these ids."""
+
     has_id: Sequence[Any]
 
 
 class PointIdsList(Word):
+    """Points selected by id."""
+
     points: Sequence[Any]
 
 
 class FilterSelector(Word):
+    """Points selected by a filter."""
+
     filter: Any
 
 
 def is_filter(value: object) -> bool:
-    """True for a filter of ours, and for Qdrant's."""
+    """Return whether a value is a filter, ours or Qdrant's.
+
+    >>> is_filter(Filter(must=[])), is_filter({"must": []})
+    (True, False)
+    """
     return is_a(value, "Filter")
 
 
 def is_a(value: object, *names: str) -> bool:
-    """True for what is called so, be it ours or Qdrant's."""
+    """Return whether the type of a value, ours or Qdrant's, has one of these names.
+
+    >>> is_a(Range(gt=1), "Range", "DatetimeRange")
+    True
+    """
     return type(value).__name__ in names and type(value).__module__.startswith(("qdrant_client.", __name__))
 
 
@@ -148,6 +189,8 @@ def is_a(value: object, *names: str) -> bool:
 
 
 class Distance(StrEnum):
+    """Distance of dense vectors."""
+
     COSINE = "Cosine"
     EUCLID = "Euclid"
     DOT = "Dot"
@@ -155,6 +198,8 @@ class Distance(StrEnum):
 
 
 class Datatype(StrEnum):
+    """Number format of stored vectors."""
+
     FLOAT32 = "float32"
     UINT8 = "uint8"
     FLOAT16 = "float16"
@@ -162,15 +207,21 @@ class Datatype(StrEnum):
 
 
 class Modifier(StrEnum):
+    """Change that Qdrant makes to the weights of a sparse query."""
+
     NONE = "none"
     IDF = "idf"
 
 
 class PayloadSchemaType(StrEnum):
+    """Type of a payload index."""
+
     KEYWORD = "keyword"
 
 
 class VectorParams(Word):
+    """Parameters of a dense vector."""
+
     size: int
     distance: Any
     hnsw_config: Any = None
@@ -181,18 +232,26 @@ class VectorParams(Word):
 
 
 class SparseIndexParams(Word):
+    """Parameters of the index of a sparse vector."""
+
     full_scan_threshold: int | None = None
     on_disk: bool | None = None
     datatype: Any = None
 
 
 class SparseVectorParams(Word):
+    """Parameters of a sparse vector."""
+
     index: Any = None
     modifier: Any = None
 
 
 def described(params: Any) -> dict[str, Any]:
-    """The parameters of a vector as JSON, without what is not set."""
+    """Return the parameters of a vector as JSON, without unset ones.
+
+    >>> described(VectorParams(size=384, distance=Distance.COSINE))
+    {'size': 384, 'distance': 'Cosine'}
+    """
     if hasattr(params, "model_dump"):
         return dict(params.model_dump(mode="json", exclude_none=True))
     return {
@@ -202,15 +261,19 @@ def described(params: Any) -> dict[str, Any]:
     }
 
 
-# ---- vectors, questions and what comes back ----
+# ---- vectors, queries and results ----
 
 
 class SparseVector(Word):
+    """Indices and values of a sparse vector."""
+
     indices: list[int]
     values: list[float]
 
 
 class QueryRequest(Word):
+    """One query of a batch."""
+
     query: Any = None
     using: str | None = None
     prefetch: Any = None
@@ -226,6 +289,8 @@ class QueryRequest(Word):
 
 @dataclass(slots=True)  # thousands of them
 class Record:
+    """A point that was read."""
+
     id: int | str
     payload: dict[str, Any] | None = None
     vector: Any = None
@@ -235,6 +300,8 @@ class Record:
 
 @dataclass(slots=True)
 class ScoredPoint:
+    """A point that was found, with its score."""
+
     id: int | str
     version: int
     score: float
@@ -245,27 +312,39 @@ class ScoredPoint:
 
 
 class QueryResponse(Word):
+    """The points found by a query, best first."""
+
     points: list[ScoredPoint]
 
 
 class CountResult(Word):
+    """Number of points."""
+
     count: int
 
 
 class FacetValueHit(Word):
+    """A value of a field, and the number of points with it."""
+
     value: Any
     count: int
 
 
 class FacetResponse(Word):
+    """The values of a field, most frequent first."""
+
     hits: list[FacetValueHit]
 
 
 class UpdateStatus(StrEnum):
+    """State of a write."""
+
     COMPLETED = "completed"
 
 
 class UpdateResult(Word):
+    """Result of a write."""
+
     operation_id: int
     status: UpdateStatus
 
@@ -274,33 +353,47 @@ class UpdateResult(Word):
 
 
 class CollectionDescription(Word):
+    """The name of a collection."""
+
     name: str
 
 
 class CollectionsResponse(Word):
+    """All collections of a store."""
+
     collections: list[CollectionDescription]
 
 
 class CollectionStatus(StrEnum):
+    """State of a collection."""
+
     GREEN = "green"
 
 
 class OptimizersStatusOneOf(StrEnum):
+    """State of a collection's optimizers."""
+
     OK = "ok"
 
 
 class CollectionParams(Word):
+    """The vectors of a collection."""
+
     vectors: Any = None
     sparse_vectors: Any = None
 
 
 class HnswConfig(Word):
+    """Parameters of a graph."""
+
     m: int
     ef_construct: int
     full_scan_threshold: int
 
 
 class OptimizersConfig(Word):
+    """Parameters of the optimizers."""
+
     deleted_threshold: float
     vacuum_min_vector_number: int
     default_segment_number: int
@@ -308,6 +401,8 @@ class OptimizersConfig(Word):
 
 
 class CollectionConfig(Word):
+    """Configuration of a collection."""
+
     params: CollectionParams
     hnsw_config: HnswConfig
     optimizer_config: OptimizersConfig
@@ -315,11 +410,15 @@ class CollectionConfig(Word):
 
 
 class PayloadIndexInfo(Word):
+    """A payload index, and the number of points in it."""
+
     data_type: str
     points: int
 
 
 class CollectionInfo(Word):
+    """State and configuration of a collection."""
+
     status: CollectionStatus
     optimizer_status: OptimizersStatusOneOf
     segments_count: int
@@ -333,26 +432,38 @@ class CollectionInfo(Word):
 
 
 class AliasDescription(Word):
+    """An alias and its collection."""
+
     alias_name: str
     collection_name: str
 
 
 class CollectionsAliasesResponse(Word):
+    """All aliases of a store."""
+
     aliases: list[AliasDescription]
 
 
 class CreateAlias(Word):
+    """An alias to create."""
+
     collection_name: str
     alias_name: str
 
 
 class CreateAliasOperation(Word):
+    """Operation: create an alias."""
+
     create_alias: CreateAlias
 
 
 class DeleteAlias(Word):
+    """An alias to delete."""
+
     alias_name: str
 
 
 class DeleteAliasOperation(Word):
+    """Operation: delete an alias."""
+
     delete_alias: DeleteAlias

@@ -1,6 +1,6 @@
-"""Our words as Qdrant's own types, for those who speak ``qdrant_client``: its servers, LlamaIndex's store, and users.
+"""Convert our types to Qdrant's, for users of ``qdrant_client``: servers, LlamaIndex's store, and callers.
 
-Imported only where one of them is there: it imports ``qdrant_client``.
+Imported only on demand, as it imports ``qdrant_client``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from qdrant_client.http import models as qdrant
 
 from indexes.store import models
 
-_UNCHECKED = ("Record", "ScoredPoint", "QueryResponse", "SparseVector")  # large, and of the right types
+_UNCHECKED = ("Record", "ScoredPoint", "QueryResponse", "SparseVector")  # large, with values of the right types
 
 
 def to_qdrant(value: Any) -> Any:
-    """Qdrant's type for one of ours, also within lists and dicts; anything else as it is."""
+    """Convert one of our types to Qdrant's, also inside lists and dicts; other values are returned unchanged.
+
+    >>> to_qdrant(models.PointIdsList(points=[1, 2]))
+    PointIdsList(points=[1, 2], shard_key=None)
+    """
     if isinstance(value, (str, bytes, int, float)) and not isinstance(value, Enum):
         return value
     if isinstance(value, (list, tuple)):
@@ -38,7 +42,7 @@ def to_qdrant(value: Any) -> Any:
 
 
 class Calls:
-    """The calls of a ``QdrantClient``, taking our words; what comes back has the same fields."""
+    """The calls of a ``QdrantClient``, taking our types; results are Qdrant's, which have the same fields."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

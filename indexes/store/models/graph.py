@@ -1,8 +1,7 @@
-"""What a collection's record says of its graph, and whether a search goes through it.
+"""The measurements of a graph in a collection's record, and the choice between graph and exact search.
 
-A graph finds most of the nearest vectors in a tenth of the time that comparing with all of them takes. How many it
-finds depends on the vectors, so that is measured on the collection itself (``measure``), and where it is too few the
-search stays exact.
+A graph finds most of the nearest vectors in a tenth of the time of an exact search. Its recall depends on the vectors,
+so it is measured on the collection itself (``measure``), and if it is too low, search stays exact.
 """
 
 from __future__ import annotations
@@ -10,19 +9,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-KEY = "graph"  # of the collection's record
-EFS = (64, 128, 256, 512)  # what is measured; a search for 50 looks at more than 50 in any case
+KEY = "graph"  # in the collection's record
+EFS = (64, 128, 256, 512)  # values to measure; a search for 50 considers more than 50 in any case
 RECALL = 0.98  # retrieval.recall
 NEAREST = 10  # recall@10
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a graph is to be built.
+    """Parameters of a graph to build.
 
     Args:
-        m: links of each vector.
-        ef_construct: candidates among which they are chosen.
+        m: links per vector.
+        ef_construct: candidates among which the links are chosen.
     """
 
     m: int = 16
@@ -30,7 +29,11 @@ class Wanted:
 
     @classmethod
     def read(cls, value: Any) -> Wanted | None:
-        """Return what ``collection.json`` says; earlier versions wrote true."""
+        """Read the parameters from ``collection.json``, in which earlier versions wrote true.
+
+        >>> Wanted.read({"m": 32, "ef_construct": 200})
+        Wanted(m=32, ef_construct=200)
+        """
         if isinstance(value, dict):
             return cls(int(value["m"]), int(value["ef_construct"]))
         return cls() if value else None
@@ -41,14 +44,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """How well and how fast the graph was searched with one ``ef``.
+    """Recall and speed of a graph with one ``ef``.
 
     Args:
         ef: candidates that a search keeps.
-        recall: share of the 10 nearest that were found, over all questions.
-        filtered: the same with a filter; None where none could be made.
-        recall_50: share of the 50 nearest.
-        ms: a question, in milliseconds.
+        recall: share of the 10 nearest vectors that was found, over all queries.
+        filtered: the same with a filter; None if it was not measured.
+        recall_50: share of the 50 nearest vectors that was found.
+        ms: milliseconds per query.
     """
 
     ef: int
@@ -59,19 +62,20 @@ class Found:
 
     @property
     def least(self) -> float:
-        """The lower of both."""
+        """The lower of ``recall`` and ``filtered``."""
         return self.recall if self.filtered is None else min(self.recall, self.filtered)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What was measured on a collection when its graph was built.
+    """Measurements of a collection's graph, made when it was built.
 
     Args:
-        points: that it had.
-        asked: stored vectors that were asked, exactly and through the graph.
-        exact_ms: an exact search, in milliseconds.
-        found: by ``ef``, ascending.
+        points: number of points at that time.
+        m, ef_construct: as in ``Wanted``.
+        asked: number of stored vectors that were searched for.
+        exact_ms: milliseconds per exact query.
+        found: measurements by ascending ``ef``.
         built: seconds since 1970.
     """
 
@@ -88,7 +92,7 @@ class Graph:
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Graph | None:
-        """Return what a collection's record says; None where it has no graph, or one of another version."""
+        """Read the graph from a collection's record; None if there is none, or one of another version."""
         there = record.get(KEY)
         if not isinstance(there, dict) or {one.name for one in fields(cls)} - there.keys():
             return None
@@ -100,13 +104,13 @@ class Graph:
         return Wanted(self.m, self.ef_construct)
 
     def at(self, ef: int | None, recall: float) -> Found:
-        """Return what was measured at ``ef``; None: at the smallest that finds enough, or at the largest."""
+        """Return the measurement at ``ef``; for None, at the smallest ``ef`` with enough recall, else the largest."""
         if ef is not None:
             return next((one for one in reversed(self.found) if one.ef <= ef), self.found[0])
         return next((one for one in self.found if one.least >= recall), self.found[-1])
 
     def shown(self, recall: float = RECALL, ef: int | None = None) -> str:
-        """ "over 120,000 sentences (m 16, ef_construct 100): with ef 64 it finds 0.994 of the 10 nearest ..." """
+        """Describe the graph: "over 120,000 sentences (m 16, ef_construct 100): with ef 64 it finds 0.994 ..."."""
         best = self.at(ef, recall)
         filtered = "" if best.filtered is None else f", {best.filtered:.3f} with a filter"
         text = (
@@ -118,7 +122,7 @@ class Graph:
 
 
 class Built(NamedTuple):
-    """What optimising did: whether anything changed, and the graph that was made and measured."""
+    """Result of optimising: whether anything changed, and the graph that was built and measured."""
 
     changed: bool
     graph: Graph | None
@@ -126,12 +130,12 @@ class Built(NamedTuple):
 
 @dataclass(frozen=True)
 class Choice:
-    """How the dense leg is to be searched.
+    """How to search the dense leg.
 
     Args:
-        ef: candidates that are kept in the graph; None: the engine's own default.
+        ef: candidates kept by a search in the graph; None: the engine's default.
         exact: compare with all vectors.
-        note: why it is exact although there is a graph.
+        note: why the search is exact although there is a graph.
     """
 
     ef: int | None = None
@@ -140,22 +144,30 @@ class Choice:
 
 
 def choose(graph: Graph, ef: int | None, recall: float) -> Choice:
-    """Decide how to search a collection that has a graph.
+    """Decide how to search a collection with a graph.
+
+    >>> graph = Graph(120_000, 16, 100, 60, 41.0, (Found(64, 0.994, 0.985, 0.97, 2.1),))
+    >>> choose(graph, None, 0.98).ef, choose(graph, None, 0.999).exact
+    (64, True)
 
     Args:
-        ef: as ``retrieval.ef``; None: the smallest measured one that finds enough.
-        recall: share of the 10 nearest that must be found, with a filter too.
+        ef: as ``retrieval.ef``; None: the smallest measured one with enough recall.
+        recall: share of the 10 nearest vectors that must be found, with a filter too.
     """
     best = graph.at(ef, recall)
     if best.least >= recall:
         return Choice(ef=best.ef if ef is None else ef)
     return Choice(
         exact=True,
-        note=f"the dense leg was searched exactly, for the collection's graph finds {best.least:.3f} of the {NEAREST} "
+        note=f"the dense leg was searched exactly: the collection's graph finds {best.least:.3f} of the {NEAREST} "
         f"nearest with ef {best.ef}, and retrieval.recall is {recall}",
     )
 
 
 def is_due(graph: Graph | None, wanted: Wanted, points: int) -> bool:
-    """True if a graph is to be built anew: there is none, or of other settings, or a quarter more was stored since."""
+    """Return whether to build a graph: there is none, its parameters differ, or the collection grew by a quarter.
+
+    >>> is_due(None, Wanted(), 50_000)
+    True
+    """
     return graph is None or graph.wanted != wanted or points > 1.25 * graph.points

@@ -1,4 +1,4 @@
-"""``Condition``: LlamaIndex's MetadataFilter with values of every kind."""
+"""``Condition``: LlamaIndex's MetadataFilter with values of any JSON type."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from llama_index.core.vector_stores.types import MetadataFilter
 
 
 class Condition(MetadataFilter):
-    """LlamaIndex's MetadataFilter with values of every kind that a payload holds: also booleans and mixed lists.
+    """LlamaIndex's MetadataFilter, extended to all values of a payload: also booleans and mixed lists.
 
-    It is one, so it stands wherever LlamaIndex takes a filter; ``Condition.of(filter)`` makes it of another one.
+    As a subclass it is accepted wherever LlamaIndex takes a filter; ``Condition.of(filter)`` converts one.
+
+    >>> Condition(key="draft", value=True).value
+    True
     """
 
     value: bool | int | float | str | list[bool | int | float | str] | None  # type: ignore[assignment]

@@ -1,1 +1,1 @@
-"""What is done to a collection as a whole, now and then: its graph is built and measured."""
+"""Maintenance of whole collections: building and measuring the graph."""

@@ -1,4 +1,4 @@
-"""The graph (HNSW) of a collection: when it is due, and how it is built."""
+"""Build the graph (HNSW) of a collection when it is due."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from indexes.store.collection import Collection
 from indexes.store.graph import measure
 from indexes.store.models.graph import KEY, Built, Graph, Wanted, is_due
 
-TIMEOUT = 12 * 3600.0  # seconds; one core builds some 1,500 sentences a second
+TIMEOUT = 12 * 3600.0  # seconds; one core adds about 1,500 sentences per second
 
 
 def wanted_graph(settings: StoreSettings) -> Wanted:
-    """Return how the settings want it built."""
+    """Return the graph's parameters from the settings."""
     return Wanted(settings.hnsw_m, settings.hnsw_ef_construct)
 
 
 def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
-    """True if the collection has grown large enough for a graph, or a quarter beyond the one that it has."""
+    """Return whether the collection is large enough for a graph, or a quarter larger than the one it has covers."""
     if store.engine.kind not in ("edge", "server") or not store.record():
         return False
     points = store.count()
@@ -28,16 +28,16 @@ def graph_is_due(store: Collection, settings: StoreSettings) -> bool:
 
 
 def optimize(store: Collection, settings: StoreSettings, *, force: bool = False, timeout: float = TIMEOUT) -> Built:
-    """Build the graph of the dense vectors, measure how well it finds, and record that.
+    """Build the graph of the dense vectors, measure its recall, and record it.
 
-    The collection is searched and written meanwhile; the embedded engine builds in a process of its own, a server by
-    itself. Below ``settings.hnsw_from`` sentences nothing is built unless ``force`` is true, and the embedded engine's
-    files are only vacuumed.
+    The collection can be searched and written meanwhile: the embedded engine builds in a child process, a server by
+    itself. With fewer than ``settings.hnsw_from`` sentences no graph is built unless ``force`` is true; the embedded
+    engine's files are then only vacuumed.
 
     Raises:
-        CollectionNotFoundError: there is none.
-        DiskSpaceError: embedded engine, too little disk for a copy.
-        StoreError: it failed or took longer than ``timeout`` seconds; the collection stays as it was.
+        CollectionNotFoundError: the collection does not exist.
+        DiskSpaceError: embedded engine, too little disk space for a copy.
+        StoreError: it failed or took longer than ``timeout`` seconds; the collection is unchanged.
     """
     store.check()
     store.check_writable()
@@ -52,13 +52,13 @@ def optimize(store: Collection, settings: StoreSettings, *, force: bool = False,
 
 
 def optimize_if_due(store: Collection, settings: StoreSettings, begins: Callable[[int], None]) -> Graph | str | None:
-    """Build the graph after many sentences were stored; what was stored stays, whatever becomes of that.
+    """Build the graph if it is due after storing sentences; a failure does not affect what was stored.
 
     Args:
-        begins: called with the number of sentences when it begins.
+        begins: called with the number of sentences when the build begins.
 
     Returns:
-        The graph; or why it could not be built, in a sentence; None where none is due.
+        The graph; a sentence with the reason if it could not be built; None if none is due.
     """
     if not graph_is_due(store, settings):
         return None
@@ -70,7 +70,7 @@ def optimize_if_due(store: Collection, settings: StoreSettings, begins: Callable
 
 
 def measured(store: Collection, graph: Wanted, points: int) -> Graph:
-    """Ask a server how well its graph finds."""
+    """Measure the recall of a server's graph."""
     rows = store.some_vectors(measure.ASKED)
     counts = [(info.doc_id, info.sentences) for info in store.documents()]
     return measure.measure(

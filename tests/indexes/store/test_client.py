@@ -66,7 +66,7 @@ def without_edge(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_edge")
 def test_without_the_wheel_local_mode_takes_its_place_with_a_notice(tmp_path: Path) -> None:
     settings = StoreSettings(path=tmp_path)
-    with pytest.warns(RuntimeWarning, match="Qdrant Edge has no wheel installed here"):
+    with pytest.warns(RuntimeWarning, match="Qdrant Edge is not installed"):
         engine = open_engine(settings)
     assert engine.kind == "local"
     client = engine.client
@@ -135,7 +135,7 @@ def test_another_web_server_and_a_proxy_in_the_environment(monkeypatch: pytest.M
     server = HTTPServer(("127.0.0.1", 0), FakeWebServer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with pytest.raises(StoreUnreachableError, match="answered with status 404, which no Qdrant server does"):
+        with pytest.raises(StoreUnreachableError, match="answered with status 404, which a Qdrant server would not do"):
             open_engine(StoreSettings(url=f"http://127.0.0.1:{server.server_port}"))
     finally:
         server.shutdown()
@@ -259,7 +259,7 @@ def test_the_server_path_from_creation_to_deletion(edge: EdgeClient) -> None:
 def test_quantization_of_the_other_engine_is_refused(tmp_path: Path, url: str | None, quantization: Any) -> None:
     settings = StoreSettings(path=tmp_path, url=url, quantization=quantization, min_free_mb=1)
     client = open_engine(settings).client
-    with pytest.raises(StoreError, match=f"'{quantization}' is not to be had from this engine"):
+    with pytest.raises(StoreError, match=f"'{quantization}' is not supported by this engine"):
         on(client, "notes").ensure(fingerprint(), idf=False, settings=settings)
     client.close()
 

@@ -213,7 +213,7 @@ def test_keys() -> None:
     ],
 )
 def test_what_cannot_be_asked_is_named(bad: MetadataFilter) -> None:
-    with pytest.raises(StoreError, match=r"the filter 'page' .* cannot be asked of Qdrant"):
+    with pytest.raises(StoreError, match=r"the filter 'page' .* cannot be applied by Qdrant"):
         to_qdrant_filter(MetadataFilters.model_construct(filters=[bad], condition=FilterCondition.AND))
 
 

@@ -169,7 +169,7 @@ def test_adding_nodes(store: SentenceVectorStore, engine: Any) -> None:
     assert store.add([placed]) == [point_id("rain", 1)]
     assert on(engine, "notes").count("rain") == 3
     assert store.get_nodes(node_ids=[point_id("rain", 1)])[0].text == "The boats sailed."
-    with pytest.raises(StoreError, match="no encoder is here"):
+    with pytest.raises(StoreError, match="there is no encoder"):
         SentenceVectorStore(client=engine, collection_name="notes").add(nodes)
 
 

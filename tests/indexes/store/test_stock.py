@@ -135,7 +135,7 @@ def test_it_is_read_only_and_needs_the_model_that_filled_it() -> None:
         lambda: index.delete("pottery"),
         lambda: index.store.put([], None),
     ):
-        with pytest.raises(StoreError, match="reading only"):
+        with pytest.raises(StoreError, match="read-only"):
             write()
     assert index.count == 6
     ours = build_index(documents(), collection="ours", settings=SETTINGS, encoder=CountingWords(), client=client)

@@ -1,1 +1,1 @@
-"""A copy of a collection that is being optimised beside it, and what was written meanwhile."""
+"""A copy of a collection that is optimised beside it, and the changes made meanwhile."""

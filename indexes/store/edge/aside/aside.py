@@ -1,4 +1,4 @@
-"""A copy of a collection's files that is being optimised beside it."""
+"""A copy of a collection's files that is optimised beside it."""
 
 from __future__ import annotations
 
@@ -11,43 +11,41 @@ from pathlib import Path
 from indexes.errors import StoreError
 from indexes.store.edge.aside.changes import Changes
 
-PREFIX = (
-    "shard.aside-"  # of its folder; each has a name of its own, for a process that outlives its parent writes there
-)
+PREFIX = "shard.aside-"  # of its folder; names are unique, as a process that outlives its parent may still write there
 
 
 class Aside:
-    """One building of a collection.
+    """One copy of a collection under construction.
 
     Args:
-        shard: the collection's files.
+        shard: folder of the collection's files.
     """
 
     def __init__(self, shard: Path) -> None:
         self.place = shard.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}")
-        self.changes: Changes | None = None  # from the moment on at which the copy is whole
+        self.changes: Changes | None = None  # set once the copy is complete
         self._what = shard.parent
         self._stopped = False
         self._child: subprocess.Popen[str] | None = None
 
     def watch(self, child: subprocess.Popen[str]) -> None:
-        """Take note of the process that works on it."""
+        """Remember the process that works on the copy."""
         self._child = child
         if self._stopped:
             child.kill()
 
     def stop(self) -> None:
-        """Let it come to nothing; from any thread."""
+        """Cancel the work. Thread-safe."""
         self._stopped = True
         if self._child is not None:
             with suppress(OSError):
                 self._child.kill()
 
     def go_on(self) -> None:
-        """Raises StoreError where it was stopped."""
+        """Raise StoreError if the work was cancelled."""
         if self._stopped:
             raise StoreError(
-                f"building the graph of {self._what} was stopped, for the collection was closed, deleted or rewritten "
-                "meanwhile",
+                f"building the graph of {self._what} was stopped because the collection was closed, deleted or "
+                "rewritten meanwhile",
                 remedy="run it again: rag optimize",
             )

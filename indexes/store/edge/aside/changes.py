@@ -1,4 +1,4 @@
-"""What is written into a collection while a copy of it is being optimised, so that the copy can follow."""
+"""Changes of a collection while a copy of it is optimised, for replay into the copy."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-PAGE = 500  # points read and written at a time: the engine holds the GIL meanwhile
+PAGE = 500  # points per call: the engine holds the GIL during one
 
 
 class Changes:
-    """Ids of the points that were written or deleted, and operations on no points (an index of a field).
+    """Ids of written or deleted points, and operations without points (an index of a field).
 
-    What a point is in the end is read from the collection itself (``replay``): the order of the writes does not count,
-    and following twice changes nothing.
+    ``replay`` reads the points' final state from the collection itself, so the order of the writes does not matter and
+    a second replay changes nothing.
     """
 
     def __init__(self) -> None:
@@ -25,10 +25,10 @@ class Changes:
         return len(self._ids) + len(self._operations)
 
     def note(self, shard: Any, operation: Any, ids: Sequence[Any] | None, chosen: Any) -> None:
-        """Take down what an operation is about to change.
+        """Record what an operation is about to change.
 
         Args:
-            ids: its points; None: those that the filter ``chosen`` chooses, or, without one, none.
+            ids: its points; None: those selected by the filter ``chosen``, or none without a filter.
         """
         found = list(ids) if ids is not None else [] if chosen is None else _chosen(shard, chosen)
         with self._lock:
@@ -37,7 +37,7 @@ class Changes:
             self._ids.update((str(identity), identity) for identity in found)
 
     def take(self) -> tuple[list[Any], list[Any]]:
-        """Return (operations, ids) so far, and begin anew."""
+        """Return the recorded (operations, ids) and clear them."""
         with self._lock:
             taken = self._operations, list(self._ids.values())
             self._operations, self._ids = [], {}
@@ -58,10 +58,10 @@ def _chosen(shard: Any, chosen: Any) -> list[Any]:
 
 
 def replay(read: Any, new: Any, operations: Sequence[Any], ids: Sequence[Any]) -> None:
-    """Let the shard ``new`` follow.
+    """Apply recorded changes to the shard ``new``.
 
     Args:
-        read: called with a page of ids; returns the records that there are now.
+        read: called with a page of ids; returns the records that exist now.
     """
     import qdrant_edge as qe
 

@@ -1,1 +1,1 @@
-"""Building a collection's graph beside it: the steps, and the process that works on the copy."""
+"""Building the graph of a collection in a copy: the steps, and the process that works on the copy."""

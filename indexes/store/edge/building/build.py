@@ -1,12 +1,11 @@
-"""The graph of a collection, built while the collection is searched and written.
+"""Build the graph of a collection while it is searched and written.
 
-1. The files are copied. Searches go on; who writes waits for the copy.
-2. A process of its own optimises the copy and measures its graph.
-3. What was written meanwhile is read from the collection and written into the copy, until little is left; then writes
-   wait while the rest follows.
-4. The copy takes the collection's place: two renames. Searches wait while it is opened.
+1. Copy the files. Searches continue; writes wait for the copy.
+2. A child process optimises the copy and measures its graph.
+3. Replay the changes made meanwhile into the copy until few are left; then writes wait for the rest.
+4. Put the copy in the collection's place with two renames. Searches wait while it is opened.
 
-A kill before the renames leaves the collection as it was, between them or after them the new one
+A kill before the renames leaves the collection unchanged; between or after them the copy takes over
 (``rewrite.settle``).
 """
 
@@ -28,19 +27,19 @@ from indexes.store.edge.folder import FRESH_SEGMENT_BYTES, EdgeFolder
 from indexes.store.edge.packing import UNFINISHED, output_of
 from indexes.store.models.graph import Built, Graph, Wanted
 
-COPIES = 3  # times the size of the files that must be free: the copy, what is made of it, and the graph
+COPIES = 3  # free space needed, in sizes of the collection: the copy, its optimised form, and the graph
 FEW = 1000  # changes that are replayed while writes wait
 ROUNDS = 20
 CODE = "import sys; sys.path[:] = {path!r}; from indexes.store.edge.building.child import main; main(sys.argv[1])"
 
 
 def build(folder: EdgeFolder, wanted: Wanted | None, *, min_free_mb: int, timeout: float) -> Built:
-    """Optimise a collection, with a graph if one is wanted, while it is used.
+    """Optimise a collection while it is in use, with a graph if ``wanted`` is given.
 
     Raises:
-        DiskSpaceError: there is no room for the copy.
-        StoreError: it failed, took longer than ``timeout`` seconds, is being built already, or was stopped by closing,
-            deleting or rewriting the collection. The collection is as it was.
+        DiskSpaceError: there is not enough room for the copy.
+        StoreError: the build failed, took longer than ``timeout`` seconds, is already running, or was stopped because
+            the collection was closed, deleted or rewritten. The collection is unchanged.
     """
     with folder.building() as aside:
         with folder.writing:
@@ -64,7 +63,7 @@ def build(folder: EdgeFolder, wanted: Wanted | None, *, min_free_mb: int, timeou
                 sync_files(aside.place)
             folder.replace_by(aside)
             with folder.describing:
-                folder.write_description({**folder.read_description(anew=True), **graph})  # packing keeps to it
+                folder.write_description({**folder.read_description(anew=True), **graph})  # packing keeps this graph
     found = done["graph"]
     return Built(bool(done["changed"]), None if found is None else Graph.of_record({"graph": found}))
 
@@ -82,20 +81,20 @@ def _in_child(folder: EdgeFolder, aside: Aside, wanted: Wanted | None, timeout: 
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        start_new_session=True,  # Ctrl-C is for us, who stop it
+        start_new_session=True,  # Ctrl-C goes to this process, which stops the child
     )
     aside.watch(child)
-    remedy = "the collection is as it was; look whether disk and memory are free, and try again"
+    remedy = "the collection is unchanged; check free disk space and memory, and try again"
     try:
         out = output_of(child, folder.folder, timeout, remedy=remedy)
     finally:
-        aside.go_on()  # one that was stopped says so, whatever became of its process
+        aside.go_on()  # if it was stopped, report that, whatever became of the process
     found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
     return found
 
 
 def _follow(folder: EdgeFolder, place: Path, changes: Changes) -> None:
-    """Write into the copy what was written into the collection."""
+    """Replay the collection's changes into the copy."""
     import qdrant_edge as qe
 
     def read(ids: list[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
-"""The process that optimises the copy of a shard and measures its graph: the engine holds the GIL for minutes at it.
+"""Child process that optimises the copy of a shard and measures its graph: the engine holds the GIL for minutes.
 
-It ends with the process that started it: nobody waits for the copy then.
+It ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from indexes.store.engine import DENSE
 from indexes.store.graph import measure
 from indexes.store.models.graph import Graph, Wanted
 
-NICE = 5  # searches and the model come first
+NICE = 5  # lower priority than searches and the model
 PR_SET_PDEATHSIG = 1
 
 
 def main(argument: str) -> None:
-    """Optimise the shard that the JSON ``asked`` names; writes {"changed", "graph"} to stdout."""
+    """Optimise the shard named in the JSON ``argument``; write {"changed", "graph"} to stdout."""
     request = json.loads(argument)
     end_with(request["parent"])
     with suppress(OSError):
@@ -42,7 +42,7 @@ def main(argument: str) -> None:
 
 
 def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph | None:
-    """How well the graph of an open shard finds; None where it has no dense vector or no point."""
+    """Measure the graph of an open shard; None if it has no dense vector or no points."""
     import qdrant_edge as qe
 
     dims = {name: params["size"] for name, params in description["vectors"].items()}
@@ -71,7 +71,7 @@ def measured(shard: Any, description: dict[str, Any], wanted: Wanted) -> Graph |
 
 
 def end_with(parent: int) -> None:
-    """Be killed when the parent ends (Linux); elsewhere what it writes is swept up by the next one that opens it."""
+    """Ask to be killed when the parent ends (Linux); elsewhere the next opening removes leftover files."""
     if sys.platform == "linux":
         import ctypes
 

@@ -116,7 +116,7 @@ def test_a_server_whose_vectors_change_length_is_named(fake_server: Callable) ->
     answers = iter([[[1.0, 2.0]], [[1.0, 2.0, 3.0]]])
     model = ollama(fake_server(lambda *_: (200, {"embeddings": next(answers)})).url)
     model.embed(["one"], query=False)
-    with pytest.raises(EncoderError, match="vectors of 3 values, and of 2 before"):
+    with pytest.raises(EncoderError, match="vectors of 3 values, but 2 before"):
         model.embed(["two"], query=False)
 
 

@@ -245,7 +245,7 @@ BAD_POINTS = {
     "infinity": ({"dense": [math.inf, *GOOD[1:]]}, "infinity"),
     "matrix": ({"dense": [GOOD, GOOD]}, "matrix"),
     "repeated index": ({"sparse": models.SparseVector(indices=[3, 3], values=[1, 1])}, "an index twice"),
-    "lengths": ({"sparse": models.SparseVector(indices=[3, 4], values=[1])}, "another number of indices"),
+    "lengths": ({"sparse": models.SparseVector(indices=[3, 4], values=[1])}, "a different number of indices"),
     "sparse NaN": ({"sparse": models.SparseVector(indices=[3], values=[math.nan])}, "NaN"),
     "index too large": ({"sparse": models.SparseVector(indices=[1 << 33], values=[1])}, "uint32"),
 }
