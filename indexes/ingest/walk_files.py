@@ -17,7 +17,7 @@ from indexes.readers import SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to be looked at.
+    r"""A file to be looked at.
 
     Args:
         path: as the operating system takes it, links resolved.

@@ -1,6 +1,6 @@
-"""Documents to nodes: every sentence, chunk or child once, with its place in the document.
+"""Split documents into nodes: sentences, chunks or children, each stored once with its place in the document.
 
-LlamaIndex is imported with the parsers, not with the records that are stored.
+Importing the parsers imports LlamaIndex; importing the records does not.
 """
 
 from __future__ import annotations
@@ -47,11 +47,18 @@ Splitter: TypeAlias = "Callable[[Document | DocumentStream], Iterator[SentenceRe
 
 
 def build_splitter(split: SplitSettings, encoder: Any = None) -> Splitter:
-    """The splitter that ``settings.split`` describes: one Document in, its records in order out.
+    """Build the splitter that ``settings.split`` describes: a function from a document to its records, in order.
+
+    >>> from llama_index.core.schema import Document
+    >>> from indexes.settings.sections import SplitSettings
+    >>> split = build_splitter(SplitSettings())
+    >>> [record.text for record in split(Document(text="It rains. We stay in."))]
+    ['It rains.', 'We stay in.']
 
     Args:
-        encoder: one that says how many tokens it reads, and counts them (``encoders.base.CountsTokens``), so that
-            nothing it is given is truncated; with another, or none, characters alone decide.
+        split: mode and lengths.
+        encoder: an encoder with ``max_tokens`` and ``count_tokens`` (``encoders.base.CountsTokens``), for which no
+            record is too long; with another, or None, only characters count.
     """
     from indexes.nodes.fixed_size import iter_chunks
     from indexes.nodes.parent_child_parser import iter_children

@@ -1,6 +1,6 @@
-"""A document as headings, paragraphs, tables, images and code blocks, each a span of its text.
+"""Divide a document into headings, paragraphs, tables, images and code blocks, each a span of its text.
 
-Read from the outline of a reader where it has headings, else from the lines of the text by ``headings.heading_of``.
+Headings come from the reader's outline if it has any, else from the lines of the text (``headings.heading_of``).
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 
 ATOMIC = frozenset(("table", "image", "code"))
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")  # however far indented: in lists and tabs it is
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")  # at any indentation, as in lists and tabs
 _TABLE_OPEN = re.compile(r"<table[\s>]", re.IGNORECASE)
 _TABLE_CLOSE = re.compile(r"</table\s*>", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Block:
-    """``text[start:end]`` without white space at the ends; ``level`` (1 outermost) and ``title`` are a heading's.
+    """A block ``text[start:end]`` without white space at the ends.
 
-    A paragraph that begins with an article of a law (第三条 甲方应当付款) has them too: text, and a place in the tree.
+    A heading has a ``level`` (1 is the outermost) and a ``title``; so does a paragraph that begins with an article of a
+    law (第三条 甲方应当付款), which is text and a place in the tree.
     """
 
     start: int
@@ -39,13 +40,13 @@ class Block:
 
 @dataclass(slots=True)
 class Node:
-    """A heading with its own blocks (itself first) and its sub-headings; the root has no heading."""
+    """A heading with its own blocks (the heading first) and its sub-headings; the root has no heading."""
 
     level: int = 0
     path: tuple[str, ...] = ()
     own: list[Block] = field(default_factory=list)
     below: list[Node] = field(default_factory=list)
-    chunks: list[Any] | None = None  # of its own text, once it was cut
+    chunks: list[Any] | None = None  # its own text, once cut
 
     @property
     def start(self) -> int:
@@ -57,7 +58,11 @@ class Node:
 
 
 def blocks_of(document: Document) -> list[Block]:
-    """The blocks of a document in order; what lies between them is white space."""
+    r"""Return the blocks of a document in order; only white space lies between them.
+
+    >>> [block.kind for block in blocks_of(Document(text="# Care\n\nDry it.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"))]
+    ['heading', 'text', 'table']
+    """
     sections = outline_of(document)
     by_lines = not any(section.kind == "heading" for section in sections)
     blocks = [block for section in sections for block in _of_section(document.text, section, by_lines)]
@@ -65,12 +70,22 @@ def blocks_of(document: Document) -> list[Block]:
 
 
 def text_blocks(text: str) -> list[Block]:
-    """The blocks of plain or Markdown text."""
+    r"""Return the blocks of plain or Markdown text.
+
+    >>> text = "# Care\n\nDry it."
+    >>> [(block.kind, text[block.start : block.end]) for block in text_blocks(text)]
+    [('heading', '# Care'), ('text', 'Dry it.')]
+    """
     return _ranked(list(_lines(text, 0, len(text), headings=True)))
 
 
 def tree_of(blocks: list[Block]) -> Node:
-    """The headings as a tree; text before the first heading is the root's own."""
+    r"""Return the headings as a tree; text before the first heading belongs to the root.
+
+    >>> root = tree_of(text_blocks("# Care\n\n## Drying\n\nDry it."))
+    >>> root.below[0].below[0].path
+    ('Care', 'Drying')
+    """
     root = Node()
     stack = [root]
     for block in blocks:
@@ -99,15 +114,15 @@ def _of_section(text: str, section: Section, headings: bool) -> Iterator[Block]:
 
 
 def _article_at(text: str, block: Block) -> str | None:
-    """The article that a paragraph begins, see ``headings.article_of``."""
+    """Return the article at the beginning of a paragraph, see ``headings.article_of``."""
     return article_of(text[block.start : min(_line_end(text, block.start, block.end), block.start + 80)])
 
 
 def _lines(text: str, start: int, end: int, *, headings: bool) -> Iterator[Block]:
-    """One pass over the lines."""
+    """Yield the blocks of a span in one pass over its lines."""
     at = start
-    open_from = -1  # of the paragraph being read
-    unclosed: dict[str, int] = {}  # fence mark -> shortest fence that is never closed
+    open_from = -1  # start of the current paragraph
+    unclosed: dict[str, int] = {}  # fence mark -> length of the shortest unclosed fence
 
     def paragraph(stop: int) -> Iterator[Block]:
         nonlocal open_from
@@ -139,7 +154,7 @@ def _lines(text: str, start: int, end: int, *, headings: bool) -> Iterator[Block
 def _block_at(
     text: str, at: int, stop: int, end: int, line: str, headings: bool, unclosed: dict[str, int]
 ) -> Block | None:
-    """The block other than a paragraph that begins with this line."""
+    """Return the block, other than a paragraph, that begins with this line."""
     bare = line.strip()
     if not bare:
         return None
@@ -174,7 +189,7 @@ def _block_at(
 
 
 def _ranked(blocks: list[Block]) -> list[Block]:
-    """Levels across forms: the form that comes first in the document is the outer one, whatever its own levels."""
+    """Rank levels across forms of headings: a form that appears earlier in the document is the outer one."""
     order: dict[str, int] = {}
     for block in blocks:
         if block.level and "\n" in block.title:
@@ -184,7 +199,7 @@ def _ranked(blocks: list[Block]) -> list[Block]:
 
 
 def _rows_end(text: str, stop: int, end: int) -> int:
-    """End of the last line in a row that has a bar."""
+    """Return the end of the last consecutive line with a bar."""
     while stop < end:
         following = _line_end(text, stop + 1, end)
         if "|" not in text[stop + 1 : following]:
@@ -194,7 +209,7 @@ def _rows_end(text: str, stop: int, end: int) -> int:
 
 
 def _html_end(text: str, at: int, end: int) -> int | None:
-    """End of the line where an HTML table closes, inner tables counted; None where it never does."""
+    """Return the end of the line in which an HTML table closes, inner tables counted; None if it does not close."""
     depth, place = 0, at
     while True:
         close = _TABLE_CLOSE.search(text, place, end)
@@ -212,7 +227,7 @@ def _line_end(text: str, at: int, end: int) -> int:
 
 
 def _block(text: str, start: int, end: int, kind: str) -> Block:
-    if kind == "code":  # the indent of the first line belongs to it
+    if kind == "code":  # the indentation of the first line is part of it
         start, end = start, _trimmed(text, start, end)[1]
         return Block(start, end, kind)
     return Block(*_trimmed(text, start, end), kind)

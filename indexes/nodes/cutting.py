@@ -1,7 +1,7 @@
-"""Cutting what is too long for one record: by characters, and by the tokens that the encoder really reads.
+"""Cut texts that are too long for one record, by characters and by the encoder's tokens.
 
-Counting tokens costs more than all the rest of splitting, and nearly all sentences are short: a text is counted only
-where its bytes could exceed the limit, since no tokenizer makes more tokens than bytes.
+Counting tokens costs more than the rest of splitting, and nearly all sentences are short. As a tokenizer makes at most
+one token per byte, only texts with more bytes than the limit are counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from indexes.text.lines import after_space
 from indexes.text.sentences import MAX_CHARS, Span, cut_place
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]  # texts -> tokens, prompt and special tokens included
-Render = Callable[[int, int], str]  # (start, end) -> what the encoder would be given for this piece
+Render = Callable[[int, int], str]  # (start, end) -> text that the encoder would read for this piece
 
 OVERLAP = 30
 # Characters that NFKC may turn into more characters than they have bytes.
@@ -24,17 +24,20 @@ _GROWS = re.compile(r"[\u2474-\u249b\u3200-\u33ff\ufb00-\ufdff]")
 
 @dataclass(slots=True)
 class Limits:
-    """What one record may hold.
+    """Maximum length of a record.
+
+    >>> limits = Limits(max_tokens=9, count_tokens=lambda texts: [2 + len(text) for text in texts])
+    >>> limits.tokens_over("fourteen chars")
+    2.0
 
     Args:
-        max_chars: characters.
-        max_tokens: tokens that the encoder reads; None or 0: unknown, and not looked at.
-        count_tokens: the encoder's own count (``Encoder.count_tokens``).
-        overlap: characters that two pieces of one cut sentence have in common, at most a quarter of a piece. A cut at a
-            line break has none.
+        max_chars: longest record in characters.
+        max_tokens: longest text that the encoder reads, in tokens; None or 0: unknown, not checked.
+        count_tokens: the encoder's token count (``CountsTokens.count_tokens``).
+        overlap: characters shared by two pieces of a cut sentence, at most a quarter of a piece; none at a line break.
 
     Raises:
-        SettingsError: no text at all fits.
+        SettingsError: no text fits.
     """
 
     max_chars: int = MAX_CHARS
@@ -50,7 +53,7 @@ class Limits:
             )
 
     def tokens_over(self, text: str) -> float:
-        """How many times too long ``text`` is for the encoder; at most 1 where it fits."""
+        """Return the length of ``text`` as a multiple of what the encoder reads; at most 1 if it fits."""
         if not self.max_tokens or self.count_tokens is None:
             return 0.0
         if self._added < 0:
@@ -69,26 +72,30 @@ class Limits:
 
 
 def pieces(text: str, start: int, end: int, limits: Limits, render: Render | None = None) -> Iterator[Span]:
-    """``text[start:end]`` in pieces that fit ``limits``, whole where it fits; white space at the ends is left out.
+    """Cut ``text[start:end]`` into pieces that fit ``limits``, without white space at the ends.
 
-    A piece ends at a line break, a comma or a blank where one is near. Except behind a line break the next piece
-    begins ``limits.overlap`` characters earlier, so that no phrase is found in neither.
+    A piece ends at a nearby line break, comma or blank. Except after a line break, the next piece begins up to
+    ``limits.overlap`` characters earlier, so that each phrase is complete in one of them.
+
+    >>> text = "one two three four"
+    >>> [text[piece.start : piece.end] for piece in pieces(text, 0, len(text), Limits(max_chars=9, overlap=0))]
+    ['one two', 'three', 'four']
 
     Args:
-        render: gives the text that is encoded for a piece, where that is not ``text[start:end]`` itself.
+        render: returns the text to encode for a piece, if that is not ``text[start:end]`` itself.
     """
     shown = render or (lambda a, b: text[a:b])
     begin = after_space(text, start, end)
     while end > begin and text[end - 1].isspace():
         end -= 1
-    fresh = begin  # where what no piece has told yet begins
+    fresh = begin  # start of the text that is in no piece yet
     while begin < end:
         if end - begin <= limits.max_chars and limits.tokens_over(shown(begin, end)) <= 1:
             yield Span(begin, end)
             return
         at, finish = _fit(text, begin, end, limits, shown)
         if finish <= fresh and begin < fresh:
-            begin = after_space(text, fresh, end)  # the overlap alone fills the piece: go on without it
+            begin = after_space(text, fresh, end)  # the overlap alone fills the piece: continue without it
             continue
         yield Span(begin, finish)
         fresh = at
@@ -96,7 +103,7 @@ def pieces(text: str, start: int, end: int, limits: Limits, render: Render | Non
 
 
 def _fit(text: str, begin: int, end: int, limits: Limits, shown: Render) -> tuple[int, int]:
-    """(where to cut, end of the piece without white space) of the longest piece from ``begin`` that fits."""
+    """Return (cut, end without white space) of the longest piece from ``begin`` that fits."""
     size = min(end - begin, limits.max_chars)
     while True:
         at = begin + size if begin + size >= end else cut_place(text, begin, begin + size)
@@ -111,7 +118,7 @@ def _fit(text: str, begin: int, end: int, limits: Limits, shown: Render) -> tupl
 
 
 def _overlapping(text: str, begin: int, at: int, overlap: int) -> int:
-    """Where the next piece begins: up to ``overlap`` characters before ``at``, behind a comma or a blank."""
+    """Return the start of the next piece: up to ``overlap`` characters before ``at``, after a comma or a blank."""
     back = min(overlap, (at - begin) // 4)
     if back < 1 or text[at - 1 : at + 1].strip(" \t\r") in ("\n", "") or "\n" in text[at - 1 : at + 1]:
         return at

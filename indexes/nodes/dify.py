@@ -1,4 +1,4 @@
-"""Text for Dify's own import: ``======`` between parents, ``------`` between the children of one."""
+"""Text for Dify's import: ``======`` separates parents, ``------`` the children of a parent."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ def split_text(
     image_base_url: str | None = None,
     together: Together | None = None,
 ) -> list[list[str]]:
-    """The parents of plain or Markdown text, each the list of its children.
+    r"""Split plain or Markdown text into parents, each a list of its children.
 
-    HTML tables become Markdown and images ``![image](address)`` first. Without limits the headings alone decide.
+    First HTML tables become Markdown tables and images ``![image](address)``. Without limits only headings count.
+
+    >>> split_text("# Care\n\nDry it.\n\n## Storage\n\nKeep it dark.")
+    [['# Care\n\nDry it.', '## Storage\n\nKeep it dark.']]
 
     Args:
-        child_max_chars, parent_max_chars, together: as for ``parent_child.parents_of``.
-        image_base_url: put before relative addresses of images.
+        child_max_chars, parent_max_chars, together: as for ``parent_child_cutting.parents_of``.
+        image_base_url: prefix of relative image addresses.
     """
     text = plain_markup(text.replace("\r\n", "\n").replace("\r", "\n"), image_base_url=image_base_url)
     return _split(text, text_blocks(text), child_max_chars, parent_max_chars, together)
@@ -39,7 +42,7 @@ def split_document(
     parent_max_chars: int | None = None,
     together: Together | None = None,
 ) -> list[list[str]]:
-    """As ``split_text`` for a document that a reader made: its headings and code blocks get their Markdown marks."""
+    """Split a document of a reader as ``split_text`` does; headings and code blocks get Markdown marks."""
     marked = any(item["kind"] == "heading" for item in document.metadata.get(OUTLINE_KEY) or ())
     written: list[str] = []
     blocks: list[Block] = []
@@ -69,12 +72,20 @@ def _texts(text: str, parent: Parent) -> list[str]:
 
 
 def as_dify(parents: list[list[str]]) -> str:
-    """Parents as the text that Dify imports. A line of a child that reads like a separator gets a blank in front."""
+    """Return the text that Dify imports. A line of a child that looks like a separator gets a leading blank.
+
+    >>> print(as_dify([["One.", "Two."], ["Three."]]), end="")
+    One.
+    ------
+    Two.
+    ======
+    Three.
+    """
     return f"\n{PARENT_LINE}\n".join(f"\n{CHILD_LINE}\n".join(map(_safe, parent)) for parent in parents) + "\n"
 
 
 def to_dify(text: str, **options: object) -> str:
-    """``split_text`` and ``as_dify`` in one: the text of a document, ready for Dify."""
+    """Split a text and return it in the form that Dify imports (``split_text``, then ``as_dify``)."""
     return as_dify(split_text(text, **options))  # type: ignore[arg-type]
 
 

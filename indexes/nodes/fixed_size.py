@@ -1,7 +1,6 @@
-"""Chunks of one size with overlap, ending at sentences: the usual recipe, to compare with and where it is wanted.
+"""Chunks of a fixed size with overlap that end at sentences: the usual recipe, for comparison or by choice.
 
-Neighbouring chunks overlap in the document too, so a window of chunks reads like the document: ``join_records`` tells
-what they have in common once.
+A window of chunks reads like the document: ``join_records`` includes an overlap once.
 """
 
 from __future__ import annotations
@@ -35,15 +34,19 @@ def iter_chunks(
     count_tokens: CountTokens | None = None,
     contextual: str = "none",
 ) -> Iterator[SentenceRecord]:
-    """The chunks of one document in order, one at a time, each a record of its own.
+    """Yield the chunks of a document in order, one record each.
 
-    A chunk holds whole sentences of one section, as many as fit; a sentence that is longer by itself is cut. Tables
-    stay a record a row, code blocks are cut at ``chunk_chars`` without overlap at line ends.
+    A chunk has as many whole sentences of one section as fit; a longer sentence is cut. Tables give one record per row,
+    code blocks are cut at ``chunk_chars``, without overlap at line ends.
+
+    >>> [chunk.text for chunk in iter_chunks(Document(text="It rains. We stay in. Tomorrow we go."), chunk_chars=25)]
+    ['It rains. We stay in.', 'Tomorrow we go.']
 
     Args:
+        document: as for ``iter_records``.
         chunk_chars: longest chunk in characters.
-        overlap_chars: the next chunk begins with at most so many of the last one's characters: whole sentences where
-            they are short enough, else the end of the last one from a comma or blank on.
+        overlap_chars: maximum number of characters that a chunk repeats of the previous one: whole sentences if they
+            are short enough, else the end of the last sentence, from a comma or blank on.
         max_tokens, count_tokens, contextual: as for ``iter_records``.
 
     Raises:
@@ -74,7 +77,7 @@ def _drafts(
 
 
 def _chunks(window: TextWindow, run: TextRun, limits: Limits, places: RunPlaces) -> Iterator[tuple[str, Span]]:
-    """Sentences packed into chunks that fit, with their words; offsets in the document."""
+    """Pack sentences into chunks and yield (text, span in the document)."""
     chunk: list[Span] = []  # offsets in the document
     text, at = "", 0
 
@@ -104,11 +107,12 @@ def _fits(start: int, end: int, limits: Limits, shown: Render) -> bool:
 
 
 def _kept(text: str, at: int, chunk: list[Span], following: Span, limits: Limits) -> list[Span]:
-    """What of a finished chunk the next one begins with, so that it still fits ``following``; ``text`` begins at
-    ``at``."""
+    """Return the part of a finished chunk that the next one repeats while it can still hold ``following``.
+
+    ``text`` begins at ``at``."""
     end = chunk[-1].end
     if following.start < end:
-        return []  # the pieces of one sentence overlap by themselves
+        return []  # pieces of a cut sentence overlap already
     lowest = max(end - limits.overlap, following.end - limits.max_chars)
     kept = [span for span in chunk if span.start >= lowest]
     if kept or limits.overlap == 0 or lowest >= end - 1:
@@ -128,7 +132,9 @@ class FixedSizeNodeParser(RecordNodeParser):
     """
 
     chunk_chars: int = Field(default=CHUNK_CHARS, ge=20, description="longest chunk in characters")
-    overlap_chars: int = Field(default=OVERLAP, ge=0, description="characters that neighbours have in common, at most")
+    overlap_chars: int = Field(
+        default=OVERLAP, ge=0, description="maximum overlap of neighbouring chunks in characters"
+    )
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> FixedSizeNodeParser:

@@ -1,4 +1,4 @@
-"""HTML tables and images inside Markdown or plain text, brought into one form before the text is cut."""
+"""Bring HTML tables and images in Markdown or plain text into one form before the text is split."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ _MARKDOWN_IMAGE = re.compile(
 
 
 def plain_markup(text: str, *, image_base_url: str | None = None) -> str:
-    """``text`` with HTML tables as Markdown tables, and ``<img>`` and ``![](src)`` as ``![image](address)``, in tables
-    too. Code blocks stay as they are.
+    """Convert HTML tables to Markdown tables, and ``<img>`` and ``![](src)`` to ``![image](address)``, in tables too.
+
+    Code blocks stay unchanged.
+
+    >>> plain_markup('See <img src="plan.png">.', image_base_url="https://example.org/docs")
+    'See ![image](https://example.org/docs/plan.png).'
 
     Args:
-        image_base_url: put before relative addresses; default: they stay as they are.
+        image_base_url: prefix of relative addresses; default: they stay unchanged.
     """
     parts: list[str] = []
     at = 0
@@ -35,10 +39,14 @@ def plain_markup(text: str, *, image_base_url: str | None = None) -> str:
 
 
 def image_link(src: str, image_base_url: str | None) -> str:
-    """``![image](...)``: a relative address below the base URL, an absolute one as it is."""
+    """Return ``![image](...)``, with a relative address below the base URL and an absolute one unchanged.
+
+    >>> image_link("../pics/a b.png", "https://example.org")
+    '![image](https://example.org/pics/a%20b.png)'
+    """
     src = src.strip().strip("<>").replace("\\", "/")
     if src.startswith("data:"):
-        src = src.partition(",")[0]  # the picture itself is not text
+        src = src.partition(",")[0]  # the data of the picture are not text
     elif image_base_url and not urlsplit(src).scheme and not src.startswith("//"):
         while src.startswith(("./", "../", "/")):
             src = src.partition("/")[2]
@@ -59,7 +67,7 @@ def _img(tag: str, base: str | None) -> str:
 
 
 def _tables(text: str, base: str | None) -> str:
-    """Outermost ``<table>...</table>`` replaced; one that is never closed stays."""
+    """Replace the outermost ``<table>...</table>``; an unclosed one stays."""
     parts: list[str] = []
     at, begin, depth = 0, -1, 0
     for tag in _TABLE_TAG.finditer(text):
@@ -92,7 +100,7 @@ def _table(html: str, base: str | None) -> str:
         cells: list[str] = []
         for cell in row.css("td, th"):
             if cell.parent is None or cell.parent.mem_id != row.mem_id:
-                continue  # of a table within a cell, whose text the outer cell has
+                continue  # in an inner table, whose text belongs to the outer cell
             _fill_down(cells, down, copies)
             text = " ".join(cell.text(separator=" ").split())
             wide, tall = _span(cell.attributes.get("colspan")), _span(cell.attributes.get("rowspan"))
@@ -108,7 +116,7 @@ def _table(html: str, base: str | None) -> str:
 
 
 def _fill_down(cells: list[str], down: dict[int, tuple[int, str]], copies: Copies) -> None:
-    """A cell over several rows stands in each of them, so that every row says what it is about."""
+    """Repeat a cell that spans several rows in each of them, so that every row is complete."""
     while len(cells) < MAX_COLUMNS and (filled := down.get(len(cells))) is not None:
         left, text = filled
         if left > 1:

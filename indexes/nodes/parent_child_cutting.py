@@ -1,19 +1,18 @@
-"""Parent-child chunks: small children are searched, and the answer reads the whole parent.
+"""Parent-child chunks: search finds small children, and the answer reads the whole parent.
 
-First pass, by headings: each deepest heading with its text is a child of the next heading up, which becomes the
-parent; a parent with a heading above it is a child of that one in turn. So a heading with nothing above it is a parent,
-and its children are its own text and what stands under each of its sub-headings.
+First pass, by headings: a top-level heading is a parent; its children are its own text and the text under each of its
+sub-headings.
 
 Second pass, by length:
 
-- What stands under a heading is one child where it is within ``child_max``; else its own text and each of its
-  sub-headings are children, and so on. Text that is still too long is cut at paragraphs, sentences, commas.
-- A parent over ``parent_max`` is cut between its children: a parent is filled up to the limit, then the next begins.
-  Where the last one would be below ``child_max`` (and so be a child, not a parent), it takes children from the one
-  before it: of 300, 150 and 200 under a limit of 500, the first parent gets 300, the second 150 + 200.
+- The text under a heading is one child if it is within ``child_max``; else its own text and each of its sub-headings
+  are children, and so on. Text that is still too long is cut at paragraphs, sentences, commas.
+- A parent over ``parent_max`` is divided between its children: a parent is filled up to the limit, then the next
+  begins. If the last one would be shorter than ``child_max``, it takes children from the one before: of 300, 150 and
+  200 under a limit of 500, the first parent gets 300, the second 150 + 200.
 - Tables, images and code blocks are never cut. One over ``child_max`` is a parent by itself.
 
-The length of a parent is that of its children together. No text is lost or repeated: all chunks are spans of the text.
+The length of a parent is the sum of its children's. No text is lost or repeated: all chunks are spans of the text.
 """
 
 from __future__ import annotations
@@ -28,12 +27,14 @@ from indexes.nodes.cutting import Limits, pieces
 from indexes.text.sentences import iter_spans
 
 NO_LIMIT = 1 << 60
-Together = Callable[[Sequence[str]], bool]  # the children of a parent -> do they belong together?
+Together = Callable[[Sequence[str]], bool]  # the children of a parent -> whether they belong together
 
 
 @dataclass(slots=True)
 class Child:
-    """``text[start:end]`` under the headings ``path``; ``kind`` is "text" unless all its blocks are of another kind."""
+    """A child ``text[start:end]`` under the headings ``path``.
+
+    ``kind`` is "text" unless all its blocks are of one other kind."""
 
     start: int
     end: int
@@ -56,13 +57,18 @@ def parents_of(
     parent_max: int | None = None,
     together: Together | None = None,
 ) -> list[Parent]:
-    """The parents of a text in order, each a list of its children in order.
+    r"""Split a text into parents, each a list of its children, in order.
+
+    >>> from indexes.nodes.blocks import text_blocks
+    >>> text = "# Care\n\nDry it.\n\n## Storage\n\nKeep it dark."
+    >>> [[text[child.start : child.end] for child in parent] for parent in parents_of(text, text_blocks(text))]
+    [['# Care\n\nDry it.', '## Storage\n\nKeep it dark.']]
 
     Args:
-        blocks: of the text (``blocks.text_blocks`` or ``blocks.blocks_of``).
-        child_max, parent_max: characters; None: the first pass alone decides.
-        together: asked for every parent with several children; where it says no, each child becomes a parent (a heading
-            alone stays with the child after it).
+        blocks: blocks of the text (``blocks.text_blocks`` or ``blocks.blocks_of``).
+        child_max, parent_max: longest child and parent in characters; None: only headings count.
+        together: called for each parent with several children; if it returns False, each child becomes a parent (a
+            heading alone stays with the next child).
 
     Raises:
         SettingsError: ``parent_max`` is below ``child_max``.
@@ -83,7 +89,7 @@ def parents_of(
 
 
 def _groups(text: str, node: Node, child_max: int, parent_max: int) -> list[Parent]:
-    """What may not be parted without need: a heading's children together where they are within ``parent_max``."""
+    """Group children that should stay together: those of a heading if they are within ``parent_max``."""
     children = _children(text, node, child_max)
     if _fits(children, parent_max) or not node.below:
         return [children] if _fits(children, parent_max) else [[child] for child in children]
@@ -108,7 +114,7 @@ def _children(text: str, node: Node, child_max: int) -> Parent:
 
 
 def _subtree(text: str, node: Node, child_max: int) -> Parent:
-    """What stands under a sub-heading: one child where it fits."""
+    """Return the children under a sub-heading: one child if it fits."""
     if node.end - node.start <= child_max:
         return [_child(_all_blocks(node), node.path)]
     return _children(text, node, child_max)
@@ -131,7 +137,7 @@ def _child(blocks: Sequence[Block], path: tuple[str, ...], *, alone: bool = Fals
 
 
 def _own(text: str, node: Node, child_max: int) -> Parent:
-    """A heading with its own text as children."""
+    """Return a heading with its own text as children."""
     if node.chunks is None:
         node.chunks = _cut_own(text, node, child_max)
     return list(node.chunks)
@@ -159,7 +165,7 @@ def _cut_own(text: str, node: Node, child_max: int) -> Parent:
 
 
 def _parts(text: str, block: Block, child_max: int) -> Iterator[Block]:
-    """The block, in pieces where it is too long and may be cut; images in a paragraph stay whole."""
+    """Yield the block, cut if it is too long and may be cut; images in a paragraph stay whole."""
     if block.end - block.start <= child_max or block.kind in ATOMIC:
         yield block
         return
@@ -183,10 +189,10 @@ def _parts(text: str, block: Block, child_max: int) -> Iterator[Block]:
 
 
 def _fill(groups: list[Parent], child_max: int, parent_max: int) -> list[Parent]:
-    """Groups to parents: filled up to the limit, one after the other; a lone atomic block is a parent."""
+    """Fill parents with groups up to the limit; an atomic block over the limit is a parent by itself."""
     filled: list[Parent] = []
     run: list[list[Parent]] = []
-    held = 0  # characters in the last parent of the run
+    held = 0  # characters in the current parent
 
     def close() -> None:
         if len(run) > 1:
@@ -210,7 +216,7 @@ def _fill(groups: list[Parent], child_max: int, parent_max: int) -> list[Parent]
 
 
 def _balance(run: list[list[Parent]], child_max: int, parent_max: int) -> None:
-    """Let the last parent, where it is too short to be one, take from the one before it."""
+    """Move children to the last parent from the one before it if it is too short."""
     before, last = run[-2], run[-1]
     while _total(last) < min(child_max, parent_max) and len(before) > 1:
         if _total(last) + _total([before[-1]]) > parent_max:
@@ -219,7 +225,7 @@ def _balance(run: list[list[Parent]], child_max: int, parent_max: int) -> None:
 
 
 def _headings_forward(parents: list[Parent], parent_max: int) -> list[Parent]:
-    """A heading that would end a parent goes with what it is the heading of, also where that is an atomic block."""
+    """Move a heading at the end of a parent to the next one, to which it belongs, even before an atomic block."""
     for before, after in pairwise(parents):
         while before and before[-1].kind == "heading":
             room = after[-1].alone or sum(map(len, after)) + len(before[-1]) <= parent_max

@@ -1,7 +1,7 @@
-"""Parent-child chunks as records of an index: the store holds the children, and each knows where its parent lies.
+"""Parent-child chunks as records: the store holds the children, and each records the extent of its parent.
 
-``section`` is the parent's number, so no window leaves the parent, and ``parent`` the positions of its first and last
-child: ``Collection.windows`` fetches them all, and that is what the answer reads.
+``section`` is the number of the parent, so that no window leaves it; ``parent`` has the positions of its first and last
+child. ``Collection.windows`` fetches all of them for the answer.
 """
 
 from __future__ import annotations
@@ -38,16 +38,21 @@ def iter_children(
     contextual: str = "none",
     together: Together | None = None,
 ) -> Iterator[SentenceRecord]:
-    """The children of one document in order, each a record that names its parent.
+    r"""Yield the children of a document in order, as records that name their parent.
 
-    A table that is a parent by itself is a record a row; a child with more tokens than the encoder reads is cut.
+    A table that is a parent by itself gives one record per row; a child with more tokens than the encoder reads is cut.
+
+    >>> text = "# Care\n\nDry it.\n\n## Storage\n\nKeep it dark."
+    >>> [(child.position, child.parent) for child in iter_children(Document(text=text), child_max_chars=20)]
+    [(0, (0, 1)), (1, (0, 1))]
 
     Args:
-        child_max_chars, parent_max_chars, together: as for ``parent_child.parents_of``.
+        document: as for ``iter_records``.
+        child_max_chars, parent_max_chars, together: as for ``parent_child_cutting.parents_of``.
         max_tokens, count_tokens, overlap, contextual: as for ``iter_records``.
     """
     limits = Limits(NO_LIMIT, max_tokens, count_tokens, overlap)
-    document = document if isinstance(document, Document) else document.document()  # a parent may be all of it
+    document = document if isinstance(document, Document) else document.document()  # a parent may be the whole document
     window, _, base = window_of(document)
     drafts = _drafts(document, base, limits, contextual, child_max_chars, parent_max_chars, together)
     return in_order(window, drafts)
@@ -104,9 +109,16 @@ def _records(
 
 
 class ParentChildNodeParser(RecordNodeParser):
-    """LlamaIndex node parser: a node a child; ``metadata["parent"]`` holds the positions of its parent's children.
+    r"""LlamaIndex node parser: one node per child of a parent.
 
-    ``together`` (not serialised) is the optional LLM pass: ``indexes.nodes.topic_pass.ask_llm(llm)``.
+    ``metadata["parent"]`` has the positions of the first and last child of the node's parent.
+
+    >>> parser = ParentChildNodeParser(child_max_chars=20)
+    >>> [node.text for node in parser([Document(text="# Care\n\nDry it.\n\n## Storage\n\nKeep it dark.")])]
+    ['# Care\n\nDry it.', 'Keep it dark.']
+
+    Args:
+        together: optional LLM pass, not serialised: ``indexes.nodes.topic_pass.ask_llm(llm)``.
     """
 
     child_max_chars: int = Field(default=CHILD_MAX_CHARS, ge=1, description="longest child in characters")

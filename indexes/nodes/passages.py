@@ -1,8 +1,8 @@
-"""Passages: consecutive sentences of a section that are read together, behind the words of their place.
+"""Passages for the encoder: consecutive sentences of a section, read together after the words of their place.
 
-Where a passage ends is decided by its own sentences: once it is half full, after the first one whose text says so (a
-hash), at the latest where it is full. So a changed sentence changes its own passage, seldom the one after it too, and
-never all that follow, as counting from the start of the section would.
+A passage ends after the first sentence past its half whose hash says so, or when it is full. A changed sentence
+therefore changes its own passage and seldom the next, but never all that follow, as it would with counting from the
+start of the section.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from indexes.nodes.record import SentenceRecord, place_of
 from indexes.text.characters import is_han
 from indexes.text.invisible import searched
 
-CHARS_OF_TOKEN = 3.5  # other than Chinese characters, which are a token each
+CHARS_OF_TOKEN = 3.5  # characters per token; a Chinese character is one token
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderPassage:
-    """What is read in one go.
+    """A text that the encoder reads at once.
 
     Args:
-        text: the sentences with what stands between them, behind the words of their place on lines of their own.
+        text: the sentences and the white space between them, after the words of their place on separate lines.
         spans: (start, end) of each sentence in it.
     """
 
@@ -32,10 +32,14 @@ class EncoderPassage:
 
 
 class PassageBorders:
-    """Says, record by record in their order, where a passage begins.
+    """Decides for each record, in order, whether it begins a passage.
+
+    >>> borders = PassageBorders(100)
+    >>> [borders.begins(SentenceRecord("a.md", at, "It rains.", section=at // 2)) for at in range(4)]
+    [True, False, True, False]
 
     Args:
-        size: of a full one, in estimated tokens.
+        size: size of a full passage in estimated tokens.
     """
 
     def __init__(self, size: int) -> None:
@@ -45,7 +49,7 @@ class PassageBorders:
         self._ends = False
 
     def begins(self, record: SentenceRecord) -> bool:
-        """Whether the next record begins a passage. Ask once for each."""
+        """Return whether the next record begins a passage. Call it once per record."""
         last, size = self._last, _tokens(record.text)
         begins = (
             last is None
@@ -60,7 +64,12 @@ class PassageBorders:
 
 
 def passages_of(records: Sequence[SentenceRecord], size: int) -> list[EncoderPassage]:
-    """Cut records, which begin and end with a passage, into passages."""
+    """Group records into passages; the first record must begin one and the last must end one.
+
+    >>> records = [SentenceRecord("a.md", at, text, after=" ") for at, text in enumerate(["It rains.", "We stay in."])]
+    >>> passages_of(records, 100)[0].text
+    'It rains. We stay in.'
+    """
     borders, groups = PassageBorders(size), []
     for record in records:
         if borders.begins(record):
@@ -80,7 +89,7 @@ def _passage(records: Sequence[SentenceRecord]) -> EncoderPassage:
         spans.append((at, at + len(text)))
         parts += [text, record.after]
         at += len(text) + len(record.after)
-    parts.pop()  # what stands behind the last one
+    parts.pop()  # the white space after the last sentence
     return EncoderPassage("".join(parts), tuple(spans))
 
 

@@ -1,7 +1,7 @@
-"""SentenceRecord: the one shape of a stored sentence, from splitter to citation.
+"""SentenceRecord: the form of a stored sentence, from splitter to citation.
 
-It maps to a Qdrant payload (top-level ``text`` and ``metadata``, as LlamaIndex readers of the collection expect)
-and to a LlamaIndex ``TextNode`` and back.
+It converts to a Qdrant payload (top-level ``text`` and ``metadata``, as LlamaIndex readers of the collection expect)
+and to a LlamaIndex ``TextNode``, and back.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from llama_index.core.schema import TextNode
 
 NAMESPACE = bytes.fromhex("6ba7b8119dad11d180b400c04fd430c8")  # RFC 4122's URL namespace
-IDS = 1 << 15  # ids kept: those of the windows of some hundred questions
-STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata that no model reads
+IDS = 1 << 15  # cached ids: those of the windows of some hundred questions
+STRUCTURE_KEYS = ("position", "section", "after", "kind", "raw", "head", "parent")  # metadata hidden from models
 FILE_KEYS = ("file_name", "file_path", "file_type", "creation_date", "last_modified_date", "sources", "other_names")
-WINDOW_KEYS = ("window", "original_text")  # metadata as LlamaIndex's window parser names it; never stored
-CUSTOM_WINDOW_KEYS = "window_keys"  # metadata that names other keys of windows, where a user of the parser chose them
-CONTEXT_CHARS = 160  # of a heading path before a sentence; the innermost headings are kept
+WINDOW_KEYS = ("window", "original_text")  # metadata keys of LlamaIndex's window parser; never stored
+CUSTOM_WINDOW_KEYS = "window_keys"  # metadata key that lists the keys chosen by a user of the parser
+CONTEXT_CHARS = 160  # longest heading path before a sentence; the innermost headings are kept
 
 
 @lru_cache(maxsize=IDS)
 def point_id(doc_id: str, position: int) -> str:
-    """Return the uuid5 of document id and position: neighbours' ids are computed, not searched.
+    """Return the id of a sentence: the uuid5 of document id and position, so that ids of neighbours are computed.
 
-    By hand, since ``uuid.uuid5`` makes an object first: a question's windows need some hundred ids.
+    Implemented without ``uuid.uuid5``, which creates an object first: the windows of a question need some hundred ids.
 
     >>> point_id("handbook/notice.md", 3)
     'fa1f471d-6649-5c34-b35e-b0f2d2a253b4'
@@ -43,25 +43,28 @@ def point_id(doc_id: str, position: int) -> str:
 
 @dataclass(slots=True)
 class SentenceRecord:
-    """One sentence of one document.
+    """A sentence of a document.
+
+    >>> record = SentenceRecord("notice.md", 3, "Dry it.", metadata={"heading": "Care > Drying", "page": 2})
+    >>> record.heading, record.page, record.to_payload()["position"]
+    ('Care > Drying', 2, 3)
 
     Args:
-        doc_id: the document's id (absolute path for files).
+        doc_id: id of the document (absolute path for files).
         position: 0-based index of the sentence in its document.
         text: the sentence without surrounding white space.
-        start, end: character offsets of ``text`` (of ``raw`` where there is one) in the document's extracted text.
-            The pieces of a cut sentence overlap: the next one then starts before this one's ``end``.
-        after: the white space between this sentence and the next ("" in running Chinese, and where they overlap).
-            ``join_records`` gives back the document's text.
-        section: number of the run of sentences that a window may span; windows never cross it.
+        start, end: character offsets of ``text`` (or of ``raw``) in the document's extracted text. Pieces of a cut
+            sentence overlap: the next one starts before this one's ``end``.
+        after: white space between this sentence and the next ("" in running Chinese, and if they overlap), by which
+            ``join_records`` restores the document's text.
+        section: number of the section; windows do not cross its ends.
         kind: "text", "table", "code" or "heading".
-        raw: what the document says where ``text`` says it otherwise: a table's row in Markdown, where ``text`` is
+        raw: the document's own wording if ``text`` differs: the row of a table in Markdown, for which ``text`` is
             "header: value; header: value".
-        head: of a table's row, the head and the rule above it in Markdown.
-        parent: first and last position of the parent that this child belongs to; the answer reads all of it.
-        stored_id: id of a point that another program wrote; ours are made of document and position.
-        metadata: what a reader of an answer needs (source, title, heading, page) and the user's own keys.
-            ``heading`` is the heading path joined by " > "; ``page`` is 1-based.
+        head: Markdown head and rule of the table, for a row.
+        parent: positions of the first and last child of this child's parent, all of which the answer reads.
+        stored_id: id of a point written by another program; ours are computed from document and position.
+        metadata: source, title, heading (path joined by " > "), page (1-based), and the user's own keys.
     """
 
     doc_id: str
@@ -111,7 +114,7 @@ class SentenceRecord:
         return payload | self._optional()
 
     def _optional(self) -> dict[str, Any]:
-        """What only rows of tables and children have: nothing of it is stored with other sentences."""
+        """Return the fields that only rows of tables and children have."""
         found = {"raw": self.raw, "head": self.head, "parent": list(self.parent) if self.parent else None}
         return {key: value for key, value in found.items() if value is not None}
 
@@ -134,11 +137,11 @@ class SentenceRecord:
         )
 
     def to_node(self) -> TextNode:
-        """A LlamaIndex TextNode with the same id.
+        """Convert to a LlamaIndex TextNode with the same id.
 
-        All metadata is hidden from embedders: the pipeline encodes the sentence alone, and a stock index that embeds
-        the node must get the same vector. LLMs see the place (source, title, heading, page) and the user's own keys,
-        but neither the structure nor what else is known of the file.
+        All metadata are hidden from embedding models: the pipeline encodes only the sentence, and a stock index that
+        embeds the node must get the same vector. LLMs see the place (source, title, heading, page) and the user's own
+        keys, but not the structure or other facts about the file.
         """
         from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
@@ -162,7 +165,7 @@ class SentenceRecord:
 
     @classmethod
     def from_node(cls, node: TextNode, position: int | None = None) -> SentenceRecord:
-        """Read back a node. A node of another parser takes its place from ``position`` (its order in the list)."""
+        """Convert a node back; ``position`` is the position of a node from another parser."""
         metadata = dict(node.metadata)
         structure = {key: metadata.pop(key) for key in STRUCTURE_KEYS if key in metadata}
         for key in (*WINDOW_KEYS, *metadata.pop(CUSTOM_WINDOW_KEYS, ())):
@@ -184,11 +187,10 @@ class SentenceRecord:
 
 
 def link(node: TextNode, record: SentenceRecord, around: Sequence[SentenceRecord]) -> None:
-    """Name the sentences before and after a record in its node, as LlamaIndex's relationships do, where ``around``
-    (its window) holds them: a link never leads to what is not there."""
+    """Set the PREVIOUS and NEXT relationships of a record's node, if ``around`` (its window) has these sentences."""
     from llama_index.core.schema import NodeRelationship, RelatedNodeInfo
 
-    if record.stored_id:  # another program's point: what is around it was cut from its text
+    if record.stored_id:  # another program's point, whose window is not stored as sentences
         return
     beside = {(other.doc_id, other.section, other.position): other.id for other in around}
     for kind, step in ((NodeRelationship.PREVIOUS, -1), (NodeRelationship.NEXT, 1)):
@@ -202,10 +204,12 @@ def _pair(value: Any) -> tuple[int, int] | None:
 
 
 def join_records(records: Sequence[SentenceRecord]) -> str:
-    """The text of consecutive records of one document, as the document has it.
+    """Return the document's text for consecutive records of one document, without white space at the ends.
 
-    What the pieces of a cut sentence have in common is told once, and rows of a table stand under its head, wherever
-    the records begin. White space at both ends is left out.
+    Overlaps of a cut sentence's pieces appear once, and rows of a table follow its head, wherever the records begin.
+
+    >>> join_records([SentenceRecord("a.md", 0, "It rains.", after=" "), SentenceRecord("a.md", 1, "We stay in.")])
+    'It rains. We stay in.'
     """
     parts: list[str] = []
     last: SentenceRecord | None = None
@@ -215,7 +219,7 @@ def join_records(records: Sequence[SentenceRecord]) -> str:
         overlap = 0
         if last is not None and last.doc_id == record.doc_id and last.start < record.start < last.end:
             overlap = last.end - record.start
-            overlap = overlap if text.startswith(before[-overlap:]) else 0  # offsets of a foreign parser may be wrong
+            overlap = overlap if text.startswith(before[-overlap:]) else 0  # offsets of another parser may be wrong
         if record.head is not None and (last is None or last.head != record.head):
             parts.append(f"{record.head}\n")
         parts += (text[overlap:], record.after)
@@ -224,11 +228,14 @@ def join_records(records: Sequence[SentenceRecord]) -> str:
 
 
 def dense_text(record: SentenceRecord, contextual: str) -> str:
-    """What the dense side encodes of a record: the sentence, behind its heading path or its document's title.
+    r"""Return the text that the dense side encodes: the sentence after its heading path or its document's title.
+
+    >>> dense_text(SentenceRecord("a.md", 0, "Dry it.", metadata={"heading": "Care > Drying"}), "heading")
+    'Care > Drying\nDry it.'
 
     Args:
-        contextual: "heading" (the title where there is no heading), "title" or "none" (``settings.split.contextual``).
-            Rows of tables and headings say where they stand already.
+        contextual: "heading" (without a heading: the title), "title" or "none" (``settings.split.contextual``).
+            Rows of tables and headings already include their heading.
     """
     if contextual == "none":
         return record.text
@@ -245,7 +252,11 @@ def dense_text(record: SentenceRecord, contextual: str) -> str:
 
 
 def place_of(record: SentenceRecord) -> str:
-    """Return the document's name and the heading path that a sentence stands under; "" where there is neither."""
+    r"""Return the document's name and the heading path of a sentence on two lines; "" if it has neither.
+
+    >>> place_of(SentenceRecord("a.md", 0, "Dry it.", metadata={"title": "Handbook", "heading": "Care > Drying"}))
+    'Handbook\nCare > Drying'
+    """
     name, heading = document_name(record.metadata), record.heading or ""
     if name and name in heading.split(" > "):
         name = ""

@@ -1,4 +1,4 @@
-"""What the node parsers share: records to LlamaIndex nodes, with exact offsets and the ids of the store."""
+"""Base class of the node parsers: records become LlamaIndex nodes with exact offsets and the ids of the store."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from indexes.readers.outline import HIDDEN_KEYS
 
 
 class RecordNodeParser(NodeParser):
-    """A LlamaIndex node parser whose nodes are ``SentenceRecord.to_node()`` of the records that ``records`` gives.
+    """A LlamaIndex node parser whose nodes are ``SentenceRecord.to_node()`` of the records from ``records``.
 
-    Node ids are made of the document's id and the record's position, so two documents of the same id in one call would
-    overwrite each other: that is a SourceError.
+    Node ids are computed from document id and position, so two documents with the same id in one call raise a
+    SourceError: they would overwrite each other.
     """
 
     @abstractmethod
     def records(self, document: Document) -> Iterator[SentenceRecord]:
-        """The records of one document, in order."""
+        """Yield the records of a document, in order."""
 
     def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
         seen: set[str] = set()
@@ -32,7 +32,7 @@ class RecordNodeParser(NodeParser):
         for node in nodes:
             if node.node_id in seen:
                 raise SourceError(
-                    f"two documents have the id '{node.node_id}'", remedy="give every Document an id_ of its own"
+                    f"two documents have the id '{node.node_id}'", remedy="give every Document a unique id_"
                 )
             seen.add(node.node_id)
             parsed += self._nodes_of(node)
@@ -58,12 +58,12 @@ class RecordNodeParser(NodeParser):
         return nodes
 
     def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]) -> list[BaseNode]:
-        """Offsets and metadata are exact already; the base class would search for them and add the outline."""
+        """Return the nodes unchanged: the base class would search for offsets, which are exact, and add the outline."""
         return nodes
 
 
 def _as_document(node: BaseNode) -> Document:
-    """A node of an earlier transformation, taken as a document of its own."""
+    """Convert a node of an earlier transformation to a document."""
     return Document(
         id_=node.node_id,
         text=node.get_content(metadata_mode=MetadataMode.NONE),

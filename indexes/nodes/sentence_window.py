@@ -1,17 +1,17 @@
-"""Documents to sentence records, streaming, and the LlamaIndex node parser built on it.
+"""Split documents into sentence records, streaming; and the LlamaIndex node parser for it.
 
-Choices:
+Rules:
 
-- A sentence is a record of its own and is stored once; its window is fetched at query time.
-- ``section`` is the index of the outline section the sentence stands in, so a window never crosses a heading, a table
-  or a code block. Consecutive text sections that differ in nothing but their page count as one: a sentence or a window
-  may run over a page break, and a sentence's page is the one it begins on.
-- A heading is not a record if body text stands under it or one of its sub-headings: the heading path of that text
-  names it already. A heading without any body is a record of kind "heading".
-- A table is a record a row, in words (``tables.py``). A code block is one record.
-- What is too little to be searched by itself (bare punctuation, lines of numbers, fragments) joins its neighbour
+- Each sentence is one record and is stored once; its window is fetched at query time.
+- ``section`` is the index of the sentence's outline section, so that a window does not cross a heading, a table or a
+  code block. Consecutive text sections that differ only in their page count as one: sentences and windows may cross a
+  page break, and the page of a sentence is the one on which it begins.
+- A heading is not a record if there is body text under it or one of its sub-headings, whose heading path names it. A
+  heading without body is a record of kind "heading".
+- A table gives one record per row, in words (``tables.py``). A code block is one record.
+- Text too short to be searched by itself (punctuation, lines of numbers, fragments) joins its neighbour
   (``indexes.text.units``).
-- What is longer than ``max_chars``, or than the encoder reads, is cut (``cutting.py``).
+- Text longer than ``max_chars``, or than the encoder reads, is cut (``cutting.py``).
 """
 
 from __future__ import annotations
@@ -48,23 +48,26 @@ def iter_records(
     contextual: str = "none",
     sentence_splitter: SentenceSplitter | None = None,
 ) -> Iterator[SentenceRecord]:
-    """The sentences of one document in order, one at a time; ``position`` counts them from 0.
+    """Yield the sentences of a document in order, as records with ``position`` 0, 1, 2 ...
 
-    Records of the same section and page share one ``metadata`` dict: copy it before you change it.
+    Records of the same section and page share one ``metadata`` dict: copy it before changing it.
+
+    >>> [record.text for record in iter_records(Document(text="今天下雨。我们不出门。"))]
+    ['今天下雨。', '我们不出门。']
 
     Args:
-        document: with or without an outline; its metadata but the outline goes into every record. One that comes in
-            parts gives the same records, and only what is being split is held.
+        document: with or without an outline; all metadata except the outline is copied into the records. A stream gives
+            the same records as the whole document, and only the part being split is in memory.
         max_chars: longest sentence in characters.
-        max_tokens, count_tokens: longest sentence in tokens, and the encoder's count of them; without both, tokens
-            are not looked at.
-        overlap: characters that two pieces of a cut sentence have in common.
-        contextual: as for ``dense_text``; what is put before a sentence counts as its tokens.
-        sentence_splitter: a function of your own in place of our rules, for running text; tables and code stay ours.
+        max_tokens, count_tokens: longest sentence in tokens, and the encoder's token count; without both, tokens are
+            not checked.
+        overlap: characters shared by two pieces of a cut sentence.
+        contextual: as for ``dense_text``; the text before a sentence counts towards its tokens.
+        sentence_splitter: custom function that replaces our rules for running text; not used for tables and code.
 
     Raises:
         SettingsError: ``max_chars`` is below 1, or the encoder's prompt leaves no room for text.
-        SourceError: ``sentence_splitter`` gave what is not in the text.
+        SourceError: ``sentence_splitter`` returned a sentence that is not in the text.
     """
     limits = Limits(max_chars, max_tokens, count_tokens, overlap)
     window, doc_id, base = window_of(document)
@@ -97,7 +100,7 @@ def run_records(
     contextual: str,
     sentence_splitter: SentenceSplitter | None = None,
 ) -> Iterator[SentenceRecord]:
-    """The sentences of one run of sections."""
+    """Yield the sentences of one run of sections."""
     if run.first.kind == "table":
         yield from table_records(window, run, doc_id, base, limits, contextual)
         return
@@ -118,7 +121,7 @@ def run_records(
 def table_records(
     window: TextWindow, run: TextRun, doc_id: str, base: dict[str, Any], limits: Limits, contextual: str
 ) -> Iterator[SentenceRecord]:
-    """The rows of a table, which is held whole: readers make many tables of a long one."""
+    """Yield the rows of a table. It is held in memory as a whole: readers divide long tables."""
     first = run.first
     window.reach(first.end)
     text, at = window.text, window.base
@@ -131,7 +134,7 @@ def table_records(
 
 
 class RunPlaces:
-    """Metadata of the sections of a run, and what the encoder is given before a sentence that begins in them."""
+    """Metadata of the sections of a run, and the text before a sentence in them for the encoder."""
 
     def __init__(self, run: TextRun, base: dict[str, Any], contextual: str) -> None:
         self._run, self._base, self._contextual = run, base, contextual
@@ -145,7 +148,7 @@ class RunPlaces:
         return self._at(start)[1]
 
     def _at(self, start: int) -> tuple[dict[str, Any], str]:
-        for section in self._run.sections[len(self._known) :]:  # it has grown
+        for section in self._run.sections[len(self._known) :]:  # sections added since the last call
             metadata = section_metadata(self._base, section)
             self._starts.append(section.start)
             self._known.append((metadata, context_before(section.kind, metadata, self._contextual)))
@@ -153,19 +156,24 @@ class RunPlaces:
 
 
 def context_before(kind: str, metadata: dict[str, object], contextual: str) -> str:
-    """What ``dense_text`` puts before a sentence of this kind and place."""
+    r"""Return the text that ``dense_text`` prepends to a sentence of this kind and metadata.
+
+    >>> context_before("text", {"heading": "Care > Drying"}, "heading")
+    'Care > Drying\n'
+    """
     return dense_text(SentenceRecord("", 0, "", kind=kind, metadata=metadata), contextual)
 
 
 class SentenceWindowNodeParser(RecordNodeParser):
-    """LlamaIndex node parser: one node a sentence, with the ids and keys of ``SentenceRecord.to_node()``.
+    """LlamaIndex node parser: one node per sentence, with the ids and keys of ``SentenceRecord.to_node()``.
 
-    A sentence is stored once and its window fetched when it is found, so windows are not copied into the nodes, unless
-    ``from_defaults`` is asked for them as LlamaIndex's parser is (``window_size=3``): then ``metadata`` holds
-    ``window`` and ``original_text``, which our store leaves out again when such nodes are added.
+    By default nodes have no windows: each sentence is stored once, and windows are fetched at query time. With the
+    arguments of LlamaIndex's parser (``from_defaults(window_size=3)``), ``metadata`` has ``window`` and
+    ``original_text``; our store drops both again.
 
-    Use it where LlamaIndex takes a transformation, for example
-    ``IngestionPipeline(transformations=[SentenceWindowNodeParser.from_defaults()])``.
+    >>> parser = SentenceWindowNodeParser.from_defaults(window_size=1)
+    >>> [node.metadata["window"] for node in parser([Document(text="One day. Two days. Three days.")])]
+    ['One day. Two days.', 'One day. Two days. Three days.', 'Two days. Three days.']
     """
 
     max_chars: int = Field(default=MAX_CHARS, ge=1, description="longest sentence in characters")
@@ -175,7 +183,7 @@ class SentenceWindowNodeParser(RecordNodeParser):
     original_text_metadata_key: str = Field(default=WINDOW_KEYS[1], description="metadata key of the sentence")
 
     sentence_splitter: SentenceSplitter | None = Field(
-        default=None, exclude=True, description="a function of your own in place of our sentence rules"
+        default=None, exclude=True, description="custom function that replaces our sentence rules"
     )
 
     @classmethod
@@ -192,9 +200,9 @@ class SentenceWindowNodeParser(RecordNodeParser):
         *,
         max_chars: int = MAX_CHARS,
     ) -> SentenceWindowNodeParser:
-        """Build the parser with the arguments of LlamaIndex's; any ``window_...`` among them asks for windows.
+        """Build the parser with the arguments of LlamaIndex's; any ``window_...`` argument switches windows on.
 
-        ``id_func`` names the nodes; our store gives what it keeps its own ids, made of document and position.
+        ``id_func`` sets the ids of the nodes; our store replaces them by ids computed from document and position.
         """
         arguments = window_size, window_metadata_key, original_text_metadata_key
         size = WINDOW_SIZE if window_size is None else window_size
@@ -227,13 +235,13 @@ class SentenceWindowNodeParser(RecordNodeParser):
             sentence.metadata.update(dict(zip(keys, (window, record.text), strict=True)))
             hidden = list(keys)
             if tuple(keys) != WINDOW_KEYS:
-                sentence.metadata[CUSTOM_WINDOW_KEYS] = keys  # for our store, which leaves them out
+                sentence.metadata[CUSTOM_WINDOW_KEYS] = keys  # for our store, which drops them
                 hidden.append(CUSTOM_WINDOW_KEYS)
             sentence.excluded_embed_metadata_keys += hidden
             sentence.excluded_llm_metadata_keys += hidden
 
     def _rename(self, nodes: list[TextNode], document: BaseNode) -> None:
-        """Give the nodes the ids that the user's function names, in their links to each other too."""
+        """Set the ids returned by the user's function, also in the links between nodes."""
         names = {node.node_id: self.id_func(place, document) for place, node in enumerate(nodes)}
         for node in nodes:
             for link in (NodeRelationship.PREVIOUS, NodeRelationship.NEXT):

@@ -1,4 +1,4 @@
-"""The text of a run as it slides by, sentence by sentence, and what every record of a run carries."""
+"""Split a run of sections into sentences while its text streams by, and number the records."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from indexes.text.lines import LIST_MARK, Paragraph, after_space
 from indexes.text.sentences import LONGEST, Span, walk_cuts, walk_sentences
 from indexes.text.units import MARKS_CHARS, UNIT_CHARS, is_fragment, is_label, is_numbers, says_nothing
 
-AT_ONCE = 2 * LONGEST  # characters that are looked at together: the longest sentence, and room for what follows
+AT_ONCE = 2 * LONGEST  # characters processed together: the longest sentence, and the text after it
 
 
 def window_of(document: Document | DocumentStream) -> tuple[TextWindow, str, dict[str, Any]]:
-    """A document's text, its id, and its metadata without what is for the splitter and the report alone."""
+    """Return a document's text, its id, and its metadata without the keys for splitter and report."""
     stream = stream_of(document)
     base = {key: value for key, value in stream.metadata.items() if key not in HIDDEN_KEYS}
     return TextWindow(stream.parts), stream.doc_id, base
 
 
 def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
+    """Return the metadata of a section's sentences: ``base`` with heading, page and place.
+
+    >>> section_metadata({"source": "a.md"}, Section(0, 9, ("Care", "Drying"), page=2))
+    {'source': 'a.md', 'heading': 'Care > Drying', 'page': 2}
+    """
     metadata = dict(base)
     if section.heading:
         metadata["heading"] = " > ".join(section.heading)
@@ -38,14 +43,14 @@ def section_metadata(base: dict[str, Any], section: Section) -> dict[str, Any]:
 
 
 def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tuple[str, int, Span]]:
-    """The sentences of a run (for code: stretches of it), with the text they stand in.
+    """Yield the sentences of a run (for code: parts of it) with the surrounding text.
 
     Args:
-        keep: characters before a sentence that must still be there.
+        keep: characters before a sentence that must stay in the text.
 
     Yields:
-        (text, number of its first character in the document, span in that text). A text is only as long as it has to
-        be; spans of one text are in order, and a later text begins later.
+        (text, offset of its first character in the document, span in the text). Texts are as short as possible; spans
+        of one text are in order, and later texts begin later.
     """
     begin, at_once = run.start, AT_ONCE
     state: Paragraph | None = None
@@ -69,7 +74,7 @@ def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tup
             walk = walk_sentences(text, start, stop, state)
         for first, end, following in walk:
             if not last and following > len(text) - LOOK_AHEAD:
-                break  # more text might make another sentence of it
+                break  # more text might change the sentence
             yield text, base, Span(first, end)
             start = following
             if state is not None and not last:
@@ -85,14 +90,14 @@ def spans_of(window: TextWindow, run: TextRun, *, keep: int = 0) -> Iterator[tup
 def in_order(
     window: TextWindow, drafts: Iterator[SentenceRecord], fits: Callable[[SentenceRecord], bool] | None = None
 ) -> Iterator[SentenceRecord]:
-    """Number the records of one document from 0, and give each the white space that follows it.
+    """Set the positions of one document's records, from 0, and the white space after each.
 
     Args:
-        fits: whether a record is short enough for the encoder; then what is too little to be searched by itself is
-            joined to its neighbour (``joins``).
+        fits: whether a record is short enough for the encoder. If given, records too short to be searched by themselves
+            are joined to their neighbours (``joins``).
     """
     waiting: SentenceRecord | None = None
-    space = ""  # behind the waiting one; what else lies before the next (a heading told by the path) is not its
+    space = ""  # after the waiting record, but not beyond (a skipped heading may follow)
     position = 0
     for record in drafts:
         following = window.space_from(record.end)
@@ -113,7 +118,11 @@ def in_order(
 
 
 def joins(first: SentenceRecord, space: str, second: SentenceRecord) -> bool:
-    """Whether two sentences are one unit; ``space`` is the white space behind the first one."""
+    """Return whether two sentences are one unit; ``space`` is the white space after the first.
+
+    >>> joins(SentenceRecord("a.md", 0, "It rains.", end=9), " ", SentenceRecord("a.md", 1, "!!!", start=10, end=13))
+    True
+    """
     if not (first.kind == second.kind == "text" and first.section == second.section):
         return False
     if first.end + len(space) != second.start or first.raw is not None or second.raw is not None:
@@ -133,5 +142,9 @@ def joins(first: SentenceRecord, space: str, second: SentenceRecord) -> bool:
 
 
 def joined(first: SentenceRecord, space: str, second: SentenceRecord) -> SentenceRecord:
-    """Return both as one; place and page are those of the first."""
+    """Return both sentences as one record, with place and page of the first.
+
+    >>> joined(SentenceRecord("a.md", 0, "It rains."), " ", SentenceRecord("a.md", 1, "!!!")).text
+    'It rains. !!!'
+    """
     return dataclasses.replace(first, text=f"{first.text}{space}{second.text}", end=second.end)

@@ -1,8 +1,8 @@
-"""A document's text as it slides by: only what is being split is in memory, all offsets are those of the whole text.
+"""A sliding window over a document's text: only the part being split is in memory; offsets are those of the whole.
 
-A Document that is in memory anyway is a window that holds everything, so that there is one way of splitting. What a
-splitter makes of a text does not depend on how it comes: nothing is decided before as much of the text is there as the
-decision looks at (``LOOK_AHEAD``), and nothing is let go that one still looks back at (``LOOK_BACK``).
+A Document in memory is a window over everything, so that there is one way of splitting. The result does not depend on
+how the text arrives: a decision waits until ``LOOK_AHEAD`` more characters are there, and ``LOOK_BACK`` characters stay
+behind.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from indexes.readers.outline import Section
 from indexes.readers.stream import Part
 from indexes.text.sentences import Span
 
-SentenceSplitter = Callable[[str], list[str]]  # a user's own, as LlamaIndex's window parser takes it
+SentenceSplitter = Callable[[str], list[str]]  # custom function, as for LlamaIndex's window parser
 
-LOOK_AHEAD = 2560  # characters behind a sentence's end that the rules may look at (``RECORD_CHARS``), and some more
-LOOK_BACK = 512  # characters before a run that stay: a table's caption stands there
+LOOK_AHEAD = 2560  # characters after a sentence that the rules may read (``RECORD_CHARS``), and some more
+LOOK_BACK = 512  # characters before a run that stay, for the caption of a table
 _SPACE = re.compile(r"\s*+")
 
 
 class TextWindow:
-    """``text`` is what is there now; its first character is number ``base`` of the document."""
+    """The part ``text`` of a document that is in memory; its first character has offset ``base`` in the document."""
 
     def __init__(self, parts: Iterator[Part]) -> None:
         self.text = ""
         self.base = 0
-        self.over = False  # nothing more will come
+        self.over = False  # the text has ended
         self._parts = parts
         self._ahead: deque[Section] = deque()
         self._taken = 0
@@ -40,12 +40,12 @@ class TextWindow:
         return self.base + len(self.text)
 
     def reach(self, at: int) -> None:
-        """Have the text up to ``at``, or to its end."""
+        """Read the text up to offset ``at``, or to its end."""
         while self.end < at and self._more():
             pass
 
     def let_go(self, before: int) -> None:
-        """What lies before ``before`` (and ``LOOK_BACK`` more) is needed no longer."""
+        """Allow to drop the text before offset ``before``, less ``LOOK_BACK`` characters."""
         self._free = max(self._free, before - LOOK_BACK)
 
     def slice(self, start: int, end: int) -> str:
@@ -53,7 +53,7 @@ class TextWindow:
         return self.text[max(start - self.base, 0) : max(end - self.base, 0)]
 
     def space_from(self, at: int) -> str:
-        """The white space that begins at ``at``."""
+        """Return the white space that begins at offset ``at``."""
         while True:
             self.reach(at + 1)
             match = _SPACE.match(self.text, max(at - self.base, 0))
@@ -62,13 +62,13 @@ class TextWindow:
                 return match.group()
 
     def peek(self, place: int = 0) -> Section | None:
-        """The section ``place`` behind the next one; None behind the last."""
+        """Return the section ``place`` after the next one without taking it; None after the last."""
         while len(self._ahead) <= place and self._more():
             pass
         return self._ahead[place] if len(self._ahead) > place else None
 
     def take(self) -> tuple[int, Section]:
-        """The next section and its number in the outline."""
+        """Take the next section and return its number in the outline with it."""
         self._taken += 1
         return self._taken - 1, self._ahead.popleft()
 
@@ -85,10 +85,12 @@ class TextWindow:
 
 
 class TextRun:
-    """Sections that one window may span: text that differs only in its page is one run. It grows as it is read.
+    """Sections that a window may cross: text that differs only in its page. A run grows while it is read.
 
     Args:
-        index: number of its first section in the outline.
+        window: the document's text.
+        index: number of the first section in the outline.
+        first: the first section.
     """
 
     def __init__(self, window: TextWindow, index: int, first: Section) -> None:
@@ -109,7 +111,7 @@ class TextRun:
         return self.sections[-1].end
 
     def grow(self) -> bool:
-        """Take the next section in, if it goes on with this run."""
+        """Add the next section if it continues this run; return whether it did."""
         last = self.sections[-1]
         if last.kind != "text":
             return False
@@ -128,7 +130,7 @@ class TextRun:
 
 
 def iter_runs(window: TextWindow) -> Iterator[TextRun]:
-    """The runs to index, in order. Each has to be walked to its end before the next one is asked for."""
+    """Yield the runs to index, in order. Read each to its end before taking the next."""
     while (section := next_section(window)) is not None:
         window.let_go(section.start)
         index, section = window.take()
@@ -137,14 +139,14 @@ def iter_runs(window: TextWindow) -> Iterator[TextRun]:
 
 
 def next_section(window: TextWindow) -> Section | None:
-    """The next section, which stays; headings that the path of some body below them names are passed over."""
+    """Return the next section without taking it, after skipping headings named in the path of the body below them."""
     while (section := window.peek()) is not None and section.kind == "heading" and _is_told(window, section):
         window.take()
     return section
 
 
 def _is_told(window: TextWindow, heading: Section) -> bool:
-    """Does the path of the body that comes next begin with this heading's path?"""
+    """Return whether the heading path of the next body begins with the path of this heading."""
     path = heading.heading
     place = 0
     while path and (section := window.peek(place := place + 1)) is not None:
@@ -161,10 +163,10 @@ def _is_told(window: TextWindow, heading: Section) -> bool:
 def spans_by(
     split: SentenceSplitter, window: TextWindow, run: TextRun, *, keep: int = 0
 ) -> Iterator[tuple[str, int, Span]]:
-    """Yield the sentences of a run as ``spans_of`` does; the whole run is held.
+    """Yield the sentences of a run, split by a custom function, as ``spans_of`` does; the whole run is in memory.
 
     Raises:
-        SourceError: a sentence does not stand in the text, so that no citation could point at it.
+        SourceError: a sentence is not in the text, so that no citation could point at it.
     """
     window.let_go(run.start - keep)
     window.reach(run.end)
@@ -176,13 +178,12 @@ def spans_by(
         words = sentence.split()
         if not words:
             continue
-        # Splitters may tidy the white space within a sentence.
+        # Splitters may change the white space within a sentence.
         found = re.compile(r"\s+".join(map(re.escape, words))).search(text, at, end)
         if found is None:
             raise SourceError(
-                f"the sentence_splitter gave {sentence[:60]!r}, which does not stand in the text after the sentence "
-                "before it",
-                remedy="let it return the text's own sentences, in order",
+                f"the sentence_splitter returned {sentence[:60]!r}, which is not in the text after the sentence before",
+                remedy="let it return sentences of the text, unchanged and in order",
             )
         at = found.end()
         yield text, base, Span(found.start(), at)

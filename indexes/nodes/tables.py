@@ -1,7 +1,7 @@
-"""Tables row by row: "caption — header: value; header: value" is searched, the Markdown row is what the answer reads.
+"""Split tables into rows: "caption — header: value; header: value" for search, the Markdown row for the answer.
 
-A model that embeds sentences makes little of bars and of numbers whose column it cannot see. Key and value in two
-columns without a head become "key: value".
+Sentence encoders make little of bars and of numbers without their column. Two columns without a head become
+"key: value".
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from indexes.nodes.cutting import Limits, pieces
 from indexes.text.sentences import Span
 
-LABEL_CHARS = 120  # of a caption or heading before a row
-LEAST_CHARS = 8  # a label or header is never cut to less
-HEAD_CHARS = 2000  # of the Markdown head that each row keeps
-FRAME = 0.5  # share of what the encoder reads that label and header may take
+LABEL_CHARS = 120  # longest caption or heading before a row
+LEAST_CHARS = 8  # labels and headers are not cut to less
+HEAD_CHARS = 2000  # longest Markdown head that each row keeps
+FRAME = 0.5  # maximum share of the encoder's length for label and header
 _BAR = re.compile(r"(?<!\\)\|")
 _CAPTION = re.compile(r"^(?:表格?|附表|续表|Table|TABLE|Tab\.)\s*[A-Z]?[\d一二三四五六七八九十]+[^\n]{0,100}$")
 
 
 @dataclass(slots=True)
 class TableRecord:
-    """One record of a table: ``text`` is searched, ``raw`` = document text[start:end] is read under ``head``."""
+    """A row of a table: ``text`` for search; ``raw``, the document's text[start:end], to be read under ``head``."""
 
     start: int
     end: int
@@ -35,12 +35,15 @@ class TableRecord:
 def iter_rows(
     text: str, start: int, end: int, *, label: str, limits: Limits, prefix: str = ""
 ) -> Iterator[TableRecord]:
-    """The rows of the Markdown table ``text[start:end]``; a row too long for ``limits`` is cut, each piece with its
-    headers.
+    r"""Yield the rows of the Markdown table ``text[start:end]``; a row too long for ``limits`` is cut, headers repeated.
+
+    >>> text = "| name | price |\n| --- | --- |\n| tea | 3 |"
+    >>> [row.text for row in iter_rows(text, 0, len(text), label="Menu", limits=Limits())]
+    ['Menu — name: tea; price: 3']
 
     Args:
-        label: the caption, or the heading above; the table's own first line wins where it is a caption.
-        prefix: what else the encoder is given before each row.
+        label: the caption or the heading above; a caption in the table's first line takes precedence.
+        prefix: further text for the encoder before each row.
     """
     lines = _lines(text, start, end)
     first = next(lines, None)
@@ -71,7 +74,7 @@ def iter_rows(
 
 
 def _bounded(label: str, headers: list[str], limits: Limits, prefix: str) -> tuple[str, list[str]]:
-    """Label and headers no longer than leaves room for values: they stand before every piece of every row."""
+    """Shorten label and headers, which are repeated in every piece of every row, to leave room for values."""
     chars = LABEL_CHARS
     while True:
         shorter, cut = " ".join(label.split())[:chars], [header[:chars] for header in headers]
@@ -82,7 +85,7 @@ def _bounded(label: str, headers: list[str], limits: Limits, prefix: str) -> tup
 
 
 def _bounded_head(head: str, headers: list[str]) -> str:
-    """The head as each row keeps it; a very long one with its cells cut."""
+    """Return the head that each row keeps, with shortened cells if it is very long."""
     if len(head) <= HEAD_CHARS:
         return head
     chars = max(LEAST_CHARS, HEAD_CHARS // max(len(headers), 1))
@@ -91,13 +94,21 @@ def _bounded_head(head: str, headers: list[str]) -> str:
 
 
 def caption_before(text: str, start: int) -> str:
-    """The line right above a table where it says "Table 3: ..." or "表 3 ...", else ""."""
+    r"""Return the line above a table if it is a caption ("Table 3: ...", "表 3 ..."), else "".
+
+    >>> caption_before("Table 3: prices\n\n| tea | 3 |", 17)
+    'Table 3: prices'
+    """
     above = text[max(0, start - 300) : start].rstrip().rpartition("\n")[2].strip().strip("*")
     return above if _CAPTION.match(above) else ""
 
 
 def cells_of(line: str) -> list[str]:
-    """The cells of a Markdown row, without escapes."""
+    r"""Return the cells of a Markdown row, without escapes.
+
+    >>> cells_of("| tea | 3 \\| 4 |")
+    ['tea', '3 | 4']
+    """
     inner = line.strip()
     inner = inner[1:] if inner.startswith("|") else inner
     inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
@@ -105,7 +116,11 @@ def cells_of(line: str) -> list[str]:
 
 
 def is_rule(line: str) -> bool:
-    """Is the line the rule below a table's head, as | --- | :-: |?"""
+    """Return whether a line is the rule below the head of a table.
+
+    >>> is_rule("| --- | :-: |"), is_rule("| tea | 3 |")
+    (True, False)
+    """
     return "-" in line and not line.strip("|-: \t\r")
 
 

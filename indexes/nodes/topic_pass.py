@@ -1,4 +1,4 @@
-"""The optional LLM pass over parents: do the children belong together, or is each a topic of its own?"""
+"""The optional LLM pass over parents: whether the children belong together or are separate topics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from indexes.nodes.parent_child_cutting import Together
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-SHOWN_CHARS = 400  # of each child: enough to see what it is about
+SHOWN_CHARS = 400  # characters of each child in the prompt: enough to see its topic
 
 _PROMPT = """Below are the parts of one chapter of a document, numbered.
 Decide whether the parts belong together logically, like the steps of one task or the stages of one argument, or are \
@@ -26,10 +26,10 @@ _WORDS = re.compile(r"\b(TOGETHER|SEPARATE)\b", re.IGNORECASE)
 
 
 def ask_llm(llm: LLM) -> Together:
-    """A ``together`` for ``parents_of`` that asks ``llm`` once a parent.
+    """Return a ``together`` for ``parents_of`` that asks ``llm`` once per parent.
 
     Raises (when called):
-        LLMError: the answer is neither of the two words. The LLM's own errors are let through.
+        LLMError: the answer is neither of the two words. The LLM's own errors are passed on.
     """
 
     def together(children: Sequence[str]) -> bool:
@@ -38,7 +38,7 @@ def ask_llm(llm: LLM) -> Together:
         found = {word.upper() for word in _WORDS.findall(answer.rpartition("</think>")[2])}
         if len(found) != 1:
             raise LLMError(
-                f"the model was to answer TOGETHER or SEPARATE and said {answer.strip()[:80]!r}",
+                f"the model must answer TOGETHER or SEPARATE, but answered {answer.strip()[:80]!r}",
                 remedy="use a larger model, or leave the LLM pass out",
             )
         return found == {"TOGETHER"}

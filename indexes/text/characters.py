@@ -37,7 +37,7 @@ _QUOTES = str.maketrans("‘’‛′＇", "'''''")
 
 
 def valid(text: str) -> str:
-    """Put U+FFFD in the place of half characters (lone surrogates), which no file, store or tokenizer takes.
+    r"""Put U+FFFD in the place of half characters (lone surrogates), which no file, store or tokenizer takes.
 
     JSON can write them (``"\\ud800"``), and so can names of files that are not UTF-8. Offsets stay as they are.
     """
@@ -92,7 +92,7 @@ def columns(text: str) -> int:
 
 
 def visible(text: str) -> str:
-    """Drop the characters that nobody sees and that part words for a machine: ``down\\u00adstream`` is downstream."""
+    r"""Drop the characters that nobody sees and that part words for a machine: ``down\\u00adstream`` is downstream."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
@@ -130,7 +130,7 @@ def without_gaps(text: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """Fold all that does not part two texts in meaning: invisible characters, width and other forms, case; white space
+    r"""Fold all that does not part two texts in meaning: invisible characters, width and other forms, case; white space
     is one blank, and none beside Chinese, Japanese and Korean characters.
 
     >>> comparable("Ｆull-width  ＡＢＣ 在 这里"), comparable("down\\u00adstream")
