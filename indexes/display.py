@@ -41,7 +41,7 @@ def safe(text: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Return a name or sentence with line breaks, controls and marks of direction as escapes (``\\n``, ``\\u202e``)."""
+    r"""Return a name or sentence with line breaks, controls and marks of direction as escapes (``\n``, ``\u202e``)."""
     return _STEERING_OR_BREAK.sub(_escape, text)
 
 

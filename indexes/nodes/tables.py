@@ -35,7 +35,7 @@ class TableRecord:
 def iter_rows(
     text: str, start: int, end: int, *, label: str, limits: Limits, prefix: str = ""
 ) -> Iterator[TableRecord]:
-    r"""Yield the rows of the Markdown table ``text[start:end]``; a row too long for ``limits`` is cut, headers repeated.
+    r"""Yield the rows of the Markdown table ``text[start:end]``; rows too long for ``limits`` are cut.
 
     >>> text = "| name | price |\n| --- | --- |\n| tea | 3 |"
     >>> [row.text for row in iter_rows(text, 0, len(text), label="Menu", limits=Limits())]

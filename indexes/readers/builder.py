@@ -63,7 +63,7 @@ class OutlineBuilder:
             self._add(title, "heading", page)
 
     def paragraph(self, text: str, page: int | None = None, *, glue: str = "\n\n") -> None:
-        r"""Running text. ``glue`` is put before it where it goes on from text ("\\n" for list items, or over a page).
+        r"""Running text. ``glue`` is put before it where it goes on from text ("\n" for list items, or over a page).
 
         A chapter or article of a law alone on its line (第三章 总则, 第五条) is a heading, whatever the format says of
         it, and so are ##3.5 and, below chapters or articles, 1.2.3. An article with text behind it becomes part of the

@@ -87,7 +87,7 @@ def _plural(kind: str, count: int) -> str:
 
 
 def printable(path: Path) -> str:
-    r"""A path as it can be shown and stored; bytes of its name that are not UTF-8 appear as \\xNN."""
+    r"""A path as it can be shown and stored; bytes of its name that are not UTF-8 appear as \xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -39,7 +39,7 @@ _QUOTES = str.maketrans("‘’‛′＇", "'''''")
 def valid(text: str) -> str:
     r"""Put U+FFFD in the place of half characters (lone surrogates), which no file, store or tokenizer takes.
 
-    JSON can write them (``"\\ud800"``), and so can names of files that are not UTF-8. Offsets stay as they are.
+    JSON can write them (``"\ud800"``), and so can names of files that are not UTF-8. Offsets stay as they are.
     """
     return _HALF.sub("\ufffd", text) if _has_half(text) else text
 
@@ -92,7 +92,7 @@ def columns(text: str) -> int:
 
 
 def visible(text: str) -> str:
-    r"""Drop the characters that nobody sees and that part words for a machine: ``down\\u00adstream`` is downstream."""
+    r"""Drop the characters that nobody sees and that part words for a machine: ``down\u00adstream`` is downstream."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
@@ -133,7 +133,7 @@ def comparable(text: str) -> str:
     r"""Fold all that does not part two texts in meaning: invisible characters, width and other forms, case; white space
     is one blank, and none beside Chinese, Japanese and Korean characters.
 
-    >>> comparable("Ｆull-width  ＡＢＣ 在 这里"), comparable("down\\u00adstream")
+    >>> comparable("Ｆull-width  ＡＢＣ 在 这里"), comparable("down\u00adstream")
     ('full-width abc在这里', 'downstream')
     """
     text = " ".join(_SELECTORS.sub("", compatible(visible(text))).casefold().split())

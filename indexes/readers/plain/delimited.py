@@ -77,7 +77,7 @@ def sniff(sample: str, *, tabs: bool = False) -> str:
 def quote_of(sample: str, delimiter: str) -> str:
     r"""The quote of a csv file: ' where it is put around delimiters and " is not, else ".
 
-    >>> quote_of("id,text\\n1,'tea, cups'\\n", ","), quote_of("id,text\\n1,it's tea\\n", ",")
+    >>> quote_of("id,text\n1,'tea, cups'\n", ","), quote_of("id,text\n1,it's tea\n", ",")
     ("'", '"')
     """
     if '"' in sample or "'" not in sample:
