@@ -1,4 +1,4 @@
-"""Files to LlamaIndex Documents: text with its outline, and where it came from. One module a format."""
+"""Read files into LlamaIndex Documents: text with its outline, and where it came from. One module per format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "read_file"]
 
-_FORMATS = {  # module -> (file_type, suffixes); a module is imported when its first file comes
+_FORMATS = {  # module -> (file_type, suffixes); a module is imported with the first file of its format
     "plain.text": ("text", (".txt", ".text", ".log", ".rst")),
     "plain.markdown": ("markdown", (".md", ".markdown")),
     "web.html": ("html", (".html", ".htm", ".xhtml")),
@@ -46,8 +46,8 @@ _FORMATS = {  # module -> (file_type, suffixes); a module is imported when its f
 }
 _BY_SUFFIX = {suffix: (module, name) for module, (name, suffixes) in _FORMATS.items() for suffix in suffixes}
 SUFFIXES = frozenset(_BY_SUFFIX)
-_WITH_MEMBERS = ("archive", "mail")  # formats that hold files of their own
-NOT_READ = "it is of a format that is not read"  # what ``on_skip`` is told of an archive's pictures and the like
+_WITH_MEMBERS = ("archive", "mail")  # formats that contain other files
+NOT_READ = "it is of a format that is not read"  # reason passed to ``on_skip`` for pictures and the like
 _MAX_NOTES = 20
 
 OnSkip = Callable[[str, str], object]
@@ -61,26 +61,33 @@ def read_file(
     ocr: Ocr | None = None,
     on_skip: OnSkip | None = None,
 ) -> list[Document]:
-    """The Documents of one file: one for every format, but for a zip archive one a readable member.
+    r"""Read one file: one Document, or one per readable member of a zip archive.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "notice.md"
+    ...     _ = path.write_text("# Care\n\nDry it in the shade.\n")
+    ...     read_file(path)[0].text
+    'Care\n\nDry it in the shade.'
 
     Args:
         path: a file whose suffix is in ``SUFFIXES``, in any case.
-        doc_id: the document's id; default: the absolute, resolved POSIX path. Members of an archive have
+        doc_id: id of the document; default: the absolute, resolved POSIX path. Members of an archive have
             ``archive.zip!/folder/member.txt``.
         settings: options of reading, the section ``read`` of the settings.
-        ocr: for scanned pages of PDF files: takes a PIL image of a page, returns its text; default: ``settings.ocr``.
+        ocr: function that returns the text of a scanned PDF page, given as a PIL image; default: ``settings.ocr``.
         on_skip: called with the id of each archive member that is not read, and the reason; default: the reasons
             become notes of the archive's first document.
 
     Returns:
-        Documents with metadata ``source`` (absolute path, or that of the member), ``title``, ``file_type``,
-        ``encoding`` where it is not UTF-8, ``notes`` where there is something to say about the reading (see
-        ``outline.notes_of``), and with their outline.
+        Documents with their outline and metadata ``source`` (absolute path, or that of the member), ``title``,
+        ``file_type``, ``encoding`` if it is not UTF-8, and ``notes`` about the reading, if any (see
+        ``outline.notes_of``).
 
     Raises:
         SourceError: no such file, or a format that is not read.
         ReaderError: the file is empty, damaged, locked by a password or unreadable; the message names path and reason.
-        SettingsError: ``settings.ocr`` names no function.
+        SettingsError: ``settings.ocr`` does not name a function.
     """
     path = Path(path)
     _format_of(path)
@@ -114,7 +121,7 @@ def read_file(
 
 
 def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Document]:
-    """The Documents of a file or member; of an archive those of its members, its faults to ``on_skip``."""
+    """Yield the Documents of a file or member; for an archive those of its members, with faults to ``on_skip``."""
     module, file_type = _format_of(Path(file.name))
     if module != "archive":
         yield _document(file, source, module, file_type)
@@ -134,7 +141,7 @@ def _documents(file: SourceFile, source: str, on_skip: OnSkip) -> Iterator[Docum
 
 
 def _notes_on_members(skipped: list[tuple[str, str]]) -> list[str]:
-    """One sentence a faulty member, at most 20; those of unread formats counted in one."""
+    """Return one sentence per faulty member, at most 20, and one that counts the members of unread formats."""
     foreign = [PurePosixPath(name).suffix for name, reason in skipped if reason == NOT_READ]
     faults = [(name, reason) for name, reason in skipped if reason != NOT_READ]
     notes = [reason if name in reason else f"'{name}' was left out: {reason}" for name, reason in faults[:_MAX_NOTES]]
@@ -161,7 +168,7 @@ def _document(file: SourceFile, source: str, module: str, file_type: str) -> Doc
 
 
 def _valid(file: SourceFile, extract: Extract, properties: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
-    """Without half characters, in text and outline and metadata, whatever the format; a note says how many."""
+    """Replace lone surrogates in text, outline and metadata; a note counts them."""
     found = half_characters(extract.text) or sum(
         map(half_characters, (*_words_of(extract.sections), *_words_in(extract.metadata), *_words_in(properties)))
     )
@@ -182,7 +189,7 @@ def _valid(file: SourceFile, extract: Extract, properties: dict[str, Any]) -> tu
 
 
 def _words_of(sections: list[Section]) -> Iterator[str]:
-    """What the outline says in words, each heading path once where it is one tuple's."""
+    """Yield the words of the outline, each heading path once if it is the same tuple."""
     before: tuple[str, ...] = ()
     for section in sections:
         if section.heading != before:
@@ -193,7 +200,7 @@ def _words_of(sections: list[Section]) -> Iterator[str]:
 
 
 def _words_in(value: Any) -> Iterator[str]:
-    """All text of a value of metadata, names of keys included."""
+    """Yield all text of a metadata value, names of keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list, tuple)):
@@ -202,7 +209,7 @@ def _words_in(value: Any) -> Iterator[str]:
 
 
 def _visible(extract: Extract) -> Extract:
-    """Without soft hyphens and the like, whatever the format."""
+    """Remove soft hyphens and other invisible characters."""
     if extract.visible:
         return extract
     removed = Removed(extract.text)
@@ -240,7 +247,7 @@ def _extract(file: SourceFile, module: str, file_type: str) -> Extract:
         raise ReaderError(f"'{file}' needs more memory than there is", remedy="split it, or leave it out") from error
     except RecursionError as error:
         raise ReaderError(f"'{file}' is nested too deeply to be read", remedy="leave it out") from error
-    except Exception as error:  # the one broad boundary: no damaged file may stop the ingestion of the others
+    except Exception as error:  # the one broad except: a damaged file must not stop the ingestion of the others
         reason = f"{type(error).__name__}: {error}"
         raise ReaderError(
             f"'{file}' cannot be read as {file_type} ({reason})", remedy="open and save it again, or leave it out"

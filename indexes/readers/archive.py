@@ -1,8 +1,8 @@
-"""Zip archives (.zip): their members, as files of their own named ``archive.zip!/folder/member.txt``.
+"""Zip archives (.zip): each member is read as a file named ``archive.zip!/folder/member.txt``.
 
-Nothing is unpacked to the disk, so a member's name is only a label: ".." and leading slashes are taken out of it. Names
-that are not marked as UTF-8 are read as UTF-8 or GB18030, as Chinese Windows writes them. Members are unpacked one at a
-time, under the limits of ``package.check_zip`` and one on the ratio of a single member.
+Nothing is unpacked to the disk, so a member's name is only a label: ".." and leading slashes are removed. Names not
+marked as UTF-8 are read as UTF-8 or GB18030, which Chinese Windows writes. Members are unpacked one at a time, within
+the limits of ``zip_container.check_zip`` and a limit on the ratio of a single member.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from indexes.errors import ReaderError
 from indexes.readers.office.zip_container import open_zip, read_member
 from indexes.readers.source_file import SourceFile, apart, shown_name
 
-_MAX_RATIO = 200  # text packs to a tenth or so; a bomb to a thousandth
-_RATIO_FROM = 16 * 1024 * 1024  # smaller members may be as repetitive as they like
+_MAX_RATIO = 200  # text is packed to about a tenth, a zip bomb to a thousandth
+_RATIO_FROM = 16 * 1024 * 1024  # smaller members may have any ratio
 _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
-    """Each file of the archive in its order, and why it cannot be read (None: it can).
+    """Yield each file of the archive in order, and why it cannot be read (None: it can).
 
     Raises:
         ReaderError: the archive itself is damaged, nested too deeply, or over the limits.

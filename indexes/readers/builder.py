@@ -1,4 +1,4 @@
-"""What every reader fills: text and outline grow together, so that the sections always tile the text."""
+"""Builder that every reader fills: text and outline grow together, so that the sections always tile the text."""
 
 from __future__ import annotations
 
@@ -18,28 +18,34 @@ _WITH_QUOTES = f"{CJK}\u2018-\u201d"
 _CJK_CHAR = re.compile(f"[{_WITH_QUOTES}]")
 _CJK_BREAK = re.compile(f"(?<=[{_WITH_QUOTES}])[ \t]*+[\r\n]\\s*+(?=[{_WITH_QUOTES}])")
 _MAYBE_TYPED = re.compile(r"^[ \t　]*(?:第|##+[ \t]*[\d\u4e00-\u9fff][^#\n]{0,80}$|[1-9]\d{0,2}[.．]\d)", re.MULTILINE)
-_BELOW = {"markdown": 0, "chinese": 0, "numbered": 3}  # 1.2.3 stands below chapters and articles
+_BELOW = {"markdown": 0, "chinese": 0, "numbered": 3}  # 1.2.3 is below chapters and articles
 _NUMBERS = frozenset("第123456789")
-_GOES_ON = frozenset("，、（(“《的及和与或依照按据至")  # at a line's end: what follows is the rest of the sentence
+_GOES_ON = frozenset("，、（(“《的及和与或依照按据至")  # at the end of a line: the sentence continues
 _LINK_BREAKERS = re.compile(r"[\s()<>|]")
-_TYPED = 20  # added to the level of a heading that stands in the text only: below every heading of the format itself
+_TYPED = 20  # added to the level of a heading found in the text: below all headings of the format
 _SPACES = re.compile(r"[^\S\n]+")
 
 
 @dataclass(slots=True)
 class Extract:
-    """What a reader found in a file: text, sections that tile it, and its own metadata (title and the like)."""
+    """Content of a file: text, sections that tile it, and metadata such as the title."""
 
     text: str
     sections: list[Section]
     metadata: dict[str, Any] = field(default_factory=dict)
-    visible: bool = False  # the reader has taken out the characters that nobody sees
+    visible: bool = False  # the reader has already removed invisible characters
 
 
 class OutlineBuilder:
     """Collects headings, paragraphs, tables and code blocks in document order.
 
-    Blocks are parted by a blank line. Paragraphs under the same heading and on the same page make one section.
+    Blocks are separated by a blank line. Paragraphs under the same heading and on the same page form one section.
+
+    >>> builder = OutlineBuilder()
+    >>> builder.heading(1, "Care")
+    >>> builder.paragraph("Dry it.")
+    >>> builder.build().sections[1]
+    Section(start=6, end=13, heading=('Care',), page=None, kind='text', place='', caption='')
     """
 
     def __init__(self) -> None:
@@ -47,27 +53,27 @@ class OutlineBuilder:
         self._length = 0
         self._sections: list[Section] = []
         self._path: list[tuple[int, str]] = []
-        self.place = ""  # of what is added next, see Section
+        self.place = ""  # of the blocks added next, see Section
 
     def enter(self, level: int, title: str) -> None:
-        """Stand under a heading from here on, without putting its words into the text."""
+        """Begin a heading without adding its words to the text."""
         while self._path and self._path[-1][0] >= level:
             self._path.pop()
         self._path.append((level, plain(title)))
 
     def heading(self, level: int, title: str, page: int | None = None) -> None:
-        """A heading of level 0 (outermost, a document's title) and deeper. Without words it is ignored."""
+        """Add a heading of level 0 (outermost, the document's title) or deeper; one without words is ignored."""
         title = " ".join(plain(title).split())
         if title:
             self.enter(level, title)
             self._add(title, "heading", page)
 
     def paragraph(self, text: str, page: int | None = None, *, glue: str = "\n\n") -> None:
-        r"""Running text. ``glue`` is put before it where it goes on from text ("\n" for list items, or over a page).
+        r"""Add running text, separated by ``glue`` from text before it ("\n" for list items, or across pages).
 
-        A chapter or article of a law alone on its line (第三章 总则, 第五条) is a heading, whatever the format says of
-        it, and so are ##3.5 and, below chapters or articles, 1.2.3. An article with text behind it becomes part of the
-        heading path, and begins the text of that section.
+        A chapter or article of a law alone on its line (第三章 总则, 第五条) is a heading, whatever the format says;
+        so are ##3.5 and, below chapters or articles, 1.2.3. An article followed by text on its line joins the heading
+        path and begins the text of its section.
         """
         text = text.strip()
         if not _MAYBE_TYPED.search(text):
@@ -83,15 +89,15 @@ class OutlineBuilder:
             self._add(part, "text", page, "\n" if number else glue)
 
     def _in_chapters(self) -> bool:
-        """Whether chapters, articles or numbered headings stand above: elsewhere 1.2.3 may be the item of a list."""
+        """Return whether there are chapters, articles or numbered headings above; else 1.2.3 may be a list item."""
         return any(level > _TYPED or (title[:1] in _NUMBERS and heading_of(title)) for level, title in self._path)
 
     def table(
         self, rows: Sequence[Sequence[str]], page: int | None = None, *, caption: str = "", in_text: bool = False
     ) -> None:
-        """A table whose first row is its head (empty: it has none).
+        """Add a table whose first row is its head (empty: without a head).
 
-        Its caption becomes the paragraph before it, if it is not ``told`` there.
+        Its caption becomes the paragraph before it, unless it is ``in_text`` already.
         """
         caption = " ".join(caption.split())
         text = markdown_table(rows)
@@ -104,7 +110,7 @@ class OutlineBuilder:
 
     @property
     def last_text(self) -> str:
-        """The paragraph added last, "" if something else came last."""
+        """Return the paragraph added last, "" if the last block is not a paragraph."""
         return self._parts[-1] if self._sections and self._sections[-1].kind == "text" else ""
 
     @property
@@ -115,7 +121,7 @@ class OutlineBuilder:
         return Extract("".join(self._parts), self._sections, metadata or {})
 
     def leave(self) -> None:
-        """Stand under no heading any more (a new slide, sheet or chapter)."""
+        """Leave all headings (for a new slide, sheet or chapter)."""
         self._path.clear()
 
     def _add(self, text: str, kind: str, page: int | None, glue: str = "\n\n", caption: str = "") -> None:
@@ -135,7 +141,7 @@ class OutlineBuilder:
         self._parts.append(text)
         self._length += len(text)
         if last is not None:
-            # The glue belongs to the section before it, so that sections tile the text.
+            # The glue belongs to the previous section, so that sections tile the text.
             end = self._length if joins else start
             self._sections[-1] = replace(last, end=end)
         if not joins:
@@ -143,7 +149,7 @@ class OutlineBuilder:
 
 
 def _by_heading(text: str) -> Iterator[str]:
-    """The text in parts: headings alone on their lines, and each article from its number to the next."""
+    """Split text into headings alone on their lines and articles, each up to the next number."""
     lines = text.split("\n")
     starts = {0, len(lines)}
     for number, line in enumerate(lines):
@@ -157,12 +163,16 @@ def _by_heading(text: str) -> Iterator[str]:
 
 
 def goes_on(line: str) -> bool:
-    """Whether the sentence of a line goes on in the next, so that no heading can stand there."""
+    """Return whether the sentence of a line continues on the next, which therefore is not a heading.
+
+    >>> goes_on("甲方应当按照"), goes_on("甲方应当付款。")
+    (True, False)
+    """
     return line.rstrip()[-1:] in _GOES_ON
 
 
 def typed_heading(line: str) -> bool:
-    """Whether a line that no format calls a heading is one: 第三章 总则, 第五条, ##3.5 附则, 1.2.3 付款.
+    """Return whether a line reads as a heading without any markup: 第三章 总则, 第五条, ##3.5 附则, 1.2.3 付款.
 
     >>> [typed_heading(line) for line in ("第三章总则", "##3.5 附则", "#5 is best", "1.2 付款", "第三章很长。")]
     [True, True, False, True, False]
@@ -171,25 +181,42 @@ def typed_heading(line: str) -> bool:
 
 
 def collapse(text: str) -> str:
-    """White space as a browser shows it: one blank, and none where a line break stands between Chinese characters."""
+    r"""Collapse white space as a browser does: to one blank, and to none for a line break between Chinese characters.
+
+    >>> collapse("今天\n下雨。 It  rains.")
+    '今天下雨。 It rains.'
+    """
     return " ".join(_CJK_BREAK.sub("", visible(plain(text))).split())
 
 
 def collapse_lines(text: str) -> str:
-    """Blanks collapsed within lines; the line breaks themselves stay, empty lines go."""
+    r"""Collapse blanks within lines and remove empty lines.
+
+    >>> collapse_lines("one  two\n\n three")
+    'one two\nthree'
+    """
     lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 
 def glue_between(left: str, right: str) -> str:
-    """What stands between two joined lines: nothing between Chinese characters, else a blank."""
+    """Return the separator of two joined lines: nothing between Chinese characters, else a blank.
+
+    >>> glue_between("今天", "下雨"), glue_between("it", "rains")
+    ('', ' ')
+    """
     return "" if left and right and _CJK_CHAR.match(left[-1]) and _CJK_CHAR.match(right[0]) else " "
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table. Ragged rows are filled up, empty rows left out.
+    """Return rows of cells as a Markdown table; short rows are padded, empty rows left out.
 
-    The first row is the head; one without words stands for a table that has none.
+    The first row is the head; a head without words marks a table without one.
+
+    >>> print(markdown_table([["tea", "3"], ["coffee"]]))
+    | tea | 3 |
+    | --- | --- |
+    | coffee |  |
     """
     cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     head = cells[:1]
@@ -210,9 +237,12 @@ def _table_line(cells: Iterable[str]) -> str:
 
 
 def image_link(source: str, base_url: str | None) -> str:
-    """``![image](BASE_URL/source)``; "" without a base, and for pictures that are written out in the source itself.
+    """Return ``![image](BASE_URL/source)``; "" without a base, and for pictures embedded in the source.
 
-    An address of its own (``https://...``) stays as it is.
+    An absolute address (``https://...``) stays unchanged.
+
+    >>> image_link("../pics/plan.png", "https://example.org")
+    '![image](https://example.org/pics/plan.png)'
     """
     source = source.strip()
     if base_url is None or not source or source.lower().startswith(("data:", "blob:", "javascript:", "cid:")):

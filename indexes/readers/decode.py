@@ -21,7 +21,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (b"\x84\x31\x95\x33", "gb18030"),
 )
-CONTROL_SHARE = 50  # one control character in so many is the most that text holds
+CONTROL_SHARE = 50  # text has at most one control character in this many characters
 CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _CONTROL_BYTES = bytes(code for code in range(128) if CONTROL.match(chr(code)))
 _TEXT_REMEDY = "convert it to UTF-8 text, or leave it out"
@@ -29,15 +29,18 @@ _SEVEN_BIT = ("iso-2022-jp", "iso-2022-kr", "iso-2022-cn", "hz-gb-2312", "hz")
 
 
 def decode(file: SourceFile, data: bytes, declared: str | None = None) -> tuple[str, str | None]:
-    """The text of ``data`` and the name of its encoding, None for UTF-8.
+    """Return the text of ``data`` and the name of its encoding, None for UTF-8.
+
+    >>> decode(SourceFile("a.txt"), "今天下雨。".encode("utf-16"))
+    ('今天下雨。', 'utf-16')
 
     Args:
-        file: for messages, notes and the user's setting ``read.encoding``.
+        file: receives notes, is named in messages, and has the setting ``read.encoding``.
         data: the whole file.
-        declared: the encoding that the file itself names (HTML's meta charset).
+        declared: encoding declared in the file itself (HTML's meta charset).
 
     Raises:
-        ReaderError: the file is empty, binary, damaged under its mark, or not in the encoding that the user has set.
+        ReaderError: the file is empty, binary, damaged after its byte order mark, or not in the encoding that is set.
     """
     if not data.strip():
         raise ReaderError(f"'{file}' is empty", remedy="leave it out, or fill it")
@@ -51,7 +54,7 @@ def decode(file: SourceFile, data: bytes, declared: str | None = None) -> tuple[
                 raise ReaderError(
                     f"'{file}' is marked as {name} but is damaged at byte {error.start}", remedy=_TEXT_REMEDY
                 ) from error
-            return _checked(file, text), None if name == "utf-8-sig" else name  # these codecs take the mark away
+            return _checked(file, text), None if name == "utf-8-sig" else name  # these codecs remove the mark
     wide = guess_wide(data) if b"\0" in data else None
     if wide is not None:
         return _replaced(file, data, wide.encoding, wide.certain)
@@ -123,7 +126,7 @@ def _replaced(file: SourceFile, data: bytes, encoding: str, certain: bool) -> tu
 
 
 def _mostly_utf8(data: bytes) -> str | None:
-    """UTF-8 with a few broken bytes (a cut-off download), which GB18030 would turn into other characters unnoticed."""
+    """Return UTF-8 with a few broken bytes (as in a truncated download), which GB18030 would misread unnoticed."""
     text = data.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
     if not broken:
@@ -133,7 +136,7 @@ def _mostly_utf8(data: bytes) -> str | None:
 
 
 def _checked(file: SourceFile, text: str, utf8: bytes | None = None) -> str:
-    """``text``, unless there are too many control characters in it; they are counted faster in its UTF-8."""
+    """Return ``text``, unless it has too many control characters, which are counted faster in its UTF-8."""
     found = len(CONTROL.findall(text)) if utf8 is None else len(utf8) - len(utf8.translate(None, _CONTROL_BYTES))
     if found * CONTROL_SHARE > len(text):
         raise ReaderError(f"'{file}' holds binary data, not text", remedy=_TEXT_REMEDY)

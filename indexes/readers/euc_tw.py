@@ -1,8 +1,8 @@
-"""EUC-TW, which Python has no codec for: CNS 11643 planes 1 and 2, told by their order in Big5.
+"""Decode EUC-TW, for which Python has no codec: CNS 11643 planes 1 and 2, mapped by their order in Big5.
 
-The two standards list the same characters in nearly the same order, so each plane is a few runs of
-``first place in the plane, first place in Big5, length``. The runs were derived from glibc's iconv; a test compares
-them with it where it is installed. Characters of the higher planes (rare names) become U+FFFD.
+Both standards list the same characters in nearly the same order, so each plane is a few runs of ``first place in the
+plane, first place in Big5, length``. The runs were derived from glibc's iconv; a test compares them with it if it is
+installed. Characters of the higher planes (rare names) become U+FFFD.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ _PIECE = re.compile(rb"[\x00-\x7f]+|\x8e[\xa1-\xb0][\xa1-\xfe]{2}|[\xa1-\xfe]{2}
 
 
 def decode_euc_tw(data: bytes) -> str:
-    """``data`` as text; what is not EUC-TW becomes U+FFFD."""
+    r"""Decode EUC-TW; invalid bytes become U+FFFD.
+
+    >>> decode_euc_tw(b"\xc4\xe3 ok")
+    '一 ok'
+    """
     parts: list[str] = []
     for piece in _PIECE.findall(data):
         if piece[0] < 0x80:
@@ -47,7 +51,7 @@ def decode_euc_tw(data: bytes) -> str:
 
 @cache
 def _plane(runs: str) -> dict[tuple[int, int], str]:
-    """The two bytes of a place in the plane to its character."""
+    """Return the two bytes of each place in a plane -> its character."""
     found: dict[tuple[int, int], str] = {}
     for run in runs.split(";"):
         start, place, length = map(int, run.split())

@@ -1,6 +1,6 @@
-"""Front matter of Markdown files, YAML between --- lines or TOML between +++ lines, as metadata.
+"""Read the front matter of Markdown files, YAML between --- lines or TOML between +++ lines, as metadata.
 
-Scalars and lists stay as they are, dates become ISO text. Names that the index uses itself get ``front_`` before them.
+Scalars and lists stay unchanged, dates become ISO text. Names that the index uses itself are prefixed with ``front_``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tomllib
 from datetime import date, time
 from typing import Any
 
-MAX_CHARS = 64_000  # of front matter; MAX_VALUE of one value: each sentence of the document carries it
+MAX_CHARS = 64_000  # longest front matter; MAX_VALUE: longest value, as each sentence of the document has it
 MAX_VALUE, MAX_KEYS = 500, 40
 _FRONT_MATTER = re.compile(r"\A\ufeff?(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
 RESERVED = frozenset(
@@ -23,7 +23,11 @@ RESERVED = frozenset(
 
 
 def split_front_matter(text: str) -> tuple[str, dict[str, Any], str | None]:
-    """The text without its front matter, what that says, and what is wrong with it (None: nothing)."""
+    r"""Return the text without its front matter, the metadata, and a note on faults (None: no faults).
+
+    >>> split_front_matter("---\nlang: en\n---\nIt rains.")
+    ('It rains.', {'lang': 'en'}, None)
+    """
     found = _FRONT_MATTER.match(text)
     if found is None:
         return text, {}, None
@@ -32,7 +36,7 @@ def split_front_matter(text: str) -> tuple[str, dict[str, Any], str | None]:
         if len(raw) > MAX_CHARS:
             raise ValueError(f"it is longer than {MAX_CHARS} characters")
         values = tomllib.loads(raw) if found.group(1) == "+++" else _yaml(raw)
-    except Exception as error:  # noqa: BLE001 - two parsers with errors of their own, and the text is what matters
+    except Exception as error:  # noqa: BLE001 - two parsers with different errors, and the text is what matters
         reason = " ".join(str(error).split())[:120]
         title = re.search(r"^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$", raw, re.MULTILINE)
         known = {"title": title.group(1)} if title else {}
@@ -45,7 +49,11 @@ def split_front_matter(text: str) -> tuple[str, dict[str, Any], str | None]:
 
 
 def as_metadata(values: dict[str, Any]) -> dict[str, Any]:
-    """Plain values under names that the index does not use itself; what is empty or very long is left out."""
+    """Return plain values under names that the index does not use; empty and very long values are left out.
+
+    >>> as_metadata({"lang": "en", "source": "web", "draft": ""})
+    {'lang': 'en', 'front_source': 'web'}
+    """
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = " ".join(str(key).split())
@@ -75,7 +83,7 @@ def _plain(value: Any) -> Any:
 def _yaml(raw: str) -> Any:
     import yaml  # type: ignore[import-untyped]
 
-    # An alias of an alias of an alias would unfold into gigabytes.
+    # Nested aliases would expand to gigabytes.
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=yaml.SafeLoader)):
         raise ValueError("it refers to itself by *names")
     return yaml.safe_load(raw)

@@ -1,8 +1,8 @@
-"""Which encoding bytes are in, where the file does not say: candidates are decoded and the one that reads best wins.
+"""Guess the encoding of bytes: decode with each candidate and take the most likely text.
 
-"Reads best" is the share of its non-ASCII characters that are among the commonest of the language the encoding is for
-(the common thousand make up about 90 % of Chinese text). Wrong decodings give rare characters, so the right one stands
-out after a few dozen characters; how far it stands out says whether it is certain. What is not East Asian text goes to
+The likelihood is the share of non-ASCII characters that are among the most common of the encoding's language (the
+thousand most common make up about 90 % of Chinese text). Wrong decodings give rare characters, so the right one stands
+out after a few dozen characters; its lead decides whether the guess is certain. Text that is not East Asian is left to
 charset-normalizer.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from indexes.readers.euc_tw import decode_euc_tw
 
-_SAMPLE = 48 * 1024  # bytes looked at
+_SAMPLE = 48 * 1024  # bytes examined
 _COMMON_ZH = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所"
     "然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与"
@@ -58,14 +58,17 @@ _ODD = re.compile("[\ue000-\uf8ff\ufffd\u0080-\u009f\uff61-\uff9f\u3400-\u4dbf\U
 
 
 class Guess(NamedTuple):
-    """``certain`` is False where another encoding reads nearly as well, or there is too little text to tell."""
+    """A guessed encoding; ``certain`` is False if another is nearly as likely, or there is too little text."""
 
     encoding: str
     certain: bool
 
 
 def decode_as(data: bytes, encoding: str, errors: str = "strict") -> str:
-    """``bytes.decode`` that knows EUC-TW too.
+    """Decode bytes like ``bytes.decode``, with EUC-TW as a further encoding.
+
+    >>> decode_as("今天".encode("gb18030"), "gb18030")
+    '今天'
 
     Raises:
         UnicodeDecodeError, LookupError: as ``bytes.decode``.
@@ -86,12 +89,16 @@ _EAST_ASIAN: tuple[tuple[str, frozenset[str]], ...] = (
     ("euc_jp", _JA),
     ("euc_kr", _KO),
 )
-_CODECS = {"big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949"}  # supersets that files really hold
+_CODECS = {"big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949"}  # supersets found in real files
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
 def codec_of(encoding: str) -> str:
-    """The codec that reads what files of a declared or guessed encoding really hold."""
+    """Return the codec for a declared or guessed encoding: the superset that files really use.
+
+    >>> codec_of("GB2312"), codec_of("latin-1")
+    ('gb18030', 'cp1252')
+    """
     name = encoding.strip().lower()
     if name in ("gb2312", "gbk", "gb_2312-80", "x-gbk", "cp936", "hz-gb", "euc-cn"):
         return "gb18030"
@@ -105,7 +112,11 @@ def codec_of(encoding: str) -> str:
 
 
 def guess_wide(data: bytes) -> Guess | None:
-    """UTF-16 or UTF-32 without a mark; None where the bytes read as neither."""
+    """Return UTF-16 or UTF-32 for bytes without a byte order mark; None if they are neither.
+
+    >>> guess_wide("It rains.".encode("utf-16-le")).encoding
+    'utf-16-le'
+    """
     sample = data[: _SAMPLE - _SAMPLE % 4]
     scored: list[tuple[float, str]] = []
     for encoding in _WIDE:
@@ -124,7 +135,11 @@ def guess_wide(data: bytes) -> Guess | None:
 
 
 def guess_legacy(data: bytes) -> Guess:
-    """The best East Asian or other legacy encoding of bytes that are no UTF-8."""
+    """Return the most likely East Asian or other legacy encoding of bytes that are not UTF-8.
+
+    >>> guess_legacy("今天下雨，我们不出门。明天也许放晴。".encode("gb18030")).encoding
+    'gb18030'
+    """
     foreign_at = _FOREIGN.search(data)  # a log may be ASCII for long before its first Chinese line
     start = data.rfind(b"\n", 0, foreign_at.start()) + 1 if foreign_at and foreign_at.start() > _SAMPLE // 2 else 0
     sample = data[start : start + _SAMPLE]
@@ -147,7 +162,7 @@ def guess_legacy(data: bytes) -> Guess:
 
 
 def _guess_narrow(sample: bytes) -> Guess:
-    """Single-byte encodings: Cyrillic by its letters, other scripts by charset-normalizer, else Latin."""
+    """Guess a single-byte encoding: Cyrillic by its letters, other scripts by charset-normalizer, else Latin."""
     foreign = [byte for byte in sample if byte > 0x7F]
     letters = sum(65 <= byte <= 90 or 97 <= byte <= 122 for byte in sample)
     if len(foreign) > letters:
@@ -164,16 +179,16 @@ def _guess_narrow(sample: bytes) -> Guess:
         if match is not None:
             return Guess(match.encoding, False)
     try:
-        sample.decode("cp1252")  # Latin scripts: statistics tell their encodings apart badly, this is the usual one
+        sample.decode("cp1252")  # Latin scripts: statistics hardly tell their encodings apart; this is the usual one
     except UnicodeDecodeError:
         return Guess("iso8859_15", False)
     return Guess("cp1252", False)
 
 
 def _tolerant(sample: bytes, codec: str) -> str | None:
-    """The sample decoded, but for the up to 4 bytes that the cut may have torn at its end.
+    """Decode the sample, without up to 4 bytes at its end that may be half a character.
 
-    A few broken characters are let through as U+FFFD, one in fifty at most; with more it is another encoding: None.
+    A few broken characters, at most one in fifty, become U+FFFD; with more it is another encoding: None.
     """
     for cut in range(min(4, len(sample)) if len(sample) >= _SAMPLE - 4 else 1):
         try:
@@ -185,7 +200,7 @@ def _tolerant(sample: bytes, codec: str) -> str | None:
 
 
 def _likeness(text: str, common: frozenset[str]) -> float:
-    """Share of the non-ASCII characters that are common ones; characters no text holds count against it."""
+    """Return the share of non-ASCII characters that are common; characters that no text contains count against it."""
     foreign = [char for char in text if char > "\x7f"]
     if not foreign:
         return 0.0

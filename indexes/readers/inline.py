@@ -1,7 +1,6 @@
-"""What stands inside a line, one way for all formats: raised and lowered text, symbol fonts, blanks that do not break.
+"""Inline text, the same way for all formats: raised and lowered text, symbol fonts, non-breaking blanks.
 
-Raised digits become Unicode's own behind letters (m²), "^" behind numbers (10^6), and "[12]" where they are the number
-of a note.
+Raised digits become Unicode's after letters (m²), "^" after numbers (10^6), and "[12]" for the number of a note.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 
 _CHANGED = {"\u00a0": " ", "\u2007": " ", "\u202f": " ", "\u2028": "\n", "\u2029": "\n\n"}
-# Marks of Wingdings and Symbol that files leave in the private area without naming the font.
+# Characters of Wingdings and Symbol that files leave in the private area without naming the font.
 _PRIVATE = {
     "\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "✓", "\uf06c": "●", "\uf06e": "■", "\uf075": "◆",
     "\uf076": "❖", "\uf0e0": "→", "\uf0a8": "◻", "\uf0fe": "☑", "\uf0b0": "°", "\uf0b1": "±", "\uf0b4": "×",
@@ -17,7 +16,7 @@ _PRIVATE = {
 }  # fmt: skip
 _PLAIN = {**_CHANGED, **_PRIVATE}
 _ANY = frozenset(_PLAIN)
-_SHORT = 400  # characters up to which one look at each is faster than a search for each sign
+_SHORT = 400  # characters up to which checking each is faster than searching for each sign
 
 _SUPER = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _SUB = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
@@ -68,9 +67,9 @@ _FONTS: dict[str, dict[int, str]] = {
 
 
 def plain(text: str) -> str:
-    """The text with plain blanks for those that do not break, and with the signs of symbol fonts as they look.
+    """Replace non-breaking blanks by plain ones, and characters of symbol fonts by what they look like.
 
-    Invisible characters go later, for all formats at once (``indexes.text.invisible``).
+    Invisible characters are removed later, for all formats at once (``indexes.text.invisible``).
 
     >>> plain("40\u00a0dollars")
     '40 dollars'
@@ -84,7 +83,7 @@ def plain(text: str) -> str:
 
 
 def symbol(font: str | None, code: int) -> str:
-    """The character that a symbol font shows for a code (F0xx in Office files, or xx itself); "" where it is not known.
+    """Return the character that a symbol font shows for a code (F0xx in Office files, or xx); "" if unknown.
 
     >>> symbol("Symbol", 0xF0B0), symbol("Wingdings", 0xF0FC)
     ('°', '✓')
@@ -97,21 +96,30 @@ def symbol(font: str | None, code: int) -> str:
 
 
 def is_symbol_font(font: str | None) -> bool:
+    """Return whether a font is a known symbol font.
+
+    >>> is_symbol_font("Wingdings"), is_symbol_font("Arial")
+    (True, False)
+    """
     return (font or "").strip().lower() in _FONTS
 
 
 def in_symbol_font(font: str, text: str) -> str:
-    """Words written in a symbol font as the characters that it shows; those that are not known stay."""
+    """Convert text in a symbol font to the characters that it shows; unknown ones stay.
+
+    >>> in_symbol_font("Symbol", "ab")
+    'αβ'
+    """
     return "".join(symbol(font, ord(char)) or char for char in text)
 
 
 def raised(before: str, text: str, *, note: bool = False) -> str:
-    """What stands for raised text behind ``before``.
+    """Return the plain form of raised text after ``before``.
 
     Args:
-        before: what the line says up to it; its end decides whether this is a power or the number of a note.
-        text: the raised words.
-        note: it is known to be the mark of a note (a link to it).
+        before: the line up to it; its end decides whether this is a power or the number of a note.
+        text: the raised text.
+        note: whether it is known to be the mark of a note (a link to it).
 
     >>> raised("10", "6"), raised("40 m", "2"), raised("in 1932.", "12"), raised("the 3", "rd")
     ('^6', '²', '[12]', 'rd')
@@ -143,7 +151,7 @@ def raised(before: str, text: str, *, note: bool = False) -> str:
 
 
 def lowered(before: str, text: str) -> str:
-    """What stands for lowered text: Unicode's digits, "_" before letters.
+    """Return the plain form of lowered text: Unicode's digits, "_" before letters.
 
     >>> lowered("H", "2"), lowered("v", "max")
     ('₂', '_max')
@@ -157,7 +165,7 @@ def lowered(before: str, text: str) -> str:
 
 
 def real_title(title: str) -> str:
-    """A title without what programs put there by themselves; "" for one that says nothing ("untitled").
+    """Return a title without text added by programs; "" for one without meaning ("untitled").
 
     >>> real_title("Microsoft Word - lease.doc"), real_title("untitled"), real_title("The mill")
     ('lease', '', 'The mill')

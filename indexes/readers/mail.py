@@ -1,4 +1,4 @@
-"""Mail (.eml): subject, sender, date and body; attachments are members, as the files of an archive are."""
+"""Mail (.eml): subject, sender, date and body; attachments are members, like the files of an archive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = ("from", "to", "cc", "date")
 
 
 def read(file: SourceFile) -> Extract:
-    """The mail itself; its attachments are ``members``."""
+    """Read the mail itself; its attachments are ``members``."""
     message = _message(file)
     builder = OutlineBuilder()
     subject = _header(message, "subject")
@@ -42,10 +42,10 @@ def read(file: SourceFile) -> Extract:
 
 
 def members(file: SourceFile) -> Iterator[tuple[SourceFile, str | None]]:
-    """The attachments, and why one cannot be read (None: it can).
+    """Yield the attachments, and why one cannot be read (None: it can).
 
     Raises:
-        ReaderError: the mail lies in too many archives.
+        ReaderError: the mail is nested in too many archives.
     """
     if file.depth >= file.settings.archive_depth:
         return
@@ -80,7 +80,7 @@ def _message(file: SourceFile) -> EmailMessage:
 def _header(message: EmailMessage, name: str) -> str:
     try:
         return " ".join(str(message.get(name, "")).split())
-    except (ValueError, IndexError):  # headers that the email package itself fails on
+    except (ValueError, IndexError):  # headers on which the email package fails
         return ""
 
 

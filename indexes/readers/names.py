@@ -1,8 +1,7 @@
-"""What a document is called: its title, or its file's name made readable.
+"""The name of a document: its title, or its file name in readable form.
 
-Documents of one form (reports, contracts, manuals) say which one they are in their title, their file name or their
-headings alone: "Guarantee: five years." The lexical leg counts these words with every sentence, at a share
-(``nodes.record.place_of``).
+Documents of one kind (reports, contracts, manuals) are told apart only by their title, file name or headings:
+"Guarantee: five years." The lexical leg adds these words, weighted, to every sentence (``nodes.record.place_of``).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _COPY = re.compile(r"(?:\s*(?:\(\d+\)|\bcopy\b|\bfinal\b|副本|\bv\d+\b))+\s*$"
 
 
 def document_name(metadata: Mapping[str, Any]) -> str:
-    """Return the title if it reads like one, else the file name made readable; "" for ids, hashes and "untitled".
+    """Return the title if it reads like one, else the file name in readable form; "" for ids, hashes and "untitled".
 
     >>> document_name({"title": "0001193125-23-012345", "file_name": "acme_annual-report_2023.pdf"})
     'acme annual report 2023'
@@ -41,7 +40,7 @@ def document_name(metadata: Mapping[str, Any]) -> str:
 
 
 def renamed(metadata: Mapping[str, Any], file_name: str) -> dict[str, Any]:
-    """Return the metadata of a document whose file has another name now: a title that was the file's name follows."""
+    """Return the metadata of a document whose file was renamed; a title that is the old file name changes too."""
     before, now = PurePosixPath(str(metadata.get("file_name") or "")), PurePosixPath(file_name)
     title = now.stem if metadata.get("title") == before.stem else metadata.get("title")
     return {**metadata, "file_name": file_name, "title": title}
@@ -58,7 +57,7 @@ def _name(title: str, file: str) -> str:
 
 
 def _reads(name: str) -> bool:
-    """Words make up at least half of it: no accession number, hash, product key or number of a picture.
+    """Return whether at least half of it are words: not an accession number, hash, key or number of a picture.
 
     >>> [_reads(name) for name in ("3M 2018 10K", "d123456d10k", "IMG 20240101", "2023年度报告")]
     [True, False, False, True]

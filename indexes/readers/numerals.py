@@ -1,4 +1,4 @@
-"""Numbers of lists and headings as documents show them: letters, Roman, Chinese and others."""
+"""Numbers of lists and headings in the forms of documents: letters, Roman, Chinese and others."""
 
 from __future__ import annotations
 
@@ -26,12 +26,20 @@ _RUSSIAN = "абвгдежзиклмнопрстуфхцчшщыэюя"
 
 
 def letters(number: int) -> str:
-    """1 is a, 26 z, 27 aa as Word counts (28 is bb)."""
+    """Return a number as letters, as Word counts.
+
+    >>> letters(1), letters(27), letters(28)
+    ('a', 'aa', 'bb')
+    """
     return chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 20) if number > 0 else str(number)
 
 
 def letters_as_html(number: int) -> str:
-    """1 is a, 26 z, 27 aa, 28 ab."""
+    """Return a number as letters, as HTML counts.
+
+    >>> letters_as_html(1), letters_as_html(27), letters_as_html(28)
+    ('a', 'aa', 'ab')
+    """
     found = ""
     while number > 0:
         number, rest = divmod(number - 1, 26)
@@ -40,6 +48,11 @@ def letters_as_html(number: int) -> str:
 
 
 def roman(number: int) -> str:
+    """Return a number from 1 to 3999 in lower-case Roman numerals; others in figures.
+
+    >>> roman(4), roman(4000)
+    ('iv', '4000')
+    """
     if not 0 < number < 4000:
         return str(number)
     found = ""
@@ -50,7 +63,7 @@ def roman(number: int) -> str:
 
 
 def chinese(number: int, digits: str = _DIGITS, units: str = "十百千") -> str:
-    """Chinese counting: 12 is 十二, 105 一百零五.
+    """Return a number in Chinese numerals.
 
     >>> chinese(10), chinese(12), chinese(20), chinese(105), chinese(10_030)
     ('十', '十二', '二十', '一百零五', '一万零三十')
@@ -77,22 +90,41 @@ def chinese(number: int, digits: str = _DIGITS, units: str = "十百千") -> str
 
 
 def one_of(row: Sequence[str]) -> Callable[[int], str]:
-    """Numbers named by a row of signs; those beyond it are figures."""
+    """Return a function that numbers by a row of signs, and by figures beyond it.
+
+    >>> one_of("甲乙丙")(2), one_of("甲乙丙")(4)
+    ('乙', '4')
+    """
     return lambda number: row[number - 1] if 0 < number <= len(row) else str(number)
 
 
 def circled(number: int) -> str:
+    """Return a number from 1 to 35 in a circle; others in figures.
+
+    >>> circled(3), circled(36)
+    ('③', '36')
+    """
     if 0 < number <= 20:
         return chr(0x2460 + number - 1)
     return chr(0x3251 + number - 21) if 21 <= number <= 35 else str(number)
 
 
 def ordinal(number: int) -> str:
+    """Return an English ordinal in figures.
+
+    >>> ordinal(2), ordinal(11)
+    ('2nd', '11th')
+    """
     ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
 
 def in_words(number: int) -> str:
+    """Return a number from 1 to 99 in English words; others in figures.
+
+    >>> in_words(21)
+    'twenty-one'
+    """
     if not 0 < number < 100:
         return str(number)
     if number < 20:
@@ -186,11 +218,19 @@ _HTML: dict[str, Callable[[int], str]] = {
 
 
 def office_number(number: int, form: str) -> str:
-    """A number in one of the formats of OOXML (``w:numFmt``); figures where the format is not known."""
+    """Return a number in a format of OOXML (``w:numFmt``); in figures if the format is unknown.
+
+    >>> office_number(4, "upperRoman"), office_number(12, "chineseCounting")
+    ('IV', '十二')
+    """
     return _FORMATS.get(form, str)(number)
 
 
 def html_mark(number: int, form: str) -> str:
-    """The mark of an item of an ordered list ("c. ", "四、"), by ``type`` or ``list-style-type``."""
+    """Return the mark of an item of an ordered list, by ``type`` or ``list-style-type``.
+
+    >>> html_mark(3, "lower-alpha"), html_mark(4, "cjk-ideographic")
+    ('c. ', '四、')
+    """
     words = _HTML.get(form, str)(number)
     return f"{words}、" if form.startswith(("cjk-", "simp-", "trad-", "japanese")) else f"{words}. "

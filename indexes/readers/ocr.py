@@ -1,4 +1,4 @@
-"""Reading pictures of text with the program tesseract, where it is installed (``read.ocr = "tesseract"``)."""
+"""Read pictures of text with the program tesseract, if installed (``read.ocr = "tesseract"``)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from indexes.text.characters import CJK
 TESSERACT = "tesseract"
 INSTALL = "apt-get install tesseract-ocr tesseract-ocr-chi-sim"
 _LANGUAGES = ("chi_sim", "eng")
-_SECONDS = 100  # for one page
+_SECONDS = 100  # limit for one page
 _CJK = re.compile(f"[{CJK}]")
 
 
 def languages() -> list[str] | None:
-    """Of the languages that we read those that tesseract has; None: it is not installed."""
+    """Return the supported languages that tesseract has; None if it is not installed."""
     program = shutil.which(TESSERACT)
     if program is None:
         return None
@@ -32,10 +32,10 @@ def languages() -> list[str] | None:
 
 
 class Tesseract:
-    """Takes a PIL image of a page, returns its text.
+    """Returns the text of a page, given as a PIL image.
 
     Raises:
-        SettingsError: tesseract is not installed, or without a language that we read.
+        SettingsError: tesseract is not installed, or has none of the supported languages.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Tesseract:
             done = subprocess.run(command, input=picture.getvalue(), capture_output=True, timeout=_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
             raise ReaderError(
-                f"tesseract took longer than {_SECONDS} s over a page", remedy="leave the file out"
+                f"tesseract took longer than {_SECONDS} s for a page", remedy="leave the file out"
             ) from error
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
@@ -65,7 +65,7 @@ class Tesseract:
 
 
 def _joined(text: str) -> str:
-    """Without the blanks that tesseract puts between Chinese characters."""
+    """Remove the blanks that tesseract puts between Chinese characters."""
     out: list[str] = []
     for line in text.replace("\f", "").splitlines():
         words = line.split()

@@ -1,10 +1,10 @@
-"""Outline: the structure a reader found in a document's text, as spans that tile it.
+"""Outline: the structure of a document's text, as sections that tile it.
 
-A reader puts it into ``Document.metadata["outline"]`` (a list of plain dicts, hidden from models); the node parser
-takes it out again. A Document without an outline is one section of kind "text".
+A reader stores it in ``Document.metadata["outline"]`` (a list of plain dicts, hidden from models); the node parser
+removes it. A Document without an outline is one section of kind "text".
 
-``Document.metadata["notes"]`` is an optional list of sentences about the reading itself ("pages 3, 7 have no text",
-"the encoding is a guess"); it is for the report of a run, and hidden and taken out like the outline.
+``Document.metadata["notes"]`` is an optional list of sentences about the reading ("pages 3, 7 have no text", "the
+encoding is a guess") for the report of a run; it is hidden and removed like the outline.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 OUTLINE_KEY = "outline"
 NOTES_KEY = "notes"
-HIDDEN_KEYS = frozenset((OUTLINE_KEY, NOTES_KEY))  # of a Document; they never reach a node, a prompt or a payload
+HIDDEN_KEYS = frozenset((OUTLINE_KEY, NOTES_KEY))  # of a Document; never in a node, a prompt or a payload
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A run of text that a sentence window may span.
+    """A part of the text within which a sentence window may lie.
 
     Args:
-        start, end: character offsets into the document's text; sections are in order and do not overlap.
+        start, end: character offsets in the document's text; sections are in order and do not overlap.
         heading: the heading path, outermost first.
-        page: 1-based number of the page, or of the slide, where the format has them.
-        kind: "text", "heading", "table" or "code". Tables and code blocks are sections of their own.
-        place: where else a reader of the file finds it: "Prices!2-41" (sheet and rows), "rows 2-41", "lines 10-20",
-            "cell 4", "[17]"; "" where there is nothing to say.
-        caption: a table's caption, "" without one; it stands in the text before the table too.
+        page: 1-based number of the page or slide, if the format has them.
+        kind: "text", "heading", "table" or "code"; each table and code block is a separate section.
+        place: position in the file for people: "Prices!2-41" (sheet and rows), "rows 2-41", "lines 10-20", "cell 4",
+            "[17]"; "" if there is none.
+        caption: caption of a table, which is also in the text before it; "" if there is none.
     """
 
     start: int
@@ -47,7 +47,12 @@ _FIELDS = tuple(field.name for field in fields(Section))
 
 
 def make_document(doc_id: str, text: str, sections: list[Section], metadata: dict[str, Any]) -> Document:
-    """A LlamaIndex Document that carries its outline (and notes) hidden from embedders and LLMs."""
+    r"""Create a LlamaIndex Document with its outline (and notes) hidden from embedding models and LLMs.
+
+    >>> document = make_document("a.md", "It rains.", [Section(0, 9, ("Weather",))], {"title": "A"})
+    >>> outline_of(document)[0].heading, document.get_content("llm")
+    (('Weather',), 'title: A\n\nIt rains.')
+    """
     from llama_index.core.schema import Document
 
     document = Document(
@@ -62,12 +67,12 @@ def make_document(doc_id: str, text: str, sections: list[Section], metadata: dic
 
 
 def _as_dict(section: Section) -> dict[str, Any]:
-    """``dataclasses.asdict`` copies deeply, which takes most of the time of a file with many sections."""
+    """Return the fields as a dict; ``dataclasses.asdict`` copies deeply, which is slow for many sections."""
     return {name: getattr(section, name) for name in _FIELDS}
 
 
 def outline_of(document: Document) -> list[Section]:
-    """The document's sections; one plain section over all of the text where it has no outline."""
+    """Return the document's sections; one section over the whole text if it has no outline."""
     raw = document.metadata.get(OUTLINE_KEY)
     if not raw:
         return [Section(0, len(document.text))]
@@ -75,5 +80,5 @@ def outline_of(document: Document) -> list[Section]:
 
 
 def notes_of(document: Document) -> list[str]:
-    """What its reader had to say about it, one sentence each."""
+    """Return the reader's notes on a document, one sentence each."""
     return [str(note) for note in document.metadata.get(NOTES_KEY) or ()]

@@ -1,8 +1,7 @@
-"""What a file says of itself: author, keywords, dates, from Office properties, HTML meta, epub and PDF information.
+"""Properties of a file: author, keywords, dates, from Office properties, HTML meta, epub and PDF information.
 
-Looked at beside the reading, format by format, so that no reader has to: a fault here costs the property, not the file.
-``creation_date`` and ``last_modified_date`` bear LlamaIndex's names; without a date of its own a file has the one of
-the file system.
+They are read separately from the text, so that a fault costs the property, not the file. ``creation_date`` and
+``last_modified_date`` have LlamaIndex's names; a file without its own date has that of the file system.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ _XML_NAMES = {
 
 
 def properties_of(file: SourceFile, file_type: str) -> dict[str, Any]:
-    """author, keywords, subject, created, modified: as many as the file has, dates as ISO text."""
+    """Return author, keywords, subject, created and modified, if the file has them, with dates as ISO text."""
     look = _LOOKS.get(file_type)
     if look is None:
         return {}
     found: dict[str, Any] = {}
-    with contextlib.suppress(Exception):  # the text was read: properties may be missing or broken
+    with contextlib.suppress(Exception):  # the text has been read: properties may be missing or broken
         found = look(file)
     return {key: value for key, raw in found.items() if (value := _tidy(key, raw))}
 
 
 def file_metadata(file: SourceFile, source: str, file_type: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Names and dates under LlamaIndex's keys."""
+    """Return names and dates under LlamaIndex's keys."""
     found = {"file_name": PurePosixPath(file.name).name, "file_path": source, "file_type": file_type}
     for key, name in (("created", "creation_date"), ("modified", "last_modified_date")):
         if match := _ISO_DAY.match(str(properties.get(key, ""))):
@@ -59,7 +58,11 @@ def file_metadata(file: SourceFile, source: str, file_type: str, properties: dic
 
 
 def day_of(mtime_ns: int) -> str:
-    """A file's time as the day that LlamaIndex's reader gives (UTC); "" for one that no calendar holds."""
+    """Return the day (UTC) of a file's time, as LlamaIndex's reader does; "" if it is out of range.
+
+    >>> day_of(1_700_000_000 * 10**9)
+    '2023-11-14'
+    """
     try:
         return datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):
@@ -148,7 +151,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _xml_values(raw: bytes) -> dict[str, Any]:
-    """The values of a flat XML file by local name; by pattern, since nothing else in it matters."""
+    """Return the values of a flat XML file by local name, found by pattern."""
     text = raw.decode("utf-8", "replace")
     found: dict[str, Any] = {}
     for tag, value in re.findall(r"<(?:\w+:)?(\w+)(?:\s[^<>]*)?>([^<]+)</", text):

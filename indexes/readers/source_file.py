@@ -1,4 +1,4 @@
-"""SourceFile: what a reader is given, a file on disk or a member of an archive, with the settings of reading."""
+"""SourceFile: the input of a reader, a file on the disk or a member of an archive, with the settings of reading."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any, BinaryIO, cast
 from indexes.errors import SettingsError
 from indexes.settings.sections import ReadSettings
 
-Ocr = Callable[[Any], str]  # takes a PIL image of a page, returns its text
+Ocr = Callable[[Any], str]  # PIL image of a page -> its text
 
 
 @dataclass(slots=True)
 class SourceFile:
-    """One file to read. ``str()`` gives its name for messages.
+    """A file to read. ``str()`` returns its name for messages.
 
     Args:
-        name: path as messages show it; for a member of an archive ``archive.zip!/folder/member.txt``.
-        path: where it lies on disk; None for a member.
-        data: the bytes of a member.
+        name: path for messages; for a member of an archive ``archive.zip!/folder/member.txt``.
+        path: path on the disk; None for a member.
+        data: bytes of a member.
         settings: options of reading.
-        ocr: what to do with pictures of text; default: nothing.
-        depth: how many archives it lies in.
+        ocr: function that reads pictures of text; default: none.
+        depth: number of archives around it.
         notes: sentences about the reading, for the report; readers add theirs.
-        unpacked: bytes unpacked so far, one count for an archive and all archives in it.
-        left_out: how often each kind of text was left out on purpose, for one note.
+        unpacked: bytes unpacked so far, counted over an archive and all archives in it.
+        left_out: number of passages left out on purpose, by kind, for one note.
     """
 
     name: str
@@ -55,49 +55,61 @@ class SourceFile:
         return PurePosixPath(self.name).stem
 
     def open(self) -> BinaryIO:
-        """The bytes from the beginning, seekable."""
+        """Open the bytes as a seekable stream."""
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
 
     def read_bytes(self) -> bytes:
         return self.data if self.path is None else self.path.read_bytes()
 
     def password(self) -> str | None:
-        """The password that the user has put into the environment, None without one. It never enters a message."""
+        """Return the password from the environment, None without one. It never appears in a message."""
         return os.environ.get(self.settings.password_env) or None
 
     def note(self, sentence: str) -> None:
-        """Remember something for the report; the same sentence once."""
+        """Add a sentence to the report, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
     def leave_out(self, kind: str, count: int = 1) -> None:
-        """Count text that is left out on purpose ("struck-through passage"); ``all_notes`` reports the counts."""
+        """Count text left out on purpose ("struck-through passage"); ``all_notes`` reports the counts."""
         self.left_out[kind] += count
 
     def all_notes(self) -> list[str]:
-        """The notes, and one on what was left out."""
+        """Return the notes, with one on the text that was left out."""
         counts = [f"{count} {_plural(kind, count)}" for kind, count in sorted(self.left_out.items()) if count]
         return [*self.notes, f"left out: {', '.join(counts)}"] if counts else list(self.notes)
 
 
 def _plural(kind: str, count: int) -> str:
-    """ "hidden passages", "readings of characters": the first noun of the two takes the s."""
+    """Return the plural: "hidden passages"; in "readings of characters" the first noun takes the s."""
     noun, of, rest = kind.partition(" of ")
     return kind if count == 1 else f"{noun}s{of}{rest}"
 
 
 def printable(path: Path) -> str:
-    r"""A path as it can be shown and stored; bytes of its name that are not UTF-8 appear as \xNN."""
+    r"""Return a path in a form that can be shown and stored; bytes that are not UTF-8 become \xNN.
+
+    >>> printable(Path("notes/a.md"))
+    'notes/a.md'
+    """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def shown_name(label: str) -> str:
-    """The name of a member with U+FFFD in the place of what nobody sees, or what steers a terminal."""
+    r"""Replace invisible characters and those that steer a terminal in a member's name by U+FFFD.
+
+    >>> shown_name("a\x1b.md")
+    'a\ufffd.md'
+    """
     return "".join(char if char.isprintable() else "\ufffd" for char in label)
 
 
 def apart(label: str, taken: set[str]) -> str:
-    """A member's name, or that name with a number where another member has it already; it is ``taken`` then."""
+    """Return a member's name, with a number if it is ``taken``, and add it to ``taken``.
+
+    >>> apart("a.md", {"a.md"})
+    'a (2).md'
+    """
     stem, dot, suffix = label.rpartition(".")
     dot = "" if "/" in suffix else dot
     name, number = label, 1
@@ -109,7 +121,10 @@ def apart(label: str, taken: set[str]) -> str:
 
 
 def load_ocr(name: str | None) -> Ocr | None:
-    """The function that ``read.ocr`` names, as "module:function"; "tesseract" is the program of that name.
+    """Load the function that ``read.ocr`` names as "module:function"; "tesseract" is the program of that name.
+
+    >>> load_ocr("os.path:basename")("page.png")
+    'page.png'
 
     Raises:
         SettingsError: there is no such function.

@@ -1,4 +1,4 @@
-"""Documents that come in parts, so that nobody has to hold a long text whole."""
+"""Documents in parts, so that a long text need not be in memory as a whole."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from indexes.readers.outline import OUTLINE_KEY, Section, make_document, outline
 if TYPE_CHECKING:
     from llama_index.core.schema import Document
 
-PART_CHARS = 1 << 18  # of text in one part
+PART_CHARS = 1 << 18  # characters of a part
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The next stretch of a document's text.
+    """A part of a document's text.
 
     Args:
-        text: goes on where the part before it ended.
-        sections: those that begin in it, in order, with their offsets in the whole text; they may end in a later part.
+        text: continues the text of the previous part.
+        sections: sections that begin in it, in order, with offsets in the whole text; they may end in a later part.
     """
 
     text: str
@@ -29,10 +29,12 @@ class Part:
 
 @dataclass(slots=True)
 class DocumentStream:
-    """A Document whose text comes in parts. ``parts`` can be walked once.
+    """A Document whose text comes in parts. ``parts`` can be iterated once.
 
     Args:
-        metadata: as a Document's, without the outline.
+        doc_id: id of the document.
+        metadata: metadata without the outline.
+        parts: the parts, in order.
     """
 
     doc_id: str
@@ -40,14 +42,19 @@ class DocumentStream:
     parts: Iterator[Part]
 
     def document(self) -> Document:
-        """All of it in one Document."""
+        """Return the whole document."""
         parts = list(self.parts)
         sections = [section for part in parts for section in part.sections]
         return make_document(self.doc_id, "".join(part.text for part in parts), sections, self.metadata)
 
 
 def stream_of(document: Document | DocumentStream, *, size: int | None = None) -> DocumentStream:
-    """A Document as a stream: of parts of ``size`` characters; by default of one part, its text not copied."""
+    """Return a Document as a stream of parts of ``size`` characters; by default one part, without copying the text.
+
+    >>> from llama_index.core.schema import Document
+    >>> [part.text for part in stream_of(Document(text="It rains."), size=5).parts]
+    ['It ra', 'ins.']
+    """
     if isinstance(document, DocumentStream):
         return document
     metadata = {key: value for key, value in document.metadata.items() if key != OUTLINE_KEY}
@@ -56,7 +63,11 @@ def stream_of(document: Document | DocumentStream, *, size: int | None = None) -
 
 
 def parts_of(text: str, sections: Sequence[Section], size: int = PART_CHARS) -> Iterator[Part]:
-    """A text in memory, with sections in order, in parts of ``size`` characters."""
+    """Divide a text with ordered sections into parts of ``size`` characters.
+
+    >>> list(parts_of("abc", [Section(0, 3)], 2))[0].text
+    'ab'
+    """
     first = 0
     for start in range(0, len(text), size):
         last = first
@@ -64,5 +75,5 @@ def parts_of(text: str, sections: Sequence[Section], size: int = PART_CHARS) -> 
             last += 1
         yield Part(text[start : start + size], sections[first:last])
         first = last
-    if first < len(sections):  # empty ones at the end
+    if first < len(sections):  # empty sections at the end
         yield Part("", sections[first:])

@@ -1,1 +1,1 @@
-"""Office files: Word, PowerPoint and Excel, and the zip container and table grid they share."""
+"""Office files: Word, PowerPoint, Excel and OpenDocument text, and their common zip container."""

@@ -1,10 +1,10 @@
-"""Word (.docx): paragraphs, lists, tables, text boxes and notes in document order, heading styles as heading path.
+"""Word (.docx): paragraphs, lists, tables, text boxes and notes in document order; heading styles give the path.
 
-Read through: automatic numbers of headings and lists, content controls, insertions under review, hyperlinks, text boxes
-and SmartArt (after the paragraph they hang on), equations as their characters, footnotes and endnotes (after the
-paragraph that refers to them, "[1]" in both places). Left out: deletions under review, comments, pictures, readings of
-characters, and headers and footers unless ``read.headers_footers`` is set; hidden and struck-through text, counted in a
-note. Parts that the file names but does not hold do not stop the text, see ``zip_container``.
+Included: automatic numbers of headings and lists, content controls, tracked insertions, hyperlinks, text boxes and
+SmartArt (after the paragraph they are anchored to), equations as their characters, footnotes and endnotes (after the
+paragraph that refers to them, "[1]" in both places). Left out: tracked deletions, comments, pictures, readings of
+characters, headers and footers unless ``read.headers_footers`` is set; and hidden and struck-through text, counted in a
+note. Missing parts of the file do not stop the text, see ``zip_container``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _P = qn("w:p")
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a Word document."""
     try:
         with office_stream(file, "a Word document", "word/") as stream:
             document = open_docx(stream)
@@ -44,7 +45,7 @@ def read(file: SourceFile) -> Extract:
             walk.run(document.element.body)
             if file.settings.headers_footers:
                 walk.margins("footer")
-    except (KeyError, ValueError, etree.XMLSyntaxError) as error:  # a main part missing, mistyped or damaged
+    except (KeyError, ValueError, etree.XMLSyntaxError) as error:  # a main part is missing, damaged or of another type
         raise ReaderError(f"'{file}' is damaged or no Word document ({error})", remedy=_REMEDY) from error
     if builder.empty and any("/image" in relation.reltype for relation in document.part.rels.values()):
         raise ReaderError(f"'{file}' holds pictures but no text", remedy="leave it out, or put their text in words")
@@ -58,7 +59,7 @@ class _DocxWalk:
         self.file = file
         self.title: str | None = None
         self.caption = ""
-        self.numbers: dict[tuple[str, str], int] = {}  # notes in the order in which they are referred to
+        self.numbers: dict[tuple[str, str], int] = {}  # notes in the order of their references
         self.styles = Styles(_part(document, "styles"))
         self.numbering = Numbering(_part(document, "numbering"))
         self.notes = {kind: self._notes(kind) for kind in ("footnotes", "endnotes")}
@@ -71,7 +72,7 @@ class _DocxWalk:
                 self._paragraph(element)
 
     def margins(self, place: str) -> None:
-        """Headers or footers of all sections, each text once."""
+        """Add the headers or footers of all sections, each text once."""
         seen = set()
         for section in self.document.sections:
             for margin in (getattr(section, name) for name in (place, f"first_page_{place}", f"even_page_{place}")):
@@ -84,7 +85,7 @@ class _DocxWalk:
         return DocxWords(element, self.styles, self.numbers, self.file)
 
     def _cell(self, element: etree._Element) -> DocxWords:
-        """A cell's words with the automatic numbers of its paragraphs."""
+        """Return a cell's words with the automatic numbers of its paragraphs."""
         return DocxWords(
             element, self.styles, self.numbers, self.file, label=lambda paragraph: self._label(paragraph)[1]
         )
@@ -114,7 +115,7 @@ class _DocxWalk:
         self._attached(found)
 
     def _attached(self, found: DocxWords) -> None:
-        """What hangs on a paragraph or cell: text boxes, diagrams, then the notes it refers to."""
+        """Add what is anchored to a paragraph or cell: text boxes, diagrams, then notes."""
         for box in found.boxes:
             self.run(box)
         for relation in found.diagrams:
@@ -143,7 +144,7 @@ class _DocxWalk:
         return self.styles.get(key or self.styles.default)
 
     def _label(self, element: etree._Element) -> tuple[int | None, str | None]:
-        """(depth of the list item, its number): None for what is not an item, and for bullets."""
+        """Return (depth of a list item, its number); None for paragraphs outside lists, and for bullets."""
         properties = element.find(qn("w:pPr"))
         if properties is None and not self.styles.get(self.styles.default).list_id:
             return None, None
@@ -160,7 +161,7 @@ class _DocxWalk:
         return max(level, self._bullet_depth(style) or 0), self.numbering.next(list_id, level)
 
     def _style_depth(self, element: etree._Element, style: Style, list_id: str) -> int:
-        """The level that the style stands on: named by itself, or by the list."""
+        """Return the list level of a style, named by the style or by the list."""
         named = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
         place = self.numbering.place_of_style(named.get(qn("w:val")) or "") if named is not None else None
         if place is not None and (style.list_level is None or place[0] == list_id):
@@ -168,14 +169,14 @@ class _DocxWalk:
         return style.list_level or 0
 
     def _bullet_depth(self, style: Style) -> int | None:
-        """Of a list style without automatic numbers ("List Bullet 2")."""
+        """Return the depth of a list style without automatic numbers ("List Bullet 2")."""
         if style.name.startswith("list ") and not style.name.startswith("list paragraph"):
             last = style.name[-1]
             return int(last) - 1 if last.isdecimal() and last != "0" else 0
         return None
 
     def _notes(self, kind: str) -> dict[str, str]:
-        """Footnotes or endnotes by id."""
+        """Return footnotes or endnotes by id."""
         root = _part(self.document, kind)
         return {
             note.get(qn("w:id")) or "": " ".join(DocxWords(note, self.styles).text.split())
@@ -185,7 +186,7 @@ class _DocxWalk:
 
 
 def _part(document: DocxDocument, kind: str) -> etree._Element | None:
-    """The root of a part that the document refers to by kind ("styles"); None without one."""
+    """Return the root of a part that the document refers to by kind ("styles"); None if there is none."""
     for relation in document.part.rels.values():
         if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
             return xml(relation.target_part.blob)
@@ -193,7 +194,7 @@ def _part(document: DocxDocument, kind: str) -> etree._Element | None:
 
 
 def _blocks(body: Iterable[etree._Element]) -> Iterator[etree._Element]:
-    """Paragraphs and tables in order; content controls and the like are opened."""
+    """Yield paragraphs and tables in order, also those inside content controls and the like."""
     waiting = list(reversed(list(body)))
     while waiting:
         element = waiting.pop()

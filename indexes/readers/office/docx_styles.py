@@ -1,4 +1,4 @@
-"""What the styles of a Word document say of a paragraph or run: heading level, list, hidden, struck, bold."""
+"""Styles of a Word document: heading level, list, hidden, struck-through, bold."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lxml import etree  # type: ignore[import-untyped]
 
 _HEADING = re.compile(r"(?:heading|标题|標題|überschrift|titre)\s*([1-9])", re.IGNORECASE)
 _TITLES = ("title", "标题", "標題")
-_DEEPEST = 12  # styles that a style is based on; a circle of styles must not hang us
+_DEEPEST = 12  # levels of inheritance; a circle of styles must not hang
 
 
 @dataclass(slots=True)
 class Style:
-    """One style with what it has from those it is based on.
+    """A style with inherited properties.
 
     Args:
-        level: of a heading: 0 the title, 1 the outermost heading; None: body text.
+        level: heading level: 0 for the title, 1 for the outermost heading; None for body text.
         list_id, list_level: of its automatic numbers.
-        head: of a table style: its first row looks otherwise than the rest.
+        head: for a table style: its first row looks different.
     """
 
     name: str = ""
@@ -37,7 +37,7 @@ class Styles:
     """The styles of a document by id.
 
     Args:
-        root: ``word/styles.xml``; None: the document has none.
+        root: ``word/styles.xml``; None if the document has none.
     """
 
     def __init__(self, root: etree._Element | None) -> None:
@@ -94,14 +94,14 @@ class Styles:
 
 
 def outline_level(element: etree._Element) -> int | None:
-    """The level that a paragraph or style names by number, from 1."""
+    """Return the outline level of a paragraph or style, from 1."""
     value = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
     text = value.get(qn("w:val")) if value is not None else None
     return int(text) + 1 if text is not None and text.isdecimal() and int(text) < 9 else None
 
 
 def switched(properties: etree._Element, name: str) -> bool | None:
-    """An on/off property of a run: None where it is not named."""
+    """Return an on/off property of a run; None if it is not set."""
     found = properties.find(qn(name))
     return None if found is None else found.get(qn("w:val")) not in ("0", "false", "off")
 

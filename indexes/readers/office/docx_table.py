@@ -1,4 +1,4 @@
-"""Tables of Word: merged cells, header rows, rows that the table's style sets off."""
+"""Tables of Word: merged cells, header rows, and first rows emphasised by the table's style."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Place = tuple[int, int, str, DocxWords | None, etree._Element]  # column, span,
 
 
 def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[list[Row], list[DocxWords]]:
-    """The rows of a table, and the words of its cells for what hangs on them.
+    """Return the rows of a table, and the words of its cells with what is anchored to them.
 
     Args:
         gather: reads a cell.
@@ -27,7 +27,7 @@ def table_rows(table: etree._Element, styles: Styles, gather: Gather) -> tuple[l
     lines: list[tuple[list[_Place], bool]] = []
     for row in table.iter(TR):
         if next(row.iterancestors(TBL)) is not table:
-            continue  # of a table within a cell, whose words stand in the cell
+            continue  # in an inner table, whose words belong to the outer cell
         lines.append((_places(row, gather, found), _is_header(row)))
     rows = list(spread(_cells(lines)))
     if len(rows) > 1 and not rows[0].head and _first_row_looks(table, styles):
@@ -91,7 +91,7 @@ def _is_shaded(cell: etree._Element) -> bool:
 
 
 def _first_row_looks(table: etree._Element, styles: Styles) -> bool:
-    """Does the table's style set the first row off, and does the table use it?"""
+    """Return whether the table uses a style that emphasises the first row."""
     properties = table.find(qn("w:tblPr"))
     look = properties.find(qn("w:tblLook")) if properties is not None else None
     name = properties.find(qn("w:tblStyle")) if properties is not None else None
@@ -104,5 +104,6 @@ def _first_row_looks(table: etree._Element, styles: Styles) -> bool:
 
 
 def number_of(element: etree._Element | None, default: int) -> int:
+    """Return the integer in ``w:val`` of an element, else the default."""
     value = element.get(qn("w:val")) if element is not None else None
     return int(value) if value is not None and value.isdecimal() else default

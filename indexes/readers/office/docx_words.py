@@ -1,4 +1,4 @@
-"""The words of a Word paragraph or cell: runs, symbols, raised text, text boxes, diagrams, the notes referred to."""
+"""The words of a Word paragraph or cell: runs, symbols, raised text, text boxes, diagrams, references to notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOTE_KINDS = {qn("w:footnoteReference"): "footnotes", qn("w:endnoteReference"):
 _P, _TC, _R, _T, _TXBX, _SYM, _RPR, _RUBY = map(
     qn, ("w:p", "w:tc", "w:r", "w:t", "w:txbxContent", "w:sym", "w:rPr", "w:rt")
 )
-_CHECK_BOX, _DROP_DOWN = qn("w:checkBox"), qn("w:ddList")  # of forms as Word 97 had them
+_CHECK_BOX, _DROP_DOWN = qn("w:checkBox"), qn("w:ddList")  # of Word 97's forms
 _MATH_SCRIPTS = {f"{_MATH}sup": "^", f"{_MATH}sub": "_"}
 _MATH_T, _MATH_DEN = f"{_MATH}t", f"{_MATH}den"
 HIDDEN, STRUCK = "hidden passage", "struck-through passage"
@@ -33,10 +33,11 @@ class DocxWords:
     """The words of an element, its text boxes and diagrams, and the notes that it refers to.
 
     Args:
-        numbers: of notes, in the order in which they are referred to; grows.
-        styles: to tell what is hidden or struck by style.
-        file: counts what is left out.
-        label: gives the automatic number of a paragraph.
+        element: the element, or several.
+        styles: for text hidden or struck through by style.
+        numbers: numbers of notes in the order of their references; extended here.
+        file: counts text that is left out.
+        label: returns the automatic number of a paragraph.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class DocxWords:
         self.boxes: list[etree._Element] = []
         self.diagrams: list[str] = []
         self.references: list[tuple[str, str]] = []
-        self.bold = 0  # characters of bold runs
+        self.bold = 0  # number of bold characters
         self._styles = styles
         self._numbers = {} if numbers is None else numbers
         self._file = file
@@ -105,7 +106,7 @@ class DocxWords:
                 self._file.leave_out("reading of characters")
 
     def _run(self, run: etree._Element) -> bool:
-        """Take a run; True: its children are to be read as they are."""
+        """Process a run; return whether its children must be read as usual."""
         properties = run.find(_RPR)
         if properties is None:
             self._last_left = ""

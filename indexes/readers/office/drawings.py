@@ -1,4 +1,4 @@
-"""Texts of drawings in Office files: SmartArt, text boxes on sheets."""
+"""Texts of drawings in Office files: SmartArt, and text boxes on sheets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lxml import etree  # type: ignore[import-untyped]
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 _XDR = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
-_NO_TEXT = frozenset(("pres", "parTrans", "sibTrans"))  # points of a diagram that are drawn, not written
+_NO_TEXT = frozenset(("pres", "parTrans", "sibTrans"))  # points of a diagram without text
 
 
 def diagram_lines(root: etree._Element | None) -> list[tuple[int, str]]:
-    """(depth from 0, words) of the points of a SmartArt diagram, those below a point behind it."""
+    """Return (depth from 0, words) of the points of a SmartArt diagram, in depth-first order."""
     if root is None:
         return []
     words: dict[str, str] = {}
@@ -44,7 +44,7 @@ def diagram_lines(root: etree._Element | None) -> list[tuple[int, str]]:
 
 
 def paragraphs(element: etree._Element) -> Iterator[str]:
-    """The words of each DrawingML paragraph below an element."""
+    """Yield the words of each DrawingML paragraph below an element."""
     for paragraph in element.iter(f"{_A}p"):
         parts = []
         for node in paragraph.iter(f"{_A}t", f"{_A}br"):
@@ -55,7 +55,7 @@ def paragraphs(element: etree._Element) -> Iterator[str]:
 
 
 def sheet_boxes(root: etree._Element | None) -> list[tuple[int, int, str]]:
-    """(row, column, words) of the text boxes and shapes that hang over a sheet, from 1, by place."""
+    """Return (row, column, words) of the text boxes and shapes on a sheet, from 1, ordered by place."""
     found = []
     for anchor in root if root is not None else ():
         start = anchor.find(f"{_XDR}from")

@@ -1,7 +1,7 @@
 """Old Office files (.doc .xls .ppt), read by ``office_oxide``: headings, paragraphs, lists and tables.
 
-An extra, since the package is large: ``pip install 'ragwright[office]'``. What it gives is a tree of elements; the rest
-(pictures, comments, what is deleted under review) is left out, and of lists their numbers, which it does not know.
+It is an extra, as the package is large: ``pip install 'ragwright[office]'``. It returns a tree of elements; pictures,
+comments and tracked deletions are left out, and so are the numbers of lists, which it does not know.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ _NUMBERLESS = "lists were read without their numbers"
 
 
 def read(file: SourceFile) -> Extract:
+    """Read an old Office file.
+
+    Raises:
+        ReaderError: the extra is missing, or the file is damaged or locked.
+    """
     try:
         from office_oxide import Document, OfficeOxideError
     except ImportError as error:
@@ -76,7 +81,7 @@ class _LegacyWalk:
                 self.elements([item for item in element["content"] if isinstance(item, dict)])
 
     def _list(self, element: dict[str, Any], depth: int = 0) -> None:
-        """Its items without numbers: the package calls every list numbered and begins each at 1."""
+        """Add the items without numbers: the package reports every list as numbered from 1."""
         for item in element.get("items") or []:
             words = " ".join(self._words(item.get("content")).split())
             if words:
@@ -95,7 +100,7 @@ class _LegacyWalk:
             yield number, cells, bool(row.get("is_header")) and not self.sheets
 
     def _words(self, content: Any) -> str:
-        """The words of text runs and of what holds them."""
+        """Return the words of text runs and of their containers."""
         if isinstance(content, str):
             return content
         parts: list[str] = []

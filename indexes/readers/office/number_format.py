@@ -1,7 +1,7 @@
-"""Excel's number formats: what a cell shows for the value that it holds (ECMA-376, 18.8.30 and 18.8.31).
+"""Excel's number formats: the text that a cell shows for its value (ECMA-376, 18.8.30 and 18.8.31).
 
-A format has up to four sections (positive; negative; zero; text), which may carry conditions ([>100]). What cannot be
-rendered is shown as ``General`` does, never left out.
+A format has up to four sections (positive; negative; zero; text), which may have conditions ([>100]). Values that
+cannot be formatted are shown as with ``General``, never left out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Section:
 
 
 def shown(value: object, number_format: str | None) -> str:
-    """A cell's value as Excel shows it.
+    """Format the value of a cell as Excel shows it.
 
     >>> shown(0.15, "0%"), shown(42, "00000"), shown(1234.5, '"€"#,##0.00'), shown(-3, "0;(0)")
     ('15%', '00042', '€1,234.50', '(3)')
@@ -59,7 +59,7 @@ def shown(value: object, number_format: str | None) -> str:
         return _general(value)
 
 
-@lru_cache(maxsize=4096)  # columns repeat their dates, shares and prices
+@lru_cache(maxsize=4096)  # columns repeat dates, percentages and prices
 def _shown(value: Hashable, _: str, form: str) -> str:
     sections = _sections(form)
     if isinstance(value, str):
@@ -175,7 +175,7 @@ def _number(value: float, section: _Section) -> str:
         number = number.scaleb(-power)
     last = places[-1] if exponent is None else max(at for at in places if at < exponent)
     at = last + 1
-    while at < len(tokens) and tokens[at] == ("char", ","):  # thousands are cut off
+    while at < len(tokens) and tokens[at] == ("char", ","):  # shown in thousands
         number /= 1000
         at += 1
     point = next((i for i in range(places[0], last + 1) if tokens[i] == ("char", ".")), None)
@@ -195,7 +195,7 @@ def _filled(
     tokens: tuple[Token, ...], places: list[int], point: int | None, last: int, whole: str, part: str, grouped: bool,
     exponent: int | None, power: int,
 ) -> str:  # fmt: skip
-    """Digits into their places, what else the format holds around them."""
+    """Put digits into their places, with the other characters of the format around them."""
     before = [at for at in places if at < (point if point is not None else last + 1)]
     digits = whole if whole.strip("0") else ""
     shown: dict[int, str] = {}
@@ -262,7 +262,7 @@ def _date(value: object, section: _Section) -> str:
     half = any(kind == "ampm" for kind, _ in tokens)
     midnight = isinstance(value, datetime.datetime) and value.time() == datetime.time()
     named = {text[0].lower() for kind, text in tokens if kind == "date"}
-    if midnight and "d" in named and "h" in named and not half:  # a date, though its format could show a time
+    if midnight and "d" in named and "h" in named and not half:  # a date, although its format could show a time
         tokens = tokens[: next(at for at, (kind, text) in enumerate(tokens) if kind == "date" and text[0] in "hH")]
     out: list[str] = []
     for at, (kind, text) in enumerate(tokens):
@@ -297,7 +297,7 @@ def _moment(value: object) -> tuple[datetime.datetime, datetime.timedelta]:
 
 
 def _is_minute(tokens: list[Token], at: int) -> bool:
-    """m is the minute behind h and before s, else the month."""
+    """Return whether m is the minute (after h or before s), not the month."""
     if tokens[at][1][0] not in "mM" or len(tokens[at][1]) > 2:
         return False
     before = next((text[0].lower() for kind, text in reversed(tokens[:at]) if kind in ("date", "elapsed")), "")

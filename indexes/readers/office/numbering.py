@@ -1,7 +1,7 @@
-"""Automatic numbers of Word: "第一条", "2.1.3", "(b)", counted by list and level as Word counts them.
+"""Automatic numbers of Word: "第一条", "2.1.3", "(b)", counted by list and level as in Word.
 
-A paragraph names a list (``numId``) and a level, by itself or by its style. The list is an instance of an abstract one
-and may start its levels anew; instances of one abstract list count on. (ECMA-376, 17.9)
+A paragraph, or its style, names a list (``numId``) and a level. The list is an instance of an abstract list and may
+restart its levels; otherwise instances of one abstract list continue its count. (ECMA-376, 17.9)
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _PLACE = re.compile(r"%([1-9])")
 
 @dataclass(slots=True)
 class Level:
-    """How one level of a list is numbered."""
+    """Numbering of one level of a list."""
 
     start: int = 1
     form: str = "decimal"
     text: str = ""
     suffix: str = "tab"
-    restart: int | None = None  # the level below which it begins anew (1-based); 0: never; None: any above it
+    restart: int | None = None  # level after which it restarts (1-based); 0: never; None: any level above it
     legal: bool = False  # all numbers in figures
-    style: str = ""  # of the paragraphs that stand on it
+    style: str = ""  # style of its paragraphs
     font: str | None = None
 
 
@@ -40,10 +40,10 @@ class _NumberedList:
 
 
 class Numbering:
-    """The lists of a document and how far each has been counted.
+    """The lists of a document and their current counts.
 
     Args:
-        root: ``word/numbering.xml``; None: the document has none.
+        root: ``word/numbering.xml``; None if the document has none.
     """
 
     def __init__(self, root: etree._Element | None) -> None:
@@ -55,14 +55,13 @@ class Numbering:
             self._load(root)
 
     def place_of_style(self, style_id: str) -> tuple[str, int] | None:
-        """(list, level) that a level names as that of a paragraph style."""
+        """Return (list, level) of a paragraph style, as named by a level."""
         return self._by_style.get(style_id)
 
     def next(self, list_id: str, level: int) -> str | None:
-        """The number of the next paragraph on this level, with what parts it from the words; None for bullets and
-        lists that are not known.
+        """Return the number of the next paragraph on this level with its separator; None for bullets and unknown lists.
 
-        A bullet counts too: levels below it begin anew.
+        A bullet counts too: it restarts the levels below it.
         """
         item, rule = self._lists.get(list_id), self._level(list_id, level)
         if item is None or rule is None:
@@ -134,7 +133,7 @@ class Numbering:
 def _read_level(element: etree._Element) -> tuple[int, Level]:
     restart = _value(element, "w:lvlRestart")
     form = element.find(qn("w:numFmt"))
-    if form is None:  # a format that older programs do not know stands in a choice, with a fallback
+    if form is None:  # a newer format is in a choice, with a fallback
         form = next((node for node in element.iter(qn("w:numFmt"))), None)
     fonts = element.find(f"{qn('w:rPr')}/{qn('w:rFonts')}")
     legal = element.find(qn("w:isLgl"))

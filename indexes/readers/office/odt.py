@@ -1,6 +1,6 @@
 """OpenDocument text (.odt): headings, paragraphs, lists with their numbers, tables, notes.
 
-Left out: deletions under review, comments, pictures, readings of characters; struck-through and hidden text, counted.
+Left out: tracked deletions, comments, pictures, readings of characters; struck-through and hidden text, counted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LINED = (f"{_STYLE}text-line-through-style", f"{_STYLE}text-line-through-type")
 
 @dataclass(slots=True)
 class _Styles:
-    """What text styles say: raised, lowered, struck, hidden, bold; and the number formats of list styles by level."""
+    """Text styles (raised, lowered, struck through, hidden, bold), and number formats of list styles by level."""
 
     looks: dict[str, str] = field(default_factory=dict)
     bold: set[str] = field(default_factory=set)
@@ -48,6 +48,7 @@ class _Styles:
 
 
 def read(file: SourceFile) -> Extract:
+    """Read an OpenDocument text."""
     with open_zip(file, "an OpenDocument text") as archive:
         names = set(archive.namelist())
         if "content.xml" not in names:
@@ -154,7 +155,7 @@ class _OdtWalk:
             cells: list[Cell] = []
             for cell in row:
                 if cell.tag != f"{_TABLE}table-cell":
-                    continue  # a covered one: what covers it takes its place
+                    continue  # covered by another cell
                 times = min(_number(cell.get(f"{_TABLE}number-columns-repeated")), _MOST_REPEATED)
                 paragraphs = list(cell.iter(f"{_TEXT}p", f"{_TEXT}h"))
                 words = " ".join(" ".join(self._words(paragraph) for paragraph in paragraphs).split())

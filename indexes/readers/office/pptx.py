@@ -1,8 +1,8 @@
-"""PowerPoint (.pptx): each slide is a page, its title the heading; text column by column (``slide_order``), tables,
+"""PowerPoint (.pptx): each slide is a page with its title as heading; text in columns (``slide_order``), tables,
 SmartArt, charts.
 
-Left out: hidden slides and struck-through text (noted), slide numbers, dates and footers, pictures. Speaker notes
-follow the slide under their own heading "Notes".
+Left out: hidden slides and struck-through text (both noted), slide numbers, dates and footers, pictures. Speaker notes
+follow the slide under the heading "Notes".
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _MARGINS = ("SLIDE_NUMBER", "DATE", "FOOTER", "HEADER")
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a PowerPoint presentation."""
     from pptx import Presentation
 
     builder = OutlineBuilder()
@@ -90,7 +91,7 @@ def _add_shape(file: SourceFile, builder: OutlineBuilder, slide: Any, shape: Any
 
 
 def _add_diagram(builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> None:
-    """The texts of a SmartArt diagram, as a list."""
+    """Add the texts of a SmartArt diagram as a list."""
     relations = next(iter(shape._element.iter(_DIAGRAM)), None)
     if relations is None:
         return
@@ -104,8 +105,8 @@ def _add_diagram(builder: OutlineBuilder, slide: Any, shape: Any, page: int) -> 
 
 
 def _paragraphs(file: SourceFile, frame: Any) -> Iterator[tuple[int, str]]:
-    """(level, words) of the paragraphs of a text frame that have words, with their automatic numbers."""
-    numbers: dict[int, tuple[str, int]] = {}  # level: kind of number, next one
+    """Yield (level, words) of the non-empty paragraphs of a text frame, with automatic numbers."""
+    numbers: dict[int, tuple[str, int]] = {}  # level -> (kind of number, next number)
     for paragraph in frame.paragraphs:
         words = collapse_lines(_words(file, paragraph._p))
         if not words:
@@ -126,7 +127,7 @@ def _paragraphs(file: SourceFile, frame: Any) -> Iterator[tuple[int, str]]:
 
 
 def _numbered(number: int, form: str) -> str:
-    """The number of an item: "a) " for alphaLcParenR."""
+    """Return the number of an item: "a) " for alphaLcParenR."""
     for begin, known in _AUTO.items():
         if form.startswith(begin):
             words = office_number(number, known)
@@ -136,7 +137,7 @@ def _numbered(number: int, form: str) -> str:
 
 
 def _words(file: SourceFile, paragraph: Any) -> str:
-    """Words of a paragraph with its fields and line breaks (``paragraph.text`` leaves fields out)."""
+    """Return the words of a paragraph with fields and line breaks (``paragraph.text`` omits fields)."""
     parts: list[str] = []
     for node in paragraph.iter(f"{_A}t", f"{_A}br"):
         if node.tag == f"{_A}br":
@@ -179,7 +180,7 @@ def _is_bold(cell: Any) -> bool:
 
 
 def _add_chart(builder: OutlineBuilder, chart: Any, page: int) -> None:
-    """A chart is its numbers: categories down, series across."""
+    """Add a chart as a table of its numbers: one row per category, one column per series."""
     title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
     plots = list(chart.plots)
     if not plots:

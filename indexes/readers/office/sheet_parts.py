@@ -1,7 +1,7 @@
-"""What stands beside the cells of a sheet, read from its XML in one pass: merged ranges, hidden rows and columns,
-formulas without a value; and from the parts that it refers to: comments, text boxes.
+"""Further content of a sheet, read from its XML in one pass: merged ranges, hidden rows and columns, formulas without
+a value; and, from referenced parts, comments and text boxes.
 
-openpyxl gives these only where it holds the whole workbook in memory. The pass here holds a piece of 1 MB.
+openpyxl provides these only with the whole workbook in memory. The pass here keeps 1 MB in memory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REF = re.compile(r"([A-Z]{1,3})(\d+)")
 
 @dataclass(slots=True)
 class SheetParts:
-    """Merges by first row: (first column, last column, last row); all numbers from 1."""
+    """Content of a sheet besides its cells; merges are first row -> (first column, last column, last row), from 1."""
 
     merges: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     hidden_rows: set[int] = field(default_factory=set)
@@ -80,6 +80,11 @@ def _scan(parts: SheetParts, data: bytes) -> None:
 
 
 def column_of(letters: bytes) -> int:
+    """Return the number of a column, from 1.
+
+    >>> column_of(b"AB")
+    28
+    """
     number = 0
     for char in letters:
         number = number * 26 + char - 64
@@ -87,6 +92,11 @@ def column_of(letters: bytes) -> int:
 
 
 def column_name(number: int) -> str:
+    """Return the letters of a column, numbered from 1.
+
+    >>> column_name(28)
+    'AB'
+    """
     name = ""
     while number > 0:
         number, rest = divmod(number - 1, 26)
@@ -95,7 +105,7 @@ def column_name(number: int) -> str:
 
 
 def _related(archive: zipfile.ZipFile, name: str) -> list[tuple[str, str]]:
-    """(kind, part) of what a part refers to."""
+    """Return (kind, name) of the parts to which a part refers."""
     folder, base = posixpath.split(name)
     root = _part(archive, f"{folder}/_rels/{base}.rels")
     found = []
@@ -111,11 +121,11 @@ def _part(archive: zipfile.ZipFile, name: str) -> etree._Element | None:
     try:
         return xml(archive.read(name))
     except (KeyError, zipfile.BadZipFile, etree.XMLSyntaxError):
-        return None  # a lost or damaged part beside the cells does not stop them
+        return None  # a missing or damaged part must not stop the cells
 
 
 def _comments(root: etree._Element | None) -> list[tuple[int, int, str]]:
-    """(row, column, words) of the comments of a sheet, by place."""
+    """Return (row, column, words) of the comments of a sheet, ordered by place."""
     found = []
     for comment in root.iter("{*}comment") if root is not None else ():
         match = _REF.fullmatch(comment.get("ref") or "")

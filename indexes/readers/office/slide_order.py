@@ -1,7 +1,7 @@
-"""The reading order of a slide's shapes: column after column where boxes stand in columns, else row after row.
+"""The reading order of a slide's shapes: column by column if boxes form columns, else row by row.
 
-The slide is cut where no shape stands: first from top to bottom into columns, else from left to right into bands, and
-bands that part into the same columns go together (the XY-cut of page analysis).
+The slide is cut through empty space: first vertically into columns, else horizontally into bands; bands with the same
+columns are joined (the XY-cut of page analysis).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from indexes.readers.tables.cells import Row
 from indexes.readers.tables.head import form_pairs, head_rows
 from indexes.readers.tables.kinds import TYPED, kind_of
 
-_ROW = 228_600  # a quarter of an inch, in the units of the format: shapes that differ less in height stand in one row
-_NEAR = 457_200  # half an inch: a lone box further below belongs to no column above
-_OVERLAP = 0.2  # of the smaller shape: boxes are often drawn larger than their words
-_MOST = 200  # shapes; more are a drawing, read from top to bottom
+_ROW = 228_600  # a quarter of an inch in EMU: shapes whose heights differ less are in one row
+_NEAR = 457_200  # half an inch: a single box further below is not part of a column above
+_OVERLAP = 0.2  # allowed share of the smaller shape: boxes are often larger than their words
+_MOST = 200  # shapes; more are a drawing, which is read from top to bottom
 
 
 def in_order(shapes: Iterable[Any]) -> Iterator[Any]:
-    """The shapes that hold words, in reading order; groups are opened where they stand."""
+    """Yield the shapes with words in reading order; the shapes of a group take its place."""
     worded = [shape for shape in shapes if _has_words(shape)]
     for shape in _ordered(worded) if len(worded) <= _MOST else _by_height(worded):
         if hasattr(shape, "shapes"):
@@ -56,7 +56,7 @@ def _ordered(shapes: Sequence[Any]) -> list[Any]:
 
 
 def _goes_below(taken: list[Any], band: list[Any]) -> bool:
-    """Do the shapes of a band continue the columns above it?"""
+    """Return whether the shapes of a band continue the columns above it."""
     if len(_parted([*taken, *band], _across)) < 2:
         return False
     gap = min(_down(shape)[0] for shape in band) - max(_down(shape)[1] for shape in taken)
@@ -64,7 +64,7 @@ def _goes_below(taken: list[Any], band: list[Any]) -> bool:
 
 
 def _parted(shapes: Sequence[Any], side: Any) -> list[list[Any]]:
-    """The shapes in groups between which a straight cut goes through none of them."""
+    """Divide the shapes into groups that a straight line can separate."""
     groups: list[list[Any]] = []
     end = 0.0
     for shape in sorted(shapes, key=side):
@@ -94,7 +94,7 @@ def _by_height(shapes: Sequence[Any]) -> list[Any]:
 
 
 def _is_table(columns: Sequence[Sequence[Any]]) -> bool:
-    """Do the boxes make a form (Voltage, 230 V) or a table with a head, so that its rows belong together?"""
+    """Return whether the boxes form a form (Voltage, 230 V) or a table with a head, to be read row by row."""
     if any(not getattr(shape, "has_text_frame", False) for column in columns for shape in column):
         return False
     sides = [sorted(column, key=_down) for column in columns]

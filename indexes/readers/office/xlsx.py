@@ -1,9 +1,9 @@
-"""Excel (.xlsx): each sheet's tables with the values that Excel computed last, as Excel shows them, row by row.
+"""Excel (.xlsx): the tables of each sheet with the values last computed by Excel, as Excel shows them, row by row.
 
-Blank rows part a sheet into blocks, blank columns part a block into tables beside each other. A block of single cells
-is text (a title over a table). The place of a section is the sheet with its rows: "Prices!2-41". Merged cells repeat
-their words; hidden sheets, rows and columns and struck-through cells are left out, with a note; comments and text boxes
-follow the sheet. Every sheet is streamed, however large it is.
+Blank rows divide a sheet into blocks, and blank columns divide a block into tables side by side. A block of single
+cells is text (a title over a table). The place of a section is its sheet and rows: "Prices!2-41". Merged cells repeat
+their words; hidden sheets, rows and columns and struck-through cells are left out with a note; comments and text boxes
+follow the sheet. Sheets of any size are streamed.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from indexes.readers.tables.cells import MAX_COLUMNS, Row
 from indexes.readers.tables.grid import TablePlace, add_table
 
 _REMEDY = "open it in Excel or LibreOffice and save it again, or leave it out"
-_BLOCK_ROWS = 400  # longer blocks are one table and are streamed; shorter ones are looked at whole
+_BLOCK_ROWS = 400  # longer blocks are one table and are streamed; shorter ones are analysed as a whole
 _SPACES = re.compile(r"\s+")
 
 
 def read(file: SourceFile) -> Extract:
+    """Read an Excel workbook."""
     from openpyxl import load_workbook  # type: ignore[import-untyped]
     from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
 
     builder = OutlineBuilder()
     with office_stream(file, "an Excel workbook", "xl/") as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about styles and extensions that are not read anyway
+        warnings.simplefilter("ignore")  # about styles and extensions that are not read
         try:
             book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         except (KeyError, ValueError, TypeError, etree.XMLSyntaxError, InvalidFileException) as error:
@@ -53,13 +54,13 @@ def read(file: SourceFile) -> Extract:
                         continue
                     builder.leave()
                     builder.enter(1, sheet.title)
-                    sheet.reset_dimensions()  # what the file says of its size is often wrong
+                    sheet.reset_dimensions()  # the size recorded in the file is often wrong
                     parts = sheet_parts(archive, sheet._worksheet_path)
                     uncomputed += parts.uncomputed
                     _Sheet(file, builder, sheet, parts).read()
         except (ValueError, TypeError, KeyError, SyntaxError) as error:
             raise ReaderError(f"'{file}' is damaged ({error})", remedy=_REMEDY) from error
-        if uncomputed:  # they are empty cells to us: that must be said
+        if uncomputed:  # read as empty cells, which must be reported
             file.note(f"{uncomputed} of its formulas hold no computed value and were left empty; save it once in Excel")
         title = (book.properties.title or "").strip()
         book.close()
@@ -67,12 +68,12 @@ def read(file: SourceFile) -> Extract:
 
 
 class _Sheet:
-    """One sheet: its rows as Excel shows them, then its comments and text boxes."""
+    """A sheet: its rows as Excel shows them, then its comments and text boxes."""
 
     def __init__(self, file: SourceFile, builder: OutlineBuilder, sheet: Any, parts: SheetParts) -> None:
         self.file, self.builder, self.sheet, self.parts = file, builder, sheet, parts
         self.where = f"{sheet.title}!"
-        self._looks: dict[int, tuple[str, bool, bool]] = {}  # style: number format, bold, struck
+        self._looks: dict[int, tuple[str, bool, bool]] = {}  # style -> (number format, bold, struck through)
         self._commented: dict[tuple[int, int], list[str]] = {(row, column): [] for row, column, _ in parts.comments}
 
     def read(self) -> None:
@@ -90,7 +91,7 @@ class _Sheet:
             self.builder.paragraph(words)
 
     def _rows(self) -> Iterator[Row]:
-        merged: list[tuple[int, int, int, str]] = []  # last row, first and last column, words of those still open
+        merged: list[tuple[int, int, int, str]] = []  # open ones: last row, first and last column, words
         hidden_columns = self.parts.hidden_columns
         commented = {row for row, _ in self._commented}
         lost_columns: set[int] = set()
@@ -145,7 +146,7 @@ class _Sheet:
         return Row(number, words, bold=0 < worded == bold, side=first and bold == 1 and worded > 1)
 
     def _merged(self, row: Row, merged: list[tuple[int, int, int, str]], fresh: Sequence[tuple[int, int, int]]) -> Row:
-        """The row with the words of merged cells in all of their places; ``merged`` grows by those that begin here."""
+        """Repeat the words of merged cells in their row; ``merged`` is extended by those that begin here."""
         across: set[int] = set()
         down: set[int] = set()
         for left, right, bottom in fresh:
@@ -165,7 +166,7 @@ class _Sheet:
         return replace(row, across=frozenset(across), down=frozenset(down))
 
     def _remember(self, row: Row) -> None:
-        """What a commented cell holds, behind the name of its row."""
+        """Remember the content of commented cells, after the name of their row."""
         for (number, column), about in self._commented.items():
             if number == row.number:
                 cell = row.cells[column - 1] if column <= len(row.cells) else ""
@@ -180,7 +181,7 @@ class _Sheet:
                 block.append(row)
                 if len(block) < _BLOCK_ROWS:
                     continue
-                # A long block: the rest of it is streamed up to the next blank row.
+                # A long block: its rest is streamed up to the next blank row.
                 place = TablePlace(self.where, caption=title, in_text=True)
                 add_table(self.builder, chain(block, _until_blank(rows)), place, usual=True)
             elif block:
@@ -192,7 +193,7 @@ class _Sheet:
             block, title = [], ""
 
     def _block(self, block: list[Row], title: str) -> str:
-        """One block; returns its text if it is a title that may belong to the next."""
+        """Add a block; return its text if it may be the title of the next one."""
         while block and block[0].filled == 1 and not block[0].down and max(row.filled for row in block) > 1:
             self.builder.place = f"{self.where}{block[0].number}"
             title = next(cell for cell in block[0].cells if cell)
@@ -211,7 +212,7 @@ class _Sheet:
 
 
 def _without(row: Row, columns: set[int]) -> Row:
-    """The row without hidden columns (numbers from 1)."""
+    """Return the row without hidden columns (numbered from 1)."""
     kept = [at for at in range(len(row.cells)) if at + 1 not in columns]
     if len(kept) == len(row.cells):
         return row
@@ -228,7 +229,7 @@ def _until_blank(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _side_by_side(block: list[Row]) -> Iterator[list[Row]]:
-    """The tables of a block, parted at columns that are empty in all of its rows."""
+    """Yield the tables of a block, divided at columns that are empty in all its rows."""
     width = max(len(row.cells) for row in block)
     filled = [
         any(column < len(row.cells) and (row.cells[column] or column in row.across) for row in block)

@@ -1,7 +1,7 @@
-"""Files that are zip archives inside (docx, pptx, xlsx, epub): opened with limits, told apart when they cannot be read.
+"""Open files that are zip archives inside (docx, pptx, xlsx, epub) within limits, with clear errors.
 
-What is mended in a copy in memory, because the libraries stop at it: relationships to parts that are not there (a lost
-picture, a target NULL), and strict OOXML, whose names are translated to the transitional ones.
+Faults at which the libraries stop are repaired in a copy in memory: relationships to missing parts (a lost picture, a
+target NULL), and strict OOXML, whose names are translated to the transitional ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from indexes.errors import ReaderError
 from indexes.readers.source_file import SourceFile
 
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of old Office files, and of encrypted new ones
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # container of old Office files, and of encrypted new ones
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _STRICT = b"http://purl.oclc.org/ooxml/"
 _TRANSITIONAL = b"http://schemas.openxmlformats.org/"
@@ -32,9 +32,9 @@ _MB = 1024 * 1024
 
 
 def check_zip(file: SourceFile, archive: zipfile.ZipFile) -> None:
-    """Refuse archives that unpack to more than the settings allow, before anything is unpacked.
+    """Reject archives that unpack to more than the settings allow, before unpacking.
 
-    zipfile never unpacks more of a member than its entry declares, so what is declared can be relied on.
+    The declared sizes can be relied on, as zipfile never unpacks more of a member than its entry declares.
 
     Raises:
         ReaderError: too many files, or too large.
@@ -55,13 +55,13 @@ def check_zip(file: SourceFile, archive: zipfile.ZipFile) -> None:
 
 
 def open_zip(file: SourceFile, what: str) -> zipfile.ZipFile:
-    """The archive of ``file``, within the limits; the caller closes it.
+    """Open the archive of ``file``, within the limits; the caller closes it.
 
     Args:
-        what: what it should be, for the message ("a Word document").
+        what: kind of file for the message ("a Word document").
 
     Raises:
-        ReaderError: it is locked, of an old format, cut off, no archive at all, or over the limits.
+        ReaderError: the file is locked, of an old format, truncated, not an archive, or over the limits.
     """
     try:
         archive = zipfile.ZipFile(file.path if file.path is not None else io.BytesIO(file.data))
@@ -94,13 +94,14 @@ def _why_no_zip(file: SourceFile, what: str, error: Exception) -> ReaderError:
 
 
 def office_stream(file: SourceFile, what: str, main: str) -> BinaryIO:
-    """A stream that python-docx, python-pptx and openpyxl can open.
+    """Return a stream that python-docx, python-pptx or openpyxl can open.
 
     Args:
-        main: beginning of the name of the main part ("word/"), without which it is another kind of file.
+        what: kind of file for the message ("a Word document").
+        main: beginning of the main part's name ("word/"), by which the kind of file is recognised.
 
     Raises:
-        ReaderError: as ``open_zip``; or the archive is another kind of file.
+        ReaderError: as for ``open_zip``, or the archive is another kind of file.
     """
     with open_zip(file, what) as archive:
         names = archive.namelist()
@@ -123,10 +124,10 @@ def office_stream(file: SourceFile, what: str, main: str) -> BinaryIO:
 def read_member(
     file: SourceFile, archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, pwd: bytes | None = None
 ) -> bytes:
-    """One member, whole.
+    """Return the bytes of a member.
 
     Raises:
-        ReaderError: it is damaged, locked, or packed in a way that is not known.
+        ReaderError: it is missing, damaged, locked, or packed with an unknown method.
     """
     shown = name if isinstance(name, str) else name.filename
     try:
@@ -135,18 +136,18 @@ def read_member(
         raise ReaderError(f"'{file}' is damaged: its part '{shown}' is missing", remedy=_REMEDY) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ReaderError(f"'{file}' is damaged in its part '{shown}' ({error})", remedy=_REMEDY) from error
-    except (RuntimeError, NotImplementedError) as error:  # encrypted; a compression that zipfile does not know
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or a compression that zipfile does not know
         raise ReaderError(f"'{file}' cannot be unpacked at '{shown}' ({error})", remedy=_REMEDY) from error
 
 
 def xml(data: bytes) -> etree._Element:
-    """Parsed without entities and network; damaged XML as far as it goes."""
+    """Parse XML without entities and network; damaged XML as far as possible."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=True)
     return etree.fromstring(data, parser)
 
 
 def _without_lost(name: str, data: bytes, parts: set[str]) -> bytes:
-    """A .rels part without the relationships whose target is not in the archive."""
+    """Return a .rels part without relationships to missing parts."""
     folder = posixpath.dirname(posixpath.dirname(name))
     root = xml(data)
     if root is None:
@@ -174,7 +175,7 @@ def _copy(file: SourceFile, archive: zipfile.ZipFile, mended: dict[str, bytes], 
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
         for name in dict.fromkeys(archive.namelist()):
             if name.startswith(("word/media/", "ppt/media/", "xl/media/")):
-                data = b""  # pictures are not read
+                data = b""  # pictures are not needed
             else:
                 data = mended.get(name) or read_member(file, archive, name)
             if strict and name.endswith((".xml", ".rels")):
@@ -185,18 +186,22 @@ def _copy(file: SourceFile, archive: zipfile.ZipFile, mended: dict[str, bytes], 
 
 
 def _transitional(match: re.Match[bytes]) -> bytes:
-    """.../ooxml/wordprocessingml/main is .../wordprocessingml/2006/main in the transitional names."""
+    """Return the transitional name: .../ooxml/wordprocessingml/main becomes .../wordprocessingml/2006/main."""
     end = b"/" if match.group().endswith(b"/") else b""
     return _TRANSITIONAL + match.group(1) + b"/2006" + end
 
 
 def joined_name(folder: str, target: str) -> str:
-    """Name of an archive's part from a reference in a part of ``folder``; fragments go."""
+    """Return the name of a part from a reference in a part of ``folder``, without fragment.
+
+    >>> joined_name("OEBPS/text", "../images/a.png#x")
+    'OEBPS/images/a.png'
+    """
     return posixpath.normpath(posixpath.join(folder, unquote(target.partition("#")[0])))
 
 
 def first_text(root: etree._Element | None, names: Iterable[str]) -> str:
-    """Words of the first element with one of the local names, "" without one."""
+    """Return the words of the first element with one of these local names; "" if there is none."""
     if root is None:
         return ""
     wanted = set(names)

@@ -1,4 +1,4 @@
-"""What is filled into a PDF and noted on it: form fields beside their labels, notes behind the page's text."""
+"""Form fields and annotations of a PDF: values after their labels, notes after the text of the page."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.strings import HALVES
 
 _TICKS = ("yes", "no")
-_INNER = re.compile(r"(?:^|\.)[\w\[\]-]*\d[\w\[\]-]*$|[_\[\]#]")  # a field's name that no person reads
-_MOST = 2000  # annotations of a page that are looked at
+_INNER = re.compile(r"(?:^|\.)[\w\[\]-]*\d[\w\[\]-]*$|[_\[\]#]")  # a field name that is not meant for people
+_MOST = 2000  # annotations read per page
 
 
 @dataclass(slots=True)
 class _Field:
     name: str
     value: str
-    tick: bool | None  # of a check box or radio button: is it set?
+    tick: bool | None  # whether a check box or radio button is set
     box: tuple[float, float, float, float]
 
 
 def add_annotations(lines: list[Line], page: Any, form: Any) -> list[Line]:
-    """The page's lines with the values of its form fields, and behind them the words of notes.
+    """Return the page's lines with the values of its form fields, followed by its notes.
 
-    A value stands behind the label to its left, else above it; one without a label behind the field's name.
+    A value follows the label to its left, else the one above it; without a label it follows the field's name.
 
     Args:
-        form: pypdfium2's form environment, None where the file has no form.
+        form: pypdfium2's form environment; None if the file has no form.
     """
     from pypdfium2 import raw
 
@@ -114,7 +114,7 @@ def _with_field(lines: list[Line], field: _Field) -> list[Line]:
 
 
 def _put(lines: list[Line], index: int, words: str, field: _Field) -> list[Line]:
-    """The words behind a label, on a line of their own."""
+    """Put words after a label, on a separate line."""
     line = lines[index]
     label = line.text.rstrip("_.…． ") or line.text
     colon = "" if label.endswith((":", "：", "?", "？")) else ":"
@@ -137,7 +137,7 @@ def _string(annotation: Any, key: str) -> str:
 
 
 def _decoded(get: Callable[[Any, int], int]) -> str:
-    """What pdfium writes into a buffer of UTF-16."""
+    """Return the text that pdfium writes into a buffer of UTF-16."""
     size = get(None, 0)
     if not 2 < size < 1 << 20:
         return ""

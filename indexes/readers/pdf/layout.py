@@ -1,9 +1,9 @@
-"""Lines of a PDF page with their places, in reading order, raised and lowered text marked.
+"""Lines of a PDF page with their positions, with raised and lowered text marked.
 
-pdfium gives the text in the order in which the file draws it, which is nearly always the reading order. It joins what
-stands side by side into one line and breaks a line at raised text; both are mended from where the pieces stand.
-``order`` puts columns one after the other. Positions cost a call or two a line; those of words are asked for only in
-lines with a wide gap, those of characters only in lines with raised or lowered text.
+pdfium returns text in the order in which the file draws it, nearly always the reading order. It joins text side by side
+into one line and breaks a line at raised text; both are corrected by the positions of the pieces. ``order`` arranges
+columns. Positions cost a call or two per line; those of words are requested only for lines with a wide gap, those of
+characters only for lines with raised or lowered text.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from indexes.readers.tables.cells import Row
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points from the lower left
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+|\r\n|\r|\n")
-_WIDE = 1.2  # of the line's height: a gap that is no blank
-_GUTTER = 0.5  # of it: one where a column is known to begin
+_WIDE = 1.2  # of the line's height: a gap wider than a blank
+_GUTTER = 0.5  # of the line's height: a gap where a column is known to begin
 _CUT_PAIR = re.compile("[\ud800-\udbff]\\Z")  # the first half of a character that pdfium cuts at a page's end
-_SCRIPT = 0.86  # a stretch lower than this share of the line's height may be raised or lowered text
+_SCRIPT = 0.86  # share of the line's height below which text may be raised or lowered
 _MOST_BASES = 12  # base lines of one line of text, with its formulas
-_MOST_BOXES = 80  # of a line that are looked at: one of more is a drawing
-_SMALLER = 0.92  # of the size of the others
-_OFF = 0.09  # of the line's height: how far it stands off the base line
+_MOST_BOXES = 80  # boxes of a line; a line with more is a drawing
+_SMALLER = 0.92  # of the size of the other characters
+_OFF = 0.09  # of the line's height: distance from the base line
 
 
 @dataclass(slots=True)
 class Line:
-    """One line with its place on the page in points from the lower left; without one where pdfium does not tell."""
+    """A line with its position on the page in points from the lower left, if pdfium reports it."""
 
     text: str
     left: float = 0.0
     bottom: float = 0.0
     right: float = 0.0
     top: float = 0.0
-    joined: bool = False  # the next line stands to the right of it, with nothing but a gap between
-    row: bool = False  # of a table without rules: it goes on in no other line
-    rows: list[Row] = field(default_factory=list)  # of a ruled table, which takes the line's place
+    joined: bool = False  # the next line is to its right, after a gap
+    row: bool = False  # a row of a table without rules: it does not continue on the next line
+    rows: list[Row] = field(default_factory=list)  # rows of a ruled table, which replaces the line
 
     @property
     def placed(self) -> bool:
@@ -60,13 +60,13 @@ class Line:
 
 @dataclass(slots=True)
 class _Piece:
-    """A line as pdfium gives it."""
+    """A line as pdfium returns it."""
 
     text: str  # without surrounding blanks
     start: int
     boxes: list[Box]
-    spaced: bool  # a blank stands before it
-    low: float = 0.0  # of its boxes
+    spaced: bool  # preceded by a blank
+    low: float = 0.0  # lowest edge of its boxes
     high: float = 0.0
     tallest: float = 0.0
     shortest: float = 0.0
@@ -82,14 +82,14 @@ class _Piece:
 
 
 def page_lines(textpage: Any, starts: Sequence[float] = ()) -> list[Line]:
-    """The lines of a page in pdfium's order; empty ones are blank lines. Those parted at a wide gap are ``joined``.
+    """Return the lines of a page in pdfium's order; parts of a line divided at a wide gap are ``joined``.
 
     Args:
         textpage: pypdfium2's PdfTextPage.
-        starts: where columns begin: there a narrower gap parts a line too.
+        starts: left edges of columns, at which a narrower gap divides a line too.
     """
     text = _CUT_PAIR.sub("", textpage.get_text_range(errors=HALVES))
-    if len(text) != textpage.count_chars():  # characters outside the basic plane: places cannot be told by index
+    if len(text) != textpage.count_chars():  # characters outside the basic plane: indexes do not match
         return [Line(" ".join(line.split())) for line in re.split(r"\r\n|\r|\n", text.replace("\0", ""))]
     lines: list[Line] = []
     waiting: list[_Piece] = []
@@ -122,7 +122,7 @@ def page_lines(textpage: Any, starts: Sequence[float] = ()) -> list[Line]:
 
 
 def _goes_on(before: _Piece, after: _Piece) -> bool:
-    """Does pdfium's next line stand on the same line, right behind, as it does behind raised text?"""
+    """Return whether pdfium's next line directly continues the same line, as after raised text."""
     if not before.boxes or not after.boxes:
         return False
     last, first = before.boxes[-1], after.boxes[0]
@@ -130,12 +130,12 @@ def _goes_on(before: _Piece, after: _Piece) -> bool:
     if not -0.3 * height < first[0] - last[2] < 0.5 * height:
         return False
     if min(last[3] - last[1], first[3] - first[1]) > _SCRIPT * height:
-        return False  # neither is raised or lowered: two lines that meet
+        return False  # neither is raised or lowered: two adjacent lines
     return min(before.high, after.high) - max(before.low, after.low) > 0.3 * height
 
 
 def _parts(textpage: Any, pieces: Sequence[_Piece], starts: Sequence[float]) -> list[Line]:
-    """A line, parted at its wide gaps."""
+    """Divide a line at its wide gaps."""
     stretches: list[list[_Piece]] = []
     for piece in pieces:
         apart = len(piece.boxes) > 1 and (bool(starts) or _is_apart(piece))
@@ -151,7 +151,7 @@ def _parts(textpage: Any, pieces: Sequence[_Piece], starts: Sequence[float]) -> 
 
 
 def _whole(textpage: Any, pieces: Sequence[_Piece]) -> Line:
-    """Pieces that stand on one line, with raised and lowered stretches marked."""
+    """Join the pieces of one line, with raised and lowered text marked."""
     text = pieces[0].text if len(pieces) == 1 else " ".join(piece.text for piece in pieces)
     boxes = pieces[0].boxes if len(pieces) == 1 else [box for piece in pieces for box in piece.boxes]
     if len(boxes) > 1:
@@ -162,7 +162,7 @@ def _whole(textpage: Any, pieces: Sequence[_Piece]) -> Line:
 
 
 def _is_apart(piece: _Piece) -> bool:
-    """Is there a wide gap in it, or does it go on far to the left: lines of several columns run together?"""
+    """Return whether it has a wide gap or continues far to the left, as joined lines of several columns do."""
     wide = _WIDE * piece.tallest
     left = right = piece.boxes[0][0]
     for box in piece.boxes:
@@ -177,7 +177,7 @@ def _is_apart(piece: _Piece) -> bool:
 
 
 def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str | None:
-    """The words of a line with its raised and lowered stretches marked; None where it has none, or a wide gap."""
+    """Return the words of a line with raised and lowered text marked; None without such text, or with a wide gap."""
     boxes = [box for piece in pieces for box in piece.boxes]
     ordered = sorted(boxes)
     if any(after[0] - before[2] > _WIDE * height for before, after in pairwise(ordered)):
@@ -202,12 +202,12 @@ def _with_scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> str
 
 
 def _closed(out: str, run: str, kind: bool | None) -> str:
-    """``out`` with a finished run behind it: raised (True), lowered (False) or plain (None)."""
+    """Append a finished run to ``out``: raised (True), lowered (False) or plain (None)."""
     if kind is None or not any(char.isalnum() or char in "*†‡°" for char in run):
         return out + run
     marked = (raised if kind else lowered)(out, run.strip())
     after = " " if run[-1].isspace() else ""
-    if marked.startswith("[") and marked.endswith("]"):  # the number of a note: set off, and before the full stop
+    if marked.startswith("[") and marked.endswith("]"):  # the number of a note: separated, and before the full stop
         stop = out[-1:] if out[-1:] in (".", "。") else ""
         out = out.removesuffix(stop) if stop else out
         return f"{out}{marked}{stop}{after}"
@@ -215,22 +215,22 @@ def _closed(out: str, run: str, kind: bool | None) -> str:
 
 
 def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int, bool]:
-    """The small characters that stand above (True) or below the base line of those before them."""
+    """Return the small characters above (True) or below (False) the base line of those before them."""
     runs = list(_runs(textpage, pieces))
     lengths: Counter[float] = Counter()
     for run in runs:
         lengths[run.base] += run.length
-    if not 1 < len(lengths) <= _MOST_BASES:  # text that runs upwards has one for each word
+    if not 1 < len(lengths) <= _MOST_BASES:  # vertical text has one per word
         return {}
     line = lengths.most_common(1)[0][0]
     off = [run for run in runs if abs(run.base - line) > _OFF * height]
     if not off or sum(run.length for run in off) * 2 > lengths.total():
         return {}
     size = _SMALLER * _size_of(textpage, next(run.start for run in runs if run.base == line))
-    small = {  # a letter of full size off the base line is a logo: LaTeX
+    small = {  # a full-size letter off the base line is part of a logo: LaTeX
         run.start for run in off if run.height <= _SCRIPT * height and _size_of(textpage, run.start) < size
     }
-    # pdfium runs lines together where a hyphen parts a word: each has its own
+    # pdfium joins lines at a hyphenated word: each has its own base line
     bases = {run.base for run in runs if run.start not in small and lengths[run.base] * 4 > lengths.total()}
     base = next((run.base for run in runs if run.base in bases), line)
     kinds: dict[int, bool] = {}
@@ -244,7 +244,7 @@ def _scripts(textpage: Any, pieces: Sequence[_Piece], height: float) -> dict[int
 
 @dataclass(slots=True)
 class _CharRun:
-    """The characters in one of pdfium's boxes. They are of one text object, so that they share base line and size."""
+    """The characters in one of pdfium's boxes: of one text object, and so with one base line and size."""
 
     start: int
     end: int
@@ -254,7 +254,7 @@ class _CharRun:
 
 
 def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_CharRun]:
-    """The runs of a line. To ask for the base line of each character takes ten times as long."""
+    """Yield the runs of a line. Requesting the base line of each character takes ten times as long."""
     page, origin = textpage.raw, raw.FPDFText_GetCharOrigin
     x, y = ctypes.c_double(), ctypes.c_double()
     for piece in pieces:
@@ -266,9 +266,9 @@ def _runs(textpage: Any, pieces: Sequence[_Piece]) -> Iterator[_CharRun]:
 
 
 def _starts(page: Any, piece: _Piece) -> list[int]:
-    """Where in the piece each of its boxes begins: at the first character with which pdfium counts a second one.
+    """Return the start of each box in the piece: the first character with which pdfium counts one more box.
 
-    The box's share of the width not yet given out tells nearly where, so that few places are looked at.
+    The box's share of the remaining width gives a close estimate, so that few positions are checked.
     """
     count, begin, boxes = raw.FPDFText_CountRects, piece.start, piece.boxes
     starts, last = [0], len(piece.text) - 1
@@ -291,7 +291,7 @@ def _starts(page: Any, piece: _Piece) -> list[int]:
 
 
 def _size_of(textpage: Any, index: int) -> float:
-    """The size that a character is drawn in, in points."""
+    """Return the font size of a character in points."""
     matrix = raw.FS_MATRIX()
     scale = math.hypot(matrix.c, matrix.d) if raw.FPDFText_GetMatrix(textpage.raw, index, matrix) else 1.0
     return float(raw.FPDFText_GetFontSize(textpage.raw, index)) * (scale or 1.0)
@@ -300,7 +300,7 @@ def _size_of(textpage: Any, index: int) -> float:
 def _cut_at_gaps(textpage: Any, piece: _Piece, starts: Sequence[float]) -> list[_Piece]:
     text, start, wide, gutter = piece.text, piece.start, _WIDE * piece.tallest, _GUTTER * piece.tallest
     cuts = [0]
-    left, before = -math.inf, math.inf  # the stretch's left edge, the last word's right one
+    left, before = -math.inf, math.inf  # left edge of the part, right edge of the last word
     for word in _WORD.finditer(text):
         box = _boxes(textpage, start + word.start(), word.end() - word.start())
         if not box:
@@ -330,7 +330,7 @@ def _line(text: str, boxes: Sequence[Box]) -> Line:
 
 
 def _boxes(textpage: Any, start: int, count: int) -> list[Box]:
-    """The places of the stretches that pdfium makes of a range of characters."""
+    """Return the boxes that pdfium makes of a range of characters."""
     page, get = textpage.raw, raw.FPDFText_GetRect
     left, top, right, bottom = (ctypes.c_double() for _ in range(4))
     return [

@@ -1,10 +1,10 @@
 """The reading order of a page's lines: pdfium's own, or that of the columns.
 
-pdfium's order stands unless another one has fewer neighbours that stand side by side (of one height, with a gap between
-them), as it has where columns were drawn line by line: at least three, and half of them gone, so that formulas and rows
-of tables are left alone. The other order is made by pdfminer's grouping of pdfium's lines into boxes (Karger's
-clustering of boxes by the area between them); where columns are known it is column after column, if that changes from
-one to another less often.
+pdfium's order is kept unless another one has clearly fewer consecutive lines side by side (at one height, with a gap
+between them), as happens when columns were drawn line by line: at least three fewer, and at most half, so that formulas
+and rows of tables are left alone. The other order is pdfminer's grouping of pdfium's lines into boxes (Karger's
+clustering of boxes by the area between them), or, if columns are known, column by column, if that switches columns less
+often.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from indexes.readers.pdf.layout import Line, page_lines
 from indexes.readers.tables.kinds import TYPED, kind_of
 from indexes.text.characters import WITHOUT_BLANKS
 
-_LINE_MARGIN = 0.8  # of a line's height: lines nearer than this make a box
-_MOST_LINES = 500  # grouping takes time by the square: a page of more is a map or a table
+_LINE_MARGIN = 0.8  # of a line's height: closer lines form a box
+_MOST_LINES = 500  # grouping takes quadratic time; a page with more lines is a map or a table
 _MOST_BOXES = 160
-_FEW_ROWS = 3  # fewer lines side by side are no columns
-_ALIGNED = 4.0  # points between the beginnings of cells in one column
-_LOW = 0.75  # of the usual height: a line such as "see us" has no tall letter, but a line's height all the same
-_UNPARTED = re.compile(f"[{WITHOUT_BLANKS}]")  # scripts that part no words
+_FEW_ROWS = 3  # fewer lines side by side are not columns
+_ALIGNED = 4.0  # points between the left edges of cells in one column
+_LOW = 0.75  # of the usual height: a line such as "see us" has no tall letters
+_UNPARTED = re.compile(f"[{WITHOUT_BLANKS}]")  # scripts without blanks between words
 _NARROW = 0.12  # of the page's width: entries of a table, not lines of a column
 
 
 def lines_of(textpage: Any, width: float) -> list[Line]:
-    """The lines of a page; where it has columns, those that pdfium runs together are parted between the columns too.
+    """Return the lines of a page; lines that pdfium joined across columns are divided.
 
     Args:
         textpage: pypdfium2's PdfTextPage.
-        width: of the page, in points.
+        width: width of the page in points.
     """
     lines = page_lines(textpage)
     if not any(line.joined for line in lines):
@@ -45,11 +45,11 @@ def lines_of(textpage: Any, width: float) -> list[Line]:
 
 
 def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
-    """The lines in reading order, and whether that is another one than pdfium's.
+    """Return the lines in reading order, and whether it differs from pdfium's order.
 
     Args:
-        lines: as ``lines_of`` gives them.
-        width: of the page, in points.
+        lines: from ``lines_of``.
+        width: width of the page in points.
     """
     runs = list(_runs(lines))
     columns = [_are_columns(run, width) for run in runs]
@@ -75,9 +75,9 @@ def in_order(lines: list[Line], width: float) -> tuple[list[Line], bool]:
 
 
 def side_by_side(lines: Sequence[Line], width: float) -> int:
-    """How many neighbours in this order stand at one height with a gap between them, both wide enough for text.
+    """Count consecutive lines that are side by side at one height with a gap, both wide enough for text.
 
-    Words that stand on the page time and again are labels beside what they label: [Function], Price on request.
+    Words repeated on the page do not count: they are labels beside values ([Function], Price on request).
     """
     wide = _NARROW * width
     said = Counter(line.text for line in lines)
@@ -93,21 +93,21 @@ def side_by_side(lines: Sequence[Line], width: float) -> int:
 def _beside(before: Line, after: Line) -> bool:
     height = min(before.height, after.height)
     overlap = min(before.top, after.top) - max(before.bottom, after.bottom)
-    if overlap < 0.2 * height:  # lines of columns stand at unlike heights
+    if overlap < 0.2 * height:  # lines of columns are at different heights
         return False
     gap = max(after.left - before.right, before.left - after.right)
     return gap > 0.6 * height
 
 
 def _is_turned(line: Line) -> bool:
-    """Text that runs upwards, such as a stamp in the margin."""
+    """Return whether the text is vertical, as a stamp in the margin."""
     return len(line.text) > 3 and not line.rows and line.height > 2 * (line.right - line.left)
 
 
 def _rows_joined(runs: Sequence[list[list[Line]]], columns: Sequence[bool], starts: Sequence[float]) -> Iterator[Line]:
-    """Lines that were parted at a gap stay so only where they look like columns of text, not like rows of a table.
+    """Yield the lines, rejoining those divided at a gap unless they look like columns of text.
 
-    Where there are columns, few lines between two that are not parted stay in them too.
+    Between columns, a few undivided lines stay in them too.
     """
     for run, parted in zip(runs, columns, strict=True):
         if len(run) == 1 or parted:
@@ -123,7 +123,7 @@ def _rows_joined(runs: Sequence[list[list[Line]]], columns: Sequence[bool], star
 
 
 def _starts(runs: Sequence[Sequence[Sequence[Line]]]) -> list[float]:
-    """Where the columns that these lines stand in begin, from the left: few lines reach over what parts them."""
+    """Return the left edges of the columns of these lines: few lines cross the gaps between them."""
     lines = [line for run in runs for row in run for line in row]
     lefts = sorted(line.left for line in lines)
     starts: list[float] = []
@@ -138,7 +138,7 @@ def _starts(runs: Sequence[Sequence[Sequence[Line]]]) -> list[float]:
 
 
 def _in_columns(row: Sequence[Line], starts: Sequence[float]) -> list[Line]:
-    """The parts of a row in the columns that begin there, each whole; none where it is not parted by them."""
+    """Return the parts of a row, one per column; [] if the columns do not divide it."""
     found: list[list[Line]] = []
     last = -1
     for line in row:
@@ -153,12 +153,12 @@ def _in_columns(row: Sequence[Line], starts: Sequence[float]) -> list[Line]:
         return []
     whole = [line for parts in found for line in rejoined(parts)]
     for line in whole[:-1]:
-        line.joined = True  # whole again where the order stands
+        line.joined = True  # rejoined if the order is kept
     return whole
 
 
 def _runs(lines: Sequence[Line]) -> Iterator[list[list[Line]]]:
-    """Rows of parts that follow each other; whole lines by themselves."""
+    """Yield runs of consecutive divided rows; undivided lines by themselves."""
     run: list[list[Line]] = []
     row: list[Line] = []
     for line in lines:
@@ -180,12 +180,12 @@ def _runs(lines: Sequence[Line]) -> Iterator[list[list[Line]]]:
 
 
 def _or_single(run: list[list[Line]]) -> list[list[Line]]:
-    """A run of few rows as one that is never taken for columns."""
+    """Return a run of few rows in a form that is never taken for columns."""
     return run if len(run) > 1 else [*run, []]
 
 
 def _are_columns(rows: Sequence[Sequence[Line]], width: float) -> bool:
-    """Do the parts of these rows fill their columns as running text does? Terms and what they mean do not."""
+    """Return whether the parts of these rows fill their columns like running text, unlike terms and definitions."""
     parts = [line for row in rows for line in row]
     if len([row for row in rows if row]) < _FEW_ROWS or not all(line.placed for line in parts):
         return False
@@ -202,7 +202,7 @@ def _are_columns(rows: Sequence[Sequence[Line]], width: float) -> bool:
 
 
 def _are_rows(rows: Sequence[Sequence[Line]]) -> bool:
-    """Do the parts of neighbouring lines begin, or end, at the same places, as the columns of a table do?"""
+    """Return whether the parts of consecutive lines are aligned left or right, like columns of a table."""
     if len(rows) < 2 or not all(line.placed for row in rows for line in row):
         return False
     for above, row in pairwise(rows):
@@ -217,15 +217,15 @@ def _is_near(place: float, places: Sequence[float]) -> bool:
 
 
 def _are_labels(lines: Sequence[Line]) -> bool:
-    """Does a column say the same few words time and again, or one word a line, as names and options are?"""
+    """Return whether a column repeats a few words, or has one word per line, like names and options."""
     single = sum(" " not in line.text and not _UNPARTED.search(line.text) for line in lines)
     return len({line.text for line in lines}) * 2 <= len(lines) or single * 2 > len(lines)
 
 
 def _fills(lines: Sequence[Line], page: float) -> bool:
-    """Are most lines nearly as wide as the widest, or not much shorter and going on from the one before?"""
+    """Return whether most lines are nearly as wide as the widest, or little shorter and continue the one before."""
     widths = sorted(line.right - line.left for line in lines)
-    full = widths[int(0.9 * len(widths))]  # a title over all columns begins in the first
+    full = widths[int(0.9 * len(widths))]  # not the widest, which may be a title over all columns
     if full <= _NARROW * page:
         return False
     going_on = sum(line.text[:1].islower() and line.text.count(" ") > 1 for line in lines)
@@ -234,7 +234,7 @@ def _fills(lines: Sequence[Line], page: float) -> bool:
 
 
 def rejoined(lines: Sequence[Line]) -> list[Line]:
-    """Parted lines whole again: a row of a table, not two columns."""
+    """Rejoin divided lines: rows of a table, not columns."""
     whole: list[Line] = []
     joins = False
     for line in lines:
@@ -250,10 +250,10 @@ def rejoined(lines: Sequence[Line]) -> list[Line]:
 
 
 def _grouped(lines: Sequence[Line], starts: Sequence[float]) -> list[Line] | None:
-    """The lines box by box, as pdfminer groups them; None where there are too many boxes.
+    """Return the lines in the order of pdfminer's boxes; None if there are too many boxes.
 
     Args:
-        starts: where columns begin. A box that reaches over several is read column by column.
+        starts: left edges of columns. A box over several columns is read column by column.
     """
     from pdfminer.layout import IndexAssigner, LAParams, LTLayoutContainer, LTTextLineHorizontal
 
@@ -290,13 +290,13 @@ def _grouped(lines: Sequence[Line], starts: Sequence[float]) -> list[Line] | Non
 
 
 def _changes(lines: Sequence[Line], starts: Sequence[float]) -> int:
-    """How often the next line stands in another column."""
+    """Return how often the next line is in another column."""
     columns = [bisect_right(starts, line.left + _ALIGNED) for line in lines]
     return sum(before != after for before, after in pairwise(columns))
 
 
 def _by_columns(lines: Sequence[Line], starts: Sequence[float]) -> list[Line]:
-    """Lines in the order of their columns; one over several columns stands between those above and below it."""
+    """Return the lines column by column; a line over several columns separates those above and below it."""
     ordered: list[Line] = []
     columns: dict[int, list[Line]] = defaultdict(list)
     for line in lines:

@@ -1,9 +1,9 @@
 """PDF (.pdf): the text of each page with its number, in reading order, joined to paragraphs; bookmarks are headings.
 
-``layout`` finds a page's lines, ``ruled`` its tables, ``fields`` what is filled in, ``order`` the reading order,
-``text`` joins the lines. Text that runs over a page break is not torn.
-pdfium mends damaged cross-reference tables itself; a page that it cannot load is left out and noted. Scanned pages are
-pictures: they go to the OCR hook if there is one, else they are noted by number.
+``layout`` finds the lines of a page, ``ruled`` its tables, ``fields`` its form fields, ``order`` the reading order, and
+``text`` joins the lines. Text that crosses a page break is not divided. pdfium repairs damaged cross-reference tables;
+a page that it cannot load is left out and noted. Scanned pages go to the OCR function if there is one, else they are
+noted by number.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.grid import TablePlace, add_table
 
 _MAX_BOOKMARK_DEPTH = 6
-_OCR_SCALE = 200 / 72  # pictures of 200 dots an inch
+_OCR_SCALE = 200 / 72  # pictures of 200 dots per inch
 _IMAGE = 3  # pdfium's FPDF_PAGEOBJ_IMAGE
 _REMEDY = "open and save it again, or leave it out"
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a PDF file."""
     pdf = _open(file)
     try:
         count = len(pdf)
@@ -76,7 +77,7 @@ def _open(file: SourceFile) -> pypdfium2.PdfDocument:
 
 
 class _PdfReading:
-    """Pages as they come, and what cannot be read of them."""
+    """The pages read so far, and those that cannot be read."""
 
     def __init__(self, file: SourceFile, pdf: pypdfium2.PdfDocument) -> None:
         self.file = file
@@ -119,7 +120,7 @@ class _PdfReading:
         self.heights.append(height)
 
     def _with_tables(self, lines: list[Line], page: Any, textpage: Any, number: int, height: float) -> list[Line]:
-        """The page with its ruled tables; pdfium's lines stand where drawings confuse the finder, with a note."""
+        """Return the lines with ruled tables; if drawings confuse the finder, pdfium's lines, with a note."""
         try:
             return with_tables(lines, page, textpage, height)
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -137,10 +138,10 @@ class _PdfReading:
         return [Line(" ".join(line.split())) for line in text.split("\n")] if text.strip() else []
 
     def report(self) -> None:
-        """Notes on the pages that gave no text.
+        """Add notes on pages without text.
 
         Raises:
-            ReaderError: none gave any.
+            ReaderError: no page has text.
         """
         if not any(line.text or line.rows for lines in self.pages for line in lines):
             if self.damaged and not self.scanned:
@@ -172,7 +173,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
-    """Page index to the (level from 1, title) of its bookmarks, in order."""
+    """Return page index -> (level from 1, title) of its bookmarks, in order."""
     found: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for bookmark in pdf.get_toc(max_depth=_MAX_BOOKMARK_DEPTH):
         target = bookmark.get_dest()
@@ -184,7 +185,7 @@ def _bookmarks(pdf: pypdfium2.PdfDocument) -> dict[int, list[tuple[int, str]]]:
 
 
 def _form(pdf: pypdfium2.PdfDocument) -> Any:
-    """The environment that fields are read in; None where the file has none."""
+    """Return pdfium's form environment; None if the file has no form."""
     if pdf.get_formtype() == pypdfium2.raw.FORMTYPE_NONE:
         return None
     pdf.init_forms()  # before the first page is loaded
@@ -197,7 +198,7 @@ def _add_page(
     waiting = list(bookmarks)
     here = {_key(line.text) for line in lines}
     for level, title in [mark for mark in waiting if _key(mark[1]) not in here]:
-        builder.enter(level, title)  # its words stand in no line of their own: it holds from the top of the page
+        builder.enter(level, title)  # no line has these words: the heading applies from the top of the page
     waiting = [mark for mark in waiting if _key(mark[1]) in here]
     body: list[str] = []
     for line in lines:

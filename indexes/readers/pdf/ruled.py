@@ -1,7 +1,7 @@
-"""Ruled tables of a PDF page: the lines that pdfium sees drawn, put together to cells by pdfplumber's finder.
+"""Ruled tables of a PDF page: pdfplumber's finder makes cells of the lines drawn on the page.
 
-The words of the cells are pdfium's. What is not surely a table stays text: a false table is worse than none. The edges
-come from pdfium's path objects, so that the file is not opened a second time.
+The words of the cells come from pdfium, and so do the edges, so that the file is not opened a second time. What is not
+clearly a table stays text: a false table is worse than none.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from indexes.readers.pdf.layout import Line
 from indexes.readers.pdf.strings import HALVES
 from indexes.readers.tables.cells import Cell, Row, spread
 
-_MOST_OBJECTS = 6000  # of a page that are looked at
+_MOST_OBJECTS = 6000  # objects examined per page
 _MOST_EDGES = 4000
 _THIN = 2.5  # points; a rectangle thinner than this is a line
 _LONG_CELL = 400  # characters: prose in a frame
-_DEPTH = 4  # of forms within forms
+_DEPTH = 4  # nesting of forms
 _BOLD = re.compile(r"bold|black|heavy|demi|hei(?:ti)?\b|simhei|黑体", re.IGNORECASE)
 _BOLD_WEIGHT = 700
 Matrix = tuple[float, float, float, float, float, float]
@@ -27,12 +27,12 @@ _UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def with_tables(lines: list[Line], page: Any, textpage: Any, height: float) -> list[Line]:
-    """The page's lines with each ruled table in place of the lines that stand in it.
+    """Return the page's lines with each ruled table in place of the lines inside it.
 
     Args:
-        lines: as ``page_lines`` gives them.
+        lines: from ``page_lines``.
         page, textpage: pypdfium2's objects.
-        height: of the page, in points.
+        height: height of the page in points.
     """
     if not any(line.text for line in lines) or page.get_rotation() % 360:
         return lines
@@ -67,7 +67,7 @@ def _stands_in(line: Line, box: tuple[float, float, float, float]) -> bool:
 
 
 def _crosses(line: Line, box: tuple[float, float, float, float]) -> bool:
-    """Does a line stand in the table and reach far beyond its sides?"""
+    """Return whether a line begins inside the table and extends far beyond its sides."""
     y = (line.bottom + line.top) / 2
     if not (line.placed and box[1] <= y <= box[3] and line.left < box[2] and line.right > box[0]):
         return False
@@ -85,7 +85,7 @@ def _found(edges: list[dict[str, Any]]) -> list[list[tuple[float, float, float, 
 
 
 def _rows(cells: Sequence[tuple[float, float, float, float]], textpage: Any, height: float) -> list[Row] | None:
-    """The table's rows, with spans; None where the cells make no table."""
+    """Return the table's rows with spans; None if the cells do not form a table."""
     columns, lines = sorted({cell[0] for cell in cells}), sorted({cell[1] for cell in cells})
     if len(columns) < 2 or len(lines) < 2:
         return None
@@ -115,7 +115,7 @@ def _rows(cells: Sequence[tuple[float, float, float, float]], textpage: Any, hei
 
 
 def _is_bold(textpage: Any, box: tuple[float, float, float, float]) -> bool:
-    """Is the character nearest to the middle of a cell bold, by its font's name or weight?"""
+    """Return whether the character nearest to the middle of a cell is bold, by its font's name or weight."""
     from pypdfium2 import raw
 
     left, bottom, right, top = box
@@ -123,7 +123,7 @@ def _is_bold(textpage: Any, box: tuple[float, float, float, float]) -> bool:
         textpage.raw, (left + right) / 2, (bottom + top) / 2, right - left, top - bottom
     )
     while index > 0 and raw.FPDFText_IsGenerated(textpage.raw, index) == 1:
-        index -= 1  # blanks and line ends that pdfium has put between the words
+        index -= 1  # blanks and line ends inserted by pdfium
     if index < 0:
         return False
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
@@ -134,7 +134,7 @@ def _is_bold(textpage: Any, box: tuple[float, float, float, float]) -> bool:
 
 
 def _edges(page: Any, height: float) -> Iterator[dict[str, Any]]:
-    """The level and upright lines that are drawn on the page, as pdfplumber names them."""
+    """Yield the horizontal and vertical lines drawn on the page, in pdfplumber's form."""
     from pypdfium2 import raw
 
     left_to_do = [_MOST_OBJECTS]
@@ -189,7 +189,7 @@ Point = tuple[float, float]
 
 
 def _segments(path: Any, matrix: Matrix, stroked: bool) -> Iterator[tuple[Point, Point]]:
-    """The straight pieces of a path; a thin filled rectangle is one line."""
+    """Yield the straight segments of a path; a thin filled rectangle is one line."""
     from pypdfium2 import raw
 
     count = raw.FPDFPath_CountSegments(path)
@@ -235,7 +235,7 @@ def _matrix(item: Any) -> Matrix:
 
 
 def _times(one: Matrix, two: Matrix) -> Matrix:
-    """First ``one``, then ``two``."""
+    """Combine two transformations: first ``one``, then ``two``."""
     a, b, c, d, e, f = one
     g, h, i, j, k, m = two
     return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m

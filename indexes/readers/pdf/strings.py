@@ -1,6 +1,6 @@
-"""A PDF's own strings (title, author, bookmarks) as pdfium has them: half characters stay, for ``readers`` to replace.
+"""Strings of a PDF (title, author, bookmarks) with lone surrogates kept, which ``readers`` replaces.
 
-pypdfium2 fails on them, and one in a title would cost the whole file.
+pypdfium2 fails on these, so that one in a title would cost the whole file.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from typing import Any
 
 import pypdfium2
 
-HALVES = "surrogatepass"  # how UTF-16 is decoded: one half character is no error, and counts as one
+HALVES = "surrogatepass"  # error handler for UTF-16: a lone surrogate is kept
 
 
 def info(pdf: pypdfium2.PdfDocument, key: str) -> str:
-    """Return a value of the information dictionary ("Title"); "" where there is none."""
+    """Return a value of the information dictionary ("Title"); "" if there is none."""
     name = f"{key}\0".encode()
     return _string(lambda buffer, size: pypdfium2.raw.FPDF_GetMetaText(pdf.raw, name, buffer, size))
 
 
 def bookmark_title(bookmark: Any) -> str:
+    """Return the title of a bookmark."""
     return _string(lambda buffer, size: pypdfium2.raw.FPDFBookmark_GetTitle(bookmark.raw, buffer, size))
 
 

@@ -1,4 +1,4 @@
-"""Lines of PDF pages to paragraphs: running heads and page numbers go, wrapped lines and parted words are joined."""
+"""Join the lines of PDF pages to paragraphs: drop running heads and page numbers, rejoin wrapped lines and words."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BULLET = re.compile(
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _SOFT = re.compile(r"([^\W\d_]*+)[\ufffe\x02\xad]\s*([^\W\d_]*)")  # pdfium's mark for a hyphen at a line end
 _HYPHENS = ("-", "\u2010")
-_LONG_WORD = 200  # characters of a line's end that are looked at
+_LONG_WORD = 200  # characters examined at the end of a line
 _LINE_END_HYPHEN = re.compile(r"([^\W\d_]+)[-\u2010]\Z")
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _LEADERS = re.compile(r"(?:\.[ ]?){4,}|…{2,}")
 _DIGITS = re.compile(r"\d+")
 _ROMAN = re.compile(r"[-–—\s]*[ivxlc]{1,7}[-–—\s]*", re.IGNORECASE)
-_MARGIN_PAGES = 4  # fewer pages than this hardly tell a running title from text
+_MARGIN_PAGES = 4  # with fewer pages a running title can hardly be told from text
 _SHORT_ZONE = 0.12  # of the page's height, in files of few pages
 _PAGE_NUMBER = re.compile(
     r"(?:page|seite|p\.|第)?\s*[-–—]?\s*\d{1,4}\s*[-–—]?(?:\s*(?:of|/|von|页|頁|共)\s*\d{0,4}\s*页?)?", re.IGNORECASE
@@ -32,10 +32,10 @@ _PREFIXES = frozenset(("self", "well", "ex", "non", "quasi", "cross", "half", "s
 
 
 class Hyphens:
-    """Whether a hyphen at a line end belongs to the word, told by how the document writes it elsewhere.
+    """Decides whether a hyphen at a line end belongs to the word, by how the document writes the word elsewhere.
 
-    It stays if the word occurs with it (well-known), goes if it occurs without (hearing), stays after prefixes such as
-    self-, and stays if both halves occur as words by themselves but never as one; else it goes.
+    It stays if the word occurs with it (well-known) and goes if it occurs without (hearing); it stays after prefixes
+    such as self-, and if both halves occur as words but never as one; else it goes.
     """
 
     def __init__(self, pages: list[list[Line]]) -> None:
@@ -55,11 +55,11 @@ class Hyphens:
 
 
 def without_margins(pages: list[list[Line]], heights: list[float]) -> list[list[Line]]:
-    """Pages without running heads and feet: lines near the edge that recur, but for their digits.
+    """Return the pages without running heads and feet: lines near the edge that recur, digits aside.
 
-    A line recurs if more than half of the pages have it, or nearly half of those from its first page to its last (the
-    running head of a chapter), three times or more. In a file of two or three pages all of them must have it, and it
-    must stand apart from the text: a gap, or a page number in it.
+    A line recurs if it is on more than half of the pages, or on nearly half of those from its first to its last (the
+    running head of a chapter), and at least three times. In a file of two or three pages it must be on all of them,
+    and be separated from the text by a gap, or have a page number.
     """
     if len(pages) < 2:
         return pages
@@ -107,7 +107,7 @@ def _stands_apart(lines: list[Line], index: int, edge: str, height: float, numbe
 
 
 def over_pages(pages: list[list[Line]], hyphens: Hyphens) -> None:
-    """Join words that a hyphen parts over a page break: their end moves to the page where they begin."""
+    """Rejoin words hyphenated across a page break: the rest moves to the page where they begin."""
     for before, after in pairwise(pages):
         last = next((line for line in reversed(before) if line.text), None)
         first = next((line for line in after if line.text), None)
@@ -125,7 +125,7 @@ def over_pages(pages: list[list[Line]], hyphens: Hyphens) -> None:
 
 
 def _marginal(lines: list[Line], height: float) -> list[tuple[tuple[str, str], int]]:
-    """((edge, words without digits), index) of the lines that may be running heads or feet."""
+    """Return ((edge, words without digits), index) of the lines that may be running heads or feet."""
     worded = [index for index, line in enumerate(lines) if line.text or line.rows]
     if not worded:
         return []
@@ -145,7 +145,7 @@ def _normal(text: str) -> str:
 
 
 def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
-    """Lines of a page to paragraphs; True: it stands directly under the one before (list items, rows), no blank line.
+    """Join lines of a page to (paragraph, whether it follows the one before without a blank line, like list items).
 
     Args:
         lines: without surrounding blanks; "" is a blank line.
@@ -169,7 +169,7 @@ def unwrap(lines: list[str], hyphens: Hyphens) -> list[tuple[str, bool]]:
 
 
 def goes_on(before: str, after: str) -> bool:
-    """Does the text of the page before run on here? Lower case does, and Chinese after a full line of Chinese."""
+    """Return whether the text of the previous page continues: in lower case, or Chinese after a full line of it."""
     if not before or BULLET.match(after):
         return False
     last_line = before[before.rfind("\n") + 1 :]
@@ -185,7 +185,7 @@ def _starts_paragraph(before: str, line: str, width: int) -> bool:
 
 
 def _has_leaders(line: str) -> bool:
-    """Is there a row of dots, as between a title and its page? Few lines hold two, so that few are searched."""
+    """Return whether there is a row of dots, as between a title and its page; few lines need the search."""
     return (".." in line or ". ." in line or "……" in line) and _LEADERS.search(line) is not None
 
 
@@ -204,7 +204,7 @@ def _joined(before: str, line: str, hyphens: Hyphens) -> list[str]:
 
 
 def _softened(line: str, hyphens: Hyphens) -> str:
-    """pdfium joins a hyphenated line end itself and marks the place."""
+    """Resolve the marks that pdfium puts where it joins a hyphenated line end."""
     if "\ufffe" not in line and "\x02" not in line and "\xad" not in line:
         return line
 
