@@ -11,7 +11,7 @@ ENOUGH_SHARE = 1 / 16  # ... once the batch fills this share of the budget (256 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Group texts into batches whose padded size (texts x longest text) is at most ``budget`` tokens.
 
-    >>> token_batches([3, 40, 5, 38], budget=80)
+    >>> token_batches([6, 40, 7, 38], budget=80)
     [[1, 3], [2, 0]]
 
     Texts are taken longest first (ties in the given order), so that a batch too large for the memory fails at once and

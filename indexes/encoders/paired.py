@@ -80,7 +80,7 @@ def lexical_side(settings: IndexSettings) -> LexicalModel | None:
 
     >>> settings = IndexSettings()
     >>> lexical_side(settings).parameters.partition(",")[2]
-    'k1=1.2,b=0.75,average_length=60'
+    'k1=1.2,b=0.75,average_length=80'
     """
     if settings.sparse.kind == "none":
         return None

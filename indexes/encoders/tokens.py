@@ -83,9 +83,9 @@ def padded_batches(
     """Yield (positions, input_ids, attention_mask) per batch: int64 tensors on ``device``, padded on the right.
 
     >>> import torch
-    >>> batches = padded_batches([[5, 6], [7]], budget=8, pad_id=0, device=torch.device("cpu"))
-    >>> [(positions, ids.tolist(), mask.tolist()) for positions, ids, mask in batches]
-    [([0, 1], [[5, 6], [7, 0]], [[1, 1], [1, 0]])]
+    >>> batches = padded_batches([[5, 6, 7, 8, 9], [5, 6, 7, 8]], budget=16, pad_id=0, device=torch.device("cpu"))
+    >>> [(positions, ids.tolist()) for positions, ids, mask in batches]
+    [([0, 1], [[5, 6, 7, 8, 9], [5, 6, 7, 8, 0]])]
     """
     import torch
 

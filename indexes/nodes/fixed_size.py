@@ -39,7 +39,8 @@ def iter_chunks(
     A chunk has as many whole sentences of one section as fit; a longer sentence is cut. Tables give one record per row,
     code blocks are cut at ``chunk_chars``, without overlap at line ends.
 
-    >>> [chunk.text for chunk in iter_chunks(Document(text="It rains. We stay in. Tomorrow we go."), chunk_chars=25)]
+    >>> document = Document(text="It rains. We stay in. Tomorrow we go.")
+    >>> [chunk.text for chunk in iter_chunks(document, chunk_chars=25, overlap_chars=0)]
     ['It rains. We stay in.', 'Tomorrow we go.']
 
     Args:

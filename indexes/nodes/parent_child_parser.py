@@ -43,8 +43,8 @@ def iter_children(
     A table that is a parent by itself gives one record per row; a child with more tokens than the encoder reads is cut.
 
     >>> text = "# Care\n\nDry it.\n\n## Storage\n\nKeep it dark."
-    >>> [(child.position, child.parent) for child in iter_children(Document(text=text), child_max_chars=20)]
-    [(0, (0, 1)), (1, (0, 1))]
+    >>> [(child.text, child.parent) for child in iter_children(Document(text=text), child_max_chars=30)]
+    [('# Care\n\nDry it.', (0, 1)), ('## Storage\n\nKeep it dark.', (0, 1))]
 
     Args:
         document: as for ``iter_records``.
@@ -113,9 +113,10 @@ class ParentChildNodeParser(RecordNodeParser):
 
     ``metadata["parent"]`` has the positions of the first and last child of the node's parent.
 
-    >>> parser = ParentChildNodeParser(child_max_chars=20)
-    >>> [node.text for node in parser([Document(text="# Care\n\nDry it.\n\n## Storage\n\nKeep it dark.")])]
-    ['# Care\n\nDry it.', 'Keep it dark.']
+    >>> parser = ParentChildNodeParser(child_max_chars=30)
+    >>> nodes = parser([Document(text="# Care\n\nDry it.\n\n## Storage\n\nKeep it dark.")])
+    >>> [node.metadata["parent"] for node in nodes]
+    [[0, 1], [0, 1]]
 
     Args:
         together: optional LLM pass, not serialised: ``indexes.nodes.topic_pass.ask_llm(llm)``.

@@ -33,7 +33,7 @@ def decode_euc_tw(data: bytes) -> str:
     r"""Decode EUC-TW; invalid bytes become U+FFFD.
 
     >>> decode_euc_tw(b"\xc4\xe3 ok")
-    '一 ok'
+    '中 ok'
     """
     parts: list[str] = []
     for piece in _PIECE.findall(data):

@@ -91,8 +91,9 @@ def to_qdrant_filter(filters: MetadataFilters | Wheres | None) -> models.Filter 
     ``any`` ``all`` ``contains`` search in lists; ``text_match`` finds a substring, case-sensitive, in any script;
     ``text_match_insensitive`` finds all words in any case (a run of Chinese counts as one word).
 
-    >>> to_qdrant_filter(Wheres([Where("lang", "zh")])).must
-    [FieldCondition(key='metadata.lang', match=MatchValue(value='zh'))]
+    >>> condition = to_qdrant_filter(Wheres([Where("lang", "zh")])).must[0]
+    >>> condition.key, condition.match
+    ('metadata.lang', MatchValue(value='zh'))
 
     Raises:
         StoreError: an operator or a value that Qdrant cannot compare.
