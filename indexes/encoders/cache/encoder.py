@@ -15,13 +15,13 @@ from indexes.encoders.vectors import estimated_tokens
 
 
 def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None) -> CachedEncoder | CachedPaired:
-    """Put the cache before an encoder; one that has it already is returned as it is.
+    """Put the cache in front of an encoder; a cached encoder is returned unchanged.
 
     Args:
-        folder: where the file lies, named by what makes vectors comparable; None: nothing is kept. Of a dense model
-            with BM25 beside it only the dense side is kept: BM25 costs nothing, and its parameters change no vector.
-        limit_mb: when it is closed and larger, the vectors that were stored first are removed; 0: nothing is kept;
-            None: it grows, and nothing is ever removed under an evaluation that reads it.
+        folder: folder of the cache files, each named after its fingerprint; None: no cache. Of a dense model with BM25
+            only the dense side is cached: BM25 costs nothing, and its parameters do not affect the dense vectors.
+        limit_mb: size in MB above which closing the cache removes the oldest vectors; 0: no cache; None (default): no
+            limit, so that nothing is removed while an evaluation reads it.
     """
     if isinstance(encoder, (CachedEncoder, CachedPaired)):
         return encoder
@@ -32,8 +32,8 @@ def cached(encoder: Encoder, folder: Path | None, *, limit_mb: int | None = None
 
 
 class _Cached:
-    """What both kinds of cached encoders have. ``last_query_ms`` is the time that the last question's encoding took
-    when it was first done."""
+    """Common part of the cached encoders. ``last_query_ms``: milliseconds that the last question's encoding took when
+    it was first done."""
 
     last_query_ms = 0.0
     vectors: Vectors
@@ -43,12 +43,12 @@ class _Cached:
         return self.vectors.stats
 
     def close(self) -> None:
-        """Remove the oldest vectors if there are too many, and close the file; it opens again at the next use."""
+        """Remove the oldest vectors if the file exceeds its limit, and close it; the next use opens it again."""
         self.vectors.close()
 
 
 class CachedEncoder(_Cached):
-    """For models whose one forward pass gives both sides, or one."""
+    """Cached encoder for models that compute all their vectors in one forward pass."""
 
     def __init__(self, encoder: Encoder, folder: Path | None, limit_mb: int | None) -> None:
         self._inner = encoder
@@ -69,25 +69,25 @@ class CachedEncoder(_Cached):
         return self._inner.lexical
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """As ``CountsTokens.count_tokens``: the splitter cuts the same sentences with the cache as without it."""
+        """As ``CountsTokens.count_tokens``, so that sentences are cut as without the cache."""
         if isinstance(self._inner, CountsTokens):
             return self._inner.count_tokens(texts)
         return estimated_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str], lexical_texts: Sequence[str] | None = None) -> Encoded:
-        """As ``Encoder.encode_documents``. The sparse side comes from the pass that reads ``texts``."""
+        """As ``Encoder.encode_documents``; one pass over ``texts`` gives both sides, ``lexical_texts`` is ignored."""
         return self.vectors.encode("d", texts, self._inner.encode_documents)[0]
 
     def dense_documents(self, texts: Sequence[str]) -> Encoded:
-        """The dense side alone."""
+        """Return the dense side alone."""
         return replace(self.encode_documents(texts), sparse=None)
 
     def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-        """As ``ReadsPassages.encode_passages``, in two requests: sentences and passages are kept as texts."""
+        """As ``ReadsPassages.encode_passages``; sentences and passages are encoded, and cached, as separate texts."""
         return read_twice(self.encode_documents, passages, spans)
 
     def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
-        """The sparse side alone; here it takes the model's pass."""
+        """Return the sparse side alone; here it takes a forward pass."""
         return (self.encode_documents(texts).sparse or []) if texts else []
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
@@ -96,13 +96,13 @@ class CachedEncoder(_Cached):
 
 
 class CachedPaired(_Cached, PairedEncoder):
-    """A dense model from the cache, its lexical side beside it: still a ``PairedEncoder``, as the pipeline knows it."""
+    """A ``PairedEncoder`` whose dense model is cached."""
 
     def __init__(self, encoder: PairedEncoder, folder: Path | None, limit_mb: int | None) -> None:
         dense_only = replace(encoder.fingerprint, sparse="none")
         first = encoder.lexical.parameters_under(1) if encoder.lexical else "none"
         self.vectors = Vectors(folder, dense_only, limit_mb, old=replace(encoder.fingerprint, sparse=first))
-        keep = getattr(encoder.lexical, "kept_in", None)  # of a lexical side that runs a network of its own
+        keep = getattr(encoder.lexical, "kept_in", None)  # only a lexical side that runs a network has it
         lexical = encoder.lexical if keep is None else keep(lambda own: Vectors(folder, own, limit_mb))
         super().__init__(_CachedModel(encoder.dense, self.vectors, dense_only), lexical)
         self.vectors.admit(self.parallel)
@@ -114,11 +114,11 @@ class CachedPaired(_Cached, PairedEncoder):
             close()
 
     def dense_documents(self, texts: Sequence[str]) -> Encoded:
-        """The dense side alone."""
+        """Return the dense side alone."""
         return self.dense.embed(texts, query=False)
 
     def encode_passages(self, passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-        """As ``ReadsPassages.encode_passages``. A sentence read in its passage is kept under both."""
+        """As ``ReadsPassages.encode_passages``. The key of a sentence covers its passage too."""
         if getattr(self.dense, "token_states", None) is None:
             return super().encode_passages(passages, spans)
         places = {
@@ -141,7 +141,7 @@ class CachedPaired(_Cached, PairedEncoder):
         return replace(encoded, sparse=sparse)
 
     def lexical_documents(self, texts: Sequence[str]) -> list[SparseVector]:
-        """The sparse side alone, without the model."""
+        """Return the sparse side alone, without the dense model."""
         return self.lexical.encode_documents(texts) if self.lexical else []
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
@@ -149,13 +149,13 @@ class CachedPaired(_Cached, PairedEncoder):
         started = time.perf_counter()
         encoded = super().encode_queries(texts)
         spent = (time.perf_counter() - started) * 1000
-        # What BM25 and a first encoding took is in ``spent``; of a repeated one the model's time is missing there.
+        # ``spent`` holds BM25's time, and the model's only if the question was encoded just now.
         self.last_query_ms = max(spent, model.last_query_ms if isinstance(model, _CachedModel) else 0.0)
         return encoded
 
 
 class _CachedModel:
-    """A ``DenseModel`` from the cache."""
+    """A cached ``DenseModel``."""
 
     def __init__(self, model: DenseModel, vectors: Vectors, fingerprint: Fingerprint) -> None:
         self._inner, self._vectors = model, vectors
@@ -176,4 +176,4 @@ class _CachedModel:
         return encoded
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)  # a model's own extras, such as its tokenizer
+        return getattr(self._inner, name)  # further attributes of the model, such as its tokenizer

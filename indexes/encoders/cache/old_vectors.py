@@ -10,17 +10,17 @@ from indexes.sqlite import Database
 
 
 class OldVectors:
-    """The file in which version 0.1.0 kept the vectors of documents: read until nothing of it is asked for any more."""
+    """Reads the file in which version 0.1.0 kept document vectors, until no run needs it any more."""
 
     def __init__(self, path: Path) -> None:
         self._db: Database | None = Database(path, "", derived=True) if path.is_file() else None
         self._served = 0
 
     def get(self, texts: dict[bytes, str], size: int) -> dict[bytes, tuple[Any, ...]]:
-        """Today's key -> (dense, indices, weights, cut, milliseconds) of the texts that it holds.
+        """Return current key -> (dense, indices, weights, cut, milliseconds) for the texts in the file.
 
         Args:
-            texts: today's key -> text.
+            texts: current key -> text.
             size: bytes of a dense vector.
         """
         if self._db is None or not texts:
@@ -34,7 +34,7 @@ class OldVectors:
             "SELECT key, dense, sparse, truncated FROM vectors WHERE key IN", keys
         ):
             if len(dense) == size:
-                # One vector's blob: its length, its indices, its values, four bytes each.
+                # The blob of one vector: its length, its indices, its values, four bytes each.
                 middle = 4 + (len(sparse) - 4) // 2 if sparse is not None else 0
                 indices, weights = (sparse[4:middle], sparse[middle:]) if sparse is not None else (None, None)
                 found[keys[old]] = (dense, indices, weights, cut, 0.0)
@@ -42,7 +42,7 @@ class OldVectors:
         return found
 
     def close(self) -> None:
-        """Let go of it; what no run asks for any more is deleted."""
+        """Close the file; delete it if no run needs it any more."""
         if self._db is None:
             return
         if self._served == 0:

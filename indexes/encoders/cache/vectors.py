@@ -17,9 +17,9 @@ from indexes.encoders.cache.old_vectors import OldVectors
 from indexes.sqlite import Database
 
 FORMAT = 1
-ENCODE_TOGETHER = 2048  # texts encoded before they are written: what an interrupted run loses at most
-IN_PASSAGE = "p"  # a third kind of key: a sentence read in its passage
-KEPT = 0.8  # of the limit, after the oldest were removed
+ENCODE_TOGETHER = 2048  # texts encoded between two writes: the most that an interrupted run loses
+IN_PASSAGE = "p"  # the third kind of key: a sentence read in its passage
+KEPT = 0.8  # share of the limit that remains after the oldest vectors were removed
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
@@ -31,31 +31,35 @@ _COLUMNS = "key, dense, indices, weights, cut, ms"
 
 @dataclass(slots=True)
 class CacheStats:
-    """Texts that were found in the cache, and those that the model encoded."""
+    """Number of texts found in the cache, and of texts that the model encoded."""
 
     found: int = 0
     encoded: int = 0
 
 
 def key_of(kind: str, text: str) -> bytes:
-    """The key of a text ("d") or a question ("q") in every file of the cache."""
+    """Return the cache key of a document's text (kind "d") or a question (kind "q"): 16 bytes."""
     return hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def passage_text(passage: str, start: int, end: int) -> str:
-    """What a sentence that was read in its passage is kept under (kind ``IN_PASSAGE``)."""
+    r"""Return the text whose key stands for a sentence read in its passage (kind ``IN_PASSAGE``).
+
+    >>> passage_text("One. Two.", 5, 9)
+    '5:9\nOne. Two.'
+    """
     return f"{start}:{end}\n{passage}"
 
 
 def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Collection[bytes] = ()) -> int:
-    """Drop vectors from all files of a cache, and return how many; no byte of them stays in the files.
+    """Erase vectors from all files of a cache and return their number; no byte of them is left in the files.
 
     Args:
-        keys: which; None: all but ``keep``.
+        keys: keys to erase; None: all except ``keep``.
     """
     dropped = 0
     for path in sorted(folder.glob("*.sqlite")) if folder.is_dir() else []:
-        if path.name.endswith(".old.sqlite"):  # of version 0.1.0, by other keys: it is derived
+        if path.name.endswith(".old.sqlite"):  # written by version 0.1.0 under other keys; can be computed anew
             Database(path, "", derived=True).remove()
             continue
         db = Database(path, _SCHEMA, vacuum="INCREMENTAL", derived=True)
@@ -77,10 +81,10 @@ def forget_encodings(folder: Path, keys: Collection[bytes] | None, *, keep: Coll
 
 
 class Vectors:
-    """(kind, text) -> dense vector, sparse vector, whether it was cut, milliseconds; in a file, or nowhere.
+    """Maps (kind, text) to dense vector, sparse vector, truncation flag, milliseconds; kept in a file or not at all.
 
     Args:
-        old: fingerprint under which version 0.1.0 kept these vectors, if it is another.
+        old: fingerprint under which version 0.1.0 kept these vectors, if different.
     """
 
     def __init__(
@@ -97,11 +101,11 @@ class Vectors:
         self._db: Database | None = None
         self._old: OldVectors | None = None
         if folder is not None:
-            # NORMAL: a power cut may cost some of it, never a wrong vector.
+            # NORMAL: a power cut may lose vectors, but never yields a wrong one.
             path = folder / f"{fingerprint.digest}.sqlite"
             self._db = Database(path, _SCHEMA, vacuum="INCREMENTAL", derived=True).open()
             before = folder / f"{(old or fingerprint).digest}.sqlite"
-            if "ms" not in {row[1] for row in self._db.rows("PRAGMA table_info(vectors)")}:  # of version 0.1.0
+            if "ms" not in {row[1] for row in self._db.rows("PRAGMA table_info(vectors)")}:  # written by version 0.1.0
                 self._db.close()
                 before = path.replace(path.with_suffix(".old.sqlite"))
                 self._db.open()
@@ -110,7 +114,7 @@ class Vectors:
             self._old = OldVectors(before)
 
     def admit(self, threads: int) -> None:
-        """Let so many threads compute at once: a tokenizer and its network serve one, a server's model several."""
+        """Allow ``threads`` threads to encode at once: 1 for a local model, more for a model on a server."""
         self._places: Any = threading.RLock() if threads == 1 else threading.BoundedSemaphore(threads)
 
     @property
@@ -118,11 +122,11 @@ class Vectors:
         return None if self._db is None else self._db.path
 
     def encode(self, kind: str, texts: Sequence[str], compute: Callable[[list[str]], Encoded]) -> tuple[Encoded, float]:
-        """The vectors of ``texts`` in order, and the milliseconds they took when they were made.
+        """Return the vectors of ``texts`` in order, and the milliseconds that encoding them took at first.
 
         Args:
-            kind: "d" for documents, "q" for questions: models put different prompts before them.
-            compute: encodes the texts that are not known; none is given twice.
+            kind: "d" for documents, "q" for questions (models prepend different prompts).
+            compute: encodes the texts that are not in the cache; each is passed once.
         """
         keys = [key_of(kind, text) for text in texts]
         found = self._get(keys)
@@ -195,5 +199,5 @@ class Vectors:
                 with self._db.connection() as db:
                     oldest = "SELECT rowid FROM vectors ORDER BY rowid LIMIT ?"
                     db.execute(f"DELETE FROM vectors WHERE rowid IN ({oldest})", (surplus,))  # noqa: S608
-                    db.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
+                    db.executescript("PRAGMA incremental_vacuum")  # execute() would free only one page
         self._db.close()
