@@ -125,7 +125,7 @@ def test_it_is_read_only_and_needs_the_model_that_filled_it() -> None:
     client = filled(QdrantClient(":memory:"))
     with pytest.raises(FingerprintMismatchError, match="encoder="):
         open_index("theirs", settings=SETTINGS, client=client)
-    with pytest.raises(FingerprintMismatchError, match=r"10 dimensions.*gives 9"):
+    with pytest.raises(FingerprintMismatchError, match=r"10 dimensions.*has 9"):
         open_index("theirs", settings=SETTINGS, encoder=CountingWords(words=WORDS[1:]), client=client)
     with pytest.raises(StoreError, match="no sparse vectors"):
         open_index("theirs", settings=SETTINGS, encoder=CountingWords(), client=client, sparse_query_fn=term_counts)
