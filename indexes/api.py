@@ -90,7 +90,8 @@ def build_index(
         if not store.exists() or encoder is not None:
             encoder = encoder or build_encoder(settings)
             idf = encoder.lexical is not None and encoder.lexical.idf
-            store.ensure(encoder.fingerprint, idf=idf, settings=settings.store)
+            lengths = settings.split.passage > 0
+            store.ensure(encoder.fingerprint, idf=idf, settings=settings.store, lengths=lengths)
         manifest = Manifest(path)
         index = Index(store, settings, manifest, encoder, owns_client=owns_client, name=collection, notes=notes)
         if store.is_empty():

@@ -169,6 +169,7 @@ class _Copying:
                 fingerprint_of(record),
                 idf=source.store.has_idf(),
                 settings=target.settings,
+                lengths=source.store.keeps_lengths(),
                 extra={key: value for key, value in record.items() if key not in NOT_COPIED}
                 | {MARK: {"store": place_of(source.settings), "whole": False}},
             )

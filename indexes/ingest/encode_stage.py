@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from indexes.encoders.base import Encoded, SparseVector
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.encoders.paired import of_each
-from indexes.encoders.window_pooling import mix
+from indexes.encoders.window_pooling import mean_of, mix
 from indexes.nodes.passages import passages_of
 from indexes.nodes.record import SentenceRecord, dense_text, place_of
 from indexes.settings.sections import IndexSettings
 from indexes.text.invisible import searched
 
-PASSAGE_SHARE = 1.0  # of the passage's vector beside the sentence's: the mean of both cosines
 ROOM = 0.75  # of what the model reads: the size of a passage is an estimate, and its place stands before it
 
 
@@ -70,7 +69,7 @@ def _with_passages(
     rows = of_each(model.dense_documents(texts).dense, spans)
     whole = [text for text, parts in zip(texts, spans, strict=True) for _ in parts]
     alone = np.array([text == passage for text, passage in zip(plain, whole, strict=True)])
-    return np.where(alone[:, None], dense, mix(dense, rows, PASSAGE_SHARE))
+    return np.where(alone[:, None], dense, mean_of(dense, rows))
 
 
 def _with_places(

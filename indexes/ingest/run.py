@@ -13,7 +13,7 @@ from llama_index.core.schema import Document, TextNode
 from indexes.encoders.base import Encoder
 from indexes.encoders.cache import CachedEncoder, CachedPaired, cached
 from indexes.encoders.window_pooling import WindowPooler
-from indexes.errors import RagWrightError, SourceError
+from indexes.errors import RagWrightError, SourceError, StoreError
 from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner, ReadJob
 from indexes.ingest.encode_stage import passage_size
@@ -301,8 +301,20 @@ class _IngestRun:
             limit = self._settings.ingest.cache_mb
             self._cache = cached(self._encoder(), self._cache_folder, limit_mb=limit)
             self._encoded_before = self._cache.stats.encoded  # by other runs, of an encoder that brings its own
+            self._check_lengths()
             note_passage_size(self._store, passage_size(self._settings, self._cache.max_tokens))
         return self._cache
+
+    def _check_lengths(self) -> None:
+        """Refuse to put sentences read in passages where their vectors would lose their length, and so their rank."""
+        size = self._settings.split.passage
+        if size and not self._store.keeps_lengths():
+            name = self._store.record().get("of") or self._store.name
+            raise StoreError(
+                f"collection {name!r} was made for sentences read by themselves, and split.passage is {size} now",
+                remedy=f"move it first: rag ingest --reindex --collection {name}; sentences whose vectors are in the "
+                "encoding cache are not encoded again; or set split.passage to 0",
+            )
 
     def _finish(self) -> None:
         self._report.seconds = time.monotonic() - self._started

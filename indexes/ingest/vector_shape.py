@@ -25,6 +25,7 @@ def vector_shape(settings: IndexSettings) -> dict[str, object]:
         shape["split.dense_context_of"] = split.dense_context_of
     if split.passage:
         shape["split.passage_reading"] = split.passage_reading
+        shape["lengths"] = "kept"  # before 0.2.0 was done, a mean of two vectors was brought to length 1
     return shape
 
 

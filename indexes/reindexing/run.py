@@ -171,6 +171,7 @@ class _Reindex:
                 encoder.fingerprint,
                 idf=encoder.lexical is not None and encoder.lexical.idf,
                 settings=self._settings.store,
+                lengths=self._settings.split.passage > 0,
                 extra={
                     **self._generations.birth_record(new),
                     "roots": old.record.get("roots") or {},

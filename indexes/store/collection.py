@@ -104,7 +104,13 @@ class Collection:
             )
 
     def ensure(
-        self, fingerprint: Fingerprint, *, idf: bool, settings: StoreSettings, extra: dict[str, Any] | None = None
+        self,
+        fingerprint: Fingerprint,
+        *,
+        idf: bool,
+        settings: StoreSettings,
+        lengths: bool = False,
+        extra: dict[str, Any] | None = None,
     ) -> None:
         """Create the collection, or check that the existing one was built with the same model.
 
@@ -112,6 +118,7 @@ class Collection:
             fingerprint: of the encoder.
             idf: give the sparse vector Modifier.IDF (``encoder.lexical.idf``).
             settings: vector format, quantization and storage of a new collection.
+            lengths: keep the lengths of the dense vectors in a new collection (``split.passage``).
             extra: JSON values to record with the fingerprint of a new collection (see ``record``).
 
         Raises:
@@ -123,7 +130,15 @@ class Collection:
             self.check_fingerprint(fingerprint)
         else:
             born = {"created": int(time.time()), **(extra or {})}
-            schema.create(self.engine, self.name, fingerprint=fingerprint, idf=idf, settings=settings, extra=born)
+            schema.create(
+                self.engine,
+                self.name,
+                fingerprint=fingerprint,
+                idf=idf,
+                settings=settings,
+                lengths=lengths,
+                extra=born,
+            )
 
     def record(self) -> dict[str, Any]:
         """Return what RagWright recorded when it created the collection; {} if another program created it.
@@ -166,6 +181,11 @@ class Collection:
         params = (self._client.get_collection(self.name).config.params.sparse_vectors or {}).get(self.sparse_name)
         modifier = getattr(params, "modifier", None)
         return getattr(modifier, "value", modifier) == models.Modifier.IDF.value
+
+    def keeps_lengths(self) -> bool:
+        """Return True if dense vectors are stored as long as they are, not brought to length 1."""
+        params = (self._client.get_collection(self.name).config.params.vectors or {})[self.dense_name]
+        return str(getattr(params.distance, "value", params.distance)).lower() == models.Distance.DOT.value.lower()
 
     @property
     def one_leg(self) -> str | None:

@@ -1,8 +1,9 @@
 """The schema of a collection, and the fingerprint of the model that filled it.
 
-Named vectors ``dense`` (cosine) and ``sparse`` (with Qdrant's IDF if the encoder's lexical side needs it), and a
-payload index on ``doc_id``, without which deleting or filtering by document takes 100 times longer. Positions need no
-index: neighbours are fetched by their computed ids. The fingerprint is stored in the collection's metadata.
+Named vectors ``dense`` (cosine; with ``split.passage`` the dot product, which is then a mean of two cosines) and
+``sparse`` (with Qdrant's IDF if the encoder's lexical side needs it), and a payload index on ``doc_id``, without which
+deleting or filtering by document takes 100 times longer. Positions need no index: neighbours are fetched by their
+computed ids. The fingerprint is stored in the collection's metadata.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def create(
     fingerprint: Fingerprint,
     idf: bool,
     settings: StoreSettings,
+    lengths: bool = False,
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Create a collection for the vectors of a model.
@@ -37,6 +39,7 @@ def create(
         fingerprint: of the encoder.
         idf: give the sparse vector Modifier.IDF.
         settings: vector format, quantization and storage.
+        lengths: keep the lengths of the dense vectors: scores are dot products, not cosines.
         extra: JSON values to record with the fingerprint.
 
     Raises:
@@ -59,7 +62,7 @@ def create(
             )
     dense = models.VectorParams(
         size=fingerprint.dim,
-        distance=models.Distance.COSINE,
+        distance=models.Distance.DOT if lengths else models.Distance.COSINE,
         on_disk=settings.on_disk or None,
         datatype=_DATATYPES.get(settings.quantization),
     )

@@ -155,7 +155,8 @@ class Library:
         if create and not index.store.exists():
             lexical = index.encoder.lexical
             idf = lexical is not None and lexical.idf
-            index.store.ensure(index.encoder.fingerprint, idf=idf, settings=self.settings.store)
+            lengths = self.settings.split.passage > 0
+            index.store.ensure(index.encoder.fingerprint, idf=idf, settings=self.settings.store, lengths=lengths)
         return index
 
     def stop_optimizing(self, name: str) -> None:

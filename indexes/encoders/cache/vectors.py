@@ -18,7 +18,7 @@ from indexes.sqlite import Database
 
 FORMAT = 1
 ENCODE_TOGETHER = 2048  # texts encoded between two writes: the most that an interrupted run loses
-IN_PASSAGE = "p"  # the third kind of key: a sentence read in its passage
+IN_PASSAGE = "m"  # the third kind of key: a sentence read in its passage
 KEPT = 0.8  # share of the limit that remains after the oldest vectors were removed
 
 _SCHEMA = """

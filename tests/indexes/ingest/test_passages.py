@@ -16,7 +16,8 @@ from indexes.encoders.bm25 import Bm25
 from indexes.encoders.cache import cached
 from indexes.encoders.paired import PairedEncoder, read_passages, sentences_of
 from indexes.encoders.sentence_transformer import SentenceTransformerModel
-from indexes.encoders.window_pooling import mix
+from indexes.encoders.window_pooling import mean_of, mix
+from indexes.errors import StoreError
 from indexes.ingest.events import recipe_hash
 from indexes.ingest.vector_shape import other_shape
 from indexes.nodes.passages import PassageBorders, passages_of
@@ -147,6 +148,33 @@ def test_a_changed_sentence_changes_its_passage_and_not_all_that_follow(size: in
     assert min(changed) >= 1 and sum(changed) / len(changed) <= 2
 
 
+@pytest.mark.parametrize("engine", ["edge", "local"])
+def test_a_hit_scores_the_mean_of_both_cosines(tmp_path: Path, heron: list[Document], engine: str) -> None:
+    options, model = settings(tmp_path / "s", passage=60, place=0.5), Counting()
+    options = options.model_copy(update={"store": options.store.model_copy(update={"engine": engine})})
+    question = model.embed(["the guarantee of a dealer"], query=True).dense[0]
+    with build(heron, options.model_copy(update={"split": SplitSettings(passage=60)}), model) as index:
+        passage = next(text for text in model.texts if "Ask the dealer." in text and "Five years." in text)
+        for hit in index.store.hybrid_search(question, None, limit=5):
+            if hit.payload["text"] in passage:
+                own, whole = model.embed([hit.payload["text"], passage], query=False).dense
+                assert hit.score == pytest.approx((question @ own + question @ whole) / 2, abs=1e-3)
+        assert index.store.keeps_lengths() and np.linalg.norm(stored(index, "heron.md"), axis=1).min() < 0.99
+    lengths = np.linalg.norm(mix(np.array([[0.6, 0.0], [0.0, 1.0]], np.float32), np.ones((1, 2)), 0.5), axis=1)
+    np.testing.assert_allclose(lengths, [0.6, 1.0], atol=1e-6)  # a place's share changes no length
+
+
+def test_a_collection_of_lone_sentences_takes_no_passages(tmp_path: Path, heron: list[Document]) -> None:
+    options, model = settings(tmp_path / "s", passage=60), Counting()
+    build(heron, settings(tmp_path / "s"), model).close()
+    with pytest.raises(StoreError, match=r"for sentences read by themselves, and split\.passage is 60") as refused:
+        build(heron, options, model)
+    assert "rag ingest --reindex --collection c" in refused.value.remedy
+    reindex("c", settings=options, encoder=PairedEncoder(model, Bm25()))
+    with build(heron, options, model) as index:
+        assert index.store.keeps_lengths() and model.texts == []
+
+
 def test_passages_do_not_depend_on_what_else_is_in_the_run(tmp_path: Path) -> None:
     parts = {"a": SENTENCES[:9], "b": SENTENCES[9:40]}
     docs = [Document(id_=name, text=" ".join(part), metadata={"source": name}) for name, part in parts.items()]
@@ -170,8 +198,7 @@ def by_hand(model: SentenceTransformerModel, passage: str, span: tuple[int, int]
         states = AutoModel.from_pretrained(model.model)(**tokens).last_hidden_state[0].float().numpy()
     own = [row for row, (a, b) in enumerate(offsets) if b > a and b > span[0] and a < span[1]]
     parts = [states[own].mean(axis=0), states.mean(axis=0)]
-    whole = sum(part / np.linalg.norm(part) for part in parts)
-    return np.asarray(whole / np.linalg.norm(whole))
+    return np.asarray(sum(part / np.linalg.norm(part) for part in parts) / 2)
 
 
 def test_one_pass_gives_each_sentence_its_tokens_and_its_passage(bert: SentenceTransformerModel) -> None:
@@ -226,7 +253,7 @@ def test_a_model_without_token_states_reads_sentence_and_passage() -> None:
     found = read_passages(model, ["Clay is wet. Ash is dry."], [[(0, 12), (13, 24)]])
     assert model.texts == ["Clay is wet.", "Ash is dry.", "Clay is wet. Ash is dry."]
     own = model.embed(model.texts[:3], query=False).dense
-    np.testing.assert_allclose(found.dense, mix(own[:2], own[2:], 1.0), atol=1e-6)
+    np.testing.assert_allclose(found.dense, mean_of(own[:2], own[2:]), atol=1e-6)
 
 
 def test_borders_are_the_same_wherever_a_run_begins() -> None:
