@@ -1,8 +1,9 @@
-"""Source code: the file as it is, in sections of kind "code" that begin where functions and classes begin.
+"""Source code: the unchanged file, in sections of kind "code" that begin at functions and classes.
 
-No language is parsed. A section is a run of blank-line blocks; a new one begins at a block that holds a definition
-(``def``, ``class``, ``func``, ``fn``, ``CREATE TABLE`` and the like) with little indent, or where the section grows
-long. The definitions are the heading path. Files without definitions (settings, style sheets) are cut by length alone.
+Languages are not parsed. A section is a run of blocks between blank lines; a new one begins at a block with a
+definition (``def``, ``class``, ``func``, ``fn``, ``CREATE TABLE`` and the like) with little indentation, or when the
+section becomes long. The definitions are the heading path. Files without definitions (settings, style sheets) are cut
+by length alone.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ _LONG = 1500  # characters after which a section ends at the next blank line
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a file of source code."""
     data = file.read_bytes()
     language = CODE_SUFFIXES[file.suffix]
     declared = _CODING.search(data[:300]) if language in ("python", "ruby", "perl") else None
@@ -87,7 +89,7 @@ def read(file: SourceFile) -> Extract:
 
 
 def _sections(text: str, language: str) -> Iterator[Section]:
-    """Sections that tile the text."""
+    """Yield sections that tile the text."""
     definitions = _definitions(text, language)
     starts = [0, *(match.end() + 1 for match in _BLANK.finditer(text)), len(text)]
     at, line, next_definition = 0, 1, 0
@@ -118,7 +120,7 @@ def _sections(text: str, language: str) -> Iterator[Section]:
 
 
 def _definitions(text: str, language: str) -> list[tuple[int, int, str]]:
-    """(offset, indent, name) in order."""
+    """Return (offset, indentation, name) of the definitions, in order."""
     if language in _NO_DEFINITIONS:
         return []
     matches = [*(_SQL if language == "sql" else _DEFINITION).finditer(text)]
@@ -132,7 +134,7 @@ def _definitions(text: str, language: str) -> list[tuple[int, int, str]]:
 
 
 def _lines(text: str, start: int, end: int, first: int) -> str:
-    """ "lines 10-20" of the words between ``start`` and ``end``; ``first`` is the line number at ``start``."""
+    """Return "lines 10-20" for the text between ``start`` and ``end``; ``first`` is the line number at ``start``."""
     lead = len(text[start:end]) - len(text[start:end].lstrip("\n"))
     last = first + text[start:end].rstrip("\n").count("\n")
     return f"lines {first + lead}-{last}"

@@ -1,4 +1,4 @@
-"""Delimited text (.csv .tsv): one table; its delimiter and whether its first row is a head are told by the file."""
+"""Delimited text (.csv .tsv): one table; its delimiter, and whether it has a head, are found from the content."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from indexes.readers.tables.cells import Row, trimmed
 from indexes.readers.tables.grid import TablePlace, add_table
 
 _DELIMITERS = ",;\t|^~，；"
-_SNIFF_LINES, _SNIFF_LINE = 40, 400  # what CleverCSV sees: its time grows with both
-_PREAMBLE = 30  # rows among which the head is looked for
+_SNIFF_LINES, _SNIFF_LINE = 40, 400  # lines, and characters of each, for CleverCSV: its time grows with both
+_PREAMBLE = 30  # rows in which the head is searched
 _SAMPLE = 64 * 1024
 _LONE_QUOTE = 128 * 1024
-_SINGLE = r"(?:^|{0})'[^'\n]*{0}[^'\n]*'(?={0}|\r?$)"  # a cell in single quotes that holds a delimiter
+_SINGLE = r"(?:^|{0})'[^'\n]*{0}[^'\n]*'(?={0}|\r?$)"  # a cell in single quotes with a delimiter
 
 
 def read(file: SourceFile) -> Extract:
+    """Read delimited text."""
     text, encoding = decode(file, file.read_bytes())
     text = text.replace("\0", "")
-    if text[:4].lower() == "sep=":  # Excel's own mark
+    if text[:4].lower() == "sep=":  # written by Excel
         first, _, text = text.partition("\n")
         delimiter = first[4:5] or ","
     else:
@@ -55,17 +56,20 @@ def read(file: SourceFile) -> Extract:
 
 
 def sniff(sample: str, *, tabs: bool = False) -> str:
-    """The delimiter of a csv file, by CleverCSV: that whose cells are most alike (van den Burg and others, 2019).
+    r"""Return the delimiter of a csv file: the one with the most uniform cells (CleverCSV, van den Burg et al. 2019).
+
+    >>> sniff("name;price\ntea;3,50\ncoffee;4,20\n")
+    ';'
 
     Args:
-        tabs: the file's name says that it is the tab.
+        tabs: the file name says that the delimiter is the tab.
     """
     if tabs and "\t" in sample.partition("\n")[0]:
         return "\t"
     lines = sample.split("\n")
     few = "\n".join(line[:_SNIFF_LINE] for line in lines[:_SNIFF_LINES])
     delimiters = [mark for mark in _DELIMITERS if mark in few]
-    if len(delimiters) > 1:  # its import alone takes a second: only where there is a choice
+    if len(delimiters) > 1:  # importing it takes a second: only if there is a choice
         from clevercsv.detect import Detector
 
         dialect = Detector().detect(few, delimiters=delimiters)
@@ -75,7 +79,7 @@ def sniff(sample: str, *, tabs: bool = False) -> str:
 
 
 def quote_of(sample: str, delimiter: str) -> str:
-    r"""The quote of a csv file: ' where it is put around delimiters and " is not, else ".
+    r"""Return the quote of a csv file: ' if it encloses delimiters and " does not, else ".
 
     >>> quote_of("id,text\n1,'tea, cups'\n", ","), quote_of("id,text\n1,it's tea\n", ",")
     ("'", '"')
@@ -86,7 +90,7 @@ def quote_of(sample: str, delimiter: str) -> str:
 
 
 def _most_regular(sample: str, *, tabs: bool) -> str:
-    """The delimiter that parts most lines into the same number of cells, more than one."""
+    """Return the delimiter that divides most lines into the same number of cells, more than one."""
     best, best_score = "\t" if tabs else ",", 0.0
     for delimiter in _DELIMITERS:
         if delimiter not in sample:
@@ -95,7 +99,7 @@ def _most_regular(sample: str, *, tabs: bool) -> str:
             widths = [len(row) for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]
         except csv.Error:
             continue
-        widths = widths[:-1] if len(widths) > 2 else widths  # the sample may cut the last line
+        widths = widths[:-1] if len(widths) > 2 else widths  # the last line may be incomplete
         width, times = Counter(widths).most_common(1)[0]
         score = times / len(widths) * min(width, 4) if width > 1 else 0.0
         if score > best_score:
@@ -104,9 +108,9 @@ def _most_regular(sample: str, *, tabs: bool) -> str:
 
 
 def _below_text(builder: OutlineBuilder, rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows of the table; lines of text above it become paragraphs.
+    """Yield the rows of the table, and add lines of text above it as paragraphs.
 
-    They are narrower than the table, and a blank line parts them from it, or they have one cell.
+    These are narrower than the table and separated from it by a blank line, or have one cell.
     """
     ahead = list(islice(rows, _PREAMBLE))
     if len(ahead) < 3:
@@ -126,14 +130,14 @@ def _below_text(builder: OutlineBuilder, rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _longest_cell(text: str, quoting: int, quote: str) -> int:
-    """Characters a cell may have: any number, but where a quote has no partner, so that it does not eat the file."""
+    """Return the limit of a cell: none, unless a quote is unclosed, which must not swallow the file."""
     lone = quoting == csv.QUOTE_MINIMAL and text.count(quote) % 2 == 1
     return _LONE_QUOTE if lone else max(len(text), _LONE_QUOTE)
 
 
 @contextmanager
 def _cells_up_to(length: int) -> Iterator[None]:
-    """Python's limit of a cell's characters (131,072) is one for the process: it is put back."""
+    """Set Python's limit for the characters of a cell (131,072), which is global, and restore it."""
     before = csv.field_size_limit(length)
     try:
         yield

@@ -1,7 +1,7 @@
 """Long text files (.txt .text .log) in parts, so that the reader's memory does not grow with them.
 
-The file is read twice: once to see that all of it is UTF-8 text, and where its headings stand; once more to hand it on.
-What comes out is what ``text.read`` makes of it. Other encodings and other formats are read whole.
+The file is read twice: first to check that it is UTF-8 text and to find its headings, then to pass it on. The result is
+that of ``text.read``. Other encodings and formats are read as a whole.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from indexes.readers.stream import DocumentStream, Part
 from indexes.settings.sections import ReadSettings
 from indexes.text.invisible import safe_cut, without_invisible
 
-LONG_BYTES = 4 << 20  # a shorter file is read whole
+LONG_BYTES = 4 << 20  # shorter files are read as a whole
 BLOCK_BYTES = 1 << 18
 _SUFFIXES = (".txt", ".text", ".log")
 _LINE = 256  # characters; a longer line is not a heading
 
 
 def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterator[Document | DocumentStream]:
-    """As ``read_file``, but for long text files, which come as streams.
+    """Read a file as ``read_file`` does, but long text files as streams.
 
     Raises:
-        SourceError, ReaderError, SettingsError: as ``read_file``.
+        SourceError, ReaderError, SettingsError: as for ``read_file``.
     """
     stream = _stream(path, settings) if path.suffix.lower() in _SUFFIXES else None
     if stream is None:
@@ -45,7 +45,7 @@ def read_parts(path: Path, *, settings: ReadSettings, on_skip: OnSkip) -> Iterat
 
 
 def _stream(path: Path, settings: ReadSettings) -> DocumentStream | None:
-    """None where ``read_file`` is to read it, or to say why it cannot be read."""
+    """Return a long text file as a stream; None if ``read_file`` must read it or report why it cannot."""
     if printable(path) != str(path) or settings.encoding not in (None, "utf-8", "UTF-8", "utf8"):
         return None
     try:
@@ -82,10 +82,10 @@ def _parts(path: Path, sections: list[Section]) -> Iterator[Part]:
 
 
 def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
-    """The file's text a block at a time, without its byte order mark and what is invisible.
+    """Yield the text block by block, without byte order mark and invisible characters.
 
     Raises:
-        UnicodeDecodeError: it is not UTF-8.
+        UnicodeDecodeError: the file is not UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     kept = ""
@@ -101,7 +101,7 @@ def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Survey:
-    """What has to be known of the whole text before its first part is handed on."""
+    """Facts about the whole text that are needed before its first part is passed on."""
 
     headings: bool
     length: int = 0
@@ -109,8 +109,8 @@ class _Survey:
     _controls: int = 0
     _binary: bool = False
     _words: bool = False
-    _kept: str = ""  # of the text so far: its last lines, and a character before them
-    _fresh: int = 0  # where in ``_kept`` begins what was not searched for headings yet
+    _kept: str = ""  # the last lines of the text so far, and one character before them
+    _fresh: int = 0  # start of the part of ``_kept`` that was not searched for headings yet
 
     @property
     def is_text(self) -> bool:
@@ -123,7 +123,7 @@ class _Survey:
         self._binary = self._binary or "\0" in text or "\x1b$" in self._kept
         self.length += len(text)
         base = self.length - len(self._kept)
-        # Searched up to the beginning of a line whose neighbours are all here.
+        # Search up to the beginning of a line whose neighbours are all present.
         stop = len(self._kept) if last else self._kept.rfind("\n", 0, max(len(self._kept) - _LINE, 0)) + 1
         stop = max(stop, self._fresh, 0 if last else len(self._kept) - 2 * _LINE)
         if self.headings:

@@ -1,9 +1,9 @@
 """Markdown (.md .markdown): the readable text, with heading path, tables and code blocks.
 
-The document's text is what a reader sees, not the source: links keep their words and lose their address, pictures keep
-their description (or become links, see ``read.image_base_url``), comments and tags go, hard-wrapped lines are joined.
-Offsets are true in that text. Inline code keeps its backticks, list items their marks. Front matter
-becomes metadata. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, since they would pass for code.
+The document's text is what a reader sees, not the source: links keep their words without the address, pictures keep
+their description (or become links, see ``read.image_base_url``), comments and tags are removed, hard-wrapped lines are
+joined. Offsets refer to that text. Inline code keeps its backticks, list items their marks. Front matter becomes
+metadata. MkDocs blocks (``!!! note``, ``=== "Tab"``) are unindented first, as they would be taken for code.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from indexes.text.headings import article_of
 _MKDOCS = re.compile(r"(===[ \t]+[!+]?\"[^\"]*\"|(?:!!!|\?\?\?\+?)[ \t]+[\w -]++(?:\"([^\"]*)\")?)[ \t]*$")
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
 _NO_BLANK = re.compile(r"([ ]{0,3}(?:#{2,6}(?=[^\s#!])|#(?=[\d\u4e00-\u9fff][^#\n]{0,80}$)))")
-_INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook puts a file here that we do not have
-_DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser gives up below 100
+_INCLUDES = re.compile(r"(?:\s*+\{\{#[^{}]*\}\})*+\s*+")  # mdBook inserts a file here, which we do not have
+_DEEP_QUOTES = re.compile(r"^((?:[ \t]{0,3}>){10})(?:[ \t]{0,3}>)+", re.MULTILINE)  # the parser stops at 100 levels
 _IMAGE_TAG = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
 _INLINE_TAG = re.compile(r"<(/?)(sup|sub|s|strike|del|rt|rp)(?:\s[^>]*)?>", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a Markdown file."""
     text, encoding = decode(file, file.read_bytes())
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text, front, fault = split_front_matter(text)
@@ -45,7 +46,7 @@ def read(file: SourceFile) -> Extract:
 
 
 def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | None:
-    """Put Markdown text into ``builder``; returns its first heading."""
+    """Add Markdown text to ``builder`` and return its first heading."""
     tokens = (
         MarkdownIt("commonmark", {"maxNesting": 100})
         .enable(["table", "strikethrough"])
@@ -55,7 +56,7 @@ def add_markdown(builder: OutlineBuilder, text: str, file: SourceFile) -> str | 
 
 
 def _with_blanks(text: str) -> str:
-    """Headings without the blank that the standard wants (##3.5, ##安装), with it; #话题# and #tag stay words."""
+    """Insert the blank that the standard requires after # (##3.5, ##安装); #话题# and #tag stay words."""
     if "#" not in text:
         return text
     fence = ""
@@ -70,13 +71,13 @@ def _with_blanks(text: str) -> str:
 
 
 class _MarkdownWalk:
-    """One pass over the tokens; the lists that are open give a paragraph its mark and indent."""
+    """One pass over the tokens; the open lists determine the mark and indentation of a paragraph."""
 
     def __init__(self, builder: OutlineBuilder, file: SourceFile) -> None:
         self.builder = builder
         self.file = file
         self.lists: list[int | None] = []  # next number of each open list, None for bullets
-        self.mark: str | None = None  # of the list item whose first paragraph comes next
+        self.mark: str | None = None  # mark of the list item whose first paragraph is next
         self.title: str | None = None
 
     def run(self, tokens: list[Token]) -> str | None:
@@ -115,7 +116,7 @@ class _MarkdownWalk:
         return self.title
 
     def _table(self, rows: list[list[str]]) -> None:
-        """A table; Markdown has none without a head, so that forms of names and values have a false one."""
+        """Add a table. Markdown tables always have a head, so that forms of names and values have a false one."""
         pairs = form_below_head([Row(0, cells) for cells in rows])
         self.builder.table(rows if pairs is None else [["", ""], *map(list, pairs)])
 
@@ -141,21 +142,21 @@ class _MarkdownWalk:
 
 
 def inline_text(token: Token, file: SourceFile) -> str:
-    """The words of an inline token: no addresses, tags or emphasis marks; wrapped lines joined.
+    """Return the words of an inline token without addresses, tags and emphasis marks, with wrapped lines joined.
 
     Raised and lowered text is marked as in all formats; struck-through text and readings of characters are left out and
     counted.
     """
     parts: list[str] = []
-    open_tag, held = "", 0  # of sup, sub or what is left out; where its words begin in ``parts``
-    joins, begun = False, 0  # does the next piece begin a line; where the line begins in ``parts``
+    open_tag, held = "", 0  # open tag (sup, sub or one left out); start of its words in ``parts``
+    joins, begun = False, 0  # whether the next piece begins a line; start of the line in ``parts``
     for child in token.children or []:
         if child.type == "softbreak":
             joins = True
             continue
         if joins:
             above = "".join(parts[begun:])
-            # Lines of their own, however the paragraph is wrapped.
+            # Separate lines, however the paragraph is wrapped.
             begins = article_of(child.content) or (typed_heading(child.content) and not goes_on(above))
             if parts and (begins or typed_heading(above)):
                 parts.append("\n")
@@ -184,7 +185,7 @@ def inline_text(token: Token, file: SourceFile) -> str:
 
 
 def _closed(file: SourceFile, name: str, before: str, words: str) -> str:
-    """What stands for the words of an inline tag."""
+    """Return the plain form of the words in an inline tag."""
     if name == "sup":
         return raised(before, words)
     if name == "sub":
@@ -207,11 +208,11 @@ def _piece(child: Token, image_base_url: str | None) -> str:
 
 
 def _unindent_mkdocs(text: str) -> str:
-    """MkDocs tabs and admonitions: the indented block moves left, the title becomes a paragraph, a tab's mark goes."""
+    """Unindent MkDocs tabs and admonitions: a title becomes a paragraph, the mark of a tab is removed."""
     if not re.search(r"^[ \t]*(?:===|!!!|\?\?\?)\+? ", text, re.MULTILINE):
         return text
     lines: list[str] = []
-    open_at: list[int] = []  # indents of the open blocks
+    open_at: list[int] = []  # indentations of the open blocks
     fence = ""
     for line in text.split("\n"):
         indent = len(line) - len(line.lstrip(" "))

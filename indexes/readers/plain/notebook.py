@@ -15,6 +15,7 @@ _REMEDY = "open and save it again in Jupyter, or leave it out"
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a Jupyter notebook."""
     text, encoding = decode(file, file.read_bytes())
     try:
         notebook = json.loads(text)

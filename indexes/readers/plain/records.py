@@ -1,8 +1,8 @@
-"""JSON (.json, .jsonl, .ndjson): the text at a path that the user names, or everything.
+"""JSON (.json, .jsonl, .ndjson): the text at a path set by the user, or everything.
 
 ``read.json_field`` is a path such as ``body``, ``meta.title`` or ``items[].body``; ``[]`` means each element of a list.
-For a file that is a list (or JSON lines) the path begins within each record. Without a path, records of short values
-become a table, others paragraphs of ``key: value``. The place is the line ("line 17") or the element ("[16]").
+In a list (or JSON lines) the path starts at each record. Without a path, records of short values become a table, others
+paragraphs of ``key: value``. The place is the line ("line 17") or the element ("[16]").
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from indexes.readers.decode import decode
 from indexes.readers.source_file import SourceFile
 from indexes.readers.tables.grid import PIECE_ROWS
 
-_SHORT = 200  # characters of a value that fits a table's cell
+_SHORT = 200  # longest value in a cell of a table, in characters
 _MAX_COLUMNS = 40
 _REMEDY = "mend it, or leave it out"
 Record = tuple[str, Any]  # place, value
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a JSON file."""
     text, encoding = decode(file, file.read_bytes())
     records, title = _records(file, text)
     builder = OutlineBuilder()
@@ -35,12 +36,12 @@ def read(file: SourceFile) -> Extract:
 
 
 def _records(file: SourceFile, text: str) -> tuple[list[Record], str | None]:
-    """The records of the file in order, and a title if it has one of its own."""
+    """Return the records of the file in order, and its title if it has one."""
     if file.suffix == ".json":
         try:
             whole = json.loads(text)
         except ValueError as error:
-            # JSON lines under the ending .json end their first value early; anything else is damage.
+            # In JSON lines with the suffix .json the first value ends early; anything else is damage.
             if "Extra data" not in str(error):
                 raise ReaderError(f"'{file}' is damaged or no JSON ({error})", remedy=_REMEDY) from error
         else:
@@ -121,7 +122,7 @@ def _add_all(builder: OutlineBuilder, records: list[Record]) -> None:
 
 
 def _add_rows(builder: OutlineBuilder, records: list[Record]) -> None:
-    """Records as a table; one alone as lines."""
+    """Add records as a table; a single record as lines."""
     if len(records) == 1:
         builder.place = records[0][0]
         _add_value(builder, records[0][1])
@@ -130,7 +131,7 @@ def _add_rows(builder: OutlineBuilder, records: list[Record]) -> None:
 
 
 def _add_value(builder: OutlineBuilder, value: Any) -> None:
-    """A record that is not a row: its short fields as lines, its long ones as paragraphs, lists of rows as tables."""
+    """Add a record that is not a row: short fields as lines, long ones as paragraphs, lists of rows as tables."""
     if not isinstance(value, dict):
         builder.paragraph(value if isinstance(value, str) else _inline(value))
         return
@@ -150,7 +151,7 @@ def _add_value(builder: OutlineBuilder, value: Any) -> None:
 
 
 def _is_flat(value: Any) -> bool:
-    """Could it be a row of a table?"""
+    """Return whether a value can be a row of a table."""
     if not isinstance(value, dict) or not 1 < len(value) <= _MAX_COLUMNS:
         return False
     return all(
@@ -160,7 +161,7 @@ def _is_flat(value: Any) -> bool:
 
 
 def _add_table(builder: OutlineBuilder, records: list[Record]) -> None:
-    """Rows in pieces that repeat the head; a piece ends where the fields change altogether."""
+    """Add rows in pieces that repeat the head; a piece ends where the fields change completely."""
     at = 0
     while at < len(records):
         columns: dict[str, None] = {}
@@ -179,7 +180,7 @@ def _add_table(builder: OutlineBuilder, records: list[Record]) -> None:
 
 
 def _inline(value: Any) -> str:
-    """A value in one line: "a: 1; b: x, y"."""
+    """Return a value on one line: "a: 1; b: x, y"."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -38,12 +38,12 @@ _DEEPEST = 5000
 
 @dataclass(slots=True)
 class _State:
-    """What a group has set; inner groups begin with a copy."""
+    """The settings of a group; inner groups start with a copy."""
 
     skip: bool = False
     part: str = ""  # "fonttbl", "stylesheet", "title", "author"
     encoding: str = "cp1252"
-    after_unicode: int = 1  # characters to pass over behind \\u
+    after_unicode: int = 1  # characters to skip after \\u
     script: str = ""
     struck: bool = False
     hidden: bool = False
@@ -52,6 +52,7 @@ class _State:
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a rich text file."""
     data = file.read_bytes()
     if not data.lstrip()[:5] == b"{\\rtf":
         raise ReaderError(f"'{file}' is damaged or no rich text", remedy="open and save it again, or leave it out")
@@ -68,18 +69,18 @@ class _RtfReading:
         self.stack: list[_State] = []
         self.base = "cp1252"
         self.fonts: dict[int, str] = {}
-        self.defined = 0  # the font that the table of fonts tells of
-        self.levels: dict[int, int] = {}  # heading level of each style
+        self.defined = 0  # the font that the font table currently defines
+        self.levels: dict[int, int] = {}  # style -> heading level
         self.style = 0
         self.words: list[str] = []
-        self.raw = b""  # bytes of a character set, waiting for the rest of a character
+        self.raw = b""  # bytes waiting for the rest of a character
         self.level: int | None = None
         self.in_table = False
         self.cells: list[Cell] = []
         self.rows: list[tuple[int, list[Cell], bool]] = []
-        self.merges: list[str] = []  # of the cells of the row that is defined
+        self.merges: list[str] = []  # for the cells of the current row
         self.found: dict[str, str] = {}
-        self.passing = 0  # characters still to pass over
+        self.passing = 0  # characters still to skip
         self.bold = self.plain = 0
 
     def run(self) -> None:
@@ -126,7 +127,7 @@ class _RtfReading:
             self.state = self.stack.pop()
 
     def _settle(self) -> None:
-        """Waiting bytes become words."""
+        """Decode the waiting bytes."""
         raw, self.raw = self.raw, b""
         if not raw:
             return
@@ -155,7 +156,7 @@ class _RtfReading:
 
     def _sign(self, sign: bytes) -> None:
         if sign == b"*":
-            self.state.skip = True  # a destination that may be passed over
+            self.state.skip = True  # an optional destination
         elif sign == b"~":
             self.raw += b" "
         elif sign == b"_":
@@ -182,7 +183,7 @@ class _RtfReading:
         elif word in ("title", "author") and not state.skip:
             state.part = word
         elif word == "listtext":
-            state.skip = False  # the number of a list item, as it is shown
+            state.skip = False  # the number of a list item as shown
         elif state.part == "fonttbl":
             if word == "f" and number is not None:
                 self.defined = number
@@ -247,7 +248,7 @@ class _RtfReading:
             self.in_table = False
 
     def _merged(self) -> list[Cell]:
-        """The cells of a row; those that are merged into the one before them widen it."""
+        """Return the cells of a row; a cell merged into the previous one widens it."""
         marks = "".join(f" {mark} " for mark in self.merges).split("|")
         cells: list[Cell] = []
         for index, cell in enumerate(self.cells):

@@ -1,7 +1,7 @@
-"""Plain text (.txt .text .log .rst): the text as it is, with chapter lines of books as headings.
+"""Plain text (.txt .text .log .rst): the unchanged text, with chapter lines of books as headings.
 
-A line by itself such as 第三章 归途 or 1.2 Limits (``headings.heading_of``), CHAPTER IV or Part 2: The Road is a
-heading; in .rst files so is a line that is underlined.
+A single line such as 第三章 归途 or 1.2 Limits (``headings.heading_of``), CHAPTER IV or Part 2: The Road is a heading;
+so is an underlined line in .rst files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from indexes.readers.source_file import SourceFile
 from indexes.text.headings import ARTICLE_LEVEL, article_of, heading_of
 from indexes.text.invisible import without_invisible
 
-# Each begins with the line break before it, which a search finds many times faster than the ^ of a line.
+# Each pattern begins with a line break, which a search finds many times faster than ^.
 _MAYBE_HEADING = re.compile(r"\n[ \t　]*+((?:第|[1-9]\d{0,2}[.．]\d)[^\r\n]{0,80})(\r?$)?", re.MULTILINE)
 _CHAPTER_EN = re.compile(
     r"\n[ \t]*+((CHAPTER|Chapter|PART|Part|BOOK|Book|VOLUME|Volume)[ \t]+"
@@ -27,13 +27,14 @@ _CHAPTER_EN = re.compile(
 _UNDERLINED = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^\"'*+#`:._])\3{2,})[ \t]*$", re.MULTILINE)
 _MARKDOWN = re.compile(r"\n(#{1,6})(?:[ \t]+|(?=(\d|[\u4e00-\u9fff])))[^#\r\n]{1,80}$", re.MULTILINE)
 _LEVELS = {"book": 1, "volume": 1, "part": 2, "chapter": 3}
-_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings stand below chapters and articles
-Mark = tuple[int, int, int, str]  # a heading: start, end, level, title
+_BELOW = {"chinese": 0, "numbered": 3}  # numbered headings are below chapters and articles
+Mark = tuple[int, int, int, str]  # (start, end, level, title) of a heading
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a plain text file."""
     text, encoding = decode(file, file.read_bytes())
-    text = without_invisible(text)  # first: a heading may hide behind one
+    text = without_invisible(text)  # first, as a heading may follow such a character
     suffix = file.suffix
     marks: list[Mark] = []
     if suffix != ".log":
@@ -44,9 +45,13 @@ def read(file: SourceFile) -> Extract:
 
 
 def chapters(text: str, start: int = 0) -> list[Mark]:
-    """Chapter lines that begin at ``start`` or behind it, in order."""
+    r"""Return the chapter lines from ``start`` on, in order.
+
+    >>> chapters("Before.\n\nCHAPTER IV\n\nIt rains.")
+    [(9, 19, 1, 'CHAPTER IV')]
+    """
     found = []
-    lines = "\n" + text  # so that the first line has a break before it too; places are one less in the text
+    lines = "\n" + text  # the first line needs a break before it too; offsets in the text are one less
     for match in _MAYBE_HEADING.finditer(lines, start):
         title = match.group(1).strip()
         heading = heading_of(title) if match.group(2) is not None else None
@@ -59,7 +64,7 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
         if heading is not None and _stands(text, match.start(), match.end() - 1, match):
             found.append((match.start(), match.end() - 1, heading.level, heading.title))
     for match in _CHAPTER_EN.finditer(lines, start):
-        # A wrapped line of a paragraph may begin with "Part 2 of": a heading stands between blank lines.
+        # A wrapped line of a paragraph may begin with "Part 2 of": a heading is between blank lines.
         at, end = match.start(), match.end() - 1
         alone = text[max(at - 2, 0) : at].strip() == "" and text[end : end + 2].strip() == ""
         title = match.group(1).strip()
@@ -69,7 +74,7 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
 
 
 def _begins(text: str, at: int) -> bool:
-    """Whether the line at ``at`` begins something: behind a blank line, a heading, or the end of a sentence."""
+    """Return whether a new part begins at ``at``: after a blank line, a heading, or the end of a sentence."""
     before = text[max(0, at - 120) : at].rstrip(" \t　\r")
     above = before.removesuffix("\n").rstrip(" \t　\r")
     if not above or above.endswith("\n") or above[-1] in "。；：！？.;:!?）)】”」":
@@ -78,8 +83,10 @@ def _begins(text: str, at: int) -> bool:
 
 
 def _stands(text: str, start: int, end: int, line: re.Match[str]) -> bool:
-    """Whether a line with # is a heading of plain text: behind a blank line, and either before another one or with its
-    number or Chinese words close behind the marks (#3.5, #安装). No comment has two marks there (##3.5): it is always.
+    """Return whether a line with # is a heading of plain text.
+
+    It follows a blank line, and precedes another one or has a number or Chinese words directly after the mark (#3.5,
+    #安装). With two marks (##3.5) it always is: no comment looks like that.
     """
     if line.group(2) is not None and len(line.group(1)) > 1:
         return True
@@ -91,7 +98,7 @@ def _stands(text: str, start: int, end: int, line: re.Match[str]) -> bool:
 
 
 def _underlined(text: str) -> Iterator[Mark]:
-    """Titles of reStructuredText; its levels are the order in which the marks first appear."""
+    """Yield the titles of reStructuredText; levels follow the order in which the marks first appear."""
     order: list[str] = []
     for match in _UNDERLINED.finditer(text):
         title, mark = match.group(1).strip(), match.group(3)
@@ -103,7 +110,11 @@ def _underlined(text: str) -> Iterator[Mark]:
 
 
 def sections_of(length: int, marks: list[Mark]) -> list[Section]:
-    """Sections that tile a text of ``length`` characters: each heading, and the text up to the next."""
+    """Return sections that tile a text of ``length`` characters: each heading, and the text up to the next.
+
+    >>> [(section.start, section.end, section.kind) for section in sections_of(30, [(9, 19, 1, "CHAPTER IV")])]
+    [(0, 9, 'text'), (9, 19, 'heading'), (19, 30, 'text')]
+    """
     sections: list[Section] = []
     levels: list[tuple[int, str]] = []
     heading: tuple[str, ...] = ()
@@ -118,7 +129,7 @@ def sections_of(length: int, marks: list[Mark]) -> list[Section]:
             levels.pop()
         levels.append((level, " ".join(title.split())))
         heading = tuple(name for _, name in levels)
-        if end > start:  # an article's number is text: it begins the section
+        if end > start:  # the number of an article is text, with which the section begins
             sections.append(Section(start, end, heading, kind="heading"))
         at = end
     if at < length or not sections:

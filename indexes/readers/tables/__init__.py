@@ -1,1 +1,1 @@
-"""One model of a table for all formats: cells with spans, whether there is a head, records of a form."""
+"""One model of tables for all formats: cells with spans, detection of the head, fields of forms."""

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 
 MAX_SPAN = 1000
 MAX_COLUMNS = 512
-COPY_CHARS = 300  # of a merged cell, where it is repeated
+COPY_CHARS = 300  # characters of a merged cell that are repeated
 ALL_COPIES = 200_000  # characters of all repeated cells of a table
 _NONE: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
 class Cell:
-    """One cell as the file has it.
+    """A cell as in the file.
 
     Args:
-        across, down: columns and rows that it fills.
-        head: the file calls it a head (``th``).
-        bold: all of its words are bold.
+        text: its words.
+        across, down: columns and rows that it spans.
+        head: the file marks it as a head (``th``).
+        bold: all its words are bold.
     """
 
     text: str
@@ -31,17 +32,17 @@ class Cell:
 
 @dataclass(slots=True)
 class Row:
-    """Cells of one row, a column each.
+    """The cells of a row, one per column.
 
     Args:
-        number: of the row in its file, from 1; 0 where rows have none.
+        number: number of the row in its file, from 1; 0 if rows have no number.
         cells: a merged cell repeats its words in each row, and in each column unless it begins in the first one,
             where it is the name of the row.
-        across: columns that go on from the cell to the left.
-        down: columns that go on from the cell above.
-        head: the file calls the row a head.
-        bold: all of its words are bold.
-        side: its first cell is bold or a head, the others are not.
+        across: columns that continue the cell to the left.
+        down: columns that continue the cell above.
+        head: the file marks the row as a head.
+        bold: all its words are bold.
+        side: only its first cell is bold or a head.
     """
 
     number: int
@@ -54,11 +55,11 @@ class Row:
 
     @property
     def filled(self) -> int:
-        """How many cells have words, merged ones counted once a row."""
+        """Number of cells with words; merged cells count once per row."""
         return sum(1 for column, cell in enumerate(self.cells) if cell and column not in self.across)
 
     def own(self) -> list[str]:
-        """The cells that begin in this row, without empty ones at the end."""
+        """Return the cells that begin in this row, without empty ones at the end."""
         cells = [
             cell for column, cell in enumerate(self.cells) if column not in self.across and column not in self.down
         ]
@@ -69,7 +70,11 @@ class Row:
 
 @dataclass(slots=True)
 class Copies:
-    """The words of merged cells as they are repeated: a few lines of HTML may ask for a million copies of a page."""
+    """Limits the repeated words of merged cells: a few lines of HTML may request a million copies of a page.
+
+    >>> len(Copies().of("x" * 500))
+    300
+    """
 
     chars: int = 0
 
@@ -81,14 +86,19 @@ class Copies:
 
 
 def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
-    """Rows of cells with spans as rows with a cell for each column.
+    """Convert rows of cells with spans to rows with one cell per column.
+
+    >>> [row.cells for row in spread([(1, [Cell("tea", down=2), Cell("hot")], False), (2, [Cell("iced")], False)])]
+    [['tea', 'hot'], ['tea', 'iced']]
 
     Args:
-        rows: (number, cells, whether the file calls the row a head); a span that a row above has opened takes its
-            columns by itself.
+        rows: (number, cells, whether the file marks the row as a head); columns covered by a span from above are
+            filled in.
     """
     copies = Copies()
-    below: dict[int, tuple[int, str, bool]] = {}  # column: rows still to fill, words, goes on from the left
+    below: dict[
+        int, tuple[int, str, bool]
+    ] = {}  # column -> (rows still to fill, words, whether it continues the cell to the left)
     for number, cells, head in rows:
         words: list[str] = []
         across: set[int] = set()
@@ -135,7 +145,11 @@ def spread(rows: Iterable[tuple[int, list[Cell], bool]]) -> Iterator[Row]:
 
 
 def trimmed(cells: Iterable[object]) -> list[str]:
-    """Cells as words, without the empty ones at the end, at most ``MAX_COLUMNS``."""
+    """Return cells as words, without empty ones at the end, at most ``MAX_COLUMNS``.
+
+    >>> trimmed(["tea ", 3, None])
+    ['tea', '3']
+    """
     words = [" ".join(str(cell).split()) if cell is not None else "" for cell in cells]
     while words and not words[-1]:
         words.pop()

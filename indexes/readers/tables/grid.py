@@ -1,4 +1,4 @@
-"""Tables of all formats into the outline: title, head, pieces of a long table, records of a form."""
+"""Add tables of all formats to the outline: title, head, pieces of a long table, fields of a form."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from indexes.readers.builder import OutlineBuilder
 from indexes.readers.tables.cells import Row
 from indexes.readers.tables.head import form_pairs, head_names, head_rows
 
-PIECE_ROWS = 40  # rows of one table section; a longer table goes on in the next, under the same head
-_AHEAD = 60  # rows that are looked at to find out whether there is a head
+PIECE_ROWS = 40  # rows of a table section; a longer table continues in the next, with the same head
+_AHEAD = 60  # rows examined to detect a head
 
 
 @dataclass(slots=True)
 class TablePlace:
-    """Where a table stands.
+    """The place of a table.
 
     Args:
-        where: put before the row numbers in the sections' place ("Prices!", "rows "); "" where rows have no number.
-        page: of the table.
-        caption: its title; every piece carries it.
-        in_text: the title stands in the text already.
+        where: prefix of the row numbers in a section's place ("Prices!", "rows "); "" if rows have no number.
+        page: page of the table.
+        caption: title of the table, repeated in every piece.
+        in_text: whether the title is in the text already.
     """
 
     where: str = ""
@@ -34,12 +34,19 @@ class TablePlace:
 def add_table(
     builder: OutlineBuilder, rows: Iterable[Row], place: TablePlace | None = None, *, usual: bool = False
 ) -> bool:
-    """Put a table into ``builder``, in pieces of at most ``PIECE_ROWS``; returns whether it has a head or is a form.
+    """Add a table to ``builder`` in pieces of at most ``PIECE_ROWS`` rows; return whether it has a head or is a form.
 
-    A line over all columns above the head is its title, one further down the title of the rows that follow it.
+    A line over all columns above the head is the table's title; one further down is the title of the next rows.
+
+    >>> builder = OutlineBuilder()
+    >>> _ = add_table(builder, [Row(1, ["name", "price"], head=True), Row(2, ["tea", "3"])])
+    >>> print(builder.build().text)
+    | name | price |
+    | --- | --- |
+    | tea | 3 |
 
     Args:
-        usual: as ``head_rows``.
+        usual: as for ``head_rows``.
     """
     place = place or TablePlace()
     iterator = iter(rows)
@@ -72,7 +79,7 @@ def add_table(
 
 
 def _titles(builder: OutlineBuilder, rows: list[Row], place: TablePlace) -> tuple[list[Row], TablePlace]:
-    """Without the lines above the head that are one cell wide: they become paragraphs, the last of them the caption."""
+    """Remove lines of one cell above the head: they become paragraphs, the last one the caption."""
     while len(rows) > 1 and not rows[0].head and _is_one(rows[0]) and any(row.filled > 1 for row in rows[1:]):
         words = next(cell for cell in rows[0].cells if cell)
         if rows[0].down or (len(rows[0].cells) > 1 and not rows[0].across and rows[1].filled == 1 and not place.where):
@@ -89,7 +96,7 @@ def _is_one(row: Row) -> bool:
 
 
 def _is_text(rows: list[Row], width: int) -> bool:
-    """A few lines of one cell are text, not a table."""
+    """Return whether the rows are text: a few lines of one cell."""
     return len(rows) < 6 and all(row.filled <= 1 for row in rows) and not (width > 1 and rows[0].head)
 
 
@@ -100,12 +107,12 @@ def _pieces(
     caption = place.caption
     for row in rows:
         if not any(row.cells) or (not headless and row.cells == names):
-            continue  # the head again, as on every page
+            continue  # a repeated head, as on every page
         if len(row.cells) > len(names):
             names += [""] * (len(row.cells) - len(names))
         if len(names) > 2 and len(row.across) >= len(names) - 1 and row.cells[0] and not row.down:
             place = _flush(builder, place, names, piece, headless)
-            words = row.cells[0]  # a line over all columns: the title of what follows
+            words = row.cells[0]  # a line over all columns: title of the next rows
             _stand(builder, place, row, row)
             builder.paragraph(words, place.page)
             place = replace(place, caption=f"{caption}, {words}" if caption else words, in_text=True)
@@ -122,7 +129,7 @@ def _flush(builder: OutlineBuilder, place: TablePlace, names: list[str], rows: l
     if not rows:
         return place
     lines = rows
-    if headless:  # nothing says what a merged cell's columns are: its words stand once
+    if headless:  # the columns of a merged cell have no names: its words appear once
         lines = [
             replace(row, cells=["" if at in row.across else cell for at, cell in enumerate(row.cells)])
             if row.across

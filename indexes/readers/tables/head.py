@@ -1,8 +1,8 @@
-"""Does a table have a head, and of how many rows? Is it a form of names and values?
+"""Detect the head of a table and its number of rows, and forms of names and values.
 
-What the file says itself counts first (``th``, header rows, bold). Then the kinds of the cells: numbers below a word
-tell a head; a number in the first row tells that there is none, unless numbers stand there in sequence as years do.
-Where it cannot be told there is none: a false head makes a false statement of every row.
+Marks in the file count first (``th``, header rows, bold), then the kinds of the cells: numbers below a word indicate a
+head; a number in the first row indicates that there is none, unless numbers form a sequence there, as years do. In
+doubt there is none: a false head makes every row a false statement.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from indexes.readers.tables.kinds import (
 from indexes.readers.tables.labels import VALUE_NAMES
 
 _MOST_HEADS = 4
-_LABEL = 40  # characters of a form's name
+_LABEL = 40  # longest name in a form, in characters
 
 
 def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
-    """How many of the first rows are the head; 0: there is none, or it cannot be told.
+    """Return the number of rows of the head; 0 if there is none, or in doubt.
+
+    >>> head_rows([Row(1, ["name", "price"]), Row(2, ["tea", "3"]), Row(3, ["coffee", "4"])], usual=True)
+    1
 
     Args:
-        rows: the first rows of the table, enough to know its columns.
-        usual: files of this kind have a head as a rule (sheets, csv), so that words alone are enough.
+        rows: first rows of the table, enough to see its columns.
+        usual: files of this kind usually have a head (sheets, csv), so that words alone are enough.
     """
     declared = 0
     while declared < min(len(rows), _MOST_HEADS) and rows[declared].head:
@@ -62,7 +65,11 @@ def head_rows(rows: Sequence[Row], *, usual: bool = False) -> int:
 
 
 def head_names(rows: Sequence[Row]) -> list[str]:
-    """The name of each column: the words of all head rows in it, each once ("2023 H1")."""
+    """Return the name of each column: the words of all head rows in it, each once.
+
+    >>> head_names([Row(1, ["", "2023", "2023"]), Row(2, ["name", "H1", "H2"])])
+    ['name', '2023 H1', '2023 H2']
+    """
     width = max((len(row.cells) for row in rows), default=0)
     names = []
     for column in range(width):
@@ -76,14 +83,18 @@ def head_names(rows: Sequence[Row]) -> list[str]:
 
 
 def _head_cell(row: Row, column: int) -> str:
-    """The words over a column; a cell merged over columns stands over each, also from the first one on."""
+    """Return the words over a column; a merged cell is over each of its columns, also from the first one on."""
     while column in row.across and column and not (column < len(row.cells) and row.cells[column]):
         column -= 1
     return row.cells[column] if column < len(row.cells) else ""
 
 
 def form_pairs(rows: Sequence[Row], *, usual: bool = False) -> list[tuple[str, str]] | None:
-    """Names and values of a table that is a form (name, value, name, value, ...); None for any other table."""
+    """Return (name, value) pairs of a table that is a form (name, value, name, value, ...); None for other tables.
+
+    >>> form_pairs([Row(1, ["Name", "Ada"]), Row(2, ["Phone", "020 7946 0000"])])
+    [('Name', 'Ada'), ('Phone', '020 7946 0000')]
+    """
     if not rows or any(row.head for row in rows):
         return None
     lines = [row.own() for row in rows]
@@ -101,9 +112,9 @@ def form_pairs(rows: Sequence[Row], *, usual: bool = False) -> list[tuple[str, s
 
 
 def form_below_head(rows: Sequence[Row]) -> list[tuple[str, str]] | None:
-    """As ``form_pairs``, where the file can only write a table with a head: its first row must look like the others.
+    """Return the pairs of a form in a format that requires a head: its first row must look like the others.
 
-    It does where a measure or number stands in it, or where the names that forms are made of stand in it and below.
+    It does if it has a measure or number, or if it and the rows below have names typical of forms.
     """
     pairs = form_pairs(rows)
     if pairs is None or not rows:
@@ -135,7 +146,7 @@ def _is_form(
     if rows[0].side:
         return True
     if max(map(len, lines)) < 4:
-        return False  # name and value in two columns read the same without a head
+        return False  # two columns of names and values read the same without a head
     first = [kind_of(cell) for cell in lines[0][1::2]]
     if any(kind in TYPED for kind in first) and not in_sequence([cell for cell in lines[0] if kind_of(cell) in TYPED]):
         return True
@@ -143,7 +154,7 @@ def _is_form(
 
 
 def _is_mixed(cells: Sequence[str]) -> bool:
-    """Cells that no column of a table would hold: words and numbers, or measures of several units."""
+    """Return whether the cells are too mixed for a column: words and numbers, or measures of several units."""
     kinds = {kind_of(cell) for cell in cells[1:]} - {EMPTY}
     if kinds & TYPED and kinds & {WORD, LONG}:
         return True
@@ -151,7 +162,7 @@ def _is_mixed(cells: Sequence[str]) -> bool:
 
 
 def _depth(rows: Sequence[Row], known: int, usual: bool) -> int:
-    """Rows of the head if the first ``known`` belong to it: more where a cell of the head spans columns or rows."""
+    """Return the rows of the head given its first ``known``: more if a cell of the head spans columns or rows."""
     depth = known
     while depth < min(len(rows) - 1, _MOST_HEADS):
         above, row = rows[depth - 1], rows[depth]
@@ -162,7 +173,7 @@ def _depth(rows: Sequence[Row], known: int, usual: bool) -> int:
 
 
 def _opens(above: Row, row: Row) -> bool:
-    """Does a head row go on in the next: a cell over several columns, under which stand words or years?"""
+    """Return whether the head continues in the next row: a cell over several columns with words or years below."""
     spans = above.across or (row.down and len(row.down) < len(row.cells))
     if not spans or len(above.across) + 1 >= len(above.cells) or not above.filled:
         return False
@@ -175,12 +186,12 @@ def _opens(above: Row, row: Row) -> bool:
     typed = [cell for cell in below if kind_of(cell) in TYPED]
     if typed and not (all(kind_of(cell) == DATE for cell in typed) and len(typed) == len(below)):
         return False
-    # The words stand under the merged cells; a row whose first cell has words of its own is data.
+    # The words are under the merged cells; a row with words in its first cell is data.
     return 0 in row.down or not row.cells[0] or 0 in above.across or 1 in above.across or not above.cells[0]
 
 
 def _opens_unmerged(above: Row, row: Row, body: Sequence[Row]) -> bool:
-    """The same without merged cells, as csv has it: gaps in the first row over words that recur."""
+    """Return the same for tables without merged cells, such as csv: gaps in the first row over recurring words."""
     if above.across or row.down or not body or not row.cells or row.cells[0] or not above.cells or not above.cells[0]:
         return False
     under = [cell for cell in row.cells[1:] if cell]
@@ -215,12 +226,12 @@ def _cannot_be(names: Sequence[str], head: Sequence[Row], body: Sequence[Row], b
         return False
     for column, name in enumerate(names):
         if name and kind_of(name) == WORD and any(row.cells[column : column + 1] == [name] for row in body):
-            return not any(row.cells == head[-1].cells for row in body)  # a head that is repeated, as on each page
+            return not any(row.cells == head[-1].cells for row in body)  # a repeated head, as on each page
     return False
 
 
 def _goes_other_ways(names: Sequence[str], body: Sequence[Row]) -> bool:
-    """Are the cells below the sequence of another kind, such as amounts below years?"""
+    """Return whether the cells below the sequence are of another kind, such as amounts below years."""
     columns = [column for column, name in enumerate(names) if kind_of(name) in TYPED]
     for row in body:
         cells = [row.cells[column] for column in columns if column < len(row.cells) and row.cells[column]]
@@ -230,7 +241,7 @@ def _goes_other_ways(names: Sequence[str], body: Sequence[Row]) -> bool:
 
 
 def _told_by_type(name: str, column: int, body: Sequence[Row]) -> bool:
-    """Do numbers, measures or dates, and nothing else, stand below a word (or below a year)?"""
+    """Return whether only numbers, measures or dates are below a word (or a year)."""
     cells = [row.cells[column] for row in body if column < len(row.cells) and column not in row.across]
     kinds = {kind_of(cell) for cell in cells} - {EMPTY}
     if not kinds or not kinds <= TYPED or not name:
@@ -239,11 +250,11 @@ def _told_by_type(name: str, column: int, body: Sequence[Row]) -> bool:
 
 
 def _is_certain(names: Sequence[str], body: Sequence[Row], typed: int) -> bool:
-    """Kinds alone tell a head, but in tables that could as well be pairs of names and values."""
+    """Return whether the kinds prove a head: not in tables that could be pairs of names and values."""
     if len(names) not in (2, 4):
         return True
     if any(_told_by_type(names[column], column, body) for column in range(0, len(names), 2)):
-        return True  # numbers where a form has its names
+        return True  # numbers in place of a form's names
     labels = [row.cells[column] for row in body for column in range(0, len(names), 2) if column < len(row.cells)]
     if len(set(labels)) < len(labels):
         return True

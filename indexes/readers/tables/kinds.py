@@ -1,4 +1,4 @@
-"""What a cell holds, told from its words: a number, a measure, a date, words or running text."""
+"""The kind of a cell, from its words: number, measure, date, words or running text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from indexes.readers.tables.labels import LABELS
 
 NUMBER, MEASURE, DATE, WORD, LONG, EMPTY = "number", "measure", "date", "word", "long", ""
 TYPED = frozenset((NUMBER, MEASURE, DATE))
-_LONG = 120  # characters; more is running text, no name
+_LONG = 120  # characters; more is running text, not a name
 _CURRENCY = "$€£¥￥₩₹₽"
 _FIGURES = r"(?:\d{1,3}(?:[,.'’\s]\d{3})+|\d+)(?:[.,]\d+)?(?:[eE][+-]?\d+)?"
 _NUMBER = re.compile(
     rf"(?:约|ca\.|~|≈|<|>|≤|≥|±)?\s*[-+−(]?\s*(?:[A-Z]{{0,3}}[{_CURRENCY}]|(?:EUR|USD|GBP|CNY|RMB|JPY|CHF)\s)?\s*{_FIGURES}"
     rf"\s*(?:[%‰)]|[{_CURRENCY}]|(?:EUR|USD|GBP|CNY|RMB|JPY|CHF)\b)?\)?"
 )
-_CODE = re.compile(r"[+(]?\d[\d\s()./-]{4,}\d")  # a telephone number, an article's number
+_CODE = re.compile(r"[+(]?\d[\d\s()./-]{4,}\d")  # a telephone number or an article number
 _MEASURE = re.compile(
     rf"[-+−±~≈<>≤≥]?\s*{_FIGURES}\s*(?:[-–~x×*]\s*{_FIGURES}\s*)*"
     r"([^\W\d_°µμΩ]{1,8}\.?|[°µμΩ]\w{0,3}|[^\W\d_]{1,4}[/·²³]\S{0,4})"
@@ -38,7 +38,7 @@ _NOTHING = frozenset(("-", "–", "—", "/", "n/a", "na", "n.a.", "none", "nil"
 
 
 def kind_of(text: str) -> str:
-    """EMPTY, NUMBER, DATE, MEASURE, WORD or LONG; what stands for nothing ("-", "n/a") is EMPTY.
+    """Return EMPTY, NUMBER, DATE, MEASURE, WORD or LONG; placeholders ("-", "n/a") are EMPTY.
 
     >>> [kind_of(text) for text in ("1,234.50", "€5", "15%", "230 V", "2021年3月1日", "2021", "Town", "-")]
     ['number', 'number', 'number', 'measure', 'date', 'date', 'word', '']
@@ -58,18 +58,27 @@ def kind_of(text: str) -> str:
 
 
 def unit_of(text: str) -> str:
-    """The unit of a measure: "V" of "230 V"."""
+    """Return the unit of a measure.
+
+    >>> unit_of("230 V")
+    'V'
+    """
     match = _MEASURE.fullmatch(text.strip())
     return match.group(1) if match else ""
 
 
 def year_of(text: str) -> int | None:
+    """Return the year that a text consists of; None for other texts.
+
+    >>> year_of("2021"), year_of("in 2021")
+    (2021, None)
+    """
     match = _YEAR.fullmatch(text.strip())
     return int(match.group(1)) if match else None
 
 
 def in_sequence(names: Sequence[str]) -> bool:
-    """Do two or more numbers, years or dates follow each other as those of a head do: up or down, each once?
+    """Return whether two or more numbers, years or dates form a sequence, ascending or descending, like in a head.
 
     >>> in_sequence(["2021", "2022"]), in_sequence(["1", "2", "3"]), in_sequence(["80", "30"])
     (True, True, False)
@@ -101,6 +110,10 @@ def _steady(values: Sequence[float]) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """Is it a name that forms are made of (Name, Phone, 姓名), or does it end in a colon?"""
+    """Return whether a text is a name typical of forms (Name, Phone, 姓名), or ends in a colon.
+
+    >>> is_label("Phone"), is_label("Colour:"), is_label("tea")
+    (True, True, False)
+    """
     words = " ".join(text.split()).casefold()
     return words.endswith((":", "：")) or words in LABELS or words.replace(" ", "") in LABELS

@@ -1,4 +1,4 @@
-"""Names that forms are made of, in the languages that people fill them in."""
+"""Names typical of forms, in several languages."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ value values description details detail meaning type format default example cont
 beschreibung bedeutung inhalt valeur signification valor descripción significado
 值 数值 说明 描述 内容 含义 详情 解释 示例 默认值 意味 説明
 """
-VALUE_NAMES = frozenset(_VALUES.split())  # heads of columns of values: a row that holds one is not a line of a form
+VALUE_NAMES = frozenset(_VALUES.split())  # heads of columns of values: a row with one of them is not a line of a form

@@ -1,1 +1,1 @@
-"""Web pages and e-books: one walk over HTML's nodes serves both."""
+"""Web pages and e-books, read by the same walk over HTML nodes."""

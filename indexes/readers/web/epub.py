@@ -1,4 +1,4 @@
-"""E-books (.epub): the chapters in the order of the spine, headed by themselves or by the table of contents."""
+"""E-books (.epub): the chapters in the order of the spine, with their own headings or the table of contents'."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from indexes.readers.web.html import add_page
 
 _REMEDY = "convert it again from its source, or leave it out"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
-_FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")  # fonts may be veiled in free books
-# XHTML closes <title/> and <a id="x"/> at once; to an HTML parser they stay open and swallow what follows.
+_FONTS = (
+    "http://www.idpf.org/2008/embedding",
+    "http://ns.adobe.com/pdf/enc#RC",
+)  # fonts may be obfuscated in unprotected books
+# In XHTML <title/> and <a id="x"/> are closed; an HTML parser leaves them open, and they swallow what follows.
 _CLOSED = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)([a-zA-Z][\w:-]*)((?:\s[^<>]*?)?)/>"
 )
 
 
 def read(file: SourceFile) -> Extract:
+    """Read an e-book."""
     with open_zip(file, "an e-book (epub)") as archive:
         names = set(archive.namelist())
         _refuse_protected(file, archive, names)
@@ -92,7 +96,7 @@ def _refuse_protected(file: SourceFile, archive: zipfile.ZipFile, names: set[str
 def _contents(
     file: SourceFile, archive: zipfile.ZipFile, folder: str, items: list[etree._Element], names: set[str]
 ) -> dict[str, str]:
-    """Titles of the table of contents by the name of the chapter's part; the first where a part has several."""
+    """Return the titles of the table of contents by the name of the chapter's part; of several, the first."""
     titles: dict[str, str] = {}
     for item in items:
         name = joined_name(folder, item.get("href") or "")

@@ -1,9 +1,9 @@
 """HTML (.html .htm .xhtml): headings, paragraphs, lists, tables and code of the page's main content.
 
-The content is what ``main`` or a sole ``article`` holds, else the body. Inside it everything is read but scripts,
-styles, hidden and struck-through parts, navigation, and blocks that are mostly links. What surrounds it is left out:
-nav, footer, header (but one that holds the page's only h1), and in pages with a named content all else. A note counts
-what was left out. Where nothing would be left, the surroundings are read too.
+The content is ``main`` or a single ``article``, else the body. Inside it everything is read except scripts, styles,
+hidden and struck-through parts, navigation, and blocks that are mostly links. The surroundings are left out: nav,
+footer, header (unless it has the page's only h1), and in pages with a marked content everything else. A note counts
+what was left out. If nothing would remain, the surroundings are read too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{
 
 
 def read(file: SourceFile) -> Extract:
+    """Read a web page."""
     data = file.read_bytes()
     declared = _META_CHARSET.search(data[:4096]) or _XML_ENCODING.match(data)
     charset = declared.group(1).decode("ascii").lower() if declared else None
@@ -49,12 +50,12 @@ def read(file: SourceFile) -> Extract:
 
 
 def add_html(builder: OutlineBuilder, fragment: str, file: SourceFile) -> None:
-    """Put the content of an HTML fragment (a Markdown file's HTML block) into ``builder``."""
+    """Add an HTML fragment (an HTML block of a Markdown file) to ``builder``."""
     HtmlWalk(builder, file, lenient=True).run(LexborHTMLParser(fragment).root)
 
 
 def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str = "") -> None:
-    """Put a page of a book into ``builder``, under ``title`` where it has no heading of its own."""
+    """Add a page of a book to ``builder``, with ``title`` if it has no heading."""
     tree = LexborHTMLParser(text)
     if title and tree.css_first("h1, h2, h3, h4, h5, h6") is None:
         builder.enter(1, title)
@@ -62,10 +63,10 @@ def add_page(builder: OutlineBuilder, text: str, file: SourceFile, *, title: str
 
 
 def _content(tree: LexborHTMLParser) -> tuple[LexborNode | None, int]:
-    """The element that holds the page's content, if the page names one and it holds a good part of its words.
+    """Return the element with the page's content, if it is marked and has a good part of the words.
 
     Returns:
-        The element, and how many characters stand outside of it.
+        The element, and the number of characters outside it.
     """
     body = tree.body
     if body is None:
@@ -83,7 +84,7 @@ def _content(tree: LexborHTMLParser) -> tuple[LexborNode | None, int]:
 
 
 def _own_header(tree: LexborHTMLParser, content: LexborNode | None) -> LexborNode | None:
-    """The page's header where it holds the only h1 of the page, so that it is the title of the content."""
+    """Return the page's header if it has the only h1 of the page, which is then the title of the content."""
     titles = tree.css("h1")
     if len(titles) != 1 or content is None:
         return None

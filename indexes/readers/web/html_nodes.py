@@ -1,4 +1,4 @@
-"""What the HTML reader needs of single elements: their words, whether they are hidden, the rows of a table."""
+"""Single HTML elements: their words, whether they are hidden, the rows of a table."""
 
 from __future__ import annotations
 
@@ -14,17 +14,26 @@ from indexes.readers.tables.cells import Cell, Row, spread
 
 
 def words(text: str) -> frozenset[str]:
+    """Return the set of words of a text.
+
+    >>> sorted(words("ul ol li"))
+    ['li', 'ol', 'ul']
+    """
     return frozenset(text.split())
 
 
 def letters(text: str) -> int:
-    """The length of a text without its white space."""
+    """Return the length of a text without white space.
+
+    >>> letters("it rains")
+    7
+    """
     return len(text) - sum(map(text.count, _WHITE))
 
 
 _WHITE = " \n\t\r\f\u00a0\u3000"
-_SMALL = 1000  # characters of a table that holds others and is data all the same
-_BOLD = words("b strong p div span font")  # what the words of a bold cell stand in
+_SMALL = 1000  # characters up to which a table with inner tables is data
+_BOLD = words("b strong p div span font")  # elements around the words of a bold cell
 _TICKED = words("checkbox radio")
 _TYPED_IN = words("text number date datetime-local month time email tel url")
 Attributes = dict[str, str | None]
@@ -44,13 +53,13 @@ _NOISE = re.compile(
 
 
 def is_noise(attributes: Attributes) -> bool:
-    """Links that are there for the mouse only: to the heading itself, to the content, to edit."""
+    """Return whether a link serves navigation only: to the heading itself, to the content, to an editor."""
     name = attributes.get("class")
     return bool(name) and _NOISE.search(name or "") is not None
 
 
 def hidden_as(attributes: Attributes) -> str:
-    """What a part that no reader sees is called in the note ("hidden passage"); "" for parts that are seen."""
+    """Return the name of an invisible part for the note ("hidden passage"); "" for visible parts."""
     if _HIDING.isdisjoint(attributes):
         return ""
     style = (attributes.get("style") or "").replace(" ", "").lower()
@@ -67,12 +76,12 @@ def hidden_as(attributes: Attributes) -> str:
 
 
 def left_out_as(tag: str, attributes: Attributes) -> str:
-    """The same for tags whose words are not the text: struck-through, readings of characters."""
+    """Return the name of a part left out for the note: also struck-through text and readings of characters."""
     return _LEFT_OUT.get(tag) or (hidden_as(attributes) if attributes else "")
 
 
 def raised_or_lowered(node: LexborNode, before: str) -> str:
-    """What stands for a ``sup`` or ``sub`` behind the words ``before``."""
+    """Return the plain form of a ``sup`` or ``sub`` after the words ``before``."""
     words = collapse(deep_text(node))
     if node.tag == "sub":
         return lowered(before, words)
@@ -81,7 +90,7 @@ def raised_or_lowered(node: LexborNode, before: str) -> str:
 
 
 def filled_in(node: LexborNode) -> str:
-    """What stands in an ``input`` of a form: its words, or [x] where a box with words beside it is ticked."""
+    """Return the value of an ``input``: its words, or [x] for a ticked box with words beside it."""
     attributes = node.attributes
     kind = (attributes.get("type") or "text").lower()
     if kind in _TICKED:
@@ -91,7 +100,7 @@ def filled_in(node: LexborNode) -> str:
 
 
 def is_data(table: LexborNode) -> bool:
-    """A table of data, not one that lays out a page: no headings or code blocks in it, and only small tables."""
+    """Return whether a table holds data and does not lay out the page: no headings, code blocks or large tables."""
     if table.css_first("h1, h2, h3, h4, h5, h6, pre") is not None:
         return False
     inner = table.css("table table")
@@ -107,7 +116,7 @@ def _columns(row: LexborNode) -> int:
 
 
 def _owner(row: LexborNode) -> int:
-    """The table that a row belongs to."""
+    """Return the table to which a row belongs."""
     above = row.parent
     while above is not None and above.tag != "table":
         above = above.parent
@@ -115,7 +124,7 @@ def _owner(row: LexborNode) -> int:
 
 
 def rows_of(table: LexborNode, image_base: str | None, left_out: Counter[str] | None = None) -> Iterator[Row]:
-    """The rows of a table, with the spans of their cells; a row of ``th`` alone, or in ``thead``, is a head."""
+    """Yield the rows of a table with the spans of their cells; a row of only ``th``, or in ``thead``, is a head."""
     yield from spread(_rows(table, image_base, left_out))
 
 
@@ -125,7 +134,7 @@ def _rows(
     nested = table.css_first("table table") is not None
     for row in table.css("tr"):
         if nested and _owner(row) != table.mem_id:
-            continue  # of a table within a cell, whose words stand in the cell
+            continue  # in an inner table, whose words belong to the outer cell
         cells: list[Cell] = []
         heads = 0
         for cell in row.iter():
@@ -151,16 +160,17 @@ def _span(cell: LexborNode, name: str) -> int:
 
 
 def source_of(node: LexborNode) -> str:
-    """Address of a picture; pages that load pictures late keep it elsewhere."""
+    """Return the address of a picture; pages with lazy loading have it in another attribute."""
     attributes = node.attributes
     source = attributes.get("src") or ""
     return source if source and not source.startswith("data:") else attributes.get("data-src") or ""
 
 
 def deep_text(node: LexborNode, image_base: str | None = None, left_out: Counter[str] | None = None) -> str:
-    """All words below a node, without hidden and struck-through parts; blocks and <br> end lines.
+    """Return all words below a node, without hidden and struck-through parts; blocks and <br> end lines.
 
     Args:
+        image_base: base of image links; None: no pictures.
         left_out: counts what is left out.
     """
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""The walk over an HTML tree: a loop, not a recursion, since pages nest deeper than Python's stack."""
+"""The walk over an HTML tree: a loop, not a recursion, as pages nest deeper than Python's stack."""
 
 from __future__ import annotations
 
@@ -35,24 +35,26 @@ _SURROUNDING = re.compile(
     re.IGNORECASE,
 )
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)")
-_LEFT = BLOCKS | {"menu"}  # what ends the words before it where it ends
-_WEIGHED = 500  # blocks that are looked at: to weigh one takes time for all that is in it
-_TERM = 60  # characters of a term that stands before its definition
+_LEFT = BLOCKS | {"menu"}  # elements whose end also ends the words before it
+_WEIGHED = 500  # blocks checked for links, which takes time for all their content
+_TERM = 60  # longest term before its definition, in characters
 
 
 def mostly_links(node: LexborNode) -> bool:
-    """Are more than half of the words below the node links?"""
+    """Return whether more than half of the words below the node are links."""
     length = letters(node.text())
     links = sum(letters(link.text()) for link in node.css("a"))
     return links * 2 > length
 
 
 class HtmlWalk:
-    """Depth-first over a tree; words gather until a block begins or ends.
+    """A depth-first walk over a tree; words are collected until a block begins or ends.
 
     Args:
-        named: the page names its content (``main``), so that what stands in it belongs to it.
-        lenient: read what surrounds the content too.
+        builder: receives the blocks.
+        file: receives the notes.
+        named: the page marks its content (``main``), so that everything in it is content.
+        lenient: read the surroundings of the content too.
     """
 
     def __init__(
@@ -61,15 +63,15 @@ class HtmlWalk:
         self.builder = builder
         self.file = file
         self.image_base = file.settings.image_base_url
-        self.weighed = 0  # blocks that were looked at as surroundings
+        self.weighed = 0  # blocks checked as surroundings
         self.named = named
         self.lenient = lenient
         self.words: list[str] = []
         self.lists: list[_OpenList] = []
-        self.mark = ""  # of the list item whose words come next
-        self.term = ""  # of a definition list, waiting for its definition
+        self.mark = ""  # mark of the list item whose words are next
+        self.term = ""  # term of a definition list, waiting for its definition
         self.title: str | None = None
-        self.done: set[int] = set()  # parts that were read before their turn
+        self.done: set[int] = set()  # parts already read
         self._root = 0
 
     def run(self, root: LexborNode | None) -> None:
@@ -78,7 +80,7 @@ class HtmlWalk:
         end = self._root = root.mem_id if root is not None else 0
         while node is not None:
             tag = node.tag or ""
-            if tag == "-text":  # every other node is one: it has nothing to enter or leave
+            if tag == "-text":  # every second node is text, with nothing to enter or leave
                 self.words.append(node.text_content or "")
             elif self._enter(node, tag) and (child := node.child) is not None:
                 node = child
@@ -98,7 +100,7 @@ class HtmlWalk:
         self._flush()
 
     def _enter(self, node: LexborNode, tag: str) -> bool:
-        """Take what the node gives; True: its children are to be read too."""
+        """Process a node; return whether its children must be read too."""
         if tag in NEVER or tag[:1] == "-" or tag == "rp" or (self.done and node.mem_id in self.done):
             return False
         attributes = node.attributes
@@ -154,10 +156,10 @@ class HtmlWalk:
         return False
 
     def _surrounds(self, node: LexborNode, tag: str, attributes: Attributes) -> str:
-        """What a block around the content is called in the note; "" for content.
+        """Return the name of a block around the content for the note; "" for content.
 
-        Inside the content header, footer, aside and form are content unless they are mostly links. A block whose class
-        says menu or the like is left out only if it is mostly links.
+        Inside the content, header, footer, aside and form are content unless they are mostly links. A block with a
+        class such as menu is left out only if it is mostly links.
         """
         if node.mem_id == self._root:
             return ""
@@ -221,7 +223,7 @@ class _OpenList:
         self.number = _integer(attributes.get("start"), self.number)
 
     def next(self, item: LexborNode) -> str:
-        """The mark of the next item."""
+        """Return the mark of the next item."""
         if self.form in ("", "none", "disc", "circle", "square"):
             return "- "
         self.number = _integer(item.attributes.get("value"), self.number)
@@ -238,7 +240,7 @@ def _integer(value: str | None, default: int) -> int:
 
 
 def _has_more_terms(node: LexborNode) -> bool:
-    """Do several terms share a definition, or has it blocks inside, so that no line can hold both?"""
+    """Return whether terms share a definition, or it has blocks inside, so that both cannot be on one line."""
     following = node.next
     while following is not None and (following.tag or "").startswith("-"):
         following = following.next
