@@ -73,7 +73,7 @@ def _message(file: SourceFile) -> EmailMessage:
     with file.open() as stream:
         message = message_from_binary_file(stream, policy=policy.default)
     if not isinstance(message, EmailMessage) or not message.keys():
-        raise ReaderError(f"'{file}' is damaged or no mail: it has no headers", remedy=_REMEDY)
+        raise ReaderError(f"'{file}' is damaged or not a mail: it has no headers", remedy=_REMEDY)
     return message
 
 

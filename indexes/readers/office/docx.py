@@ -46,7 +46,7 @@ def read(file: SourceFile) -> Extract:
             if file.settings.headers_footers:
                 walk.margins("footer")
     except (KeyError, ValueError, etree.XMLSyntaxError) as error:  # a main part is missing, damaged or of another type
-        raise ReaderError(f"'{file}' is damaged or no Word document ({error})", remedy=_REMEDY) from error
+        raise ReaderError(f"'{file}' is damaged or not a Word document ({error})", remedy=_REMEDY) from error
     if builder.empty and any("/image" in relation.reltype for relation in document.part.rels.values()):
         raise ReaderError(f"'{file}' holds pictures but no text", remedy="leave it out, or put their text in words")
     return builder.build({"title": (document.core_properties.title or "").strip() or walk.title})

@@ -36,7 +36,7 @@ def read(file: SourceFile) -> Extract:
             tree: dict[str, Any] = document.to_ir()
     except OfficeOxideError as error:
         raise ReaderError(
-            f"'{file}' is damaged, locked or no .{kind} file ({error})", remedy="save it as a new Office file"
+            f"'{file}' is damaged, locked or not a .{kind} file ({error})", remedy="save it as a new Office file"
         ) from error
     builder = OutlineBuilder()
     walk = _LegacyWalk(builder, file, sheets=kind == "xls")

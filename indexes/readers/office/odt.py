@@ -52,7 +52,7 @@ def read(file: SourceFile) -> Extract:
     with open_zip(file, "an OpenDocument text") as archive:
         names = set(archive.namelist())
         if "content.xml" not in names:
-            raise ReaderError(f"'{file}' is a zip file but no OpenDocument text", remedy=_REMEDY)
+            raise ReaderError(f"'{file}' is a zip file but not an OpenDocument text", remedy=_REMEDY)
         if "META-INF/manifest.xml" in names and b"encryption-data" in read_member(
             file, archive, "META-INF/manifest.xml"
         ):
@@ -62,7 +62,7 @@ def read(file: SourceFile) -> Extract:
         meta = xml(read_member(file, archive, "meta.xml")) if "meta.xml" in names else None
     body = content.find(f"{_OFFICE}body/{_OFFICE}text") if content is not None else None
     if body is None:
-        raise ReaderError(f"'{file}' is damaged or no OpenDocument text", remedy=_REMEDY)
+        raise ReaderError(f"'{file}' is damaged or not an OpenDocument text", remedy=_REMEDY)
     styles = _Styles()
     for root in (named, content):
         if root is not None:

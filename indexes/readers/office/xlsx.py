@@ -44,7 +44,7 @@ def read(file: SourceFile) -> Extract:
         try:
             book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         except (KeyError, ValueError, TypeError, etree.XMLSyntaxError, InvalidFileException) as error:
-            raise ReaderError(f"'{file}' is damaged or no Excel workbook ({error})", remedy=_REMEDY) from error
+            raise ReaderError(f"'{file}' is damaged or not an Excel workbook ({error})", remedy=_REMEDY) from error
         uncomputed = 0
         try:
             with zipfile.ZipFile(stream) as archive:

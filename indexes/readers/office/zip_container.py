@@ -108,8 +108,7 @@ def office_stream(file: SourceFile, what: str, main: str) -> BinaryIO:
         if not names:
             raise ReaderError(f"'{file}' is an empty archive", remedy=_REMEDY)
         if not any(name.startswith(main) for name in names):
-            kind = what.partition(" ")[2]
-            raise ReaderError(f"'{file}' is a zip file but no {kind}", remedy=_REMEDY)
+            raise ReaderError(f"'{file}' is a zip file but not {what}", remedy=_REMEDY)
         rels = {name: read_member(file, archive, name) for name in names if name.endswith(".rels")}
         strict = any(_STRICT in data for data in rels.values())
         parts = set(names)

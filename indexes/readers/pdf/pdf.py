@@ -67,7 +67,7 @@ def _open(file: SourceFile) -> pypdfium2.PdfDocument:
             if "password" not in str(error).lower():
                 break
     if last is None or "password" not in str(last).lower():
-        raise ReaderError(f"'{file}' is damaged or no PDF ({last})", remedy=_REMEDY) from last
+        raise ReaderError(f"'{file}' is damaged or not a PDF ({last})", remedy=_REMEDY) from last
     variable = file.settings.password_env
     why = f", and the one in {variable} does not open it" if password else ""
     raise ReaderError(

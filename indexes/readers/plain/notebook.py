@@ -20,7 +20,7 @@ def read(file: SourceFile) -> Extract:
     try:
         notebook = json.loads(text)
     except ValueError as error:
-        raise ReaderError(f"'{file}' is damaged or no notebook ({error})", remedy=_REMEDY) from error
+        raise ReaderError(f"'{file}' is damaged or not a notebook ({error})", remedy=_REMEDY) from error
     cells = _cells(notebook)
     if cells is None:
         raise ReaderError(f"'{file}' is not a notebook: it has no cells", remedy=_REMEDY)

@@ -43,7 +43,7 @@ def _records(file: SourceFile, text: str) -> tuple[list[Record], str | None]:
         except ValueError as error:
             # In JSON lines with the suffix .json the first value ends early; anything else is damage.
             if "Extra data" not in str(error):
-                raise ReaderError(f"'{file}' is damaged or no JSON ({error})", remedy=_REMEDY) from error
+                raise ReaderError(f"'{file}' is damaged or not JSON ({error})", remedy=_REMEDY) from error
         else:
             if isinstance(whole, list):
                 return [(f"[{index}]", item) for index, item in enumerate(whole)], None
@@ -66,10 +66,10 @@ def _lines(file: SourceFile, text: str) -> Iterator[Record]:
         good += 1
         yield f"line {number}", value
     if bad and not good:
-        raise ReaderError(f"'{file}' is damaged or no JSON: none of its lines can be read", remedy=_REMEDY)
+        raise ReaderError(f"'{file}' is damaged or not JSON: none of its lines can be read", remedy=_REMEDY)
     if bad:
         shown = ", ".join(map(str, bad[:10])) + (" and more" if len(bad) > 10 else "")
-        file.note(f"{len(bad)} of its lines are no JSON and were left out: {shown}")
+        file.note(f"{len(bad)} of its lines are not JSON and were left out: {shown}")
 
 
 def _add_field(file: SourceFile, builder: OutlineBuilder, records: list[Record], path: str) -> None:

@@ -55,7 +55,7 @@ def read(file: SourceFile) -> Extract:
     """Read a rich text file."""
     data = file.read_bytes()
     if not data.lstrip()[:5] == b"{\\rtf":
-        raise ReaderError(f"'{file}' is damaged or no rich text", remedy="open and save it again, or leave it out")
+        raise ReaderError(f"'{file}' is damaged or not rich text", remedy="open and save it again, or leave it out")
     reading = _RtfReading(file, data)
     reading.run()
     return reading.builder.build({"title": reading.found.get("title", ""), "author": reading.found.get("author", "")})

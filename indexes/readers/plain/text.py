@@ -48,7 +48,7 @@ def chapters(text: str, start: int = 0) -> list[Mark]:
     r"""Return the chapter lines from ``start`` on, in order.
 
     >>> chapters("Before.\n\nCHAPTER IV\n\nIt rains.")
-    [(9, 19, 1, 'CHAPTER IV')]
+    [(9, 19, 3, 'CHAPTER IV')]
     """
     found = []
     lines = "\n" + text  # the first line needs a break before it too; offsets in the text are one less

@@ -80,7 +80,7 @@ def _package_name(file: SourceFile, archive: zipfile.ZipFile, names: set[str]) -
                 return item.get("full-path") or ""
     found = sorted(name for name in names if name.lower().endswith(".opf"))
     if not found:
-        raise ReaderError(f"'{file}' is damaged or no e-book: it has no package file (.opf)", remedy=_REMEDY)
+        raise ReaderError(f"'{file}' is damaged or not an e-book: it has no package file (.opf)", remedy=_REMEDY)
     return found[0]
 
 

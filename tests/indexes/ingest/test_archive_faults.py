@@ -37,7 +37,7 @@ def test_a_faulty_member_is_a_skipped_file(tmp_path: Path, encoder: Encoder) -> 
             found = {file.path.removeprefix(root): file for file in report.files}
             assert found[str(archive)].status == status
             assert found["bad.pdf"].status == found["a/empty.txt"].status == "skipped"
-            assert "is damaged or no PDF" in str(found["bad.pdf"].reason)
+            assert "is damaged or not a PDF" in str(found["bad.pdf"].reason)
             assert "is empty" in str(found["a/empty.txt"].reason)
             assert (report.skipped, index.count) == (2, 1)
             assert report.ignored == ({".png": 1} if status == "added" else {})

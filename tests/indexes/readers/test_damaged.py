@@ -70,7 +70,7 @@ def test_locked_old_cut_and_foreign_files_are_told_apart(tmp_path: Path, kind: s
         (data[: len(data) // 2], "cut off, its end is missing"),
         (b"plain words", "damaged or not an? "),
         (b"", "is empty"),
-        (zip_of({"readme.txt": "hello"}), "is a zip file but no "),
+        (zip_of({"readme.txt": "hello"}), "is a zip file but not "),
         (zip_of({}), "empty archive"),
     ):
         with pytest.raises(ReaderError, match=reason):
@@ -227,5 +227,5 @@ def test_pdf_damage(tmp_path: Path) -> None:
     without_table = whole[: whole.rindex(b"xref")]  # pdfium finds the objects itself
     assert "Owls of page 2." in read_one(put(tmp_path, "b.pdf", without_table)).text
     assert "Owls of page 0." in read_one(put(tmp_path, "c.pdf", b"junk\n" + whole)).text
-    with pytest.raises(ReaderError, match="damaged or no PDF"):
+    with pytest.raises(ReaderError, match="damaged or not a PDF"):
         read_one(put(tmp_path, "d.pdf", whole[:200]))

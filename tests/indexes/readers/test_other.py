@@ -88,7 +88,7 @@ def test_json_lines_with_a_field(tmp_path: Path) -> None:
     assert document.text == "First.\n\nThird."
     assert [s.place for s in sections(document)] == ["line 1", "line 5"]
     assert notes_of(document) == [
-        "1 of its lines are no JSON and were left out: 2",
+        "1 of its lines are not JSON and were left out: 2",
         "1 of its 3 records have nothing at 'text.body'",
     ]
     with pytest.raises(ReaderError, match=r"nothing at read.json_field 'nope'; its fields are: id, text"):
@@ -147,7 +147,7 @@ def test_zip_members_are_documents_of_their_own(tmp_path: Path) -> None:
     assert "format that is not read" in skipped[0][1] and "other archives" in skipped[1][1]
     notes = notes_of(read_file(path)[0])
     assert "is a guess" in notes[0]
-    assert len(notes) == 4 and "bad.pdf' is damaged or no PDF" in notes[2]
+    assert len(notes) == 4 and "bad.pdf' is damaged or not a PDF" in notes[2]
     assert notes[3] == "1 of its files are of formats that are not read (.png)"
     deep = read_file(path, settings=ReadSettings(archive_depth=3))
     assert f"{root}!/in.zip!/deeper.zip!/x.txt" in [d.node_id for d in deep]

@@ -291,7 +291,7 @@ def test_pdf_that_cannot_be_read(tmp_path: Path) -> None:
         read_file(pdf_of(tmp_path / "blank.pdf", [[], []]))
     with pytest.raises(ReaderError, match="locked by a password"):
         read_file(pdf_of(tmp_path / "locked.pdf", [["Secret."]], password="pass"))
-    with pytest.raises(ReaderError, match="damaged or no PDF"):
+    with pytest.raises(ReaderError, match="damaged or not a PDF"):
         read_file(put(tmp_path, "bad.pdf", b"%PDF-1.4 nothing more"))
 
 
