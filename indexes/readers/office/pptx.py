@@ -50,7 +50,8 @@ def read(file: SourceFile) -> Extract:
                 else:
                     _add_slide(file, builder, slide, number)
         except (KeyError, ValueError, AttributeError, etree.XMLSyntaxError) as error:
-            raise ReaderError(f"'{file}' is damaged or not a PowerPoint presentation ({error})", remedy=_REMEDY) from error
+            what = f"'{file}' is damaged or not a PowerPoint presentation ({error})"
+            raise ReaderError(what, remedy=_REMEDY) from error
         if hidden:
             file.note(f"its hidden slides were left out: {', '.join(map(str, hidden))}")
         return builder.build({"title": (presentation.core_properties.title or "").strip()})
