@@ -1,1 +1,1 @@
-"""Text: sentences, headings and characters, as every reader, splitter and checker sees them."""
+"""Text: sentences, headings, words and characters, with the same rules for readers, splitters and checkers."""

@@ -1,7 +1,6 @@
-"""What characters are: Chinese and its neighbours, forms of one character, and what a tokenizer spends on them.
+"""Characters: Chinese and related scripts, forms of one character, and token estimates.
 
-Comparing two texts has one way, ``comparable``: each kind of folding is a function below, and what is to be folded
-besides (traditional to simplified characters, accents) belongs into it too.
+``comparable`` is the one way to compare two texts; each kind of folding is a function below.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from typing import Any
 HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # 々〇, all extensions
 KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
-WITHOUT_BLANKS = f"\u2e80-\u2fdf{HAN}{KANA}"  # scripts that part no words, radicals included
+WITHOUT_BLANKS = f"\u2e80-\u2fdf{HAN}{KANA}"  # scripts without blanks between words, radicals included
 # Chinese and Japanese text with its punctuation and full-width forms, but not the ideographic space.
 CJK = "\u2e80-\u2fff\u3001-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-# Soft hyphen, zero-width blanks, byte order mark, marks of direction: one by one, so that each can be searched for.
+# Soft hyphen, zero-width blanks, byte order mark, direction marks: listed one by one, to be searched for.
 INVISIBLE = (
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
 )
-# They are letters of Persian, of Indian scripts and of emoji: ``indexes.text.invisible`` drops them elsewhere, and
+# Part of words in Persian and Indian scripts, and of emoji: ``indexes.text.invisible`` drops them elsewhere,
 # ``comparable`` everywhere.
 JOINERS = "\u200c\u200d"
 
@@ -37,15 +36,22 @@ _QUOTES = str.maketrans("‘’‛′＇", "'''''")
 
 
 def valid(text: str) -> str:
-    r"""Put U+FFFD in the place of half characters (lone surrogates), which no file, store or tokenizer takes.
+    r"""Replace lone surrogates, which files, stores and tokenizers reject, by U+FFFD. Offsets do not change.
 
-    JSON can write them (``"\ud800"``), and so can names of files that are not UTF-8. Offsets stay as they are.
+    They come from JSON (``"\ud800"``) and from file names that are not UTF-8.
+
+    >>> valid("a\ud800") == "a\ufffd"
+    True
     """
     return _HALF.sub("\ufffd", text) if _has_half(text) else text
 
 
 def valid_value(value: Any) -> Any:
-    """As ``valid``, for all text within dicts and lists, names of keys included; tuples become lists."""
+    """Apply ``valid`` to all text in dicts and lists, keys included; tuples become lists.
+
+    >>> valid_value({"tags": ("a", "b")})
+    {'tags': ['a', 'b']}
+    """
     if isinstance(value, str):
         return valid(value)
     if isinstance(value, dict):
@@ -56,12 +62,16 @@ def valid_value(value: Any) -> Any:
 
 
 def half_characters(text: str) -> int:
-    """Count what ``valid`` replaces."""
+    r"""Count the lone surrogates that ``valid`` replaces.
+
+    >>> half_characters("a\ud800")
+    1
+    """
     return len(_HALF.findall(text)) if _has_half(text) else 0
 
 
 def _has_half(text: str) -> bool:
-    """UTF-8 has no form for a half character; to try takes a tenth of the time of a search for one."""
+    """Return whether there is a lone surrogate: encoding fails then, and takes a tenth of the time of a search."""
     if text.isascii():
         return False
     try:
@@ -72,39 +82,63 @@ def _has_half(text: str) -> bool:
 
 
 def is_han(text: str) -> bool:
-    """Whether ``text`` begins with a Chinese character."""
+    """Return whether ``text`` begins with a Chinese character.
+
+    >>> is_han("雨 rain"), is_han("rain 雨")
+    (True, False)
+    """
     return _IS_HAN.match(text) is not None
 
 
 def holds_han(text: str) -> bool:
-    """Whether ``text`` holds a Chinese character."""
+    """Return whether ``text`` contains a Chinese character.
+
+    >>> holds_han("rain 雨")
+    True
+    """
     return not text.isascii() and _IS_HAN.search(text) is not None
 
 
 def is_wide(character: str) -> bool:
-    """Whether a character takes two columns of a terminal, as Chinese, Japanese and Korean ones do."""
+    """Return whether a character takes two columns of a terminal, like Chinese, Japanese and Korean ones.
+
+    >>> is_wide("雨"), is_wide("r")
+    (True, False)
+    """
     return unicodedata.east_asian_width(character) in "WF"
 
 
 def columns(text: str) -> int:
-    """The columns that a text takes in a terminal."""
+    """Return the number of columns of a text in a terminal.
+
+    >>> columns("雨 rain")
+    7
+    """
     return len(text) if text.isascii() else sum(1 + is_wide(character) for character in text)
 
 
 def visible(text: str) -> str:
-    r"""Drop the characters that nobody sees and that part words for a machine: ``down\u00adstream`` is downstream."""
+    r"""Drop invisible characters, which divide words for a machine.
+
+    >>> visible("down\u00adstream")
+    'downstream'
+    """
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def compatible(text: str) -> str:
-    """Fold the forms of one character (NFKC): full and half width, ligatures, circled numbers, Kangxi radicals."""
+    """Fold the forms of one character (NFKC): full and half width, ligatures, circled numbers, Kangxi radicals.
+
+    >>> compatible("ＡＢＣ①")
+    'ABC1'
+    """
     if text.isascii() or unicodedata.is_normalized("NFKC", text):
         return text
     return unicodedata.normalize("NFKC", text)
 
 
 def simplified(text: str) -> str:
-    """Fold traditional Chinese characters into simplified ones, by the word they stand in (OpenCC).
+    """Fold traditional Chinese characters into simplified ones, depending on the word (OpenCC).
 
     >>> simplified("價格"), simplified("乾淨的乾坤")
     ('价格', '干净的乾坤')
@@ -120,18 +154,27 @@ def _converter() -> Any:
 
 
 def straight(text: str) -> str:
-    """Make all apostrophes one."""
+    """Replace all forms of the apostrophe by the straight one.
+
+    >>> straight("it’s")
+    "it's"
+    """
     return text.translate(_QUOTES)
 
 
 def without_gaps(text: str) -> str:
-    """Drop white space between two Chinese characters: a line break in running text."""
+    r"""Drop white space between two Chinese characters, such as a line break in running text.
+
+    >>> without_gaps("今天\n下雨 and rain")
+    '今天下雨 and rain'
+    """
     return _HAN_GAP.sub("", text)
 
 
 def comparable(text: str) -> str:
-    r"""Fold all that does not part two texts in meaning: invisible characters, width and other forms, case; white space
-    is one blank, and none beside Chinese, Japanese and Korean characters.
+    r"""Fold differences without meaning: invisible characters, width and other forms, case.
+
+    White space becomes one blank, and none beside Chinese, Japanese and Korean characters.
 
     >>> comparable("Ｆull-width  ＡＢＣ 在 这里"), comparable("down\u00adstream")
     ('full-width abc在这里', 'downstream')
@@ -139,16 +182,16 @@ def comparable(text: str) -> str:
     text = " ".join(_SELECTORS.sub("", compatible(visible(text))).casefold().split())
     if text.isascii() or " " not in text:
         return text
-    kept = [  # a blank is never first or last: split() saw to it
+    kept = [  # thanks to split(), a blank is never first or last
         c for i, c in enumerate(text) if c != " " or not (is_wide(text[i - 1]) or is_wide(text[i + 1]))
     ]
     return "".join(kept)
 
 
-# ---- what a tokenizer spends ----
+# ---- token estimates ----
 
-# With the margin, 500-character pieces of English Markdown come out at 1.09 to 1.27 times SmolLM2's own count, Python
-# at 1.06 to 1.5 (tests/rag/llms/test_tokens.py).
+# With the margin, estimates for 500-character pieces are 1.09 to 1.27 times SmolLM2's own count for English Markdown,
+# and 1.06 to 1.5 times for Python (tests/rag/llms/test_tokens.py).
 MARGIN = 1.1
 _SPENT = re.compile(
     r"(?P<letters>[A-Za-z]+)|(?P<cjk>[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]+)"
@@ -158,14 +201,17 @@ _SPENT = re.compile(
 
 
 def estimate_tokens(text: str, *, cjk: float = 1.0, letters: float = 5.0) -> int:
-    """Estimate, on the high side, the tokens of a text for a vocabulary that nobody can be asked about.
+    """Return a high estimate of the tokens of a text for an unknown vocabulary.
 
-    Digits and punctuation count one each, an accented letter two (it also splits its word), rare characters one a
+    Digits and punctuation count one each, an accented letter two (it also splits its word), rare characters one per
     byte; a tenth is added.
 
+    >>> estimate_tokens("今天下雨。")
+    6
+
     Args:
-        cjk: tokens of a Chinese, Japanese or Korean character.
-        letters: Latin letters of one token, as prose has them; 2 for logs and identifiers.
+        cjk: tokens per Chinese, Japanese or Korean character.
+        letters: Latin letters per token in prose; 2 for logs and identifiers.
     """
     total = 0.0
     for match in _SPENT.finditer(text):

@@ -1,4 +1,4 @@
-"""What counts as a heading: one function for every place that asks.
+"""Recognise headings, with one function for all callers.
 
 The forms are those of Markdown, of Chinese books, laws and manuals (第一章, 第二节), and of specifications (1.2.5).
 """
@@ -12,20 +12,20 @@ MAX_CHARS = 80  # a longer line is text, unless it is Markdown
 
 _MARKDOWN = re.compile(r"[ ]{0,3}(#+)")
 _NUMERAL = "[零〇一二三四五六七八九十百千两\\d０-９]{1,9}"
-# Law books part the characters: 第 十 二 章.
+# Law books put blanks between the characters: 第 十 二 章.
 _SPACED = "[零〇一二三四五六七八九十百千两\\d０-９](?:[ 　]?[零〇一二三四五六七八九十百千两\\d０-９]){0,8}"
 _CHINESE = re.compile(rf"[ \t　]*(第[ 　]?{_SPACED}[ 　]?(部分|[卷部篇编集章回节]))(?:([ \t　:：、.．—-]+)(.*)|(.*))$")
-# An article alone on its line, with its name in brackets at most. With text behind it, it begins a sentence.
+# An article alone on its line, at most with its name in brackets. With text after it, it begins a sentence.
 _ARTICLE = re.compile(
     rf"[ \t　]*第[ 　]?{_SPACED}[ 　]?条(?:之{_NUMERAL})?[ 　]*"
     r"(?:[（(【〔][^（()）【】〔〕]{1,30}[）)】〕])?[ \t　]*$"
 )
-# An article whose text stands behind it: 第三条 甲方应当付款, 第三条【付款】甲方应当付款, 第三条甲方应当付款.
+# An article followed by its text: 第三条 甲方应当付款, 第三条【付款】甲方应当付款, 第三条甲方应当付款.
 _ARTICLE_START = re.compile(
     rf"[ \t　]*(第[ 　]?{_SPACED}[ 　]?条(?:[ 　]?之[ 　]?{_NUMERAL})?"
     r"(?:[ \t　]*[（(【〔][^（()）【】〔〕\n]{1,30}[）)】〕])?)([ \t　:：.．]*)([^\s])"
 )
-_REFERS = "的是第所至中和及与或、，。；！？,;款项规等内外以"  # 第三条的规定, 第三条、第四条 speak of an article
+_REFERS = "的是第所至中和及与或、，。；！？,;款项规等内外以"  # 第三条的规定, 第三条、第四条 refer to an article
 _COUNTS = "路线河鱼街狗龙命腿船裤裙被绳蛇铁轨道消新信评建意理原产主"  # 第三条路: here 条 counts things
 _CHINESE_LEVELS = {"卷": 1, "部": 1, "篇": 1, "编": 1, "集": 1, "部分": 1, "章": 2, "回": 2, "节": 3}
 _GOES_ON = {  # 第一节课, 第二回合, 第三部电影 are words of a sentence
@@ -44,7 +44,7 @@ class Heading:
     """A heading line.
 
     Args:
-        form: "markdown", "chinese" or "numbered"; levels compare within one form.
+        form: "markdown", "chinese" or "numbered"; levels are comparable within one form.
         level: 1 is outermost: number of #; 1 for 卷部篇编集, 2 for 章回, 3 for 节, 4 for 条; parts of the number
             (1.2.5 has 3).
         title: the words, for Markdown without its marks.
@@ -59,7 +59,7 @@ ARTICLE_LEVEL = 4
 
 
 def article_of(line: str) -> str | None:
-    """The article of a law or contract that begins this line and has text behind it on the line: its number and name.
+    """Return number and name of the article of a law or contract with which a line begins, if text follows it.
 
     >>> article_of("第 三 条　甲方应当付款。"), article_of("第八条【利息】年息三厘。"), article_of("第二条乙方交货。")
     ('第三条', '第八条【利息】', '第二条')
@@ -73,10 +73,10 @@ def article_of(line: str) -> str | None:
 
 
 def heading_of(line: str) -> Heading | None:
-    """The heading that ``line`` is, or None.
+    """Return the heading that a line is, or None.
 
-    A line that begins with # is Markdown, with or without a blank behind the marks. The other forms must be short and
-    not end as a sentence does.
+    A line that begins with # is Markdown, with or without a blank after the marks. The other forms must be short and
+    must not end like a sentence.
 
     >>> heading_of("第二节 范围"), heading_of("1.2.5 Limits"), heading_of("##安装")
     (Heading(form='chinese', level=3, title='第二节 范围'), Heading(form='numbered', level=3, title='1.2.5 Limits'), \
@@ -106,7 +106,7 @@ Heading(form='markdown', level=2, title='安装'))
         depth = number.count(".") + 1
         if not words:
             return Heading("numbered", depth, title) if depth > 2 else None
-        # "3.5 metres" and "3.5mm" go on in lower case; Chinese has no case: 2.1 范围 counts, 2.1% does not.
+        # "3.5 metres" and "3.5mm" continue in lower case; Chinese has no case: 2.1 范围 counts, 2.1% does not.
         if (depth > 2 or _TITLE_START.match(words)) and (spaced or not words[0].isascii()):
             return Heading("numbered", depth, title)
     return None

@@ -1,7 +1,7 @@
-"""Lines and paragraphs as the sentence splitter sees them: does a line break end a sentence, or was a line wrapped?
+"""Lines and paragraphs for the sentence splitter: decide whether a line break ends a sentence or wraps a line.
 
-A wrapped line is as wide as its neighbours, so that the first word of the next line would not have fitted on it. Widths
-are counted in columns: a Chinese character takes two.
+A wrapped line is as wide as its neighbours: the first word of the next line would not have fitted on it. Widths are in
+columns; a Chinese character takes two.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from indexes.text.characters import CJK, HANGUL
 
 BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 IS_CJK = re.compile(f"[{CJK}{HANGUL}]")
-WRAP_COLUMNS = 36  # nobody wraps lines that are narrower
-WIDEST = 200  # characters; a longer line was not wrapped
+WRAP_COLUMNS = 36  # narrower lines are not wrapped
+WIDEST = 200  # characters; longer lines are not wrapped
 
 _SPACE = re.compile(r"\s*+")
 _ENUMERATED = (
@@ -26,25 +26,25 @@ BLOCK_START = re.compile(
     r"|第[一二三四五六七八九十百千零〇两\d]{1,8}[章节回卷部篇条]|#{1,6}\s|\||```|~~~|\[?\d{4}[-/]\d\d|\[?\d\d:\d\d|　"
 )
 _BEGINS_NO_LINE = frozenset("，。、；：！？）」』】》〉〕”’…％,.;:!?)]}")
-_CLOSES_LINE = frozenset("。！？；：…．‼⁇⁈⁉.!?;:")  # somebody ended the line here on purpose
+_CLOSES_LINE = frozenset("。！？；：…．‼⁇⁈⁉.!?;:")  # the line was ended on purpose
 _CLOSERS = frozenset("」』”’）》】)\"'")
 _WIDE = re.compile(f"[{CJK}{HANGUL}　“”‘’…—]")
 _PAUSE = re.compile("[，、；。]")
 
 
 class Paragraph:
-    """What the walk knows of the paragraph so far: straight quotes, where lines begin and how wide they are.
+    """State of the walk in the current paragraph: straight quotes, beginnings and widths of lines.
 
-    Quotes are counted as far as they were asked for. ``fresh`` is True where the present sentence begins a line.
+    Quotes are counted on demand. ``fresh`` is True if the current sentence begins a line.
     """
 
     __slots__ = ("columns", "counted", "fresh", "hashed", "indent", "item", "line", "quotes", "width", "wrap")
 
     def __init__(self, at: int) -> None:
-        self.hashed = False  # does the line begin with "#"? Asked where its beginning is out of sight
-        self.item: bool | None = None  # is the line one of a list item? None: not asked yet
-        self.wrap = 0  # columns at which lines of this text were seen to be wrapped
-        self.indent = 0  # columns of white space before the present line
+        self.hashed = False  # whether the line begins with "#", for when its beginning is out of sight
+        self.item: bool | None = None  # whether the line is part of a list item; None: not determined yet
+        self.wrap = 0  # columns at which lines of this text are wrapped
+        self.indent = 0  # columns of white space before the current line
         self.fresh = True
         self.reset(at)
 
@@ -53,7 +53,7 @@ class Paragraph:
         self.item = None
 
     def gap(self, text: str, start: int, end: int) -> None:
-        """Note the white space ``text[start:end]`` that followed a sentence."""
+        """Record the white space ``text[start:end]`` after a sentence."""
         breaks = text.count("\n", start, end)
         self.fresh = breaks > 0
         if breaks > 1:
@@ -73,34 +73,39 @@ class Paragraph:
         return other
 
     def settle(self, text: str, at: int) -> None:
-        """Reading goes on at ``at``, and what lies before it may be out of sight then."""
+        """Prepare to continue at ``at``, when the text before it may be out of sight."""
         self.open_quote(text, at)
         self.hashed = self.hash_line(text)
         self.in_item(text)
 
     def shift(self, by: int) -> None:
-        """The text has lost its first ``by`` characters."""
+        """Adjust offsets after the first ``by`` characters were dropped from the text."""
         self.line -= by
         self.counted -= by
 
     def hash_line(self, text: str) -> bool:
-        """Does the present line begin with "#"?"""
+        """Return whether the current line begins with "#"."""
         return text.startswith("#", self.line) if self.line >= 0 else self.hashed
 
     def in_item(self, text: str) -> bool:
-        """Is the present line one of a list item?"""
+        """Return whether the current line is part of a list item."""
         if self.item is None:
             self.item = self.line >= 0 and LIST_MARK.match(text, self.line) is not None
         return self.item
 
     def open_quote(self, text: str, at: int) -> bool:
-        """Is a straight double quote open before ``at``? Counts each character once."""
+        """Return whether a straight double quote is open before ``at``; each character is counted once."""
         self.quotes += text.count('"', self.counted, at)
         self.counted = max(self.counted, at)
         return self.quotes % 2 == 1
 
 
 def after_space(text: str, at: int, stop: int) -> int:
+    """Return the offset of the first character from ``at`` on that is not white space, at most ``stop``.
+
+    >>> after_space("a  b", 1, 4)
+    3
+    """
     if at < stop and text[at].isspace():
         match = _SPACE.match(text, at, stop)
         return match.end() if match else at
@@ -108,7 +113,7 @@ def after_space(text: str, at: int, stop: int) -> int:
 
 
 def line_ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph) -> bool:
-    """Does the line break at ``i`` (white space up to ``after``) end a sentence?"""
+    """Return whether the line break at ``i`` (white space up to ``after``) ends a sentence."""
     gap = text[i:after]
     if gap.count("\n") > 1 or gap.count("\r") > 1 or "\u2029" in gap or "\x0c" in gap:
         state.reset(after)
@@ -145,7 +150,7 @@ def _ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph
         return length < 35
     if not (following.isupper() or following.isdigit()):
         return False
-    # A wrapped line is full: a next word that would have fitted means that somebody ended the line on purpose.
+    # A wrapped line is full: if the next word would have fitted, the line was ended on purpose.
     line_end = text.find("\n", after, min(stop, after + 200))
     next_length = (line_end if line_end >= 0 else min(stop, after + 200)) - after
     word_end = text.find(" ", after, after + 40)
@@ -156,10 +161,10 @@ def _ends(text: str, i: int, after: int, begin: int, stop: int, state: Paragraph
 def _is_wrapped(
     text: str, start: int, last: int, after: int, stop: int, columns: int, above: int, state: Paragraph
 ) -> bool:
-    """Is the line that ends at ``last`` a full one, of a text whose lines somebody wrapped?
+    """Return whether the line that ends at ``last`` is a full line of wrapped text.
 
     Args:
-        columns, above: width of this line and of the one above it in its paragraph (0: unknown, or none).
+        columns, above: width of this line and of the one above in the paragraph (0: unknown, or none).
     """
     if columns < WRAP_COLUMNS or _is_closed(text, start, last):
         return False
@@ -170,32 +175,36 @@ def _is_wrapped(
     if widest - _first_word(text, after, end) - 2 < columns <= widest + 2:
         state.wrap = widest
         return True
-    # A paragraph of two lines has no other full line; a line with a pause in it is not a title.
+    # A paragraph of two lines has no other full line; a line with a pause is not a title.
     return below <= columns + 2 and _is_closed(text, after, end - 1) and _PAUSE.search(text, start, last) is not None
 
 
 def _is_closed(text: str, start: int, last: int) -> bool:
-    """Does the line end as a sentence does, closing quotes aside?"""
+    """Return whether the line ends like a sentence, closing quotes aside."""
     while last > start and (text[last] in _CLOSERS or text[last].isspace()):
         last -= 1
     return text[last] in _CLOSES_LINE
 
 
 def columns_of(text: str, start: int, end: int) -> int:
-    """Width of ``text[start:end]``: a Chinese character takes two columns."""
+    """Return the width of ``text[start:end]`` in columns; a Chinese character takes two.
+
+    >>> columns_of("今天rain", 0, 6)
+    8
+    """
     return end - start + len(_WIDE.findall(text, start, end))
 
 
 def _first_word(text: str, at: int, end: int) -> int:
-    """Columns of what would have had to fit on the line before: a character with the mark behind it, or a word."""
+    """Return the columns of the first unit of a line: a Chinese character with the mark after it, or a word."""
     if IS_CJK.match(text[at]):
         return 4 if at + 1 < end and text[at + 1] in _BEGINS_NO_LINE else 2
     stop = at
     while stop < min(end, at + 30) and not text[stop].isspace() and not IS_CJK.match(text[stop]):
         stop += 1
-    return stop - at + 2  # a blank may stand before it
+    return stop - at + 2  # with a blank before it
 
 
 def _indent(text: str, start: int, end: int) -> int:
-    """Columns of the white space behind the last line break in ``text[start:end]``."""
+    """Return the columns of white space after the last line break in ``text[start:end]``."""
     return columns_of(text, max(text.rfind("\n", start, end) + 1, start), end)

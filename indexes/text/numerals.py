@@ -12,7 +12,11 @@ ZH_IDIOMS = ("万一", "千万", "十分", "一一", "百般", "万万", "千百
 
 
 def parse_chinese(numeral: str) -> int | None:
-    """Return the value of a Chinese numeral, None for what is none ("十百"); digits in a row are read so (二〇二四)."""
+    """Return the value of a Chinese numeral, also of digits in a row; None for an invalid one.
+
+    >>> parse_chinese("三百零五"), parse_chinese("二〇二四"), parse_chinese("十百")
+    (305, 2024, None)
+    """
     if all(char in ZH_DIGITS for char in numeral):
         return int("".join(str(ZH_DIGITS[char]) for char in numeral))
     total = section = digit = 0

@@ -1,7 +1,7 @@
-"""Records written as text: a list item, or a line, of two or more "key: value" pairs, is one sentence.
+"""Records written as text: a list item or line of two or more "key: value" pairs is one sentence.
 
-Chinese knowledge bases for retrieval are often written so: ``- 品名：柴油滤芯；数量：12 只；入库：2024-03-18``. Torn
-at ；, the number and the date lose what they are of.
+Chinese knowledge bases are often written that way: ``- 品名：柴油滤芯；数量：12 只；入库：2024-03-18``. Divided at ；,
+the number and the date would lose what they refer to.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ import re
 from indexes.text.characters import CJK
 from indexes.text.lines import BLOCK_START, IS_CJK, LIST_MARK, WRAP_COLUMNS, columns_of
 
-RECORD_CHARS = 2000  # a longer one is split as running text is
+RECORD_CHARS = 2000  # a longer record is split like running text
 
 _SEPARATOR = re.compile(f"；|;(?=\\s|\\Z|[{CJK}])")
-# A key: up to 24 characters with a letter among them and no mark of a sentence; not "http" and not "8:30".
+# A key: up to 24 characters with at least one letter and no sentence mark; not "http" and not "8:30".
 _PAIR = re.compile(
     r"\s*+(?=[^：:\n]*[^\W\d_])"
     r"[^\s；;：:。！？!?，,、|\n][^；;：:。！？!?，,、|\n]{0,23}?\s?(?<![说问道答喊想叫曰])(?:：|:(?!//))\s*+[^\s；;]"
 )
 _ENDS_INSIDE = re.compile(r"[.!?]\s+[A-Z]|[。！？](?=.)")
 _OPENING, _CLOSING = re.compile("[（(〈《【\\[「]"), re.compile("[）)〉》】\\]」]")
-PART_CHARS = 80  # of a line without a mark: what is longer is running text
+PART_CHARS = 80  # longest part of a line without a list mark; longer ones are running text
 _GOES_ON = frozenset("；;，,、：:")
 
 
 def record_end(text: str, at: int, stop: int) -> int:
-    """Where the record ends that begins with the line at ``at``; -1 where none does.
+    r"""Return the end of the record that begins with the line at ``at``; -1 if none does.
 
-    A list item is one where more than half of its parts are pairs, a line without a mark where all of them are. It may
-    run over several lines. Looks at ``RECORD_CHARS`` characters at most.
+    A list item is a record if more than half of its parts are pairs, a line without a list mark if all are. A record
+    may have several lines. At most ``RECORD_CHARS`` characters are read.
+
+    >>> record_end("- 品名：滤芯；数量：12 只\n", 0, 16), record_end("今天下雨。", 0, 5)
+    (15, -1)
     """
     limit = min(stop, at + RECORD_CHARS)
     end = _line_end(text, at, limit)
@@ -55,7 +58,7 @@ def record_end(text: str, at: int, stop: int) -> int:
 
 
 def _is_pair(part: str) -> bool:
-    """A pair does not begin or end within brackets, as in 亚马逊（西语：Amazonia；法语：Amazonie）是一片雨林。"""
+    """Return whether a part is a pair; not within brackets: 亚马逊（西语：Amazonia；法语：Amazonie）是一片雨林。"""
     return _PAIR.match(part) is not None and len(_OPENING.findall(part)) == len(_CLOSING.findall(part))
 
 
@@ -69,7 +72,7 @@ def _line_end(text: str, at: int, limit: int) -> int:
 
 
 def _with_wrapped_lines(text: str, at: int, end: int, limit: int, *, listed: bool) -> int:
-    """The end of the item: lines go with it that are indented, that a separator announces, or that were wrapped."""
+    """Return the end of the item with its further lines: indented, announced by a separator, or wrapped."""
     start = at
     while end < limit:
         following = end + 1
@@ -90,7 +93,7 @@ def _with_wrapped_lines(text: str, at: int, end: int, limit: int, *, listed: boo
 
 
 def _is_full(text: str, start: int, last: int, following: int, below: int) -> bool:
-    """Was the line that ends at ``last`` wrapped? It is wide, closes nothing, and no pair begins below it."""
+    """Return whether the line that ends at ``last`` is wrapped: wide, not closed, and without a pair below it."""
     columns = columns_of(text, start, last + 1) if last - start < 200 else 0
     return (
         columns >= WRAP_COLUMNS

@@ -1,8 +1,8 @@
-"""The rules of the sentence splitter: one function for each kind of terminator. ``sentences.py`` walks the text.
+"""The rules of the sentence splitter, one function per kind of terminator. ``sentences.py`` walks over the text.
 
-Every rule looks at a bounded stretch around its terminator, so that the walk stays linear. ``begin`` is where
-the present sentence starts, ``stop`` the end of the text to split; a rule returns where to go on and the boundary it
-found, or -1.
+Each rule reads a bounded part of the text around its terminator, so that the walk is linear. ``begin`` is the start of
+the current sentence, ``stop`` the end of the text to split; a rule returns where to continue and the boundary it found,
+or -1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from indexes.text.sentence_words import (
 _CLOSERS = "」』”’）》】〕〗〉］｝"
 STRONG = "。！？；｡．…‥‼⁇⁈⁉"
 
-# First characters of everything that matters; a single character class is the regex engine's fast path.
+# First characters of everything relevant; a single character class is the regex engine's fast path.
 # Arabic, Urdu, Devanagari (two), Ethiopic, Armenian, Khmer, Burmese, and the Greek question mark.
 FOREIGN = "؟۔।॥።։។။\u037e"
 CANDIDATE = re.compile(f"[{STRONG}{FOREIGN}.!?;《（(`{BREAKS}]")
@@ -41,14 +41,14 @@ SKIP = {
     "(": re.compile(r"\([^()\n]{1,100}+\)"),
     "`": re.compile(r"`++(?:[^`\n]{1,200}+`++)?"),
 }
-_NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks go with the sentence before
+_NOTE = re.compile(r"(?:\[\d{1,4}\])++")  # "end.[7] The": note marks belong to the sentence before
 _ATTRIBUTION = re.compile(
     f"(?![没无不])[{HAN}]{{0,8}}?(?:说道|问道|答道|喊道|叫道|笑道|想道|说|道|问|答|喊|叫|想|回答|表示|写道)(?:着|过)?[。，,]"
 )
 _INTRODUCED = re.compile('[：:][“「『"]')  # 她问：“几点了？” has its attribution already
 _JAPANESE_QUOTED = re.compile(
     "と(?!ころ|ても|にかく|もかく|つぜん|りあえず|き|く)|って|を|の(?!ち)|が|など|だと|だっ|かと|から|は(?![いじやた])|に(?![ほちわ])"
-)  # particles that go on with the clause in which something was quoted
+)  # particles that continue the clause with the quotation
 _OPENER_OF = {"”": "“", "’": "‘", "」": "「", "』": "『"}
 _CONTINUES = frozenset("，,、：:；;的")
 _NO_WORD = LONG_ABBREVIATIONS | TITLES | MAY_END
@@ -60,7 +60,7 @@ _OPENERS = "\"'“‘«([{（「『【《*_"
 
 
 def skip(text: str, i: int, begin: int, stop: int, char: str) -> tuple[int, int]:
-    """Step over a title, code span or short bracket; a bracket that is a sentence by itself ends one."""
+    """Skip a title, code span or short bracket; a bracket that is a sentence by itself ends one."""
     match = SKIP[char].match(text, i, stop)
     if match is None:
         return i + 1, -1
@@ -72,7 +72,7 @@ def skip(text: str, i: int, begin: int, stop: int, char: str) -> tuple[int, int]
 
 
 def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
-    """A Chinese terminator and what belongs to it."""
+    """Apply the rule for a Chinese terminator and its closing marks."""
     match = _STRONG_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     run = text[i:at]
@@ -81,7 +81,7 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
         label = text[max(begin, i - 6) : i]
         if (at < stop and text[at].isdigit()) or (label.isdigit() and i - len(label) == begin and len(label) <= 3):
             return at, -1  # 3．14, or the list number 1．
-    while at < stop and text[at] in "\"'*_)]}":  # closers that look like openers
+    while at < stop and text[at] in "\"'*_)]}":  # closing marks that look like opening ones
         char = text[at]
         if char == '"':
             closes = state.open_quote(text, at)
@@ -101,7 +101,7 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
     if following.isspace():
         after = after_space(text, at, stop)
         while after < stop and text[after] in "」』”’）】》" and text.count("\n", at, after) < 2:
-            closed = _STRONG_RUN.match(text, after + 1, stop)  # no sentence begins with a closing mark
+            closed = _STRONG_RUN.match(text, after + 1, stop)  # a sentence does not begin with a closing mark
             at = closed.end() if closed else after + 1
             after = after_space(text, at, stop)
         if at >= stop or after >= stop or text[at].isspace():
@@ -109,7 +109,7 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
             goes_on = run[0] in "…‥" and (spaced or _next_letter(text, at, stop).islower())
             return at, -1 if goes_on else at
         following = text[at]
-    if not run.strip("…‥"):  # "我……我不知道" and "苹果、香蕉……等" go on; "天黑了，人都走了……他还在等" does not
+    if not run.strip("…‥"):  # "我……我不知道" and "苹果、香蕉……等" continue; "天黑了，人都走了……他还在等" does not
         goes_on = at - begin < 8 or before == following or following in "等到和与及" or not IS_CJK.match(following)
     elif _JAPANESE_QUOTED.match(text, at, stop) and (text[at - 1] in "」』" or following == "と"):
         goes_on = True  # 「…？」と彼は聞いた
@@ -123,9 +123,9 @@ def strong(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[
 
 
 def _quoted_word(text: str, at: int, begin: int) -> bool:
-    """Is the quotation that closes before ``at`` a part of its clause, as in 他写下“为什么？”三个字?
+    """Return whether the quotation that closes before ``at`` is part of its clause, as in 他写下“为什么？”三个字.
 
-    It is where it opens right behind a word; a verb of saying there (他说“走吧。”) makes it a speech.
+    It is if it opens directly after a word, unless that is a verb of saying (他说“走吧。”).
     """
     opener = _OPENER_OF.get(text[at - 1])
     opens = text.rfind(opener, max(begin, at - 60), at - 1) if opener else -1
@@ -134,7 +134,7 @@ def _quoted_word(text: str, at: int, begin: int) -> bool:
 
 
 def foreign(text: str, i: int, stop: int) -> tuple[int, int]:
-    """The full stops and question marks of scripts that have their own; no abbreviation is written with one."""
+    """Apply the rule for full stops and question marks of other scripts, which are not used in abbreviations."""
     match = _FOREIGN_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     after = after_space(text, at, stop)
@@ -144,8 +144,10 @@ def foreign(text: str, i: int, stop: int) -> tuple[int, int]:
 
 
 def semicolon(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
-    """A half-width semicolon counts between Chinese characters (elsewhere it is code or an English clause), but not in
-    a list item; behind Greek it is a question mark."""
+    """Apply the rule for a half-width semicolon.
+
+    It counts between Chinese characters (elsewhere it is code or an English clause), but not in a list item; after
+    Greek it is a question mark."""
     at = i + 1
     if i > begin and _GREEK.match(text[i - 1]) and (at == stop or text[at].isspace() or text[at] in '»"”'):
         return foreign(text, i, stop)
@@ -156,7 +158,7 @@ def semicolon(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tup
 
 
 def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[int, int]:
-    """A run of . ! ? with its closers: returns where to go on and the boundary, or -1."""
+    """Apply the rule for a run of . ! ? with its closing marks."""
     match = _WEAK_RUN.match(text, i, stop)
     at = match.end() if match else i + 1
     if at >= stop:
@@ -198,7 +200,7 @@ def weak(text: str, i: int, begin: int, stop: int, state: Paragraph) -> tuple[in
 
 
 def _weak_before_cjk(text: str, i: int, at: int, begin: int, state: Paragraph) -> bool:
-    """Does a . ! ? directly before Chinese end a sentence? Before anything else it never does."""
+    """Return whether a . ! ? directly before Chinese ends a sentence."""
     following = text[at]
     if not IS_CJK.match(following) or following in _CONTINUES or following in "）」』》】〉～":
         return False
@@ -217,7 +219,7 @@ def _weak_before_cjk(text: str, i: int, at: int, begin: int, state: Paragraph) -
 
 
 def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower: bool) -> bool:
-    """Does the full stop at ``i``, followed by white space, end a sentence?"""
+    """Return whether the full stop at ``i``, followed by white space, ends a sentence."""
     token = _token(text, i, begin)
     if not token:
         return not lower
@@ -251,7 +253,7 @@ def _full_stop_ends(text: str, i: int, begin: int, after: int, stop: int, lower:
 
 
 def _is_letter_label(text: str, i: int, begin: int) -> bool:
-    """Is the single capital before ``i`` no initial but the name of a thing, as in "vitamin C." or 维生素C."""
+    """Return whether the single capital before ``i`` names a thing ("vitamin C.", 维生素C) and is not an initial."""
     before = text[max(begin, i - 24) : i - 1]
     if not before or not before[-1].isspace():
         return before.endswith(LETTER_NOUNS_CHINESE)
@@ -265,7 +267,7 @@ def _abbreviates(token: str) -> bool:
 
 
 def _token(text: str, i: int, begin: int) -> str:
-    """The run of non-space, non-Chinese characters before ``i`` (at most 60), without opening quotes and brackets."""
+    """Return the run of characters before ``i`` (at most 60) without blanks, Chinese, opening quotes and brackets."""
     chunk = text[max(begin, i - 60) : i].split()
     if not chunk or text[i - 1].isspace():
         return ""
@@ -279,13 +281,13 @@ def _token(text: str, i: int, begin: int) -> str:
 
 
 def _starts(text: str, i: int, begin: int, token: str) -> bool:
-    """Is the token before ``i`` the first of its sentence (opening marks aside)?"""
+    """Return whether the token before ``i`` is the first of its sentence, opening marks aside."""
     first = i - len(token)
     return first == begin or (first - begin <= 3 and not text[begin:first].strip(_OPENERS + "-+• "))
 
 
 def _labelled(text: str, number: int, begin: int) -> bool:
-    """Is the number at ``number`` that of a "Step 1." at the beginning of the sentence?"""
+    """Return whether the number at ``number`` is that of a "Step 1." at the beginning of the sentence."""
     if number - begin > 20:
         return False
     return text[begin:number].strip(_OPENERS + "# ").lower() in LABELS
@@ -299,6 +301,6 @@ def _skip_openers(text: str, at: int, stop: int) -> int:
 
 
 def _next_letter(text: str, at: int, stop: int) -> str:
-    """The character that begins the next word, quotes and white space skipped; "" at the end."""
+    """Return the first character of the next word, after quotes and white space; "" at the end."""
     at = _skip_openers(text, after_space(text, at, stop), stop)
     return text[at] if at < stop else ""

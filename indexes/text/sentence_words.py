@@ -1,6 +1,6 @@
-"""Word lists behind the sentence splitter: abbreviations, and words that begin English sentences.
+"""Word lists of the sentence splitter: abbreviations, and words that begin English sentences.
 
-All entries are lower case and without their last full stop.
+All entries are in lower case, without the last full stop.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# A name or a number follows these: a full stop after one never ends a sentence.
+# A name or number follows these: a full stop after one never ends a sentence.
 TITLES = _words(
     "mr mrs ms mx dr drs prof rev hon gov gen col maj capt cpt lt cmdr adm sgt cpl pvt pres sen rep amb supt "
     "messrs mmes mlle mme msgr st mt ft ste vs v cf viz e.g eg i.e ie resp approx ca esp incl excl attn ed eds trans "
     "op loc a.k.a aka z.b d.h bzw"
 )
 
-# These end nothing where a number, a roman number or a bracket follows ("Fig. 3", "No. 5", "pp. 3-9").
+# These do not end a sentence if a number, a Roman number or a bracket follows ("Fig. 3", "No. 5", "pp. 3-9").
 BEFORE_NUMBER = _words(
     "no nos nr fig figs eq eqs ref refs sec secs sect ch chs chap vol vols p pp par para paras art arts tab tbl thm "
     "lem def prop ex app appx pt pts col cols ln ll ver v rev ed c ca est jan feb mar apr jun jul aug sep sept oct nov "
     "dec mon tue tues wed thu thurs fri sat sun"
 )
 
-# These may end a sentence; they do where the next word is one that often begins a sentence.
+# These end a sentence if the next word is one that often begins a sentence.
 MAY_END = _words(
     "etc inc ltd co corp bros llc plc gmbh jr sr esq ph.d phd m.d b.a m.a b.sc m.sc d.phil u.s u.k u.n e.u u.s.a d.c "
     "l.a n.y a.m p.m am pm b.c a.d b.c.e c.e et.al al ave blvd rd hwy dept div univ assn assoc govt natl intl dist "
@@ -32,7 +32,7 @@ MAY_END = _words(
     "abbr orig cont ibid id conf proc symp trans lett phys chem biol math sci rev eng acad inst lab labs"
 )
 
-# Words of 5 letters and more that abbreviate; other long words end a sentence even where lower case follows.
+# Abbreviations of 5 letters and more; other long words end a sentence even if lower case follows.
 LONG_ABBREVIATIONS = _words("approx assoc bldgs capts corps dept depts figs govt intl messrs paras sects thurs")
 
 # Numbers after these are labels: "Step 1. Open the file" is one sentence.
@@ -41,7 +41,7 @@ LABELS = _words(
     "appendix case phase item note answer q lesson unit volume book act scene article"
 )
 
-# Words that begin sentences and seldom stand inside a name.
+# Words that begin sentences and are seldom part of a name.
 STARTERS = _words(
     "the this that these those there it its he she they we you i his her their our your my a an in on at by for from "
     "to with without of as if when while where who what why how which whether because since although though but and or "

@@ -1,21 +1,21 @@
-"""Sentence splitter for Chinese, English and text that mixes both, with character offsets.
+"""Sentence splitter for Chinese, English and mixed text, with character offsets.
 
-What ends a sentence, in short (``tests/indexes/text/test_sentences.py`` holds the cases):
+A sentence ends, in short (``tests/indexes/text/test_sentences.py`` has the cases):
 
-- A list item, or a line, of two or more "key: value" pairs is one (``records.py``). ； ends none within a list item.
-- 。！？；…… ؟ ۔ । ॥ and their closing quotes and brackets. A terminator inside 《...》, `` `code` `` or a short bracket
-  in the middle of a sentence does not. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays
-  with its quotation); so does a Japanese 」と. Every other closing quote after a terminator ends one. Sentences inside
-  a quotation are split.
-- . ! ? followed by white space, by the end or by Chinese; not after abbreviations, initials and list numbers, not
-  before a lower-case word. So decimals, versions, URLs, file names and method calls stay whole.
-- A blank line, always. A single line break where the line ends in Chinese (but for a comma), where a list item, heading
-  or table row follows, or where the next word would have fitted on the line; not in a hard-wrapped paragraph, Chinese
-  or English (``lines.py``). No sentence begins with a closing mark.
-- A sentence longer than ``max_chars`` is cut at a line break, a comma or a blank where there is one.
+- After a list item or line of two or more "key: value" pairs (``records.py``). ； does not end one in a list item.
+- After 。！？；…… ؟ ۔ । ॥ and their closing quotes and brackets, but not inside 《...》, `` `code` `` or a short
+  bracket in the middle of a sentence. 「你好。」他说。 is one sentence (a short attribution ending in 。or ， stays
+  with its quotation, and so does a Japanese 」と). Any other closing quote after a terminator ends one. Sentences
+  inside a quotation are split.
+- After . ! ? followed by white space, the end or Chinese; not after abbreviations, initials and list numbers, and not
+  before a lower-case word. So decimals, versions, URLs, file names and method calls stay intact.
+- At a blank line. At a single line break if the line ends in Chinese (except for a comma), if a list item, heading or
+  table row follows, or if the next word would have fitted on the line; not in a hard-wrapped paragraph, Chinese or
+  English (``lines.py``). A sentence does not begin with a closing mark.
+- After ``max_chars`` characters, at a line break, a comma or a blank if there is one.
 
-Only white space lies between sentences, so ``join`` gives back the text exactly. One pass: each terminator is looked at
-once with bounded look-around, so time is linear in the text.
+Only white space lies between sentences, so ``join`` restores the text exactly. Each terminator is checked once with
+bounded context, so time is linear in the text.
 """
 
 from __future__ import annotations
@@ -39,19 +39,26 @@ from indexes.text.sentence_rules import (
 )
 
 MAX_CHARS = 1200
-LONGEST = 100_000  # characters after which a "sentence" ends in any case, so that none is ever looked for further
+LONGEST = 100_000  # characters after which a "sentence" ends in any case
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A sentence: character offsets ``text[start:end]``, no white space at either end."""
+    """A sentence ``text[start:end]``, without white space at the ends."""
 
     start: int
     end: int
 
 
 def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Span]:
-    """All sentences of ``text``, in order; at most ``max_chars`` characters each.
+    """Return all sentences of ``text``, in order.
+
+    >>> text = "今天下雨。It rains."
+    >>> [text[span.start : span.end] for span in split_sentences(text)]
+    ['今天下雨。', 'It rains.']
+
+    Args:
+        max_chars: longest sentence in characters; longer ones are cut.
 
     Raises:
         SettingsError: ``max_chars`` is below 1.
@@ -60,9 +67,13 @@ def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Span]:
 
 
 def join(text: str, spans: Iterable[Span]) -> str:
-    """The text put together from its sentences and the white space around them; equal to ``text`` for our spans.
+    """Return the text rebuilt from its sentences and the white space around them; equal to ``text`` for our spans.
 
-    What lies between spans and is not white space is left out, so the comparison finds lost characters.
+    Other characters between spans are left out, so that a comparison finds lost characters.
+
+    >>> text = " It rains. We stay in. "
+    >>> join(text, split_sentences(text)) == text
+    True
     """
     parts: list[str] = []
     at = 0
@@ -76,7 +87,11 @@ def join(text: str, spans: Iterable[Span]) -> str:
 
 
 def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int = MAX_CHARS) -> Iterator[Span]:
-    """Sentences of ``text[start:end]`` one by one, offsets in ``text``; nothing is held but the text itself."""
+    """Yield the sentences of ``text[start:end]`` with offsets in ``text``, without further memory.
+
+    >>> [span.start for span in iter_spans("One. Two. Three.", 5)]
+    [5, 10]
+    """
     _check(max_chars)
     stop = len(text) if end is None else min(end, len(text))
     for begin, finish, _ in walk_sentences(text, start, stop):
@@ -88,7 +103,7 @@ def iter_spans(text: str, start: int = 0, end: int | None = None, max_chars: int
 
 
 def walk_cuts(text: str, start: int, stop: int, longest: int = LONGEST) -> Iterator[tuple[int, int, int]]:
-    """As ``walk_sentences``, whatever the sentences: stretches of at most ``longest`` characters, for code."""
+    """Yield parts of at most ``longest`` characters, for code, in the form of ``walk_sentences``."""
     begin = after_space(text, start, stop)
     while stop - begin > longest:
         finish = at = cut_place(text, begin, begin + longest)
@@ -110,10 +125,10 @@ def _check(max_chars: int) -> None:
 
 
 def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = None) -> Iterator[tuple[int, int, int]]:
-    """Uncut sentences as (start, end, start of the next one); ``LONGEST`` characters at most, or a little more.
+    """Yield uncut sentences as (start, end, start of the next); at most about ``LONGEST`` characters.
 
     Args:
-        state: of a walk that goes on at ``start``; when a sentence is given back it is what the next one begins with.
+        state: state of a walk to continue at ``start``; with each sentence it is the state at the next one.
     """
     search = CANDIDATE.search
     begin = after_space(text, start, stop)
@@ -134,7 +149,7 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
         if found is None:
             if stop <= limit:
                 break
-            finish = at = cut_place(text, begin, limit)  # no end in sight: minified code, one line of base64
+            finish = at = cut_place(text, begin, limit)  # no end found: minified code, one line of base64
             while finish > begin and text[finish - 1].isspace():
                 finish -= 1
             begin, before = after_space(text, at, stop), begin
@@ -178,8 +193,11 @@ def walk_sentences(text: str, start: int, stop: int, state: Paragraph | None = N
 
 
 def cut_place(text: str, begin: int, high: int) -> int:
-    """Where to cut ``text[begin:high]``: in its second half at a line break, behind a comma, at a blank, else at its
-    end."""
+    """Return where to cut ``text[begin:high]``: in its second half at a line break, comma or blank, else at its end.
+
+    >>> cut_place("one two three", 0, 10)
+    7
+    """
     low = begin + (high - begin) // 2
     at = text.rfind("\n", low, high)
     if at < 0:

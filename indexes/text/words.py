@@ -1,8 +1,8 @@
-"""Readings of a word: the forms under which people write and look for the same thing, one rule for texts and questions.
+"""Readings of a word: the forms in which people write and search for the same thing, for texts and questions alike.
 
-A token gives the term that it is and, beside it, what it may be meant as: "AB-1234" is ab1234, ab and 1234; "café" is
-also cafe; "10kg" also 10 and kg. Both sides read alike, so whichever form stands in the text is met by whichever form
-is asked for. BM25 (``indexes.encoders.bm25``) and the check of answers (``rag.answer.words``) use the same readings.
+A token yields its own term and other readings: "AB-1234" is ab1234, ab and 1234; "café" is also cafe; "10kg" also 10
+and kg. As texts and questions are read alike, any form in a question matches any form in the text. BM25
+(``indexes.encoders.bm25``) and the check of answers (``rag.answer.words``) use the same readings.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from indexes.text.characters import WITHOUT_BLANKS, compatible, simplified
 from indexes.text.invisible import without_invisible
 from indexes.text.numerals import CHINESE_NUMERAL, ZH_DIGITS, ZH_IDIOMS, ZH_MYRIADS, ZH_UNITS, parse_chinese
 
-WORD_RULES = 2  # a change makes old collections incomparable: they are moved by 'rag ingest --reindex'
+WORD_RULES = 2  # after a change old collections are incomparable: 'rag ingest --reindex' updates them
 
 Stem = Callable[[str], str]
-Reading = tuple[str, bool]  # (term, whether the text says it so itself)
+Reading = tuple[str, bool]  # (term, whether the text has it in this form)
 
 _LETTERS = rf"[^\W_{WITHOUT_BLANKS}]"
 # Han (with extensions) and kana have no blanks between words. Everything else: letters and digits, joined by hyphens,
-# dots, slashes and the like; with what makes C++, C#, A+ and .NET another thing than C, A and net.
+# dots, slashes and the like, with the marks that distinguish C++, C#, A+ and .NET from C, A and net.
 TOKEN = re.compile(
     rf"([{WITHOUT_BLANKS}]+)"
     rf"|((?:(?<![\w.])\.(?=[A-Za-z]))?{_LETTERS}+(?:[-‐–._/'’&+]{_LETTERS}+)*(?:\+\+(?![^\W\d_])|\+(?![+\w])|#(?!\w))?)"
@@ -44,7 +44,7 @@ _SPELT = re.compile("[äöüøå]")
 # 2.10 is not 210, 192.168.1.11 not 192.168.11.1, and 1/2 not 12; but a phone number is the same with its hyphens.
 _VERSION = re.compile(r"[vV]?\d+(?:\.\d+)+")
 PHONE = 7  # digits
-MAX_JOINED = 40  # characters of a term that joins its parts: no whole web address
+MAX_JOINED = 40  # longest term that joins its parts, in characters: not a whole web address
 
 # ---- numbers and dates ----
 
@@ -57,7 +57,7 @@ _BLANKS = re.compile(r"(?<![\d.,] )(?<![\d.,])\d{1,3}(?: \d{3}){2,}(?! ?\d)")
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "mn": 10**6, "bn": 10**9, "k": 10**3}
 _SCALED = re.compile(rf"(?<![\w.,])(\d+)(?:\.(\d+))?\s?(?:({'|'.join(_SCALES)})\b|([百千万亿]+))", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
-BEFORE_YEAR, AFTER_YEAR = 24, 12  # characters beside a year in which its month and day may stand
+BEFORE_YEAR, AFTER_YEAR = 24, 12  # characters before and after a year that may hold its month and day
 _MONTH_NAMES = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _MONTHS = [name[:3] for name in _MONTH_NAMES]
 _MONTH = "|".join([*_MONTH_NAMES, "sept", *_MONTHS])
@@ -75,13 +75,13 @@ _ZH_COUNTED = re.compile(f"(第?)({CHINESE_NUMERAL.pattern})([^\\d零〇一二�
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A text as its words are cut from it.
+    """A text prepared for cutting into words.
 
     Args:
-        text: nothing invisible, one form for each character (NFKC), simplified characters, numbers without separators,
-            Chinese numerals as digits. Case stays: IT and it are two.
-        terms: dates and numbers that stand in it as more than one word.
-        mainland: of a text in traditional characters, it with the words that the mainland uses: 軟體 is 软件.
+        text: without invisible characters, in NFKC and simplified characters, numbers without separators, Chinese
+            numerals as digits. Case is kept: IT and it differ.
+        terms: dates and numbers that consist of several words in the text.
+        mainland: for a text in traditional characters, the text with the words of the mainland: 軟體 is 软件.
     """
 
     text: str
@@ -90,7 +90,7 @@ class PreparedText:
 
 
 def prepared(text: str) -> PreparedText:
-    """Return a text as its words are cut from it.
+    """Prepare a text for cutting into words.
 
     >>> prepared("Ｗorth 1,250,000").text, prepared("2024年5月").terms
     ('Worth 1250000', ['2024-05'])
@@ -101,7 +101,7 @@ def prepared(text: str) -> PreparedText:
         if any(blank in text for blank in _BLANKS_OF_NUMBERS) and _DIGIT.search(text):
             text = _SPACED.sub(lambda match: re.sub(r"\D", "", match.group()), text)
         text = compatible(text).replace("İ", "I")
-        if _MARKS.search(text):  # what has no character of its own with this accent
+        if _MARKS.search(text):  # letters without a precomposed form with this accent
             text = _MARKS.sub("", text)
         plain = simplified(text)
         if plain != text:
@@ -123,7 +123,7 @@ def prepared(text: str) -> PreparedText:
 
 
 def _in_digits(match: re.Match[str]) -> str:
-    """A numeral of two characters or more as digits; 三四个 may be three or four, and 万一 is not a number."""
+    """Return a numeral of two or more characters in digits; 三四个 may be three or four, and 万一 is not a number."""
     numeral = match.group()
     positional = all(char in ZH_DIGITS for char in numeral)
     if numeral in ZH_IDIOMS or (positional and len(numeral) == 2 and not set(numeral) & set("零〇")):
@@ -131,13 +131,13 @@ def _in_digits(match: re.Match[str]) -> str:
     value = parse_chinese(numeral)
     if value is None:
         return numeral
-    # A scale behind digits belongs to them: 125万 is read below.
+    # A scale after digits belongs to them: 125万 is read below.
     before = match.string[: match.start()][-1:]
     return numeral if before.isdigit() or before == "." else str(value)
 
 
 def _dates(text: str) -> list[str]:
-    """The days and months of a text, as 2024-05-01 and 2024-05."""
+    """Return the days and months in a text, as 2024-05-01 and 2024-05."""
     found: dict[str, None] = {}
     for year in _YEAR.finditer(text):
         near = text[max(year.start() - BEFORE_YEAR, 0) : year.end() + AFTER_YEAR]
@@ -172,7 +172,7 @@ def _scaled(text: str) -> Iterator[str]:
 
 
 def readings(token: str, stem: Stem, stop: Callable[[str], bool] = lambda word: False) -> list[Reading]:
-    """Return the terms of a token of letters and digits; the second of each says whether it is its first meaning.
+    """Return the readings of a token of letters and digits: (term, whether it is the first reading).
 
     >>> [term for term, _ in readings("AB1234", str)], [term for term, _ in readings("getName", str)]
     (['ab1234', 'ab', '1234'], ['getname', 'get', 'name'])
@@ -228,7 +228,7 @@ def _word(word: str, stem: Stem, stop: Callable[[str], bool], *, whole: bool = T
 
 
 def folded(word: str) -> str:
-    """Return a word in lower case without its accents: café is cafe, straße strasse.
+    """Return a word in lower case without accents: café is cafe, straße is strasse.
 
     >>> folded("łódź"), folded("ёлка")
     ('lodz', 'елка')
@@ -237,12 +237,16 @@ def folded(word: str) -> str:
 
 
 def in_capitals(text: str) -> bool:
-    """Whether capitals mean nothing in this text: it has hardly anything else."""
+    """Return whether a text of several words is all in capitals, which therefore have no meaning.
+
+    >>> in_capitals("WHO SAID IT FIRST"), in_capitals("The WHO said it")
+    (True, False)
+    """
     return text.isupper() and sum(1 for match in TOKEN.finditer(text) if match.group(2)) > 3
 
 
 def parts_of(word: str, known: Callable[[str], bool]) -> list[str]:
-    """Return the dictionary words that a Chinese word begins or ends with, and theirs.
+    """Return the dictionary words with which a Chinese word begins or ends, and those of these words.
 
     >>> parts_of("人民大会堂", {"人民", "大会堂", "大会"}.__contains__)
     ['人民', '大会堂', '大会']
@@ -253,7 +257,7 @@ def parts_of(word: str, known: Callable[[str], bool]) -> list[str]:
         whole = waiting.pop(0)
         begins = [whole[:cut] for cut in range(2, len(whole)) if known(whole[:cut])]
         ends = [whole[cut:] for cut in range(1, len(whole) - 1) if known(whole[cut:])]
-        if begins:  # 据库 is a word of the dictionary, but none of 数据库
+        if begins:  # 据库 is in the dictionary, but is not a part of 数据库
             ends = [part for part in ends if len(part) > 2 or len(part) < len(whole) - 1]
         for part in [*begins, *ends]:
             if part not in found:
@@ -263,7 +267,7 @@ def parts_of(word: str, known: Callable[[str], bool]) -> list[str]:
 
 
 def counted(word: str) -> list[str]:
-    """Return the number and the measure of a Chinese word that counts: 四年 is 4 and 年.
+    """Return the number and the measure word of a Chinese word that counts: 四年 is 4 and 年.
 
     >>> counted("第三条"), counted("三天"), counted("一样")
     (['3', '条'], ['3', '天'], [])
