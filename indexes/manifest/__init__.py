@@ -1,3 +1,1 @@
-"""Manifest and journal: which document became which points, how one is replaced whole, and how a collection is
-verified.
-"""
+"""Manifest and journal: the documents of a collection and their points, atomic replacement, and verification."""

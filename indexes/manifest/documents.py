@@ -1,4 +1,4 @@
-"""Documents into and out of the collection, each whole."""
+"""Write and remove documents of a collection, each as a whole."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from indexes.manifest.manifest import Manifest
 from indexes.manifest.sums import Sums
 from indexes.store.collection import Collection, document_filter
 
-PAGE = 2000  # ids in one call
-FLUSH_POINTS = 5000  # the embedded engine keeps 200 bytes a point in memory until it is flushed
+PAGE = 2000  # ids per call
+FLUSH_POINTS = 5000  # the embedded engine keeps 200 bytes per point in memory until a flush
 
 
 def ids_digest(ids: Iterable[str]) -> str:
-    """One number for a set of point ids, in any order: their sum modulo 2**128, in hexadecimal."""
+    """Return a digest of a set of point ids in any order: their sum modulo 2**128, in hexadecimal."""
     return f"{sum(uuid.UUID(identity).int for identity in ids) % (1 << 128):032x}"
 
 
 def put(store: Collection, ready: Sequence[ReadyPoint]) -> None:
-    """Write points with their vectors; those of the same id are replaced."""
+    """Write points with their vectors, replacing points with the same id."""
     if not ready:
         return
     sparse = [point.sparse for point in ready if point.sparse is not None]
@@ -36,8 +36,7 @@ def put(store: Collection, ready: Sequence[ReadyPoint]) -> None:
 
 @dataclass(slots=True)
 class Ids:
-    """The point ids of one document: 8 bytes of each, for a document may have a million; their ``ids_digest``; and the
-    checksums of what they hold."""
+    """The point ids of a document (8 bytes of each, as there may be a million), their ``ids_digest``, and checksums."""
 
     count: int = 0
     _total: int = 0
@@ -60,9 +59,9 @@ class Ids:
 
 
 def replace_document(store: Collection, doc_id: str, parts: Iterable[Sequence[ReadyPoint]]) -> Ids:
-    """Put a document in whole: its new points first, then away with old ones that it no longer has.
+    """Replace a document: write its new points, then delete the stale ones.
 
-    Doing it again changes nothing, so that it can be finished after a kill at any moment.
+    Idempotent, so that it can be finished after a kill at any time.
 
     Returns:
         The ids of its points.
@@ -76,7 +75,7 @@ def replace_document(store: Collection, doc_id: str, parts: Iterable[Sequence[Re
         if new.count - flushed >= FLUSH_POINTS:
             store.flush()
             flushed = new.count
-    if store.count(doc_id) != new.count:  # else nothing else is there
+    if store.count(doc_id) != new.count:  # else there are no stale points
         heads = new.sorted_heads()
         for page in store.pages(PAGE, document_filter(doc_id), payload=False):
             store.delete_points([identity for identity, _ in page if not _is_among(identity, heads)])
@@ -84,7 +83,7 @@ def replace_document(store: Collection, doc_id: str, parts: Iterable[Sequence[Re
 
 
 def _is_among(identity: str, heads: NDArray[np.uint64]) -> bool:
-    if "-" not in identity:  # a number: another program's point
+    if "-" not in identity:  # a number: a point of another program
         return False
     head = np.uint64(uuid.UUID(identity).int >> 64)
     place = int(np.searchsorted(heads, head))
@@ -92,8 +91,9 @@ def _is_among(identity: str, heads: NDArray[np.uint64]) -> bool:
 
 
 def remove_documents(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> int:
-    """Remove documents, points first; ``recovery`` finishes it after a kill, ``erasing`` takes them out of the files.
-    Returns the sentences removed."""
+    """Remove documents, points first, and return the number of sentences removed.
+
+    After a kill ``recovery`` finishes it; ``erasing`` removes the texts from the files."""
     note_encodings(store, manifest, doc_ids)
     manifest.begin([], removing=doc_ids)
     removed = sum(map(store.delete_document, doc_ids))

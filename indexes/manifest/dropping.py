@@ -1,4 +1,4 @@
-"""Dropping: a whole collection goes, with all its generations and all that the store keeps of it, damaged or not."""
+"""Delete a whole collection, damaged or not, with all its generations and everything the store keeps of it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from indexes.store.generations import Generations
 
 
 def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[str]:
-    """Delete a collection and return the names of the generations that went. Nothing of it need be readable.
+    """Delete a collection, readable or not, and return the names of its deleted generations.
 
-    Killed at any moment, it leaves the collection, or files that the next use of the store deletes.
+    A kill leaves either the collection, or files that the next use of the store deletes.
 
     Raises:
-        CollectionNotFoundError: there is neither the collection nor anything left of it.
-        CollectionLockedError: another process is writing into it, or has it open.
+        CollectionNotFoundError: there is no such collection, and no remains of one.
+        CollectionLockedError: another process is writing to it, or has it open.
     """
     names = Generations(engine, name).names()
     places = {found: manifest_path(settings, found, shared_client=False) for found in [*names, name]}
@@ -53,7 +53,7 @@ def drop_collection(engine: Engine, name: str, settings: StoreSettings) -> list[
 
 @contextlib.contextmanager
 def _locked(place: Path | str) -> Iterator[None]:
-    """The writer's lock of a collection, whose manifest may be damaged."""
+    """Hold the writer's lock of a collection whose manifest may be damaged."""
     if not isinstance(place, Path) or not place.parent.is_dir():
         yield
         return
@@ -68,12 +68,12 @@ def _locked(place: Path | str) -> Iterator[None]:
 def _remove_files(place: Path | str) -> None:
     if isinstance(place, Path):
         for file in files_of(place):
-            if file.suffix != ".lock":  # held until all is gone
+            if file.suffix != ".lock":  # held until everything is deleted
                 remove(file)
 
 
 def _drop_encodings(engine: Engine, names: list[str], settings: StoreSettings) -> None:
-    """Keep of the cache what other collections hold; one that cannot be read costs time later, never a result."""
+    """Drop all encodings except those of other collections; dropping too many costs time, never a result."""
     kept: set[bytes] = set()
     if not cache_folder(settings).is_dir():
         return
@@ -85,7 +85,7 @@ def _drop_encodings(engine: Engine, names: list[str], settings: StoreSettings) -
 
 
 def count_of(engine: Engine, name: str) -> int | None:
-    """How many sentences would go; None where that cannot be told, since the collection is damaged."""
+    """Return the number of sentences that would be deleted; None if the collection is too damaged to tell."""
     try:
         return Collection(engine, Generations(engine, name).current()).count()
     except CollectionNotFoundError:

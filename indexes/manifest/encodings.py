@@ -1,4 +1,4 @@
-"""Which encodings belong to stored sentences: what the cache may hold of a text that is deleted."""
+"""The encodings of stored sentences: the cache entries to erase with a text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from indexes.text.invisible import searched
 
 PAGE = 1000
 PASSAGE_SIZES = "passage_sizes"  # in a collection's record
-CONTEXTS = ("none", "heading", "title")  # of ``split.contextual``: what was encoded of a sentence
+CONTEXTS = ("none", "heading", "title")  # values of ``split.contextual`` with which a sentence may have been encoded
 
 
 def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """Yield the keys of all that may have been encoded of stored sentences."""
+    """Yield the cache keys of all texts that may have been encoded for stored sentences."""
     for payload in payloads:
         if not payload.get("doc_id") or not isinstance(payload.get("text"), str):
             continue
@@ -30,10 +30,11 @@ def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 
 def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> Iterator[bytes]:
-    """Yield the keys of what may have been encoded of the passages of one document, all of whose sentences are given.
+    """Yield the cache keys of the passages of one document.
 
     Args:
-        sizes: of the passages that its collection has ever had (``PASSAGE_SIZES`` in its record).
+        payloads: all sentences of the document.
+        sizes: passage sizes that the collection has ever had (``PASSAGE_SIZES`` in its record).
     """
     found = [SentenceRecord.from_payload({"position": 0, **payload}) for payload in payloads if payload.get("doc_id")]
     records = sorted(found, key=lambda record: record.position)
@@ -45,7 +46,7 @@ def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> It
 
 
 def stored_keys(store: Collection) -> Iterator[bytes]:
-    """Yield those of all sentences of a collection."""
+    """Yield the cache keys of all sentences of a collection."""
     for page in store.pages(PAGE):
         yield from encoding_keys(payload for _, payload in page)
     sizes = _sizes(store)
@@ -54,8 +55,8 @@ def stored_keys(store: Collection) -> Iterator[bytes]:
 
 
 def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]) -> None:
-    """Note what the encoding cache may hold of documents that are about to be removed."""
-    if manifest.path is None:  # no cache belongs to it
+    """Record the cache keys of documents that are about to be removed."""
+    if manifest.path is None:  # it has no cache
         return
     sizes = _sizes(store)
     for doc_id in doc_ids:
@@ -66,7 +67,7 @@ def note_encodings(store: Collection, manifest: Manifest, doc_ids: Sequence[str]
 
 
 def note_passage_size(store: Collection, size: int) -> None:
-    """Record that passages of this size are being encoded, before the first one is."""
+    """Record a passage size before the first passage of that size is encoded."""
     sizes = _sizes(store)
     if size and size not in sizes:
         store.set_record(**{PASSAGE_SIZES: sorted([*sizes, size])})

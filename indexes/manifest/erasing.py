@@ -1,8 +1,8 @@
-"""Erasing: what was deleted goes out of every file of the store, in every generation of its collection.
+"""Erase deleted texts from all files of the store, in all generations of the collection.
 
-A deletion takes points out of what is searched; their text stays in the engine's files until those are written anew.
-The manifest notes that this is due, and which encodings may have to go: a kill loses neither. Small collections are
-rewritten at once, large ones by the next run that writes, or when that is asked for (``now``).
+A deletion removes points from search; their text stays in the engine's files until these are rewritten. The manifest
+records that erasing is due and which encodings to drop, so that a kill loses neither. Small collections are rewritten
+at once, large ones by the next run that writes, or on request (``now``).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection, collection_names
 from indexes.store.generations import Generations
 
-QUICK = 20_000  # points that are rewritten at once: about two seconds
+QUICK = 20_000  # points up to which a collection is rewritten at once: about two seconds
 
 
 @dataclass(slots=True)
 class Erasure:
-    """What became of it.
+    """Result of erasing.
 
     Args:
-        waiting: what still holds deleted text, and why; the next run that writes tries again.
-        encodings: vectors that were dropped from the encoding cache.
+        waiting: files that still contain deleted text, and why; the next run that writes tries again.
+        encodings: number of vectors dropped from the encoding cache.
     """
 
     waiting: list[str] = field(default_factory=list)
@@ -39,16 +39,16 @@ class Erasure:
 
     @property
     def done(self) -> bool:
-        """No file of the store holds any of it now."""
+        """Whether no file of the store contains deleted text any more."""
         return not self.waiting
 
 
 def erase(store: Collection, name: str, manifest: Manifest, settings: StoreSettings, *, now: bool = False) -> Erasure:
-    """Take what was deleted out of all files. The caller holds the writer's lock of ``manifest``.
+    """Erase deleted texts from all files. The caller must hold the writer's lock of ``manifest``.
 
     Args:
-        store, manifest: of the collection that ``name`` stands for.
-        now: also where that takes long, and whether or not anything is noted.
+        store, manifest: of the current collection of ``name``.
+        now: also if it takes long, and even if nothing is recorded as due.
     """
     result = Erasure()
     generations = Generations(store.engine, name)
@@ -77,7 +77,7 @@ def erase(store: Collection, name: str, manifest: Manifest, settings: StoreSetti
 
 
 def _follow(older: Collection, now: Collection, manifest: Manifest) -> None:
-    """What the collection no longer holds goes out of its older generations too."""
+    """Remove documents that the collection no longer has from its older generations too."""
     there = {info.doc_id for info in now.documents()}
     gone = [info.doc_id for info in older.documents() if info.doc_id not in there]
     if gone:
@@ -85,7 +85,7 @@ def _follow(older: Collection, now: Collection, manifest: Manifest) -> None:
 
 
 def _remove_copies(folder: Path, name: str) -> None:
-    """Sentences that a reindex had copied when it was killed; a running one holds the writer's lock."""
+    """Remove sentences copied by a killed reindex; a running one would hold the writer's lock."""
     for copy in folder.glob(f"{name}.*sentences*"):
         copy.unlink(missing_ok=True)
 
@@ -106,8 +106,9 @@ def _erase_one(store: Collection, manifest: Manifest, settings: StoreSettings, r
 
 
 def _kept(store: Collection, settings: StoreSettings, keys: set[bytes]) -> set[bytes]:
-    """Those of ``keys`` that some stored sentence has. A collection that cannot be read just now has none: an encoding
-    that is dropped costs time, never a result."""
+    """Return those of ``keys`` that belong to a stored sentence.
+
+    An unreadable collection counts as empty: a dropped encoding costs time, never a result."""
     kept: set[bytes] = set()
     for other in sharing_cache(store, settings):
         try:
@@ -119,7 +120,7 @@ def _kept(store: Collection, settings: StoreSettings, keys: set[bytes]) -> set[b
 
 
 def sharing_cache(store: Collection, settings: StoreSettings) -> list[Collection]:
-    """The collections whose sentences share the encoding cache; of a server those that have a manifest here."""
+    """Return the collections that share the encoding cache; for a server, those with a manifest here."""
     names = collection_names(store.engine)
     if store.engine.kind == "server":
         paths = {name: manifest_path(settings, name, shared_client=False) for name in names}
@@ -128,7 +129,7 @@ def sharing_cache(store: Collection, settings: StoreSettings) -> list[Collection
 
 
 def forget_upload(settings: StoreSettings, source: str) -> None:
-    """Delete the kept file of an uploaded document (one in the store's own ``uploads``); another file stays."""
+    """Delete the file of an uploaded document, in the store's ``uploads``; other files stay."""
     place, uploads = Path(source), uploads_folder(settings)
     if uploads in place.parents:
         place.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Journal: the points of documents that are not in the collection yet, so that each goes in whole or not at all.
+"""Journal: points of documents that are not in the collection yet, so that each document is written completely or not.
 
-A document that replaces another, or that is longer than one chunk, is collected here and goes into the collection in
-one go when it is complete. A run that dies before that leaves the old document as it was; one that dies in the middle
-of it is finished by ``indexes.manifest.recovery`` from what stands here, without the model.
+A document that replaces another, or is longer than one chunk, is collected here and written to the collection when it
+is complete. If a run dies before that, the old document is unchanged; if it dies while writing,
+``indexes.manifest.recovery`` finishes from the journal, without the model.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CREATE TABLE IF NOT EXISTS parts (
 CREATE INDEX IF NOT EXISTS parts_doc ON parts (doc_id);
 CREATE TABLE IF NOT EXISTS complete (doc_id TEXT PRIMARY KEY, truncated INTEGER NOT NULL);
 """
-PART_POINTS = 512  # points in one row: what recovery holds in memory
+PART_POINTS = 512  # points per row, which recovery holds in memory
 
 
 class Journal:
-    """One file beside the manifest (in memory for ``None``); it is made when the first document needs it."""
+    """One file beside the manifest (in memory for ``None``), created for the first document that needs it."""
 
     def __init__(self, manifest_path: Path | None) -> None:
         self.path = None if manifest_path is None else manifest_path.with_suffix(".journal")
@@ -47,7 +47,7 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """True when there is nothing in it, without making a file."""
+        """Whether the journal is empty; does not create its file."""
         if not self._there():
             return True
         return not any(self._db.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in ("parts", "complete"))  # noqa: S608
@@ -56,7 +56,7 @@ class Journal:
         return self._db.is_open or (self.path is not None and self.path.exists())
 
     def append(self, doc_id: str, points: Sequence[ReadyPoint]) -> None:
-        """More points of a document, in order."""
+        """Append points of a document, in order."""
         rows = []
         for start in range(0, len(points), PART_POINTS):
             part = points[start : start + PART_POINTS]
@@ -66,15 +66,15 @@ class Journal:
         self._db.many("INSERT INTO parts (doc_id, payloads, dense, sparse) VALUES (?, ?, ?, ?)", rows)
 
     def complete(self, truncated: Mapping[str, int]) -> None:
-        """All points of these documents (with how many were truncated) stand here: the model is needed no more."""
+        """Mark documents (id -> number of truncated sentences) as complete: the model is no longer needed."""
         self._db.many("INSERT OR REPLACE INTO complete VALUES (?, ?)", list(truncated.items()))
 
     def holds(self, doc_id: str) -> bool:
-        """True when the document is complete here."""
+        """Return whether the document is complete here."""
         return self._truncated(doc_id) is not None
 
     def truncated(self, doc_id: str) -> int:
-        """How many of its sentences the model cut."""
+        """Return the number of its truncated sentences."""
         return self._truncated(doc_id) or 0
 
     def _truncated(self, doc_id: str) -> int | None:
@@ -84,7 +84,7 @@ class Journal:
         return int(rows[0][0]) if rows else None
 
     def parts(self, doc_id: str) -> Iterator[list[ReadyPoint]]:
-        """The document's points as they were appended, a part at a time."""
+        """Yield the document's points part by part, in the order in which they were appended."""
         last = -1
         while True:
             rows = self._db.rows(
@@ -104,7 +104,7 @@ class Journal:
             ]
 
     def drop(self, doc_ids: Iterable[str]) -> None:
-        """These documents are in the collection, or will not be."""
+        """Remove documents that are in the collection now, or never will be."""
         if self.empty:
             return
         rows = [(doc_id,) for doc_id in doc_ids]
@@ -120,7 +120,7 @@ class Journal:
             db.execute("DELETE FROM complete")
 
     def close(self) -> None:
-        """An empty journal leaves no file behind."""
+        """Close the journal; the file of an empty one is deleted."""
         if self._db.is_open:
             if self.empty:
                 self._db.remove()

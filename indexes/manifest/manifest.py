@@ -1,9 +1,9 @@
-"""Manifest: which document, with which content and settings, became which points (SQLite, one file a collection).
+"""Manifest: the documents of a collection with their content, settings and points (SQLite, one file per collection).
 
-A document is ``writing`` from before its points are touched until all of them are flushed, then ``done``. What is
-still ``writing`` when a run starts was cut off: ``indexes.manifest.recovery`` finishes or removes it before anything
-else happens. A file with the content of another one is a *copy*: its path is kept here, its sentences are stored once.
-Sources are absolute paths, which nothing but the manifest knows; ``roots`` says what their ids are made of.
+A document is ``writing`` from before its points are touched until all of them are flushed, then ``done``. One that is
+still ``writing`` when a run starts was interrupted: ``indexes.manifest.recovery`` first finishes or removes it. A file
+with the same content as another is a *copy*: its path is kept here, its sentences are stored once. Sources are absolute
+paths, which only the manifest knows; document ids are made by ``roots``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from indexes.manifest.paths import remove_retired
 from indexes.manifest.roots import Root
 from indexes.sqlite import Database
 
-REBUILT = "rebuilt"  # the fact that the manifest was damaged, and knows only what could be read of it
-READ_AGAIN = "read again"  # in place of a recipe: no run's recipe is this
+REBUILT = "rebuilt"  # fact: the manifest was damaged, and has only what could be read of it
+READ_AGAIN = "read again"  # in place of a recipe; equal to no run's recipe
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -54,14 +54,14 @@ CREATE TABLE IF NOT EXISTS roots (label TEXT PRIMARY KEY, path TEXT NOT NULL, de
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One document as it was last written.
+    """A document as it was last written.
 
     Args:
         content: hash of the file's bytes (or of a Document's text and metadata).
-        recipe: hash of the reader, splitter, window and encoder settings that made its points.
+        recipe: hash of the settings of reader, splitter, window and encoder that determined its points.
         size, mtime_ns: the file's stat at that time; 0 for Documents and nodes.
         points: ``ids_digest`` of its points; "" in manifests of earlier versions.
-        sums: ``str`` of their ``Sums``; likewise.
+        sums: ``str`` of their ``Sums``; "" in manifests of earlier versions.
     """
 
     doc_id: str
@@ -78,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A file whose content is that of another file, ``source``, under which it is stored."""
+    """A file with the same content as another file, ``source``, under which it is stored."""
 
     path: str
     source: str
@@ -87,23 +87,28 @@ class Copy:
     mtime_ns: int
 
 
-_ERASE = "erase"  # the fact that deleted text is still in files of the collection
+_ERASE = "erase"  # fact: files of the collection still contain deleted text
 
 _COLUMNS = "doc_id, source, content, recipe, size, mtime_ns, sentences, truncated, points, sums"
 
 
 class Manifest:
-    """Open with a file path, or ``":memory:"``. Every method is its own transaction; threads may share it.
+    """The manifest in a file, or in memory for ``":memory:"``. Each method is a transaction. Thread-safe.
+
+    >>> manifest = Manifest(":memory:")
+    >>> manifest.begin(Entry("notice.md", "/docs/notice.md", "c0ffee", "r1", 120, 0, sentences=0, truncated=0))
+    >>> manifest.unfinished()
+    ['notice.md']
 
     Raises:
         StoreError: the file cannot be opened or is damaged.
-        DiskSpaceError: the disk is full; what was acknowledged before stays.
+        DiskSpaceError: the disk is full; acknowledged changes are kept.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = None if path == ":memory:" else Path(path)
         if_damaged = "" if self.path is None else mend_line(self.path.stem)
-        # FULL: an acknowledged 'done' survives a power cut, not only kill -9.
+        # FULL: an acknowledged 'done' survives a power cut as well as kill -9.
         self._db = Database(self.path, _SCHEMA, synchronous="FULL", if_damaged=if_damaged)
         self._lock: Lock | None = None
         if self.path is not None:
@@ -122,7 +127,7 @@ class Manifest:
     # ---- reading ----
 
     def get(self, doc_id: str) -> Entry | None:
-        """The finished entry of a document, or None."""
+        """Return the finished entry of a document, or None."""
         rows = self._db.rows(f"SELECT {_COLUMNS} FROM documents WHERE doc_id = ? AND state = 'done'", (doc_id,))  # noqa: S608
         return Entry(*rows[0]) if rows else None
 
@@ -131,18 +136,18 @@ class Manifest:
         return (Entry(*row) for row in self._db.rows(query))
 
     def unfinished(self) -> list[str]:
-        """Ids of the documents whose points a run began to touch and did not finish."""
+        """Return the ids of documents that a run began to write and did not finish."""
         return [row[0] for row in self._db.rows("SELECT doc_id FROM documents WHERE state = 'writing' ORDER BY doc_id")]
 
     def copies(self, source: str | None = None) -> list[Copy]:
-        """Files that are stored under another one (under ``source``)."""
+        """Return the files stored under another file, or only those stored under ``source``."""
         query = "SELECT path, source, content, size, mtime_ns FROM copies"
         if source is None:
             return [Copy(*row) for row in self._db.rows(f"{query} ORDER BY path")]
         return [Copy(*row) for row in self._db.rows(f"{query} WHERE source = ? ORDER BY path", (source,))]
 
     def faults(self) -> dict[str, list[tuple[str, str]]]:
-        """Archive -> (member, why it could not be read) of those archives that are stored."""
+        """Return archive -> (member, reason) of unreadable members, for stored archives."""
         found: dict[str, list[tuple[str, str]]] = {}
         query = "SELECT source, path, reason FROM faults WHERE source IN (SELECT source FROM documents) ORDER BY path"
         for source, path, reason in self._db.rows(query):
@@ -150,18 +155,18 @@ class Manifest:
         return found
 
     def roots(self) -> list[Root]:
-        """The folders that were ingested."""
+        """Return the ingested folders."""
         rows = self._db.rows("SELECT label, path, deep FROM roots ORDER BY label")
         return [Root(label, path, bool(deep)) for label, path, deep in rows]
 
     def sizes(self, folder: str) -> list[tuple[str, int]]:
-        """(source, size) of the files below ``folder``."""
+        """Return (source, size) of the files below ``folder``."""
         below = folder.rstrip("/") + "/"
         query = "SELECT DISTINCT source, size FROM documents WHERE mtime_ns != 0 AND substr(source, 1, ?) = ?"
         return [(source, size) for source, size in self._db.rows(f"{query} ORDER BY source", (len(below), below))]
 
     def fact(self, name: str) -> str | None:
-        """A remembered value, such as the settings of the encoder."""
+        """Return a stored value, such as the encoder's settings; None if there is none."""
         rows = self._db.rows("SELECT value FROM facts WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
@@ -175,11 +180,13 @@ class Manifest:
         *,
         erase: bool = True,
     ) -> None:
-        """Note, in one step, that points of these documents are about to be touched, or removed.
+        """Record, in one transaction, that points of these documents are about to be written or removed.
 
         Args:
-            faults: file -> what was wrong in it, as ``faults()`` gives it; replaces what was noted of that file.
-            erase: what is removed is to go out of the collection's files too; False where the text stays.
+            entries: documents to write.
+            removing: ids of documents to remove.
+            faults: file -> its faults, as in ``faults()``; replaces those recorded for the file.
+            erase: also erase the removed texts from the collection's files; False if the text stays.
         """
         entries = [entries] if isinstance(entries, Entry) else entries
         with self._db.transaction() as db:
@@ -198,7 +205,7 @@ class Manifest:
                 db.executemany("INSERT OR REPLACE INTO faults VALUES (?, ?, ?)", [(p, source, r) for p, r in members])
 
     def finish(self, doc_id: str, *, sentences: int, truncated: int, points: str = "") -> None:
-        """Note that all points of this document are stored and flushed."""
+        """Record that all points of this document are stored and flushed."""
         self.finish_many([(doc_id, sentences, truncated, points, "")])
 
     def finish_many(
@@ -207,10 +214,12 @@ class Manifest:
         removed: Iterable[str] = (),
         moved: Mapping[str, str] | None = None,
     ) -> None:
-        """``finish`` for (doc_id, sentences, truncated, points, sums) of several; others are forgotten, in one step.
+        """Finish several documents and forget others, in one transaction.
 
         Args:
-            moved: old source -> new one: copies go with it, and the new one is a copy no longer.
+            rows: (doc_id, sentences, truncated, points, sums) per finished document.
+            removed: ids of documents to forget.
+            moved: old source -> new source: copies follow, and the new source is no longer a copy.
         """
         with self._db.transaction() as db:
             for old, new in (moved or {}).items():
@@ -225,14 +234,14 @@ class Manifest:
             db.executemany("DELETE FROM documents WHERE doc_id = ?", [(i,) for i in removed])
 
     def touch_many(self, rows: Iterable[tuple[str, int, int]]) -> None:
-        """Record new stats of documents whose content is the same: (doc_id, size, mtime_ns) each."""
+        """Record new stats of unchanged documents: (doc_id, size, mtime_ns) each."""
         self._db.many(
             "UPDATE documents SET size = ?, mtime_ns = ? WHERE doc_id = ?",
             [(size, mtime_ns, doc_id) for doc_id, size, mtime_ns in rows],
         )
 
     def read_again(self, doc_ids: Iterable[str]) -> None:
-        """The next run that meets the files of these documents reads them, changed or not."""
+        """Make the next run read the files of these documents, changed or not."""
         self._db.many("UPDATE documents SET recipe = ? WHERE doc_id = ?", [(READ_AGAIN, doc_id) for doc_id in doc_ids])
 
     def forget(self, doc_ids: str | Iterable[str]) -> None:
@@ -252,7 +261,7 @@ class Manifest:
         self._db.many("INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", [(root.label, root.path, int(root.deep))])
 
     def move_root(self, old: str, new: str) -> None:
-        """A folder lies elsewhere now: all paths in it follow, in one step. Nothing in the collection names them."""
+        """Change the path of a moved folder and all paths in it, in one transaction; the collection has none."""
         below, skip = old.rstrip("/") + "/", len(old.rstrip("/")) + 1
         columns = (("documents", "source"), ("copies", "path"), ("copies", "source"), ("faults", "path"))
         with self._db.transaction() as db:
@@ -265,14 +274,14 @@ class Manifest:
             db.execute("UPDATE roots SET path = ? WHERE path = ?", (new, old))
 
     def scratch(self) -> Manifest:
-        """A copy in memory, for a run that only says what it would do."""
+        """Return a copy in memory, for a dry run."""
         copy = Manifest(":memory:")
         with self._db.connection() as here, copy._db.connection() as there:
             here.backup(there)
         return copy
 
     def take(self, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> int:
-        """Take up rows of another manifest, by table, as far as they fit; returns how many documents came."""
+        """Add the fitting rows of another manifest, by table, and return the number of documents."""
         with self._db.transaction() as db:
             for table, found in rows.items():
                 columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
@@ -286,21 +295,21 @@ class Manifest:
     def remember(self, name: str, value: str) -> None:
         self._db.many("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(name, value)])
 
-    # ---- what is to be erased (``indexes.manifest.erasing``) ----
+    # ---- erasing (``indexes.manifest.erasing``) ----
 
     @property
     def erase_due(self) -> bool:
-        """True while deleted text is still in files of the collection."""
+        """Whether files of the collection still contain deleted text."""
         return self.fact(_ERASE) is not None
 
     def erased(self) -> None:
-        """The files of the collection, and the encoding cache, hold nothing deleted any more."""
+        """Record that collection files and encoding cache contain no deleted text any more."""
         with self._db.transaction() as db:
             db.execute("DELETE FROM facts WHERE name = ?", (_ERASE,))
             db.execute("DELETE FROM erased")
 
     def note_erased(self, keys: Iterable[bytes]) -> None:
-        """Encodings of texts that are being removed."""
+        """Record cache keys of texts that are being removed."""
         self._db.many("INSERT OR IGNORE INTO erased VALUES (?)", [(key,) for key in keys])
 
     def erased_keys(self) -> list[bytes]:
@@ -316,17 +325,17 @@ class Manifest:
 
     @property
     def read_only(self) -> bool:
-        """True where nothing can be written: the store lies on a disk that is only read."""
+        """Whether the store is on a read-only disk."""
         return self._db.read_only
 
     # ---- one writer at a time ----
 
     @contextmanager
     def writer(self) -> Iterator[None]:
-        """Held by a run that writes; the lock ends with its process, however that ends.
+        """Hold the writer's lock; it ends with the process, however that ends.
 
         Raises:
-            CollectionLockedError: another process is writing into this collection.
+            CollectionLockedError: another process is writing to this collection.
         """
         if self._lock is not None:
             self._db.refuse_read_only()
@@ -339,7 +348,7 @@ class Manifest:
             self.unlock()
 
     def lock(self) -> bool:
-        """Take the writer's lock; False where another process has it. Always True for ``":memory:"``."""
+        """Take the writer's lock; return False if another process has it. Always True for ``":memory:"``."""
         return self._lock is None or (not self.read_only and self._lock.try_take())
 
     def unlock(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that lie elsewhere now, and equal files: names follow, the text stays, and nothing is encoded again."""
+"""Moved files and identical files: names change, the text stays, and nothing is encoded again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PLACES_DUE = "places due"  # fact of a manifest
 
 
 def remove_place(store: Collection, manifest: Manifest, doc_id: str) -> int:
-    """Remove a document, or one of the places of a text that several files hold: the text stays until the last one.
+    """Remove a document, or one place of a text shared by several files; the text stays until the last one.
 
     Returns:
-        The sentences removed.
+        The number of sentences removed.
     """
     roots = Roots(manifest.roots())
     copies = manifest.copies()
@@ -70,14 +70,15 @@ def settle_copies(
     moved: Iterable[str],
     gone: Container[str],
 ) -> list[str]:
-    """Bring the places of equal files up to date, in the collection and in the manifest.
+    """Update the places of identical files in the collection and in the manifest.
 
     Args:
-        new: copies that a run has found.
-        moved, gone: files that lie elsewhere now (where they are), and files that are no more.
+        new: copies found by a run.
+        moved: new paths of moved files.
+        gone: deleted files.
 
     Returns:
-        Files that must be read after all: what they were copies of is no more, or has other content now.
+        Files that must be read, as the file that they were copies of is deleted or changed.
     """
     before, due = manifest.copies(), places_due(manifest)
     if not new and not before and not due:
@@ -102,7 +103,7 @@ def settle_copies(
     for copy in new:
         if stored.get(copy.source) == {copy.content}:
             kept[copy.path] = copy
-            if copy.path in ids:  # it had content of its own before
+            if copy.path in ids:  # it had different content before
                 remove_documents(store, manifest, ids[copy.path])
         else:
             again.append(copy.path)
@@ -125,31 +126,31 @@ def settle_copies(
 
 
 def note_places_due(manifest: Manifest, doc_ids: Iterable[str]) -> None:
-    """Record that the places of these documents are about to change, in the collection and in the manifest.
+    """Record that the places of these documents are about to change in the collection and in the manifest.
 
-    A run that is killed in between would leave places in the collection that no later run knows of.
+    Otherwise a run killed in between would leave places in the collection that no later run corrects.
     """
     manifest.remember(PLACES_DUE, json.dumps(sorted({*doc_ids, *places_due(manifest)})))
 
 
 def places_due(manifest: Manifest) -> set[str]:
-    """Return the documents whose places have to be written again."""
+    """Return the documents whose places must be written again."""
     return set(json.loads(manifest.fact(PLACES_DUE) or "[]"))
 
 
 def sources_of(places: Sequence[RootedPath]) -> dict[str, list[str]]:
-    """``sources``: the places' ids; ``other_names``: what else a filter may call the document."""
+    """Return ``sources``, the ids of the places, and ``other_names``, further names for filters."""
     names = {name for place in places[1:] for name in (place.name, place.file_name)}
     return {"sources": [place.doc_id for place in places], "other_names": sorted(names)}
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A file that lies elsewhere now, with the same content: its documents follow.
+    """A moved file with the same content.
 
     Args:
-        old: its documents as they are.
-        source, size, mtime_ns, now: where it is now, and its stat.
+        old: its documents before the move.
+        source, size, mtime_ns, now: its new path, stat and place.
     """
 
     old: tuple[Entry, ...]
@@ -173,16 +174,16 @@ class Move:
 
 
 def member_of(entry: Entry) -> str:
-    """ "!/folder/member.txt" of an archive's document, "" of any other."""
+    """Return "!/folder/member.txt" for a document in an archive, "" for any other."""
     archive = PurePosixPath(entry.source).name + "!/"
     _, mark, member = entry.doc_id.partition(archive)
     return f"!/{member}" if mark else ""
 
 
 def move_documents(store: Collection, manifest: Manifest, journal: Journal, moves: Sequence[Move]) -> None:
-    """Give documents the ids and names of their new places; their vectors go with them, no model is needed.
+    """Give documents the ids and names of their new places; vectors are kept, so no model is needed.
 
-    By way of the journal, as a document that replaces another: a kill at any moment is finished by ``recover``.
+    This uses the journal like a replacement, so that ``recover`` finishes it after a kill at any time.
     """
     for move in moves:
         pairs = list(zip(move.old, move.new, strict=True))
@@ -205,8 +206,7 @@ def move_documents(store: Collection, manifest: Manifest, journal: Journal, move
 def stored_points(
     store: Collection, doc_id: str | None = None, *, chosen: models.Filter | None = None
 ) -> Iterable[list[ReadyPoint]]:
-    """The points of a document, those that a filter chooses, or all that are sentences, with their vectors, a part at a
-    time."""
+    """Yield the points of a document, those selected by a filter, or all sentences, with vectors, part by part."""
     offset = None
     if doc_id is not None:
         chosen = document_filter(doc_id)
@@ -236,7 +236,7 @@ def _ready(record: Any) -> ReadyPoint:
 
 
 def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: RootedPath) -> ReadyPoint:
-    """The same sentence under its new id. A title that was the file's name is that of the new name."""
+    """Return the same sentence with its new id; a title that is the old file name changes too."""
     record, member = point.record, member_of(new)
     metadata = {**record.metadata, **names_of(place, member)}
     if not member and "title" in metadata:
@@ -247,6 +247,6 @@ def _renamed(point: ReadyPoint, old: Entry, new: Entry, place: RootedPath) -> Re
 
 
 def names_of(place: RootedPath, member: str = "") -> dict[str, str]:
-    """What every sentence of a file says of where it is from. Nothing of it depends on where the root lies."""
+    """Return the metadata about its file that every sentence has; independent of the location of the root."""
     name = place.name + member
     return {"source": name, "file_path": name, "file_name": name.rpartition("/")[2]}

@@ -1,4 +1,4 @@
-"""Where the files of a store lie that are not the engine's: manifests and the encoding cache."""
+"""Paths of a store's files other than the engine's: manifests, uploads, feedback, encoding cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from indexes.files import remove
 from indexes.settings.sections import IndexSettings, StoreSettings
 from indexes.text.words import WORD_RULES
 
-# What lies beside a manifest, under the collection's name.
+# Files beside a manifest, with the collection's name.
 _RETIRED = (".passages", ".passages-wal", ".passages-shm", ".passages.part")  # of version 0.1: repeated passages
 _BESIDE = (
     ".sqlite",
@@ -26,13 +26,13 @@ _BESIDE = (
     ".sentences",
     ".sentences-journal",
 )
-ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the run before
+ENCODER_FACT = "encoder settings"  # in the manifest: ``encoder_identity`` of the last run
 
 
 def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool) -> Path | str:
-    """Where a collection's manifest lives: beside the embedded engine; per server address for a server.
+    """Return the path of a collection's manifest: beside the embedded engine, or in a folder per server address.
 
-    A client that was handed in may point anywhere, so its manifest is kept in memory: nothing is remembered about it.
+    A client passed by the caller may point anywhere, so its manifest is in memory (":memory:") and nothing is kept.
     """
     if shared_client or store.url == ":memory:":
         return ":memory:"
@@ -45,47 +45,47 @@ def manifest_path(store: StoreSettings, collection: str, *, shared_client: bool)
 
 
 def server_key(url: str) -> str:
-    """Return the name of the folder for what belongs to a server: 12 hex digits of its address."""
+    """Return the name of the folder for a server's files: 12 hex digits of a hash of its address."""
     return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def files_of(path: Path) -> list[Path]:
-    """The manifest of a collection and what lies beside it, as far as it is there."""
+    """Return the existing files of a collection's manifest."""
     places = [path.with_name(path.name.removesuffix(".sqlite") + suffix) for suffix in _BESIDE]
     return [place for place in places if os.path.lexists(place)]
 
 
 def remove_retired(path: Path) -> None:
-    """Remove what earlier versions kept beside a manifest and no version reads any more."""
+    """Delete files that earlier versions kept beside a manifest."""
     for suffix in _RETIRED:
         path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def remove_manifest(path: Path | str) -> None:
-    """The manifest of a deleted collection, and what lies beside it."""
+    """Delete the manifest of a deleted collection, and the files beside it."""
     if isinstance(path, Path):
         for place in files_of(path):
             remove(place)
 
 
 def uploads_folder(store: StoreSettings) -> Path:
-    """Where a server keeps the files that were uploaded, in a folder for each collection."""
+    """Return the folder in which a server keeps uploaded files, in a folder per collection."""
     return store.path.expanduser() / "uploads"
 
 
 def feedback_path(store: StoreSettings) -> Path:
-    """What users said of a server's answers, one JSON object a line."""
+    """Return the file with users' feedback on a server's answers, one JSON object per line."""
     root = store.path.expanduser()
     return (root if store.url is None else root / "servers" / server_key(store.url)) / "feedback.jsonl"
 
 
 def cache_folder(store: StoreSettings) -> Path:
-    """The encoding cache: one file for each model, for all collections of the store."""
+    """Return the folder of the encoding cache, with one file per model for all collections of the store."""
     return store.path.expanduser() / "encodings"
 
 
 def encoder_identity(settings: IndexSettings) -> str:
-    """Hash of the settings that choose a model, to tell without loading it that it is the one of the last run."""
+    """Return a hash of the settings that determine the model, to compare with the last run without loading it."""
     fields = ("provider", "model", "hub", "revision", "query_prompt", "document_prompt", "dimensions", "base_url")
     chosen = [getattr(settings.encoder, name) for name in fields]
     chosen += [settings.sparse.model_dump(exclude={"window", "neighbours", "place"}), WORD_RULES]

@@ -1,4 +1,4 @@
-"""What users said of answers (``rag serve`` with ``serve.feedback``) quotes documents: the quotes go with them."""
+"""Remove quotes of deleted documents from users' feedback (``rag serve`` with ``serve.feedback``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from indexes.store.collection import Collection
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait for others that read or write the file, threads of this process among them."""
+    """Hold the file's lock, against other processes and threads."""
     descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not try_lock(descriptor):
@@ -31,12 +31,12 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def forget_quotes(store: Collection | None, name: str, settings: StoreSettings) -> None:
-    """Take answers and cited texts out of the feedback on a collection where a cited sentence is gone or has changed.
+    """Remove answers and cited texts from the feedback on a collection if a cited sentence is deleted or changed.
 
-    Questions, verdicts and ids stay: a dataset is made of those (``rag-eval from-feedback``).
+    Questions, verdicts and ids stay, for datasets (``rag-eval from-feedback``).
 
     Args:
-        store: None: all of the collection is gone.
+        store: the collection; None: it is deleted.
 
     Raises:
         StoreError: the file cannot be written.
@@ -71,14 +71,14 @@ def _citations(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _id(citation: dict[str, Any]) -> str | None:
-    """The id of the cited sentence; a client may have sent anything."""
+    """Return the id of the cited sentence; a client may have sent anything."""
     with suppress(ValueError):
         return str(UUID(str(citation.get("sentence_id"))))
     return None
 
 
 def _strip(row: dict[str, Any], there: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether there was something to take out. A sentence that was changed keeps its id."""
+    """Remove quotes from a row; return whether there were any. A changed sentence keeps its id."""
     cited = _citations(row)
     gone = [one for one in cited if not _holds(there.get(_id(one) or ""), str(one.get("text") or ""))]
     taken = [one for one in gone if one.pop("text", None)]

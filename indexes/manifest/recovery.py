@@ -1,4 +1,4 @@
-"""Recovery: what a run that was killed left half done is finished, or undone, before anything else happens."""
+"""Recovery: finish or undo the work of a killed run before anything else happens."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from indexes.store.collection import Collection
 
 
 def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
-    """Finish or undo what a run that died was doing; cheap when there is nothing to do. No model is needed.
+    """Finish or undo the work of a killed run and return the number of documents concerned. Needs no model.
 
-    A document that stands whole in the journal goes into the collection; any other unfinished one is removed, and the
-    next run reads it again. Returns how many documents were touched.
+    A document that is complete in the journal is written to the collection; any other unfinished one is removed, and
+    the next run reads it again. Cheap if there is nothing to do.
     """
     unfinished = manifest.unfinished()
     for doc_id in unfinished:
@@ -30,9 +30,9 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
 
 
 def finish_what_died(store: Collection, manifest: Manifest) -> None:
-    """``recover`` for who only reads: a run that was killed leaves no half document behind for a search.
+    """Recover before reading, so that a search never sees half a document of a killed run.
 
-    Where another process is writing just now (a server's collection), that is nobody's to mend.
+    Does nothing while another process is writing (to a server's collection).
     """
     if manifest.unfinished() and manifest.lock():
         try:

@@ -1,7 +1,7 @@
-"""Repair: damaged files of a collection are mended, or put aside for what can be made again.
+"""Repair damaged files of a collection, or replace them by what can be restored.
 
-``mend_files`` makes the collection one that opens; ``verify`` with ``repair`` then compares it with its manifest, and
-what is missing is read again from its files.
+After ``mend_files`` the collection can be opened; ``verify`` with ``repair`` then compares it with its manifest, and
+missing documents are read again from their files.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PAGE = 1000
 
 
 def mend_files(engine: Engine, name: str, settings: StoreSettings) -> list[str]:
-    """Mend the files of a collection and return, in a sentence each, what was done. [] where all are whole.
+    """Repair the files of a collection and return one sentence per repair; [] if all files are intact.
 
     Raises:
-        CollectionNotFoundError: there is none of that name.
-        DamagedError: its record is lost and so is the copy of it.
+        CollectionNotFoundError: the collection does not exist.
+        DamagedError: its record and the copy of it are both lost.
         CollectionLockedError: another process has it open.
     """
     done: list[str] = []
@@ -75,7 +75,7 @@ def _mend_record(engine: EdgeClient, collection: str) -> list[str]:
 
 
 def _mend_points(engine: EdgeClient, store: Collection) -> list[str]:
-    """Read every point; where that fails, keep those that can be read."""
+    """Read all points; if that fails, keep the readable ones."""
     try:
         _read_all(engine, store.name)
         list(store.documents())
@@ -86,7 +86,7 @@ def _mend_points(engine: EdgeClient, store: Collection) -> list[str]:
 
 
 def _read_all(engine: EdgeClient, name: str) -> None:
-    """Read every point with its vectors, whose files are looked into only then."""
+    """Read all points with their vectors, so that the files of the vectors are checked too."""
     offset = None
     while True:
         _, offset = engine.scroll(name, limit=PAGE, offset=offset, with_payload=True, with_vectors=True)
@@ -95,7 +95,7 @@ def _read_all(engine: EdgeClient, name: str) -> None:
 
 
 def _mend_manifest(path: Path) -> list[str]:
-    """Put a new file with what can be read in the place of a damaged manifest."""
+    """Replace a damaged manifest by a new file with the readable rows."""
     if path.is_file() and _is_whole(path):
         return []
     rows = _readable(path)
@@ -120,7 +120,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _readable(path: Path) -> dict[str, list[dict[str, object]]]:
-    """The rows of a damaged database that can be read, by table."""
+    """Return the readable rows of a damaged database, by table."""
     found: dict[str, list[dict[str, object]]] = {}
     for table in TABLES:
         rows = found.setdefault(table, [])
@@ -132,7 +132,7 @@ def _readable(path: Path) -> dict[str, list[dict[str, object]]]:
 
 
 def _mend_journal(path: Path) -> list[str]:
-    """A damaged journal goes: what was being written is read again."""
+    """Delete a damaged journal: its documents are read again."""
     journal = Journal(path)
     try:
         with suppress(FileNotFoundError):

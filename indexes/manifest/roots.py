@@ -1,8 +1,8 @@
-"""Roots: the folders that were ingested, by a short label each, and every file's name within its root.
+"""Roots: the ingested folders, each with a short label, and the names of files relative to their root.
 
-A document's id is label and relative path (``docs/guide/a.md``), its ``source`` the relative path alone. So nothing in
-the collection depends on where a folder lies: the manifest alone knows, and a folder that was moved is found again by
-what lies in it. Labels are unique in a collection; two roots may both hold a README.md.
+A document's id is label and relative path (``docs/guide/a.md``), its ``source`` the relative path alone. So the
+collection does not depend on the location of a folder: only the manifest knows it, and a moved folder is recognised by
+its files. Labels are unique in a collection; two roots may both have a README.md.
 """
 
 from __future__ import annotations
@@ -13,25 +13,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 UPLOAD = "upload:"  # label of the folder of uploaded files
-SAMPLE = 64  # files that are looked for when a folder may be one that was moved
+SAMPLE = 64  # files checked to recognise a moved folder
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """Args: path: absolute, links resolved; deep: all below it belongs to it (else only files directly in it)."""
+    """An ingested folder.
+
+    Args:
+        label: short unique name.
+        path: absolute path, links resolved.
+        deep: whether sub-folders are included (else only files directly in it).
+    """
 
     label: str
     path: str
     deep: bool = True
 
     def covers(self, source: str) -> bool:
-        folder = os.path.dirname(source)  # noqa: PTH120 - names may be no UTF-8
+        folder = os.path.dirname(source)  # noqa: PTH120 - names need not be UTF-8
         return folder == self.path or (self.deep and _is_below(folder, self.path))
 
 
 @dataclass(frozen=True, slots=True)
 class RootedPath:
-    """Where a file is found: ``name`` within its root, ``doc_id`` unique in the collection."""
+    """The place of a file: ``name`` relative to its root, and ``doc_id``, unique in the collection."""
 
     name: str
     doc_id: str
@@ -45,9 +51,9 @@ class Roots:
     """The roots of a collection.
 
     Args:
-        known: of the manifest.
-        taken: label -> ``path_digest``, as the collection records it; other machines may have added theirs.
-        save: called with a root that is new or has become deep.
+        known: roots in the manifest.
+        taken: label -> ``path_digest`` in the collection's record; other machines may have added some.
+        save: called with each new root, and with one that has become deep.
     """
 
     def __init__(
@@ -60,7 +66,7 @@ class Roots:
         self._taken, self._save = dict(taken or {}), save
 
     def add_folder(self, folder: str) -> None:
-        """``folder`` is read with all below it."""
+        """Add a folder that is read with its sub-folders."""
         there = self._roots.get(folder)
         if there is not None and not there.deep:
             self._keep(replace(there, deep=True))
@@ -68,13 +74,13 @@ class Roots:
             self._keep(Root(self._label(folder), folder))
 
     def add_uploads(self, folder: str) -> None:
-        """``folder`` holds uploads, each in a folder of its own: its name alone makes its id (``upload:a.md``)."""
+        """Add a folder of uploads, each in a separate folder; the id is made of the name alone (``upload:a.md``)."""
         there = self._roots.get(folder)
         if there is None or there.label != UPLOAD:
             self._keep(Root(UPLOAD, folder))
 
     def place(self, source: str) -> RootedPath:
-        """The place of a file, in the innermost root that it lies in; its folder becomes a root where there is none."""
+        """Return the place of a file in its innermost root; without one, its folder becomes a root."""
         root = max((r for r in self._roots.values() if r.covers(source)), key=lambda r: len(r.path), default=None)
         if root is None:
             folder = os.path.dirname(source)  # noqa: PTH120
@@ -86,14 +92,14 @@ class Roots:
         return RootedPath(name, f"{root.label}/{name}")
 
     def record(self) -> dict[str, str]:
-        """What the collection is to record: label -> digest of its path, which names no folder of this machine."""
+        """Return label -> digest of the path, for the collection's record: without names of folders of this machine."""
         return self._taken | {root.label: path_digest(root.path) for root in self._roots.values()}
 
     def moved(self, folder: str, sizes: Callable[[str], Sequence[tuple[str, int]]]) -> Root | None:
-        """The root that was moved to ``folder``: it is gone from its place, and most of its files lie here.
+        """Return the root that was moved to ``folder``: its path is gone, and most of its files are here.
 
         Args:
-            sizes: gives (absolute path, size) of the files of a root.
+            sizes: returns (absolute path, size) of the files of a root.
         """
         if any(root.covers(os.path.join(folder, "x")) for root in self._roots.values()):  # noqa: PTH118
             return None
@@ -117,7 +123,7 @@ class Roots:
         digest = path_digest(folder)
         for label, taken in self._taken.items():
             if taken == digest and label not in labels:
-                return label  # the manifest was lost, the collection remembers
+                return label  # the manifest was lost, but the collection has the label
         base = os.path.basename(folder).rstrip(":") or "root"  # noqa: PTH119
         label, number = base, 1
         while label in labels or label in self._taken:
@@ -127,6 +133,7 @@ class Roots:
 
 
 def path_digest(path: str) -> str:
+    """Return a hash of a path: the same path has the same digest, but cannot be read from it."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

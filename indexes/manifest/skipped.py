@@ -1,4 +1,4 @@
-"""Files that could not be read, with the reasons, as the last run that looked at each said."""
+"""Files that could not be read, with the reason from the last run that tried."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable
 from indexes.manifest.manifest import Manifest
 
 FACT = "skipped"
-MOST = 500  # that are kept
+MOST = 500  # files kept
 
 
 def remember_skipped(manifest: Manifest, covers: Callable[[str], bool], now: Iterable[tuple[str, str, str]]) -> None:
-    """Keep what a run could not read, in place of what earlier ones said of the same places.
+    """Record the files that a run skipped, replacing earlier records of the paths that it covers.
 
     Args:
-        covers: whether the run looked at a path.
-        now: (path, name, reason) of each file that it skipped.
+        covers: whether the run covers a path.
+        now: (path, name, reason) of each skipped file.
     """
     before = _rows(manifest)
     kept = [row for row in before if not covers(row[0])]
@@ -26,7 +26,7 @@ def remember_skipped(manifest: Manifest, covers: Callable[[str], bool], now: Ite
 
 
 def skipped_files(manifest: Manifest) -> list[tuple[str, str]]:
-    """(name, reason) of each, by name."""
+    """Return (name, reason) of each skipped file, ordered by name."""
     return sorted((name, reason) for _, name, reason in _rows(manifest))
 
 

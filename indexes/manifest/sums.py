@@ -1,8 +1,7 @@
-"""Checksums of a document's texts and vectors, to tell later that the collection still holds what was stored.
+"""Checksums of a document's texts and vectors, to verify later that the collection still has what was stored.
 
-Texts and sparse vectors come back bit for bit. Dense ones are stored with fewer digits (``store.quantization``) and
-are rounded anew when points move, so of them four projections are kept, which a damaged vector shifts far more than
-rounding.
+Texts and sparse vectors are returned bit for bit. Dense vectors are stored with fewer digits (``store.quantization``)
+and rounded again when points move; for them four projections are kept, which damage shifts far more than rounding.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from numpy.typing import NDArray
 from indexes.encoders.window_pooling import ReadyPoint
 
 PROJECTIONS = 4
-ROUNDING = 0.02, 0.005  # of a projection's sum: once, and for the root of the number of sentences
-COARSE = 20  # times that, where a value has 8 bits
+ROUNDING = 0.02, 0.005  # tolerance of a projection's sum: constant, and per square root of the number of sentences
+COARSE = 20  # factor for vectors with 8 bits per value
 
 _MODULUS = 1 << 128
 
 
 @dataclass(slots=True)
 class Sums:
-    """The checksums of some points, in any order."""
+    """Checksums of points, in any order."""
 
     points: int = 0
     texts: int = 0
@@ -47,7 +46,7 @@ class Sums:
         self.dense += (1 if identity[0] & 1 else -1) * (_directions(len(row)) @ row)
 
     def add_many(self, points: Sequence[ReadyPoint]) -> None:
-        """``add`` each, with one matrix product for all."""
+        """Add several points with one matrix product."""
         if not points:
             return
         signs = np.empty(len(points))
@@ -69,10 +68,10 @@ class Sums:
         return json.dumps([f"{self.texts:032x}", f"{self.sparse:032x}", dense])
 
     def differs(self, stored: str, *, coarse: bool = False) -> str:
-        """Return "texts" or "vectors" where ``stored`` (``str`` of what was written) says something else; else "".
+        """Return "texts" or "vectors" if these differ from ``stored`` (``str`` of the sums when written); else "".
 
         Args:
-            coarse: the collection keeps its dense vectors with 8 bits a value.
+            coarse: dense vectors are stored with 8 bits per value.
         """
         texts, sparse, dense = json.loads(stored)
         if texts != f"{self.texts:032x}":
@@ -98,6 +97,6 @@ def _digest(*parts: bytes) -> int:
 
 @lru_cache(maxsize=4)
 def _directions(dim: int) -> NDArray[Any]:
-    """(PROJECTIONS, dim) of 1 and -1, the same for ever."""
+    """Return a fixed matrix (PROJECTIONS, dim) of 1 and -1."""
     bits = np.frombuffer(hashlib.shake_128(b"ragwright").digest(PROJECTIONS * dim), np.uint8).reshape(PROJECTIONS, dim)
     return np.where(bits & 1, 1.0, -1.0)

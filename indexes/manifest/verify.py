@@ -1,4 +1,4 @@
-"""Does the collection hold what the manifest says, point by point? And mending what differs."""
+"""Compare a collection with its manifest, point by point, and repair differences."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from indexes.nodes.record import point_id
 from indexes.plain import Plain
 from indexes.store.collection import Collection, document_filter
 
-PAGE = 2000  # points in one call
-SHOWN = 20  # ids in one difference
+PAGE = 2000  # points per call
+SHOWN = 20  # ids reported per difference
 
 Problem = Literal["missing", "extra", "other", "unknown", "unfinished", "texts", "vectors"]
 
 
 @dataclass(slots=True)
 class DocumentDifference(Plain):
-    """One document that differs.
+    """A document that differs.
 
     Args:
-        problem: "missing" (points of it are not in the collection), "extra" (points that it should not have), "other"
-            (as many points, but others), "unknown" (the manifest does not know it), "unfinished" (a run that was
-            killed was at it), "texts" or "vectors" (``deep``: they are not those that were stored).
-        expected, found: number of points. ``expected`` is None for an unknown document.
-        ids: some of the points it is about, where they can be told.
+        problem: "missing" (points are not in the collection), "extra" (points that it should not have), "other"
+            (the right number of points, but different ones), "unknown" (not in the manifest), "unfinished" (a run was
+            killed while writing it), "texts" or "vectors" (``deep``: not those that were stored).
+        expected, found: number of points; ``expected`` is None for an unknown document.
+        ids: some of the points concerned, if known.
     """
 
     doc_id: str
@@ -44,12 +44,12 @@ class DocumentDifference(Plain):
 
 @dataclass(slots=True)
 class Verification:
-    """What was compared, what differs, and what was mended (``repair``).
+    """Result of a verification: what was compared, what differs, and what was repaired (``repair``).
 
     Args:
-        read_again: documents whose files have to be read again.
-        unchecked: ``deep``: documents without checksums, stored by an earlier version.
-        adopted: documents that a lost manifest knows again.
+        read_again: documents whose files must be read again.
+        unchecked: (``deep``) documents without checksums, stored by an earlier version.
+        adopted: documents added to a manifest that was lost.
     """
 
     documents: int = 0
@@ -62,7 +62,7 @@ class Verification:
 
     @property
     def sound(self) -> bool:
-        """Nothing differs any more."""
+        """Whether no difference remains."""
         return len(self.differences) == self.repaired
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Verification:
 
 
 class _Seen(NamedTuple):
-    """A document as the collection has it: its points, the sum of their ids, ids out of place."""
+    """A document in the collection: its points, the sum of their ids, misplaced ids."""
 
     size: int
     total: int
@@ -79,11 +79,12 @@ class _Seen(NamedTuple):
 
 
 def verify(store: Collection, manifest: Manifest, *, repair: bool = False, deep: bool = False) -> Verification:
-    """Compare; with ``repair`` remove what is too much or incomplete, and forget it, so that the next ingest reads it
-    again (from the encoding cache, where the sentences are the same).
+    """Compare a collection with its manifest.
 
     Args:
-        deep: compare texts and vectors with their checksums too; that reads every vector.
+        repair: remove surplus and incomplete documents from both, so that the next run reads them again (unchanged
+            sentences come from the encoding cache).
+        deep: also compare texts and vectors with their checksums, which reads all vectors.
 
     Raises:
         CollectionLockedError: ``repair`` while another process is writing.
@@ -113,8 +114,9 @@ def _unfinished(store: Collection, manifest: Manifest) -> list[DocumentDifferenc
 
 
 def adopt(store: Collection, manifest: Manifest) -> int:
-    """Let a manifest that was lost know the documents of its collection again; their files are read again by the next
-    run that meets them. Returns how many those are."""
+    """Add the documents of a collection to a manifest that was lost, and return their number.
+
+    The next run that finds their files reads them again."""
     known = {entry.doc_id for entry in manifest} | set(manifest.unfinished())
     found = [info for info in store.documents() if info.doc_id not in known and info.doc_id]
     for info in found:
@@ -160,7 +162,7 @@ def _compare(store: Collection, manifest: Manifest, deep: bool) -> Verification:
 
 
 def _collected(store: Collection, deep: bool) -> dict[str, _Seen]:
-    """Every point of the collection, by document."""
+    """Return the points of the collection by document."""
     found: dict[str, _Seen] = {}
     sums: dict[str, Sums] = {}
     if deep:
@@ -179,7 +181,7 @@ def _collected(store: Collection, deep: bool) -> dict[str, _Seen]:
 
 
 def _runs_through(doc_id: str, sentences: int, digest: str) -> bool:
-    """True where the positions are 0, 1, 2 ..., as they are for files."""
+    """Return whether the positions are 0, 1, 2 ..., as for files."""
     return ids_digest(point_id(doc_id, position) for position in range(sentences)) == digest
 
 
@@ -199,7 +201,7 @@ def _mend(store: Collection, manifest: Manifest, difference: DocumentDifference,
     manifest.begin([], removing=[doc_id])
     if doc_id:
         store.delete_document(doc_id)
-    else:  # points without a document: not ours, and nothing can be told of them
+    else:  # points without a document: not ours, and unknown
         store.delete_points(difference.ids)
     manifest.forget(doc_id)
     if difference.expected is not None:

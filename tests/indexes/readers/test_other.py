@@ -98,7 +98,7 @@ def test_json_lines_with_a_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [('{"a": 1', "not JSON"), ("[" * 100_000, "nested|JSON"), ("x\ny", "no JSON")]
+    ("data", "reason"), [('{"a": 1', "not JSON"), ("[" * 100_000, "nested|JSON"), ("x\ny", "not JSON")]
 )
 def test_json_that_is_none(tmp_path: Path, data: str, reason: str) -> None:
     for name in ("a.json", "a.jsonl"):
