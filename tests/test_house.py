@@ -178,7 +178,9 @@ def public(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("folder", ["indexes/encoders", "indexes/nodes", "indexes/readers", "indexes/store", "indexes/text"])
+@pytest.mark.parametrize(
+    "folder", ["indexes/encoders", "indexes/nodes", "indexes/readers", "indexes/store", "indexes/text"]
+)
 def test_each_public_function_and_class_has_a_docstring(folder: str) -> None:
     assert [name for name, docstring in public(ROOT / folder).items() if not docstring] == []
 

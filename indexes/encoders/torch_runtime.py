@@ -87,6 +87,7 @@ def choose_dtype(dtype: str, device: torch.device, *, error: type[RagWrightError
 
 
 def cpu_computes_bfloat16() -> bool:
+    """Return whether the processor computes in bfloat16 (and does not merely emulate it)."""
     import torch
 
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
