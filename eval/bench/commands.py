@@ -86,7 +86,7 @@ def plan(collection: Path, command: str, model: str, out: Path, queries: int, an
         ],
         "rerank": [["rerank", data, "--by", "encoder", *models, *few, "--out", str(runs / "rerank")]],
         "failures": [["failures", kept[0], "-n", "5"]],
-        "compare": [["compare", *kept, "-m", "nDCG@10,R@50", "-o", str(runs / "report.html")]],
+        "compare": [["compare", *kept, "-m", "nDCG@10,R@50", "-o", str(runs / "report.html"), "--overwrite"]],
         "gate": [["gate", kept[0], kept[1], "--max-drop", "0.01"]],
         "tune": [["tune", data, *models, *few, *divided]],
         "calibrate": [["calibrate", data, *models, *few, "--set", "retrieval.fusion=dense", "--rate", "0.1"]],

@@ -67,7 +67,15 @@ toml_option = click.option(
 
 def dataset_argument(function: F) -> F:
     """DATASET, or a file for each split: --train, --dev, --test. The command gets ``dataset``, one text for either."""
+    return _with_dataset(function, required=True)
 
+
+def optional_dataset(function: F) -> F:
+    """The same, for a command that may do without: then ``dataset`` is None."""
+    return _with_dataset(function, required=False)
+
+
+def _with_dataset(function: F, *, required: bool) -> F:
     @functools.wraps(function)
     def wrapper(*args: Any, dataset: str | None, **values: Any) -> Any:
         from eval.datasets.split_files import joined
@@ -80,7 +88,8 @@ def dataset_argument(function: F) -> F:
                 values["target"], dataset = Path(dataset), None
             elif "more" in values:
                 values["more"], dataset = (dataset, *values["more"]), None
-        return function(*args, dataset=joined(dataset, files), **values)
+        named = required or dataset is not None or any(files.values())
+        return function(*args, dataset=joined(dataset, files) if named else None, **values)
 
     for split in ("test", "dev", "train"):
         what = f"File of the {split} split, instead of DATASET."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eval.cli.options import MeasuringOptions, milliseconds, ticker
-from eval.measure.metrics import shown
+from eval.measure.metrics import legend, shown
 from eval.measure.session import Session, Spec, with_changes
-from eval.report.rows import relative
+from eval.report.rows import DIFFERENCE_HEAD, difference_cells, method, relative
 from eval.report.table import table
 from rag.cli.output import data, data_json, words
 from rag.settings import Settings
 
 if TYPE_CHECKING:
+    from eval.comparing.compare import Comparison
     from eval.datasets import Dataset
     from eval.measure.evaluate import Evaluation
 
@@ -77,11 +79,13 @@ def show(
     """The table, or JSON; notes to stderr.
 
     Args:
-        first: the run that the others' relative gains (of the first measure) are shown over.
+        first: the run that those after it are compared with, in a table of its own.
     """
     out = given.out
+    comparison = _compared(results, dataset, measures, first) if first else None
     if given.shared.json:
-        data_json({"dataset": summary(dataset), "measures": measures, "runs": [row(r, out) for r in results]})
+        found = {"dataset": summary(dataset), "measures": measures, "runs": [row(r, out) for r in results]}
+        data_json(found | ({"comparison": comparison.as_dict()} if comparison else {}))
         return
     rows = [
         [
@@ -100,7 +104,21 @@ def show(
     )
     for note in dict.fromkeys(note for r in results for note in (*r.run.notes, *r.scores.notes)):
         words(f"note: {note}")
+    if comparison is not None:
+        data("\n" + "\n".join(f"{v.run} over {v.against}: {v.sentence}" for v in comparison.verdicts))
+        data("\n" + table(list(DIFFERENCE_HEAD), [difference_cells(comparison, d) for d in comparison.differences]))
+    if names := legend(measures) if comparison is None else method(comparison):
+        words(f"note: {names}")
     words(f"runs kept in {out}: 'rag-eval compare {out}/*' says which differences are real")
+
+
+def _compared(results: Sequence[Evaluation], dataset: Dataset, measures: list[str], first: str) -> Comparison:
+    """The run called ``first`` and those after it, question by question."""
+    from eval.comparing.compare import compare
+
+    place = [one.run.name for one in results].index(first)
+    runs = [replace(one.run, timings_ms={}) for one in results[place:]]
+    return compare(runs, dataset.qrels, measures, title=f"{dataset.name} ({dataset.split})")
 
 
 def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure: str) -> str:

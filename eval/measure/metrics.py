@@ -34,10 +34,6 @@ INSTALL = "pip install 'ragwright[eval]'"
 TIE_RULE = "equal scores (as 32-bit floats) are ordered by document id, larger first, as trec_eval does"
 
 _SHOWN = {"RR": "MRR", "nDCG": "NDCG"}  # what reports call them; files and JSON keep TREC's names
-NAMES = (
-    "MRR is the mean of TREC's RR, NDCG its nDCG (so in files and JSON); MAP counts every document that a run holds, "
-    "at most 1,000 a question"
-)
 KINDS = {  # spelling in lower case -> kind
     **dict.fromkeys(("ndcg",), "nDCG"),
     **dict.fromkeys(("map", "ap"), "MAP"),
@@ -130,6 +126,24 @@ def shown(measure: str) -> str:
     """
     kind = measure.split("@")[0].split("(")[0]
     return _SHOWN.get(kind, kind) + measure[len(kind) :]
+
+
+def legend(measures: Iterable[str]) -> str:
+    """What a table of these measures must say: MAP's cut-off, and what TREC (and files and JSON here) call the others.
+
+    >>> legend(["MAP", "RR@10", "R@100"])
+    "MAP counts every document that a run holds, at most 1,000 a question; MRR@10 is the mean of TREC's RR@10"
+    >>> legend(["MAP@10"])
+    ''
+    """
+    found = []
+    for measure in measures:
+        if measure == "MAP":
+            found.append("MAP counts every document that a run holds, at most 1,000 a question")
+        elif (name := shown(measure)) != measure:
+            what = "the mean of TREC's" if measure.startswith("RR") else "TREC's"
+            found.append(f"{name} is {what} {measure}")
+    return "; ".join(found)
 
 
 def _parse(name: str) -> Measure | None:

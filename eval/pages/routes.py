@@ -39,9 +39,9 @@ def evaluation_pages() -> AddedPages:
 
 
 def _show(request: Request, template: str, **values: Any) -> Response:
-    from eval.measure.metrics import shown
+    from eval.measure.metrics import legend, shown
 
-    return page(request, template, added=AddedPages(router, TEMPLATES, WORDS), shown=shown, **values)
+    return page(request, template, added=AddedPages(router, TEMPLATES, WORDS), shown=shown, legend=legend, **values)
 
 
 def _allowed(request: Request) -> AccessKey | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eval.comparing.compare import Comparison, Difference, Scored
 from eval.comparing.latency import TOTAL
 from eval.comparing.significance import p_text
-from eval.measure.metrics import NAMES, shown
+from eval.measure.metrics import legend, shown
 
 MARKS = {"keep": "+", "drop": "-", "no worse": "=", "no evidence": "="}
 DIFFERENCE_HEAD = (
@@ -24,10 +24,11 @@ def method(comparison: Comparison) -> str:
     """How the numbers came about, in one sentence."""
     steps = len(comparison.verdicts)
     over = f"Holm-corrected over {steps} comparisons" if steps > 1 else "one comparison"
+    names = legend(comparison.measures)
     return (
         f"{comparison.queries} queries; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
         f"randomisation test, 10,000 permutations or exact, {over} a measure; significant below {comparison.alpha:g}; "
-        f"verdicts by {shown(comparison.measures[0])}; {NAMES}"
+        f"verdicts by {shown(comparison.measures[0])}{f'; {names}' if names else ''}"
     )
 
 

@@ -7,6 +7,7 @@ Such a model weights the words of its vocabulary, related words that the text la
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from indexes.encoders.vectors import join, weighted
 from indexes.errors import EncoderError, SettingsError
 from indexes.settings.sections import IndexSettings
 
+SPLADE = "SpladePooling"
+HEADS = (SPLADE, "SparseAutoEncoder", "SparseStaticEmbedding", "Router")  # modules of sentence-transformers
 NUMBERS = 1 << 25  # tokens x vocabulary in one pass: the last layer scores every word of the vocabulary at every token
 
 
@@ -51,6 +54,11 @@ class Splade:
             )
         folder = model_folder(named, hub=encoder.hub)
         refuse_code(folder, named, trusted=encoder.trust_remote_code, section="encoder")
+        if not sparse_head(folder) and (folder / "config.json").is_file():
+            raise EncoderError(
+                f"'{named}' ({folder}) has no head that gives terms, and a new one would give them at random",
+                remedy="name a SPLADE model: a masked language model, or a folder whose modules end in SpladePooling",
+            )
         self.model, self.weights = named, weights_digest(folder)
         self._network = _load(folder, named, str(choose_device(encoder.device)), encoder.trust_remote_code)
         width = int(self._network.get_embedding_dimension())
@@ -131,6 +139,23 @@ class Splade:
                     own = slice(int(ends[row]), int(ends[row + 1]))
                     found[place] = SparseVector(terms[own].astype(np.uint32), values[own].astype(np.float32))
         return found
+
+
+def sparse_head(folder: Path) -> str:
+    """The class of the module that makes a model's vectors sparse; "" where it has none.
+
+    Without a list of modules, sentence-transformers makes a SPLADE model of a masked language model and puts an
+    untrained autoencoder on anything else, as it does on dense models.
+    """
+    if (folder / "modules.json").is_file():
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        kinds = [str(module.get("type", "")).partition(".")[::2] for module in reversed(modules)]
+        named = [(library, path.rpartition(".")[2] or library) for library, path in kinds]
+        # A class that a folder brings itself may be one.
+        return next((name for library, name in named if name in HEADS or library != "sentence_transformers"), "")
+    config = folder / "config.json"
+    kinds = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+    return SPLADE if any(str(kind).endswith("ForMaskedLM") for kind in kinds or ()) else ""
 
 
 def _load(folder: Path, name: str, device: str, trusted: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Fine-tuning killed, stopped and interrupted again and again: embedder, reranker and BGE-M3 end as if left alone."""
+"""Fine-tuning killed, stopped and interrupted again and again: every kind of model ends as if left alone."""
 
 from __future__ import annotations
 
@@ -46,6 +46,22 @@ def _embedder_data(place: Path) -> None:
 
 def _embedder(place: Path, out: Path) -> object:
     from tests.eval.finetune.embedder.test_embedder import run_training
+
+    return run_training(place, out)
+
+
+def _sparse_data(place: Path) -> None:
+    from indexes.encoders.loading.probe import UNLIKE
+    from tests.eval.finetune.embedder.harbour import documents, questions, write_harbour
+    from tests.tiny_models import tiny_splade
+
+    write_harbour(place / "harbour")
+    texts = [f"{title} {text}" for title, text in documents().values()] + [text for text, _ in questions().values()]
+    tiny_splade(place / "tiny", [*texts, *UNLIKE])
+
+
+def _sparse(place: Path, out: Path) -> object:
+    from tests.eval.finetune.sparse.test_sparse import run_training
 
     return run_training(place, out)
 
@@ -112,6 +128,7 @@ KINDS = (
     Kind("embedder", _embedder_data, _embedder, _same_model),
     Kind("reranker", _reranker_data, _reranker, _same_model),
     Kind("bge-m3", _m3_data, _m3, _same_steps),
+    Kind("sparse", _sparse_data, _sparse, _same_model),
 )
 
 

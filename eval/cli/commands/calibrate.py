@@ -11,6 +11,7 @@ from eval.cli.options import (
     MeasuringOptions,
     give_toml,
     measuring,
+    optional_dataset,
     queries_option,
     refuse_existing,
     ticker,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="calibrate", short_help="Fit the 'not in these documents' threshold.")
-@click.argument("dataset", metavar="[DATASET]", required=False)
+@optional_dataset
 @click.option(
     "--answers",
     type=click.Path(path_type=Path, dir_okay=False),

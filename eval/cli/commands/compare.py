@@ -55,6 +55,7 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
     show_default=True,
     help="What is printed.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace reports of other comparisons that stand in -o.")
 @json_option
 def command(
     folders: tuple[str, ...],
@@ -68,6 +69,7 @@ def command(
     title: str,
     outputs: tuple[Path, ...],
     form: str,
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts.
@@ -101,9 +103,15 @@ def command(
         title=title or f"{dataset.name} ({dataset.split})",
     )
     data(FORMS["json" if as_json else form](comparison).rstrip("\n"))
-    for output in outputs:
+    reports = {output: FORMS[SUFFIXES[output.suffix.lower()]](comparison) for output in outputs}
+    for output, text in reports.items():
+        if not overwrite and output.exists() and output.read_bytes() != text.encode():
+            raise SettingsError(
+                f"{output} exists already and holds something else", remedy="name another file, or add --overwrite"
+            )
+    for output, text in reports.items():
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(FORMS[SUFFIXES[output.suffix.lower()]](comparison), encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
         words(f"wrote {output}")
     if (as_json or form != "terminal") and not outputs:
         for warning in comparison.warnings:

@@ -14,7 +14,8 @@ from typing import Any
 from eval.datasets.dataset import Dataset
 from eval.finetune.bge_m3.flag_embedding import check_base
 from eval.finetune.bge_m3.options import M3Options
-from eval.finetune.bge_m3.steps import M3Work, TunedM3
+from eval.finetune.bge_m3.steps import M3Work
+from eval.finetune.embedder.sides import TunedSides
 from eval.finetune.proof.scorer import divided, opened
 from eval.finetune.training.request import Request
 from indexes.errors import EncoderError
@@ -22,7 +23,7 @@ from indexes.errors import EncoderError
 
 def finetune_bge_m3(
     dataset: str | Path | Dataset, base: str = "BAAI/bge-m3", *, options: M3Options | None = None, **request: Any
-) -> TunedM3:
+) -> TunedSides:
     """Tune a checkpoint of BGE-M3's shape on ``dataset``, and prove its hybrid, dense, sparse and multi-vector sides.
 
     Args:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,11 +14,9 @@ from eval.datasets.dataset import Dataset
 from eval.finetune.bge_m3 import flag_embedding as flag_training
 from eval.finetune.bge_m3 import process as flag_process
 from eval.finetune.bge_m3.options import M3Options
-from eval.finetune.embedder.steps import EmbedderWork
+from eval.finetune.embedder.sides import SidesWork
+from eval.finetune.proof.card import Kind
 from eval.finetune.proof.forgetting import MEASURES
-from eval.finetune.proof.proof import Proof
-from eval.finetune.proof.scorer import measured
-from eval.finetune.proof.tuned import TunedModel
 from eval.finetune.training.loss_curve import DEV, Trained, curve_csv, curve_rows, never_better
 from eval.measure.metrics import score
 from eval.ticks import ticking
@@ -40,69 +38,27 @@ DISK_FACTOR = 3.5  # a checkpoint with its optimizer's state, in sizes of the fl
 
 
 @dataclass
-class TunedM3(TunedModel):
-    """What a run gave, with a proof for each of ``SIDES``; ``proof`` is that of both legs together, which decides."""
-
-    proofs: dict[str, Proof] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        return super().as_dict() | {"sides": {side: proof.as_dict() for side, proof in self.proofs.items()}}
-
-
-@dataclass
-class M3Work(EmbedderWork):
+class M3Work(SidesWork):
     """The steps of an embedder's run, with FlagEmbedding's training and four sides measured."""
 
     options: M3Options  # type: ignore[assignment]
-
-    def proved(self) -> TunedM3:
-        from eval.finetune.proof.card import write_card
-        from eval.finetune.proof.proof import prove
-
-        before = self.sides("base", self.settings_of(None))
-        mined, candidates, report = self.mined()
-        trained = self.trained(mined, candidates)
-        curve = self.merged()
-        after = self.sides("tuned", self.settings_of(self.model))
-        notes = [*mined.notes, *trained.notes, *(curve.notes if curve else [])]
-        lines = [*self.splits.notes, *notes, MULTI_NOTE]
-        test, max_loss = self.splits.test, self.request.max_loss
-        proofs = {
-            side: prove(before[side], after[side], test, self.others, max_loss=max_loss, notes=lines) for side in SIDES
-        }
-        proof = proofs[SIDES[0]]
-        for side in SIDES[1:]:
-            if proofs[side].verdict.startswith("worse"):
-                proof.warnings.append(f"the {side} side alone is {proofs[side].verdict}")
-        for side, one in proofs.items():
-            one.save(self.run.path if side == SIDES[0] else self.run.path / side)
-        sides = [f"{side} side: {proofs[side].verdict}" for side in SIDES[1:]]
-        write_card(self, "bge-m3", self.options, proof, data_hash=mined.hash, curve=curve, notes=[*sides, *notes])
-        self.clear("checkpoints")
-        lines = ["[encoder]", 'provider = "bge_m3"', f'model = "{self.model.resolve()}"']
-        seconds = self.run.seconds
-        return TunedM3(self.model, proof, self.splits, trained, report, notes, lines, seconds, curve, proofs=proofs)
+    kind: ClassVar[Kind] = "bge-m3"
+    sides: ClassVar[tuple[str, ...]] = SIDES
+    sides_note: ClassVar[str] = MULTI_NOTE
 
     def settings_of(self, model: Path | None) -> Settings:
         used = self.used("bge_m3", str(model or self.folder))
         return used.model_copy(update={"sparse": self.settings.sparse.model_copy(update={"kind": "learned"})})
 
-    def sides(self, name: str, settings: Settings) -> dict[str, dict[str, Any]]:
-        """Side -> runs of one model on the test questions and elsewhere; the index of each collection is built once."""
-        from indexes.encoders.torch_runtime import weights_digest
+    def weights_of(self, settings: Settings) -> Path:
+        return Path(settings.encoder.model)
 
-        tree = settings.model_dump(mode="json")
-        kept = {key: tree[key] for key in ("split", "sparse", "retrieval")}
-        reads = [tree["rerank"][key] for key in ("depth", "read")]
-        weights = weights_digest(Path(settings.encoder.model))
-        found = {}
-        for side in SIDES:
-            measure = partial(measured, self.request, settings, side)
-            if side == MULTI_VECTOR:
-                measure = partial(self._reordered, settings)
-            fingerprint = [weights, side, kept, *(reads if side == MULTI_VECTOR else ())]
-            found[side] = self.scored(f"{name}/{side}", f"the {name} model ({side})", measure, fingerprint)
-        return found
+    def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
+        found, depends = super().measure(side, settings)
+        if side != MULTI_VECTOR:
+            return found, depends
+        rerank = settings.rerank.model_dump(mode="json")
+        return partial(self._reordered, settings), [*depends, rerank["depth"], rerank["read"]]
 
     def _reordered(self, settings: Settings, dataset: Dataset, tick: Any = None) -> Any:
         """The hybrid side's candidates, ordered by the multi-vector head alone."""
@@ -120,7 +76,7 @@ class M3Work(EmbedderWork):
             retriever = build_retriever(index, settings=used, rerank=LateInteraction(encoder))
             return evaluate(retriever, dataset, MEASURES, cache=cache, progress=tick)
 
-    def trained(self, mined: TrainingSet, candidates: TrainingSet) -> Trained:
+    def trainings(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
         """Teacher's scores, FlagEmbedding's training, and the checkpoint that is best on dev."""
         from eval.finetune.embedder.rows import dev_pool
 
@@ -149,7 +105,7 @@ class M3Work(EmbedderWork):
             pool = dev_pool(candidates, list(texts), texts, size=options.pool, seed=options.seed)
             return self._best(found, pool, notes).as_dict()
 
-        return Trained(**self.run.step("train", work))
+        return [Trained(**self.run.step("train", work))]
 
     def _best(self, checkpoints: Sequence[Path], pool: DevPool, notes: list[str]) -> Trained:
         """The checkpoint that is best on dev becomes the model; the curve gets their figures."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from eval.datasets.dataset import Dataset
 from eval.finetune.embedder.options import EmbedderOptions
@@ -25,6 +25,8 @@ from eval.finetune.weights.soup import soup_notes, train_soup
 from indexes.errors import SourceError
 
 if TYPE_CHECKING:
+    from eval.finetune.embedder.rows import DevPool
+    from eval.ticks import Tick
     from rag.settings import Settings
 
 DEV_CANDIDATES = 10  # of the pipeline for each dev question, in the pool that checkpoints are measured on
@@ -36,6 +38,7 @@ class EmbedderWork(Scorer):
     """The steps of one run."""
 
     options: EmbedderOptions
+    merging_leg: ClassVar[str] = "documents"  # what weights of a merge are compared by
 
     @property
     def trained_folder(self) -> Path:
@@ -43,15 +46,13 @@ class EmbedderWork(Scorer):
         return self.model if self.options.merge is None else self.run.path / "trained"
 
     def done(self) -> TunedModel:
-        from eval.finetune.proof.card import write_card
+        from eval.finetune.proof.card import toml_lines, write_card
         from eval.finetune.proof.proof import prove
 
         options = self.options
         before = self.runs("base", self.settings_of(None))
         mined, candidates, report = self.mined()
-        teach = functools.cache(lambda: self.teach(mined, self.settings_of(None), raw=options.loss == "kl"))
-        fit = partial(self.fitted, mined, candidates, teach)
-        each = train_soup(self.run, self.trained_folder, options.soup, fit)
+        each = self.trainings(mined, candidates)
         curve = self.merged()
         after = self.runs("tuned", self.settings_of(self.model))
         notes = [*mined.notes, *dict.fromkeys(note for one in each for note in one.notes), *soup_notes(each)]
@@ -70,8 +71,15 @@ class EmbedderWork(Scorer):
         proof.save(self.run.path)
         write_card(self, "embedder", options, proof, data_hash=mined.hash, curve=curve, notes=notes)
         self.clear("checkpoints*", f"{self.trained_folder.name}-*")
-        lines = ["[encoder]", 'provider = "sentence_transformer"', f'model = "{self.model.resolve()}"']
+        lines = toml_lines("embedder", self.model.resolve())
         return TunedModel(self.model, proof, self.splits, each[0], report, notes, lines, self.run.seconds, curve, hits)
+
+    def trainings(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
+        """The training, or those of a soup, whose mean is saved."""
+        raw = self.options.loss == "kl"
+        teach = functools.cache(lambda: self.teach(mined, self.settings_of(None), raw=raw))
+        fit = partial(self.fitted, mined, candidates, teach)
+        return train_soup(self.run, self.trained_folder, self.options.soup, fit)
 
     def settings_of(self, model: Path | None) -> Settings:
         """The pipeline's settings with this model (None: the base) and without a reranker."""
@@ -153,9 +161,13 @@ class EmbedderWork(Scorer):
             self.say(f"training on {sum(len(table['question']) for table in rows.values())} rows; {pool.notes[0]}")
             where = TrainingFolder(self.run.path, target, f"loss{number}.csv", f"checkpoints{number}")
             with self.stage(bar) as tick:
-                return train(self.folder, self.request.base, rows, pool, where, training, progress=tick).as_dict()
+                return self.train(rows, pool, where, training, tick).as_dict()
 
         return Trained(**self.run.step(f"train {place + 1}" if place else "train", work))
+
+    def train(self, rows: Any, pool: DevPool, where: TrainingFolder, options: Any, tick: Tick | None) -> Trained:
+        """One training of the base."""
+        return train(self.folder, self.request.base, rows, pool, where, options, progress=tick)
 
     def rows(self, mined: TrainingSet, scores: Scores | None, seed: int) -> dict[str, Any]:
         """Rows by kind: whole documents, parts of them, pairs made from documents."""
@@ -204,7 +216,7 @@ class EmbedderWork(Scorer):
         def measure_of(folder: Path) -> Callable[[Dataset], Any]:
             settings = self.settings_of(None if folder == self.folder else folder)
             cache = self.request.cache if folder in kept else work / "cache"
-            return partial(measured, self.request, settings, "documents", cache=cache)
+            return partial(measured, self.request, settings, self.merging_leg, cache=cache)
 
         with self.stage("choose the merging weight") as tick:
             curve = merge_curve(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,8 @@ def train(
         EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
     """
     from sentence_transformers import SentenceTransformerTrainer
+    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+    from sentence_transformers.util import cos_sim
     from transformers.trainer_utils import set_seed
 
     from eval.finetune.embedder.losses import losses_of
@@ -98,13 +100,14 @@ def train(
     if options.lora:
         add_lora(model, options.lora)
     arguments = arguments_of(model, rows, place.checkpoint_folder, options)
+    evaluates = (InformationRetrievalEvaluator, ("cosine", cos_sim))
     return fit(
         SentenceTransformerTrainer,
         model,
         arguments,
         datasets_of(rows),
         losses_of(model, rows, options),
-        dev_evaluator(pool, model.prompts, bfloat16=arguments.bf16),
+        dev_evaluator(*evaluates, pool, model.prompts, bfloat16=arguments.bf16),
         place,
         max_tokens=options.max_tokens,
         patience=options.patience,
@@ -142,7 +145,10 @@ def take_part(**job: Any) -> None:
     )
 
 
-def arguments_of(model: Any, rows: Mapping[str, Rows], checkpoints: Path, options: EmbedderOptions) -> Any:
+def arguments_of(
+    model: Any, rows: Mapping[str, Rows], checkpoints: Path, options: Any, *, kind: type | None = None
+) -> Any:
+    """The trainer's arguments, of the class ``kind`` (default: a SentenceTransformer's)."""
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
@@ -150,7 +156,7 @@ def arguments_of(model: Any, rows: Mapping[str, Rows], checkpoints: Path, option
     columns = {QUESTION: "query", POSITIVE: "document", **{NEGATIVE.format(i): "document" for i in range(1, 65)}}
     prompts = {column: model.prompts[kind] for column, kind in columns.items() if model.prompts.get(kind)}
     return trainer_arguments(
-        SentenceTransformerTrainingArguments,
+        kind or SentenceTransformerTrainingArguments,
         options,
         checkpoints,
         batch=options.batch,
@@ -170,21 +176,30 @@ def datasets_of(rows: Mapping[str, Rows]) -> Any:
     return DatasetDict({kind: Dataset.from_dict(dict(table)) for kind, table in rows.items()})
 
 
-def dev_evaluator(pool: DevPool, prompts: Mapping[str, str | None], *, bfloat16: bool) -> Any:
+def dev_evaluator(
+    kind: type,
+    similarity: tuple[str, Callable[[Any, Any], Any]],
+    pool: DevPool,
+    prompts: Mapping[str, str | None],
+    *,
+    bfloat16: bool,
+) -> Any:
     """nDCG@10 of the dev questions over the pool, as sentence-transformers measures it.
 
     Texts are encoded in the number format of the training, and compared in float32.
+
+    Args:
+        kind: class of the evaluator.
+        similarity: the name of what texts are compared by, and that function.
     """
     import torch
-    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
-    from sentence_transformers.util import cos_sim
 
-    class DevEvaluator(InformationRetrievalEvaluator):
+    class DevEvaluator(kind):  # type: ignore[misc, valid-type]
         def __call__(self, model: Any, *arguments: Any, **options: Any) -> dict[str, float]:
             was_training = model.training
             found = super().__call__(model, *arguments, **options)
             model.train(was_training)
-            return {DEV: float(found["cosine_ndcg@10"])}
+            return {DEV: float(found[f"{similarity[0]}_ndcg@10"])}
 
         def embed_inputs(self, model: Any, *arguments: Any, **options: Any) -> Any:
             with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=bfloat16):
@@ -200,7 +215,7 @@ def dev_evaluator(pool: DevPool, prompts: Mapping[str, str | None], *, bfloat16:
         map_at_k=[10],
         batch_size=16,
         write_csv=False,
-        score_functions={"cosine": cos_sim},
+        score_functions=dict([similarity]),
         query_prompt=prompts.get("query") or None,
         corpus_prompt=prompts.get("document") or None,
     )

@@ -19,6 +19,7 @@ from eval.datasets.split_files import find_split, spec_parts
 from eval.finetune.training.request import DevBy
 from indexes.errors import SettingsError, SourceError
 
+TEST_SPLIT = "test"  # that is proved on, unless another one is named
 DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
 SHARED = 0.1  # of the test's relevant documents; where training knows more of them, "auto" draws dev by question
 
@@ -64,7 +65,7 @@ def make_splits(
     source: str | Path | Dataset,
     *,
     train_split: str = "train",
-    test_split: str = "test",
+    test_split: str = TEST_SPLIT,
     dev_share: float = 0.15,
     holdout: float = 0.25,
     seed: int = 7,
@@ -75,8 +76,8 @@ def make_splits(
 
     Args:
         source: as ``load_dataset`` takes it; a ``Dataset`` is divided.
-        train_split, test_split: names of splits. Where there is no training split (or the format has one split only),
-            ``holdout`` of its questions become the test, divided by document.
+        train_split, test_split: names of splits. A dataset of "train" and "dev" alone is proved on dev. Where there is
+            no training split (or one split only), ``holdout`` of its questions become the test, divided by document.
         dev_share: of the training questions; not used where the dataset has a split "dev".
         dev_by: "document" keeps what is relevant in dev out of training, so that dev speaks of documents never seen;
             "question" draws dev as the questions come, for a collection whose documents stay while questions change;
@@ -97,7 +98,8 @@ def make_splits(
         raise SourceError(
             f"the dataset {test.name!r} has no documents to train on", remedy="put corpus.jsonl into its folder"
         )
-    test = replace(test, split=test_split)
+    if divided:
+        test = replace(test, split=test_split)
     train, wrong = _apart(train, [test] if dev is None else [dev, test])
     if wrong:
         notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and were left out")
@@ -214,15 +216,18 @@ def _read(
                 remedy=f"use --train-split with one of: {', '.join(known or [])}",
             )
         return *_divided(test, holdout, seed, _unused(known or [], test_split)), True
-    train = load_dataset(source, trained)
+    train, notes = load_dataset(source, trained), []
+    own = find_split(known or [], DEV_SPLIT)
+    if test is None and test_split == TEST_SPLIT and own not in (None, trained):
+        test, own = load_dataset(source, own), None
+        notes.append(f"there is no split {test_split!r}: {test.split!r} proves the model")
     if test is None:
         return *_divided(train, holdout, seed, _unused(known or [], trained)), True
-    own = find_split(known or [], DEV_SPLIT)
     dev = load_dataset(source, own) if own not in (None, trained, find_split(known or [], test_split)) else None
     for part in (train, dev):
         if part is not None and part.corpus_hash == test.corpus_hash:
             part.corpus = test.corpus  # one copy in memory
-    notes = [f"the dataset's own split {own!r} is dev"] if dev is not None else []
+    notes += [f"the dataset's own split {own!r} is dev"] if dev is not None else []
     return replace(train, split=train_split), dev, test, [*test.notes, *notes], False
 
 

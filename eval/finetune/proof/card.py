@@ -17,7 +17,7 @@ from eval.finetune.proof.scorer import Scorer
 from eval.report.table import pipes, plain
 from indexes.files import write_whole
 
-Kind = Literal["embedder", "reranker", "bge-m3"]
+Kind = Literal["embedder", "reranker", "bge-m3", "sparse"]
 
 
 class Settled(Protocol):
@@ -45,11 +45,13 @@ _FRONT = {
     "embedder": ("sentence-transformers", "sentence-similarity", ("sentence-transformers", "feature-extraction")),
     "reranker": ("sentence-transformers", "text-ranking", ("sentence-transformers", "cross-encoder", "reranker")),
     "bge-m3": ("FlagEmbedding", "sentence-similarity", ("FlagEmbedding", "feature-extraction", "bge-m3")),
+    "sparse": ("sentence-transformers", "feature-extraction", ("sentence-transformers", "sparse-encoder", "splade")),
 }
 _TOML = {
     "embedder": ("[encoder]", 'provider = "sentence_transformer"'),
     "reranker": ("[rerank]", 'provider = "cross_encoder"'),
     "bge-m3": ("[encoder]", 'provider = "bge_m3"'),
+    "sparse": ("[sparse]", 'kind = "splade"'),
 }
 _PYTHON = {
     "embedder": """from sentence_transformers import SentenceTransformer
@@ -68,10 +70,14 @@ print(CrossEncoder({folder}).predict([("a question", "a passage")]))""",
 
 model = BGEM3FlagModel({folder})
 print(model.encode(["a passage"], return_dense=True, return_sparse=True, return_colbert_vecs=True))""",
+    "sparse": """from sentence_transformers import SparseEncoder
+
+model = SparseEncoder({folder})
+print(model.similarity(model.encode_query(["a question"]), model.encode_document(["a passage"])))""",
 }
 
 _REINDEX = (
-    "An index is built with one embedder: after switching, `rag ingest --reindex` builds the new one beside the old "
+    "An index is built with one encoder: after switching, `rag ingest --reindex` builds the new one beside the old "
     "one and switches when it is done."
 )
 
@@ -98,16 +104,15 @@ def write_card(
     settings = {**options.as_dict(), "teacher": work.request.teacher}
     licence = licence_of(work.folder)
     name = f"{folder.parent.name or folder.name}: {kind} tuned on {splits.test.name}"
-    quoted = json.dumps(str(folder), ensure_ascii=False)
     parts = [
         _front_matter(kind, base, licence),
         f"# {plain(name)}",
         f"**{plain(proof.verdict)}**",
         "" if proof.better else "Keep the base model: these weights are here to be looked at, not to be used.",
         "## Use",
-        _block("toml", (*_TOML[kind], f"model = {quoted}", *toml)),
+        _block("toml", (*toml_lines(kind, folder), *toml)),
         _REINDEX if kind != "reranker" else "A reranker needs no new index.",
-        _block("python", _PYTHON[kind].format(folder=quoted).splitlines()),
+        _block("python", _PYTHON[kind].format(folder=_quoted(folder)).splitlines()),
         "## What it gained, and what it lost",
         proof.to_markdown(verdict=False).strip(),
         *(("## Weight of the merge", curve.to_markdown().strip()) if curve is not None else ()),
@@ -125,6 +130,11 @@ def write_card(
     target = folder / "README.md"
     write_whole(target, "\n\n".join(part for part in parts if part) + "\n")
     return target
+
+
+def toml_lines(kind: Kind, model: Path) -> list[str]:
+    """The lines for rag.toml that load a model."""
+    return [*_TOML[kind], f"model = {_quoted(model)}"]
 
 
 def licence_of(base_folder: Path) -> str:
@@ -168,6 +178,10 @@ def _front_matter(kind: Kind, base: str, licence: str) -> str:
     if _HUB_NAME.match(hub) and not Path(hub).expanduser().exists():
         lines.append(f"base_model: {_yaml(hub)}")
     return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in (*tags, "ragwright", "fine-tuned")), "---"])
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _yaml(text: str) -> str:

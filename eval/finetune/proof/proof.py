@@ -22,7 +22,7 @@ from eval.comparing.significance import p_sign, p_text
 from eval.datasets import Dataset
 from eval.finetune.proof.forgetting import MEASURES, Loss, losses, run_key
 from eval.finetune.training.request import MAX_LOSS
-from eval.measure.metrics import NAMES, shown
+from eval.measure.metrics import legend, shown
 from eval.measure.runs import Run
 from eval.report.rows import relative
 from eval.report.table import pipes, plain, table
@@ -191,7 +191,7 @@ def prove(
     method = (
         f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
-        f"collections, and relative intervals take the mean before as given; {NAMES}"
+        f"collections, and relative intervals take the mean before as given; {legend(MEASURES)}"
     )
     more = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
     return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *more, method])

@@ -102,13 +102,13 @@ def soup_option(measured: str) -> Any:
     )
 
 
-def accumulate_option() -> Any:
+def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_rerank") -> Any:
     return option(
         1,
         "Batches whose gradients make one step: the memory of one batch, and no more in-batch negatives.",
         low=1,
         everyday=True,
-        measured="scifact, cmrc2018, xquad_en, trecqa_rerank",
+        measured=measured,
     )
 
 

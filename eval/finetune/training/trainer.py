@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,7 @@ def fit(
     patience: int,
     notes: list[str],
     curve_epochs: float = 1,
+    callbacks: Sequence[Any] = (),
     finish: Callable[[Any], Any] = lambda model: model,
     progress: Tick | None = None,
     begin: Begin,
@@ -158,6 +159,7 @@ def fit(
         kind: the trainer's class.
         evaluator: gives ``DEV``; None: the last step is kept.
         max_tokens: longest text in training; what is saved reads what it always read.
+        callbacks: further ones of the trainer.
         finish: what is done to the trained model before it is saved.
     """
     from transformers.trainer_callback import PrinterCallback
@@ -172,7 +174,12 @@ def fit(
         place.folder / place.curve, patience if evaluator is not None else 0, progress, epochs=curve_epochs
     )
     trainer = Trainer(
-        model=model, args=arguments, train_dataset=rows, loss=loss, evaluator=evaluator, callbacks=[curve]
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        loss=loss,
+        evaluator=evaluator,
+        callbacks=[curve, *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # our own progress speaks
     ended = _ended_state(begin.checkpoint, patience) if begin.ended else None

@@ -51,7 +51,7 @@ def test_run_measures_saves_and_says_what_to_know(call: Call, lighthouse: Path, 
     table = call("run", str(lighthouse), "--pipeline", "base", "-m", "MAP")
     assert table.exit_code == 0
     assert "p95 ms" in table.stdout
-    assert "note:" in table.stderr
+    assert "note: MAP counts every document that a run holds, at most 1,000 a question\n" in table.stderr
 
 
 def test_a_bad_pipeline_is_told_before_anything_runs(call: Call, lighthouse: Path, tmp_path: Path) -> None:
@@ -106,10 +106,19 @@ def test_rerankers_side_by_side_keep_their_runs(call: Call, lighthouse: Path, tm
     table = call("rerank", str(lighthouse), "--models", *models, "-m", "MAP,MRR@10,NDCG@10")
     assert table.exit_code == 0, table.output
     assert "MRR@10" in table.stdout and "NDCG@10" in table.stdout and "MAP over old/model" in table.stdout
-    assert table.stdout.splitlines()[-1].endswith("%")  # the second model's gain over the first
+    names = "at most 1,000 a question; MRR@10 is the mean of TREC's RR@10; NDCG@10 is TREC's nDCG@10"
+    assert names in table.stderr
+    shown, verdict, compared = table.stdout.split("\n\n")
+    assert verdict.startswith("new/model over old/model: ")
+    assert shown.endswith("%")  # the second model's gain over the first
+    assert "95 % interval" in compared and [line.split()[2] for line in compared.splitlines()[2:]] == [
+        "MAP",
+        "MRR@10",
+        "NDCG@10",
+    ]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["new-model", "old-model"]
-    compared = call("compare", *map(str, sorted((tmp_path / "runs").iterdir())))  # as the table's note says
-    assert compared.exit_code == 0 and "relative" in compared.stdout
+    again = call("compare", *map(str, sorted((tmp_path / "runs").iterdir())))  # as the table's note says
+    assert again.exit_code == 0 and "relative" in again.stdout and "at most 1,000 a question" in again.stdout
     for model in models:  # one at a time they do not replace each other, and a repeat replaces itself
         one = ["--set", "rerank.provider=cross_encoder", "--set", f"rerank.model={model}"]
         assert call("rerank", str(lighthouse), *one).exit_code == 0

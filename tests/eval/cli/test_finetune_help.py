@@ -16,7 +16,10 @@ from eval.finetune.documents import DocumentOptions
 from eval.finetune.embedder.options import EmbedderOptions
 from eval.finetune.merge.options import MergeOptions
 from eval.finetune.reranker.options import RerankerOptions
+from eval.finetune.sparse.options import SparseOptions
 from eval.finetune.training.options import KEY
+
+KINDS = (EmbedderOptions, RerankerOptions, M3Options, SparseOptions, DocumentOptions, MergeOptions)
 
 
 def lines(*arguments: str) -> str:
@@ -48,7 +51,7 @@ def test_everyday_options_of_the_two_large_commands_are_half_of_all_or_fewer() -
         assert sum(marks) <= len(marks) / 2
 
 
-@pytest.mark.parametrize("kind", [EmbedderOptions, RerankerOptions, M3Options, DocumentOptions, MergeOptions])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_default_says_what_it_was_measured_on(kind: type) -> None:
     silent = [n for n, one in shown(kind).items() if one.default is not MISSING and not one.metadata[KEY].measured]
     assert silent == []

@@ -91,6 +91,17 @@ def test_compare_command_prints_and_writes_every_form(tmp_path, dataset):
     assert all((tmp_path / f"report{s}").stat().st_size > 200 for s in (".html", ".md", ".tex", ".json", ".txt"))
     refused = CliRunner().invoke(compare_command, [base, good, "-o", str(tmp_path / "report.pdf")])
     assert isinstance(refused.exception, SettingsError)
+    # A repeat replaces itself; what another comparison wrote stays.
+    call = [good, base, "-m", "nDCG@10", "-o", outputs[0], "-o", str(tmp_path / "new.md")]
+    again = CliRunner().invoke(compare_command, [base, good, "-m", "nDCG@10", *options])
+    other = CliRunner().invoke(compare_command, call)
+    assert (
+        again.exit_code == 0
+        and "holds something else" in str(other.exception)
+        and "--overwrite" in str(other.exception)
+    )
+    assert not (tmp_path / "new.md").exists()
+    assert CliRunner().invoke(compare_command, [*call, "--overwrite"]).exit_code == 0
 
 
 def test_compare_command_takes_several_runs_as_one(tmp_path, dataset):

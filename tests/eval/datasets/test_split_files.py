@@ -64,6 +64,10 @@ def test_llama_index_files_of_train_and_val_train_and_prove(tmp_path: Path) -> N
     qa_file(tmp_path / "val_dataset.json", "barge", 6)  # the same ids as in training, for other questions and texts
     assert splits_of(tmp_path) == ["dev", "train"]
     found = make_splits(tmp_path, test_split="val")
+    proved = make_splits(tmp_path)  # the same without a word
+    assert proved.test.queries == found.test.queries and proved.test.split == "dev" and not proved.divided
+    assert "there is no split 'test': 'dev' proves the model" in proved.notes
+    assert make_splits(tmp_path, test_split="other").divided
     assert len(found.test.queries) == 6 and len(found.train.queries) + len(found.dev.queries) == 20
     assert found.dropped == 0 and found.shared_documents == 0
     assert found.test.corpus["d1"].text.startswith("barge") and found.train.corpus["d1"].text.startswith("crane")

@@ -87,6 +87,9 @@ def test_the_command_prints_the_trade_off_and_refuses(call, lighthouse, tmp_path
     rows = json.loads(refused.stdout)["trade_off"]
     assert rows[0]["rate"] == 0.01 and rows[0].keys() == {"rate", "below", "false_answers", "answered"}
     assert not lines.exists()
+    gone = call("calibrate", "--test", str(tmp_path / "none.jsonl"))  # files of splits, as everywhere
+    assert gone.exit_code == 3 and "there is no file at" in gone.stderr
+    assert "Missing argument 'DATASET'" in call("calibrate").stderr
 
 
 def test_fit_on_a_real_index_and_refusal_under_another_fusion(made_up_dataset, cache, tmp_path):

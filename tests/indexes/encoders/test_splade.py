@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from indexes import build_index
 from indexes.encoders import build_encoder
 from indexes.encoders.cache import cached
 from indexes.encoders.paired import PairedEncoder
-from indexes.encoders.splade import Splade
+from indexes.encoders.splade import Splade, sparse_head
 from indexes.errors import EncoderError, SettingsError
 from indexes.settings.sections import IndexSettings
 from rag import build_retriever, load_settings
@@ -128,7 +129,17 @@ def test_what_cannot_be_a_sparse_encoder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(EncoderError, match="cannot be loaded as a sparse encoder"):
         built(str(tmp_path / "empty"))
-    code = tiny_bert(tmp_path / "code", TEXTS)
+    dense = tiny_bert(tmp_path / "dense", TEXTS)  # sentence-transformers would put a random head on it
+    with pytest.raises(EncoderError, match="no head that gives terms"):
+        built(str(dense))
+    module = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}
+    (dense / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
+    with pytest.raises(EncoderError, match="no head that gives terms"):
+        built(str(dense))
+    module["type"] = "mine.SparsePooling"
+    (dense / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
+    assert sparse_head(dense) == "SparsePooling"
+    code = tiny_splade(tmp_path / "code", TEXTS)
     (code / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": "mine.Tokenizer"}}', encoding="utf-8")
     with pytest.raises(EncoderError, match="runs code of its own"):
         built(str(code))

@@ -10,6 +10,7 @@ COMMANDS = {
     "embedder": "Tune an embedding model on a dataset, and prove what it gained.",
     "reranker": "Tune a cross-encoder on a dataset, and prove what it gained.",
     "bge-m3": "Tune BGE-M3's dense, sparse and multi-vector heads together.",
+    "sparse": "Tune a sparse encoder (SPLADE), and prove both legs together and it alone.",
     "documents": "From documents only: questions, negatives, training, proof.",
     "merge": "Average base and tuned weights, and show what each weight costs.",
 }

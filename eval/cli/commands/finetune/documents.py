@@ -48,9 +48,9 @@ def command(shared: Shared, base: str | None, options: DocumentOptions, request:
 
 def show(found: TunedOnDocuments, as_json: bool) -> None:
     """How many questions there are, then what the embedder's own command shows."""
-    from eval.cli.commands.finetune import bge_m3 as finetune_bge_m3
     from eval.cli.commands.finetune import embedder as finetune_embedder
-    from eval.finetune.bge_m3.steps import TunedM3
+    from eval.cli.commands.finetune.output import show_sides
+    from eval.finetune.embedder.sides import TunedSides
     from rag.cli.output import data, data_json
 
     if as_json:
@@ -59,8 +59,8 @@ def show(found: TunedOnDocuments, as_json: bool) -> None:
     dropped = ", ".join(f"{reason} {number}" for reason, number in found.questions["dropped"].items()) or "none"
     splits = found.questions["splits"]
     data(f"questions: {splits.get('train', 0)} train, {splits.get('test', 0)} test; dropped: {dropped}")
-    if isinstance(found.tuned, TunedM3):
+    if isinstance(found.tuned, TunedSides):
         data(f"among the first five: {found.hits['base']:.4f} -> {found.hits['tuned']:.4f} of the held-out questions\n")
-        finetune_bge_m3.show(found.tuned, False)
+        show_sides(found.tuned, False)
     else:
         finetune_embedder.show(found.tuned, False)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eval.report.table import table
+
+if TYPE_CHECKING:
+    from eval.finetune.embedder.sides import TunedSides
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_ROWS = 12
@@ -56,9 +60,33 @@ def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mappin
         words("times: " + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
     words(f"the model is in {model}; nothing was switched")
     if better:
-        words("To use it, put into rag.toml" + (" and reindex:" if lines[0] == "[encoder]" else ":"))
+        words("To use it, put into rag.toml" + (":" if lines[0] == "[rerank]" else " and reindex:"))
         for line in lines:
             words(line)
+
+
+def show_sides(found: TunedSides, as_json: bool) -> None:
+    """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
+    from eval.finetune.proof.forgetting import MEASURES
+    from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
+    from rag.cli.output import data, data_json
+
+    if as_json:
+        data_json(found.as_dict())
+        return
+    data(curve_text(found.trained.curve) + "\n")
+    if found.merge is not None:
+        data(found.merge.to_text() + "\n")
+    for side, proof in reversed(found.proofs.items()):
+        if proof is found.proof:
+            continue
+        data(f"{side} side: {proof.verdict}\n")
+        data(f"Held-out questions of {proof.in_domain.title}\n{table(IN_DOMAIN_HEAD, in_domain_rows(proof))}\n")
+        data(f"Elsewhere\n{table(FORGETTING_HEAD, forgetting_rows(proof))}\n")
+    rows = [[side, *in_domain_rows(proof)[0][1:]] for side, proof in found.proofs.items()]
+    data(f"{MEASURES[0]} of each side\n{table(('side', *IN_DOMAIN_HEAD[1:]), rows)}\n")
+    data(f"both sides together, which decides: {found.proof.to_text()}")
+    show_use(found.model, found.settings_lines, better=found.proof.better, seconds=found.seconds)
 
 
 def _thinned(values: Sequence[float], most: int = 60) -> list[float]:

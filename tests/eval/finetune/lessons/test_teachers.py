@@ -19,6 +19,7 @@ from indexes.errors import EncoderError, RerankerError, SettingsError, SourceErr
 from rag import load_settings
 from rag.settings import Settings
 from tests.eval.finetune.harbour import documents, questions, tiny_bert, write_harbour
+from tests.tiny_models import tiny_qwen3_reranker
 
 
 class Words:
@@ -233,6 +234,22 @@ def test_models_of_this_machine(teacher_settings: Settings, tmp_path: Path) -> N
     near, far = cosine.score("a dog barks", ["a hound is barking", "stock markets fell"])
     assert 1 > near > far > -1
     assert teacher.score("q", []) == cosine.score("q", []) == []
+
+
+def test_a_language_model_that_reranks_teaches(teacher_settings: Settings, tmp_path: Path) -> None:
+    from rag.rerankers import build_reranker
+    from rag.rerankers.yes_no import PREFIX, SUFFIX
+
+    texts = ["The Alcon landed her cargo.", "Her rudder was mended."]
+    folder = tiny_qwen3_reranker(tmp_path / "qwen3", [*texts, PREFIX, SUFFIX])
+    changes = {"provider": "llm", "model": str(folder)}
+    direct = build_reranker(teacher_settings.rerank.model_copy(update=changes))
+    assert direct is not None
+    teacher = build_teacher(f"llm:{folder}", teacher_settings)
+    assert (
+        teacher.score("Where did the Alcon land?", texts)
+        == direct.score("Where did the Alcon land?", texts).raw.tolist()
+    )
 
 
 def test_the_pipeline_teaches_its_fused_scores(teacher_settings: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""rag-eval finetune sparse: train a sparse encoder, and prove the index with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from eval.cli.commands.finetune.options import options_of
+from eval.cli.commands.finetune.output import show_sides
+from eval.cli.options import dataset_argument
+from eval.finetune.sparse.options import SparseOptions
+from rag.cli.options import Shared, shared_options
+
+
+@click.command(name="sparse", short_help="Tune a sparse encoder (SPLADE), and prove both legs together and it alone.")
+@dataset_argument
+@click.option(
+    "--base", required=True, metavar="MODEL", help="A folder or a hub name: SPLADE, or any masked language model."
+)
+@shared_options
+@options_of(SparseOptions)
+def command(shared: Shared, dataset: str, base: str, options: SparseOptions, request: dict[str, Any]) -> None:
+    """Train a sparse encoder of sentence-transformers on DATASET's training questions, and prove it on the test's.
+
+    Negatives come from the hybrid pipeline with the base as its lexical side; checkpoints are compared on held-out
+    training questions, and the best is kept. The index is scored before and after with both legs, which decides, and
+    with the sparse leg alone; the encoder of the settings stays. Exit code 4: not significantly better. Nothing is
+    switched: the lines for rag.toml are printed.
+
+    \b
+    Example:
+      rag-eval finetune sparse data/mine --base prithivida/Splade_PP_en_v1 --out tuned --profile offline
+    """
+    from eval.finetune.sparse.run import finetune_sparse
+
+    found = finetune_sparse(dataset, base, options=options, **request)
+    show_sides(found, shared.json)
+    found.proof.require_better()

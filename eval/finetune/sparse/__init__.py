@@ -1,0 +1,1 @@
+"""Sparse encoders (SPLADE) trained by sentence-transformers, and proved in the index beside its dense side."""

@@ -1,0 +1,74 @@
+"""The steps of one run of finetune_sparse: an embedder's, with another trainer and the sparse side measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from eval.finetune.embedder.sides import SidesWork
+from eval.finetune.proof.card import Kind
+from eval.finetune.sparse.options import SparseOptions
+from eval.finetune.sparse.train import train
+from eval.finetune.training.loss_curve import Trained
+
+if TYPE_CHECKING:
+    from eval.finetune.embedder.rows import DevPool
+    from eval.finetune.training.trainer import TrainingFolder
+    from eval.ticks import Tick
+    from rag.settings import Settings
+
+COUNTED = 100  # questions, and documents, whose terms are counted
+
+
+@dataclass
+class SparseWork(SidesWork):
+    """The steps of one run."""
+
+    options: SparseOptions  # type: ignore[assignment]
+    kind: ClassVar[Kind] = "sparse"
+    sides: ClassVar[tuple[str, ...]] = ("hybrid", "sparse")
+    merging_leg: ClassVar[str] = "sparse"
+
+    def settings_of(self, model: Path | None) -> Settings:
+        """The pipeline's settings with this model as their lexical side (None: the base), and without a reranker."""
+        sparse = self.settings.sparse.model_copy(update={"kind": "splade", "model": str(model or self.folder)})
+        encoder = self.settings.encoder.model_copy(update={"device": self.options.device})
+        rerank = self.settings.rerank.model_copy(update={"provider": "none"})
+        return self.settings.model_copy(update={"sparse": sparse, "encoder": encoder, "rerank": rerank})
+
+    def weights_of(self, settings: Settings) -> Path:
+        return Path(str(settings.sparse.model))
+
+    def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
+        found, (name, kept) = super().measure(side, settings)
+        kept["sparse"].pop("model")  # its weights count, and not where they lie
+        return found, [name, kept]
+
+    def train(self, rows: Any, pool: DevPool, where: TrainingFolder, options: Any, tick: Tick | None) -> Trained:
+        return train(self.folder, self.request.base, rows, pool, where, options, progress=tick)
+
+    def notes_of(self) -> list[str]:
+        """How many terms texts have before and after: they are what an index stores, and what a search multiplies."""
+        test = self.splits.test
+        questions = list(test.queries.values())[:COUNTED]
+        documents = [p.content for p in test.corpus.values() if p.content.strip()][:COUNTED]
+
+        def count() -> dict[str, list[float]]:
+            from indexes.encoders.splade import Splade
+
+            found: dict[str, list[float]] = {"question": [], "document": []}
+            for model in (None, self.model):
+                encoder = Splade(self.settings_of(model))
+                found["question"].append(round(fmean(map(len, encoder.encode_queries(questions))), 1))
+                found["document"].append(round(fmean(map(len, encoder.encode_documents(documents))), 1))
+            return found
+
+        return [
+            f"terms of a {what}, by mean of {len(texts)}: {before:g} before, {after:g} after"
+            for (what, (before, after)), texts in zip(
+                self.run.step("count terms", count).items(), (questions, documents), strict=True
+            )
+        ]

@@ -1,0 +1,139 @@
+"""The training itself: sentence-transformers' SparseEncoderTrainer with its SpladeLoss.
+
+In-batch negatives and mined ones teach (or, with a teacher, the KL divergence to its scores), and the FLOPS regulariser
+keeps texts sparse (Formal et al., arXiv 2109.10086; Paria et al., arXiv 2004.05665).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eval.finetune.embedder.rows import DevPool
+from eval.finetune.embedder.train import arguments_of, datasets_of, dev_evaluator
+from eval.finetune.sparse.options import SparseOptions
+from eval.finetune.training.loss_curve import Trained
+from eval.finetune.training.trainer import (
+    UNLOADABLE,
+    Rows,
+    TrainingFolder,
+    beginning,
+    fit,
+    own_device,
+    quiet,
+    reason_of,
+)
+from eval.ticks import Tick
+from indexes.errors import EncoderError
+
+
+def check_base(folder: Path, name: str) -> None:
+    """Refuse what is not one network with a masked language model's head, before anything is scored.
+
+    Raises:
+        EncoderError: it is not.
+    """
+    from indexes.encoders.splade import SPLADE, sparse_head
+
+    head = sparse_head(folder)
+    if head != SPLADE:
+        raise EncoderError(
+            f"'{name}' ({folder}) is not a SPLADE model: its head is {head or 'none that gives terms'}",
+            remedy="name a SPLADE model, or a masked language model such as distilbert-base-uncased",
+        )
+
+
+def train(
+    base: Path,
+    name: str,
+    rows: Mapping[str, Rows],
+    pool: DevPool,
+    place: TrainingFolder,
+    options: SparseOptions,
+    *,
+    progress: Tick | None = None,
+) -> Trained:
+    """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
+
+    Args:
+        rows, pool: as for the embedder's ``train``.
+
+    Raises:
+        EncoderError: the model cannot be loaded.
+    """
+    from sentence_transformers import SparseEncoderTrainer, SparseEncoderTrainingArguments
+    from sentence_transformers.sparse_encoder.callbacks import SpladeRegularizerWeightSchedulerCallback
+    from sentence_transformers.sparse_encoder.evaluation import SparseInformationRetrievalEvaluator
+    from sentence_transformers.util import dot_score
+    from transformers.trainer_utils import set_seed
+
+    begin = beginning(place, options.patience, measured=True)
+    set_seed(options.seed)
+    model = load_base(base, name, options)
+    arguments = arguments_of(model, rows, place.checkpoint_folder, options, kind=SparseEncoderTrainingArguments)
+    losses = losses_of(model, rows, options)
+    return fit(
+        SparseEncoderTrainer,
+        model,
+        arguments,
+        datasets_of(rows),
+        losses,
+        dev_evaluator(
+            SparseInformationRetrievalEvaluator, ("dot", dot_score), pool, model.prompts, bfloat16=arguments.bf16
+        ),
+        place,
+        max_tokens=options.max_tokens,
+        patience=options.patience,
+        notes=pool.notes,
+        callbacks=[SpladeRegularizerWeightSchedulerCallback(loss) for loss in losses.values()],
+        progress=progress,
+        begin=begin,
+    )
+
+
+def load_base(folder: Path, name: str, options: SparseOptions) -> Any:
+    """The base as a SparseEncoder.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+    """
+    from sentence_transformers import SparseEncoder
+
+    from indexes.encoders.loading.probe import refuse_code
+
+    refuse_code(folder, name, trusted=False, section="encoder")
+    device = own_device(options.device, error=EncoderError)
+    try:
+        with quiet():
+            model = SparseEncoder(str(folder), device=str(device), local_files_only=True, trust_remote_code=False)
+    except UNLOADABLE as error:
+        raise EncoderError(
+            f"'{name}' ({folder}) cannot be loaded as a sparse encoder ({reason_of(error)})",
+            remedy="give the folder of a SPLADE model: config.json, weights and tokenizer",
+        ) from error
+    return model.float()
+
+
+def losses_of(model: Any, rows: Mapping[str, Rows], options: SparseOptions) -> dict[str, Any]:
+    """The loss of each kind of rows: of those with a teacher's scores (a column "label") the KL divergence to them."""
+    from sentence_transformers.sparse_encoder.losses import (
+        SparseDistillKLDivLoss,
+        SparseMultipleNegativesRankingLoss,
+        SpladeLoss,
+    )
+
+    def ranking(table: Rows) -> Any:
+        if "label" in table:
+            return SparseDistillKLDivLoss(model, temperature=options.temperature)
+        return SparseMultipleNegativesRankingLoss(model)
+
+    return {
+        kind: SpladeLoss(
+            model,
+            ranking(table),
+            document_regularizer_weight=options.document_flops,
+            query_regularizer_weight=options.query_flops,
+        )
+        for kind, table in rows.items()
+    }
