@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What a base checkpoint may put before the names that a fine-tuned copy of it uses, or the other way round.
 PREFIXES = ("bert.", "roberta.", "model.", "distilbert.", "mpnet.", "deberta.", "electra.")
+# What checkpoints of the first BERT models call them, which transformers renames when it loads one.
+OLD_NORMS = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")  # BGE-M3's
 BINARIES = ("pytorch_model.bin",)
 LEFT_OUT = ("README.md", "optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "trainer_state.json")
@@ -94,6 +96,7 @@ class _Tensors:
         known = self._open or self._loaded
         tried = [name, *(prefix + name for prefix in PREFIXES)]
         tried += [name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)]
+        tried += [one.removesuffix(new) + old for one in tried for new, old in OLD_NORMS.items() if one.endswith(new)]
         return next((one for one in tried if one in known), None)
 
     def shape(self, name: str) -> list[int]:

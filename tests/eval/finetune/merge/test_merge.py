@@ -73,8 +73,10 @@ def test_shards_number_formats_modules_heads_and_prefixes(models: tuple[Path, Pa
     names = sorted(values)
     # The base in two files, its names with a prefix; the tuned one in bfloat16, with a counter that is not a weight.
     (base / "model.safetensors").unlink()
-    save_file({f"bert.{n}": values[n] for n in names[:5]}, base / "model-00001-of-00002.safetensors")
-    save_file({f"bert.{n}": values[n] for n in names[5:]}, base / "model-00002-of-00002.safetensors")
+    old = {n: n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta") for n in names}  # as in 2018
+    assert sum(old[n] != n for n in names[:5]) == 2
+    save_file({f"bert.{old[n]}": values[n] for n in names[:5]}, base / "model-00001-of-00002.safetensors")
+    save_file({f"bert.{old[n]}": values[n] for n in names[5:]}, base / "model-00002-of-00002.safetensors")
     half = {n: v.bfloat16() for n, v in load_file(tuned / "model.safetensors").items()}
     half |= {"embeddings.position_ids": torch.arange(3), "scale": torch.tensor(2.0)}
     save_file(half, tuned / "model.safetensors")
