@@ -79,6 +79,9 @@ class LazyGroup(click.Group):
         room = f"{self.rooms[cmd_name]}." if cmd_name in self.rooms else ""
         return importlib.import_module(f"{self.package}.{room}{cmd_name.replace('-', '_')}").command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["--help"])  # to stdout and without an error, unlike click's own
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self.table.items()))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from eval.cli.main import COMMANDS, main
 from eval.datasets import load_dataset
 from eval.measure.runs import load_run
+from tests import ROOT
 from tests.eval.lighthouse import write_beir
 from tests.tiny_models import tiny_bert
 
@@ -111,7 +116,7 @@ def test_rerankers_side_by_side_keep_their_runs(call: Call, lighthouse: Path, tm
     shown, verdict, compared = table.stdout.split("\n\n")
     assert verdict.startswith("new/model over old/model: ")
     assert shown.endswith("%")  # the second model's gain over the first
-    assert "95 % interval" in compared and [line.split()[2] for line in compared.splitlines()[2:]] == [
+    assert "95 % interval" in compared and [line.split()[2] for line in compared.splitlines()[1:]] == [
         "MAP",
         "MRR@10",
         "NDCG@10",
@@ -210,6 +215,15 @@ def test_a_cache_that_cannot_be_made(call: Call, lighthouse: Path) -> None:
     assert result.exit_code == 2
     assert "corpus.jsonl/x/embeddings cannot be made" in result.stderr
     assert "--cache" in result.stderr
+
+
+def test_python_m_eval_prints_the_commands() -> None:
+    paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    environ = {**os.environ, "PYTHONPATH": paths}
+    result = subprocess.run([sys.executable, "-m", "eval"], env=environ, capture_output=True, text=True, check=True)
+    assert "Usage: python -m eval" in result.stdout and result.stderr == ""
+    assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
+    assert "\n  sparse " in CliRunner().invoke(main, ["finetune"]).stdout  # and so does a group
 
 
 def test_help_needs_no_model(call: Call) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -66,20 +65,10 @@ def test_a_stopped_training_continues_to_the_same_figures(place: Path, tmp_path:
     assert list((tmp_path / "stopped/checkpoints").glob("checkpoint-*")) and not (tmp_path / "stopped/model").exists()
     whole, continued = run_training(place, tmp_path / "whole"), run_training(place, tmp_path / "stopped")
     assert (continued.curve, continued.best_step) == (whole.curve, whole.best_step) and whole.steps == 9
-    assert whole.best_dev > whole.first_dev  # it learned
+    losses = [row["loss"] for row in whole.curve if "loss" in row]
+    assert losses[-1] < losses[0] / 2  # it learned
     one, other = (load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "stopped"))
     assert all((one[name] == other[name]).all() for name in one)
-
-
-def test_a_heavier_regulariser_leaves_fewer_or_lighter_terms(place: Path, tmp_path: Path) -> None:
-    texts = [text for _, text in documents().values()][:20]
-
-    def weights(name: str, **changes: float) -> float:
-        run_training(place, tmp_path / name, replace(QUICK, **changes))
-        encoder = serving(tmp_path / name / "model")
-        return float(np.mean([row.values.sum() for row in encoder.encode_documents(texts)]))
-
-    assert weights("heavy", document_flops=1.0) < 0.9 * weights("light", document_flops=0.0)
 
 
 def call(*arguments: object) -> Result:
@@ -92,14 +81,14 @@ def test_the_command_proves_both_sides_and_the_index_serves_it(
     out = tmp_path / "out"
     dense = ("encoder.provider=sentence_transformer", f"encoder.model={place / 'dense'}", "encoder.device=cpu")
     given = [place / "harbour", "--base", place / "tiny", "--out", out, "--cache", tmp_path / "cache"]
-    given += ["--epochs", 3, "--batch", 8, "--lr", "5e-3", "--merge", 0.5, "--soup", 2, "--pairs", 10]
+    given += ["--epochs", 1, "--batch", 8, "--lr", "5e-3", "--merge", 0.5, "--pairs", 10]
     given += [part for one in dense for part in ("--set", one)]
     first = call(*given)
     assert first.exit_code in (0, 4), first.output
     sides = first.stdout.partition("MAP of each side")[2]
     assert [line.split()[0] for line in sides.splitlines()[2:4]] == ["hybrid", "sparse"]
     assert "both sides together, which decides" in first.stdout and "MRR@10" in first.stdout
-    assert "terms of a question, by mean of 20:" in first.stdout and "mean of 2 trainings" in first.stdout
+    assert "terms of a question, by mean of 20:" in first.stdout
     proofs = [json.loads((folder / "proof.json").read_text()) for folder in (out, out / "sparse")]
     assert all(proof["in_domain"]["queries"] == 20 for proof in proofs)
     assert (first.exit_code == 0) is proofs[0]["better"]
@@ -126,7 +115,12 @@ def test_a_teacher_s_scores_are_learned_by_the_librarys_own_loss(place: Path) ->
     taught = TrainingSet([Example("q", "Who?", (names[0],), tuple(names[1:]))], texts)
     rows = pair_columns(taught, {"q": dict(zip(names, (5.0, 1.0, 2.0), strict=True))}, most=7)
     model = load_base(place / "tiny", "tiny", QUICK)
-    losses = losses_of(model, {"taught": rows, "labelled": {"question": []}}, replace(QUICK, temperature=1.0))
+    losses = losses_of(
+        model, {"taught": rows, "labelled": {"question": []}}, replace(QUICK, temperature=1.0, query_flops=0.5)
+    )
+    assert {(loss.document_regularizer_weight, loss.query_regularizer_weight) for loss in losses.values()} == {
+        (3e-5, 0.5)
+    }
     assert [type(loss.loss).__name__ for loss in losses.values()] == [
         "SparseDistillKLDivLoss",
         "SparseMultipleNegativesRankingLoss",
