@@ -154,8 +154,8 @@ def sparse_head(folder: Path) -> str:
         # A class that a folder brings itself may be one.
         return next((name for library, name in named if name in HEADS or library != "sentence_transformers"), "")
     config = folder / "config.json"
-    kinds = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
-    return SPLADE if any(str(kind).endswith("ForMaskedLM") for kind in kinds or ()) else ""
+    found = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+    return SPLADE if any(str(name).endswith("ForMaskedLM") for name in found or ()) else ""
 
 
 def _load(folder: Path, name: str, device: str, trusted: bool) -> Any:
