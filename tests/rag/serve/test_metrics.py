@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from rag.serve.telemetry.metrics import Metrics
 
 DASHBOARD = Path(__file__).parents[3] / "docs" / "grafana.json"
 NEEDED = {"requests", "stage_duration", "tokens", "waiting", "rejected", "notes", "model_load", "llm_errors"}
+
+PROMTOOL = os.environ.get("PROMTOOL") or shutil.which("promtool")
 
 
 def exported() -> set[str]:
@@ -129,3 +134,23 @@ def test_spans_of_a_request_go_on_with_its_trace(
         assert (last["user.id"], last["session.id"]) == ("ann", "s-1")
         words = str([span.attributes for span in made])
         assert ("head of the department" in words) is content and ("business class, then" in words) is content
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool (Debian's package prometheus, or PROMTOOL=path)")
+def test_prometheus_itself_finds_no_fault(serve: Callable[..., TestClient], tmp_path: Path) -> None:
+    """Neither in what is exported nor in what the dashboard asks."""
+    client = serve(metrics_open=True)
+    client.post("/api/v1/ask", json={"question": "Who approves business class?", "collection": "handbook"})
+    page = client.get("/metrics", headers={"accept": "text/plain"}).text
+    checked = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"], input=page, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    filled = [re.sub(r"\$\{?collection\}?", ".*", re.sub(r"\$__\w+", "5m", text)) for text in asked]
+    rules = {"groups": [{"name": "all", "rules": [{"record": "a:b", "expr": text} for text in filled]}]}
+    (tmp_path / "rules.yml").write_text(json.dumps(rules), encoding="utf-8")
+    command = [str(PROMTOOL), "check", "rules", "--lint=none", str(tmp_path / "rules.yml")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
