@@ -28,7 +28,7 @@ NO_CONNECTION = ("ConnectError", "ConnectTimeout", "APIConnectionError", "Connec
 CONTEXT = re.compile(r"context (size|length|window)|maximum context|exceed_context|too many tokens", re.IGNORECASE)
 UNKNOWN_MODEL = re.compile(r"model\b.*(not found|not exist|not loaded|unknown|invalid)|no such model", re.IGNORECASE)
 ODD_ANSWERS = ("ValidationError", "JSONDecodeError", "APIResponseValidationError")
-CLIENTS = ("ollama", "openai", "json", "llama_index.llms")  # what reads a server's answer
+CLIENTS = ("ollama", "openai", "json", "llama_index.llms", "rag.llms.local_chat")  # what reads a server's answer
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 

@@ -1,8 +1,8 @@
 """llama.cpp inside this process, for machines without a model server: a GGUF file, by path or by a fetched name.
 
-xllamacpp starts llama.cpp's own server in threads of this process; LlamaIndex's ``OpenAILike`` talks to it over a free
-loopback port that only this process has the key of. That gives chat templates, streaming, async and cancellation
-without a second implementation of any of them.
+xllamacpp starts llama.cpp's own server in threads of this process; ``LocalChat`` talks to it over a free loopback port
+that only this process has the key of. That gives chat templates, streaming, async and cancellation without a second
+implementation of any of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from indexes.errors import LLMError, LLMModelNotFoundError, MissingExtraError
 from indexes.http import http_client
-from rag.llms.openai_like import OpenAILikeLLM, arguments, http_clients
+from rag.llms.guard import Guard
+from rag.llms.local_chat import LocalChat
+from rag.llms.thinking import thinking_switch
+from rag.llms.transports import async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 INSTALL = "pip install 'ragwright[offline]'"
@@ -31,7 +34,7 @@ PATIENCE = 86_400.0  # seconds: nothing hangs between us and a model that reads 
 MOST_THREADS = 8  # reading a prompt gains little beyond, and writing is bound by the memory
 
 
-class LlamaCpp(OpenAILikeLLM):
+class LlamaCpp(Guard, LocalChat):
     """An LLM in this process. ``close()`` frees its memory; a copy shares the model with its original.
 
     ``context_window`` is what llama.cpp really has: the setting, or less where the model was trained with less.
@@ -93,7 +96,18 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
         ) from exc
     address = str(server.listening_address)
     settings = settings.model_copy(update={"timeout": PATIENCE})
-    return LlamaCpp(server, **arguments(settings, f"{address}/v1", key), **http_clients(address, settings.timeout))
+    return LlamaCpp(
+        server,
+        model=settings.model,
+        api_base=f"{address}/v1",
+        api_key=key,
+        context_window=settings.context_window,
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        body=thinking_switch(settings),
+        http_client=httpx.Client(**stream_options(address, settings.timeout)),
+        async_http_client=httpx.AsyncClient(**async_stream_options(address, settings.timeout)),
+    )
 
 
 def check_llama_cpp(settings: LLMSettings) -> Path:

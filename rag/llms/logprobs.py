@@ -33,10 +33,10 @@ def logprob_options(llm: Any, top: int = 1) -> dict[str, Any]:
 
 def read_logprobs(raw: Any) -> list[TokenLogprob]:
     """Return the tokens of one response, or of one piece of a stream; [] where the server sent none."""
-    if isinstance(raw, dict):  # Ollama: a list beside the message
+    if isinstance(raw, dict) and "choices" not in raw:  # Ollama: a list beside the message
         return [_token(item) for item in raw.get("logprobs") or []]
-    choices = getattr(raw, "choices", None) or []
-    content = getattr(getattr(choices[0], "logprobs", None), "content", None) if choices else None
+    choices = _get(raw, "choices") or []
+    content = _get(_get(choices[0], "logprobs"), "content") if choices else None
     return [_token(item) for item in content or []]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,15 +14,12 @@ from indexes.addresses import is_loopback
 from indexes.http import client_options
 from rag.llms.guard import Guard
 from rag.llms.streams import whole, whole_async
+from rag.llms.thinking import thinking_switch
 from rag.llms.transports import async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"  # where `vllm serve` listens
 NO_KEY = "none"  # servers without keys ignore it; an empty one would send OPENAI_API_KEY to a stranger
-
-# Models that think unless their chat template is told not to. The switch travels as chat_template_kwargs, which vLLM,
-# SGLang and llama.cpp read; strict services refuse unknown fields, so nobody else is sent it.
-HYBRID_THINKERS = re.compile(r"qwen-?3|glm-?4\.[5-9]|hunyuan|smollm3|deepseek-v3\.[1-9]|granite-?[34]", re.IGNORECASE)
 
 
 class OpenAILikeLLM(Guard, OpenAILike):
@@ -57,8 +53,8 @@ def connect_openai_like(settings: LLMSettings, environ: Mapping[str, str] = os.e
 def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, Any]:
     """What ``OpenAILike`` is built with."""
     extra: dict[str, Any] = {"stream_options": {"include_usage": True}}  # else a streamed answer has no token counts
-    if not settings.thinking and HYBRID_THINKERS.search(settings.model):
-        extra["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
+    if switch := thinking_switch(settings):
+        extra["extra_body"] = switch
     return {
         "model": settings.model,
         "api_base": base_url,

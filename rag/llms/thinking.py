@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -20,6 +20,12 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
 )
 
+if TYPE_CHECKING:
+    from rag.settings import LLMSettings
+
+# Models that think unless their chat template is told not to. The switch travels as chat_template_kwargs, which vLLM,
+# SGLang and llama.cpp read; strict services refuse unknown fields, so nobody else is sent it.
+HYBRID_THINKERS = re.compile(r"qwen-?3|glm-?4\.[5-9]|hunyuan|smollm3|deepseek-v3\.[1-9]|granite-?[34]", re.IGNORECASE)
 _NAMES = (
     r"think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|inner[_ -]?monologue|chain[_ -]?of[_ -]?thought|"
     r"seed:think|analysis"
@@ -60,6 +66,13 @@ _THINKERS = re.compile(
     r"s1\.1|deephermes|nemotron|gpt-oss|cogito",
     re.IGNORECASE,
 )
+
+
+def thinking_switch(settings: LLMSettings) -> dict[str, Any]:
+    """Return what of a request's body keeps such a model from thinking; {} where nothing need be said."""
+    if settings.thinking or not HYBRID_THINKERS.search(settings.model):
+        return {}
+    return {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
 
 
 def without_thinking(text: str) -> str:
