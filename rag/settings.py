@@ -22,9 +22,7 @@ class RetrievalSettings(SectionModel):
     )
     dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax fusion")
     sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax fusion")
-    score_both: bool = Field(
-        True, description="minmax: what one leg found is scored by the other leg too, in a second search over it alone"
-    )
+    score_both: bool = Field(True, description="minmax: what one leg found is scored by the other leg too")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
     rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
