@@ -8,6 +8,7 @@ import sys
 ROOMS = {
     "peers": "users.",
     "question": "users.",
+    "runtimes": "users.",
     "start": "users.",
     "scale": "large.",
     "words": "reading.",

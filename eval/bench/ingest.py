@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eval.bench import ingest_files
 from eval.bench.corpus import documents
-from eval.bench.reading import formats, race
+from eval.bench.reading import beside, formats, race
 from eval.bench.timing import circumstances, report
 
 
@@ -29,10 +29,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--small", type=int, default=5_000, help="with --files: small files read again; 0: none")
     parser.add_argument("--only", choices=ingest_files.PARTS, nargs="+", help="with --files: these measurements only")
     parser.add_argument("--by-format", action="store_true", help="with --files: reading time by format, no model")
-    parser.add_argument("--against", type=Path, metavar="TREE", help="with --by-format: another checkout to race")
+    parser.add_argument("--beside", action="store_true", help="no race: everything but the model, a sentence")
+    parser.add_argument("--against", metavar="TREE", default="", help="with --by-format, --beside: another checkout")
     options = parser.parse_args(argv)
-    if options.files is not None and options.by_format and options.against is not None:
-        return race.main(options.files, options.against, as_json=options.json)
+    if options.beside:
+        return beside.main(options.sentences, against=options.against, rounds=options.rounds, as_json=options.json)
+    if options.files is not None and options.by_format and options.against:
+        return race.main(options.files, Path(options.against), as_json=options.json)
     if options.files is not None and options.by_format:
         return formats.main(options.files, as_json=options.json)
     if options.files is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eval.datasets.dataset import Dataset
 from eval.measure.cache import cache_encoder, cache_folder
-from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult, name_of
+from eval.measure.finder import SHOWN, SHOWN_CHARS, Finder, QueryResult, name_of, notes_of_questions
 from indexes.encoders.base import Encoded, Encoder, Fingerprint
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import SourceError
@@ -41,6 +41,7 @@ class DenseFinder(Finder):
             self.notes.append(
                 f"{len(encoded.truncated)} of {len(self._ids)} documents are longer than the embedder reads"
             )
+        self.notes += notes_of_questions(self._encoder)
         self.notes.append("encode times are those of each question's first encoding")
 
     def __call__(self, query: str, text: str) -> QueryResult:

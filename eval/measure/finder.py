@@ -8,6 +8,7 @@ from typing import Any
 
 from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
+from indexes.encoders.cache.vectors import QUESTIONS
 
 SHOWN = 3  # documents whose text is kept beside a run, for `rag-eval failures`
 SHOWN_CHARS = 300
@@ -76,6 +77,13 @@ def parallel_of(engine: Any, *, answers: bool) -> int:
     for model in (reranker, retriever.index.encoder):
         bounds += [own for own in (getattr(model, "parallel", 1),) if own > 1]
     return min(bounds, default=1)
+
+
+def notes_of_questions(encoder: Any) -> list[str]:
+    """Return a note where questions are read otherwise than sentences, and not with equal vectors."""
+    if getattr(encoder, "question_kind", QUESTIONS[0]) == QUESTIONS[0]:
+        return []
+    return ["questions were read with weights of 8 bits (encoder.question_runtime), sentences were not"]
 
 
 def name_of(model: Any) -> str:

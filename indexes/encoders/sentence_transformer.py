@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from indexes.encoders.base import Encoded
 from indexes.encoders.loading.probe import UNLIKE, check_tells_apart, check_vocabulary, refuse_code
 from indexes.encoders.networks.checkpoint import Checkpoint, load
+from indexes.encoders.networks.questions import ALONE, QuestionNetwork, machine_key
 from indexes.encoders.prompts import choose_prompts
 from indexes.encoders.tokens import Tokens, forward_pass, padded_batches
 from indexes.encoders.torch_runtime import choose_device, choose_dtype, model_folder, weights_digest
@@ -70,20 +71,45 @@ class SentenceTransformerModel:
             # Its vectors are more than pooled states, or the positions of its tokens are unknown.
             self.token_states = None  # type: ignore[method-assign, assignment]
         check_vocabulary(self._net.tokenizer, self._net.rows, model=self.model)
+        self._questions = QuestionNetwork(
+            settings.question_runtime,
+            self._net,
+            bert=lambda: self._net.bert if self.device.type == "cpu" else None,
+            by=self._net.by,
+            read=lambda net, text: list(self._read(net, self._tokens([text])[0], ALONE)),
+            model=self.model,
+            key=lambda: machine_key(self.weights, self.dtype),
+        )
         check_tells_apart(self.embed(UNLIKE, query=False), model=self.model)
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
         if not texts:
             return Encoded(np.empty((0, self.dim), np.float32))
         prompted = with_prompt(self.prompts["query" if query else "document"], texts)
-        dense = np.empty((len(texts), self._width), np.float32)
         with self._lock, forward_pass(self.model, self.budget):
             ids, truncated = self._tokens(prompted)
-            batches = padded_batches(ids, budget=self.budget, pad_id=self._tokens.pad_id, device=self.device)
-            for positions, input_ids, mask in batches:
-                states = self._net.states(input_ids, mask)
-                dense[positions] = self._net.pooled(states, input_ids, mask).float().cpu().numpy()
+            net = self._questions(len(ids)) if query else self._net
+            dense = self._read(net, ids, self.budget if net is self._net else ALONE)
         return Encoded(unit_rows(dense, model=self.model, dimensions=self.dimensions), None, truncated)
+
+    def _read(self, net: Checkpoint, ids: list[list[int]], budget: int) -> NDArray[np.float32]:
+        """Vectors as they are pooled, (texts, width)."""
+        dense = np.empty((len(ids), self._width), np.float32)
+        for positions, input_ids, mask in padded_batches(
+            ids, budget=budget, pad_id=self._tokens.pad_id, device=self.device
+        ):
+            dense[positions] = net.pooled(net.states(input_ids, mask), input_ids, mask).float().cpu().numpy()
+        return dense
+
+    @property
+    def question_runtime(self) -> str | None:
+        """What reads questions, "torch", "packed" or "int8"; None before the first one where it is to be measured."""
+        return self._questions.runtime
+
+    @property
+    def question_kind(self) -> str:
+        """Under which kind the cache keeps questions."""
+        return self._questions.kind
 
     def token_states(self, texts: Sequence[str]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.int64]]]:
         """As ``GivesStates.token_states``."""

@@ -33,6 +33,7 @@ from indexes.text.characters import half_characters, valid
 
 BATCH = 128  # records in one event
 MOST_TIMES = 30  # what is cut out of a text, in its own length: rows of tables repeat their head
+LOOK = 0.05  # seconds between two looks at the time that a document takes
 FREE_CHARS = 2_000_000  # and whatever it says, this much
 
 
@@ -127,14 +128,14 @@ class Feed:
                 yield part
 
         stream.parts = parts()
-        records, spent, made = self._split(stream), 0.0, 0
-        while True:
-            started = time.thread_time()  # of this thread alone: neither the reader's time nor the encoder's
-            record = next(records, None)
-            spent += time.thread_time() - started
-            if record is None:
-                return
+        made, looked = 0, time.perf_counter()
+        started = time.thread_time()  # of this thread alone: neither the reader's time nor the encoder's
+        for record in self._split(stream):
             made += len(record.text) + len(record.raw or "") + len(record.head or "")
+            now = time.perf_counter()  # a look at this clock costs less
+            spent = 0.0
+            if now - looked > min(LOOK, self._seconds):
+                looked, spent = now, time.thread_time() - started
             if spent > self._seconds:
                 raise ReaderError(
                     f"'{source}' took longer than {self._seconds:g} s to cut into sentences and was given up",

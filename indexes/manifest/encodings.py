@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from indexes.encoders.cache.vectors import IN_PASSAGE, key_of, passage_text
+from indexes.encoders.cache.vectors import IN_PASSAGE, QUESTIONS, key_of, passage_text
 from indexes.manifest.manifest import Manifest
 from indexes.nodes.passages import passages_of
 from indexes.nodes.record import SentenceRecord, dense_text, place_of
@@ -26,7 +26,8 @@ def encoding_keys(payloads: Iterable[dict[str, Any]]) -> Iterator[bytes]:
         texts = {searched(dense_text(record, context)) for context in CONTEXTS}
         for text in texts | {searched(place_of(record))}:
             yield key_of("d", text)
-            yield key_of("q", text)
+            for kind in QUESTIONS:
+                yield key_of(kind, text)
 
 
 def passage_keys(payloads: Iterable[dict[str, Any]], sizes: Sequence[int]) -> Iterator[bytes]:

@@ -42,16 +42,14 @@ class Options:
     as_json: bool = False
 
 
-def taken(dataset: Dataset, options: Options) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the documents and the questions of a race."""
+def taken(dataset: Dataset, most_documents: int, most_questions: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the documents and the questions of a race; 0: all."""
     questions = {
-        name: text
-        for name, text in list(dataset.queries.items())[: options.questions or None]
-        if dataset.relevant(name)
+        name: text for name, text in list(dataset.queries.items())[: most_questions or None] if dataset.relevant(name)
     }
     needed = dict.fromkeys(name for query in questions for name in dataset.relevant(query) if name in dataset.corpus)
     names = list(needed | dict.fromkeys(dataset.corpus))
-    kept = names[: max(len(needed), options.documents)] if options.documents else names
+    kept = names[: max(len(needed), most_documents)] if most_documents else names
     return {name: dataset.corpus[name].content for name in kept}, questions
 
 
@@ -70,7 +68,7 @@ def installed(names: list[str]) -> tuple[list[str], list[str]]:
 def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, object]]:
     from indexes.encoders.packaged.minilm import packaged_folder
 
-    documents, questions = taken(dataset, options)
+    documents, questions = taken(dataset, options.documents, options.questions)
     names, missing = installed([name for name in options.only.split(",") if name] or list(CONTESTANTS))
     data = {"model": str(packaged_folder()), "documents": documents, "questions": questions}
     spent: dict[str, dict[str, list[float]]] = {name: {"build": [], "cold": []} for name in names}
@@ -112,7 +110,7 @@ def main_race(options: Options) -> dict[str, Any]:
     if not options.data:
         raise SystemExit("name a BEIR folder: python -m eval.bench peers --data data/scifact")
     dataset = load_dataset(options.data)
-    documents, questions = taken(dataset, options)
+    documents, questions = taken(dataset, options.documents, options.questions)
     with tempfile.TemporaryDirectory(prefix="ragwright-peers-") as made:
         rows = race(options, Path(made), dataset)
     facts = circumstances(data=Path(options.data).name, documents=len(documents), questions=len(questions))

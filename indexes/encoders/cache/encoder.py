@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.encoders.base import CountsTokens, DenseModel, Encoded, Encoder, Fingerprint, Lexical, Spans, SparseVector
-from indexes.encoders.cache.vectors import IN_PASSAGE, CacheStats, Vectors, passage_text
+from indexes.encoders.cache.vectors import IN_PASSAGE, QUESTIONS, CacheStats, Vectors, passage_text
 from indexes.encoders.paired import PairedEncoder, read_passages, read_twice, sentences_of
 from indexes.encoders.vectors import estimated_tokens
 
@@ -91,8 +91,18 @@ class CachedEncoder(_Cached):
         return (self.encode_documents(texts).sparse or []) if texts else []
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
-        encoded, self.last_query_ms = self.vectors.encode("q", texts, self._inner.encode_queries)
+        encoded, self.last_query_ms = self.vectors.encode(self.question_kind, texts, self._inner.encode_queries)
         return encoded
+
+    @property
+    def question_runtime(self) -> str | None:
+        """As ``PairedEncoder.question_runtime``."""
+        return getattr(self._inner, "question_runtime", None)
+
+    @property
+    def question_kind(self) -> str:
+        """As ``PairedEncoder.question_kind``."""
+        return getattr(self._inner, "question_kind", QUESTIONS[0])
 
 
 class CachedPaired(_Cached, PairedEncoder):
@@ -168,9 +178,8 @@ class _CachedModel:
         return self._inner.max_tokens
 
     def embed(self, texts: Sequence[str], *, query: bool) -> Encoded:
-        encoded, spent = self._vectors.encode(
-            "q" if query else "d", texts, lambda missing: self._inner.embed(missing, query=query)
-        )
+        kind = getattr(self._inner, "question_kind", QUESTIONS[0]) if query else "d"
+        encoded, spent = self._vectors.encode(kind, texts, lambda missing: self._inner.embed(missing, query=query))
         if query:
             self.last_query_ms = spent
         return encoded

@@ -18,6 +18,7 @@ from indexes.sqlite import Database
 
 FORMAT = 1
 ENCODE_TOGETHER = 2048  # texts encoded between two writes: the most that an interrupted run loses
+QUESTIONS = ("q", "q:int8")  # kinds of questions: those read with 8-bit weights are kept apart
 IN_PASSAGE = "m"  # the third kind of key: a sentence read in its passage
 KEPT = 0.8  # share of the limit that remains after the oldest vectors were removed
 
@@ -38,7 +39,7 @@ class CacheStats:
 
 
 def key_of(kind: str, text: str) -> bytes:
-    """Return the cache key of a document's text (kind "d") or a question (kind "q"): 16 bytes."""
+    """Return the cache key of a document's text (kind "d") or a question (``QUESTIONS``): 16 bytes."""
     return hashlib.sha256(f"{FORMAT}{kind}{text}".encode("utf-8", "surrogatepass")).digest()[:16]
 
 
@@ -125,7 +126,7 @@ class Vectors:
         """Return the vectors of ``texts`` in order, and the milliseconds that encoding them took at first.
 
         Args:
-            kind: "d" for documents, "q" for questions (models prepend different prompts).
+            kind: "d" for documents, one of ``QUESTIONS`` for questions (models prepend different prompts).
             compute: encodes the texts that are not in the cache; each is passed once.
         """
         keys = [key_of(kind, text) for text in texts]

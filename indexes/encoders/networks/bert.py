@@ -20,6 +20,14 @@ PREFIXES = ("", "bert.", "roberta.", "model.")
 INDEX, WHOLE = "model.safetensors.index.json", "model.safetensors"
 
 
+def product(states: torch.Tensor, matrix: tuple[torch.Tensor, torch.Tensor], *, gelu: bool = False) -> torch.Tensor:
+    """Multiply states with a weight matrix and add its bias."""
+    from torch.nn import functional as F
+
+    made = F.linear(states, *matrix)
+    return F.gelu(made) if gelu else made
+
+
 @dataclass(slots=True)
 class Layer:
     """The tensors of one layer; query, key and value are joined into one matrix."""
@@ -48,6 +56,8 @@ class Bert:
         self.eps = float(config.get("layer_norm_eps", 1e-12))
         self.pad_id = int(config.get("pad_token_id") or 0)
         self.counts_from_pad = config["model_type"] != "bert"
+        self.product: Any = product  # ``packed`` puts another one here, with matrices laid out for it
+        self.in_float32 = False  # whether states are, whatever the format of the embeddings
         start = next(one for one in PREFIXES if f"{one}embeddings.word_embeddings.weight" in tensors)
 
         def pair(name: str) -> tuple[Any, Any]:
@@ -109,17 +119,18 @@ class Bert:
             states = self.words[ids] + self.positions[places] + self.kind
         else:
             states = self.words[ids] + self.positions[:length] + self.kind
-        width = self.width
+        width, product = self.width, self.product
+        states = states.float() if self.in_float32 else states
         states = F.layer_norm(states, (width,), *self.first_norm, self.eps)
         seen = None if bool(mask.all()) else mask[:, None, None, :].bool()
         for layer in self.layers:
-            parts = F.linear(states, *layer.joined).view(rows, length, 3, self.heads, width // self.heads)
+            parts = product(states, layer.joined).view(rows, length, 3, self.heads, width // self.heads)
             query, key, value = parts.permute(2, 0, 3, 1, 4)
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
             mixed = mixed.transpose(1, 2).reshape(rows, length, width)
-            states = F.layer_norm(F.linear(mixed, *layer.out) + states, (width,), *layer.out_norm, self.eps)
-            inner = F.gelu(F.linear(states, *layer.wide))
-            states = F.layer_norm(F.linear(inner, *layer.narrow) + states, (width,), *layer.norm, self.eps)
+            states = F.layer_norm(product(mixed, layer.out) + states, (width,), *layer.out_norm, self.eps)
+            inner = product(states, layer.wide, gelu=True)
+            states = F.layer_norm(product(inner, layer.narrow) + states, (width,), *layer.norm, self.eps)
         made: torch.Tensor = states
         return made
 
@@ -133,6 +144,15 @@ def fits(config: Mapping[str, Any]) -> bool:
         and not config.get("is_decoder")
         and not config.get("quantization_config")
     )
+
+
+def bert_of(model: Any) -> Bert | None:
+    """Return a model of transformers as our network, on the same tensors; None where it is of another kind."""
+    config = model.config.to_dict()
+    try:
+        return Bert(config, model.state_dict()) if fits(config) else None
+    except (KeyError, StopIteration):  # it names its tensors otherwise
+        return None
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor] | None:

@@ -6,13 +6,14 @@ also imports transformers' models, scikit-learn, pandas and pyarrow, which takes
 
 from __future__ import annotations
 
+import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
 
-from indexes.encoders.networks.bert import Bert, fits, read_tensors
+from indexes.encoders.networks.bert import Bert, bert_of, fits, read_tensors
 from indexes.encoders.torch_runtime import quiet_loading
 from indexes.errors import EncoderError
 
@@ -55,6 +56,13 @@ class Checkpoint(Protocol):
 
     def pooled(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return vectors (texts, width)."""
+
+    @property
+    def bert(self) -> Bert | None:
+        """Return its network as ours, on the same tensors; None where it is of another kind."""
+
+    def by(self, network: Bert) -> Checkpoint:
+        """Return the same model with another network."""
 
 
 class RustTokenizer:
@@ -107,12 +115,20 @@ class OwnCheckpoint:
         there = mask.unsqueeze(-1).to(states.dtype)
         return (states * there).sum(1) / there.sum(1).clamp(min=1e-9)
 
+    @property
+    def bert(self) -> Bert:
+        return self.network
+
+    def by(self, network: Bert) -> OwnCheckpoint:
+        return replace(self, network=network)
+
 
 class LibraryCheckpoint:
     """A ``Checkpoint`` loaded with sentence-transformers."""
 
     def __init__(self, modules: Any, dtype: torch.dtype) -> None:
         self._modules = modules
+        self._network: Bert | None = None  # in place of the first module's
         modules[0].to(dtype)  # the modules after the network are small: they stay in float32
         config = modules[0].auto_model.config
         self.tokenizer, self.prompts = modules.tokenizer, dict(modules.prompts)
@@ -128,6 +144,8 @@ class LibraryCheckpoint:
         self.longest = int(modules.max_seq_length or self.positions)
 
     def states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if self._network is not None:
+            return self._network(ids, mask).float()
         made: torch.Tensor = self._modules[0]({"input_ids": ids, "attention_mask": mask})["token_embeddings"].float()
         return made
 
@@ -136,6 +154,15 @@ class LibraryCheckpoint:
         for module in list(self._modules)[1:]:
             features = module(features)
         made: torch.Tensor = features["sentence_embedding"]
+        return made
+
+    @property
+    def bert(self) -> Bert | None:
+        return bert_of(self._modules[0].auto_model)
+
+    def by(self, network: Bert) -> LibraryCheckpoint:
+        made = copy.copy(self)
+        made._network = network
         return made
 
 

@@ -1,0 +1,240 @@
+"""Which network reads single questions: the fastest of those that give the same vectors, measured once a machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.encoders.networks.bert import Bert
+from indexes.encoders.networks.packed import PACK, WORTH, Runtime, packed, weights_in_layers
+from indexes.errors import EncoderError
+from indexes.files import write_json
+from indexes.folders import user_folder
+
+if TYPE_CHECKING:
+    import torch
+
+N = TypeVar("N")
+FILE = "question_runtimes.json"  # in the user's cache
+ALONE = 1  # token budget of a batch: one question each, so that none depends on those beside it
+EQUAL = 0.999  # lowest cosine to the vectors of the network that reads sentences
+GAIN = 1.1  # times as fast, or it stays as it is
+SECONDS = 1.0  # of measuring, beside the first round
+ROUNDS = 5
+KERNELS = (RuntimeError, NotImplementedError, AttributeError)  # what torch raises where it was built without them
+PROBES = (
+    "which model reads the pages",
+    "How long may a visitor stay in the harbour after the ferry of 21:30 has left?",
+    "refund for damaged goods",
+    "苹果每斤三元，梨论筐卖，一共要多少钱？",
+    "What did the committee of 1987 decide about vitamin D in milk, and on whose advice?",
+    "python list comprehension with two conditions",
+    "谁在什么时候修建了这座桥",
+    "ERR_4711",
+)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a runtime read the probes.
+
+    Args:
+        ms: a question, in milliseconds: the mean over the probes of each one's fastest reading.
+        cosine: the lowest, and the mean, of its vectors with those of the network that reads sentences.
+    """
+
+    runtime: str
+    ms: float
+    cosine: float
+    mean: float
+
+
+class QuestionNetwork(Generic[N]):
+    """The network that reads questions, chosen when the first one comes. Its caller holds the model's lock.
+
+    Args:
+        wanted: ``encoder.question_runtime``; one that is named is made at once.
+        plain: what reads sentences.
+        bert: gives its network; None where that is not ours, or not on the processor.
+        by: what reads with another network.
+        read: the vectors of one question, dense and sparse.
+        model: for messages.
+        key: what a measurement is remembered under (``machine_key``).
+
+    Raises:
+        EncoderError: the runtime that is named does not run with this model, or on this machine.
+    """
+
+    def __init__(
+        self,
+        wanted: str,
+        plain: N,
+        *,
+        bert: Callable[[], Bert | None],
+        by: Callable[[Bert], N],
+        read: Callable[[N, str], Sequence[NDArray[np.float32]]],
+        model: str,
+        key: Callable[[], str],
+    ) -> None:
+        self._wanted, self._plain, self._bert, self._by = wanted, plain, bert, by
+        self._read, self._model, self._key = read, model, key
+        self._chosen: N | None = None
+        self.runtime: Runtime | None = None  # the one in use; None where it is chosen at the first question
+        if wanted != "auto":
+            self()
+
+    @property
+    def kind(self) -> str:
+        """The kind under which a question's vectors are cached: those of 8 bits by name, all others are equal."""
+        return question_kind(self._wanted)
+
+    def __call__(self, questions: int = 1) -> N:
+        """Return what reads so many questions; several are read faster in a batch, as sentences are, where vectors are
+        equal."""
+        if questions > 1 and self.kind == question_kind("auto"):
+            return self._plain
+        if self._chosen is None:
+            self._chosen, self.runtime = self._named() if self._wanted in PACK else self._choose()
+        return self._chosen
+
+    def _named(self) -> tuple[N, Runtime]:
+        runtime = _runtime(self._wanted)
+        remedy = "set encoder.question_runtime = 'auto' or 'torch'"
+        network = self._bert()
+        if network is None:
+            raise EncoderError(
+                f"encoder.question_runtime = '{runtime}', but '{self._model}' is not a BERT or XLM-R network on the "
+                "processor",
+                remedy=remedy,
+            )
+        try:
+            return self._by(packed(network, runtime)), runtime
+        except KERNELS as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise EncoderError(
+                f"encoder.question_runtime = '{runtime}' does not run on this machine ({reason})", remedy=remedy
+            ) from error
+
+    def _choose(self) -> tuple[N, Runtime]:
+        plain: tuple[N, Runtime] = self._plain, "torch"
+        found = remembered(self._key()) if self._wanted == "auto" else None
+        if self._wanted == "torch" or (found is not None and fastest(found) == "torch"):
+            return plain
+        network = self._bert()
+        if network is None or weights_in_layers(network) < WORTH:
+            return plain
+        networks: dict[Runtime, N] = {"torch": self._plain}
+        for runtime in map(_runtime, PACK) if found is None else (fastest(found),):
+            with suppress(*KERNELS):
+                networks[runtime] = self._by(packed(network, runtime))
+        if found is None:
+            found = measure(networks, self._read)
+            remember(self._key(), found)
+            _LOG.debug("questions of %s: %s", self._model, found)
+        chosen = fastest(found)
+        return (networks[chosen], chosen) if chosen in networks else plain
+
+
+def question_kind(wanted: str) -> str:
+    """Return the kind of cached questions that a setting of ``encoder.question_runtime`` makes."""
+    return "q:int8" if wanted == "int8" else "q"
+
+
+def measure(
+    networks: Mapping[Runtime, N],
+    read: Callable[[N, str], Sequence[NDArray[np.float32]]],
+    *,
+    probes: Sequence[str] = PROBES,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Measured]:
+    """Read the probes by each runtime in turn; those that fail are left out.
+
+    Args:
+        networks: "torch", and others to compare with it.
+    """
+    vectors: dict[Runtime, list[Sequence[NDArray[np.float32]]]] = {}
+    for runtime, network in networks.items():  # also the first use of each, which takes longer
+        with suppress(*KERNELS):
+            vectors[runtime] = [read(network, probe) for probe in probes]
+    best = {runtime: [float("inf")] * len(probes) for runtime in vectors}
+    started = clock()
+    for turn in range(ROUNDS):
+        if turn and clock() - started > SECONDS:
+            break
+        for place, probe in enumerate(probes):
+            for runtime, times in best.items():
+                before = clock()
+                read(networks[runtime], probe)
+                times[place] = min(times[place], clock() - before)
+    truth = vectors["torch"]
+    found = []
+    for runtime, times in best.items():
+        cosines = [
+            _cosine(*pair) for rows in zip(truth, vectors[runtime], strict=True) for pair in zip(*rows, strict=True)
+        ]
+        ms = 1000 * sum(times) / len(times)
+        found.append(Measured(runtime, round(ms, 3), round(min(cosines), 5), round(float(np.mean(cosines)), 5)))
+    return found
+
+
+def fastest(found: Sequence[Measured]) -> Runtime:
+    """Return the fastest runtime of equal quality, "torch" where no other gains enough."""
+    plain = next(one for one in found if one.runtime == "torch")
+    equal = [one for one in found if one.cosine >= EQUAL and one.ms * GAIN <= plain.ms]
+    return _runtime(min(equal, key=lambda one: one.ms, default=plain).runtime)
+
+
+def _runtime(name: str) -> Runtime:
+    return next(runtime for runtime in get_args(Runtime) if runtime == name)
+
+
+def machine_key(weights: str, dtype: torch.dtype) -> str:
+    """Return what a measurement holds for: these weights, in this format, with this torch on this machine."""
+    import torch
+
+    parts = (weights, str(dtype).removeprefix("torch."), torch.__version__, torch.get_num_threads())
+    return " ".join(map(str, (*parts, platform.node(), torch.backends.cpu.get_cpu_capability())))
+
+
+def remembered(key: str) -> list[Measured] | None:
+    """Return what was measured before; None where nothing was."""
+    try:
+        found = [Measured(**one) for one in _file()[key]]
+    except (KeyError, TypeError, AttributeError):  # not there, or of another version
+        return None
+    names = {one.runtime for one in found}
+    return found if names <= set(get_args(Runtime)) and "torch" in names else None
+
+
+def remember(key: str, found: Sequence[Measured]) -> None:
+    """Keep a measurement; where the cache cannot be written, the next process measures again."""
+    with suppress(OSError):
+        write_json(_path(), {**_file(), key: [asdict(one) for one in found]})
+
+
+def _path() -> Path:
+    return user_folder("cache") / FILE
+
+
+def _file() -> dict[str, Any]:
+    try:
+        found = json.loads(_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+    both = float(np.linalg.norm(left) * np.linalg.norm(right))
+    return float(left @ right) / both if both else float(np.array_equal(left, right))
