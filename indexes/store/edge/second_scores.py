@@ -20,7 +20,7 @@ Idf = dict[tuple[str, int], float]  # of a sparse vector's name and a term's ind
 
 
 def is_plain(leg: Leg, description: Mapping[str, Any]) -> bool:
-    """Return whether a leg's score is simply the product of the question's vector, weighted or not, and the stored one."""
+    """Return whether a leg's score is a product of the question's vector (weighted or not) and the stored one."""
     if leg.name in description["sparse_vectors"]:
         return True
     params = description["vectors"][leg.name]
