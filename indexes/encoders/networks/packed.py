@@ -70,7 +70,7 @@ def _laid_out(weight: torch.Tensor, bias: torch.Tensor) -> tuple[Any, Any]:
 def _product(states: torch.Tensor, matrix: tuple[Any, Any], *, gelu: bool = False) -> torch.Tensor:
     import torch
 
-    how = ("gelu", [], "none") if gelu else ("none", [], "")
+    how: tuple[Any, ...] = ("gelu", [], "none") if gelu else ("none", [], "")
     made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(states, *matrix, *how)
     return made
 
