@@ -45,6 +45,7 @@ def build_index(
     client: Any = None,
     prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    workers: int | str | None = None,
 ) -> Index:
     """Read documents into a collection (created if need be) and return it open.
 
@@ -60,9 +61,13 @@ def build_index(
         client: a Qdrant client to use instead of ``settings.store``; it stays open after ``Index.close()``.
         prune: remove the documents of files that are gone from the folders of ``source``.
         progress: called now and then with a ``Progress``, from any thread.
+        workers: have files read by so many processes of this machine, or by those of a Dask scheduler (its address:
+            "tls://host:8786"), into a Qdrant server (``store.url``). Processes start your script anew, so it must
+            begin its work below ``if __name__ == "__main__":``.
 
     Raises:
         SourceError: a path does not exist or is of no kind we read.
+        SettingsError: workers, and the embedded engine or an encoder of your own.
         FingerprintMismatchError: the collection was built with another model.
         StoreError, EncoderError: the store or the model failed; what was acknowledged before stays.
         Interrupted: Ctrl-C (a KeyboardInterrupt with ``report``); what was acknowledged before stays.
@@ -78,6 +83,10 @@ def build_index(
         raise SourceError(f"a source of {type(source).__name__} cannot be indexed", remedy=KINDS)
     settings = settings or load(IndexSettings).settings
     encoder, notes = _chosen(encoder, settings)
+    if workers is not None:
+        from indexes.cluster.driver import check_workers
+
+        check_workers(workers, settings, own_model=encoder is not None)
     owns_client = client is None
     engine = open_shared(settings.store) if owns_client else as_engine(client)
     index: Index | None = None
@@ -98,7 +107,7 @@ def build_index(
             manifest.clear()  # the collection was dropped behind our back: nothing of the old entries holds
         if encoder is not None:
             manifest.remember(ENCODER_FACT, encoder_identity(settings))
-        index.add(source, prune=prune, progress=progress)
+        index.add(source, prune=prune, progress=progress, workers=workers)
     except BaseException:
         with suppress(RagWrightError):  # the disk may be full: the first error is the one to be told
             if index is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from indexes.display import one_line, without_secrets
 
@@ -31,6 +32,16 @@ class RagWrightError(Exception):
         self.what = one_line(without_secrets(what))
         self.remedy = one_line(without_secrets(remedy))
         super().__init__(f"{self.what}; {self.remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an error cross from a worker of a cluster: ``__init__`` does not take what ``args`` holds."""
+        return _brought_back, (type(self), self.args, dict(self.__dict__))
+
+
+def _brought_back(kind: type[RagWrightError], args: tuple[Any, ...], fields: dict[str, Any]) -> RagWrightError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class SettingsError(RagWrightError):
@@ -123,6 +134,10 @@ class ReadOnlyError(StoreError):
 
 class DiskSpaceError(StoreError):
     """Too little disk space is left to write safely (the embedded engine dies of SIGBUS on a full disk)."""
+
+
+class ClusterError(RagWrightError):
+    """The workers that a run was spread over cannot be had, or failed."""
 
 
 class LLMError(RagWrightError):

@@ -21,6 +21,7 @@ from indexes.store.collection import Collection, DocumentInfo
 from indexes.store.generations import Generations
 from indexes.store.shared import forget, release
 from indexes.store.stock import StockCollection
+from indexes.store.upkeep import bulk
 from indexes.store.upkeep import graph as upkeep
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Index:
         prune: bool = False,
         progress: Callable[[Progress], None] | None = None,
         optimize: bool = True,
+        workers: int | str | None = None,
     ) -> IngestReport:
         """Read more documents in; what is there and unchanged is left alone.
 
@@ -146,13 +148,22 @@ class Index:
             prune: remove the documents of files that are gone from the folders of ``source``.
             progress: called now and then with a ``Progress``, from any thread.
             optimize: build the collection's graph where it has grown large enough (``store.hnsw_from``).
+            workers: have files read by so many processes, or by those of a Dask scheduler (its address), into a
+                Qdrant server (extra ``cluster``).
 
         Raises:
+            SettingsError: workers, and the embedded engine.
             StoreError: a reindex has moved the collection to another model since it was opened.
         """
         from indexes.ingest.run import ingest
 
         self._refuse_if_moved()
+        spread = None
+        if workers is not None:
+            from indexes.cluster.driver import check_workers, spread_over
+
+            check_workers(workers, self.settings)
+            spread = spread_over(workers, self.settings)
         waiting = self._manifest.erase_due  # since an earlier run
         self.report = ingest(
             source,
@@ -164,9 +175,11 @@ class Index:
             cache_folder=None if self._manifest.path is None else cache_folder(self.settings.store),
             prune=prune,
             progress=progress,
+            spread=spread,
         )
         if self._manifest.erase_due:
             self.report.erased = self.erase(now=waiting)
+        bulk.end(self.store)  # also that of a run that was killed
         if optimize and self.report.sentences_added:
             self._add_graph(self.report, progress)
         return self.report

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from indexes.encoders.window_pooling import ReadyPoint
-from indexes.ingest.report import FileReport
-from indexes.manifest.manifest import Entry
+from indexes.ingest.report import FileReport, IngestReport
+from indexes.manifest.manifest import Entry, Manifest
+from indexes.manifest.roots import Roots
 from indexes.manifest.sums import Sums
 from indexes.nodes.record import SentenceRecord
 from indexes.settings.sections import IndexSettings
+from indexes.store.collection import Collection
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
+
+    from indexes.ingest.changed_files import ReadJob
 
 # Part of every document's recipe: raise it when readers or splitter change what they make of the same file.
 RECIPE_VERSION = 7
@@ -99,3 +104,27 @@ class End:
 
 
 Event = Records | End
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a run has on its desk, for whoever reads its files elsewhere (``indexes.cluster``).
+
+    Args:
+        stopped: whether Ctrl-C has asked the run to end.
+        notify: called when the report has grown.
+    """
+
+    store: Collection
+    manifest: Manifest
+    settings: IndexSettings
+    recipe: str
+    encoder_digest: str
+    roots: Roots
+    report: IngestReport
+    stopped: Callable[[], bool]
+    notify: Callable[[], None]
+
+
+Read: TypeAlias = "Callable[[Iterator[ReadJob]], None]"  # reads, encodes and stores these files
+Spread: TypeAlias = "Callable[[Desk], AbstractContextManager[Read]]"

@@ -17,7 +17,7 @@ from indexes.errors import RagWrightError, SourceError, StoreError
 from indexes.ingest import pipeline
 from indexes.ingest.changed_files import FilePlanner, ReadJob
 from indexes.ingest.encode_stage import passage_size
-from indexes.ingest.events import Event, Source, recipe_hash
+from indexes.ingest.events import Desk, Event, Read, Source, Spread, recipe_hash
 from indexes.ingest.name_in_vectors import NameInVectors
 from indexes.ingest.node_counts import KEY, count_nodes
 from indexes.ingest.read_stage import Feed
@@ -54,6 +54,7 @@ def ingest(
     cache_folder: Path | None = None,
     prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    spread: Spread | None = None,
 ) -> IngestReport:
     """Read ``source`` into an existing collection; what is already there and unchanged is left alone.
 
@@ -64,16 +65,17 @@ def ingest(
         cache_folder: of the encoding cache; None: none is kept.
         prune: remove documents whose files are gone from the given folders.
         progress: called after each chunk and before each file, from any thread.
+        spread: has files read elsewhere than in this process (``indexes.cluster``).
 
     Raises:
-        SourceError: a named path does not exist or is of no kind we read.
+        SourceError: a named path does not exist or is of no kind we read; or ``spread`` with what is not a path.
         CollectionLockedError: another process is writing into the collection.
         StoreError, EncoderError: the run cannot go on; what was acknowledged stays.
         Interrupted: Ctrl-C; what was acknowledged stays.
     """
     if not isinstance(source, (str, Path)):
         source = list(source)  # type: ignore[assignment]
-    run = _IngestRun(store, encoder, encoder_digest, manifest, settings, cache_folder, progress)
+    run = _IngestRun(store, encoder, encoder_digest, manifest, settings, cache_folder, progress, spread)
     with manifest.writer():
         return run.all(source, prune)
 
@@ -149,8 +151,10 @@ class _IngestRun:
         settings: IndexSettings,
         cache_folder: Path | None,
         progress: Callable[[Progress], None] | None,
+        spread: Spread | None,
     ) -> None:
         self._store, self._encoder = store, encoder
+        self._digest, self._spread = encoder_digest, spread
         self._manifest, self._settings, self._cache_folder = manifest, settings, cache_folder
         self._progress = progress
         self._recipe = recipe_hash(settings, encoder_digest)
@@ -199,6 +203,8 @@ class _IngestRun:
             seconds=self._settings.ingest.file_timeout,
         )
         if paths is None:
+            if self._spread is not None:
+                raise SourceError("only files and folders can be spread over workers", remedy="leave the workers out")
             self._pipeline(_objects(feed, source))  # type: ignore[arg-type]
         else:
             self._record_roots(taken)
@@ -207,12 +213,13 @@ class _IngestRun:
                 self._settings, self._manifest, self._recipe, self._report, self._roots, by_name, self._note
             )
             self._expected = lambda: feed.expected(planner.bytes_left)
-            self._pipeline(feed.files(planner.jobs(paths, prune=prune)))
-            for _ in range(ROUNDS):
-                again = self._settle(planner)
-                if not again:
-                    break
-                self._pipeline(feed.files(_jobs_again(planner, again)))
+            with self._reading(feed) as read:
+                read(planner.jobs(paths, prune=prune))
+                for _ in range(ROUNDS):
+                    again = self._settle(planner)
+                    if not again:
+                        break
+                    read(_jobs_again(planner, again))
             self._record_roots(taken)
             self._remember_skipped(paths)
         if self._stop.requested:
@@ -242,6 +249,23 @@ class _IngestRun:
             self._store.set_record(roots=record)
             taken.clear()
             taken.update(record)
+
+    def _reading(self, feed: Feed) -> contextlib.AbstractContextManager[Read]:
+        if self._spread is None:
+            return contextlib.nullcontext(lambda jobs: self._pipeline(feed.files(jobs)))
+        return self._spread(
+            Desk(
+                self._store,
+                self._manifest,
+                self._settings,
+                self._recipe,
+                self._digest,
+                self._roots,
+                self._report,
+                lambda: self._stop.requested,
+                self._notify,
+            )
+        )
 
     def _pipeline(self, events: Iterator[Event]) -> None:
         if self._stop.requested:

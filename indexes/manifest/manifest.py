@@ -22,6 +22,7 @@ from indexes.sqlite import Database
 
 REBUILT = "rebuilt"  # fact: the manifest was damaged, and has only what could be read of it
 READ_AGAIN = "read again"  # in place of a recipe; equal to no run's recipe
+IN_FLIGHT = "in flight"  # likewise: a file that a worker of a cluster is reading; it may hold several documents
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -138,6 +139,11 @@ class Manifest:
     def unfinished(self) -> list[str]:
         """Return the ids of documents that a run began to write and did not finish."""
         return [row[0] for row in self._db.rows("SELECT doc_id FROM documents WHERE state = 'writing' ORDER BY doc_id")]
+
+    def in_flight(self) -> list[str]:
+        """Return the ids of those among them that are files a worker of a cluster was reading."""
+        query = "SELECT doc_id FROM documents WHERE state = 'writing' AND recipe = ? ORDER BY doc_id"
+        return [row[0] for row in self._db.rows(query, (IN_FLIGHT,))]
 
     def copies(self, source: str | None = None) -> list[Copy]:
         """Return the files stored under another file, or only those stored under ``source``."""

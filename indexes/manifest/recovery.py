@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from indexes.manifest.documents import replace_document
 from indexes.manifest.journal import Journal
 from indexes.manifest.manifest import Manifest
@@ -15,6 +17,7 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
     the next run reads it again. Cheap if there is nothing to do.
     """
     unfinished = manifest.unfinished()
+    remove_members(store, manifest.in_flight())
     for doc_id in unfinished:
         if journal.holds(doc_id):
             ids = replace_document(store, doc_id, journal.parts(doc_id))
@@ -27,6 +30,21 @@ def recover(store: Collection, manifest: Manifest, journal: Journal) -> int:
             manifest.forget(doc_id)
     journal.clear()
     return len(unfinished)
+
+
+def remove_members(store: Collection, files: Iterable[str]) -> None:
+    """Remove what workers stored of the members of these archives, whose documents no manifest knows yet.
+
+    Args:
+        files: their ids.
+    """
+    wanted = set(files)
+    if not wanted:
+        return
+    for doc_id, _ in store.sizes():
+        file, mark, _ = doc_id.partition("!/")
+        if mark and file in wanted:
+            store.delete_document(doc_id)
 
 
 def finish_what_died(store: Collection, manifest: Manifest) -> None:

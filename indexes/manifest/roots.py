@@ -79,12 +79,17 @@ class Roots:
         if there is None or there.label != UPLOAD:
             self._keep(Root(UPLOAD, folder))
 
-    def place(self, source: str) -> RootedPath:
-        """Return the place of a file in its innermost root; without one, its folder becomes a root."""
+    def root_of(self, source: str) -> Root:
+        """Return the innermost root that a file lies in; without one, its folder becomes a root."""
         root = max((r for r in self._roots.values() if r.covers(source)), key=lambda r: len(r.path), default=None)
         if root is None:
             folder = os.path.dirname(source)  # noqa: PTH120
             root = self._keep(Root(self._label(folder), folder, deep=False))
+        return root
+
+    def place(self, source: str) -> RootedPath:
+        """The place of a file, in its root."""
+        root = self.root_of(source)
         name = source[len(root.path) :].lstrip("/")
         if root.label == UPLOAD:
             name = name.partition("/")[2] or name

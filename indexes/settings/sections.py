@@ -170,6 +170,11 @@ class IngestSettings(SectionModel):
     file_timeout: float = Field(120.0, gt=0, description="seconds that reading one file may take")
     file_memory_mb: int = Field(2048, ge=64, description="memory that reading one file may take")
     follow_links: bool = Field(False, description="read what links out of the given folders lead to")
+    tls_ca_file: Path | None = Field(
+        None, description="certificate of who signed those of a Dask scheduler and its workers (--cluster tls://...)"
+    )
+    tls_cert: Path | None = Field(None, description="certificate that this machine shows to that scheduler")
+    tls_key: Path | None = Field(None, description="file with the key of that certificate")
     cache_mb: int = Field(
         4096, ge=0, description="size of the encoding cache beside the collections; 0: encode everything anew"
     )

@@ -365,19 +365,21 @@ class Collection:
         found = [SentenceRecord.from_payload(payload) for page in pages for _, payload in page]
         return sorted(found, key=lambda record: record.position)
 
+    def sizes(self) -> list[tuple[str, int]]:
+        """Return (id, sentences) of every document, by id: one facet over the indexed ``doc_id``."""
+        total = self.count()
+        hits = self._client.facet(self.name, key="doc_id", limit=total, exact=True).hits if total else []
+        return sorted((str(hit.value), hit.count) for hit in hits)
+
     def documents(self) -> Iterator[DocumentInfo]:
         """Yield the documents, ordered by id.
 
-        Takes one facet over the indexed ``doc_id``, then the first sentence of each document by its computed id.
+        Takes their ``sizes``, then the first sentence of each document by its computed id.
         """
         from indexes.nodes.record import point_id
 
         self.check()
-        total = self.count()
-        if not total:
-            return
-        facets = self._client.facet(self.name, key="doc_id", limit=total, exact=True).hits
-        found = sorted((str(hit.value), hit.count) for hit in facets)
+        found = self.sizes()
         for start in range(0, len(found), LOOKUP):
             chunk = found[start : start + LOOKUP]
             heads = self.payloads([point_id(doc_id, 0) for doc_id, _ in chunk])

@@ -10,6 +10,7 @@ from indexes.settings.sections import StoreSettings
 from indexes.store.collection import Collection
 from indexes.store.graph import measure
 from indexes.store.models.graph import KEY, Built, Graph, Wanted, is_due
+from indexes.store.upkeep import bulk
 
 TIMEOUT = 12 * 3600.0  # seconds; one core adds about 1,500 sentences per second
 
@@ -41,6 +42,7 @@ def optimize(store: Collection, settings: StoreSettings, *, force: bool = False,
     """
     store.check()
     store.check_writable()
+    bulk.end(store)  # else a server would build no graph after a run that was killed
     points = store.count()
     graph = wanted_graph(settings) if force or points >= settings.hnsw_from else None
     built = store.engine.optimize(store.name, graph=graph, timeout=timeout)

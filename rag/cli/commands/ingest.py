@@ -30,6 +30,8 @@ Examples:
   rag ingest docs/ --prune --dry-run
   rag ingest docs/ --collection guide --profile offline --report report.jsonl
   rag ingest --reindex --keep-old --set encoder.model=BAAI/bge-m3
+  rag ingest archive/ --workers 8 --set store.url=http://127.0.0.1:6333
+  rag ingest /mnt/archive --cluster tls://scheduler.example:8786 --set store.url=http://qdrant.example:6333
 
 Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage, 130 interrupted.
 Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; what was stored is kept.
@@ -50,6 +52,15 @@ Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; w
     "--reindex", is_flag=True, help="Encode what is stored with the model now configured, beside the old; then switch."
 )
 @click.option("--keep-old", is_flag=True, help="With --reindex: leave the old vectors for who still uses that model.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that read and encode side by side, into a Qdrant server (store.url).",
+)
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster whose machines do that: tls://host:8786."
+)
 @shared_options
 def command(
     shared: Shared,
@@ -59,17 +70,23 @@ def command(
     report: Path | None,
     reindex: bool,
     keep_old: bool,
+    workers: int | None,
+    cluster: str | None,
 ) -> None:
     """Read files and folders into a collection. Unchanged files are skipped.
 
     Where 'rag serve' runs for the same store, the server reads them.
 
+    With --workers or --cluster the files are spread over processes or machines, each with the model in its memory.
+
     With --reindex no PATH is read: the stored sentences move to the model now configured, and searching goes on
     meanwhile.
     """
     if reindex:
-        if paths or prune or report is not None:
-            raise click.UsageError("--reindex works on what is stored: it takes no PATH, no --prune and no --report.")
+        if paths or prune or report is not None or workers or cluster:
+            raise click.UsageError(
+                "--reindex works on what is stored: it takes no PATH, no --prune, no --report and no workers."
+            )
         from rag.cli.reindexing import move
 
         move(shared, keep_old=keep_old, dry_run=dry_run)
@@ -78,6 +95,13 @@ def command(
         raise click.UsageError("Missing argument 'PATH...'.")
     if keep_old:
         raise click.UsageError("--keep-old belongs to --reindex.")
+    if workers and cluster:
+        raise click.UsageError("--workers are processes of this machine, --cluster is others: give one of them.")
+    spread_over = cluster or workers
+    if spread_over is not None:
+        from indexes.cluster.driver import check_workers
+
+        check_workers(spread_over, shared.settings)
     if report is not None and not report.absolute().parent.is_dir():
         raise SettingsError(f"--report {str(report)!r} lies in no folder", remedy="create the folder first")
     if dry_run:
@@ -88,7 +112,7 @@ def command(
         return
     from rag.cli.writing import ingest_through, writing_server
 
-    server = writing_server(shared)
+    server = writing_server(shared)  # of the embedded engine, so none where there are workers
     if server is not None:
         with server, progress_bar() as show:
             result, total = ingest_through(server, shared, paths, prune, show)
@@ -108,6 +132,7 @@ def command(
                 settings=shared.settings,
                 prune=prune,
                 progress=growing.watched(show),
+                workers=spread_over,
             ) as index,
         ):
             done_report, total = index.report, index.count

@@ -26,6 +26,7 @@ class RestServer:
         self.api_key = api_key
         self.requests: list[tuple[str, str, Any]] = []
         self.created: dict[str, Any] = {}
+        self.thresholds: dict[str, int] = {}  # of indexing, as they were set
         self.gone = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -68,6 +69,10 @@ class RestServer:
         if rest == "/points/delete":
             chosen = models.FilterSelector(**body) if "filter" in body else models.PointIdsList(**body)
             return self.client.delete(name, chosen)
+        if rest == "/points/payload" and method == "POST":
+            given = models.SetPayload(**body)
+            chosen = models.FilterSelector(filter=given.filter) if given.filter else given.points
+            return self.client.set_payload(name, given.payload, chosen, key=given.key)
         if rest == "/points/count":
             asked = models.CountRequest(**body)
             return self.client.count(name, asked.filter, asked.exact)
@@ -86,11 +91,18 @@ class RestServer:
 
     def _collection(self, method: str, name: str, body: Any) -> Any:
         if method == "GET":
-            return self.client.get_collection(name)
+            found = json.loads(self.client.get_collection(name).model_dump_json())
+            if name in self.thresholds:
+                found["config"]["optimizer_config"]["indexing_threshold"] = self.thresholds[name]
+            return found
         if method == "DELETE":
             return self.client.delete_collection(name)
         if method == "PATCH":
-            return self.client.update_collection(name, metadata=models.UpdateCollection(**body).metadata)
+            asked = models.UpdateCollection(**body)
+            if asked.optimizers_config is not None:
+                self.thresholds[name] = asked.optimizers_config.indexing_threshold
+                return True
+            return self.client.update_collection(name, metadata=asked.metadata)
         asked = models.CreateCollection(**body)
         self.created[name] = asked
         return self.client.create_collection(name, asked.vectors, asked.sparse_vectors, metadata=asked.metadata)
