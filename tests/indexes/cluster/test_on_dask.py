@@ -108,6 +108,7 @@ def ended(pid: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy machine
 def test_a_killed_worker_and_a_killed_driver(bare_farm: Farm) -> None:
     """Two processes with the packaged model; one is killed at work, then the driver between upsert and commit."""
     farm = bare_farm
