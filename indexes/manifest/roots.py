@@ -88,7 +88,7 @@ class Roots:
         return root
 
     def place(self, source: str) -> RootedPath:
-        """The place of a file, in its root."""
+        """Return the place of a file in its root."""
         root = self.root_of(source)
         name = source[len(root.path) :].lstrip("/")
         if root.label == UPLOAD:
