@@ -56,7 +56,7 @@ def open_workers(workers: int | str, settings: IngestSettings) -> Iterator[Worke
     except ImportError as error:
         raise MissingExtraError.of("distributed", needed_for="ingestion by many workers", install=INSTALL) from error
     if isinstance(workers, int):
-        quiet = {f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")}
+        quiet: dict[str, list[str]] = {f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker")}
         with (
             warnings.catch_warnings(action="ignore"),  # a port that is taken
             config.set(quiet),  # nobody asks them by HTTP
@@ -103,7 +103,7 @@ def distribute(bundles: Iterable[Bundle], order: Order, *, workers: Workers) -> 
     places = AHEAD * max(len(client.nthreads()), 1)
     info = client.scheduler_info(n_workers=-1)["workers"].values()
     resources = {GPU: 1} if any(GPU in (worker.get("resources") or {}) for worker in info) else None
-    handed_out: dict[str, tuple[Bundle, Future]] = {}
+    handed_out: dict[Any, tuple[Bundle, Future]] = {}
 
     def submit(bundle: Bundle) -> Future:
         future = client.submit(_do, bench, bundle, pure=False, retries=RETRIES, resources=resources)
@@ -155,7 +155,7 @@ def _do(bench: str, bundle: Bundle) -> Receipt:
     """Run in a worker's thread: the plugin that was set up there does the bundle."""
     from distributed import get_worker
 
-    plugin = get_worker().plugins[bench]
+    plugin: Any = get_worker().plugins[bench]
     return plugin.worker(bundle)
 
 
