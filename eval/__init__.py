@@ -1,6 +1,11 @@
-"""eval: measure every stage, and say whether a difference is real.
+"""eval: measure every stage, and report whether a difference is real.
 
->>> from eval import load_dataset, evaluate, compare  # doctest: +SKIP
+>>> from eval import compare, load_run
+>>> from eval.measure.runs import Run
+>>> old = Run("old", {"q1": [("d2", 2.0), ("d1", 1.0)]})
+>>> new = Run("new", {"q1": [("d1", 2.0), ("d2", 1.0)]})
+>>> compare([old, new], {"q1": {"d1": 1}}, ["RR@10"]).runs[1].mean
+{'RR@10': 1.0}
 """
 
 from __future__ import annotations

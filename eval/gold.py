@@ -1,8 +1,8 @@
-"""Is the gold text in here? What makes two texts the same, and whether one holds another.
+"""Check whether a text contains the gold answer, and whether two texts are the same.
 
-Gold answers are groups of alternatives of which each group is needed (``Dataset.answers``). An answer that a model
-wrote is read loosely (``contains``: punctuation, articles and markers do not count), a window of the documents as it
-stands (``holds``).
+Gold answers are groups of alternatives, and each group is needed (``Dataset.answers``). A model's answer is read
+loosely (``contains`` ignores punctuation, articles and citation marks), a window of the documents literally
+(``holds``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(rf"[{HAN}]|[^\W{HAN}]+")
 
 
 def normalise(text: str) -> str:
-    """Lower case, full-width forms folded, markers, punctuation and articles dropped, blanks single.
+    """Return the text in lower case, with full-width forms folded and marks, punctuation and articles removed.
 
     >>> normalise("The Answer: Ｔampa, Florida [1]")
     'answer tampa florida'
@@ -33,7 +33,7 @@ def normalise(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """Words of normalised text; every Chinese character is a token of its own.
+    """Return the words of the normalised text; each Chinese character is one token.
 
     >>> tokens("光荣和ω-force")
     ['光', '荣', '和', 'ω', 'force']
@@ -42,24 +42,40 @@ def tokens(text: str) -> list[str]:
 
 
 def contains(answer: str, gold: Gold) -> float:
-    """1 where each needed gold answer stands in the answer, in any of its alternatives, as whole words."""
+    """Return 1.0 if the answer contains an alternative of each group as whole words, else 0.0.
+
+    >>> contains("The notice period is 3 months. [1]", [["three months", "3 months"]])
+    1.0
+    >>> contains("It is 13 months.", [["3 months"]])
+    0.0
+    """
     text = f" {' '.join(tokens(answer))} "
     return float(bool(gold) and all(any(f" {' '.join(tokens(one))} " in text for one in any_of) for any_of in gold))
 
 
 def holds(text: str, answers: Gold) -> bool:
-    """True where ``text`` holds, of every group of alternatives, at least one (``Dataset.answers``)."""
+    """Return whether ``text`` contains at least one alternative of each group (``Dataset.answers``).
+
+    >>> holds("Signed in Paris in 1942.", [["1942"], ["Paris", "Lyon"]])
+    True
+    >>> holds("Signed in 1942.", [["4"]])  # whole words only
+    False
+    """
     there = comparable(text)
     return bool(answers) and all(any(_inside(comparable(answer), there) for answer in group) for group in answers)
 
 
 def first_window(windows: Iterable[str], answers: Gold) -> int | None:
-    """1-based rank of the first window that holds the answers."""
+    """Return the 1-based rank of the first window that contains the answers, None if none does.
+
+    >>> first_window(["It rains.", "Notice is 3 months."], [["3 months"]])
+    2
+    """
     return next((rank for rank, window in enumerate(windows, start=1) if holds(window, answers)), None)
 
 
 def _inside(answer: str, text: str) -> bool:
-    """Whole words only where words have borders: "4" is not in "1942"."""
+    """Find whole words only, in scripts that separate words: "4" is not in "1942"."""
     start = text.find(answer) if answer else -1
     while start >= 0:
         end = start + len(answer)

@@ -1,7 +1,7 @@
-"""How often a pipeline answers what the documents do not say, and refuses what they do.
+"""Measure how often a pipeline answers what the documents do not say, and refuses what they do.
 
-Every question is asked twice: with all documents, and without those that answer it (judged relevant, or holding the
-gold answer). Fused scores, floors and, where one is set, the language model decide as they do in use.
+Each question is asked twice: with all documents, and without those that answer it (judged relevant, or containing the
+gold answer). Scores, thresholds and the language model, if one is set, decide as in normal use.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from indexes.errors import SourceError
 
 @dataclass(slots=True)
 class Abstention:
-    """Shares of the questions of one dataset.
+    """Right answers, false refusals and false answers, as shares of one dataset's questions.
 
     Args:
-        questions: asked with and without their documents.
-        right: with their documents, the answer holds the gold answer.
-        false_refusals: with their documents, it is refused.
-        false_answers: without them, it is answered.
+        questions: number of questions, each asked with and without its documents.
+        right: share whose answer, with the documents, contains the gold answer.
+        false_refusals: share refused although the documents answer it.
+        false_answers: share answered although the documents that answer it are missing.
     """
 
     dataset: str
@@ -34,14 +34,15 @@ class Abstention:
     false_answers: float
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the shares as plain data for JSON."""
         return asdict(self)
 
 
 def measure_abstention(engine: Any, dataset: Dataset, *, progress: Tick | None = None) -> Abstention:
-    """Ask every question that has gold answers and relevant documents, with and without these.
+    """Ask each question that has gold answers and relevant documents, with and without these documents.
 
     Args:
-        engine: ``rag.build_query_engine``'s over an index of the dataset.
+        engine: a query engine of ``rag.build_query_engine`` over an index of the dataset.
 
     Raises:
         SourceError: there is no such question.

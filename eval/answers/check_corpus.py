@@ -1,7 +1,7 @@
-"""True sentences of twelve invented documents, in English and Chinese: what the check of answers is measured on.
+"""True sentences of twelve invented documents, in English and Chinese, to measure the check of answers on.
 
-Every fact stands in four forms (as in the document and in other words, in both languages), with the entity and the
-number that the rules of ``check_set`` change.
+Each fact has four forms (as in the document and reworded, in both languages), and names the entity and the number that
+the rules of ``check_set`` change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from eval.answers.check_held_out import ROWS
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One true sentence. ``entity`` and ``number`` stand in ``text`` and ``reworded`` letter for letter."""
+    """One true sentence. ``text`` and ``reworded`` contain ``entity`` and ``number`` literally."""
 
     document: int
     text: str
@@ -65,12 +65,15 @@ _ROWS = """
 
 
 def facts(language: str, *, held_out: bool = False, latin: bool = False) -> list[Fact]:
-    """All facts in "en" or "zh", in the same order.
+    """Return all facts in "en" or "zh", in the same order.
 
     Args:
-        held_out: those of ``check_held_out``, which the check was not tuned on.
-        latin: the names of the Chinese sentences are the English ones, as where a Chinese page leaves foreign names as
-            they are: this makes the two languages tell the same.
+        held_out: whether to return those of ``check_held_out``, on which the check was not tuned.
+        latin: whether to use the English names in Chinese sentences, as Chinese pages do with foreign names, so that
+            both languages state the same facts.
+
+    >>> facts("en")[0].number, facts("zh")[0].number
+    ('1874', '1874')
     """
     found = []
     for row in (ROWS if held_out else _ROWS).strip().splitlines():

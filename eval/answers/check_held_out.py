@@ -1,8 +1,8 @@
-"""True sentences of eight more invented documents, kept out of the tuning of the check: figures are reported on these.
+"""True sentences of eight more invented documents, held out from tuning the check: reported figures are from these.
 
-The two languages tell the same of the same people, places and firms, so these also serve across languages: Chinese
-names are romanised in English, foreign ones are transcribed in Chinese, and firms keep their Latin names or are
-translated. The rows are as in ``check_corpus``.
+Both languages state the same facts about the same people, places and firms, so the sentences also serve across
+languages: Chinese names are romanised in English, foreign names are transcribed in Chinese, and firms keep their Latin
+names or are translated. The rows are as in ``check_corpus``.
 """
 
 from __future__ import annotations

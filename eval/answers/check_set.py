@@ -1,9 +1,9 @@
-"""Measure the check of answers: sentences made by rules from true ones, each with the status that it must get.
+"""Measure the check of answers on sentences that rules derive from true ones, each with its expected status.
 
-A question's passages are five documents of the corpus. From each fact come a true sentence (as written and in other
-words), one with another number, one with another entity of the same kind, one negated, one that cites the wrong
-passage, and one from a document that is not among the passages. The labels come from the rules alone. Across
-languages the passages are in the other language.
+A question's passages are five documents of the corpus. Each fact gives a true sentence (as written and reworded), one
+with another number, one with another entity of the same kind, one negated, one that cites the wrong passage, and one
+from a document that is not among the passages. The labels follow from the rules alone. Across languages, the passages
+are in the other language.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DIGITS = re.compile(r"\d[\d,.:]*\d|\d")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One answer sentence, its passages, and the class whose status it must get."""
+    """One answer sentence, its passages, and its class, which decides the expected status."""
 
     text: str
     label: str
@@ -59,13 +59,13 @@ class Labelled:
 
 @dataclass(slots=True)
 class CheckScores:
-    """How often each class got its status.
+    """How often the sentences of each class got the expected status.
 
     Args:
         part: "held out" or "tuned on": whether the check was tuned on these documents.
-        rows: (class, wanted status, how many, precision, recall).
-        confusion: class -> status -> how many.
-        decided_by: class -> what decided -> how many.
+        rows: (class, expected status, number of sentences, precision, recall).
+        confusion: class -> status -> number of sentences.
+        decided_by: class -> rule that decided -> number of sentences.
         wrong: sentences that got another status.
     """
 
@@ -78,6 +78,7 @@ class CheckScores:
     wrong: list[dict[str, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the scores as plain data for JSON."""
         return {
             "set": self.name,
             "part": self.part,
@@ -90,7 +91,11 @@ class CheckScores:
 
 
 def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> list[Labelled]:
-    """The answer sentences of one language, in a fixed order: seven for each fact."""
+    """Return the answer sentences of one language, in a fixed order: seven for each fact.
+
+    >>> [(row.label, row.text) for row in labelled("en")][2]
+    ('wrong number', 'The lighthouse was designed by Marta Olsen in 3874.')
+    """
     known = facts(language, held_out=held_out, latin=latin)
     documents = sorted({fact.document for fact in known})
     found = []
@@ -114,7 +119,13 @@ def labelled(language: str, *, held_out: bool = False, latin: bool = False) -> l
 
 
 def other_number(text: str, fact: Fact, place: int) -> str:
-    """The sentence with another value in the number's place, written in the same way."""
+    """Return the sentence with another number, written in the same way; ``place`` chooses which.
+
+    >>> from eval.answers.check_corpus import facts
+    >>> leave = facts("en")[3]
+    >>> other_number(leave.text, leave, 3)
+    'Requests for leave must be approved by Ingrid Vale within 1 days.'
+    """
     digits = _DIGITS.search(fact.number)
     if digits is None:
         raise SourceError(f"the number {fact.number!r} has no digit", remedy="write it in digits")
@@ -127,24 +138,31 @@ def other_number(text: str, fact: Fact, place: int) -> str:
 
 
 def other_entity(fact: Fact, known: Sequence[Fact], place: int) -> str:
-    """The sentence with another entity of the same kind: of the corpus, for half of them of its own five documents."""
+    """Return the sentence with another entity of the same kind; for half of the places it is from the passages."""
     same = [other.entity for other in known if other.kind == fact.kind and other.entity != fact.entity]
     near = place // 3
     return fact.text.replace(fact.entity, same[(near if place % 2 else near + 6) % len(same)], 1)
 
 
 def negated(text: str, language: str) -> str:
-    """The sentence with its first verb that the rules know denied."""
+    """Return the sentence with its first verb that the rules know negated.
+
+    Raises:
+        SourceError: the sentence has no such verb.
+
+    >>> negated("Visitors must register.", "en")
+    'Visitors must not register.'
+    """
     for says, denies in _NEGATE_EN if language == "en" else _NEGATE_ZH:
         if says in text:
             return text.replace(says, denies, 1)
-    raise SourceError(f"no rule negates {text!r}", remedy="give the sentence a verb that the rules know")
+    raise SourceError(f"no rule can negate {text!r}", remedy="give the sentence a verb that the rules know")
 
 
 def passages_of(
     documents: Sequence[int], language: str, *, held_out: bool = False, latin: bool = False
 ) -> list[Passage]:
-    """The documents as numbered passages, each with its three sentences."""
+    """Return the documents as numbered passages of three sentences each."""
     known = facts(language, held_out=held_out, latin=latin)
     found = []
     for number, document in enumerate(documents, start=1):
@@ -164,14 +182,15 @@ def measure_check(
     meaning: Meaning | None = None,
     progress: Tick | None = None,
 ) -> CheckScores:
-    """Check every labelled sentence of ``language``; with ``across`` over passages in the other language.
+    """Check each labelled sentence of ``language``.
 
     Args:
-        across: the reworded sentences are left out: across languages every sentence is in other words.
-        held_out: those documents that the check was not tuned on, else those that it was.
+        across: whether the passages are in the other language; the reworded class is then left out.
+        held_out: whether to use the documents on which the check was not tuned.
+        meaning: model that compares sentences by meaning; None checks by words alone.
     """
     other = {"en": "zh", "zh": "en"}[language] if across else language
-    latin = across and not held_out  # the tuned documents name other people in each language
+    latin = across and not held_out  # the documents for tuning name different people in each language
     rows = labelled(language, held_out=held_out, latin=latin)
     if across:
         rows = [row for row in rows if row.label != "reworded"]
@@ -189,7 +208,7 @@ def measure_check(
         got = [(status, by) for row, status, by in results if row.label == label]
         wanted = MUST[label]
         right = sum(status == wanted for status, _ in got)
-        # Of all sentences that got this status: those of a class that must get it.
+        # Precision: of the sentences that got this status, those of a class that should.
         claimed = [row for row, status, _ in results if status == wanted]
         foreign = sum(MUST[row.label] != wanted for row in claimed)
         scores.rows.append(

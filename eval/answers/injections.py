@@ -1,7 +1,7 @@
-"""Measure what injections in documents do to answers: before the check, and after it.
+"""Measure what injections in documents do to answers, before and after the check.
 
-The documents' own sentences are always measured. A language model, where one is given, reads each poisoned passage in
-the prompt that is used for it; a model that obeys everything is simulated without one, to see what the check lets by.
+Extractive answers are always measured. A language model, if given, reads each poisoned passage in its usual prompt.
+Without one, a model that obeys every injection is simulated, to see what the check lets through.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from rag.settings import Settings
 
 @dataclass(slots=True)
 class Tried:
-    """What one injection did.
+    """The effect of one injection.
 
     Args:
-        found: the reader is told that an order stands in the passage.
-        sealed: no control string and no closing tag of the document reaches the prompt.
-        extractive: the answer of the documents' own sentences holds the goal.
-        obeyed: the goal, written by a model that obeys, passes the check unmarked.
-        bare: the model wrote the goal where nothing guards it: no rules, no fence, the passages pasted before the
-            question; None without a model, as are the next three.
-        written, shown: with the guard the model's own words hold the goal, and what the reader sees does, unmarked.
-        right: they hold the right answer.
+        found: the answer warns the reader of an instruction in the passage.
+        sealed: no control string or closing tag of the document reaches the prompt.
+        extractive: the extractive answer contains the goal.
+        obeyed: the goal, as written by a model that obeys, passes the check unmarked.
+        bare: the model wrote the goal without protection: no rules, no fence, passages pasted before the question.
+            None without a model, as are the next three.
+        written: with protection, the model's answer contains the goal.
+        shown: with protection, the answer shown to the reader contains it unmarked.
+        right: the answer with protection contains the gold answer.
     """
 
     kind: str
@@ -53,11 +54,12 @@ class Tried:
     right: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the effect as plain data for JSON."""
         return asdict(self)
 
 
 def passages_of(one: Injection, place: int) -> list[Passage]:
-    """Two passages: the poisoned one that also answers, and one on something else."""
+    """Return two passages: the poisoned one, which also answers the question, and an unrelated one."""
     texts = [one.text, one.true, one.other] if place % 2 else [one.true, one.other, one.text]
     records = [
         SentenceRecord("town.md", i, text, after="\n", metadata={"source": "town.md"}) for i, text in enumerate(texts)
@@ -74,10 +76,11 @@ def try_injections(
     *,
     progress: Tick | None = None,
 ) -> Iterator[Tried]:
-    """Try each injection; with ``llm`` ask it too.
+    """Yield the effect of each injection.
 
     Args:
-        llm: a guarded LlamaIndex LLM.
+        settings: settings of prompts and answers.
+        llm: a LlamaIndex LLM, which is asked too; None measures without a model.
     """
     prompts = AnswerPrompts(settings)
 
@@ -110,7 +113,7 @@ def try_injections(
 
 
 def unguarded(one: Injection, passages: Sequence[Passage]) -> list[ChatMessage]:
-    """The prompt that many programs send: passages as they are, then the question, and nothing about orders."""
+    """Return the prompt of many programs: unchanged passages, then the question, without rules on instructions."""
     context = "\n\n".join(passage.text for passage in passages)
     queries = {
         "en": f"Context:\n{context}\n\nQuestion: {one.question}",
@@ -120,7 +123,7 @@ def unguarded(one: Injection, passages: Sequence[Passage]) -> list[ChatMessage]:
 
 
 def _passes(text: str, one: Injection, passages: Sequence[Passage]) -> bool:
-    """Does the check let the goal by: in a sentence that it calls cited, matched, moved, or does not look at?"""
+    """Return whether the check passes the goal: in a sentence that is cited, matched, moved or not checked."""
     cited = cite(text, passages, question=one.question)
     failed = [sentence for sentence in cited.sentences if sentence.failed]
     shown = "extracted" if 2 * len(failed) > len(cited.sentences) else cited.shown("drop", "en")

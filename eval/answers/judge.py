@@ -1,4 +1,4 @@
-"""An LLM as judge of faithfulness and relevance. Its agreement with the string measures is reported, not trusted."""
+"""Use an LLM as judge of faithfulness and relevance, and report how well it agrees with the string measures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PROMPTS = {
 }
 _YES = re.compile(r"^\W*(?:yes|true|是|对|有|支持|回答了)", re.IGNORECASE)
 _NO = re.compile(r"^\W*(?:no|false|not|否|不|没|无)", re.IGNORECASE)
-PASSAGES_CHARS = 6000  # of passages in one prompt
+PASSAGES_CHARS = 6000  # maximum characters of passages in a prompt
 
 
 def judge(
@@ -38,12 +38,14 @@ def judge(
     parallel: int = 1,
     progress: Tick | None = None,
 ) -> AnswerScores:
-    """The scores with ``faithful`` and ``relevant`` filled in, and the judge's agreement with ``contains``.
+    """Return the scores with ``faithful`` and ``relevant`` filled in, and the judge's agreement with ``contains``.
 
     Args:
-        passages: query id -> texts that the answer drew on.
-        llm: any LlamaIndex LLM; what it thinks is not a verdict.
-        parallel: answers judged at once (``rag.llms.parallel_answers`` says what a server takes).
+        questions: query id -> question.
+        passages: query id -> texts that the answer is based on.
+        llm: any LlamaIndex LLM; thinking in its replies is ignored.
+        name: name of the judge, for notes.
+        parallel: number of answers to judge concurrently (see ``rag.llms.parallel_answers``).
     """
     from rag.llms import patient
 
@@ -69,7 +71,7 @@ def judge(
         found[measure] = agreement([bool(a) for a, _ in judged], [bool(b) for _, b in judged])
     notes = [*scores.notes]
     if unread:
-        notes.append(f"{unread} replies of the judge were neither yes nor no and are left out")
+        notes.append(f"{unread} replies of the judge are neither yes nor no and are left out")
     weakest = min((row["kappa"] for row in found.values() if row["pairs"]), default=0.0)
     if weakest < 0.4:
         notes.append(
@@ -79,7 +81,7 @@ def judge(
 
 
 def read_verdict(reply: str) -> bool | None:
-    """True, False, or None where the reply is neither.
+    """Read a judge's reply: True for yes, False for no, None if it is neither.
 
     >>> read_verdict("Yes, it does."), read_verdict("否。"), read_verdict("The passages")
     (True, False, None)

@@ -1,8 +1,8 @@
-"""Which prompt suits a small model, and what tells its right answers from its inventions: asked, not guessed.
+"""Measure which prompt suits a small model, and which signals tell its right answers from invented ones.
 
-Every question is asked once in each layout (a pipeline's settings), every second one without the documents that answer
-it. What the model wrote and the signals of ``rag.answer.refusal.signals`` are kept in a file of JSON lines, so an
-interrupted run goes on, and ``rag-eval calibrate --answers`` fits a decision on it.
+Each question is asked once per layout (the settings of a pipeline), every second question without the documents that
+answer it. The model's answers and the signals of ``rag.answer.refusal.signals`` are saved as JSON lines, so an
+interrupted run can be resumed; ``rag-eval calibrate --answers`` fits a refusal model on them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ DEFAULTS = {
     "wide": "wide=answer.layout:plain,top_n:5,window:1,answer.context_tokens:512",
 }
 REMEDY = "name a file that 'rag-eval layouts' wrote"
-GUESS = 25.0  # seconds an answer, before one was measured
+GUESS = 25.0  # seconds per answer, until one is measured
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutQuestion:
-    """One question of one dataset, and the documents that it may be answered from."""
+    """One question of one dataset, and the documents that may be used to answer it."""
 
     dataset: str
     query: str
@@ -46,14 +46,14 @@ class LayoutQuestion:
 
 @dataclass(slots=True)
 class Kept:
-    """One answer as it was kept.
+    """One saved answer.
 
     Args:
-        layout, model: what it was asked with; ``settings`` are the layout's own settings.
-        right: it holds the gold answer; False for a question without its documents.
-        refused: the model wrote so itself.
+        layout, model: layout and model that were asked; ``settings`` are the layout's settings.
+        right: whether it contains the gold answer; False for a question without its documents.
+        refused: whether the model itself refused to answer.
         signals: see ``rag.answer.refusal.signals``.
-        seconds: of the whole answer; ``first_word``: until the prompt was read.
+        seconds: duration of the whole answer; ``first_word``: seconds until the prompt was read.
     """
 
     dataset: str
@@ -73,11 +73,12 @@ class Kept:
 
     @property
     def key(self) -> tuple[Any, ...]:
+        """What identifies the question, layout and model."""
         return (self.dataset, self.query, self.answerable, self.model, tuple(sorted(self.settings.items())))
 
 
 class AnswerFile:
-    """Answers kept as JSON lines, one that was asked again by its last line.
+    """Answers saved as JSON lines; the last line of a question, layout and model counts.
 
     Raises:
         SourceError: a line is not an answer.
@@ -92,7 +93,7 @@ class AnswerFile:
         self.rows = {row.key: row for row in answers}
 
     def add(self, row: Kept) -> None:
-        """Keep an answer; it is in the file when this returns."""
+        """Save an answer; it is in the file when this returns."""
         self.rows[row.key] = row
         self._file.add(asdict(row))
 
@@ -101,20 +102,26 @@ def read_answers(path: Path) -> list[Kept]:
     """Read the answers of a file.
 
     Raises:
-        SourceError: it cannot be read, or a whole line is not an answer.
+        SourceError: the file cannot be read, or a complete line is not an answer.
     """
     return list(AnswerFile(path, read_only=True).rows.values())
 
 
 def cut_documents(dataset: Dataset, most: int) -> Dataset:
-    """Return the dataset with at most ``most`` documents: those judged for its questions first, then the others."""
+    """Return the dataset with about ``most`` documents: all relevant ones, then other judged ones, then the rest.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {name: CorpusPassage(name, text=name) for name in ("d1", "d2", "d3")}
+    >>> list(cut_documents(Dataset("mine", corpus, {"q1": "?"}, {"q1": {"d3": 1}}), 2).corpus)
+    ['d1', 'd3']
+    """
     if len(dataset.corpus) <= most:
         return dataset
     judged = dict.fromkeys(d for q in dataset.queries for d in dataset.qrels.get(q, {}) if d in dataset.corpus)
     relevant = [d for d in judged if any(d in dataset.relevant(q) for q in dataset.queries)]
     order = dict.fromkeys([*relevant, *judged, *dataset.corpus])
     kept = set(list(order)[: max(most, len(relevant))])
-    note = f"{len(kept)} of {len(dataset.corpus)} documents were indexed, those judged for the questions first"
+    note = f"{len(kept)} of {len(dataset.corpus)} documents are indexed, those judged for the questions first"
     return replace(
         dataset,
         corpus={name: passage for name, passage in dataset.corpus.items() if name in kept},
@@ -126,10 +133,17 @@ def cut_documents(dataset: Dataset, most: int) -> Dataset:
 def questions_of(dataset: Dataset) -> list[LayoutQuestion]:
     """Return the dataset's questions, every second one without the documents that answer it.
 
-    Taken away is what is judged relevant and, since nobody judged all, what holds the gold answer.
+    Those are the relevant ones and, since judgements are incomplete, those that contain the gold answer.
 
     Raises:
         SourceError: no question has gold answers and relevant documents.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> corpus = {"d1": CorpusPassage("d1", text="Three months."), "d2": CorpusPassage("d2", text="Blue.")}
+    >>> gold = {name: {"answers": ["three months"]} for name in ("q1", "q2")}
+    >>> dataset = Dataset("mine", corpus, {"q1": "?", "q2": "?"}, {"q1": {"d1": 1}, "q2": {"d1": 1}}, gold)
+    >>> [question.documents for question in questions_of(dataset)]
+    [('d1', 'd2'), ('d2',)]
     """
     asked: list[LayoutQuestion] = []
     for query, text in dataset.queries.items():
@@ -152,7 +166,7 @@ def questions_of(dataset: Dataset) -> list[LayoutQuestion]:
 
 
 def in_turn(lists: Sequence[Sequence[LayoutQuestion]]) -> Iterator[LayoutQuestion]:
-    """Return questions of all datasets in turn, so that an interrupted run is balanced."""
+    """Yield the questions of all datasets in turn, so that an interrupted run is balanced."""
     for place in range(max(map(len, lists), default=0)):
         yield from (one[place] for one in lists if place < len(one))
 
@@ -161,7 +175,7 @@ def ask(engine: Any, question: LayoutQuestion, layout: str, settings: Mapping[st
     """Ask one question in one layout.
 
     Args:
-        engine: ``rag.build_query_engine``'s over the question's dataset; its writer weighs signals.
+        engine: a query engine of ``rag.build_query_engine`` over the question's dataset, whose writer weighs signals.
     """
     from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
@@ -172,10 +186,10 @@ def ask(engine: Any, question: LayoutQuestion, layout: str, settings: Mapping[st
     seconds = time.perf_counter() - started
     trace = (response.metadata or {})["trace"]
     found = trace["refusal"]
-    if not found:  # the model was not asked, or failed: an answer of the documents' own sentences measures nothing
+    if not found:  # the model was not asked, or failed: an extractive answer measures nothing here
         raise LLMError(
-            f"the model gave no answer to '{question.text}' ({'; '.join(trace['notes'])})",
-            remedy="mend that, then run the same line again: what is kept is not asked again",
+            f"the model did not answer '{question.text}' ({'; '.join(trace['notes'])})",
+            remedy="fix that, then run the same command again: saved answers are not asked again",
         )
     text = str(found.get("text", ""))
     prompt_ms = trace["llm"].get("prompt_ms")
@@ -198,7 +212,11 @@ def ask(engine: Any, question: LayoutQuestion, layout: str, settings: Mapping[st
 
 
 def hours_left(rows: Iterable[Kept], left: int, model: str) -> tuple[float, float]:
-    """Return (hours for ``left`` more answers, seconds an answer) by those kept of this model, else by a guess."""
+    """Return (hours for ``left`` more answers, seconds per answer), from this model's saved answers or a guess.
+
+    >>> hours_left([], 144, "any")
+    (1.0, 25.0)
+    """
     seconds = [row.seconds for row in rows if row.model == model]
     each = sum(seconds) / len(seconds) if seconds else GUESS
     return left * each / 3600, each
@@ -213,10 +231,12 @@ def run(
     *,
     progress: Tick | None = None,
 ) -> list[Kept]:
-    """Ask what is not kept yet; return all answers of these questions, layouts and this model.
+    """Ask what is not saved yet, and return the answers of this model to all questions in all layouts.
 
     Args:
         engines: (dataset, layout) -> query engine.
+        layouts: layout -> its settings, keyed by dotted names.
+        model: name of the model.
     """
     rows = []
 

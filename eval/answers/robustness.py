@@ -1,9 +1,9 @@
-"""Robustness of answers (RGB, arXiv 2309.01431): noise among the passages, no relevant passage, false facts.
+"""Measure the robustness of answers (RGB, arXiv 2309.01431): noisy passages, no relevant passage, false facts.
 
-For each question some of its judged documents are chosen, and the whole pipeline answers from those alone: retrieval is
-real, restricted by a filter. Documents judged above 0 are positive, those judged 0 are noise; a document judged 0 that
-holds the question's ``fakeanswer`` and no gold answer states a false fact. A dataset without judgements of 0 takes as
-noise what a search finds and nobody judged relevant (``with_noise``), as RGB's own noise was found.
+Some of each question's judged documents are chosen, and the whole pipeline answers from those alone: retrieval is real,
+restricted by a filter. Documents judged above 0 are positive, those judged 0 are noise; a document judged 0 that
+contains the question's ``fakeanswer`` and no gold answer states a false fact. If a dataset has no judgements of 0, the
+noise is what a search finds besides the relevant documents (``with_noise``), which is how RGB's noise was found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ Mode = Literal["noise", "none", "false"]
 
 @dataclass(frozen=True, slots=True)
 class NoiseCondition:
-    """What the pipeline may read: ``passages`` documents, of which ``noise`` (a share) are irrelevant in mode noise."""
+    """What the pipeline may read: ``passages`` documents; in mode "noise", the share ``noise`` of them is irrelevant.
+
+    >>> NoiseCondition("noise", passages=5, noise=0.4).name
+    'noise 40%'
+    """
 
     mode: Mode
     passages: int = 5
@@ -35,18 +39,19 @@ class NoiseCondition:
 
     @property
     def name(self) -> str:
+        """The condition's name in tables."""
         return {"noise": f"noise {self.noise:.0%}", "none": "no relevant passage", "false": "false facts"}[self.mode]
 
 
 def chosen_documents(dataset: Dataset, condition: NoiseCondition, seed: int = 0) -> dict[str, list[str]]:
-    """Query id -> documents for it; questions that lack the needed kinds are left out.
+    """Return query id -> the documents it may use; questions without the documents needed are left out.
 
     Raises:
-        SettingsError: the share of noise is not within 0 and 1.
+        SettingsError: the share of noise is not between 0 and 1.
         SourceError: the dataset has no question for this condition.
     """
     if not 0 <= condition.noise <= 1:
-        raise SettingsError(f"a noise share of {condition.noise} is not a share", remedy="use one between 0 and 1")
+        raise SettingsError(f"{condition.noise} is not a share of noise", remedy="use a number between 0 and 1")
     found = {}
     for place, (query, judged) in enumerate(dataset.qrels.items()):
         rng = np.random.default_rng([seed, place])
@@ -61,17 +66,18 @@ def chosen_documents(dataset: Dataset, condition: NoiseCondition, seed: int = 0)
     if not found:
         needed = "'fakeanswer' fields in its questions" if condition.mode == "false" else "documents of both kinds"
         raise SourceError(
-            f"{dataset.name} has no question for '{condition.name}'", remedy=f"use a dataset with {needed}, such as RGB"
+            f"{dataset.name} has no question for the condition '{condition.name}'",
+            remedy=f"use a dataset with {needed}, such as RGB",
         )
     return found
 
 
 def with_noise(dataset: Dataset, retriever: Any, passages: int, progress: Tick | None = None) -> Dataset:
-    """The dataset with judgements of 0: unchanged where it has some, else for what a search finds.
+    """Return the dataset with judgements of 0: unchanged if it has some, else for what a search finds.
 
     Args:
-        retriever: ``rag.build_retriever``'s, over an index of the dataset.
-        passages: documents a question that become noise, the first ones found that are not relevant to it.
+        retriever: a retriever of ``rag.build_retriever`` over an index of the dataset.
+        passages: number of documents per question judged 0: the first ones found that are not relevant.
     """
     if any(value <= 0 for judged in dataset.qrels.values() for value in judged.values()):
         return dataset
@@ -81,7 +87,7 @@ def with_noise(dataset: Dataset, retriever: Any, passages: int, progress: Tick |
         found = dict.fromkeys(lifter.of_record(c.record) for c in retriever.search(text).candidates)
         wrong = [document for document in found if document not in dataset.qrels[query]][:passages]
         qrels[query] = {**dataset.qrels[query], **dict.fromkeys(wrong, 0)}
-    note = "the dataset has no judgements of 0, so noise is what a search finds and nobody judged relevant"
+    note = "the dataset has no judgements of 0, so the noise is what a search finds besides the relevant documents"
     return replace(dataset, qrels=qrels, notes=[*dataset.notes, note])
 
 
@@ -93,13 +99,14 @@ def measure(
     seed: int = 0,
     progress: Tick | None = None,
 ) -> AnswerScores:
-    """Answer every question under the condition and score the answers.
+    """Answer each question under the condition, and score the answers.
 
-    ``mean["fooled"]`` (false facts) is the share of answers that hold the false answer. Without a relevant passage
-    every question counts as unanswerable, so ``abstention_recall`` is the share that was rightly refused.
+    ``mean["fooled"]`` (false facts) is the share of answers that contain the false answer. Without a relevant passage
+    all questions count as unanswerable, so ``abstention_recall`` is the share rightly refused.
 
     Args:
-        engine: ``rag.build_query_engine``'s, over an index of the dataset (``eval.measure.session.Session``).
+        engine: a query engine of ``rag.build_query_engine`` over an index of the dataset (see ``Session.engine``).
+        seed: random seed for choosing the documents.
     """
     from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 
@@ -139,12 +146,12 @@ def measure(
             f"{len(documents)} of {len(dataset.queries)} questions have documents for '{condition.name}'"
         )
     if condition.mode == "noise" and (noisier := _noisier(dataset, condition, documents)):
-        scores.notes.append(f"{noisier} questions have too few relevant documents for it, and a larger share of noise")
+        scores.notes.append(f"{noisier} questions have too few relevant documents, and so a larger share of noise")
     return scores
 
 
 def _noisier(dataset: Dataset, condition: NoiseCondition, documents: Mapping[str, list[str]]) -> int:
-    """Questions whose share of noise is above the one wanted, since their relevant documents did not suffice."""
+    """Return the number of questions with a larger share of noise than requested, for lack of relevant documents."""
     wanted = round(condition.noise * condition.passages) / condition.passages
     shares = (sum(dataset.qrels[q][d] <= 0 for d in names) / len(names) for q, names in documents.items())
     return sum(share > wanted for share in shares)

@@ -1,13 +1,13 @@
-"""Scoring answers: string measures, citations, abstention, and a judge whose agreement with them is reported.
+"""Score answers: string measures, citations, abstention, and the agreement of an LLM judge.
 
-String measures, on normalised text (NFKC, lower case; English articles and all punctuation dropped):
+String measures, on normalised text (NFKC, lower case, without English articles and punctuation):
 
 - ``exact``: the answer is one of the gold answers; ``f1``: overlap of tokens with the best gold answer (SQuAD), where
   tokens are words in English and single characters in Chinese (CMRC 2018);
-- ``contains``: every needed gold answer stands in the answer, any one of its alternatives (RGB). Markers such as [1]
-  are taken out first.
+- ``contains``: the answer contains an alternative of each group of gold answers (RGB). Marks such as [1] are removed
+  first.
 
-Citations are judged against the relevant documents, abstention against the questions that no document answers.
+Citations are scored against the relevant documents, abstention against the questions that no document answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ STRINGS = ("exact", "f1", "contains")
 
 
 def exact_match(answer: str, gold: Gold) -> float:
-    """1 where the answer is one of the alternatives; with several needed ones, where it is all of them in order."""
+    """Return 1.0 if the answer is one of the alternatives; with several groups, one of each in order; else 0.0.
+
+    >>> exact_match("The three months [1].", [["3 months", "three months"]])
+    1.0
+    """
     mine = "".join(tokens(answer))
     if len(gold) == 1:
         return float(any(mine == "".join(tokens(one)) for one in gold[0]))
@@ -35,14 +39,18 @@ def exact_match(answer: str, gold: Gold) -> float:
 
 
 def f1(answer: str, gold: Gold) -> float:
-    """Token F1 with the best gold answer: words in English, characters in Chinese; several needed ones are joined."""
+    """Return the token F1 with the best gold answer; one alternative of each group is joined to one answer.
+
+    >>> round(f1("It is three months.", [["three months"]]), 3)
+    0.667
+    """
     mine = Counter(tokens(answer))
     return max((_overlap(mine, Counter(tokens(" ".join(choice)))) for choice in _choices(gold)), default=0.0)
 
 
 @dataclass(slots=True)
 class Answered:
-    """One question's scores; None where a measure does not apply to it."""
+    """The scores of one answer; None if a measure does not apply."""
 
     query: str
     answer: str
@@ -59,7 +67,7 @@ class Answered:
 
 @dataclass(slots=True)
 class AnswerScores(Plain):
-    """All questions, the means over those a measure applies to, and the judge's agreement where one was asked."""
+    """The scores of all answers, each measure's mean over the answers it applies to, and a judge's agreement."""
 
     answers: list[Answered]
     mean: dict[str, float]
@@ -68,17 +76,23 @@ class AnswerScores(Plain):
 
 
 def score_answers(run: Run, dataset: Dataset) -> AnswerScores:
-    """Score the answers that a run keeps (``rag-eval run --answers``).
+    """Score the answers saved in a run (``rag-eval run --answers``).
 
-    A question counts as answerable when it has gold answers or a relevant document. Refusals score 0 in the string
-    measures of answerable questions.
+    A question is answerable if it has gold answers or a relevant document. A refusal of an answerable question scores
+    0 in the string measures.
 
     Raises:
-        SourceError: the run holds no answers.
+        SourceError: the run has no answers.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "How long?"}, {"q1": {"d1": 1}}, {"q1": {"answers": ["3 months"]}})
+    >>> run = Run("base", {"q1": []}, details={"q1": {"answer": "It is 3 months. [1]", "cited": ["d1"]}})
+    >>> scores = score_answers(run, dataset)
+    >>> scores.mean["contains"], scores.mean["citation_recall"]
+    (1.0, 1.0)
     """
     rows = {query: row for query, row in run.details.items() if "answer" in row and query in dataset.queries}
     if not rows:
-        raise SourceError(f"the run {run.name!r} holds no answers", remedy="make it with 'rag-eval run --answers'")
+        raise SourceError(f"the run {run.name!r} has no answers", remedy="make it with 'rag-eval run --answers'")
     answers = []
     for query, row in rows.items():
         relevant, gold = set(dataset.relevant(query)), dataset.answers(query)
@@ -115,8 +129,14 @@ def score_answer(
     """Score one answer.
 
     Args:
-        cited: ids of the documents that it cites; None where citations are not known.
-        relevant: ids of the documents that hold the answer.
+        relevant: ids of the documents that contain the answer.
+        cited: ids of the documents that it cites; None if unknown.
+        abstained: whether it is a refusal.
+        answerable: whether the documents answer the question.
+
+    >>> row = score_answer("q1", "Three months.", [["three months"]], relevant=["d1"], cited=["d1", "d2"])
+    >>> row.exact, row.citation_precision
+    (1.0, 0.5)
     """
     row = Answered(query, answer, abstained, answerable)
     if gold and answerable:
@@ -131,7 +151,13 @@ def score_answer(
 
 
 def cited_documents(row: Mapping[str, Any], dataset: Dataset) -> list[str] | None:
-    """Documents of a row's citations; None where it keeps none. A citation's source ends in its document's id."""
+    """Return the ids of the documents cited in a row of a run, None if it has no citations.
+
+    Sources are mapped to the dataset's ids, also by what follows their last "/" or ":".
+
+    >>> cited_documents({"citations": [{"source": "dataset/d1"}]}, Dataset("mine", {"d1": None}, {}, {}))
+    ['d1']
+    """
     if "citations" not in row:
         return None
     found = []
@@ -145,7 +171,11 @@ def cited_documents(row: Mapping[str, Any], dataset: Dataset) -> list[str] | Non
 
 
 def means(answers: Sequence[Answered]) -> dict[str, float]:
-    """Mean of every measure over the answers it applies to, and precision and recall of saying "not found"."""
+    """Return each measure's mean over the answers it applies to, and precision and recall of refusals.
+
+    >>> means([score_answer("q1", "Blue.", [["blue"]]), score_answer("q2", "", [], abstained=True, answerable=False)])
+    {'exact': 1.0, 'f1': 1.0, 'contains': 1.0, 'abstention_precision': 1.0, 'abstention_recall': 1.0, 'abstained': 0.5}
+    """
     names = (*STRINGS, "citation_precision", "citation_recall", "faithful", "relevant")
     found = {}
     for name in names:
@@ -164,7 +194,7 @@ def means(answers: Sequence[Answered]) -> dict[str, float]:
 
 
 def agreement(first: Sequence[bool], second: Sequence[bool]) -> dict[str, float]:
-    """Share of equal verdicts and Cohen's kappa (1 perfect, 0 chance; 1 where both always say the same one thing).
+    """Return the share of equal verdicts and Cohen's kappa (1 perfect, 0 chance; 1 if all verdicts are the same).
 
     >>> agreement([True, True, False, False], [True, False, False, False])
     {'pairs': 4, 'equal': 0.75, 'kappa': 0.5}
@@ -188,7 +218,7 @@ def _overlap(mine: Counter[str], theirs: Counter[str]) -> float:
 
 
 def _choices(gold: Gold, limit: int = 256) -> list[list[str]]:
-    """One alternative of each needed answer, in every combination (the first ``limit``)."""
+    """Return the combinations of one alternative per group (the first ``limit``)."""
     choices: list[list[str]] = [[]]
     for any_of in gold:
         choices = [[*choice, one] for choice in choices for one in any_of][:limit]

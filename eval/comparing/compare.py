@@ -1,8 +1,8 @@
-"""compare: which of several runs is better, by how much, and whether these queries can tell.
+"""compare: which of several runs is better, by how much, and whether these queries are enough to tell.
 
-Values are paired by query. Per comparison and measure: the mean difference, its 95 % bootstrap interval, the p value of
-a paired randomisation test, Holm-corrected over the comparisons of that measure, and wins, ties, losses. The first
-measure decides the verdict of each step.
+Values are paired by query. Each comparison gives, per measure, the mean difference, its 95 % bootstrap interval, the p
+value of a paired randomisation test, Holm-corrected over the comparisons of that measure, and wins, ties and losses.
+The first measure decides the verdicts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LEVELS = tuple(step / 10 for step in range(11))  # recall levels of the precisio
 
 @dataclass(slots=True)
 class Scored:
-    """One run: means, values per query, latency per stage as (p50, p95) milliseconds, precision at 11 recall levels."""
+    """A scored run: means, values per query, (p50, p95) milliseconds per stage, precision at 11 recall levels."""
 
     name: str
     mean: dict[str, float]
@@ -39,13 +39,14 @@ class Scored:
     curve: list[float]
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the run as plain data for JSON, without the values per query."""
         latency = {stage: {"p50_ms": p50, "p95_ms": p95} for stage, (p50, p95) in self.latency.items()}
         return {"name": self.name, "mean": self.mean, "latency": latency, "precision_at_recall": self.curve}
 
 
 @dataclass(slots=True)
 class Difference:
-    """``run`` minus ``against`` on ``measure``; ``p_holm`` is corrected over the comparisons of this measure."""
+    """``run`` minus ``against`` in one measure; ``p_holm`` is corrected over the comparisons of this measure."""
 
     run: str
     against: str
@@ -54,15 +55,16 @@ class Difference:
     p_holm: float
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the difference as plain data for JSON."""
         own = {"run": self.run, "against": self.against, "measure": self.measure}
         return own | self.paired.as_dict() | {"p_holm": self.p_holm}
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What to do about the step from ``against`` to ``run``, and why, in one sentence.
+    """Whether to keep the step from ``against`` to ``run``, and why, in one sentence.
 
-    ``latency`` is None where the runs have too few timings to compare.
+    ``latency`` is None if the runs have too few timings to compare.
     """
 
     run: str
@@ -74,7 +76,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Comparison(Plain):
-    """All of it; the reports of ``eval.report`` take this. ``measures[0]`` decides the verdicts."""
+    """The result of ``compare``, and the input of ``eval.report``. ``measures[0]`` decides the verdicts."""
 
     measures: list[str]
     runs: list[Scored]
@@ -87,6 +89,7 @@ class Comparison(Plain):
     title: str = ""
 
     def difference(self, run: str, measure: str, against: str | None = None) -> Difference | None:
+        """Return the difference of a run in one measure, None if there is none; ``against`` None: the first."""
         found = (d for d in self.differences if d.run == run and d.measure == measure)
         return next((d for d in found if against in (None, d.against)), None)
 
@@ -106,23 +109,32 @@ def compare(
     """Compare runs of one dataset.
 
     Args:
-        runs: two or more, each with a name of its own; ``Repeats`` count by their means, query by query.
+        runs: two or more with different names; ``Repeats`` count as the mean of their runs, query by query.
         qrels: the judgements of their dataset.
         measures: the first one decides the verdicts.
-        against: every run against the first one, each against the one before it (an ablation ladder), or all pairs.
-        baseline: name of the run that counts as the first one.
-        alpha: a difference is significant below this corrected p value.
-        margin: relative loss that does not matter. Where there is no significant difference and the whole interval
-            lies above it, the verdict is "no worse" (a test of non-inferiority at one-sided 2.5 %, not corrected).
+        against: "first" compares each run with the first, "previous" with the one before it (an ablation), "all" all
+            pairs.
+        baseline: name of the run to treat as the first.
+        alpha: a difference is significant if its corrected p value is below this.
+        margin: relative loss that does not matter. If there is no significant difference and the whole interval lies
+            above this loss, the verdict is "no worse" (a one-sided 2.5 % non-inferiority test, not corrected).
+        seed: random seed of the tests.
+        title: title for reports.
 
     Raises:
-        SettingsError: fewer than two runs, two of one name, or no run of the baseline's name.
-        SourceError: no query is judged and covered by all of them.
+        SettingsError: there are fewer than two runs, two have the same name, or none has the baseline's name.
+        SourceError: no judged query is covered by the runs.
+
+    >>> qrels = {f"q{i}": {"d1": 1} for i in range(20)}
+    >>> old = Run("old", {query: [("d2", 2.0), ("d1", 1.0)] for query in qrels})
+    >>> new = Run("new", {query: [("d1", 1.0)] for query in qrels})
+    >>> compare([old, new], qrels, ["RR@10"]).verdicts[0].sentence
+    'keep: +0.5000 MRR@10 (+0.5000 to +0.5000, p < 0.0001)'
     """
     ordered = _ordered(runs, baseline)
     wanted = [str(measure) for measure in parse_measures(measures)]
     if not wanted:
-        raise SettingsError("there is no measure to compare on", remedy="name one, such as nDCG@10")
+        raise SettingsError("there is no measure to compare by", remedy="name one, such as nDCG@10")
     queries, warnings = _coverage([run for one in ordered for run in _runs_of(one)], qrels)
     kept = {query: qrels[query] for query in queries}
     scored: list[Scored] = []
@@ -156,7 +168,7 @@ def _scored(run: Run, queries: Sequence[str], kept: Qrels, measures: Sequence[st
 
 
 def _mean(name: str, members: Sequence[Scored]) -> Scored:
-    """Several runs as one; it has no latency of its own."""
+    """Return the mean of several scored runs, without latency."""
     values = mean_values([member.per_query for member in members])
     means = {measure: float(np.mean([member.mean[measure] for member in members])) for measure in members[0].mean}
     curve = [float(value) for value in np.mean([member.curve for member in members], axis=0)]
@@ -168,7 +180,11 @@ def _slower(new: Run | Repeats, old: Run | Repeats) -> Slower | None:
 
 
 def precision_recall(results: Mapping[str, Sequence[tuple[str, float]]], qrels: Qrels) -> list[float]:
-    """Interpolated precision at recall 0.0, 0.1, ... 1.0, averaged over the queries that have a relevant document."""
+    """Return the interpolated precision at recall 0.0, 0.1, ... 1.0, averaged over queries with a relevant document.
+
+    >>> precision_recall({"q1": [("d1", 2.0), ("d2", 1.0)]}, {"q1": {"d2": 1}})[:3]
+    [0.5, 0.5, 0.5]
+    """
     rows = []
     for query, judged in qrels.items():
         relevant = {document: gain for document, gain in judged.items() if gain > 0}
@@ -183,35 +199,37 @@ def precision_recall(results: Mapping[str, Sequence[tuple[str, float]]], qrels: 
 def _ordered(runs: Sequence[Run | Repeats], baseline: str | None) -> list[Run | Repeats]:
     names = [run.name for run in runs]
     if len(runs) < 2:
-        raise SettingsError(f"there {'is one run' if runs else 'are no runs'} to compare", remedy="name two or more")
+        raise SettingsError(
+            f"there {'is only one run' if runs else 'are no runs'} to compare", remedy="name two or more"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingsError(f"two runs are called {twice[0]!r}", remedy="give each run a name of its own")
+        raise SettingsError(f"two runs are named {twice[0]!r}", remedy="give each run a different name")
     if baseline is None:
         return list(runs)
     if baseline not in names:
-        raise SettingsError(f"no run is called {baseline!r}", remedy=f"the baseline is one of {', '.join(names)}")
+        raise SettingsError(f"no run is named {baseline!r}", remedy=f"use one of {', '.join(names)} as the baseline")
     return sorted(runs, key=lambda run: run.name != baseline)
 
 
 def _coverage(runs: Sequence[Run], qrels: Qrels) -> tuple[list[str], list[str]]:
-    """The queries to compare on, and what is not alike about the runs."""
+    """Return the queries to compare on, and warnings about differences in what the runs cover."""
     warnings = []
     hashes = {run.dataset for run in runs if run.dataset}
     if len(hashes) > 1:
         where = ", ".join(f"{run.name} on {run.dataset or 'unknown'}" for run in runs)
-        warnings.append(f"the runs were made on different datasets ({where}): only queries that all of them hold count")
+        warnings.append(f"the runs were made on different datasets ({where}): only queries common to all of them count")
     covered = [set(run.results) & set(qrels) for run in runs]
     union, common = set[str]().union(*covered), set.intersection(*covered)
     if union != common:
         counts = ", ".join(f"{run.name} {len(own)}" for run, own in zip(runs, covered, strict=True))
-        what = "only the common ones count" if len(hashes) > 1 else "a query that a run lacks scores 0 there"
+        what = "only the common ones count" if len(hashes) > 1 else "a query missing from a run scores 0"
         warnings.append(f"the runs cover different queries ({counts} of {len(qrels)}): {what}")
-    # One dataset: a query that is missing found nothing (TREC files have no line for it), as trec_eval -c counts it.
+    # In one dataset, a missing query found nothing (TREC files have no line for it); it counts as in trec_eval -c.
     queries = [query for query in qrels if query in (common if len(hashes) > 1 else union)]
     if len(queries) < len(qrels) and union == common:
         warnings.append(f"{len(qrels) - len(queries)} judged queries are in none of the runs and are left out")
     if not queries:
-        raise SourceError("no judged query is covered by these runs", remedy="compare runs of the judgements' dataset")
+        raise SourceError("these runs cover no judged query", remedy="compare runs of the dataset with the judgements")
     return queries, warnings
 
 
@@ -230,7 +248,7 @@ def _differences(pairs: Sequence[tuple[Scored, Scored]], measure: str, seed: int
         columns.append(np.array([a[query] - b[query] for query in a if query in b]))
     if len({len(column) for column in columns}) == 1:
         results = paired(np.stack(columns, axis=1), seed=seed)
-    else:  # window measures may hold other queries in each run
+    else:  # window measures may cover different queries in each run
         results = [paired(column, seed=seed)[0] for column in columns]
     corrected = holm([result.p for result in results])
     return [
@@ -253,15 +271,15 @@ def _verdict(comparison: Comparison, new: Scored, old: Scored, time: Slower | No
         return Verdict(new.name, old.name, decision, f"{decision}: {what}{cost}", time)
     limit = None if margin is None else margin * old.mean[measure]
     if limit is not None and numbers.low >= -limit:
-        worst = f"at worst {max(0.0, -numbers.low):.4f} less, and {limit:.4f} ({margin:.1%}) would not matter"
+        worst = f"at worst {max(0.0, -numbers.low):.4f} lower, within the margin of {limit:.4f} ({margin:.1%})"
         return Verdict(new.name, old.name, "no worse", f"no worse: {what}{cost}; {worst}", time)
     if numbers.wins + numbers.losses == 0:
-        reason = f"every one of the {numbers.queries} queries scores the same"
+        reason = f"all {numbers.queries} queries score the same"
     elif numbers.needed is None:
         reason = "the mean difference is 0"
     elif numbers.needed <= numbers.queries:
-        reason = "it does not hold after correction for the number of comparisons, or is carried by few queries"
+        reason = "it does not survive correction for the number of comparisons, or rests on few queries"
     else:
-        reason = f"about {numbers.needed:,} queries would show a difference of this size"
+        reason = f"about {numbers.needed:,} queries are needed to show a difference of this size"
     sentence = f"no evidence with these {numbers.queries} queries: {what}{cost}; {reason}"
     return Verdict(new.name, old.name, "no evidence", sentence, time)

@@ -1,4 +1,4 @@
-"""Failures: a run's worst queries, and the stage that lost their gold documents."""
+"""Failures: the worst queries of a run, and the stage that lost their relevant documents."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from eval.measure.metrics import score
 from eval.measure.runs import Run
 from indexes.plain import Plain
 
-DEEP = 1000  # hits a leg when looking for what was not among the candidates
+DEEP = 1000  # hits per leg in the deeper search for documents that were not among the candidates
 
 STAGES = {
     "not indexed": "the document is not in the index",
-    "not in candidates": "no leg found it among its first top_k",
-    "lost in fusion": "a leg found it, and fusion left it out of the first top_k",
-    "lost in rerank": "fusion had it higher, or the reranker did not read that far",
-    "cut by the budget": "it was among the candidates, and no passage of the prompt holds it",
+    "not in candidates": "no leg has it in its first top_k",
+    "lost in fusion": "a leg found it, but fusion dropped it from the first top_k",
+    "lost in rerank": "fusion ranked it higher, or the reranker did not read that far",
+    "cut by the budget": "it was a candidate, but no passage of the prompt contains it",
     "ranked low": "it reached the prompt, below other documents",
-    "found": "it is as high as all relevant documents can be",
+    "found": "it ranks as high as the relevant documents can",
 }
 
 
 @dataclass(slots=True)
 class Gold:
-    """A relevant document of a failed query. Ranks are 1-based, None where it was not seen; ``stage`` is of STAGES."""
+    """A relevant document of a failed query. Ranks are 1-based, None if not found; ``stage`` is a key of STAGES."""
 
     id: str
     text: str
@@ -39,7 +39,7 @@ class Gold:
 
 @dataclass(slots=True)
 class Failure(Plain):
-    """One query, what should have been found and what was."""
+    """A failed query: what should have been found, and what was."""
 
     query: str
     question: str
@@ -49,7 +49,12 @@ class Failure(Plain):
 
 
 def worst(run: Run, dataset: Dataset, measure: str, limit: int) -> list[tuple[str, float]]:
-    """(query id, value) of the queries with a relevant document that scored least and below 1, the least first."""
+    """Return (query id, value) of up to ``limit`` queries with a relevant document and a value below 1, lowest first.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "?", "q2": "?"}, {"q1": {"d1": 1}, "q2": {"d2": 1}})
+    >>> worst(Run("base", {"q1": [("d1", 1.0)], "q2": [("d1", 1.0)]}), dataset, "RR@10", 5)
+    [('q2', 0.0)]
+    """
     values = score(run.results, dataset.qrels, [measure], window_ranks=run.window_ranks).per_query
     column = next(iter(values.values()))
     able = [(query, value) for query, value in column.items() if value < 1 and dataset.relevant(query)]
@@ -57,11 +62,17 @@ def worst(run: Run, dataset: Dataset, measure: str, limit: int) -> list[tuple[st
 
 
 def explain(run: Run, dataset: Dataset, query: str, value: float, retriever: Any = None) -> Failure:
-    """What became of a query's relevant documents.
+    """Explain what happened to a query's relevant documents.
 
     Args:
-        retriever: our retriever with the run's settings, to search the legs again and deeper; without it the stage is
-            told from the run alone, which knows no more than its own candidates.
+        value: the query's score.
+        retriever: our retriever with the run's settings, which searches the legs again and deeper; without it, the
+            stage is derived from the candidates in the run alone.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "How long?"}, {"q1": {"d1": 1}})
+    >>> failure = explain(Run("base", {"q1": [("d2", 2.0), ("d1", 1.0)]}), dataset, "q1", 0.5)
+    >>> [(gold.id, gold.rank, gold.stage) for gold in failure.gold]
+    [('d1', 2, 'ranked low')]
     """
     ranks = {document: rank for rank, (document, _) in enumerate(run.results.get(query, []), start=1)}
     details = run.details.get(query, {})
@@ -89,7 +100,7 @@ def explain(run: Run, dataset: Dataset, query: str, value: float, retriever: Any
 
 
 def summary(failures: list[Failure]) -> dict[str, int]:
-    """How many relevant documents each stage lost."""
+    """Return stage -> number of relevant documents it lost."""
     counts = Counter(item.stage for failure in failures for item in failure.gold)
     return {stage: counts[stage] for stage in STAGES if counts[stage]}
 
@@ -113,7 +124,7 @@ def _stage(item: Gold, prompt: list[str] | None, deep: dict[str, Any], run: Run,
 
 
 def _legs(retriever: Any, dataset: Dataset, question: str, relevant: list[str]) -> dict[str, dict[str, Any]]:
-    """Rank of each relevant document's best sentence in each leg (DEEP hits) and in the fusion of both legs' top_k."""
+    """Return the rank of each relevant document's best sentence in each leg (DEEP hits) and after fusion."""
     from eval.measure.to_documents import Lifter
     from indexes.nodes.record import SentenceRecord
 

@@ -1,8 +1,8 @@
-"""gate: did a change break anything? For CI, with exit codes of its own.
+"""gate: check in CI whether a change made a run worse.
 
-A measure regresses when its mean drops by more than ``max_drop`` *and* the drop is significant (paired randomisation
-test, Holm-corrected over the measures). Exit codes of ``rag-eval gate``: 0 passed, 1 regression, 2 wrong usage or
-settings, 3 the two runs cannot be compared.
+A measure has regressed if its mean dropped by more than ``max_drop`` *and* the drop is significant (paired
+randomisation test, Holm-corrected over the measures). Exit codes of ``rag-eval gate``: 0 passed, 1 regression, 2 wrong
+usage or settings, 3 the runs cannot be compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PASSED, REGRESSED, UNUSABLE, INCOMPARABLE = 0, 1, 2, 3
 
 
 class GateError(RagWrightError):
-    """The two runs cannot be compared. Its exit code differs from a regression's, so that CI can tell them apart."""
+    """The two runs cannot be compared. Its exit code differs from that of a regression, so that CI can tell."""
 
     exit_code = INCOMPARABLE
 
@@ -32,7 +32,8 @@ class GateCheck:
     """One measure of the run against the baseline.
 
     Args:
-        visible: the smallest drop that these queries would show with 80 % power; None with fewer than two queries.
+        before, after: means of the baseline and of the run.
+        visible: smallest drop that these queries would show with 80 % power; None with fewer than two queries.
     """
 
     measure: str
@@ -44,6 +45,7 @@ class GateCheck:
     visible: float | None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the check as plain data for JSON."""
         return {
             "measure": self.measure,
             "before": self.before,
@@ -55,7 +57,7 @@ class GateCheck:
         }
 
     def sentence(self) -> str:
-        """What happened to this measure, in words."""
+        """Return one line: means before and after, difference with interval, p, and wins/ties/losses."""
         p = self.paired
         head = f"{self.measure}: {self.before:.4f} -> {self.after:.4f} ({p.difference:+.4f}"
         return f"{head}, 95 % {p.low:+.4f} to {p.high:+.4f}, p = {self.p_holm:.4f}, {p.wins}/{p.ties}/{p.losses})"
@@ -71,25 +73,32 @@ def gate(
     alpha: float = 0.05,
     seed: int = SEED,
 ) -> list[GateCheck]:
-    """Check every measure; ``any(check.regressed for check in ...)`` fails the gate.
+    """Compare a run with a baseline, measure by measure; the gate fails if any check has ``regressed``.
 
-    A query that the baseline holds and the run lacks scores 0: a pipeline that lost its questions is broken.
+    A query of the baseline that is missing from the run scores 0.
 
     Args:
-        max_drop: a mean may fall by this much, in the measure's own units (0.01 is one point of nDCG).
-        alpha: a drop is significant below this corrected p value.
+        max_drop: largest drop of a mean that is allowed, in the measure's unit (0.01 is one point of nDCG).
+        alpha: a drop is significant if its corrected p value is below this.
+        seed: random seed of the tests.
 
     Raises:
         SettingsError: ``max_drop`` is negative.
         GateError: the runs are of different datasets, or share no judged query.
+
+    >>> qrels = {f"q{i}": {"d1": 1} for i in range(20)}
+    >>> old = Run("old", {query: [("d1", 1.0)] for query in qrels})
+    >>> new = Run("new", {query: [("d2", 2.0), ("d1", 1.0)] for query in qrels})
+    >>> [check.regressed for check in gate(old, new, qrels, ["RR@10", "Hit@10"])]
+    [True, False]
     """
     if max_drop < 0:
-        raise SettingsError(f"--max-drop {max_drop} is negative", remedy="name the drop that is allowed, such as 0.01")
+        raise SettingsError(f"--max-drop {max_drop} is negative", remedy="give the allowed drop, such as 0.01")
     if baseline.dataset and run.dataset and baseline.dataset != run.dataset:
         raise GateError(
             f"{baseline.name!r} and {run.name!r} were made on different datasets or splits "
             f"({baseline.dataset} and {run.dataset})",
-            remedy="measure both on the same one",
+            remedy="measure both on the same dataset and split",
         )
     kept = {query: judged for query, judged in qrels.items() if query in baseline.results}
     if not kept or not any(query in run.results for query in kept):

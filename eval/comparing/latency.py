@@ -1,8 +1,8 @@
-"""Milliseconds of runs: quantiles a stage, and whether two runs differ by more than their own unrest.
+"""Milliseconds of runs: quantiles per stage, and whether two runs differ by more than noise.
 
-Runs are timed one after the other on a machine that does other things too, so a difference of two medians says little
-by itself. Here the questions, in the order they were asked, are cut into tenths; the medians of the same tenth of both
-runs are compared, and the interval comes from how much these ten differences scatter.
+Runs are timed one after the other on a machine that does other work too, so a difference of two medians says little.
+Here the questions are divided into ten blocks in the order they were asked. The medians of the same block in both runs
+are compared, and the interval follows from the spread of these ten differences.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ TOTAL = "total"
 BLOCKS = 10
 T_VALUE = 2.262  # Student's t, two-sided 95 %, BLOCKS - 1 degrees of freedom
 LATENCY = (
-    "milliseconds: medians of the same tenths of the questions are compared, with a 95 % t interval over the tenths; a "
-    "load that lasted for a whole run is not in it, so repeat runs side by side on a quiet machine before deciding by "
+    "milliseconds: the medians of ten blocks of questions are compared block by block, with a 95 % t interval over the "
+    "blocks; it cannot show a load that lasted a whole run, so repeat the runs on a quiet machine before deciding by "
     "milliseconds"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Slower(Plain):
-    """Milliseconds a question that one run takes more than another (medians of tenths), with the 95 % interval."""
+    """Milliseconds per question by which one run is slower than another, with the 95 % interval."""
 
     difference: float
     low: float
@@ -36,17 +36,21 @@ class Slower(Plain):
 
     @property
     def is_certain(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
         if self.is_certain:
-            return f"{self.difference:+.1f} ms a question (p50; {self.low:+.1f} to {self.high:+.1f}, other load aside)"
-        return f"milliseconds within their noise (p50 {self.low:+.1f} to {self.high:+.1f})"
+            return f"{self.difference:+.1f} ms per question (p50; {self.low:+.1f} to {self.high:+.1f}, at equal load)"
+        return f"milliseconds within the noise (p50 {self.low:+.1f} to {self.high:+.1f})"
 
 
 def latency(run: Run, queries: Sequence[str] | None = None) -> dict[str, tuple[float, float]]:
-    """Stage -> (p50, p95) milliseconds over the queries, and the total of a question's stages under "total"."""
+    """Return stage -> (p50, p95) milliseconds over the queries, with the sum of a question's stages as "total".
+
+    >>> latency(Run("base", {}, timings_ms={"q1": {"encode": 5.0, "search": 2.0}}))
+    {'encode': (5.0, 5.0), 'search': (2.0, 2.0), 'total': (7.0, 7.0)}
+    """
     rows = [run.timings_ms[q] for q in (queries or run.timings_ms) if run.timings_ms.get(q)]
     stages = dict.fromkeys(stage for row in rows for stage in row)
     found = {stage: _quantiles([row[stage] for row in rows if stage in row]) for stage in stages if stage != TOTAL}
@@ -56,12 +60,16 @@ def latency(run: Run, queries: Sequence[str] | None = None) -> dict[str, tuple[f
 
 
 def total(stages: dict[str, float]) -> float:
-    """Milliseconds of a question's stages together."""
+    """Return the sum of a question's stages in milliseconds.
+
+    >>> total({"encode": 5.0, "search": 2.0})
+    7.0
+    """
     return sum(ms for stage, ms in stages.items() if stage != TOTAL)
 
 
 def slower(new: Run, old: Run) -> Slower | None:
-    """How much slower ``new`` is than ``old``; None with fewer than 20 questions that both were timed on."""
+    """Return how much slower ``new`` is than ``old``; None if fewer than 20 questions were timed in both."""
     common = [q for q in old.timings_ms if old.timings_ms[q] and new.timings_ms.get(q)]
     if len(common) < 2 * BLOCKS:
         return None

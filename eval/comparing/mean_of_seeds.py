@@ -1,7 +1,7 @@
-"""Several runs as one: a pipeline that was trained again with other seeds, say, and is judged by its mean.
+"""Treat several runs as one, for example those of models trained with different seeds.
 
-One training is one draw. Where two ways of training are compared by a single run of each, chance in the training counts
-as much as the way; the mean over seeds, question by question, halves it with four of them.
+A single training is one random draw: compared by one run each, two ways of training may differ by chance alone. The
+mean of four seeds, taken question by question, halves that random part.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ class Repeats:
 
     Raises:
         SettingsError: there are fewer than two.
+
+    >>> len(Repeats("tuned", (Run("seed 1", {}), Run("seed 2", {}))).runs)
+    2
     """
 
     name: str
@@ -29,11 +32,15 @@ class Repeats:
 
     def __post_init__(self) -> None:
         if len(self.runs) < 2:
-            raise SettingsError(f"{self.name!r} is the mean of {len(self.runs)} runs", remedy="name two or more")
+            raise SettingsError(f"{self.name!r} is a mean of {len(self.runs)} runs", remedy="name two or more")
 
 
 def mean_values(members: Sequence[PerQuery]) -> PerQuery:
-    """Each query's mean over the runs, of the queries that all of them have a value for."""
+    """Return each query's mean over the runs, for the queries with a value in all of them.
+
+    >>> mean_values([{"RR@10": {"q1": 1.0, "q2": 0.5}}, {"RR@10": {"q1": 0.5}}])
+    {'RR@10': {'q1': 0.75}}
+    """
     first, *rest = members
     return {
         measure: {
@@ -46,9 +53,14 @@ def mean_values(members: Sequence[PerQuery]) -> PerQuery:
 
 
 def repeats_note(name: str, measure: str, means: Sequence[float]) -> str:
-    """How far the runs are apart, and what the p values say of it: nothing."""
+    """Return a note on the spread of the runs, which intervals and p values do not include.
+
+    >>> print(repeats_note("tuned", "RR@10", [0.5, 0.7]))
+    tuned is the mean of 2 runs (RR@10 0.5000, 0.7000; standard deviation 0.1414); intervals and p values are over
+    queries, and do not include the spread of the runs
+    """
     values = ", ".join(f"{value:.4f}" for value in means)
     return (
         f"{name} is the mean of {len(means)} runs ({measure} {values}; standard deviation {stdev(means):.4f}); "
-        "intervals and p values are over queries, for these very runs"
+        "intervals and p values are over queries, and do not include the spread of the runs"
     )

@@ -1,4 +1,4 @@
-"""Datasets: questions, documents and judgements, read from and written to every usual format."""
+"""Datasets: questions, documents and judgements, read and written in all common formats."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A dataset of sentences out of one of documents: what holds an answer is relevant, the sentences around it are not.
+"""Turn a dataset of documents into one of sentences: those with an answer are relevant, the others are not.
 
-Judgements of whole documents tell a reranker little about answers: most sentences of a relevant document do not answer
-the question. Where the answers are known, the sentences that hold them can be judged instead (as QNLI was made from
-SQuAD; Wang et al., arXiv 1804.07461).
+Judgements of whole documents teach a reranker little about answers: most sentences of a relevant document do not answer
+the question. If the answers are known, the sentences that contain them can be judged instead (QNLI was made from SQuAD
+in this way; Wang et al., arXiv 1804.07461).
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from indexes.text.sentences import split_sentences
 
 
 def of_sentences(dataset: Dataset) -> Dataset:
-    """The same questions over single sentences.
+    """Return a dataset with the same questions over single sentences.
 
-    A sentence's id is ``DOCUMENT#I-I``, I counted from 0. Of each relevant document, sentences that hold one of the
-    question's answers (as whole words) keep its judgement, and the others are judged 0. Questions of which no relevant
-    sentence is left are dropped, and counted in a note.
+    A sentence's id is ``DOCUMENT#I-I``, where I counts from 0. In each relevant document, the sentences that contain
+    one of the question's answers (as whole words) keep its judgement; the others are judged 0. Questions without a
+    relevant sentence are left out and counted in a note.
 
     Raises:
-        SourceError: the dataset has no documents, or no question has an answer that stands in a relevant one.
+        SourceError: the dataset has no documents, or no relevant document contains an answer.
+
+    >>> rules = CorpusPassage("rules", text="Notice is three months. The canteen opens at noon.")
+    >>> answers = {"q1": {"answers": ["three months"]}}
+    >>> whole = Dataset("mine", {"rules": rules}, {"q1": "How long is the notice?"}, {"q1": {"rules": 1}}, answers)
+    >>> of_sentences(whole).qrels
+    {'q1': {'rules#0-0': 1, 'rules#1-1': 0}}
     """
     if not dataset.corpus:
         raise SourceError(
@@ -51,11 +57,11 @@ def of_sentences(dataset: Dataset) -> Dataset:
             qrels[query] = judged
     if not qrels:
         raise SourceError(
-            f"no question of {dataset.name!r} has an answer that stands in a sentence of a relevant document",
+            f"no question of {dataset.name!r} has an answer in a sentence of a relevant document",
             remedy="give the questions of queries.jsonl their 'answers'",
         )
     dropped = len(dataset.queries) - len(qrels)
-    notes = [f"{dropped} questions have no sentence that holds an answer and were left out"] if dropped else []
+    notes = [f"{dropped} questions have no sentence with an answer and are left out"] if dropped else []
     return replace(
         dataset,
         corpus=corpus,

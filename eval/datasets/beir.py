@@ -13,13 +13,14 @@ SUFFIXES = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz")
 
 
 def recognise(path: Path) -> bool:
+    """Return whether ``path`` is a BEIR folder."""
     return path.is_dir() and (path / "qrels").is_dir() and jsonl_file(path, "queries") is not None
 
 
 def read(path: Path, split: str = "test") -> Dataset:
     """Read a BEIR folder. Queries without a row in this split's qrels belong to other splits and are left out.
 
-    A folder without corpus.jsonl is a dataset over an index of the user's own.
+    Without corpus.jsonl, the judgements name documents of an existing index.
     """
     bad = BadRows()
     qrels_path = next(
@@ -36,16 +37,16 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def splits(path: Path) -> list[str]:
-    """The splits that have a qrels file, by name."""
+    """Return the splits that have a qrels file, sorted by name."""
     return sorted({file.name.split(".")[0] for file in (path / "qrels").iterdir() if file.name.endswith(SUFFIXES)})
 
 
 def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
-    """Write a BEIR folder; documents, questions and other splits that stand there stay. Returns notes.
+    """Write a BEIR folder, and return notes. Documents, questions and other splits already there are kept.
 
     Raises:
-        SourceError: ids that qrels cannot hold; or, without ``overwrite``, the split, an id of a document or of a
-            question stands there for something else.
+        SourceError: an id cannot be written in qrels; or, without ``overwrite``, the split or the id of a document or
+            question exists there with other content.
     """
     bad = [
         i
@@ -55,28 +56,28 @@ def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]
     ]
     if bad:
         raise SourceError(
-            f"{len(bad)} ids hold tabs, line ends or outer blanks, which qrels cannot hold (the first: {bad[0]!r})",
+            f"{len(bad)} ids contain tabs, line ends or outer blanks, which qrels cannot hold (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
     judgements = (f"{q}\t{d}\t{value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())
     text = "query-id\tcorpus-id\tscore\n" + "".join(judgements)
     write_together(dataset, path, path / "qrels" / f"{dataset.split}.tsv", text, overwrite=overwrite)
-    return ["the lists of candidates were left out: BEIR has none"] if dataset.candidates else []
+    return ["the lists of candidates are left out: BEIR has none"] if dataset.candidates else []
 
 
 def write_together(dataset: Dataset, folder: Path, target: Path, qrels: str, *, overwrite: bool) -> None:
-    """Write qrels to ``target``, and the dataset's documents and questions beside those that stand in ``folder``.
+    """Write qrels to ``target``, and add the dataset's documents and questions to those in ``folder``.
 
     Everything is compared before anything is written.
 
     Raises:
-        SourceError: without ``overwrite``, other judgements stand in ``target``, or an id stands for another text.
+        SourceError: without ``overwrite``, ``target`` holds other judgements, or an id has another text.
     """
     corpus = {p.id: {"_id": p.id, "title": p.title, "text": p.text, **p.extra} for p in dataset.corpus.values()}
     queries = {q: {"_id": q, "text": text, **dataset.extra.get(q, {})} for q, text in dataset.queries.items()}
     if target.is_file() and not overwrite and target.read_text(encoding="utf-8") != qrels:
         raise SourceError(
-            f"{target} exists already and holds other judgements",
+            f"{target} already exists with other judgements",
             remedy="write to another folder or under another --split, or add --overwrite",
         )
     files: dict[Path, dict[str, dict[str, Any]]] = {}
@@ -84,7 +85,7 @@ def write_together(dataset: Dataset, folder: Path, target: Path, qrels: str, *, 
         old = {str(row.get("_id")): row for _, row in json_rows(file, BadRows())} if file.is_file() else {}
         if (other := [name for name in rows if name in old and _other_text(old[name], rows[name])]) and not overwrite:
             raise SourceError(
-                f"{len(other)} ids in {file} stand for other texts (the first: {other[0]!r})",
+                f"{len(other)} ids in {file} have other texts (the first: {other[0]!r})",
                 remedy="write to another folder, or add --overwrite",
             )
         files[file] = old | rows
@@ -100,11 +101,13 @@ def _other_text(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def jsonl_file(folder: Path, stem: str) -> Path | None:
+    """Return the folder's ``stem``.jsonl or ``stem``.jsonl.gz, None if it has neither."""
     files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
     return next((file for file in files if file.is_file()), None)
 
 
 def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
+    """Read corpus.jsonl (id -> passage; {} without a file), and add its faults to ``bad``."""
     corpus: dict[str, CorpusPassage] = {}
     for number, row in json_rows(path, bad) if path else ():
         identity, title = text_field(row, "_id"), text_field(row, "title", optional=True)
@@ -112,7 +115,7 @@ def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
         if not identity or title is None or text is None:
             bad.add(path or Path(), number, 'needs "_id", and texts for "title" and "text"')
         elif identity in corpus:
-            bad.add(path or Path(), number, f"the id {identity!r} stands above already")
+            bad.add(path or Path(), number, f"the id {identity!r} is used twice")
         else:
             extra = {key: value for key, value in row.items() if key not in ("_id", "title", "text")}
             corpus[identity] = CorpusPassage(identity, title, text, extra)
@@ -120,6 +123,7 @@ def read_corpus(path: Path | None, bad: BadRows) -> dict[str, CorpusPassage]:
 
 
 def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Read queries.jsonl (id -> question, id -> further fields), and add its faults to ``bad``."""
     texts: dict[str, str] = {}
     extras: dict[str, dict[str, Any]] = {}
     for number, row in json_rows(path, bad) if path else ():
@@ -127,7 +131,7 @@ def read_queries(path: Path | None, bad: BadRows) -> tuple[dict[str, str], dict[
         if not identity or not text or not text.strip():
             bad.add(path or Path(), number, 'needs "_id" and a question in "text"')
         elif identity in texts:
-            bad.add(path or Path(), number, f"the id {identity!r} stands above already")
+            bad.add(path or Path(), number, f"the id {identity!r} is used twice")
         else:
             texts[identity] = text
             if extra := {key: value for key, value in row.items() if key not in ("_id", "text")}:
@@ -145,7 +149,7 @@ def join(
     path: Path,
     split: str,
 ) -> Dataset:
-    """Put the parts together; only judged queries count."""
+    """Build a dataset of the judged queries."""
     notes = []
     unknown = {d for judged in qrels.values() for d in judged if d not in corpus} if corpus else set()
     if unknown:

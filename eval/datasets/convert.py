@@ -15,20 +15,28 @@ from indexes.errors import SourceError
 def convert(
     dataset: Dataset, target: str | Path, to: str, *, negatives: int = 1, seed: int = 0, overwrite: bool = False
 ) -> list[str]:
-    """Write ``dataset`` to ``target`` and return notes on what the format cannot hold.
+    """Write ``dataset`` to ``target``, and return notes on what the format cannot hold.
 
-    Ids of queries and judged documents, questions and judgements come back from every format that ``load_dataset``
-    reads. Documents, questions and other splits that a folder holds already stay; an exact repeat changes nothing.
+    Questions, judgements and the ids of queries and judged documents survive a round trip through each format.
+    Documents, questions and other splits already in a folder are kept; writing the same dataset again changes nothing.
 
     Args:
         target: a folder for "beir" and "trec", a file for the others.
         to: one of ``FORMATS``.
         negatives, seed: see ``flag_embedding.write``.
-        overwrite: replace what stands there under the same split, id or name and is something else.
+        overwrite: whether to replace other content under the same split, id or file name.
 
     Raises:
-        SourceError: the format is unknown, cannot hold these ids, needs texts that are not there, or something else
-            stands at ``target`` under the same names.
+        SourceError: the format is unknown, cannot hold these ids or needs texts that are missing, or ``target`` holds
+            other content under the same names.
+
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> dataset = Dataset("mine", {"d1": notice}, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}})
+    >>> convert(dataset, folder / "mine", "beir")
+    []
+    >>> sorted(path.name for path in (folder / "mine").iterdir())
+    ['corpus.jsonl', 'qrels', 'queries.jsonl']
     """
     place = Path(target).expanduser()
     folder = to in ("beir", "trec")
@@ -51,19 +59,19 @@ def convert(
             return _file(
                 place, overwrite, lambda file: flag_embedding.write(dataset, file, negatives=negatives, seed=seed)
             )
-    raise SourceError(f"there is no format {to!r}", remedy=f"use one of: {', '.join(FORMATS)}")
+    raise SourceError(f"unknown format {to!r}", remedy=f"use one of: {', '.join(FORMATS)}")
 
 
 def _file(place: Path, overwrite: bool, write: Callable[[Path], list[str]]) -> list[str]:
-    """Write a file beside ``place``, and put it there unless something else stands there."""
+    """Write a file beside ``place``, then rename it to ``place`` unless that exists with other content."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".convert-") as folder:
-        beside = Path(folder, place.resolve().parent.name, place.name)  # FlagEmbedding goes by both names
+        beside = Path(folder, place.resolve().parent.name, place.name)  # FlagEmbedding looks at both names
         beside.parent.mkdir(exist_ok=True)
         notes = write(beside)
         if place.exists() and not overwrite and place.read_bytes() != beside.read_bytes():
             raise SourceError(
-                f"{place} exists already and holds something else", remedy="name another file, or add --overwrite"
+                f"{place} already exists with other content", remedy="name another file, or add --overwrite"
             )
         beside.replace(place)
     return notes

@@ -1,7 +1,7 @@
-"""A dataset out of what users said of answers (``rag serve`` with ``serve.feedback``).
+"""Build a dataset from users' feedback on answers (``rag serve`` with ``serve.feedback``).
 
-A question whose answer was marked right makes the cited sentences' documents relevant. One marked "wrong_source" or
-"wrong" names no relevant document: it is kept as a question to be judged, and left out of the qrels.
+If an answer was marked right, the documents of its cited sentences are relevant to its question. An answer marked
+"wrong_source" or "wrong" names no relevant document: its question is listed as unjudged, and left out of the qrels.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from indexes.nodes.record import SentenceRecord, join_records
 
 @dataclass(slots=True)
 class Feedback:
-    """What a file of feedback gave.
+    """The content of a feedback file.
 
     Args:
         dataset: questions with relevant documents, from answers marked right.
         unjudged: questions of answers marked wrong, once each.
-        gone: cited sentences that the collection no longer holds.
+        gone: number of cited sentences that the collection no longer holds.
     """
 
     dataset: Dataset
@@ -41,7 +41,7 @@ def from_feedback(path: Path, index: Index, *, name: str = "feedback") -> Feedba
         index: the open collection; its documents become the corpus.
 
     Raises:
-        SourceError: no such file, a bad line, or no answer of this collection was marked right.
+        SourceError: there is no such file, a line is bad, or no answer from this collection was marked right.
     """
     relevant: dict[str, dict[str, int]] = {}
     unjudged: list[str] = []
@@ -51,7 +51,7 @@ def from_feedback(path: Path, index: Index, *, name: str = "feedback") -> Feedba
             continue
         question = " ".join(str(row.get("question") or "").split())
         if not question:
-            raise SourceError(f"{path}, line {number}: it has no question", remedy="remove the line")
+            raise SourceError(f"{path}, line {number} has no question", remedy="remove the line")
         if row.get("verdict") != "right":
             if question not in unjudged:
                 unjudged.append(question)

@@ -17,11 +17,12 @@ OURS = ("pos", "neg", "pos_ids", "neg_ids", "pos_judgements", "neg_judgements")
 
 
 def recognise(row: dict[str, Any]) -> bool:
+    """Return whether a file's first row is in this format."""
     return "query" in row and "pos" in row
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file. pos_scores and neg_scores (a teacher's) are kept as they are; they are no judgements."""
+    """Read one file. A teacher's pos_scores and neg_scores are kept in ``extra``; they are not judgements."""
     reader = ListReader(path, split)
     for number, row in json_rows(path, reader.bad):
         positive, negative = text_list(row, "pos"), text_list(row, "neg")
@@ -34,7 +35,7 @@ def read(path: Path, split: str = "test") -> Dataset:
             if row.get(key) is not None and len(row[key]) != len(texts)
         ]
         if wrong_length:
-            reader.complain(number, f'"{wrong_length[0]}" does not fit its list')
+            reader.complain(number, f'"{wrong_length[0]}" and its list differ in length')
             continue
         good = reader.documents(number, positive, row, "pos_ids")
         wrong = reader.documents(number, negative, row, "neg_ids")
@@ -47,15 +48,16 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) -> list[str]:
-    """Write one jsonl file with ids beside the texts. Returns notes on what it cannot hold.
+    """Write one jsonl file with ids beside the texts, and return notes on what the format cannot hold.
 
     Args:
-        negatives: FlagEmbedding divides by zero on an empty "neg": rows with fewer negatives get that many unjudged
-            documents of the corpus, drawn with ``seed`` and marked as drawn.
+        negatives: minimum number of negatives per row (FlagEmbedding divides by zero on an empty "neg"); rows with
+            fewer are filled up with unjudged documents of the corpus, which are marked as drawn.
+        seed: random seed for drawing them.
     """
     if path.stem.endswith("no_in_batch_neg") or path.parent.name.endswith("no_in_batch_neg"):
         raise SourceError(
-            f"the name {path} ends in 'no_in_batch_neg', by which FlagEmbedding silently changes training",
+            f"the name {path} ends in 'no_in_batch_neg', which silently changes how FlagEmbedding trains",
             remedy="choose another name",
         )
     require_texts(dataset)
@@ -100,9 +102,9 @@ def write(dataset: Dataset, path: Path, *, negatives: int = 1, seed: int = 0) ->
     if drawn:
         notes.append(f"{drawn} negatives were drawn at random among unjudged documents (seed {seed})")
     if without:
-        notes.append(f"{without} queries have no positive: take them out before training with FlagEmbedding")
+        notes.append(f"{without} queries have no positive: remove them before training with FlagEmbedding")
     if poor:
         notes.append(f"{poor} queries have no negative, which FlagEmbedding cannot train on")
     if dataset.candidates:
-        notes.append("the order of the candidates was left out: FlagEmbedding has no field for it")
+        notes.append("the order of the candidates is left out: FlagEmbedding has no field for it")
     return notes

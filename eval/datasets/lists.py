@@ -1,7 +1,7 @@
-"""What the two formats of texts in lists (MTEB reranking, FlagEmbedding) share: ids beside the lists.
+"""Ids for the two formats that list texts (MTEB reranking, FlagEmbedding).
 
-The formats themselves have no ids. We write them in fields of their own, which other readers leave alone, and read them
-where they stand; a foreign row gets ids made from its texts (documents) and its line number (query).
+The formats have no ids. They are written to extra fields, which other readers ignore, and read back from them; rows of
+other programs get ids made from the texts (documents) and the line number (query).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from indexes.errors import SourceError
 
 
 class ListReader:
-    """Builds a dataset row by row."""
+    """Build a dataset row by row."""
 
     def __init__(self, path: Path, split: str) -> None:
         self.dataset = Dataset(path.stem, {}, {}, {}, split=split, path=str(path))
@@ -23,10 +23,11 @@ class ListReader:
         self._path = path
 
     def complain(self, number: int, problem: str) -> None:
+        """Record a fault in the row of line ``number``."""
         self.bad.add(self._path, number, problem)
 
     def query(self, number: int, row: dict[str, Any], ours: tuple[str, ...]) -> str | None:
-        """Register the row's question; None (and a complaint) where it cannot be used."""
+        """Register the row's question and return its id; None (and a recorded fault) if it cannot be used."""
         text = text_field(row, "query")
         identity = text_field(row, "_id", optional=True)
         identity = identity or f"q{number}"
@@ -34,7 +35,7 @@ class ListReader:
             self.complain(number, 'needs a question in "query"')
             return None
         if identity in self.dataset.queries:
-            self.complain(number, f"the id {identity!r} stands above already")
+            self.complain(number, f"the id {identity!r} is used twice")
             return None
         self.dataset.queries[identity] = text
         self.dataset.qrels[identity] = {}
@@ -43,52 +44,54 @@ class ListReader:
         return identity
 
     def judge(self, query: str, documents: list[str], values: Any, default: int) -> None:
-        """Register judgements; where ``values`` do not fit the documents, or one is not a number, it is ``default``."""
+        """Register judgements; ``default`` replaces values that are not integers, or a list of another length."""
         if not isinstance(values, list) or len(values) != len(documents):
             values = [default] * len(documents)
         for document, raw in zip(documents, values, strict=True):
-            if raw is not None:  # None: drawn at random when the file was written
+            if raw is not None:  # None: the document was drawn at random when the file was written
                 value = whole_number(raw)
                 self.dataset.qrels[query].setdefault(document, default if value is None else value)
 
     def documents(self, number: int, texts: list[str], row: dict[str, Any], key: str) -> list[str] | None:
-        """Ids of the texts, in their order; each is put into the corpus."""
+        """Put the texts into the corpus and return their ids, in order; None (and a recorded fault) if ids are bad."""
         ids = row.get(key)
         if ids is None:
             ids = [text_id(text) for text in texts]
         elif not isinstance(ids, list) or len(ids) != len(texts) or not all(isinstance(i, str) for i in ids):
-            self.complain(number, f'"{key}" does not fit its texts')
+            self.complain(number, f'"{key}" is not a list of one id per text')
             return None
         for identity, text in zip(ids, texts, strict=True):
             known = self.dataset.corpus.setdefault(identity, CorpusPassage(identity, "", text))
             if known.text != text:
-                self.complain(number, f"the id {identity!r} stands for another text above")
+                self.complain(number, f"the id {identity!r} has another text in an earlier row")
                 return None
         return ids
 
 
 def lost(dataset: Dataset, used: set[str]) -> list[str]:
-    """Notes on what lists cannot hold."""
+    """Return notes on what a format of lists cannot hold: unused documents, separate titles."""
     notes = []
     left = len(dataset.corpus) - len(used & dataset.corpus.keys())
     if left:
-        notes.append(f"{left} of {len(dataset.corpus)} documents are judged for no query and were left out")
+        notes.append(f"{left} of {len(dataset.corpus)} documents are judged for no query and are left out")
     if any(dataset.corpus[i].title for i in used if i in dataset.corpus):
-        notes.append("titles stand before their texts: the format has no field for them")
+        notes.append("titles are written before their texts: the format has no field for them")
     return notes
 
 
 def missing_text(dataset: Dataset) -> list[str]:
-    """Judged documents without a text."""
+    """Return the sorted ids of judged documents without a text."""
     return sorted({d for judged in dataset.qrels.values() for d in judged if d not in dataset.corpus})
 
 
 def require_texts(dataset: Dataset) -> None:
-    """Raises:
-    SourceError: a judged document has no text, without which a format of texts cannot hold it.
+    """Require a text for each judged document.
+
+    Raises:
+        SourceError: a judged document has no text.
     """
     if unknown := missing_text(dataset):
         raise SourceError(
             f"{len(unknown)} judged documents have no text (the first: {unknown[0]!r})",
-            remedy="the format needs texts: convert a dataset that has its corpus",
+            remedy="convert a dataset that has its corpus: this format consists of texts",
         )

@@ -1,6 +1,6 @@
 """LlamaIndex EmbeddingQAFinetuneDataset: one JSON file {"queries", "corpus", "relevant_docs", "mode"}.
 
-The library keeps no titles, grades or score-0 rows; we write those in fields of their own, which it ignores.
+The library's class has no titles, grades or rows of score 0; they are written to extra fields, which it ignores.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ KEYS = ("queries", "corpus", "relevant_docs")
 
 
 def recognise(content: Any) -> bool:
+    """Return whether a JSON file's content is in this format."""
     return isinstance(content, dict) and all(isinstance(content.get(key), dict) for key in KEYS)
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file, in UTF-8 or the locale's encoding."""
+    """Read one file, in UTF-8 or in the locale's encoding."""
     try:
         content = json.loads(read_text(path))
     except ValueError as error:
-        raise SourceError(f"{path} is not JSON: {error}", remedy="check that the file is whole") from error
+        raise SourceError(f"{path} is not JSON: {error}", remedy="check that the file is complete") from error
     if not recognise(content):
         raise SourceError(f"{path} lacks {', '.join(KEYS)}", remedy="see EmbeddingQAFinetuneDataset of LlamaIndex")
     titles, grades = content.get("titles") or {}, content.get("judgements") or {}
@@ -34,7 +35,7 @@ def read(path: Path, split: str = "test") -> Dataset:
     corpus: dict[str, CorpusPassage] = {}
     for identity, text in content["corpus"].items():
         if not isinstance(text, str):
-            bad.append(f"corpus {identity!r}: no text")
+            bad.append(f"corpus {identity!r}: not a text")
             continue
         title = str(titles.get(identity, ""))
         corpus[identity] = CorpusPassage(identity, title, _without_title(text, title))
@@ -42,9 +43,9 @@ def read(path: Path, split: str = "test") -> Dataset:
     for identity, text in content["queries"].items():
         named = content["relevant_docs"].get(identity, [])
         if not isinstance(text, str) or not text.strip():
-            bad.append(f"query {identity!r}: no question")
+            bad.append(f"query {identity!r}: not a question")
         elif not isinstance(named, list) or not all(isinstance(d, str) for d in named):
-            bad.append(f"relevant_docs {identity!r}: no list of ids")
+            bad.append(f"relevant_docs {identity!r}: not a list of ids")
         else:
             judged = {d: int(value) for d, value in grades.get(identity, {}).items()} or dict.fromkeys(named, 1)
             if not judged:
@@ -55,15 +56,15 @@ def read(path: Path, split: str = "test") -> Dataset:
     found = Dataset(path.stem, corpus, queries, qrels, split=split, path=str(path))
     bad.extend(f"relevant_docs: document {d!r} is not in the corpus" for d in missing_text(found))
     if bad:
-        raise SourceError(f"{path} has {bad_rows(bad)}", remedy="mend these entries, or take them out")
+        raise SourceError(f"{path} has {bad_rows(bad)}", remedy="correct or remove these entries")
     if unjudged:
-        found.notes.append(f"{unjudged} queries have no relevant_docs and were left out")
+        found.notes.append(f"{unjudged} queries have no relevant_docs and are left out")
     found.extra = {q: fields for q, fields in (content.get("query_fields") or {}).items() if q in queries}
     return found
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads. Returns notes."""
+    """Write one file that LlamaIndex's ``EmbeddingQAFinetuneDataset.from_json`` reads, and return notes."""
     require_texts(dataset)
     content: dict[str, Any] = {
         "queries": dataset.queries,
@@ -81,9 +82,9 @@ def write(dataset: Dataset, path: Path) -> list[str]:
     text = json.dumps(content, ensure_ascii=False, indent=1)
     try:
         path.write_text(text + "\n", encoding="utf-8")
-    except UnicodeEncodeError:  # a lone surrogate: JSON escapes keep it
+    except UnicodeEncodeError:  # JSON escapes preserve a lone surrogate
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return ["the lists of candidates were left out: the format has none"] if dataset.candidates else []
+    return ["the lists of candidates are left out: the format has none"] if dataset.candidates else []
 
 
 def _without_title(text: str, title: str) -> str:

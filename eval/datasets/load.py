@@ -21,7 +21,7 @@ _READERS: dict[str, Any] = {
     "flag-embedding": flag_embedding.read,
 }
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
-# Collections that the MTEB organisation keeps in BEIR's layout on the Hugging Face hub.
+# Datasets that the MTEB organisation publishes in BEIR's layout on the Hugging Face hub.
 _HUB_SETS = ("scifact", "nfcorpus", "fiqa", "arguana", "scidocs", "trec-covid", "quora", "hotpotqa", "nq", "msmarco")
 
 
@@ -30,18 +30,19 @@ def load_dataset(path: str | Path, split: str = "test") -> Dataset:
 
     Args:
         path: a folder (BEIR, TREC) or file (MTEB reranking jsonl, TREC qrels, LlamaIndex JSON, FlagEmbedding jsonl); a
-            folder with one such file a split (train.jsonl, validation.jsonl, test.jsonl), or these files named one by
-            one ("train=a.jsonl,test=b.jsonl"); or the name of a public collection (``scifact``, or ``owner/name`` on
-            the Hugging Face hub), then downloaded.
-        split: "test", "train", ...; a lone file has one split and takes this as its name.
+            folder with one such file per split (train.jsonl, validation.jsonl, test.jsonl), or these files by name
+            ("train=a.jsonl,test=b.jsonl"); or the name of a public dataset (``scifact``, or ``owner/name`` on the
+            Hugging Face hub), which is downloaded.
+        split: "test", "train", ...; a single file has one split, which gets this name.
 
     Raises:
-        SourceError: nothing there, an unknown format, or bad rows: all of them, with their line numbers.
+        SourceError: nothing is there, the format is unknown, or rows are bad (all are named with their line numbers).
 
-        >>> from eval import load_dataset  # doctest: +SKIP
-        >>> dataset = load_dataset("data/scifact")  # doctest: +SKIP
-        >>> len(dataset.queries), dataset.notes  # doctest: +SKIP
-        (300, [])
+    >>> file = folder / "pairs.jsonl"
+    >>> _ = file.write_text('{"query": "How long?", "pos": ["Three months."], "neg": ["Blue."]}')
+    >>> dataset = load_dataset(file)
+    >>> dataset.queries, [dataset.corpus[name].text for name in dataset.relevant("q1")]
+    ({'q1': 'How long?'}, ['Three months.'])
     """
     if (files := _split_files(path)) is not None:
         return files.named(_judged(_read(files.file(split), split), files.place, split), split)
@@ -78,16 +79,19 @@ def _read(place: Path, split: str) -> Dataset:
 
 def _judged(dataset: Dataset, place: str | Path, split: str) -> Dataset:
     if not dataset.queries:
-        raise SourceError(
-            f"{place} holds no judged query of the split {split!r}", remedy="check the split and the qrels"
-        )
+        raise SourceError(f"{place} has no judged query in the split {split!r}", remedy="check the split and the qrels")
     return dataset
 
 
 def splits_of(place: Path) -> list[str]:
-    """The splits that a folder names in its qrels or its files; [] for a lone file, which takes any name.
+    """Return the splits that a folder's qrels or file names give; [] for a single file, which can take any name.
 
-    A file counts by what stands in its name: "train", "dev" (or "validation") and "test" are looked for.
+    File names are searched for "train", "dev" (or "validation") and "test".
+
+    >>> for name in ("train.jsonl", "validation.jsonl"):
+    ...     _ = (folder / name).write_text('{"query": "How long?", "pos": ["Three months."], "neg": ["Blue."]}')
+    >>> splits_of(folder)
+    ['dev', 'train']
     """
     if (files := _split_files(place)) is not None:
         return sorted(files.files)
@@ -97,10 +101,15 @@ def splits_of(place: Path) -> list[str]:
 
 
 def recognise(place: Path) -> str:
-    """The format of a folder or file, one of ``FORMATS``.
+    """Return the format of a folder or file, one of ``FORMATS``.
 
     Raises:
-        SourceError: it is none of them.
+        SourceError: the format is none of them.
+
+    >>> file = folder / "pairs.jsonl"
+    >>> _ = file.write_text('{"query": "How long?", "positive": ["Three months."], "negative": ["Blue."]}')
+    >>> recognise(file)
+    'mteb'
     """
     if beir.recognise(place):
         return "beir"
@@ -112,8 +121,8 @@ def recognise(place: Path) -> str:
         row = next((row for _, row in json_rows(place, BadRows())), {})
         if split_files.is_score_row(row):
             raise SourceError(
-                f"{place} holds a teacher's scores, no judged questions",
-                remedy=f"learn from it with --teacher file:{place}, and name the dataset that it scores",
+                f"{place} holds a teacher's scores, not judged questions",
+                remedy=f"train on it with --teacher file:{place}, and name the dataset that it scores",
             )
         if mteb_reranking.recognise(row):
             return "mteb"
@@ -122,21 +131,21 @@ def recognise(place: Path) -> str:
     elif ".json" in place.name and llama_index_qa.recognise(_json(place)):
         return "llama-index"
     raise SourceError(
-        f"{place} is in no format known here",
+        f"{place} is in an unknown format",
         remedy="use a BEIR folder, TREC qrels, MTEB reranking jsonl, a LlamaIndex QA json or FlagEmbedding jsonl",
     )
 
 
 def _file(place: Path) -> Path:
-    """A folder with one JSON file of lists stands for that file."""
+    """Return the only JSON file of a folder that holds nothing else."""
     if not place.is_dir() or beir.recognise(place) or trec.recognise(place):
         return place
     files = sorted(file for file in place.iterdir() if file.name.endswith((".json", ".jsonl", ".jsonl.gz")))
     if len(files) != 1:
         raise SourceError(
-            f"{place} is not a dataset: it has {len(files)} JSON files, none of them called after a split, and neither "
+            f"{place} is not a dataset: it has {len(files)} JSON files, none of them named after a split, and neither "
             "qrels nor a BEIR layout",
-            remedy="name one file, or one a split: --train FILE --test FILE" if files else "check the path",
+            remedy="name one file, or one per split: --train FILE --test FILE" if files else "check the path",
         )
     return files[0]
 
@@ -149,7 +158,7 @@ def _json(path: Path) -> Any:
 
 
 def _download(name: str) -> Path:
-    """A dataset repository of the hub, kept in the hub's own cache."""
+    """Download a dataset repository into the hub's own cache."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -163,7 +172,7 @@ def _download(name: str) -> Path:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise SourceError(
-            f"there is no dataset at {name}, and the hub gave none ({reason})",
-            remedy="download it where a hub can be reached, and name the folder",
+            f"there is no dataset at {name}, and it could not be downloaded from the hub ({reason})",
+            remedy="download it on a machine that reaches the hub, and name the folder",
         ) from error
     return Path(folder)

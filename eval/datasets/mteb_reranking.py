@@ -1,6 +1,6 @@
 """MTEB reranking jsonl: {"query", "positive": [...], "negative": [...]}, or "documents" in first-stage order.
 
-Positives that a first stage did not find are **not** added to its list: they count as missed.
+Positives that the first stage did not find are **not** added to its list: they count as missed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ OURS = (
 
 
 def recognise(row: dict[str, Any]) -> bool:
+    """Return whether a file's first row is in this format."""
     return "query" in row and "positive" in row and ("negative" in row or "documents" in row)
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read one file. Without "documents" the list of a query is its positives, then its negatives."""
+    """Read one file. Without "documents", a query's list is its positives followed by its negatives."""
     reader = ListReader(path, split)
     repeated = 0
     for number, row in json_rows(path, reader.bad):
@@ -39,7 +40,7 @@ def read(path: Path, split: str = "test") -> Dataset:
             continue
         positive, negative, documents = (texts or [] for texts in lists)
         if "_id" not in row and (both := set(positive) & set(negative)):  # ours may have equal texts under two ids
-            reader.complain(number, f"a text is positive and negative at once: {min(both)[:60]!r}")
+            reader.complain(number, f"a text is both positive and negative: {min(both)[:60]!r}")
             continue
         ids = [
             reader.documents(number, texts, row, f"{key}_ids")
@@ -56,12 +57,12 @@ def read(path: Path, split: str = "test") -> Dataset:
         repeated += len(listed) - len(reader.dataset.candidates[query])
     reader.bad.raise_if_any()
     if repeated:
-        reader.dataset.notes.append(f"{repeated} texts stand twice in one list and count once")
+        reader.dataset.notes.append(f"{repeated} texts occur twice in a list and count once")
     return reader.dataset
 
 
 def write(dataset: Dataset, path: Path) -> list[str]:
-    """Write one jsonl file with ids beside the texts. Returns notes on what it cannot hold."""
+    """Write one jsonl file with ids beside the texts, and return notes on what the format cannot hold."""
     require_texts(dataset)
     used: set[str] = set()
     rows = []

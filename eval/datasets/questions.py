@@ -1,4 +1,4 @@
-"""Questions as sets: which are the same, and a dataset with some of them only."""
+"""Compare questions by their wording, and select a subset of a dataset's questions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from eval.gold import normalise
 
 
 def wording(text: str) -> str:
-    """What makes two questions the same: case, width, punctuation and articles do not count.
+    """Return the key by which two questions are the same: case, width, punctuation and articles do not count.
 
-    A question of signs only ("C++?" and "C#?" are not) is compared as it stands. Texts of documents are compared by it
-    too, where one must not stand for its own opposite under another id.
+    Very short questions ("C++?" and "C#?") are compared literally. Documents are compared by it too, so that a copy of
+    a relevant document under another id does not become a negative.
+
+    >>> wording("What is the Notice period?") == wording("what is notice period")
+    True
     """
     plain = normalise(text)
     return plain if len(plain) > 3 else " ".join(text.split())
 
 
 def relevant_by_wording(dataset: Dataset) -> dict[str, list[str]]:
-    """Wording -> ids of all documents relevant to a question of this wording, best judged first within a question."""
+    """Return wording -> ids of the documents relevant to any question of that wording, best first per question."""
     found: dict[str, list[str]] = {}
     for query, text in dataset.queries.items():
         found.setdefault(wording(text), []).extend(dataset.relevant(query))
@@ -28,7 +31,12 @@ def relevant_by_wording(dataset: Dataset) -> dict[str, list[str]]:
 
 
 def subset(dataset: Dataset, queries: Iterable[str]) -> Dataset:
-    """The dataset with these questions only, over the same corpus."""
+    """Return the dataset with these questions only, over the same corpus.
+
+    >>> dataset = Dataset("mine", {}, {"q1": "How long?", "q2": "Who?"}, {"q1": {"d1": 1}, "q2": {"d2": 1}})
+    >>> subset(dataset, ["q2"]).queries
+    {'q2': 'Who?'}
+    """
     kept = list(queries)
     return replace(
         dataset,
@@ -41,7 +49,13 @@ def subset(dataset: Dataset, queries: Iterable[str]) -> Dataset:
 
 
 def shared(dataset: Dataset, others: Iterable[Dataset]) -> set[str]:
-    """The questions of ``dataset`` that stand in one of ``others`` too, by id or by wording."""
+    """Return the query ids of ``dataset`` that are also in one of ``others``, by id or by wording.
+
+    >>> train = Dataset("train", {}, {"a1": "How long is it?"}, {"a1": {"d1": 1}})
+    >>> test = Dataset("test", {}, {"b1": "how long is it", "b2": "Who signs?"}, {"b1": {}, "b2": {}})
+    >>> shared(test, [train]), list(without(test, [train]).queries)
+    ({'b1'}, ['b2'])
+    """
     others = list(others)
     ids = {query for other in others for query in other.queries}
     texts = {wording(text) for other in others for text in other.queries.values()}
@@ -49,6 +63,6 @@ def shared(dataset: Dataset, others: Iterable[Dataset]) -> set[str]:
 
 
 def without(dataset: Dataset, others: Iterable[Dataset]) -> Dataset:
-    """The dataset without the questions that ``others`` have."""
+    """Return the dataset without the questions that are also in ``others`` (see ``shared``)."""
     dropped = shared(dataset, others)
     return subset(dataset, (query for query in dataset.queries if query not in dropped))

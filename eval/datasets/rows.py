@@ -1,4 +1,4 @@
-"""Reading rows: every bad one is collected with its line number, and all are reported before anything is used."""
+"""Read rows: bad ones are collected with their line numbers, and reported together before any row is used."""
 
 from __future__ import annotations
 
@@ -15,34 +15,48 @@ MAX_SHOWN = 20  # bad rows named in one error
 
 
 class BadRows:
-    """Collects what is wrong, over one file or several, and raises once."""
+    """Collect the faults of one or several files, and raise one error.
+
+    >>> bad = BadRows()
+    >>> bad.add(Path("queries.jsonl"), 3, 'needs "_id"')
+    >>> bad.raise_if_any()
+    Traceback (most recent call last):
+    indexes.errors.SourceError: queries.jsonl has 1 bad row (line 3: needs "_id"); correct or remove these rows
+    """
 
     def __init__(self) -> None:
         self._found: dict[Path, list[str]] = {}
 
     def add(self, path: Path, line: int, problem: str) -> None:
+        """Record a bad row; ``line`` counts from 1."""
         self._found.setdefault(path, []).append(f"line {line}: {problem}")
 
     def raise_if_any(self) -> None:
-        """Raises:
-        SourceError: naming every bad row (up to 20 a file) with its line.
+        """Raise if there are bad rows.
+
+        Raises:
+            SourceError: names the bad rows (up to 20 per file) with their lines.
         """
         if self._found:
             files = "; ".join(f"{path} has {bad_rows(rows)}" for path, rows in self._found.items())
-            raise SourceError(files, remedy="mend these rows, or take them out")
+            raise SourceError(files, remedy="correct or remove these rows")
 
 
 def bad_rows(bad: list[str]) -> str:
-    """ "2 bad rows (line 3: ...; line 9: ...)": every one, up to a screenful."""
+    """Return a short text on the bad rows, with up to 20 of them.
+
+    >>> bad_rows(["line 3: no text", "line 9: no id"])
+    '2 bad rows (line 3: no text; line 9: no id)'
+    """
     more = f"; and {len(bad) - MAX_SHOWN} more" if len(bad) > MAX_SHOWN else ""
     return f"{len(bad)} bad row{'s' if len(bad) > 1 else ''} ({'; '.join(bad[:MAX_SHOWN])}{more})"
 
 
 def read_text(path: Path) -> str:
-    """A text file as UTF-8, else in the locale's encoding, else GB18030 (LlamaIndex writes in the locale's).
+    """Read a text file (.gz too) as UTF-8, else in the locale's encoding, which LlamaIndex writes, else as GB18030.
 
     Raises:
-        SourceError: it cannot be read in any of them.
+        SourceError: the file cannot be read, or is in none of these encodings.
     """
     try:
         data = path.read_bytes()
@@ -58,19 +72,19 @@ def read_text(path: Path) -> str:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(1-based line number, line) of the lines that hold something; only a line feed ends a line."""
+    """Yield (1-based line number, line) of the lines that are not blank; only a line feed ends a line."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             yield number, line.removesuffix("\r")
 
 
 def json_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, row) of a JSONL file."""
+    """Yield (1-based line number, row) of a JSONL file, and add its faults to ``bad``."""
     for number, line in lines(path):
         try:
             row = json.loads(line)
         except ValueError as error:
-            bad.add(path, number, f"no JSON ({error})")
+            bad.add(path, number, f"not JSON ({error})")
             continue
         if isinstance(row, dict):
             yield number, row
@@ -79,7 +93,14 @@ def json_rows(path: Path, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def text_field(row: dict[str, Any], key: str, *, optional: bool = False) -> str | None:
-    """A text (or a number as one, for ids); None where it is missing or of another kind."""
+    """Return a field that is a text, or an integer (an id) as text; None if it is missing or of another type.
+
+    Args:
+        optional: return "" if it is missing.
+
+    >>> text_field({"_id": 7}, "_id"), text_field({}, "title", optional=True), text_field({"_id": 0.5}, "_id")
+    ('7', '', None)
+    """
     value = row.get(key)
     if value is None and optional:
         return ""
@@ -89,7 +110,11 @@ def text_field(row: dict[str, Any], key: str, *, optional: bool = False) -> str 
 
 
 def text_list(row: dict[str, Any], key: str) -> list[str] | None:
-    """A list of texts, [] where missing; None where it is of another kind. A lone text counts as a list of one."""
+    """Return a field that is a list of texts; [] if it is missing, None if it is of another type.
+
+    >>> text_list({"pos": "Three months."}, "pos"), text_list({}, "neg"), text_list({"neg": [7]}, "neg")
+    (['Three months.'], [], None)
+    """
     value = row.get(key, [])
     if isinstance(value, str):
         return [value]
@@ -99,7 +124,11 @@ def text_list(row: dict[str, Any], key: str) -> list[str] | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """An integer judgement (1, "1", "1.0"), None for anything else."""
+    """Return a judgement as an integer, None if it is not one.
+
+    >>> [whole_number(value) for value in (1, "1", "1.0", "0.5", "good")]
+    [1, 1, 1, None, None]
+    """
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -108,6 +137,7 @@ def whole_number(value: Any) -> int | None:
 
 
 def write_jsonl(path: Path, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+    """Write rows as JSON lines in UTF-8, and create the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for row in rows:
@@ -115,14 +145,20 @@ def write_jsonl(path: Path, rows: Iterator[dict[str, Any]] | list[dict[str, Any]
 
 
 class KeptRows:
-    """A file of JSON lines that grows: ``rows`` are those that stand in it, half a line at its end is forgotten.
+    """A file of JSON lines to append to. ``rows`` are those in the file; an incomplete last line is dropped.
 
     Args:
-        what: a line is, for errors.
-        remedy: what to do where it is none.
+        what: name of a line, for errors.
+        remedy: remedy for errors.
 
     Raises:
-        SourceError: the file cannot be read, or a whole line is not a JSON object.
+        SourceError: the file cannot be read, or a complete line is not a JSON object.
+
+    >>> with KeptRows(folder / "scores.jsonl", "score", "delete the file") as kept:
+    ...     kept.add({"score": 0.5})
+    >>> with KeptRows(folder / "scores.jsonl", "score", "delete the file") as kept:
+    ...     kept.rows
+    [{'score': 0.5}]
     """
 
     def __init__(self, path: Path, what: str, remedy: str, *, read_only: bool = False) -> None:
@@ -134,18 +170,18 @@ class KeptRows:
             raw = self._file.read()
         except OSError as error:
             raise SourceError(f"{path} cannot be read ({error.strerror})", remedy=remedy) from error
-        whole = raw[: raw.rfind(b"\n") + 1]  # whoever wrote the rest was killed
+        whole = raw[: raw.rfind(b"\n") + 1]  # the process that wrote the rest was killed
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 self.rows.append(dict(json.loads(line)))
             except (ValueError, TypeError) as error:
-                raise SourceError(f"line {number} of {path} is no {what} ({error})", remedy=remedy) from error
+                raise SourceError(f"line {number} of {path} is not a {what} ({error})", remedy=remedy) from error
         self._file.seek(len(whole))
         if not read_only:
             self._file.truncate()
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write a row; it is in the file when this returns."""
+        """Append a row; it is in the file when this returns."""
         self.rows.append(row)
         self._file.write(json.dumps(row, ensure_ascii=not _plain(row)).encode() + b"\n")
         self._file.flush()
@@ -158,7 +194,7 @@ class KeptRows:
 
 
 def _plain(row: dict[str, Any]) -> bool:
-    """False for the rare row with a lone surrogate, which UTF-8 cannot hold: JSON escapes keep it."""
+    """Return False for the rare row with a lone surrogate, which UTF-8 cannot encode and JSON escapes preserve."""
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""Split files: one file a split (train.jsonl, validation.jsonl, test.jsonl), in a folder or named one by one.
+"""Split files: one file per split (train.jsonl, validation.jsonl, test.jsonl), in a folder or named individually.
 
-Each file has any format of one file, and all of them are one dataset. Such files number their questions afresh, so a
-question's id gets its split in front ("train-q1"); documents keep their ids. Files of a teacher's scores, which often
-lie beside them, are no dataset: they are left aside, and named in a note.
+Each file has any single-file format, and together they are one dataset. Each of them may number its questions from 1,
+so a question's id is prefixed with its split ("train-q1"); documents keep their ids. Files of a teacher's scores, which
+often lie beside them, are skipped and named in a note.
 """
 
 from __future__ import annotations
@@ -28,35 +28,38 @@ SCORES = ("score", "scores", "label", "labels", "logit", "logits")
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """Split -> its file; ``aside`` are files of a teacher's scores beside them."""
+    """Split -> its file; ``aside`` are skipped files of a teacher's scores."""
 
     place: str
     files: dict[str, Path]
     aside: tuple[Path, ...] = field(default=())
 
     def file(self, split: str) -> Path:
-        """The file of a split, which may be called by another of its names ("validation" is "dev").
+        """Return the file of a split; other names of a split are known ("validation" is "dev").
 
         Raises:
-            SourceError: there is none.
+            SourceError: there is no such file.
+
+        >>> SplitFiles("data", {"dev": Path("validation.jsonl")}).file("validation").name
+        'validation.jsonl'
         """
         name = find_split(self.files, split)
         if name is None:
             raise SourceError(
-                f"{self.place} has no file of the split {split!r}",
+                f"{self.place} has no file for the split {split!r}",
                 remedy=f"use one of: {', '.join(sorted(self.files))}",
             )
         return self.files[name]
 
     def named(self, dataset: Dataset, split: str) -> Dataset:
-        """A file's dataset as that split of the whole."""
+        """Return a file's dataset as one split of the whole: ids prefixed, named after the folder."""
         part = find_split(self.files, split) or split
 
         def prefixed(values: dict[str, Any]) -> dict[str, Any]:
             return {f"{part}-{query}": value for query, value in values.items()}
 
         notes = [
-            f"{path.name} holds a teacher's scores and was left aside (to learn from it: --teacher file:{path})"
+            f"{path.name} holds a teacher's scores and is skipped (to train on it: --teacher file:{path})"
             for path in self.aside
         ]
         return replace(
@@ -73,13 +76,13 @@ class SplitFiles:
 
 
 def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | None:
-    """The split files that a folder holds, or that ``joined`` named; None where it is something else.
+    """Return the split files of a folder, or those named by ``joined``; None if ``place`` is something else.
 
     Args:
-        is_dataset: whether a file is a dataset of one file.
+        is_dataset: tells whether a file is a dataset in a single-file format.
 
     Raises:
-        SourceError: two datasets stand for one split, or a file that is named is not there.
+        SourceError: two files have the same split, or a named file does not exist.
     """
     if parts := spec_parts(place):
         if missing := [path for path in parts.values() if not path.is_file()]:
@@ -95,7 +98,7 @@ def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | 
         split = split_of(file.name)
         if split and file not in aside and is_dataset(file):
             named.setdefault(split, []).append(file)
-    if not named or len(files) == 1:  # a lone file takes any split's name
+    if not named or len(files) == 1:  # a single file can be any split
         return None
     for split, found in named.items():
         if len(found) > 1:
@@ -107,10 +110,13 @@ def find(place: str | Path, is_dataset: Callable[[Path], bool]) -> SplitFiles | 
 
 
 def joined(dataset: str | None, files: dict[str, Path | None]) -> str:
-    """The text that stands for files named one by one, as ``find`` reads it: "train=a.jsonl,test=b.jsonl".
+    """Return individually named files as one text that ``find`` reads, or ``dataset`` if none are named.
 
     Raises:
-        SettingsError: a folder is named beside them, or nothing is named.
+        SettingsError: both or neither are named.
+
+    >>> joined(None, {"train": Path("a.jsonl"), "test": Path("b.jsonl")})
+    'train=a.jsonl,test=b.jsonl'
     """
     given = {split: path for split, path in files.items() if path is not None}
     if not given:
@@ -127,13 +133,21 @@ def joined(dataset: str | None, files: dict[str, Path | None]) -> str:
 
 
 def spec_parts(place: str | Path) -> dict[str, Path]:
-    """Split -> file of what ``joined`` made; {} for anything else."""
+    """Parse the text that ``joined`` returns into split -> file; {} for any other text.
+
+    >>> sorted(spec_parts("train=a.jsonl,test=b.jsonl")), spec_parts("data")
+    (['test', 'train'], {})
+    """
     matches = [_PART.fullmatch(part) for part in str(place).split(",")]
     return {match[1]: Path(match[2]).expanduser() for match in matches if match} if all(matches) else {}
 
 
 def find_split(known: Iterable[str], wanted: str) -> str | None:
-    """The one of ``known`` that is meant by ``wanted``: itself, else by another of its names ("val", "validation")."""
+    """Return the name in ``known`` that means the split ``wanted``; other names of a split are known ("val").
+
+    >>> find_split(["train", "validation"], "dev")
+    'validation'
+    """
     known = list(known)
     if wanted in known:
         return wanted
@@ -142,13 +156,17 @@ def find_split(known: Iterable[str], wanted: str) -> str | None:
 
 
 def split_of(name: str) -> str | None:
-    """The split that a file's name says: "train", "dev" or "test"."""
+    """Return the split that a file's name contains: "train", "dev", "test" or None.
+
+    >>> [split_of(name) for name in ("msmarco.train.jsonl", "validation-set.jsonl", "contest.jsonl")]
+    ['train', 'dev', None]
+    """
     match = _WORD.search(name.lower().split(".json")[0])
     return next((split for split, group in zip(SPLITS, match.groups(), strict=True) if group), None) if match else None
 
 
 def holds_scores(file: Path) -> bool:
-    """Whether its rows are a teacher's scores for single texts, and no lists of judged ones."""
+    """Return whether the file's rows are a teacher's scores for single texts, not lists of judged texts."""
     if ".jsonl" not in file.name.lower():
         return False
     row = next((row for _, row in json_rows(file, BadRows())), {})
@@ -156,6 +174,12 @@ def holds_scores(file: Path) -> bool:
 
 
 def is_score_row(row: dict[str, Any]) -> bool:
-    """A row of a teacher file: {query, passage, score}, {query, positive, negative, score or label} and their kind."""
+    """Return whether a row is a teacher's: {query, passage, score}, {query, positive, negative, label} or similar.
+
+    >>> is_score_row({"query": "How long?", "passage": "Three months.", "score": 0.9})
+    True
+    >>> is_score_row({"query": "How long?", "positive": ["Three months."], "score": 0.9})
+    False
+    """
     lists = any(isinstance(row.get(key), list) for key in ("positive", "pos"))
     return "query" in row and any(key in row for key in SCORES) and not lists

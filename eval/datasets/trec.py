@@ -1,7 +1,7 @@
 """TREC qrels (``qid iter docid rel``), with queries and documents beside them.
 
-A path is the qrels file, or a folder with one ``*qrels*`` file a split. Beside it stand ``queries`` and, unless the
-documents are in an index of the user's own, ``corpus``: each as .jsonl, or as .tsv with id and text.
+The path is the qrels file, or a folder with one ``*qrels*`` file per split. ``queries`` lies beside it, and ``corpus``
+unless the documents are in an existing index: each as .jsonl, or as .tsv with id and text.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from indexes.errors import SourceError
 
 
 def recognise(path: Path) -> bool:
+    """Return whether ``path`` is a TREC qrels file, or a folder with one."""
     if path.is_dir():
         return bool(_qrels_files(path))
     if ".json" in path.name or not path.is_file():
@@ -25,7 +26,7 @@ def recognise(path: Path) -> bool:
 
 
 def read(path: Path, split: str = "test") -> Dataset:
-    """Read qrels with the files beside them."""
+    """Read a qrels file with the queries and documents beside it."""
     bad = BadRows()
     file = _choose(path, split) if path.is_dir() else path
     folder = file.parent
@@ -50,26 +51,26 @@ def read(path: Path, split: str = "test") -> Dataset:
 
 
 def write(dataset: Dataset, path: Path, *, overwrite: bool = False) -> list[str]:
-    """Write a folder: qrels.{split}.trec, queries.jsonl, corpus.jsonl. Returns notes.
+    """Write a folder with qrels.{split}.trec, queries.jsonl and corpus.jsonl, and return notes.
 
     Raises:
-        SourceError: an id holds white space, which TREC splits on; else as ``beir.write``.
+        SourceError: an id contains white space, which separates TREC's columns; otherwise as ``beir.write``.
     """
     ids = {i for query, judged in dataset.qrels.items() for i in (query, *judged)}
     bad = sorted(i for i in ids if not i or len(i.split()) != 1 or i.split()[0] != i)
     if bad:
         raise SourceError(
-            f"{len(bad)} ids hold white space, which TREC cannot hold (the first: {bad[0]!r})",
+            f"{len(bad)} ids contain white space, which TREC does not allow (the first: {bad[0]!r})",
             remedy="rename them, or write another format",
         )
     judgements = (f"{q} 0 {d} {value}\n" for q, judged in dataset.qrels.items() for d, value in judged.items())
     target = path / f"qrels.{dataset.split}.trec"
     beir.write_together(dataset, path, target, "".join(judgements), overwrite=overwrite)
-    return ["the lists of candidates were left out: TREC qrels have none"] if dataset.candidates else []
+    return ["the lists of candidates are left out: TREC qrels have none"] if dataset.candidates else []
 
 
 def splits(folder: Path) -> list[str]:
-    """Those of train, dev and test that stand in the name of one qrels file."""
+    """Return those of train, dev and test that occur in the name of exactly one qrels file."""
     names = [file.name.lower() for file in _qrels_files(folder)]
     return [split for split in ("dev", "test", "train") if sum(split in name for name in names) == 1]
 
@@ -96,7 +97,7 @@ def _queries(folder: Path, bad: BadRows) -> tuple[dict[str, str], dict[str, dict
             return beir.read_queries(file, bad)
         if (folder / f"{stem}.tsv").is_file():
             return _two_columns(folder / f"{stem}.tsv", bad), {}
-    raise SourceError(f"{folder} has no queries beside its qrels", remedy="put queries.jsonl or queries.tsv there")
+    raise SourceError(f"{folder} has qrels but no queries", remedy="put queries.jsonl or queries.tsv there")
 
 
 def _corpus(folder: Path, bad: BadRows) -> dict[str, CorpusPassage]:
@@ -115,7 +116,7 @@ def _two_columns(path: Path, bad: BadRows) -> dict[str, str]:
         if not tab or not identity.strip() or not text.strip():
             bad.add(path, number, "needs an id, a tab and a text")
         elif identity.strip() in found:
-            bad.add(path, number, f"the id {identity.strip()!r} stands above already")
+            bad.add(path, number, f"the id {identity.strip()!r} is used twice")
         else:
             found[identity.strip()] = text
     return found

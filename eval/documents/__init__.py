@@ -1,5 +1,5 @@
-"""Our own questions over real documents (headings, tables, file names), whose texts are not part of the package.
+"""Questions about real documents (headings, tables, file names), whose texts are not part of the package.
 
-``questions.jsonl`` holds questions, file names and the places of the evidence in the text that our readers extract;
+``questions.jsonl`` holds questions, file names and the offsets of the evidence in the text that our readers extract;
 ``python -m eval.documents FOLDER`` asks them.
 """

@@ -1,4 +1,4 @@
-"""The questions, and the documents that they are about."""
+"""Read the questions and their documents."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ QUESTIONS = Path(__file__).with_name("questions.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class DocumentQuestion:
-    """A question and where the documents answer it.
+    """A question, and where the documents answer it.
 
     Args:
-        file: path below the folder of the documents.
-        spans: (start, end) of each place of the evidence in the file's extracted text.
-        check: 12 hex digits over the text of the first place: another reader's text has other offsets.
+        file: path below the documents' folder.
+        spans: (start, end) of each piece of evidence in the file's extracted text.
+        check: 12 hex digits over the first piece's text, to notice a reader that extracts another text.
     """
 
     question: str
@@ -34,10 +34,11 @@ class DocumentQuestion:
 
     @property
     def chinese(self) -> bool:
+        """Whether the question is in Chinese."""
         return any(map(is_han, self.question))
 
     def answered_at(self, file: str, start: int, end: int) -> bool:
-        """Whether a piece of a file overlaps a place of the evidence."""
+        """Return whether a span of a file overlaps the evidence."""
         return file == self.file and any(start < last and first < end for first, last in self.spans)
 
 
@@ -45,7 +46,10 @@ def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Doc
     """Read the questions.
 
     Args:
-        only: patterns of files, such as ``md_*/*``; default: all.
+        only: file patterns, such as ``md_*/*``; default: all files.
+
+    >>> len(load_questions()) > 100
+    True
     """
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -57,18 +61,18 @@ def load_questions(path: Path = QUESTIONS, only: Sequence[str] = ()) -> list[Doc
 
 
 def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[str, Document]:
-    """Return file -> its document, of the files that the questions name.
+    """Return file -> document, for the files that the questions name.
 
     Raises:
-        SourceError: none of them is there.
+        SourceError: the folder has none of them.
     """
     from indexes.readers import read_file
 
     wanted = [file for file in dict.fromkeys(question.file for question in questions) if (folder / file).is_file()]
     if not wanted:
         raise SourceError(
-            f"{folder} holds none of the {len({q.file for q in questions})} files that the questions are about",
-            remedy="give the folder of the documents that eval/documents/questions.jsonl names",
+            f"{folder} has none of the {len({q.file for q in questions})} files that the questions are about",
+            remedy="name the folder with the documents of eval/documents/questions.jsonl",
         )
     return {file: read_file(folder / file, doc_id=file)[0] for file in wanted}
 
@@ -76,14 +80,14 @@ def read_documents(folder: Path, questions: Sequence[DocumentQuestion]) -> dict[
 def fitting(
     questions: Sequence[DocumentQuestion], documents: dict[str, Document]
 ) -> tuple[list[DocumentQuestion], list[str]]:
-    """Return the questions whose evidence stands where it was judged, and a note on each file with others."""
+    """Return the questions whose evidence is at its recorded offsets, and a note on each file with others."""
     kept, notes = [], []
     for question in questions:
         document = documents.get(question.file)
         if document is None:
-            notes.append(f"{question.file} is not there: its questions are left out")
+            notes.append(f"{question.file} is missing: its questions are left out")
         elif _check(document.text, question.spans[0]) != question.check:
-            notes.append(f"the text of {question.file} is not the one that was judged: questions of it are left out")
+            notes.append(f"the text of {question.file} has changed: questions about it are left out")
         else:
             kept.append(question)
     return kept, list(dict.fromkeys(notes))

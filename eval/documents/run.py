@@ -1,4 +1,4 @@
-"""Ask the questions with each pipeline, and compare each with the first."""
+"""Ask the questions with each pipeline, and compare the pipelines with the first one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DEPTH = 10
 
 @dataclass(slots=True)
 class DocumentOutcome:
-    """What a pipeline found.
+    """The results of one pipeline.
 
     Args:
-        ranks: of the first sentence that overlaps the evidence, for each question; 0: not among the first ten.
-        right_file: for each question, whether the first sentence is of the right file.
-        p: of the difference from the first pipeline's reciprocal ranks, Holm-corrected; None for the first.
+        ranks: per question, rank of the first sentence that overlaps the evidence; 0 if not among the first ten.
+        right_file: per question, whether the first sentence is from the right file.
+        p: Holm-corrected p value of the difference in reciprocal ranks to the first pipeline; None for the first.
     """
 
     name: str
@@ -38,9 +38,11 @@ class DocumentOutcome:
 
     @property
     def reciprocal(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Reciprocal rank per question, 0 if not found."""
         return np.array([1.0 / rank if rank else 0.0 for rank in self.ranks])
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the results as a row of a table."""
         ranks = np.array(self.ranks)
         return {
             "pipeline": self.name,
@@ -62,12 +64,12 @@ def measure_documents(
     cache: Path | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[DocumentOutcome]:
-    """Index the documents for each pipeline and ask all questions; pipelines of one recipe share their index.
+    """Index the documents for each pipeline, and ask all questions; pipelines with the same recipe share an index.
 
     Args:
-        pipelines: name -> settings; the first one is what the others are compared with.
-        cache: of the encodings, so that a further recipe encodes only what is new in it.
-        progress: called with what is done and what there is, after each question.
+        pipelines: name -> settings; the others are compared with the first one.
+        cache: folder for embeddings, so that another recipe encodes only new texts.
+        progress: called with (done, total) after each question.
     """
     from rag import build_retriever
 

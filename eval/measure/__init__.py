@@ -1,1 +1,1 @@
-"""Measure: finders, runs, metrics, and the session that builds each pipeline once."""
+"""Measure pipelines: finders, runs, metrics, and the session that builds each pipeline once."""

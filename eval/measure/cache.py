@@ -1,4 +1,4 @@
-"""Where an evaluation keeps embeddings and indexes, so that a text is encoded once whatever it is measured in."""
+"""The cache of an evaluation's embeddings and indexes: each text is encoded once, in whatever it is measured."""
 
 from __future__ import annotations
 
@@ -14,31 +14,39 @@ from indexes.folders import user_folder
 
 
 def cache_folder(path: str | Path | None = None) -> Path:
-    """Return where caches live: ``path``, else RAG_EVAL_CACHE, else "eval" in the user's cache."""
+    """Return the cache folder: ``path``, else RAG_EVAL_CACHE, else "eval" in the user's cache folder.
+
+    >>> cache_folder("here").name
+    'here'
+    """
     return Path(path or os.environ.get("RAG_EVAL_CACHE") or user_folder("cache") / "eval").expanduser()
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made where it is not there.
+    """Create the folder if needed, and return it.
 
     Raises:
-        SettingsError: it cannot be made.
+        SettingsError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"the cache folder {folder} cannot be made ({error.strerror})",
+            f"the cache folder {folder} cannot be created ({error.strerror})",
             remedy="name another one with --cache or RAG_EVAL_CACHE",
         ) from error
     return folder
 
 
 def cache_encoder(encoder: Encoder, folder: Path) -> CachedEncoder | CachedPaired:
-    """Put the cache in ``folder`` (see ``cache_folder``) before an encoder. Nothing is ever removed from it."""
+    """Return the encoder behind the cache in ``folder`` (see ``cache_folder``). Nothing is ever removed from it."""
     return cached(encoder, make_folder(folder / "embeddings"))
 
 
 def digest(value: object) -> str:
-    """16 hex digits of plain data, for names of cached things."""
+    """Return 16 hex digits over plain data, for names in the cache; the order of keys does not matter.
+
+    >>> digest({"window": 3, "fusion": "rrf"}) == digest({"fusion": "rrf", "window": 3})
+    True
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

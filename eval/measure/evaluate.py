@@ -1,4 +1,4 @@
-"""evaluate: any pipeline over a dataset, scored, with everything kept."""
+"""evaluate: ask a pipeline every question of a dataset, score it, and record what happened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from indexes.errors import SourceError
 
 @dataclass(slots=True)
 class Evaluation:
-    """A run and what it scored. ``evaluation["nDCG@10"]`` is the mean of a measure."""
+    """A run and its scores. ``evaluation["nDCG@10"]`` is the mean of a measure."""
 
     run: Run
     scores: Scores
@@ -38,26 +38,28 @@ def evaluate(
     progress: Tick | None = None,
     before: Callable[[Run], None] | None = None,
 ) -> Evaluation:
-    """Ask a pipeline every question of a dataset, and score what it finds.
+    """Ask a pipeline every question of a dataset, and score the results.
 
     Args:
-        pipeline: a retriever (``rag.build_retriever`` or any LlamaIndex one), a query engine (any LlamaIndex one; ours
-            also keeps the answers), an embedder (an ``Encoder`` or LlamaIndex ``BaseEmbedding``: exact search over
+        pipeline: a retriever (``rag.build_retriever`` or any LlamaIndex one), a query engine (any LlamaIndex one; the
+            run records the answers), an embedder (an ``Encoder`` or LlamaIndex ``BaseEmbedding``: exact search over
             whole documents), a reranker (a LlamaIndex node postprocessor, over the dataset's lists), a function from a
             question to [(document id, score)], a ``Run``, or the path of a saved one.
         measures: see ``eval.measure.metrics``.
-        name: of the run; default: the pipeline's class.
-        cache: where embeddings are kept; default: RAG_EVAL_CACHE, else ~/.cache/ragwright/eval.
-        depth: documents kept a question.
-        progress: called after each question.
-        before: called before the first question with the run, which has everything but results yet.
+        name: name of the run; default: the pipeline's class.
+        cache: folder for embeddings; default: RAG_EVAL_CACHE, else ~/.cache/ragwright/eval.
+        depth: number of documents recorded per question.
+        progress: called with (done, total) after each question.
+        before: called with the run, still without results, before the first question.
 
     Raises:
         SourceError: the saved run is of another dataset, or the dataset lacks what the pipeline needs.
 
-        >>> from eval import evaluate, load_dataset  # doctest: +SKIP
-        >>> evaluate(retriever, load_dataset("data/mine"), ["nDCG@10", "R@100"])["nDCG@10"]  # doctest: +SKIP
-        0.71
+    >>> from eval.datasets.dataset import CorpusPassage
+    >>> notice = CorpusPassage("d1", text="Notice is three months.")
+    >>> dataset = Dataset("mine", {"d1": notice}, {"q1": "How long is the notice?"}, {"q1": {"d1": 1}})
+    >>> evaluate(lambda question: [("d2", 0.9), ("d1", 0.5)], dataset, ["RR@10"])["RR@10"]
+    0.5
     """
     if isinstance(pipeline, (str, Path)):
         pipeline = load_run(pipeline)
@@ -81,7 +83,7 @@ def run_pipeline(
     progress: Tick | None = None,
     before: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Ask every question; no scoring. Arguments as for ``evaluate``."""
+    """Ask a pipeline every question, without scoring. Arguments as for ``evaluate``."""
     find = finder(pipeline, dataset, cache=cache)
     run = Run(
         name or type(pipeline).__name__,
@@ -95,14 +97,14 @@ def run_pipeline(
     )
     if find.parallel > 1:
         run.notes.append(
-            f"up to {find.parallel} questions were asked at once (llm.parallel, rerank.parallel, encoder.parallel), so "
-            "their milliseconds hold waiting for each other"
+            f"up to {find.parallel} questions were asked concurrently (llm.parallel, rerank.parallel, "
+            "encoder.parallel), so their milliseconds include waiting for each other"
         )
     if before is not None:
         before(run)
 
     if find.together > 1:
-        run.notes.append(f"{find.together} questions were encoded at once, so their encode times are shares of a batch")
+        run.notes.append(f"encode times are equal shares of batches of up to {find.together} questions")
     for (query, text), found in _answers_of(find, list(dataset.queries.items()), progress):
         run.results[query] = found.ranked[:depth]
         run.timings_ms[query] = found.timings_ms
@@ -117,7 +119,7 @@ def run_pipeline(
 def _answers_of(
     find: Finder, questions: list[tuple[str, str]], progress: Tick | None
 ) -> Iterator[tuple[tuple[str, str], QueryResult]]:
-    """Yield each question with what is found for it: in one call for some, side by side, or one after the other."""
+    """Yield each question with its result: asked in batches, concurrently, or one after the other."""
     if find.together > 1:
         for start in range(0, len(questions), find.together):
             part = questions[start : start + find.together]
@@ -134,7 +136,7 @@ def _answers_of(
 
 
 def _wanted(dataset: Dataset, query: str) -> dict[str, Any]:
-    """The beginnings of a query's best judged documents: who reads the run later needs no corpus."""
+    """Return the beginnings of a query's best documents, so that the run can be read without the corpus."""
     wanted = [name for name in dataset.relevant(query) if name in dataset.corpus][:SHOWN]
     texts = {name: dataset.corpus[name].content[:SHOWN_CHARS] for name in wanted}
     return {"wanted": texts} if texts else {}
@@ -144,7 +146,7 @@ def check_dataset(run: Run, dataset: Dataset) -> None:
     """Refuse to score a run with the judgements of another dataset.
 
     Raises:
-        SourceError: the hashes differ (a bare TREC run has none and is taken on trust).
+        SourceError: the hashes differ. A bare TREC run has none and is not checked.
     """
     if run.dataset and run.dataset != dataset.hash:
         raise SourceError(

@@ -20,14 +20,14 @@ DEPTH = 1000
 
 
 class DenseFinder(Finder):
-    """An embedder: exact cosine search over whole documents (title, blank line, text)."""
+    """Ask an embedder: exact cosine search over whole documents (title, blank line, text)."""
 
     def __init__(self, model: Any, dataset: Dataset, *, cache: str | Path | None = None) -> None:
         super().__init__(dataset)
         if not dataset.corpus:
             raise SourceError(
                 f"the dataset {dataset.name!r} has no documents for an embedder to search",
-                remedy="measure a retriever over the index that its judgements name",
+                remedy="measure a retriever over the index that the judgements refer to",
             )
         encoder: Encoder = model if isinstance(model, Encoder) else _EmbeddingEncoder(model)
         self._encoder = cache_encoder(encoder, cache_folder(cache))
@@ -36,13 +36,13 @@ class DenseFinder(Finder):
         self._ids = [p.id for p in dataset.corpus.values() if p.content.strip()]
         encoded = self._encoder.encode_documents([dataset.corpus[i].content for i in self._ids])
         self._vectors = encoded.dense
-        self.notes = ["exact search over whole documents, one vector each"]
+        self.notes = ["exact search over whole documents, one vector per document"]
         if encoded.truncated:
             self.notes.append(
-                f"{len(encoded.truncated)} of {len(self._ids)} documents are longer than the embedder reads"
+                f"{len(encoded.truncated)} of {len(self._ids)} documents are longer than the embedder's input and are cut"
             )
         self.notes += notes_of_questions(self._encoder)
-        self.notes.append("encode times are those of each question's first encoding")
+        self.notes.append("encode times are from each question's first encoding, not from the cache")
 
     def __call__(self, query: str, text: str) -> QueryResult:
         vector = self._encoder.encode_queries([text]).dense[0]
@@ -54,9 +54,9 @@ class DenseFinder(Finder):
 
 
 class RerankFinder(Finder):
-    """A reranker over the dataset's own lists (MTEB style). Positives that a list lacks are not put into it.
+    """Ask a reranker to order the dataset's lists, as MTEB does. Positives missing from a list are not added.
 
-    A dataset without lists offers its judged documents, those judged 0 among them.
+    Without lists, all judged documents of a query are reranked, including those judged 0.
     """
 
     def __init__(self, reranker: Any, dataset: Dataset) -> None:
@@ -73,7 +73,9 @@ class RerankFinder(Finder):
             )
         absent = sum(d not in set(self._lists[q]) for q in self._lists for d in dataset.relevant(q))
         kind = "lists" if dataset.candidates else "judged documents of each query"
-        self.notes = [f"the {kind} were reranked, positives not added ({absent} relevant documents are in no list)"]
+        self.notes = [
+            f"the {kind} were reranked as they are; {absent} relevant documents missing from them count as missed"
+        ]
 
     def __call__(self, query: str, text: str) -> QueryResult:
         ids = self._lists.get(query, [])
@@ -86,7 +88,7 @@ class RerankFinder(Finder):
 
 
 def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> list[tuple[str, float]]:
-    """(id, score) best first, with ours by the raw score, with any LlamaIndex postprocessor by the nodes' scores."""
+    """Return (id, score) best first: our rerankers' raw scores, or the node scores of a LlamaIndex postprocessor."""
     if not ids:
         return []
     if hasattr(reranker, "score"):
@@ -100,10 +102,10 @@ def rerank(reranker: Any, question: str, ids: list[str], texts: list[str]) -> li
 
 
 class _EmbeddingEncoder:
-    """A LlamaIndex embedding model as the dense side of an ``Encoder``."""
+    """Adapt a LlamaIndex embedding model to a dense ``Encoder``."""
 
     lexical = None
-    max_tokens = 0  # not known
+    max_tokens = 0  # unknown
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -139,7 +141,7 @@ def _best(ids: list[str], scores: NDArray[np.float32], depth: int) -> list[tuple
 
 
 class EncoderReranker:
-    """An encoder in a reranker's place, as MTEB measures embedders: the cosine of question and text."""
+    """An encoder as a reranker, as MTEB measures embedders: the cosine of question and text."""
 
     def __init__(self, encoder: CachedEncoder | CachedPaired) -> None:
         self._encoder = encoder
@@ -147,6 +149,7 @@ class EncoderReranker:
         self.parallel = encoder.parallel
 
     def score(self, query: str, texts: list[str]) -> Any:
+        """Return ``RerankScores``: cosines in [-1, 1], and the same mapped to [0, 1]."""
         from rag.rerankers.base import RerankScores
 
         question = self._encoder.encode_queries([query]).dense[0]

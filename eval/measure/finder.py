@@ -1,4 +1,4 @@
-"""Finder: what a pipeline gives for one question, and what a run records of the pipeline."""
+"""Finder: asks a pipeline one question, and describes the pipeline for the run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from eval.datasets.dataset import Dataset
 from eval.measure.to_documents import Lifter
 from indexes.encoders.cache.vectors import QUESTIONS
 
-SHOWN = 3  # documents whose text is kept beside a run, for `rag-eval failures`
+SHOWN = 3  # number of documents whose text is saved with a run, for `rag-eval failures`
 SHOWN_CHARS = 300
-TRACED = 10  # candidates of a question's trace that are kept beside a run, and the relevant ones further down
+TRACED = 10  # number of candidates whose trace is saved with a run; relevant ones further down are saved too
 
 
 @dataclass(slots=True)
 class QueryResult:
-    """One question's result: (document id, score) best first, milliseconds a stage, and what the stages did."""
+    """One question's result: (document id, score) best first, milliseconds per stage, and what the stages did."""
 
     ranked: list[tuple[str, float]]
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -25,10 +25,10 @@ class QueryResult:
 
 
 class Finder:
-    """Base: what a run records of its pipeline.
+    """Base class of the finders; its attributes describe the pipeline for the run.
 
-    ``parallel``: questions that may be asked at once: more than one where all that takes its time is on servers.
-    ``together``: questions that are asked in one call, which encodes them in one pass.
+    ``parallel``: number of questions to ask concurrently; more than 1 only if the slow work is done by servers.
+    ``together``: number of questions to pass to ``many``, which encodes them in one forward pass.
     """
 
     parallel = 1
@@ -45,7 +45,7 @@ class Finder:
         raise NotImplementedError
 
     def many(self, questions: Sequence[tuple[str, str]]) -> list[QueryResult]:
-        """Return what is found for some (query id, question), in their order."""
+        """Return the results of several (query id, question), in order."""
         return [self(query, text) for query, text in questions]
 
     def closing_notes(self) -> list[str]:
@@ -54,17 +54,17 @@ class Finder:
 
 
 def parallel_of(engine: Any, *, answers: bool) -> int:
-    """How many questions one of our retrievers or query engines may be asked at once.
+    """Return how many questions one of our retrievers or query engines may be asked concurrently.
 
-    The servers in its way set the bound; what computes here takes its turns. Without a server it is one.
+    The servers that it calls set the limit; models in this process take turns. Without a server it is 1.
 
     Args:
-        engine: with ``settings``, and ``retriever`` if it answers.
-        answers: whether the language model writes.
+        engine: a retriever with ``settings``, or with ``answers`` a query engine with ``settings`` and ``retriever``.
+        answers: whether the language model writes answers.
     """
     from rag.llms import parallel_answers
 
-    if not hasattr(engine, "settings"):  # another's
+    if not hasattr(engine, "settings"):  # not one of ours
         return 1
     retriever = engine.retriever if answers else engine
     settings, reranker = engine.settings, retriever.reranker
@@ -87,5 +87,9 @@ def notes_of_questions(encoder: Any) -> list[str]:
 
 
 def name_of(model: Any) -> str:
-    """What identifies a model in a run: its fingerprint, else its name, else its class."""
+    """Return what identifies a model in a run: its fingerprint, else its model name, else its class.
+
+    >>> name_of(object())
+    'object'
+    """
     return str(getattr(model, "fingerprint", None) or getattr(model, "model", None) or type(model).__name__)

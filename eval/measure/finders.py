@@ -1,4 +1,4 @@
-"""Finders: one small class a kind of pipeline, all of them ``find(query id, question) -> Found``."""
+"""Finders: one small class per kind of pipeline, each called as ``find(query_id, question) -> QueryResult``."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from indexes.encoders.cache import CachedEncoder, CachedPaired
 from indexes.errors import RerankerError, SettingsError, SourceError
 from indexes.ingest.node_counts import recorded_counts
 
-TOGETHER = 64  # questions in one call: a batch of the encoder, and progress still moves
-CROWDED = 0.1  # documents a candidate; fewer look as if a few long documents took the places of the others
+TOGETHER = 64  # questions per call: one batch of the encoder, and small enough to show progress
+CROWDED = 0.1  # documents per candidate; fewer suggest that a few long documents crowd out the others
 
 if TYPE_CHECKING:
     from rag.retrieval.candidate import Candidate
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 def finder(pipeline: Any, dataset: Dataset, *, cache: str | Path | None = None) -> Finder:
-    """The finder for a pipeline.
+    """Return the finder for a pipeline.
 
     Raises:
-        SettingsError: it is of no kind known here.
+        SettingsError: pipelines of this type cannot be measured.
     """
     from llama_index.core.base.base_query_engine import BaseQueryEngine
     from llama_index.core.base.base_retriever import BaseRetriever
@@ -68,7 +68,7 @@ def finder(pipeline: Any, dataset: Dataset, *, cache: str | Path | None = None) 
 
 
 class HybridFinder(Finder):
-    """Our retriever: every stage is seen."""
+    """Ask our retriever; all its stages are recorded."""
 
     def __init__(self, retriever: Any, dataset: Dataset) -> None:
         super().__init__(dataset, Lifter(dataset, retriever.index))
@@ -86,17 +86,18 @@ class HybridFinder(Finder):
             self.notes.append(str(counts))
             self.notes += [f"the collection looks as if {fault}" for fault in counts.faults()]
         if isinstance(self._encoder, CachedEncoder | CachedPaired):
-            self.notes.append("encode times are those of each question's first encoding")
+            self.notes.append("encode times are from each question's first encoding, not from the cache")
 
     def __call__(self, query: str, text: str) -> QueryResult:
         return self.found(query, self._retriever.search(text))
 
     @property
     def together(self) -> int:  # type: ignore[override]
+        """Number of questions per call; 1 if questions are asked concurrently."""
         return TOGETHER if self.parallel == 1 else 1
 
     def many(self, questions: Sequence[tuple[str, str]]) -> list[QueryResult]:
-        """Return what is found for some questions: one call, which encodes them in one pass."""
+        """Return the results of several (query id, question), which are encoded in one forward pass."""
         results = self._retriever.search_all([text for _, text in questions])
         shares = [result.trace.timings_ms["encode"] for result in results]
         found = [self.found(query, result) for (query, _), result in zip(questions, results, strict=True)]
@@ -105,15 +106,15 @@ class HybridFinder(Finder):
         return found
 
     def found(self, query: str, result: SearchResult) -> QueryResult:
-        """Lift a search result and keep what `failures` and the window measure need.
+        """Lift a search result to judged ids, with the details that ``failures`` and ``Window@k`` need.
 
         Raises:
-            RerankerError: the reranker failed for this question. An answer may do without it, a figure may not.
+            RerankerError: the reranker failed for this question. Answers tolerate that; measurements do not.
         """
         for note, kind in zip(result.trace.notes, result.trace.note_kinds, strict=True):
             if kind == "rerank_failed":
                 raise RerankerError(
-                    f"question {query!r} was not reranked: {note}", remedy="start the reranker, run again"
+                    f"question {query!r} was not reranked: {note}", remedy="start the reranker and run again"
                 )
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
         self._counts.append((len(result.candidates), len({c.record.doc_id for c in result.candidates})))
@@ -149,7 +150,7 @@ class HybridFinder(Finder):
                 details["found"].append({"id": name, "text": (candidate.window or candidate.record.text)[:SHOWN_CHARS]})
             seen.add(name)
         if answers := self.dataset.answers(query):
-            # Only where the judgements say so: "4" stands in many a window.
+            # Only in relevant documents: a short answer such as "4" occurs in many windows.
             windows = (c.window or c.record.text if names[c.id] in relevant else "" for c in result.candidates)
             details["window_rank"] = first_window(windows, answers)
         if result.trace.notes:
@@ -159,7 +160,7 @@ class HybridFinder(Finder):
         return details
 
     def _in_prompt(self, result: SearchResult, names: dict[str, str]) -> list[str]:
-        """Judged ids of the passages that the prompt would hold, best first."""
+        """Return the judged ids of the passages that would be in the prompt, best first."""
         from rag.retrieval.windows import merge_windows, spread
 
         retrieval = self._retriever.settings.retrieval
@@ -169,7 +170,7 @@ class HybridFinder(Finder):
 
 
 def _traced(rank: int, name: str, candidate: Candidate) -> dict[str, Any]:
-    """One candidate's way through the stages, small enough to be kept for every question."""
+    """Return a candidate's ranks and scores in each stage, small enough to save for every question."""
     row: dict[str, Any] = {"rank": rank, "id": name, "text": candidate.record.text[:SHOWN_CHARS]}
     row |= {"dense": candidate.dense_rank, "sparse": candidate.sparse_rank}
     values = {"fused": candidate.fused_score, "rerank": candidate.rerank_score}
@@ -177,14 +178,14 @@ def _traced(rank: int, name: str, candidate: Candidate) -> dict[str, Any]:
 
 
 class EngineFinder(HybridFinder):
-    """Our query engine: as its retriever, and the answer is kept."""
+    """Ask our query engine: recorded like its retriever, with the answer."""
 
     together = 1  # type: ignore[assignment]
     many = Finder.many
 
     def __init__(self, engine: Any, dataset: Dataset) -> None:
         super().__init__(engine.retriever, dataset)
-        # An engine of the same parts, whose retriever also keeps what it found; the caller's stays as it is.
+        # An engine of the same parts whose retriever records its results; the caller's engine is not changed.
         self._recorder = _Recorder(engine.retriever)
         self.parallel = parallel_of(engine, answers=True)
         self._engine = type(engine)(self._recorder, settings=engine.settings, llm=engine.llm)
@@ -197,7 +198,7 @@ class EngineFinder(HybridFinder):
         response = self._engine.query(text)
         metadata = response.metadata or {}
         result = self._recorder.result
-        if result is None:  # answered without the documents
+        if result is None:  # answered without a search
             return QueryResult([], dict(metadata.get("trace", {}).get("timings_ms", {})), _answer(response, metadata))
         found = self.found(query, result)
         names = {c.id: self.lifter.of_record(c.record) for c in result.candidates}
@@ -209,7 +210,7 @@ class EngineFinder(HybridFinder):
 
 
 class NodesFinder(Finder):
-    """Any other LlamaIndex retriever or query engine."""
+    """Ask any other LlamaIndex retriever or query engine."""
 
     def __init__(self, pipeline: Any, dataset: Dataset) -> None:
         index = getattr(pipeline, "index", None)
@@ -226,7 +227,7 @@ class NodesFinder(Finder):
             response = self._pipeline.query(text)
             nodes, details = response.source_nodes, _answer(response, response.metadata or {})
         spent = round((time.perf_counter() - started) * 1000, 3)
-        # Nodes without a score keep their order.
+        # Nodes without scores are ranked in their order.
         scored = all(node.score is not None for node in nodes)
         values = [float(node.score) if scored else 1.0 / rank for rank, node in enumerate(nodes, start=1)]
         named = [self.lifter.of_node(node) for node in nodes]
@@ -237,7 +238,12 @@ class NodesFinder(Finder):
 
 
 class FunctionFinder(Finder):
-    """A function from a question to [(document id, score)]."""
+    """Ask a function that maps a question to [(document id, score)].
+
+    >>> find = FunctionFinder(lambda question: [("d1", 0.4), ("d2", 0.9)], Dataset("mine", {}, {}, {}))
+    >>> find("q1", "How long?").ranked
+    [('d2', 0.9), ('d1', 0.4)]
+    """
 
     def __init__(self, function: Any, dataset: Dataset) -> None:
         super().__init__(dataset)
@@ -250,13 +256,13 @@ class FunctionFinder(Finder):
         spent = round((time.perf_counter() - started) * 1000, 3)
         if len({document for document, _ in found}) < len(found):
             raise SourceError(
-                f"the pipeline names a document twice for query {query!r}", remedy="return each document once"
+                f"the pipeline returned a document twice for query {query!r}", remedy="return each document once"
             )
         return QueryResult(self.lifter.ranking(found), {"search": spent})
 
 
 class _Recorder:
-    """Stands in an engine for its retriever and keeps the last result of each thread."""
+    """Wrap an engine's retriever and record the last result of each thread."""
 
     def __init__(self, retriever: Any) -> None:
         self._retriever = retriever

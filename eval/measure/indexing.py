@@ -1,4 +1,4 @@
-"""index_dataset: a dataset's documents through the real pipeline, kept by content and recipe."""
+"""index_dataset: index a dataset's documents with the real pipeline, cached by content and recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 def cached_encoder(
     settings: IndexSettings, cache: str | Path | None = None, encoder: Encoder | None = None
 ) -> CachedEncoder | CachedPaired:
-    """The configured encoder (or the one given) behind the embedding cache."""
+    """Return the configured encoder, or the given one, behind the embedding cache."""
     from indexes.encoders import build_encoder
 
     return cache_encoder(encoder or build_encoder(settings), cache_folder(cache))
@@ -40,32 +40,32 @@ def index_dataset(
     progress: Callable[[Any], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Any:
-    """An open ``indexes.Index`` over the dataset's documents, built by ``indexes.build_index`` on first use.
+    """Return an open ``indexes.Index`` of the dataset's documents; ``indexes.build_index`` builds it on first use.
 
-    A document's text is its title, a blank line and its text; its id is the dataset's. The index lies in the cache,
-    named by the documents and by everything that decides what is stored, so a second call opens it in milliseconds;
-    another recipe over the same texts costs no forward pass, since embeddings are kept by content.
+    A document is indexed as its title, a blank line and its text, under its id. The index is cached under a hash of
+    the documents and of all settings that decide what is stored, so a second call opens it in milliseconds. Another
+    recipe over the same texts needs no forward pass, since embeddings are cached by content.
 
-    It is built aside and renamed when it is complete, so an interrupted build is never taken for an index. Until it is
-    closed it belongs to this process: another one that asks for the same index waits, and says so (``say``).
+    The index is built in a temporary folder and renamed when complete, so an interrupted build is never used. Until it
+    is closed, other processes that need the same index wait (see ``say``).
 
     Args:
-        settings: ``settings.store`` gives the engine's options; its path and url are replaced by the cache.
+        settings: ``settings.store`` gives the engine's options; the cache replaces its path and url.
         cache: see ``eval.measure.cache.cache_folder``.
-        encoder: a model already loaded.
-        say: gets the sentence that this process waits for another; default: a warning in the log, which Python writes
-            to stderr unless told otherwise.
+        encoder: a model that is already loaded.
+        progress: see ``indexes.build_index``.
+        say: receives the message that this process is waiting for another one; default: a warning in the log.
 
     Raises:
-        SourceError: the dataset has no documents: it is one over an index of the user's own, which is to be opened.
-        CollectionLockedError: this process has it open already.
+        SourceError: the dataset has no documents; its judgements refer to an existing index, which must be opened.
+        CollectionLockedError: the index is already open in this process.
     """
     from indexes import open_index
 
     if not dataset.corpus:
         raise SourceError(
-            f"the dataset {dataset.name!r} has no documents of its own",
-            remedy="open the index that its judgements name, with --collection",
+            f"the dataset {dataset.name!r} has no documents",
+            remedy="open the index that its judgements refer to with --collection",
         )
     model = cached_encoder(settings, cache, encoder)
     place = cache_folder(cache) / "indexes" / f"{dataset.corpus_hash}-{recipe_digest(settings, model)}"
@@ -96,7 +96,7 @@ def index_dataset(
 def _build(
     dataset: Dataset, settings: IndexSettings, place: Path, model: Encoder, progress: Callable[[Any], None] | None
 ) -> Any:
-    """Build the index whole or not at all; the report of the build."""
+    """Build the index completely or not at all, and return the build's report."""
     from llama_index.core.schema import Document
 
     from indexes import build_index
@@ -116,12 +116,12 @@ def _build(
 
 
 def _at(settings: IndexSettings, place: Path) -> IndexSettings:
-    """The settings with the store at ``place``."""
+    """Return the settings with the store at ``place``."""
     return settings.model_copy(update={"store": settings.store.model_copy(update={"path": place, "url": None})})
 
 
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:
-    """16 hex digits over all that decides which points a document becomes."""
+    """Return 16 hex digits over all settings that decide which points a document becomes."""
     from indexes.ingest.events import RECIPE_VERSION
 
     tree = settings.model_dump(mode="json")

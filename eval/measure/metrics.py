@@ -1,17 +1,17 @@
-"""Measures of a ranking, equal to pytrec_eval's to 1e-9 and faster, with one tie rule.
+"""Measures of a ranking: equal to pytrec_eval's within 1e-9, faster, and with one tie rule.
 
 Rules, as in trec_eval (tests compare with pytrec_eval):
 
 - **Ties**: a higher score comes first; among equal scores the *larger* document id comes first (string order by code
-  point). Scores are compared as 32-bit floats, as trec_eval reads them. The order of the list given plays no part.
-- **Score-0 rows** of the qrels are judged and not relevant; a document without a row counts as not relevant.
+  point). Scores are compared as 32-bit floats, as trec_eval reads them. The order of the input does not matter.
+- **Judgements of 0** mean judged not relevant; a document without a judgement counts as not relevant.
 - **Queries without a relevant document** score 0 and count in the mean.
-- **Queries of the qrels that a run does not hold** score 0 and count in the mean (``trec_eval -c``). Queries without
-  any row in the qrels are left out.
+- **Queries of the qrels that are missing from a run** score 0 and count in the mean (``trec_eval -c``). Queries without
+  any judgement are left out.
 
-Measures: ``nDCG@k``, ``MAP`` and ``MAP@k``, ``RR`` and ``RR@k``, ``R@k``, ``P@k``, ``Hit@k`` (1 where a relevant
-document is among the first k), ``Window@k`` (1 where the window of one of the first k sentences holds a gold answer).
-All but nDCG and Window take ``(rel=2)`` before the ``@``. Any other name goes to ir_measures (extra ``eval``).
+Measures: ``nDCG@k``, ``MAP`` and ``MAP@k``, ``RR`` and ``RR@k``, ``R@k``, ``P@k``, ``Hit@k`` (1 if a relevant document
+is among the first k), ``Window@k`` (1 if the window of one of the first k sentences contains a gold answer). All but
+nDCG and Window take ``(rel=2)`` before the ``@``. Any other name is passed to ir_measures (extra ``eval``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DEFAULT_MEASURES = ("nDCG@10", "MAP", "RR@10", "R@10", "R@100", "P@10", "Hit@10"
 INSTALL = "pip install 'ragwright[eval]'"
 TIE_RULE = "equal scores (as 32-bit floats) are ordered by document id, larger first, as trec_eval does"
 
-_SHOWN = {"RR": "MRR", "nDCG": "NDCG"}  # what reports call them; files and JSON keep TREC's names
+_SHOWN = {"RR": "MRR", "nDCG": "NDCG"}  # names in reports; files and JSON keep TREC's names
 KINDS = {  # spelling in lower case -> kind
     **dict.fromkeys(("ndcg",), "nDCG"),
     **dict.fromkeys(("map", "ap"), "MAP"),
@@ -50,12 +50,15 @@ _DISCOUNT = 1.0 / np.log2(np.arange(2, 4098))
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measure. ``str()`` gives its one spelling, which also keys ``Scores``.
+    """One measure. ``str()`` returns its canonical name, which is also its key in ``Scores``.
 
     Args:
-        kind: nDCG, MAP, RR, R, P, Hit, Window, or "other" (then ``text`` is what ir_measures reads).
-        cut: only the first ``cut`` documents count; None: all.
-        rel: lowest qrels score that counts as relevant (not for nDCG, whose gains are the scores themselves).
+        kind: nDCG, MAP, RR, R, P, Hit, Window, or "other" (then ``text`` is the name for ir_measures).
+        cut: number of documents that count, from the first; None: all.
+        rel: lowest judgement that counts as relevant (not for nDCG, whose gains are the judgements).
+
+    >>> str(Measure("P", cut=5, rel=2))
+    'P(rel=2)@5'
     """
 
     kind: str
@@ -71,17 +74,18 @@ class Measure:
 
     @property
     def name(self) -> str:
+        """The canonical name, as ``str()``."""
         return str(self)
 
 
 @dataclass(slots=True)
 class Scores:
-    """What a run scored. Both mappings are keyed by ``str(measure)``.
+    """The scores of a run. Both mappings are keyed by ``str(measure)``.
 
     Args:
-        per_query: measure -> query id -> value in [0, 1]; every query of the qrels is there.
+        per_query: measure -> query id -> value in [0, 1], for all queries of the qrels.
         mean: measure -> mean over the queries of the qrels.
-        notes: what a reader must know of these numbers, one sentence each.
+        notes: what a reader must know about these numbers, one sentence each.
     """
 
     per_query: dict[str, dict[str, float]]
@@ -89,18 +93,19 @@ class Scores:
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the scores as plain data for JSON."""
         return {"mean": self.mean, "per_query": self.per_query, "notes": self.notes}
 
 
 def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:
-    """Read measure names; ``MRR@10``, ``Recall@5``, ``AP`` and ``Success@3`` are known too. All bad names are reported.
+    """Parse measure names; ``MRR@10``, ``Recall@5``, ``AP`` and ``Success@3`` are known too.
 
     >>> [str(measure) for measure in parse_measures(["ndcg@10", "MRR@10", "Recall@100", "P(rel=2)@5"])]
     ['nDCG@10', 'RR@10', 'R@100', 'P(rel=2)@5']
 
     Raises:
-        SettingsError: names that cannot be read, all of them in one sentence.
-        MissingExtraError: a name that only ir_measures knows, and it is not installed.
+        SettingsError: names are unknown; all of them are listed.
+        MissingExtraError: a name is not one of ours, and ir_measures is not installed.
     """
     found: dict[Measure, None] = {}
     bad: list[str] = []
@@ -119,7 +124,7 @@ def parse_measures(names: Iterable[str | Measure]) -> list[Measure]:
 
 
 def shown(measure: str) -> str:
-    """A measure's name as reports print it.
+    """Return a measure's name as printed in reports.
 
     >>> [shown(name) for name in ("RR@10", "nDCG@10", "MAP", "R@100")]
     ['MRR@10', 'NDCG@10', 'MAP', 'R@100']
@@ -175,16 +180,23 @@ def score(
     *,
     window_ranks: Mapping[str, int | None] | None = None,
 ) -> Scores:
-    """Score one run.
+    """Score the results of one run.
 
     Args:
         results: query id -> (document id, score) in any order.
-        qrels: query id -> document id -> judgement; 0 and below is not relevant.
-        window_ranks: query id -> 1-based rank of the first sentence whose window holds a gold answer, None where none
-            does; needed for ``Window@k`` only, which is averaged over the queries named here.
+        qrels: query id -> document id -> judgement; 0 or less means not relevant.
+        measures: names as for ``parse_measures``.
+        window_ranks: query id -> 1-based rank of the first sentence whose window contains a gold answer, None if none
+            does; needed only for ``Window@k``, which is averaged over these queries.
 
     Raises:
-        SourceError: a document stands twice under one query, or a score is not a number.
+        SourceError: a query lists a document twice, or a score is not a number.
+
+    >>> results = {"q1": [("d1", 0.9), ("d2", 0.8)], "q2": [("d1", 0.7)]}
+    >>> qrels = {"q1": {"d2": 1}, "q2": {"d1": 1, "d3": 0}}
+    >>> scores = score(results, qrels, ["RR@10", "Hit@1"])
+    >>> scores.mean, scores.per_query["Hit@1"]
+    ({'RR@10': 0.75, 'Hit@1': 0.5}, {'q1': 0.0, 'q2': 1.0})
     """
     wanted = parse_measures(measures)
     others = [measure for measure in wanted if measure.kind == "other"]
@@ -210,12 +222,16 @@ def score(
 
 
 def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tuple[int, int]]:
-    """(1-based rank, gain) of the relevant documents found, by rank, under the tie rule of this module."""
+    """Return (1-based rank, gain) of the relevant documents found, by rank; this module's tie rule applies.
+
+    >>> ranks_of("q1", [("d1", 0.5), ("d2", 0.9), ("d3", 0.5)], {"d1": 1, "d2": 2})
+    [(1, 2), (3, 1)]
+    """
     hits = [(document, value) for document, value in ranked if document in relevant]
     scores = np.array([value for _, value in ranked], dtype=np.float32)
     if np.isnan(scores).any():
         raise SourceError(
-            f"query {query!r} has a score that is not a number", remedy="look at the pipeline that gave it"
+            f"query {query!r} has a score that is not a number", remedy="check the pipeline that returned it"
         )
     if not hits:
         return []
@@ -227,7 +243,7 @@ def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tu
     for (document, _), value, better, ties in zip(hits, own, above.tolist(), equal.tolist(), strict=True):
         if document in places:
             raise SourceError(
-                f"document {document!r} stands twice under query {query!r}", remedy="keep its best line only"
+                f"document {document!r} is listed twice for query {query!r}", remedy="keep only its best line"
             )
         if ties > 1:
             better += sum(1 for other, theirs in ranked if np.float32(theirs) == value and other > document)
@@ -236,7 +252,7 @@ def ranks_of(query: str, ranked: Ranked, relevant: Mapping[str, int]) -> list[tu
 
 
 def _value(measure: Measure, hits: list[tuple[int, int]], relevant: Mapping[str, int]) -> float:
-    """One measure of one query from the ranks and gains of the relevant documents found."""
+    """Compute one measure of one query from the ranks and gains of the relevant documents found."""
     if measure.kind == "nDCG":
         return _ndcg(hits, relevant, measure.cut)
     ranks = [rank for rank, gain in hits if gain >= measure.rel and rank <= (measure.cut or math.inf)]
@@ -246,12 +262,21 @@ def _value(measure: Measure, hits: list[tuple[int, int]], relevant: Mapping[str,
 
 
 def average_precision(ranks: Sequence[int], cut: int, relevant: int) -> float:
-    """Return the precision at each relevant document found, over all there are."""
+    """Return the sum of the precisions at the relevant documents found, divided by the number of all relevant ones.
+
+    Args:
+        ranks: 1-based, ascending.
+        cut: not used (see ``VALUES``).
+        relevant: number of relevant documents.
+
+    >>> average_precision([1, 4], 0, relevant=2)
+    0.75
+    """
     return math.fsum((number + 1) / rank for number, rank in enumerate(ranks)) / relevant
 
 
-# kind -> its value from the ranks (from 1, ascending, at least one) of the relevant documents within the cut, the cut,
-# and the number of all relevant documents
+# kind -> function of the ranks (1-based, ascending, at least one) of the relevant documents within the cut, the cut, and
+# the number of all relevant documents
 VALUES: dict[str, Callable[[Sequence[int], int, int], float]] = {
     "RR": lambda ranks, cut, relevant: 1.0 / ranks[0],
     "Hit": lambda ranks, cut, relevant: 1.0,
@@ -277,8 +302,8 @@ def _discount(rank: int) -> float:
 def _window_values(measure: Measure, ranks: Mapping[str, int | None] | None) -> dict[str, float]:
     if ranks is None:
         raise SettingsError(
-            f"{measure} needs gold answers in queries.jsonl and a pipeline that has windows",
-            remedy="leave it out, or measure a dataset whose queries have 'answers' with a sentence-window pipeline",
+            f"{measure} needs gold answers in queries.jsonl and a pipeline with sentence windows",
+            remedy="leave it out, or measure a sentence-window pipeline on a dataset whose queries have 'answers'",
         )
     cut = measure.cut or 0
     return {query: float(rank is not None and rank <= cut) for query, rank in ranks.items()}
@@ -290,7 +315,7 @@ def _score_others(
     qrels: Qrels,
     per_query: dict[str, dict[str, float]],
 ) -> None:
-    """Measures that only ir_measures knows."""
+    """Compute the measures that only ir_measures knows."""
     import ir_measures
 
     parsed = {str(measure): ir_measures.parse_measure(measure.text) for measure in measures}

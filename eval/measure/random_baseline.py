@@ -1,4 +1,4 @@
-"""What chance would score on given lists: the yardstick of a reranker where the lists have no order of their own."""
+"""Score random orders of the given lists: the baseline of a reranker if the lists have no order of their own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ SHUFFLES = 100
 
 
 def positives_first(dataset: Dataset) -> bool:
-    """Whether every list puts all its relevant documents before all others, as files of positives and negatives do.
+    """Return whether each list has its relevant documents first, as files of positives and negatives do.
 
-    True also without lists: judgements have no order.
+    True also for a dataset without lists, since judgements have no order.
+
+    >>> positives_first(Dataset("mine", {}, {}, {"q1": {"d1": 1, "d2": 0}}, candidates={"q1": ["d2", "d1"]}))
+    False
     """
     for query, listed in dataset.candidates.items():
         relevant = set(dataset.relevant(query))
@@ -31,7 +34,12 @@ def positives_first(dataset: Dataset) -> bool:
 def random_order(
     dataset: Dataset, measures: Sequence[str | Measure], *, shuffles: int = SHUFFLES, seed: int = 0
 ) -> Evaluation:
-    """Mean of each measure over ``shuffles`` random orders of the lists. The run that comes with it is the last one."""
+    """Return the mean of each measure over ``shuffles`` random orders of the lists; the run is the last order.
+
+    >>> dataset = Dataset("mine", {}, {}, {"q1": {"d1": 1, "d2": 0}})
+    >>> 0.6 < random_order(dataset, ["RR@10"])["RR@10"] < 0.9
+    True
+    """
     lists = dataset.lists()
     draw = random.Random(seed)  # noqa: S311 - no secret
     results: dict[str, list[tuple[str, float]]] = {}
@@ -45,6 +53,6 @@ def random_order(
         for measure, values in found[0].per_query.items()
     }
     mean = {measure: float(np.mean([one.mean[measure] for one in found])) for measure in found[0].mean}
-    note = f"'random order' is the mean of {shuffles} random orders: the lists have no order that says anything"
+    note = f"'random order' is the mean of {shuffles} random orders, since the lists have no order of their own"
     run = Run("random order", results, dataset=dataset.hash, notes=[note], scores=mean)
     return Evaluation(run, Scores(per_query, mean, found[0].notes))

@@ -1,9 +1,8 @@
-"""Runs: what one pipeline found for every query, kept in TREC form with everything needed to read it again.
+"""Runs: what one pipeline found for each query, saved in TREC format with everything needed to read it again.
 
 A run is a folder: ``run.trec`` (``qid Q0 docid rank score tag``; ``run.trec.gz`` is read too), ``run.json`` (name,
-settings, fingerprints, dataset, notes, scores) and ``queries.jsonl`` (one row a query: the question, its judgements,
-milliseconds a stage, details).
-A bare TREC file is a run as well, without settings.
+settings, fingerprints, dataset, notes, scores) and ``queries.jsonl`` (one row per query: the question, its judgements,
+milliseconds per stage, details). A bare TREC file is a run without settings.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ META = ("name", "dataset", "dataset_path", "split", "settings", "fingerprint", "
 
 @dataclass(slots=True)
 class Run:
-    """One pipeline's results.
+    """The results of one pipeline.
 
     Args:
-        name: what tables call it.
+        name: name in tables.
         results: query id -> (document id, score), best first, each document once.
-        settings: the settings tree that was used, as plain values.
-        fingerprint: models: {"encoder": {...}, "reranker": "..."}.
-        dataset: hash of the dataset (``Dataset.hash``); "" where unknown.
+        settings: the settings that were used, as plain data.
+        fingerprint: the models: {"encoder": {...}, "reranker": "..."}.
+        dataset: hash of the dataset (``Dataset.hash``); "" if unknown.
         timings_ms: query id -> stage -> milliseconds.
-        details: query id -> what the stages did: candidates' ranks, the window that holds the answer, notes.
-        dataset_path, split: where the dataset was, for commands that need its texts again.
-        notes: what a reader must know (how hits were lifted, what was left out), one sentence each.
-        scores: measure -> mean, where the run was scored before it was saved.
-        questions: query id -> the question; with ``qrels`` a saved run can be read without its dataset.
-        qrels: query id -> document id -> judgement, as the dataset had them.
+        details: query id -> what the stages did: candidates' ranks, rank of the window with the answer, notes.
+        dataset_path, split: where the dataset was read from, for commands that need its texts again.
+        notes: what a reader must know (how hits became documents, what was left out), one sentence each.
+        scores: measure -> mean, if the run was scored before it was saved.
+        questions: query id -> question; with ``qrels``, a saved run can be read without its dataset.
+        qrels: query id -> document id -> judgement, as in the dataset.
     """
 
     name: str
@@ -59,16 +58,24 @@ class Run:
 
     @property
     def window_ranks(self) -> dict[str, int | None] | None:
-        """Query id -> rank of the first sentence whose window holds a gold answer, as ``metrics.score`` takes it.
+        """Query id -> rank of the first sentence whose window contains a gold answer, for ``metrics.score``.
 
-        None where no query was looked at (no gold answers, or a pipeline without windows).
+        None if there are no gold answers, or the pipeline has no windows.
         """
         found = {query: row["window_rank"] for query, row in self.details.items() if "window_rank" in row}
         return found or None
 
 
 def save_run(run: Run, folder: str | Path) -> Path:
-    """Write the run's folder (made if need be) and return it. Equal runs give equal files."""
+    """Write a run to a folder, which is created if needed, and return the folder. Equal runs give equal files.
+
+    >>> where = save_run(Run("base", {"q1": [("d1", 0.9), ("d2", 0.5)]}), folder / "base")
+    >>> print((where / "run.trec").read_text(), end="")
+    q1 Q0 d1 1 0.9 base
+    q1 Q0 d2 2 0.5 base
+    >>> load_run(where).results
+    {'q1': [('d1', 0.9), ('d2', 0.5)]}
+    """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with (target / RUN_FILE).open("w", encoding="utf-8", newline="\n") as file:
@@ -87,17 +94,19 @@ def save_run(run: Run, folder: str | Path) -> Path:
 
 
 def refuse_other(run: Run, folder: str | Path) -> None:
-    """Refuse to write over another run: one of another dataset, other settings or other models.
+    """Refuse to overwrite another run: one with another dataset, other settings or other models.
+
+    A repeat of the same measurement replaces the old one.
 
     Raises:
-        SettingsError: says what differs. A repeat of the same measurement replaces itself.
+        SettingsError: the folder holds another run; the error names what differs.
     """
     old = _read_json(Path(folder) / META_FILE)
     if not old:
         return
     differs = []
     if old.get("dataset") != run.dataset:
-        differs.append("dataset (or how many of its queries were asked)")
+        differs.append("dataset (or the number of its queries)")
     now, before = _compared(run.settings), _compared(old.get("settings", {}))
     differs += sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
     if _plain(old.get("fingerprint", {})) != _plain(run.fingerprint):
@@ -106,13 +115,12 @@ def refuse_other(run: Run, folder: str | Path) -> None:
         more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
         raise SettingsError(
             f"{folder} holds another run, which differs in {', '.join(differs[:3])}{more}",
-            remedy="give the run a name of its own, name another --out, or add --overwrite",
+            remedy="give the run another name, name another --out, or add --overwrite",
         )
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """section.key -> value, without the place of the store, which is the cache's, what only a server reads, and how
-    many requests are sent at once."""
+    """Return section.key -> value, without the store (its path is the cache's), the server, and parallel requests."""
     tree = _plain(settings)
     return {
         f"{section}.{key}": value
@@ -131,7 +139,12 @@ def load_run(path: str | Path) -> Run:
     """Read a run's folder, or a bare TREC run file (.gz too).
 
     Raises:
-        SourceError: there is no run there, or rows cannot be read (all of them named, with line numbers).
+        SourceError: there is no run, or rows cannot be read (all are named with their line numbers).
+
+    >>> file = folder / "bm25.trec"
+    >>> _ = file.write_text("q1 Q0 d1 1 12.5 bm25")
+    >>> load_run(file).results
+    {'q1': [('d1', 12.5)]}
     """
     place = Path(path).expanduser()
     if place.is_file():
@@ -144,7 +157,7 @@ def load_run(path: str | Path) -> Run:
         )
     meta = _read_json(place / META_FILE)
     found = read_trec(file, escaped=bool(meta))
-    # Queries that found nothing leave no line in TREC form; run.json still knows them.
+    # Queries without results have no line in TREC format; run.json lists them.
     results = {query: found.get(query, []) for query in meta.get("queries", [])} | found
     timings: dict[str, dict[str, float]] = {}
     details: dict[str, dict[str, Any]] = {}
@@ -167,7 +180,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def write_trec(run: Run, file: TextIO) -> None:
-    """TREC lines. Blanks and percent signs in ids are percent-encoded, since TREC splits on white space."""
+    """Write TREC lines. White space and percent signs in ids are percent-encoded, since TREC splits on white space."""
     tag = escape_id(run.name) or "run"
     for query, ranked in run.results.items():
         name = escape_id(query)
@@ -176,10 +189,12 @@ def write_trec(run: Run, file: TextIO) -> None:
 
 
 def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]]:
-    """Query id -> (document id, score), best score first, equal scores in the file's order; the rank column is ignored.
+    """Return query id -> (document id, score), best first, equal scores in the file's order.
+
+    The rank column is ignored.
 
     Args:
-        escaped: ids are percent-encoded, as ``write_trec`` does; foreign files are taken as they are.
+        escaped: whether ids are percent-encoded, as by ``write_trec``; files of other programs are not.
     """
     results: dict[str, dict[str, float]] = {}
     bad: list[str] = []
@@ -198,7 +213,7 @@ def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]
             if value is None:
                 problem = f"score {parts[4]!r} is not a number"
             elif document in results.setdefault(query, {}):
-                problem = f"document {document!r} stands twice under query {query!r}"
+                problem = f"document {document!r} is listed twice for query {query!r}"
             else:
                 results[query][document] = value
         if problem:
@@ -209,7 +224,11 @@ def read_trec(path: Path, *, escaped: bool) -> dict[str, list[tuple[str, float]]
 
 
 def escape_id(identity: str) -> str:
-    """Percent-encode white space, control characters and '%' only: other ids stay readable."""
+    """Percent-encode only white space, control characters and '%', so that other ids stay readable.
+
+    >>> escape_id("price list.pdf"), escape_id("价格.pdf")
+    ('price%20list.pdf', '价格.pdf')
+    """
     if identity.isprintable() and "%" not in identity and not any(c.isspace() for c in identity):
         return identity
     return "".join(
@@ -241,7 +260,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise SourceError(f"{path} is not JSON: {error}", remedy="run the measurement again") from error
+        raise SourceError(f"{path} is not JSON: {error}", remedy="repeat the measurement") from error
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -252,4 +271,4 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 yield dict(json.loads(line))
             except ValueError as error:
-                raise SourceError(f"{path} line {number} is not JSON", remedy="run the measurement again") from error
+                raise SourceError(f"{path} line {number} is not JSON", remedy="repeat the measurement") from error

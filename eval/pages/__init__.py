@@ -1,4 +1,4 @@
-"""The evaluation pages of ``rag serve``: runs with intervals, two runs compared, and what became of each question.
+"""The evaluation pages of ``rag serve``: runs with intervals, comparisons of two runs, and each question's trace.
 
-They read saved runs alone: no dataset, no index and no model.
+They need only saved runs: no dataset, index or model.
 """

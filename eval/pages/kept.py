@@ -1,4 +1,4 @@
-"""Saved runs as the pages show them: listed from their run.json, and opened with values and intervals."""
+"""Saved runs for the pages: listed from their run.json, and opened with values and intervals."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from eval.measure.metrics import DEFAULT_MEASURES, score
 from eval.measure.runs import META_FILE, QUERIES_FILE, RUN_FILE, Run, load_run
 from indexes.errors import SourceError
 
-DEPTH = 3  # folders below the runs folder that are looked into: runs/COLLECTION/NAME
-MOST = 500  # runs that are listed
-LARGEST = 60_000_000  # bytes of a run that a page reads
-RESAMPLES = 2000  # of an interval: a page waits for it
+DEPTH = 3  # levels of folders searched below the runs folder: runs/COLLECTION/NAME
+MOST = 500  # maximum number of runs listed
+LARGEST = 60_000_000  # maximum bytes of a run that a page reads
+RESAMPLES = 2000  # per interval: few, since a page waits for it
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One saved run, from its run.json alone. ``id`` is its folder below the runs folder."""
+    """One saved run, from its run.json alone. ``id`` is its path below the runs folder."""
 
     id: str
     folder: Path
@@ -38,13 +38,14 @@ class Listed:
     changed: float
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the run as plain data for JSON."""
         own = {"id": self.id, "name": self.name, "dataset": self.about, "questions": self.questions}
         return own | {"scores": self.scores, "changed": round(self.changed, 3)}
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run with its values: measure -> question -> value, and measure -> (mean, low, high), a 95 % interval."""
+    """A run with measure -> query id -> value, and measure -> (mean, low, high) with its 95 % interval."""
 
     run: Run
     values: dict[str, dict[str, float]]
@@ -52,39 +53,39 @@ class Opened:
 
     @property
     def dataset(self) -> Dataset:
-        """The questions and judgements that the run kept, without documents."""
+        """The questions and judgements saved in the run, without documents."""
         return Dataset(self.run.name, {}, dict(self.run.questions), dict(self.run.qrels))
 
 
 def list_runs(root: Path) -> list[Listed]:
-    """The runs below a folder, those of one dataset together, the newest first; [] where there is no folder."""
+    """Return the runs below a folder, grouped by dataset, newest first; [] if the folder does not exist."""
     found = [listed for folder in _folders(root) if (listed := _listed(root, folder)) is not None]
     newest = {about: max(run.changed for run in found if run.about == about) for about in {run.about for run in found}}
     return sorted(found, key=lambda run: (-newest[run.about], run.about, -run.changed, run.id))
 
 
 def find_run(root: Path, identity: str) -> Listed:
-    """The listed run of this id; an id is looked up and never opened as a path.
+    """Return the listed run with this id. Ids are looked up in the list, never opened as paths.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is no such run.
     """
     for listed in list_runs(root):
         if listed.id == identity:
             return listed
-    raise SourceError(f"there is no run {identity[:80]!r}", remedy="the evaluation page lists them")
+    raise SourceError(f"there is no run {identity[:80]!r}", remedy="see the list on the evaluation page")
 
 
 def open_run(listed: Listed) -> Opened:
-    """Read a run and score it by the judgements that it kept; what was read once is remembered until it changes.
+    """Read a run and score it with the judgements saved in it; the result is cached until the files change.
 
     Raises:
-        SourceError: it kept no judgements (an older version wrote it), or is too large for a page.
+        SourceError: it has no judgements (an older version wrote it), or is too large for a page.
     """
     files = [file for name in (RUN_FILE, QUERIES_FILE, META_FILE) if (file := listed.folder / name).is_file()]
     if (size := sum(file.stat().st_size for file in files)) > LARGEST:
         raise SourceError(
-            f"the run {listed.name!r} has {size // 1_000_000:,} MB, which is too much for a page",
+            f"the run {listed.name!r} has {size // 1_000_000:,} MB, too many for a page",
             remedy=f"use 'rag-eval failures {listed.id}'",
         )
     return _open(listed.folder, tuple(file.stat().st_mtime_ns for file in files))
@@ -95,7 +96,7 @@ def _open(folder: Path, stamps: tuple[int, ...]) -> Opened:
     run = load_run(folder)
     if not any(run.qrels.values()):
         raise SourceError(
-            f"the run {run.name!r} kept no judgements, so it cannot be opened here",
+            f"the run {run.name!r} has no saved judgements, so it cannot be opened here",
             remedy="measure it again with 'rag-eval run'",
         )
     windows = run.window_ranks is not None
@@ -111,7 +112,7 @@ def _open(folder: Path, stamps: tuple[int, ...]) -> Opened:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Folders with a run.json, not below one another; links are not followed."""
+    """Yield folders with a run.json, not below one another; links are not followed."""
     count = 0
     for place, folders, files in os.walk(root):
         folders.sort()
@@ -142,4 +143,4 @@ def _listed(root: Path, folder: Path) -> Listed | None:
             changed=file.stat().st_mtime,
         )
     except (OSError, ValueError, TypeError, AttributeError):
-        return None  # a file that is being written, or is not a run's
+        return None  # the file is being written, or is not a run's

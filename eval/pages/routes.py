@@ -1,4 +1,4 @@
-"""Routes of the evaluation pages and of their part of the JSON API."""
+"""Routes of the evaluation pages and of the evaluations in the JSON API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 api = APIRouter(prefix="/api/v1", tags=["api"])
 RUNS_A_PAGE = 20
 QUESTIONS_A_PAGE = 50
-COLUMNS = 4  # measures that the list shows
+COLUMNS = 4  # number of measures in the list
 
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,7 +31,7 @@ LINKS = (("/eval", "Evaluation", "评测"),)
 
 
 def evaluation_pages() -> AddedPages:
-    """The pages, for the entry point ``ragwright.pages``."""
+    """Return the pages, for the entry point ``ragwright.pages``."""
     whole = APIRouter()
     whole.include_router(router)
     whole.include_router(api)
@@ -45,14 +45,14 @@ def _show(request: Request, template: str, **values: Any) -> Response:
 
 
 def _allowed(request: Request) -> AccessKey | None:
-    """The request's key; runs hold texts of every collection, so one for some collections may not see them.
+    """Return the request's key. Runs hold texts of all collections, so a key for only some may not see them.
 
     Raises:
         Problem: "forbidden".
     """
     key: AccessKey | None = getattr(request.state, "key", None)
     if key is not None and (ALL not in key.collections or not key.may("read")):
-        raise Problem("forbidden", "this key may not see evaluations", "use one for all collections")
+        raise Problem("forbidden", "this key may not see evaluations", "use a key for all collections")
     return key
 
 
@@ -78,7 +78,7 @@ async def _opened(request: Request, identity: str) -> tuple[Listed, Opened]:
 
 @router.get("/eval")
 async def runs_page(request: Request) -> Response:
-    """The saved runs, with intervals."""
+    """Show the saved runs, with intervals."""
     if _allowed(request) is None:
         return login_page(request)
     from eval.pages.kept import list_runs
@@ -93,7 +93,7 @@ async def runs_page(request: Request) -> Response:
 
 @router.get("/eval/run/{identity:path}")
 async def run_page(request: Request, identity: str) -> Response:
-    """One run: its measures with intervals, and its questions, the worst first."""
+    """Show one run: its measures with intervals, and its questions, worst first."""
     if _allowed(request) is None:
         return login_page(request)
     from eval.pages.views import question_rows
@@ -119,7 +119,7 @@ async def run_page(request: Request, identity: str) -> Response:
 
 @router.get("/eval/question/{identity:path}")
 async def question_page(request: Request, identity: str) -> Response:
-    """One question of a run: what should have been found, what was, and where it was lost."""
+    """Show one question of a run: what should have been found, what was, and where it was lost."""
     if _allowed(request) is None:
         return login_page(request)
     from eval.pages.views import question_view
@@ -127,7 +127,7 @@ async def question_page(request: Request, identity: str) -> Response:
     listed, opened = await _opened(request, identity)
     question = request.query_params.get("id", "")
     if question not in opened.run.questions:
-        raise Problem("not_found", f"the run has no question {question[:80]!r}", "its page lists them")
+        raise Problem("not_found", f"the run has no question {question[:80]!r}", "see the list on the run's page")
     view = await asyncio.to_thread(question_view, opened, question, _measure(request, opened))
     other = request.query_params.get("other", "")
     return _show(request, "eval_question.html", listed=listed, view=view, other=other)
@@ -135,7 +135,7 @@ async def question_page(request: Request, identity: str) -> Response:
 
 @router.get("/eval/compare")
 async def compare_page(request: Request) -> Response:
-    """Two runs: the verdict, every measure's difference, and the questions that changed most."""
+    """Show two runs: the verdict, the difference in each measure, and the questions that changed most."""
     if _allowed(request) is None:
         return login_page(request)
     from eval.pages.views import comparison_view
@@ -143,7 +143,7 @@ async def compare_page(request: Request) -> Response:
 
     chosen = list(dict.fromkeys(request.query_params.getlist("run")))
     if len(chosen) != 2:
-        raise Problem("bad_request", f"{len(chosen)} runs are chosen", "choose two runs of one dataset")
+        raise Problem("bad_request", f"{len(chosen)} runs are selected", "select two runs of one dataset")
     (old, first), (new, second) = [await _opened(request, identity) for identity in chosen]
     measure = _measure(request, first)
     try:
@@ -155,7 +155,7 @@ async def compare_page(request: Request) -> Response:
 
 @api.get("/evaluations")
 async def evaluations(request: Request) -> JSONResponse:
-    """Saved runs with their scores."""
+    """Return the saved runs with their scores."""
     require(request, "read")
     _allowed(request)
     from eval.pages.kept import list_runs
@@ -166,7 +166,7 @@ async def evaluations(request: Request) -> JSONResponse:
 
 @api.get("/evaluations/{identity:path}")
 async def evaluation(request: Request, identity: str) -> JSONResponse:
-    """One run: intervals of its measures, and each question's values and trace."""
+    """Return one run: intervals of its measures, and each question's values and trace."""
     require(request, "read")
     _allowed(request)
     listed, opened = await _opened(request, identity)

@@ -1,4 +1,4 @@
-"""What the evaluation pages show, as plain rows: a run's questions, one question's way, two runs side by side."""
+"""The content of the evaluation pages as plain rows: a run's questions, one question's trace, two runs compared."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from eval.pages.kept import Listed, Opened, open_run
 from indexes.display import without_secrets
 from indexes.errors import RagWrightError
 
-CHANGED = 20  # questions that a comparison names on each side
+CHANGED = 20  # number of improved and of worsened questions listed in a comparison
 SAME = 1e-9
 
 
 @dataclass(slots=True)
 class MeanCell:
-    """A mean, and its interval where the run could be opened."""
+    """A mean, and its interval if the run could be opened."""
 
     mean: float
     low: float | None = None
@@ -28,7 +28,7 @@ class MeanCell:
 
 @dataclass(slots=True)
 class Group:
-    """Runs of one dataset: ``rows`` holds (run, cells, what is missing)."""
+    """The runs of one dataset: ``rows`` holds (run, cells, reason why intervals are missing or "")."""
 
     about: str
     questions: int
@@ -37,7 +37,7 @@ class Group:
 
 
 def run_groups(runs: Sequence[Listed], columns: int) -> list[Group]:
-    """Runs by dataset, with the intervals of the first ``columns`` measures."""
+    """Group runs by dataset, with the intervals of the first ``columns`` measures."""
     groups = []
     for about, members in itertools.groupby(runs, key=lambda run: run.about):
         own = list(members)
@@ -65,7 +65,7 @@ def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[MeanCell
 
 
 def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[str, Any]]:
-    """The run's questions that hold ``words``, the worst first, each with the stage that lost what it asks for."""
+    """Return the run's questions that contain ``words``, worst first, with the stage that lost the relevant document."""
     column, dataset = opened.values[measure], opened.dataset
     wanted = words.casefold()
     rows = []
@@ -80,7 +80,7 @@ def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[st
 
 
 def question_view(opened: Opened, query: str, measure: str) -> dict[str, Any]:
-    """One question: its values, what was wanted and where it stood in each stage, and the trace that the run kept."""
+    """Return one question: its values, the relevant documents with their rank in each stage, and the saved trace."""
     run, details = opened.run, opened.run.details.get(query, {})
     relevant = set(opened.dataset.relevant(query))
     failure: Failure = explain(run, opened.dataset, query, opened.values[measure].get(query, 0.0))
@@ -102,10 +102,10 @@ def question_view(opened: Opened, query: str, measure: str) -> dict[str, Any]:
 
 
 def comparison_view(old: Opened, new: Opened, measure: str, names: tuple[str, str]) -> dict[str, Any]:
-    """Two runs of one dataset: the comparison, the settings that differ, and the questions that changed most.
+    """Return two runs of one dataset: comparison, settings that differ, and the questions that changed most.
 
     Args:
-        names: what the two are called, where their own names are the same.
+        names: names to use if the runs have the same name.
 
     Raises:
         RagWrightError: they share no judged question.
@@ -142,7 +142,7 @@ def _renamed(run: Any, name: str) -> Any:
 
 
 def _different(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """The settings that two runs do not share; where things are stored and served does not count."""
+    """Return (setting, old, new) of the settings that differ, without the sections store and serve."""
     rows = []
     for section in sorted({*old, *new} - {"store", "serve"}):
         before, after = old.get(section), new.get(section)
@@ -159,5 +159,5 @@ def _different(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any,
 
 
 def _shown(value: Any) -> Any:
-    """A setting for the page: an address without its login and keys."""
+    """Return a setting for the page; addresses without login and keys."""
     return without_secrets(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""All forms of a comparison by name; each is one function from a ``Comparison`` to text."""
+"""The formats of a comparison by name; each is a function from a ``Comparison`` to text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eval.report.terminal import terminal
 
 
 def to_json(comparison: Comparison) -> str:
-    """All of the comparison, per-query values left out (they are in the runs)."""
+    """Return the comparison as JSON, without per-query values (they are in the runs)."""
     return json.dumps(comparison.as_dict(), ensure_ascii=False, indent=2)
 
 

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained HTML page: inline style and SVG, no scripts, nothing fetched, light and dark."""
+"""A comparison as one self-contained HTML page, light and dark: inline style and SVG, no scripts, nothing fetched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eval.report import plots
 from eval.report.rows import DIFFERENCE_HEAD, POWER, difference_cells, latency_cell, mark, method, stages
 from eval.report.table import escape
 
-MAX_PLOTS = 12  # per-query plots: one a comparison, each with one bar a query
+MAX_PLOTS = 12  # per-query plots: one per comparison, each with one bar per query
 
 _STYLE = """
 :root{--bg:#fff;--fg:#1c2430;--soft:#5a6675;--line:#dfe4ea;--panel:#f6f8fa;--good:#137a4b;--bad:#b3372f;--even:#6b7480;
@@ -105,7 +105,7 @@ def _means(comparison: Comparison) -> str:
             cells.append(f'<td class="{" ".join(classes)}"{tip}>{run.mean[measure]:.4f}{arrow}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(["run", *map(shown, comparison.measures)], rows) + (
-        '<p class="soft">▲ ▼ significantly better or worse than what it is compared with; bold: best.</p>'
+        '<p class="soft">▲ ▼ significantly better or worse than the run it is compared with; bold: best.</p>'
     )
 
 
@@ -147,7 +147,7 @@ def _plots(comparison: Comparison) -> str:
         heading = f"{verdict.run} over {verdict.against}, query by query"
         boxes.append(_box(heading, plots.per_query(comparison, verdict.run, verdict.against, measure)))
     more = len(comparison.verdicts) - MAX_PLOTS
-    note = f'<p class="soft">{more} further comparisons have no plot here.</p>' if more > 0 else ""
+    note = f'<p class="soft">{more} further comparisons are not plotted.</p>' if more > 0 else ""
     return f'<h2>Plots</h2><div class="plots">{"".join(boxes)}</div>{note}'
 
 

@@ -20,7 +20,7 @@ _SPECIAL = {
 
 
 def latex(comparison: Comparison) -> str:
-    """One ``table`` environment; needs ``\\usepackage{booktabs}``. Best values are bold."""
+    """Return one ``table`` environment, which needs ``\\usepackage{booktabs}``. Best values are bold."""
     letters = dict(zip((run.name for run in comparison.runs), _letters(len(comparison.runs)), strict=True))
     best = {m: max(run.mean[m] for run in comparison.runs) for m in comparison.measures}
     rows = []
@@ -61,7 +61,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX shows it.
+    """Escape text for LaTeX.
 
     >>> escape("top_k & 5 %")
     'top\\\\_k \\\\& 5 \\\\%'
@@ -70,7 +70,7 @@ def escape(text: str) -> str:
 
 
 def _beaten(comparison: Comparison, name: str, measure: str) -> list[str]:
-    """Runs that ``name`` beats, in whichever direction they were compared."""
+    """Return the runs that ``name`` beats significantly, in either direction of comparison."""
     found = []
     for difference in comparison.differences:
         if difference.measure != measure or difference.p_holm >= comparison.alpha:

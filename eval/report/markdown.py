@@ -11,7 +11,7 @@ _SIGNS = {"+": " ▲", "-": " ▼", "": ""}
 
 
 def markdown(comparison: Comparison) -> str:
-    """Verdicts, one table of means, one of differences, one of latencies, and the notes."""
+    """Return verdicts, tables of means, differences and latencies, and notes as Markdown."""
     lines = [f"## {plain(comparison.title or 'Comparison')}", ""]
     lines += [f"- **{plain(v.run)}** over {plain(v.against)}: {plain(v.sentence)}" for v in comparison.verdicts]
     lines += ["", *(f"> **Warning:** {plain(warning)}\n" for warning in comparison.warnings)]
@@ -35,5 +35,5 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _named(cells: list[str]) -> list[str]:
-    """The first two are names of runs, which are whatever a user has called a folder."""
+    """Escape the first two cells: names of runs, which users choose freely."""
     return [*map(plain, cells[:2]), *cells[2:]]

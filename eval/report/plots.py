@@ -1,6 +1,6 @@
-"""Plots as inline SVG: no scripts, no fonts, no files beside them. Colours come from the page's style sheet.
+"""Plots as inline SVG without scripts, fonts or external files. Colours come from the page's style sheet.
 
-Every function returns one ``<svg>`` whose shapes carry classes ``c0``, ``c1``, ... (one a run), ``axis``, ``grid``,
+Each function returns one ``<svg>`` whose shapes have the classes ``c0``, ``c1``, ... (one per run), ``axis``, ``grid``,
 ``win``, ``loss`` and ``tie``, and a ``<title>`` per mark, which browsers show as a tooltip.
 """
 
@@ -16,11 +16,11 @@ from eval.report.table import escape
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 14, 44
-COLOURS = 8  # classes c0 to c7, then round again
+COLOURS = 8  # classes c0 to c7, then c0 again
 
 
 def precision_recall(comparison: Comparison) -> str:
-    """Interpolated precision at eleven recall levels, one line a run."""
+    """Plot the interpolated precision at eleven recall levels, one line per run."""
     frame = _Frame((0.0, 1.0), (0.0, 1.0))
     marks = []
     for number, run in enumerate(comparison.runs):
@@ -36,7 +36,7 @@ def precision_recall(comparison: Comparison) -> str:
 
 
 def per_query(comparison: Comparison, run: str, against: str, measure: str) -> str:
-    """Differences per query, sorted: how many queries win, how many lose, and whether a few carry the mean."""
+    """Plot the sorted differences per query: how many queries win or lose, and whether a few decide the mean."""
     rows = {scored.name: scored.per_query[measure] for scored in comparison.runs}
     new, old = rows[run], rows[against]
     values = sorted(((new[q] - old[q], q) for q in new if q in old), reverse=True)
@@ -66,7 +66,7 @@ def per_query(comparison: Comparison, run: str, against: str, measure: str) -> s
 
 
 def quality_latency(comparison: Comparison) -> str:
-    """The first measure against the median milliseconds of a question; "" where no run has timings."""
+    """Plot the first measure against the median milliseconds per question; "" if no run has timings."""
     measure = comparison.measures[0]
     points = [
         (run.latency[TOTAL][0], run.mean[measure], run.name, number)
@@ -78,7 +78,7 @@ def quality_latency(comparison: Comparison) -> str:
     xs, ys = [x for x, *_ in points], [y for _, y, *_ in points]
     frame = _Frame((0.0, max(xs) * 1.25 or 1.0), _padded(min(ys), max(ys)))
     marks, taken = [], list[tuple[float, float]]()
-    for x, y, name, number in sorted(points, key=lambda point: -point[1]):  # labels give way downwards
+    for x, y, name, number in sorted(points, key=lambda point: -point[1]):  # labels that collide move down
         px, py = frame.x(x), frame.y(y)
         marks.append(
             f'<circle class="dot c{number % COLOURS}" cx="{px:.1f}" cy="{py:.1f}" r="6">'
@@ -91,11 +91,11 @@ def quality_latency(comparison: Comparison) -> str:
         taken.append((px, label))
         anchor = f'x="{px - 10:.1f}" text-anchor="end"' if left else f'x="{px + 10:.1f}"'
         marks.append(f'<text class="label" {anchor} y="{label:.1f}">{escape(_short(name))}</text>')
-    return frame.svg("milliseconds a question (p50)", shown(measure), marks, "Quality against latency")
+    return frame.svg("milliseconds per question (p50)", shown(measure), marks, "Quality against latency")
 
 
 class _Frame:
-    """Axes with ticks at round numbers; ``x`` and ``y`` map values to places."""
+    """Axes with ticks at round numbers; ``x`` and ``y`` map values to coordinates."""
 
     def __init__(self, xs: tuple[float, float], ys: tuple[float, float]) -> None:
         self.xs, self.ys = xs, ys
@@ -131,7 +131,7 @@ class _Frame:
 
 
 def _ticks(low: float, high: float, wanted: int = 6) -> list[float]:
-    """Round values within [low, high], about ``wanted`` of them."""
+    """Return about ``wanted`` round values within [low, high]."""
     rough = (high - low) / wanted
     base = 10.0 ** math.floor(math.log10(rough))
     step = next(base * factor for factor in (1, 2, 2.5, 5, 10) if base * factor >= rough * 0.999)

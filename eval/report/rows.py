@@ -1,4 +1,4 @@
-"""What all reports say alike: cells, notes and the sentence about the method."""
+"""Cells, notes and the sentence on the method, shared by all reports."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DIFFERENCE_HEAD = (
 
 
 def method(comparison: Comparison) -> str:
-    """How the numbers came about, in one sentence."""
+    """Return one sentence on how the numbers were computed."""
     steps = len(comparison.verdicts)
     over = f"Holm-corrected over {steps} comparisons" if steps > 1 else "one comparison"
     names = legend(comparison.measures)
     return (
         f"{comparison.queries} queries; intervals: paired bootstrap, 10,000 resamples; p: two-sided paired "
-        f"randomisation test, 10,000 permutations or exact, {over} a measure; significant below {comparison.alpha:g}; "
-        f"verdicts by {shown(comparison.measures[0])}{f'; {names}' if names else ''}"
+        f"randomisation test, 10,000 permutations or exact, {over} per measure; significant below "
+        f"{comparison.alpha:g}; verdicts by {shown(comparison.measures[0])}{f'; {names}' if names else ''}"
     )
 
 
@@ -40,23 +40,28 @@ POWER = (
 
 
 def relative(difference: float, before: float) -> str:
-    """A difference as a share of what was there before: "+12.3%"; "-" over nothing."""
+    """Return a difference relative to the value before it, "-" if that is 0.
+
+    >>> relative(0.05, 0.40), relative(0.05, 0.0)
+    ('+12.5%', '-')
+    """
     return f"{difference / before:+.1%}" if before else "-"
 
 
 def _mean(comparison: Comparison, found: Difference) -> float:
-    """The mean of the run that a difference is over."""
+    """Return the mean of the run that a difference is compared with."""
     return next(run.mean[found.measure] for run in comparison.runs if run.name == found.against)
 
 
 def mark(comparison: Comparison, difference: Difference | None) -> str:
-    """ "+" a significant win, "-" a significant loss, "" neither."""
+    """Return "+" for a significant win, "-" for a significant loss, "" otherwise."""
     if difference is None or difference.p_holm >= comparison.alpha:
         return ""
     return "+" if difference.paired.difference > 0 else "-"
 
 
 def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
+    """Return the cells of a row in the table of differences."""
     numbers = found.paired
     return [
         found.run,
@@ -71,12 +76,13 @@ def difference_cells(comparison: Comparison, found: Difference) -> list[str]:
 
 
 def stages(comparison: Comparison) -> list[str]:
-    """All stages of all runs in the order they are run, the total last."""
+    """Return the stages of all runs in the order they run, the total last."""
     seen = dict.fromkeys(stage for run in comparison.runs for stage in run.latency if stage != TOTAL)
     return [*seen, TOTAL] if any(run.latency for run in comparison.runs) else []
 
 
 def latency_cell(run: Scored, stage: str) -> str:
+    """Return "p50 / p95" in milliseconds, "-" if the run does not have this stage."""
     if stage not in run.latency:
         return "-"
     p50, p95 = run.latency[stage]

@@ -13,7 +13,13 @@ _MARKUP = re.compile(r"[\\`*_\[\]]")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A plain table: the first column to the left, numbers to the right, floats with four places."""
+    """Return a plain table: first column left-aligned, the others right-aligned, floats with four decimals.
+
+    >>> print(table(["run", "MAP"], [["base", 0.5], ["window 5", None]]))
+    run          MAP
+    base      0.5000
+    window 5       -
+    """
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(head, *texts, strict=True)]
     lines = []
@@ -26,19 +32,31 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def pipes(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
-    """A Markdown table: the first column to the left, the others to the right unless ``left``."""
+    """Return the lines of a Markdown table: first column left-aligned, the others too if ``left``, else right-aligned.
+
+    >>> pipes(["run", "MAP"], [["base", "0.5"]])
+    ['| run | MAP |', '| --- | ---: |', '| base | 0.5 |']
+    """
     head, rows = [one_line(cell) for cell in head], [[one_line(cell) for cell in row] for row in rows]
     lines = (head, ["---", *["---" if left else "---:"] * (len(head) - 1)], *rows)
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines]
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is; controls, marks of direction and line breaks as escapes."""
+    """Escape text for Markdown, with control characters, direction marks and line breaks written as escapes.
+
+    >>> print(plain("top_k < 5"))
+    top\\_k &lt; 5
+    """
     return _MARKUP.sub(r"\\\g<0>", one_line(text)).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def escape(text: str) -> str:
-    """Text that HTML and SVG show as it is."""
+    """Escape text for HTML and SVG.
+
+    >>> escape("a < b")
+    'a &lt; b'
+    """
     return html.escape(one_line(text))
 
 

@@ -1,4 +1,4 @@
-"""A comparison on a terminal: verdicts first, since they are what was asked for."""
+"""A comparison for the terminal: verdicts first, since they answer the question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from indexes.display import one_line
 
 
 def terminal(comparison: Comparison) -> str:
-    """Verdicts, means, differences, latencies, warnings and notes, as plain text."""
+    """Return verdicts, means, differences, latencies, warnings and notes as plain text."""
     parts = [one_line(comparison.title)] if comparison.title else []
     parts.append("\n".join(one_line(f"{v.run} over {v.against}: {v.sentence}") for v in comparison.verdicts))
     means: list[Sequence[object]] = []

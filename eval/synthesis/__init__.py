@@ -1,1 +1,1 @@
-"""Questions made from the passages of an index by a language model, checked and resumable."""
+"""Questions that a language model writes about the passages of an index, checked and resumable."""

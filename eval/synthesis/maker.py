@@ -1,4 +1,4 @@
-"""What ``synthesize`` asks about one passage, and why a question is dropped."""
+"""Ask for questions about one passage, and decide which are dropped."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ REPEATED = "asked before"
 NOT_FOUND = "does not retrieve its passage"
 NOT_ANSWERED = "not answered by its passage"
 UNREADABLE = "the check was answered with neither yes nor no"
-AFTER_REPEATED = (NOT_FOUND, NOT_ANSWERED, UNREADABLE)  # reasons that are looked for after that one
+AFTER_REPEATED = (NOT_FOUND, NOT_ANSWERED, UNREADABLE)  # reasons that are checked after REPEATED
 
 
 class LLMFailed(Exception):
-    """The model failed; the cause says how."""
+    """The model failed; see ``__cause__``."""
 
 
 class Maker:
-    """Asks about one passage and judges what comes back; knows the questions so far.
+    """Ask about one passage and judge the questions, given those kept so far.
 
-    ``make`` may run in several threads, for passages further on; ``settled`` then takes them in their order, so that
-    the same questions stay however many are asked about at once.
+    ``make`` may run in several threads, ahead of ``take``, which takes the passages in order: so the same questions are
+    kept however many passages are in work at once.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Maker:
         self._model = str(getattr(llm.metadata, "model_name", "") or "unknown")
 
     def make(self, window: Window) -> dict[str, Any]:
-        """The work file's row of a passage."""
+        """Return the work file's row of a passage."""
         language = detect_language(window.text)
         reply = self._say(ask_messages(window.text, window.title, self._per_passage, language))
         questions, others = read_questions(reply)
@@ -90,7 +90,7 @@ class Maker:
         }
 
     def take(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row without questions that passages before this one have; none of its own is kept again for another."""
+        """Return the row without questions of earlier passages, and remember those it keeps."""
         kept, dropped = [], []
         for question in row["kept"]:
             if self._asked.repeats(question["text"]):
@@ -105,12 +105,12 @@ class Maker:
         return found
 
     def remember(self, row: Mapping[str, Any]) -> None:
-        """Questions of a passage that is done: none of them is kept again for another one."""
+        """Remember the questions of a finished passage, so that they are not kept for another one."""
         for question in row["kept"]:
             self._asked.add(question["text"])
 
     def _judge(self, question: str, window: Window) -> tuple[str, list[str]]:
-        """Why it is dropped ("" where it stays), and the passages found for it; what costs least is looked at first."""
+        """Return why a question is dropped ("" if it is kept) and the passages found for it; cheap checks come first."""
         if names_passage(question):
             return NAMES_PASSAGE, []
         if detect_language(question) != detect_language(window.text):

@@ -1,4 +1,4 @@
-"""Where ``synthesize`` writes: what is refused before any question is asked, and the files in the end."""
+"""The output of ``synthesize``: checks before the first question, and the files at the end."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ _FILES = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}
 
 
 def check_output(folder: Path, to: str, *, corpus: bool, ids: Iterable[str] = ()) -> Path:
-    """The work file's path, where everything can be written as wanted.
+    """Check that the output can be written, and return the work file's path.
 
     Raises:
-        SettingsError: the format is unknown or needs texts; or the output is there and no work file of ours is.
+        SettingsError: the format is unknown or needs texts, or the output exists without a work file.
         SourceError: the format cannot hold the passages' ids.
     """
     if to not in FORMATS:
-        raise SettingsError(f"there is no format {to!r}", remedy=f"use one of: {', '.join(FORMATS)}")
+        raise SettingsError(f"unknown format {to!r}", remedy=f"use one of: {', '.join(FORMATS)}")
     if not corpus and to not in FOLDERS:
         raise SettingsError(
-            f"{to} needs the passages' texts", remedy=f"leave them out with {' or '.join(FOLDERS)} only"
+            f"{to} needs the passages' texts", remedy=f"leave them out only with {' or '.join(FOLDERS)}"
         )
     work = folder.with_name(f"{folder.name}.work.jsonl")
     there = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if folder.is_file() or (there and not work.exists()):
-        raise SettingsError(f"{folder} exists already, and {work.name} is not beside it", remedy="name another folder")
+        raise SettingsError(f"{folder} already exists, without {work.name} beside it", remedy="name another folder")
     unfit = " \t\n\r\f\v" if to == "trec" else "\t\n\r" if to == "beir" else ""
     bad = next((name for name in ids if any(char in name for char in unfit)), None)
     if bad is not None:
         raise SourceError(
-            f"the passage id {bad!r} holds white space, which {to} cannot hold",
+            f"the passage id {bad!r} contains white space, which {to} does not allow",
             remedy="write another format" + (", such as beir" if to == "trec" else ""),
         )
     return work
 
 
 def check_arguments(counts: Mapping[str, int | None], share: float, check: str) -> None:
-    """Refuse numbers and names that cannot be used.
+    """Refuse counts below 1, a share outside 0 to 1, and an unknown check.
 
     Raises:
-        SettingsError: says which, and what may stand there.
+        SettingsError: an argument is refused; the error names the allowed values.
     """
     for name, value in counts.items():
         if value is not None and value < 1:
-            raise SettingsError(f"{name} = {value} cannot be used", remedy="use 1 or more")
+            raise SettingsError(f"{name} = {value} is too low", remedy="use 1 or more")
     if not 0 <= share <= 1:
-        raise SettingsError(f"test_share = {share} is not a share", remedy="use one between 0 and 1")
+        raise SettingsError(f"test_share = {share} is not a share", remedy="use a number between 0 and 1")
     if check not in get_args(Check):
-        raise SettingsError(f"there is no check {check!r}", remedy=f"use one of: {', '.join(get_args(Check))}")
+        raise SettingsError(f"unknown check {check!r}", remedy=f"use one of: {', '.join(get_args(Check))}")
 
 
 def write_splits(
     datasets: dict[str, Dataset], folder: Path, to: str, *, corpus: bool, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Write the splits that have questions. Returns the paths, and notes."""
+    """Write the splits that have questions, and return the paths and notes."""
     files: list[str] = []
     notes: list[str] = []
     _clear(folder)
     whole = {name: passage for dataset in datasets.values() for name, passage in dataset.corpus.items()}
     for split, dataset in datasets.items():
         if not dataset.queries:
-            notes.append(f"no question is in the {split} split, so it was not written")
+            notes.append(f"the {split} split has no questions and is not written")
             continue
         if to in FOLDERS:
             target = folder
@@ -82,7 +82,7 @@ def write_splits(
 
 
 def _clear(folder: Path) -> None:
-    """Take away what an earlier run of ours wrote there: its questions would mix with these."""
+    """Delete the files of an earlier run, so that its questions do not mix with these."""
     names = ["queries.jsonl", "corpus.jsonl"]
     for split in ("train", "test"):
         names += [f"qrels/{split}.tsv", f"qrels.{split}.trec", f"{split}.jsonl", f"{split}.json"]

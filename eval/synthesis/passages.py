@@ -1,4 +1,4 @@
-"""Passages of an index to ask about: runs of consecutive sentences of one section that do not overlap."""
+"""Passages of an index to ask about: non-overlapping runs of consecutive sentences of one section."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from indexes.store.collection import document_filter
 from rag.answer.words.terms import terms_of
 from rag.retrieval.candidate import Passage
 
-LEAST_TERMS = 4  # content words of a passage: about less there is nothing to ask
+LEAST_TERMS = 4  # minimum number of content words in a passage to ask about
 SHORT, REPEATED = "too short to ask about", "the same text stands in the index again"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One passage: sentences ``first`` to ``last`` of a document, and its title (heading path, else the document's)."""
+    """One passage: sentences ``first`` to ``last`` of a document; its title is the heading path or the document's."""
 
     id: str
     doc_id: str
@@ -35,22 +35,23 @@ class Window:
     sentences: tuple[SentenceRecord, ...]
 
     def as_passage(self) -> Passage:
-        """As the rooms of ``rag.answer`` read it."""
+        """Return it as a ``Passage`` of ``rag.answer``."""
         return Passage(1, list(self.sentences), [], 0.0)
 
     def as_row(self) -> Row:
+        """Return it as a document of a dataset."""
         return Row(self.id, self.title, self.text)
 
 
 class PassageWindows:
-    """All passages of an index, and which one a sentence belongs to.
+    """The passages of an index, and the passage of each sentence.
 
     Args:
-        index: open; its documents are read one by one.
-        size: the most sentences in a passage. A section is divided evenly: six sentences by five are three and three.
+        index: an open index, whose documents are read one by one.
+        size: maximum number of sentences per passage. Sections are divided evenly: with 5, six sentences give 3 and 3.
 
     Raises:
-        SourceError: the index holds no passage that could be asked about.
+        SourceError: the index has no passage to ask about.
     """
 
     def __init__(self, index: Any, size: int) -> None:
@@ -62,7 +63,7 @@ class PassageWindows:
                 self.all[window.id] = window
                 self._of.update(((record.doc_id, record.position), window.id) for record in records)
         copies = Counter(window.digest for window in self.all.values())
-        # A question about a text that stands twice has two right places, maybe one in each split.
+        # A question about a repeated text has two right passages, possibly one in each split.
         self.skipped = {
             window.id: SHORT if len(terms_of(window.text)) < LEAST_TERMS else REPEATED
             for window in self.all.values()
@@ -70,15 +71,15 @@ class PassageWindows:
         }
         if len(self.skipped) == len(self.all):
             raise SourceError(
-                f"the collection {index.collection!r} holds no passage to ask about "
+                f"the collection {index.collection!r} has no passage to ask about "
                 f"({len(self.all)} passages, all too short or repeated)",
                 remedy="ingest documents of running text, or raise --window",
             )
 
     def drawn(self, seed: int, limit: int | None, share: float) -> list[Window]:
-        """Passages to ask about, in an order that the seed decides; a higher limit only appends to it.
+        """Return passages to ask about, in an order given by the seed; a higher limit only appends.
 
-        The first of each split come first, so that a low limit leaves none of them empty.
+        It starts with one passage of each split, so that a low limit leaves no split empty.
         """
         usable = [window for window in self.all.values() if window.id not in self.skipped]
         usable.sort(key=lambda window: (_hash(f"{seed}\n{window.id}"), window.id))
@@ -87,34 +88,39 @@ class PassageWindows:
         return usable[:limit]
 
     def of_record(self, record: SentenceRecord) -> str:
-        """The passage of a sentence; a sentence outside all (a heading) is one of its own."""
+        """Return the passage id of a sentence; a sentence outside all passages (a heading) is its own passage."""
         own = passage_id(record.doc_id, record.position, record.position)
         return self._of.get((record.doc_id, record.position), own)
 
 
 def divide(records: Sequence[SentenceRecord], size: int) -> Iterator[list[SentenceRecord]]:
-    """A document's sentences as passages of up to ``size``; none crosses a section, a parent, a heading or a hole."""
+    """Yield a document's sentences as passages of up to ``size``; none crosses a section, parent, heading or gap."""
     run: list[SentenceRecord] = []
     for record in records:
         if run and not _follows(run[-1], record):
             yield from _evenly(run, size)
             run = []
-        if record.kind != "heading":  # it is the title of what follows
+        if record.kind != "heading":  # a heading is the title of what follows
             run.append(record)
     yield from _evenly(run, size)
 
 
 def in_test(doc_id: str, share: float) -> bool:
-    """Does the document belong to the test split? By a hash of its id alone: the seed, the limit and other documents
-    change nothing, so that no later run trains on what an earlier one tests."""
+    """Return whether a document is in the test split, by a hash of its id alone.
+
+    Seed, limit and other documents do not matter, so that no later run trains on what an earlier one tests.
+
+    >>> in_test("handbook.md", 0.0), in_test("handbook.md", 1.0)
+    (False, True)
+    """
     return _hash(doc_id) < share
 
 
 def check_splits(drawn: Sequence[Window], share: float) -> None:
-    """Refuse to ask about documents that all fall into one split, unless the share says so (0 or 1).
+    """Refuse documents that all fall into one split, unless the share is 0 or 1.
 
     Raises:
-        SettingsError: names a share that divides these documents.
+        SettingsError: they do; the error names a share that divides them.
     """
     documents = sorted({window.doc_id for window in drawn}, key=_hash)
     count, tested = len(documents), sum(in_test(doc_id, share) for doc_id in documents)
@@ -122,17 +128,17 @@ def check_splits(drawn: Sequence[Window], share: float) -> None:
         return
     empty, full, whole = ("training", "test", 1) if tested else ("test", "training", 0)
     remedy = f"ask for {full} questions only with --test-share {whole}"
-    if count > 1:  # a border between two documents, near the wanted share of them
+    if count > 1:  # a border between two documents, near the given share
         place = min(max(round(share * count), 1), count - 1)
         remedy = f"use --test-share {_between(_hash(documents[place - 1]), _hash(documents[place]))}, or {remedy}"
     have = f"all {count} documents fall" if count > 1 else "there is one document, which falls"
     raise SettingsError(
-        f"{have} into the {full} split at test_share = {share:g}, so no question would be for {empty}", remedy=remedy
+        f"{have} into the {full} split at test_share = {share:g}, so the {empty} split would be empty", remedy=remedy
     )
 
 
 def _between(low: float, high: float) -> str:
-    """A short number above ``low`` and not above ``high``."""
+    """Return a short number above ``low`` and not above ``high``."""
     for digits in range(1, 16):
         value = math.floor(high * 10**digits) / 10**digits
         if low < value:
@@ -173,5 +179,5 @@ def _sentences(index: Any, doc_id: str, count: int) -> list[SentenceRecord]:
 
 
 def _hash(text: str) -> float:
-    """A number in [0, 1) that is the same on every machine."""
+    """Return a number in [0, 1) that is the same on every machine."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""What ``synthesize`` has done so far: an append-only file, and the questions that stand already."""
+"""The progress of ``synthesize``: an append-only work file, and the questions kept so far."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ VERSION = 1
 
 
 class WorkFile:
-    """JSON lines: the settings first, then one line a passage that is done. A half line at the end is forgotten.
+    """JSON lines: the settings first, then one line per finished passage. An incomplete last line is dropped.
 
     Args:
-        path: made where it is not there.
-        settings: what must be equal for the lines to fit together.
+        path: created if it does not exist.
+        settings: settings that must be equal for all lines.
 
     Raises:
-        SettingsError: the file was begun with other settings.
-        SourceError: it is not a work file.
+        SettingsError: the file was started with other settings.
+        SourceError: the file is not a work file.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -38,19 +38,19 @@ class WorkFile:
         for key, value in head.items():
             if there.get(key) != value:
                 raise SettingsError(
-                    f"{path} was begun with {key} = {there.get(key)!r}, and now it is {value!r}",
-                    remedy="use the same settings, name another output, or delete that file to begin again",
+                    f"{path} was started with {key} = {there.get(key)!r}, but now it is {value!r}",
+                    remedy="use the same settings, name another output, or delete that file to start again",
                 )
         self.rows = {(row["id"], row["digest"]): row for row in rows}
         if not self._file.rows:
             self._file.add(head)
 
     def done(self, passage: str, digest: str) -> dict[str, Any] | None:
-        """The row of a passage with this very text."""
+        """Return the row of a finished passage, None if there is none with this digest of its text."""
         return self.rows.get((passage, digest))
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write a passage's row; it is in the file when this returns."""
+        """Append a passage's row; it is in the file when this returns."""
         self.rows[row["id"], row["digest"]] = row
         self._file.add(row)
 
@@ -62,10 +62,15 @@ class WorkFile:
 
 
 class PastQuestions:
-    """Questions so far, to tell those that were asked in nearly the same words: four fifths of the word pairs.
+    """The questions so far, to recognise a new one in nearly the same words: four fifths of the word pairs are shared.
 
-    Where each has a number or content word that the other lacks, they ask about two things ("... of tank 1", "... of
-    tank 2"). Each is compared only with those that share a pair.
+    If each of the two has a number or content word that the other lacks, they ask about different things ("... of tank
+    1", "... of tank 2"). A question is only compared with those that share a word pair.
+
+    >>> past = PastQuestions()
+    >>> past.add("How deep is the water in tank 1?")
+    >>> past.repeats("how deep is the water in tank 1"), past.repeats("How deep is the water in tank 2?")
+    (True, False)
     """
 
     def __init__(self) -> None:
@@ -74,6 +79,7 @@ class PastQuestions:
         self._seen: list[tuple[int, frozenset[str]]] = []  # number of pairs, terms
 
     def repeats(self, question: str) -> bool:
+        """Return whether nearly the same question was added before."""
         if _plain(question) in self._plain:
             return True
         pairs, terms = word_pairs(question), _terms(question)
@@ -87,7 +93,7 @@ class PastQuestions:
         return False
 
     def add(self, question: str) -> None:
-        """Remember a question. Other threads may ask ``repeats`` meanwhile: what is listed is there already."""
+        """Add a question. Other threads may call ``repeats`` meanwhile: pairs are listed only after their question."""
         pairs, number = word_pairs(question), len(self._seen)
         self._seen.append((len(pairs), _terms(question)))
         for pair in pairs:

@@ -1,6 +1,6 @@
-"""synthesize: questions about the passages of one's own index, made by any language model, and checked.
+"""synthesize: let a language model write questions about the passages of an index, and check them.
 
-A question stays where the real retriever finds its passage for it and the passage answers it (a round trip; compare
+A question is kept if the real retriever finds its passage and the passage answers it (round-trip consistency; compare
 Alberti et al. 2019, arXiv 1906.05416). Train and test are divided by document.
 """
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Report:
-    """What was made, and what became of the rest.
+    """Counts of what was made and dropped.
 
     Args:
-        passages: in the index; ``skipped``: those that cannot be asked about, by reason.
-        asked: passages the model was asked about in this run; ``resumed``: those an earlier run had done.
-        questions: kept; by split in ``splits``, by language in ``languages``.
-        dropped: reason -> questions (``not a question``: lines of a reply).
-        models: model -> kept questions.
-        files: what was written.
+        passages: number of passages in the index; ``skipped``: reason -> number that cannot be asked about.
+        asked: number of passages asked about in this run; ``resumed``: number finished by earlier runs.
+        questions: number of kept questions; ``splits`` by split, ``languages`` by language.
+        dropped: reason -> number of questions (``not a question`` counts lines of replies).
+        models: model -> number of kept questions.
+        files: paths that were written.
         datasets: split -> Dataset, as written.
     """
 
@@ -51,7 +51,7 @@ class Report:
     datasets: dict[str, Dataset] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the datasets, as plain values."""
+        """Return everything except the datasets, as plain data for JSON."""
         shown = {**self.__dict__, "datasets": {}}
         return {key: value for key, value in asdict(Report(**shown)).items() if key != "datasets"}
 
@@ -74,37 +74,38 @@ def synthesize(
     retriever: Any = None,
     progress: Tick | None = None,
 ) -> Report:
-    """Write question - passage pairs about an index, divided into train and test.
+    """Write pairs of questions and passages about an index, divided into train and test.
 
-    What is done stands in ``OUTPUT.work.jsonl`` beside the output: the same call goes on where an earlier one stopped,
-    and asks about no passage twice (one whose text has changed since is another one). A higher ``limit`` adds to it.
+    Finished passages are recorded in ``OUTPUT.work.jsonl`` beside the output: the same call resumes an interrupted one,
+    and asks about each passage only once, unless its text has changed. A higher ``limit`` adds passages.
 
     Args:
-        index: open, of the user's own.
+        index: an open index.
         llm: any LlamaIndex LLM.
-        output: a folder. "beir" and "trec" hold both splits in it; the formats of one file get ``train`` and ``test``.
+        output: a folder. "beir" and "trec" put both splits in it; single-file formats write ``train`` and ``test``.
         to: one of ``eval.datasets.FORMATS``.
-        limit: passages to ask about, drawn with ``seed``; default: all.
-        per_passage: questions to ask for.
-        window: most sentences in a passage; passages are runs of sentences of one section, and do not overlap.
+        limit: number of passages to ask about, drawn with ``seed``; default: all.
+        per_passage: number of questions to request per passage.
+        window: maximum number of sentences per passage; passages lie within a section and do not overlap.
+        seed: random seed for drawing passages.
         test_share: share of the documents (by a hash of their ids) whose questions are for testing, 0 to 1.
-        within: the passage must be among that many different passages found.
-        check: does the passage answer it? "llm" asks the model; "words": it must hold the share
-            ``answer.support_threshold`` of the question's content words; "none" leaves this out.
-        corpus: False leaves the passages' texts out ("beir", "trec"): the questions then judge the index itself.
-        settings: for the retriever; default: those of the index.
-        retriever: with ``search(question)`` as ``rag.build_retriever`` gives it; default: built from the settings.
-        progress: called with passages done and passages in all.
+        within: the passage must be among this many different passages found for its question.
+        check: how to check that the passage answers the question: "llm" asks the model, "words" requires the share
+            ``answer.support_threshold`` of the question's content words in the passage, "none" does not check.
+        corpus: whether to write the passages' texts; without them ("beir", "trec") the judgements refer to the index.
+        settings: settings of the retriever; default: those of the index.
+        retriever: an object with ``search(question)``, as ``rag.build_retriever`` returns; default: from the settings.
+        progress: called with (passages done, passages in total).
 
     Raises:
-        SettingsError: an argument cannot be used, all documents fall into one split, the output exists and is none of
-            ours, or its work file was begun with other settings.
-        SourceError: the index holds nothing to ask about.
-        LLMError: the model failed; what is done stays.
+        SettingsError: an argument is not allowed, all documents fall into one split, the output exists without a work
+            file, or its work file was started with other settings.
+        SourceError: the index has nothing to ask about.
+        LLMError: the model failed; finished passages are kept.
 
-        >>> from eval import synthesize  # doctest: +SKIP
-        >>> synthesize(index, llm, "questions", limit=200).dropped  # doctest: +SKIP
-        {'names the passage': 12, 'does not retrieve its passage': 31, 'not answered by its passage': 18}
+    >>> from eval import synthesize  # doctest: +SKIP
+    >>> synthesize(index, llm, "questions", limit=200).dropped  # doctest: +SKIP
+    {'names the passage': 12, 'does not retrieve its passage': 31, 'not answered by its passage': 18}
     """
     from rag import build_retriever
     from rag.llms import parallel_answers
@@ -157,7 +158,7 @@ def synthesize(
 
 
 def _kept(failed: LLMFailed, settings: Any, done: int, total: int, work: Path) -> Exception:
-    """The failure in one sentence, which also says that nothing is lost."""
+    """Return the failure as an error that also states what is kept."""
     from rag.llms import explain_llm_error
     from rag.llms.failures import CONTEXT
 
@@ -165,7 +166,7 @@ def _kept(failed: LLMFailed, settings: Any, done: int, total: int, work: Path) -
     remedy = "raise llm.context_window" if CONTEXT.search(error.what) else error.remedy
     return type(error)(
         f"{error.what}, after {done} of {total} passages, which are kept in {work}",
-        remedy=f"{remedy}, then run the same again to go on",
+        remedy=f"{remedy}, then run the same command again to resume",
     )
 
 
@@ -185,17 +186,17 @@ def _count(report: Report, rows: Iterable[Mapping[str, Any]]) -> None:
     report.models = {model: count for model, count in models.items() if count}
     report.questions = models.total()
     if silent:
-        report.notes.append(f"about {silent} passages the model wrote nothing")
+        report.notes.append(f"the model wrote nothing about {silent} passages")
     if barren:
-        report.notes.append(f"{barren} passages have no question left")
+        report.notes.append(f"{barren} passages have no questions left")
     if len(report.models) > 1:
-        report.notes.append(f"the questions are of {len(report.models)} models: {', '.join(report.models)}")
+        report.notes.append(f"the questions are from {len(report.models)} models: {', '.join(report.models)}")
 
 
 def _datasets(
     rows: Iterable[Mapping[str, Any]], windows: PassageWindows, share: float, folder: Path, *, lists: bool
 ) -> dict[str, Dataset]:
-    """Both splits, each with the passages of its own documents."""
+    """Return both splits, each with the passages of its own documents."""
     found = {split: Dataset(folder.name, {}, {}, {}, split=split, path=str(folder)) for split in ("train", "test")}
     for window in windows.all.values():
         found[_split(window, share)].corpus[window.id] = window.as_row()
@@ -205,7 +206,7 @@ def _datasets(
             dataset.queries[question["id"]] = question["text"]
             dataset.qrels[question["id"]] = {row["id"]: 1}
             dataset.extra[question["id"]] = {"language": row["language"]}
-            if lists:  # what the retriever found is what a reranker has to order; the other split's passages are not
+            if lists:  # a reranker orders what the retriever found, without the other split's passages
                 dataset.candidates[question["id"]] = [name for name in question["found"] if name in dataset.corpus]
     return found
 

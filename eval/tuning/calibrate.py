@@ -1,11 +1,11 @@
-"""calibrate: the score below which the honest answer is "not in these documents".
+"""calibrate: find the score below which the honest answer is "not in these documents".
 
-A question is answered when its best passage scores at least the threshold. It is *unanswerable* where the dataset has
-no relevant document for it, or, as every question, once its relevant documents are taken away: what then scores highest
-is wrong. The threshold is the smallest one that keeps the share of unanswerable questions that are answered (the
-false-answer rate) at or below the wanted rate, with the finite-sample step of split conformal prediction: the
-ceil((n + 1)(1 - rate))-th smallest of n such scores. The figures reported are held out: fitted on one half of the
-questions, measured on the other, both ways.
+A question is answered if its best passage scores at least the threshold. Questions are *unanswerable* if the dataset
+has no relevant document for them, and each question becomes so without its relevant documents: what scores highest then
+is wrong. The threshold is the smallest that keeps the share of unanswerable questions that are answered (the
+false-answer rate) at or below the given rate, with the finite-sample correction of split conformal prediction: the
+ceil((n + 1)(1 - rate))-th smallest of n such scores. Reported figures are held out: fitted on one half of the questions,
+measured on the other, both ways.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from rag.answer.refusal.calibration import RELATIVE, score_fingerprint
 from rag.answer.refusal.floor import Floor
 from rag.retrieval.windows import merge_windows
 
-RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # that the trade-off shows, beside the wanted one
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)  # shown in the trade-off, besides the given rate
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdChoice:
-    """What one false-answer rate would give: its threshold, and the held-out shares that it answers."""
+    """One false-answer rate: its threshold, and the held-out shares of questions that it answers."""
 
     rate: float
     below: float
@@ -47,13 +47,13 @@ class Calibration(Plain):
 
     Args:
         below: ``answer.abstain_below``.
-        rate: the false-answer rate that was asked for.
-        fingerprint: ``answer.abstain_fingerprint``: the models the scores come from.
+        rate: the requested false-answer rate.
+        fingerprint: ``answer.abstain_fingerprint``: the models that gave the scores.
         false_answers: held-out share of unanswerable questions that would be answered.
         answered: held-out share of answerable questions that would be answered.
-        answerable, unanswerable: how many scores there were of each kind.
+        answerable, unanswerable: number of scores of each kind.
         notes: what a reader must know, one sentence each.
-        trade_off: what other rates would give, smallest first; rates that need more questions are left out.
+        trade_off: results of other rates, lowest first, without those that need more questions.
     """
 
     below: float
@@ -67,42 +67,45 @@ class Calibration(Plain):
     trade_off: list[ThresholdChoice] = field(default_factory=list)
 
     def check(self, least: float) -> None:
-        """Refuse a threshold that silences the engine.
+        """Refuse a threshold that leaves too many answerable questions unanswered.
 
         Args:
-            least: share of the answerable questions that must stay answered, 0 to 1.
+            least: minimum share of answerable questions that are answered, 0 to 1.
 
         Raises:
-            SettingsError: fewer stay; names the smallest rate of the trade-off that keeps enough.
+            SettingsError: the share is lower; the error names the lowest rate that reaches it.
         """
         if not self.answerable or self.answered >= least:
             return
         enough = next((row for row in self.trade_off if row.answered >= least and row.rate > self.rate), None)
         remedy = (
-            f"--rate {enough.rate:g} keeps {enough.answered:.0%} answered, and answers {enough.false_answers:.0%} of "
-            "the unanswerable ones"
+            f"--rate {enough.rate:g} answers {enough.answered:.0%} of them, and {enough.false_answers:.0%} of the "
+            "unanswerable ones"
             if enough
-            else "no rate keeps that many: these scores cannot tell the questions apart; use a reranker or another "
-            "embedding model"
+            else "no rate answers that many: these scores cannot tell the two kinds of questions apart; use a reranker "
+            "or another embedding model"
         )
         raise SettingsError(
-            f"with a false-answer rate of {self.rate:g} only {self.answered:.0%} of {self.answerable} answerable "
-            f"questions stay answered, and at least {least:.0%} are wanted",
+            f"with a false-answer rate of {self.rate:g}, only {self.answered:.0%} of {self.answerable} answerable "
+            f"questions are answered, less than the {least:.0%} of --min-answered",
             remedy=f"{remedy}; or lower --min-answered",
         )
 
 
 def fit_threshold(unanswerable: Sequence[float], rate: float) -> float:
-    """The smallest threshold that answers at most ``rate`` of questions like these.
+    """Return the smallest threshold at which at most ``rate`` of questions like these are answered.
+
+    Args:
+        unanswerable: best score of each unanswerable question.
+
+    Raises:
+        SettingsError: ``rate`` is not between 0 and 1, or too low for the number of questions.
 
     >>> fit_threshold([0.1, 0.2, 0.3, 0.4], rate=0.25) > 0.4
     True
-
-    Raises:
-        SettingsError: ``rate`` is not between 0 and 1, or too small for so few questions.
     """
     if not 0 < rate < 1:
-        raise SettingsError(f"a false-answer rate of {rate} cannot be fitted", remedy="use one between 0 and 1: 0.05")
+        raise SettingsError(f"{rate} is not a false-answer rate", remedy="use a number between 0 and 1, such as 0.05")
     values, place = sorted(unanswerable), math.ceil((len(unanswerable) + 1) * (1 - rate) - 1e-9)
     if place > len(values):
         raise SettingsError(
@@ -121,9 +124,12 @@ def calibrate(
 ) -> Calibration:
     """Fit the threshold for a retriever (``rag.build_retriever``) on a dataset's questions.
 
+    Args:
+        rate: false-answer rate, between 0 and 1.
+
     Raises:
         SettingsError: there are too few questions.
-        SourceError: no question leaves a passage that is wrong.
+        SourceError: no question finds a wrong passage.
     """
     settings = retriever.settings
     share = _share_of_terms(retriever)
@@ -145,16 +151,16 @@ def calibrate(
     found = fit(pairs, rate)
     found.fingerprint = score_fingerprint(retriever.index, retriever.reranker, settings)
     found.notes.append(
-        "unanswerable questions are the dataset's own with their relevant documents taken away; an unjudged document "
+        "unanswerable questions are the dataset's questions without their relevant documents; an unjudged document "
         "that does answer counts as wrong, which makes the threshold stricter"
     )
     if alone:
-        found.notes.append(f"{alone} questions found nothing but relevant documents and give no unanswerable score")
+        found.notes.append(f"{alone} questions found only relevant documents and give no unanswerable score")
     return found
 
 
 def _share_of_terms(retriever: Any) -> Callable[..., float | None] | None:
-    """What the engine compares where scores are relative (fused without a reranker); None where it compares scores."""
+    """Return the engine's function for relative scores (fused, without a reranker); None if it compares scores."""
     settings = retriever.settings
     if retriever.reranker is not None or settings.retrieval.fusion not in RELATIVE:
         return None
@@ -168,11 +174,16 @@ def _share_of_terms(retriever: Any) -> Callable[..., float | None] | None:
 
 
 def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Calibration:
-    """Fit on (best score of the answerable question, best score without its documents), None where there is none."""
+    """Fit on pairs of (best score of a question, best score without its relevant documents), None if it found nothing.
+
+    >>> fitted = fit([(0.9, 0.3), (0.8, 0.2), (0.7, 0.1), (0.6, 0.2)], rate=0.25)
+    >>> 0.3 < fitted.below < 0.31, fitted.answered
+    (True, 1.0)
+    """
     wrong = [score for _, score in pairs if score is not None]
     right = [score for score, _ in pairs if score is not None]
     if not wrong:
-        raise SourceError("no question leaves a passage that is wrong", remedy="use a dataset with more documents")
+        raise SourceError("no question finds a wrong passage", remedy="use a dataset with more documents")
     chosen, notes = _choice(pairs, wrong, rate)
     others = []
     for other in RATES:
@@ -194,7 +205,7 @@ def fit(pairs: Sequence[tuple[float | None, float | None]], rate: float) -> Cali
 def _choice(
     pairs: Sequence[tuple[float | None, float | None]], wrong: Sequence[float], rate: float
 ) -> tuple[ThresholdChoice, list[str]]:
-    """The threshold of a rate with its held-out shares, and a note where nothing could be held out."""
+    """Return the threshold of a rate with its held-out shares, and a note if nothing could be held out."""
     below = fit_threshold(wrong, rate)
     order = np.random.default_rng(0).permutation(len(pairs))
     halves = [[pairs[i] for i in order[start::2]] for start in (0, 1)]
@@ -203,7 +214,7 @@ def _choice(
         try:
             limit = fit_threshold([score for _, score in train if score is not None], rate)
         except SettingsError:
-            notes = ["too few questions to hold half of them out: the figures are of the questions it was fitted on"]
+            notes = ["too few questions to hold half of them out: the figures are from the questions it was fitted on"]
             limit, test = below, list(pairs)
         false += [score >= limit for _, score in test if score is not None]
         answered += [score >= limit for score, _ in test if score is not None]
@@ -211,9 +222,9 @@ def _choice(
 
 
 def to_toml(found: Calibration) -> str:
-    """The ``[answer]`` lines of a rag.toml, with the figures as comments."""
+    """Return the ``[answer]`` lines for a rag.toml, with the figures as comments."""
     return (
-        f"# false-answer rate asked for: {found.rate:g}; held out: {found.false_answers:.4f} of {found.unanswerable} "
-        f"unanswerable\n# questions answered, {found.answered:.4f} of {found.answerable} answerable ones answered\n"
+        f"# false-answer rate: {found.rate:g}; held out, {found.false_answers:.4f} of {found.unanswerable} unanswerable "
+        f"questions\n# and {found.answered:.4f} of {found.answerable} answerable ones are answered\n"
         f"[answer]\nabstain_below = {found.below!r}\nabstain_fingerprint = {json.dumps(found.fingerprint)}\n"
     )

@@ -1,9 +1,8 @@
-"""Fit the decision of a small model's refusals on kept answers, and say how well it does on ones it never saw.
+"""Fit a model that decides when a small language model's answer is refused, and report its held-out figures.
 
-A logistic model with ridge penalty learns "the documents do not answer" from questions without their documents and
-from right answers; a wrong answer to an answerable question teaches neither. The bound is the smallest that wrongly
-refuses at most the wanted share of right answers. All figures are held out: each answer is judged by a model that was
-fitted without its question.
+A logistic model with ridge penalty learns "the documents do not answer" from questions without their documents and from
+right answers; wrong answers to answerable questions are not used. Its threshold is the lowest that refuses at most the
+given share of right answers. All figures are held out: each answer is judged by a model fitted without its question.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from indexes.errors import SettingsError, SourceError
 from indexes.plain import Plain
 from rag.answer.refusal.signals import SIGNALS, RefusalModel
 
-RIDGE = 1.0  # in units of a signal's own spread: keeps ten questions from giving weights of fifty
+RIDGE = 1.0  # in units of each signal's spread: prevents weights of fifty from ten questions
 FOLDS = 10
 
 
 @dataclass(slots=True)
 class Figures(Plain):
-    """Shares over one set of answers; None where there is nothing to take a share of.
+    """Shares over one set of answers; None if there are no answers of that kind.
 
     Args:
-        right: answerable questions that were answered, and rightly.
-        false_refusals: answerable questions that were refused.
-        refused: unanswerable questions that were refused.
+        right: share of answerable questions answered rightly.
+        false_refusals: share of answerable questions refused.
+        refused: share of unanswerable questions refused.
     """
 
     answers: int
@@ -47,7 +46,7 @@ class Figures(Plain):
 
 @dataclass(slots=True)
 class Fit(Plain):
-    """The fitted model, its held-out figures, the area under the curve of each signal alone, and notes."""
+    """The fitted model, its held-out figures, each signal's area under the ROC curve, and notes."""
 
     model: RefusalModel
     held_out: Figures
@@ -56,7 +55,7 @@ class Fit(Plain):
 
 
 def figures(rows: Sequence[Kept], refused: Sequence[bool]) -> Figures:
-    """Return the shares where ``refused`` says, answer by answer, what was decided."""
+    """Return the shares for decisions in ``refused``, one per answer."""
     pairs = list(zip(rows, refused, strict=True))
     answerable = [(row, no) for row, no in pairs if row.answerable]
     unanswerable = [no for row, no in pairs if not row.answerable]
@@ -76,22 +75,24 @@ def figures(rows: Sequence[Kept], refused: Sequence[bool]) -> Figures:
 def fit_refusals(
     rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05, fitted_on: str = ""
 ) -> Fit:
-    """Fit on kept answers of one model and one layout.
+    """Fit on saved answers of one model and one layout.
 
     Args:
-        rate: wanted share of right answers that are refused.
+        signals: names of the signals to use.
+        rate: share of right answers that may be refused, between 0 and 1.
+        fitted_on: description of the answers, stored with the model.
 
     Raises:
         SettingsError: ``rate`` is not between 0 and 1, or a signal is unknown.
-        SourceError: there are not both right answers and questions without documents.
+        SourceError: there are fewer than five right answers, or five answers to questions without documents.
     """
     if not 0 < rate < 1:
         raise SettingsError(
-            f"a share of {rate} false refusals cannot be fitted", remedy="use one between 0 and 1: 0.05"
+            f"{rate} is not a share of false refusals", remedy="use a number between 0 and 1, such as 0.05"
         )
     unknown = [name for name in signals if name not in SIGNALS]
     if unknown or not signals:
-        raise SettingsError(f"there is no signal {unknown}", remedy=f"use some of {', '.join(SIGNALS)}")
+        raise SettingsError(f"unknown signal {unknown}", remedy=f"use some of {', '.join(SIGNALS)}")
     usable = [row for row in rows if not row.refused]
     right, wrong = [r for r in usable if r.right], [r for r in usable if not r.answerable]
     if len(right) < 5 or len(wrong) < 5:
@@ -108,7 +109,7 @@ def fit_refusals(
 
 
 def held_out(rows: Sequence[Kept], *, signals: Sequence[str] = SIGNALS, rate: float = 0.05) -> list[bool]:
-    """Return for each answer what a model would decide that was fitted without its question."""
+    """Return for each answer whether a model fitted without its question would refuse it."""
     groups = list(dict.fromkeys((row.dataset, row.query) for row in rows))
     order = np.random.default_rng(0).permutation(len(groups))
     fold_of = {groups[place]: number % FOLDS for number, place in enumerate(order)}
@@ -133,7 +134,7 @@ def _fit(
     spread = filled.std(axis=0)
     spread[spread < 1e-9] = 1.0
     labels = np.array([0.0] * len(right) + [1.0] * len(wrong))
-    # Both kinds weigh the same, whatever the share of questions without documents happened to be.
+    # Both kinds have the same weight, whatever the share of questions without documents.
     weights = np.array([0.5 / len(right)] * len(right) + [0.5 / len(wrong)] * len(wrong)) * len(rows)
     slope, bias = _newton((filled - means) / spread, labels, weights)
     model = RefusalModel(
@@ -146,13 +147,13 @@ def _fit(
     chances = sorted(model.weigh(row.signals).probability for row in right)
     place = math.ceil(len(chances) * (1 - rate)) - 1
     above = math.nextafter(chances[min(place, len(chances) - 1)], 1.0)
-    # Never below even odds: where hardly a right answer looks doubtful, few should be refused all the same.
+    # Never below even odds: if hardly any right answer looks doubtful, few answers should be refused.
     bound = round(min(0.99, max(0.5, above + 0.005)), 4)
     return RefusalModel(model.weights, model.means, model.bias, bound, fitted_on)
 
 
 def _newton(x: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weighted logistic regression with a ridge on all but the bias."""
+    """Fit a weighted logistic regression with a ridge penalty on all weights but the bias."""
     design = np.hstack([x, np.ones((len(x), 1))])
     penalty = np.diag([RIDGE] * x.shape[1] + [1e-6])
     beta = np.zeros(design.shape[1])
@@ -168,7 +169,7 @@ def _newton(x: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.
 
 
 def _area(right: Sequence[Kept], wrong: Sequence[Kept], name: str) -> float | None:
-    """Share of pairs that a signal alone puts in the right order (the larger side of it)."""
+    """Return a signal's area under the ROC curve, in its better direction."""
     good = [value for row in right if (value := row.signals.get(name)) is not None]
     bad = [value for row in wrong if (value := row.signals.get(name)) is not None]
     if not good or not bad:

@@ -1,8 +1,8 @@
-"""tune: fusion, window and reranker depth chosen on training questions, and judged on others.
+"""tune: choose fusion, window and reranker depth on training questions, and measure the choice on others.
 
-The choice is greedy, one axis after the other, by the mean of one measure. Its own worth is estimated by
-cross-validation: the whole choice is made again without each fold and measured on that fold. What is chosen on all
-training questions is then measured on the test questions, against the settings as they were.
+The choice is greedy, one axis after the other, by the mean of one measure. Its value is estimated by cross-validation:
+the whole choice is repeated without each fold and measured on that fold. The choice on all training questions is then
+compared with the original settings on the test questions.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ WINDOW: Axis = tuple({"retrieval.window": window} for window in (0, 1, 2, 3, 5))
 
 @dataclass(slots=True)
 class TuneResult:
-    """What was chosen, and what it is worth.
+    """The chosen settings, and how much they improve.
 
     Args:
-        changes: dotted settings that differ from the base; {} where nothing was better.
-        measure: by which it was chosen.
+        changes: dotted settings that differ from the base; {} if nothing was better.
+        measure: the measure that decided.
         train_base, train_best: means on the training questions; the second is optimistic, since it was chosen there.
-        held_out: mean on the training questions by cross-validation.
+        held_out: cross-validated mean on the training questions.
         test: chosen minus base on the test questions.
         test_base, test_best: means on the test questions.
-        tried: configurations measured.
-        agreed: share of the folds that chose the same as all training questions together.
+        tried: number of configurations measured.
+        agreed: share of the folds that made the same choice as all training questions together.
     """
 
     changes: dict[str, Any]
@@ -64,6 +64,7 @@ class TuneResult:
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         own = {name: getattr(self, name) for name in self.__slots__ if name != "test"}
         return own | {"test": self.test.as_dict()}
 
@@ -72,20 +73,29 @@ def check_apart(train: Dataset, test: Dataset) -> None:
     """Refuse to tune and test on the same questions, by id or by wording.
 
     Raises:
-        SettingsError: some question stands on both sides.
+        SettingsError: the two share questions, or one has none.
     """
     if same := shared(test, [train]):
         examples = ", ".join(repr(query) for query in sorted(same)[:3])
         raise SettingsError(
-            f"{len(same)} of {len(test.queries)} test questions are training questions too ({examples})",
-            remedy="leave them out of training with --drop-shared, or divide one split with --holdout 0.5",
+            f"{len(same)} of {len(test.queries)} test questions are also training questions ({examples})",
+            remedy="remove them from training with --drop-shared, or divide one split with --holdout 0.5",
         )
     if not train.queries or not test.queries:
-        raise SettingsError("one side has no questions", remedy="choose splits that have some")
+        raise SettingsError("the training or the test split has no questions", remedy="choose other splits")
 
 
 def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """(train, test) from one split: equal wordings stay together, ``share`` of the questions is for the test."""
+    """Divide one split into (train, test); questions of equal wording stay together.
+
+    Args:
+        share: share of the questions for the test, 0 to 1.
+        seed: random seed.
+
+    >>> whole = Dataset("mine", {}, {"q1": "A?", "q2": "B?", "q3": "C?"}, {"q1": {}, "q2": {}, "q3": {}})
+    >>> [len(part.queries) for part in split_queries(whole, 0.34)]
+    [2, 1]
+    """
     groups: dict[str, list[str]] = {}
     for query, text in dataset.queries.items():
         groups.setdefault(wording(text), []).append(query)
@@ -98,7 +108,13 @@ def split_queries(dataset: Dataset, share: float, seed: int = 0) -> tuple[Datase
 
 
 def choose(values: PerQuery, axes: Sequence[Axis], queries: Sequence[str]) -> dict[str, Any]:
-    """Greedy choice over the axes by the mean over ``queries``; what is equal stays as it was."""
+    """Choose greedily, axis by axis, by the mean over ``queries``; an equal mean changes nothing.
+
+    >>> def values(changes):
+    ...     return {"q1": 0.5 + 0.1 * changes.get("retrieval.window", 0)}
+    >>> choose(values, [[{"retrieval.window": 1}, {"retrieval.window": 3}]], ["q1"])
+    {'retrieval.window': 3}
+    """
     best: dict[str, Any] = {}
     reached = _mean(values(best), queries)
     for axis in axes:
@@ -125,7 +141,10 @@ def tune(
     """Choose on ``train``, cross-validate the choice, and measure it on ``test``.
 
     Args:
-        train_values, test_values: changes -> query id -> value of the measure; called once a configuration.
+        train_values, test_values: changes -> query id -> value of the measure; called once per configuration.
+        axes: each a list of alternatives, which are changes to the base settings.
+        folds: number of folds of the cross-validation.
+        seed: random seed of the folds.
 
     Raises:
         SettingsError: training and test share questions, or there are fewer training questions than folds.
@@ -134,7 +153,7 @@ def tune(
     queries = list(train.qrels)
     if folds < 2 or len(queries) < folds:
         raise SettingsError(
-            f"{len(queries)} training questions cannot make {folds} folds", remedy="use --folds 2 or more questions"
+            f"{len(queries)} training questions are too few for {folds} folds", remedy="use --folds 2 or more questions"
         )
     memo: dict[tuple[tuple[str, Any], ...], Mapping[str, float]] = {}
 
@@ -156,7 +175,7 @@ def tune(
     before = test_values({})
     after = test_values(best) if best else before
     (difference,) = paired([after[query] - before[query] for query in test.qrels])
-    notes = [] if best else ["nothing was better than the settings as they are"]
+    notes = [] if best else ["no other settings were better than the current ones"]
     if best and difference.p >= 0.05:
         notes.append(
             f"on the {difference.queries} test questions the difference is not significant (p = {difference.p:.3f}): "
@@ -178,12 +197,12 @@ def tune(
 
 
 def to_toml(found: TuneResult, profile: str) -> str:
-    """A profile for rag.toml, with the figures as comments."""
+    """Return a profile for rag.toml, with the figures as comments."""
     t = found.test
     lines = [
         f"# {found.measure}, chosen among {found.tried} configurations on training questions",
-        f"# training: {found.train_base:.4f} as it was, {found.train_best:.4f} chosen, {found.held_out:.4f} held out",
-        f"# test: {found.test_base:.4f} as it was, {found.test_best:.4f} chosen "
+        f"# training: {found.train_base:.4f} before, {found.train_best:.4f} chosen, {found.held_out:.4f} held out",
+        f"# test: {found.test_base:.4f} before, {found.test_best:.4f} chosen "
         f"({t.difference:+.4f}, 95 % {t.low:+.4f} to {t.high:+.4f}, p = {t.p:.4f}, {t.queries} questions)",
         *(f"# {note}" for note in found.notes),
     ]
