@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,11 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_examples_of_a_module(module: str) -> None:
-    failed, _ = doctest.testmod(importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert failed == 0
+def test_the_examples_of_a_module(module: str, tmp_path: Path) -> None:
+    """In an example, ``folder`` is an empty folder."""
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for number, examples in enumerate(doctest.DocTestFinder().find(importlib.import_module(module))):
+        examples.globs["folder"] = tmp_path / str(number)
+        examples.globs["folder"].mkdir()
+        runner.run(examples)
+    assert runner.summarize().failed == 0

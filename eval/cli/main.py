@@ -1,4 +1,4 @@
-"""The group ``rag-eval``: finds the command, loads only its file, and turns every error into one sentence."""
+"""The group ``rag-eval``: imports only the requested command, and prints errors as one sentence."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import click
 
 from rag.cli.main import LazyGroup
 
-# name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
+# name -> short help, kept here because a command's module is imported only when it is called.
 COMMANDS = {
-    "run": "Measure pipelines on a dataset, and keep the runs.",
+    "run": "Measure pipelines on a dataset, and save the runs.",
     "sweep": "Measure a pipeline over ranges of its settings.",
     "embedders": "Compare embedding models side by side.",
     "rerank": "Measure a reranker on lists of candidates.",
     "compare": "Compare runs: differences, intervals, p values, verdicts.",
-    "gate": "Exit 1 when a run is significantly worse than the baseline.",
+    "gate": "Exit with 1 if a run is significantly worse than a baseline.",
     "tune": "Choose fusion, window and reranker depth on training questions.",
     "calibrate": "Fit the 'not in these documents' threshold.",
     "answers": "Score a run's answers, citations and abstentions.",
-    "check-answers": "How well the check of answers tells wrong sentences.",
-    "abstention": "False answers and false refusals, by questions without their documents.",
-    "injections": "What orders to a language model, in documents, do to answers.",
-    "robustness": "Answers from noisy, irrelevant or false passages.",
+    "check-answers": "Measure how well the check of answers finds wrong sentences.",
+    "abstention": "Measure false answers and false refusals.",
+    "injections": "Measure what prompt injections in documents do to answers.",
+    "robustness": "Measure answers from noisy, irrelevant or false passages.",
     "layouts": "Measure prompts and refusals of a small model.",
-    "failures": "Show a run's worst queries, and which stage lost them.",
-    "documents": "Our own questions over real documents with headings, tables and names.",
-    "synthesize": "Make questions from your own documents.",
-    "finetune": "Tune embedders and rerankers, and prove what it gained.",
+    "failures": "Show the worst queries of a run, and the stage that lost them.",
+    "documents": "Ask our questions about real documents with headings, tables and names.",
+    "synthesize": "Generate questions from your own documents.",
+    "finetune": "Tune embedders and rerankers, and prove the gain.",
     "convert": "Write a dataset in another format.",
-    "from-feedback": "Make a dataset of what users said of answers.",
+    "from-feedback": "Make a dataset from users' feedback on answers.",
 }
 
 EPILOG = """\b
@@ -49,7 +49,7 @@ class EvalGroup(LazyGroup):
 @click.command(cls=EvalGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag-eval", message="%(prog)s %(version)s")
 def main() -> None:
-    """Measure retrieval and answers on your own documents, and see what helps."""
+    """Measure retrieval and answers on your own documents, and find out what helps."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Options and progress that the commands share."""
+"""Options and progress of the commands."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-DELAY = 2.0  # seconds before a bar shows
+DELAY = 2.0  # seconds before a bar appears
 
 measures_option = click.option(
     "-m",
     "--measures",
     envvar="RAG_EVAL_MEASURES",
     metavar="LIST",
-    help="Such as 'nDCG@10,R@100'; commas or blanks between.  [env: RAG_EVAL_MEASURES]",
+    help="Measures, separated by commas or blanks, such as 'nDCG@10,R@100'.  [env: RAG_EVAL_MEASURES]",
 )
 split_option = click.option(
     "--split", default="test", envvar="RAG_EVAL_SPLIT", help="Split of the dataset [test].  [env: RAG_EVAL_SPLIT]"
@@ -40,7 +40,7 @@ cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where embeddings and indexes are kept [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]",
+    help="Folder for embeddings and indexes [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]",
 )
 out_option = click.option(
     "--out",
@@ -48,20 +48,24 @@ out_option = click.option(
     default=Path("runs"),
     envvar="RAG_EVAL_OUT",
     metavar="DIR",
-    help="Folder that gets one folder a run [runs].  [env: RAG_EVAL_OUT]",
+    help="Folder for runs, one subfolder each [runs].  [env: RAG_EVAL_OUT]",
 )
 queries_option = click.option(
-    "--queries", "limit", type=click.IntRange(min=1), metavar="N", help="Only the first N queries, for a quick look."
+    "--queries",
+    "limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Use only the first N queries, for a quick look.",
 )
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace other runs of the same names in --out.")
-KEEPING = (measures_option, out_option, overwrite_option, queries_option)  # of commands that keep runs
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace other runs with the same names in --out.")
+KEEPING = (measures_option, out_option, overwrite_option, queries_option)  # for commands that save runs
 json_option = click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]")
 toml_option = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the lines for rag.toml there; a file that exists is not overwritten.",
+    help="File for the rag.toml lines; an existing file is not overwritten.",
 )
 
 
@@ -83,7 +87,7 @@ def _with_dataset(function: F, *, required: bool) -> F:
         files = {split: values.pop(f"{split}_file") for split in ("train", "dev", "test")}
         if dataset is not None and "train_split" in values and files["train"] and not files["train"].is_file():
             values["train_split"] = str(files.pop("train"))  # "--train dev" named a split of DATASET before 0.2
-        if any(files.values()) and dataset is not None:  # then what stands first is the next argument
+        if any(files.values()) and dataset is not None:  # then the first text is the next argument
             if "target" in values and values["target"] is None:
                 values["target"], dataset = Path(dataset), None
             elif "more" in values:
@@ -92,7 +96,7 @@ def _with_dataset(function: F, *, required: bool) -> F:
         return function(*args, dataset=joined(dataset, files) if named else None, **values)
 
     for split in ("test", "dev", "train"):
-        what = f"File of the {split} split, instead of DATASET."
+        what = f"File of the {split} split, in place of DATASET."
         path = click.Path(path_type=Path, dir_okay=False)
         wrapper = click.option(f"--{split}", f"{split}_file", type=path, metavar="FILE", help=what)(wrapper)
     return click.argument("dataset", metavar="[DATASET]", required=False)(wrapper)  # type: ignore[return-value]
@@ -100,12 +104,12 @@ def _with_dataset(function: F, *, required: bool) -> F:
 
 @dataclass
 class MeasuringOptions:
-    """What a command that measures gets besides its own options.
+    """The options that all measuring commands share.
 
     Args:
-        limit: only the first questions of a dataset.
-        names: of the measures.
-        out: folder of the runs; ``overwrite``: other runs of the same names in it are replaced.
+        limit: number of questions to use, from the first; None: all.
+        names: ``--measures``; None: the default.
+        out: folder for runs; ``overwrite``: whether to replace other runs with the same names.
     """
 
     shared: Shared
@@ -117,13 +121,15 @@ class MeasuringOptions:
     overwrite: bool
 
     def read(self, path: str) -> Dataset:
+        """Read a dataset, cut to the first ``limit`` questions."""
         return dataset_of(path, self.split, self.limit)
 
     def measures(self, default: str = "") -> list[str]:
+        """Return the names of ``--measures``, else of ``default``, checked."""
         return measure_names(self.names or default)
 
     def load(self, changes: Mapping[str, object]) -> Settings:
-        """The settings with further changes laid over the command's own options."""
+        """Return the settings with the command's options and further changes applied."""
         from indexes.settings.loader import load
         from rag.settings import Settings
 
@@ -132,6 +138,7 @@ class MeasuringOptions:
 
     @contextmanager
     def session(self, dataset: Dataset) -> Iterator[Session]:
+        """Open a session over a dataset, with a progress bar for indexing."""
         from eval.measure.session import Session
         from rag.cli.progress import progress_bar
 
@@ -140,7 +147,7 @@ class MeasuringOptions:
 
 
 def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Add ``options``, --split, --cache, --no-rerank and what all commands have, as ``MeasuringOptions``."""
+    """Add ``options``, --split, --cache, --no-rerank and the shared options, passed as ``MeasuringOptions``."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -157,7 +164,7 @@ def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
             return function(MeasuringOptions(shared, split, cache, limit, measures, out, overwrite), **own)
 
         wrapper = shared_options(wrapper)  # type: ignore[assignment]
-        no_rerank = click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+        no_rerank = click.option("--no-rerank", is_flag=True, help="Do not rerank.")
         for option in reversed((*options, split_option, cache_option, no_rerank)):
             wrapper = option(wrapper)
         return wrapper  # type: ignore[return-value]
@@ -166,22 +173,24 @@ def measuring(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 
 def refuse_existing(output: Path | None) -> None:
-    """Raises:
-    SettingsError: the file for the lines of rag.toml is there already.
+    """Refuse to overwrite the file for the rag.toml lines.
+
+    Raises:
+        SettingsError: it exists.
     """
     from indexes.errors import SettingsError
 
     if output is not None and output.exists():
-        raise SettingsError(f"{output} exists already", remedy="name another file, and merge the lines by hand")
+        raise SettingsError(f"{output} already exists", remedy="name another file, and merge the lines by hand")
 
 
 def give_toml(
     text: str, found: Any, output: Path | None, as_json: bool, check: Callable[[], None] = lambda: None
 ) -> None:
-    """Print what was found and its notes, and write the lines for rag.toml where a file is named.
+    """Print the result and its notes, and write the rag.toml lines to ``output``, if given.
 
     Args:
-        check: raises where the lines are not to be used.
+        check: raises if the lines must not be used.
     """
     from rag.cli.output import data, data_json, words
 
@@ -198,7 +207,7 @@ def give_toml(
 
 
 def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> None:
-    """Scores of answers by name (of a run, of a condition), as a table or as JSON; what the judge agrees on, notes."""
+    """Print the scores of runs or conditions as a table or JSON, with the judge's agreement and notes."""
     from eval.report.table import table
     from rag.cli.output import data, data_json, words
 
@@ -218,7 +227,11 @@ def show_scores(head: str, results: list[tuple[str, Any]], as_json: bool) -> Non
 
 
 def measure_names(text: str | None) -> list[str]:
-    """The names of ``--measures``, checked; the default ones where there are none."""
+    """Parse and check the names of ``--measures``; the default measures if None or empty.
+
+    >>> measure_names("MRR@10, Recall@5")
+    ['RR@10', 'R@5']
+    """
     from eval.measure.metrics import DEFAULT_MEASURES, parse_measures
 
     names = text.replace(",", " ").split() if text else list(DEFAULT_MEASURES)
@@ -226,7 +239,7 @@ def measure_names(text: str | None) -> list[str]:
 
 
 def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
-    """The dataset, cut to its first ``limit`` queries where asked (and then another one, with a hash of its own)."""
+    """Read a dataset; with ``limit``, only its first queries (a different dataset, with another hash)."""
     from eval.datasets import load_dataset
     from eval.datasets.questions import subset
 
@@ -240,7 +253,7 @@ def dataset_of(path: str, split: str, limit: int | None = None) -> Dataset:
 
 @contextmanager
 def ticker(label: str) -> Iterator[Tick | None]:
-    """Progress on stderr: a bar after two seconds, without a terminal a line every 30."""
+    """Show progress on stderr: a bar after two seconds; without a terminal, a line every 30 seconds."""
     if not sys.stderr.isatty():
         yield _lines(label)
         return
@@ -279,6 +292,10 @@ def _lines(label: str) -> Callable[[int, int], None]:
 
 
 def milliseconds(timings: Mapping[str, Mapping[str, float]], share: float = 0.5) -> float:
-    """A quantile over the queries of the milliseconds a question took in all its stages; 0 without timings."""
+    """Return a quantile over the queries of the milliseconds of all stages; 0.0 without timings.
+
+    >>> milliseconds({"q1": {"encode": 5.0, "search": 2.0}, "q2": {"search": 9.0}}, share=0.95)
+    9.0
+    """
     totals = sorted(sum(stages.values()) for stages in timings.values())
     return totals[min(len(totals) - 1, int(share * len(totals)))] if totals else 0.0

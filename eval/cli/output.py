@@ -1,4 +1,4 @@
-"""What run and sweep have in common: specs in, runs on disk and one table out."""
+"""Measure specs, save their runs, and print one table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eval.measure.evaluate import Evaluation
 
 
-Build = Callable[[Session, Settings], Any]  # of a pipeline, or of an encoder
+Build = Callable[[Session, Settings], Any]  # returns a pipeline or an encoder
 
 
 def measure(
@@ -33,10 +33,10 @@ def measure(
     *,
     gains: bool = False,
 ) -> None:
-    """Measure every spec, keep its run, and show all. All settings are checked before the first one is run.
+    """Measure each spec, save its run, and show all. All settings are checked before the first run.
 
     Args:
-        gains: show each one's gain over the first.
+        gains: whether to show each spec's gain over the first.
     """
     settings = [with_changes(given.load, spec) for spec in specs]
     with given.session(dataset) as session:
@@ -50,7 +50,7 @@ def measure(
 def measured(
     given: MeasuringOptions, name: str, pipeline: Any, dataset: Dataset, measures: list[str], *notes: str
 ) -> Evaluation:
-    """Measure one pipeline and keep its run, unless that would replace another one."""
+    """Measure one pipeline and save its run; refuse if that would replace another run."""
     from eval.measure.evaluate import evaluate
     from eval.measure.runs import refuse_other, save_run
 
@@ -64,7 +64,11 @@ def measured(
 
 
 def folder_name(name: str) -> str:
-    """A model's name as the name of its run's folder."""
+    """Return the name of a run's folder, given the name of a model.
+
+    >>> folder_name("ollama:bge-m3")
+    'ollama-bge-m3'
+    """
     return name.strip("/").replace("/", "-").replace(":", "-")
 
 
@@ -76,7 +80,7 @@ def show(
     *,
     first: str | None = None,
 ) -> None:
-    """The table, or JSON; notes to stderr.
+    """Print a table or JSON, and notes to stderr.
 
     Args:
         first: the run that those after it are compared with, in a table of its own.
@@ -122,7 +126,7 @@ def _compared(results: Sequence[Evaluation], dataset: Dataset, measures: list[st
 
 
 def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure: str) -> str:
-    """The relative gain over the run called ``first``: "+12.3 %"; empty for itself and for what stands before it."""
+    """Return the relative gain over the run ``first``, "+12.3%"; "" for that run and those before it."""
     names = [one.run.name for one in results]
     if names.index(result.run.name) <= names.index(first):
         return ""
@@ -131,7 +135,7 @@ def _gain(result: Evaluation, results: Sequence[Evaluation], first: str, measure
 
 
 def row(result: Evaluation, out: Path) -> dict[str, Any]:
-    """A run in JSON."""
+    """Return a run as plain data for JSON."""
     run = result.run
     found: dict[str, Any] = {
         "name": run.name,
@@ -143,6 +147,7 @@ def row(result: Evaluation, out: Path) -> dict[str, Any]:
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset's name, path, split, hash and counts as plain data for JSON."""
     return {
         "name": dataset.name,
         "path": dataset.path,

@@ -125,11 +125,11 @@ def compare(
         SettingsError: there are fewer than two runs, two have the same name, or none has the baseline's name.
         SourceError: no judged query is covered by the runs.
 
-    >>> qrels = {f"q{i}": {"d1": 1} for i in range(20)}
+    >>> qrels = {f"q{i}": {"d1": 1} for i in range(10)}
     >>> old = Run("old", {query: [("d2", 2.0), ("d1", 1.0)] for query in qrels})
     >>> new = Run("new", {query: [("d1", 1.0)] for query in qrels})
     >>> compare([old, new], qrels, ["RR@10"]).verdicts[0].sentence
-    'keep: +0.5000 MRR@10 (+0.5000 to +0.5000, p < 0.0001)'
+    'keep: +0.5000 MRR@10 (+0.5000 to +0.5000, p = 0.0020)'
     """
     ordered = _ordered(runs, baseline)
     wanted = [str(measure) for measure in parse_measures(measures)]

@@ -1,1 +1,1 @@
-"""Fine-tuning: better embedders and rerankers, with the proof beside them."""
+"""Fine-tuning: train embedders and rerankers, and prove the gain on held-out questions."""

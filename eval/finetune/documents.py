@@ -1,8 +1,8 @@
-"""finetune_documents: from an index of one's own documents to a tuned, proved embedder, without a single label.
+"""finetune_documents: tune an embedder on the documents of an index, without labels, and prove the gain.
 
-A language model writes questions about passages (``eval.synthesis.run``), those whose passage answers them and is found
-stay, train and test share no document; then the embedder is tuned on them and proved. As in rag-best-practices, whose
-questions were written by a language model too.
+A language model writes questions about passages (``eval.synthesis.run``); those whose passage is found and answers them
+are kept, and train and test share no document. Then the embedder is tuned on them and proved. The reference project
+rag-best-practices also trains on questions from a language model.
 """
 
 from __future__ import annotations
@@ -25,43 +25,48 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 T = TypeVar("T")
-LEAST_TRAIN, LEAST_TEST = 16, 8  # questions below which neither training nor proof means anything
-NOTHING = "nothing: questions that a model wrote were not used in a measured run"
+LEAST_TRAIN, LEAST_TEST = 16, 8  # minimum number of questions to train on, and to prove anything with
+NOTHING = "nothing: no measured run used questions from a language model"
 
 
 @dataclass(frozen=True)
 class QuestionOptions:
-    """How questions are made; see ``eval.synthesis.run``. Each field's help stands in its ``option``."""
+    """How questions are generated; see ``eval.synthesis.run``. Each field's ``option`` has its help."""
 
-    limit: int | None = option(400, "Ask about N passages, drawn.", low=1, metavar="N", everyday=True, measured=NOTHING)
-    per_passage: int = option(3, "Questions a passage.", low=1, everyday=True, measured=NOTHING)
+    limit: int | None = option(
+        400, "Number of passages to ask about, drawn at random.", low=1, metavar="N", everyday=True, measured=NOTHING
+    )
+    per_passage: int = option(3, "Number of questions per passage.", low=1, everyday=True, measured=NOTHING)
     window: int = 5
     test_share: float = option(
         0.25,
-        "Share of the documents whose questions prove the model.",
+        "Share of the documents whose questions are for the test.",
         low=0.05,
         high=0.9,
         everyday=True,
         measured=NOTHING,
     )
-    within: int = option(10, "A question's passage must be among that many passages found.", low=1, measured=NOTHING)
-    check: Literal["llm", "words", "none"] = option(
-        "llm", "Who says that the passage answers the question.", everyday=True, measured=NOTHING
+    within: int = option(
+        10, "The passage must be among this many passages found for its question.", low=1, measured=NOTHING
     )
-    seed: int = option(7, "Random seed of drawing, splitting, mining and training.", everyday=True, measured=NOTHING)
+    check: Literal["llm", "words", "none"] = option(
+        "llm", "How to check that the passage answers the question.", everyday=True, measured=NOTHING
+    )
+    seed: int = option(7, "Random seed for drawing, splitting, mining and training.", everyday=True, measured=NOTHING)
 
     def values(self) -> dict[str, Any]:
+        """Return the fields of ``QuestionOptions`` as plain data."""
         return {one.name: getattr(self, one.name) for one in fields(QuestionOptions)}
 
 
 @dataclass(frozen=True)
 class DocumentOptions(QuestionOptions):
-    """The same, and what is asked of the training; the rest of it is as the model's own options say."""
+    """Options of questions and of the training; other training options have the model's defaults."""
 
     epochs: float = option(
-        3, "Passes over the questions; early stopping may end it sooner.", above=0, everyday=True, measured=NOTHING
+        3, "Number of epochs; early stopping may end the training sooner.", above=0, everyday=True, measured=NOTHING
     )
-    batch: int | None = option(None, "Questions in a step [32, for BGE-M3 4].", low=2, everyday=True, measured=NOTHING)
+    batch: int | None = option(None, "Questions per step [32, for BGE-M3 4].", low=2, everyday=True, measured=NOTHING)
     lr: float | None = option(None, "Learning rate [1e-4, for BGE-M3 1e-5].", above=0, everyday=True, measured=NOTHING)
     merge: float | str | None = merge_option(NOTHING)
     soup: int = soup_option(NOTHING)
@@ -71,7 +76,7 @@ class DocumentOptions(QuestionOptions):
     document_prompt: str | None = None
 
     def of(self, kind: type[T]) -> T:
-        """The options of a training, as far as it has them."""
+        """Return these options as options of a training (``kind``), without those it does not have."""
         own = {one.name for one in fields(kind)}  # type: ignore[arg-type]
         given = ("seed", *(one.name for one in fields(self) if one.name not in self.values()))
         values = {name: getattr(self, name) for name in given if name in own}
@@ -80,12 +85,12 @@ class DocumentOptions(QuestionOptions):
 
 @dataclass
 class TunedOnDocuments:
-    """What the run gave.
+    """The result of ``finetune_documents``.
 
     Args:
-        questions: the report of ``synthesize``, as plain values.
+        questions: the report of ``synthesize``, as plain data.
         dataset: folder of the questions (BEIR).
-        tuned: of ``finetune_embedder`` (or ``finetune_bge_m3``, for a base with its heads).
+        tuned: the result of ``finetune_embedder`` (or ``finetune_bge_m3``, for a base with its heads).
         hits: "base" and "tuned" -> share of the held-out questions whose passage is among the first five.
     """
 
@@ -95,6 +100,7 @@ class TunedOnDocuments:
     hits: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         return {
             **self.tuned.as_dict(),
             "questions": self.questions,
@@ -114,27 +120,27 @@ def finetune_documents(
     m3_options: M3Options | None = None,
     **request: Any,
 ) -> TunedOnDocuments:
-    """Questions about a collection, training on them, proof on questions about other documents.
+    """Write questions about a collection, train on them, and prove the model on questions about other documents.
 
     Args:
-        collection: name of an index that ``rag ingest`` made.
-        base: as for ``finetune_embedder``; default: the model of the settings. One with BGE-M3's heads is tuned by
+        collection: name of a collection made by ``rag ingest``.
+        base: see ``finetune_embedder``; default: the configured model. A base with BGE-M3's heads is tuned by
             ``finetune_bge_m3``.
-        out: folder of the run: ``questions``, ``tuned`` (the training's own run) and ``model`` in it. The same call
-            continues an interrupted one, and asks about no passage twice.
-        llm: any LlamaIndex LLM; default: that of the settings.
-        options, m3_options: of the training; the one that fits the base is used.
+        out: folder of the run, with ``questions``, ``tuned`` (the run of the training) and ``model``. The same call
+            resumes an interrupted one, and asks about each passage only once.
+        llm: any LlamaIndex LLM; default: the configured one.
+        options, m3_options: options of the training; those for the base are used.
         request: the other fields of ``Request``.
 
     Raises:
-        SettingsError: no language model or no trainable base is configured, ``out`` holds another run, or a soup is
-            asked for of a base with BGE-M3's heads.
-        SourceError: too few questions are left to train on, or to prove anything with.
-        LLMError: the language model failed; what is done stays.
+        SettingsError: no language model or trainable base is configured, ``out`` holds another run, or a soup is
+            requested for a base with BGE-M3's heads.
+        SourceError: too few questions are left for training or proof.
+        LLMError: the language model failed; finished passages are kept.
 
-        >>> from eval.finetune.documents import finetune_documents  # doctest: +SKIP
-        >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
-        True
+    >>> from eval.finetune.documents import finetune_documents  # doctest: +SKIP
+    >>> finetune_documents("guide", "minilm", out="tuned").tuned.proof.better  # doctest: +SKIP
+    True
     """
     from eval.finetune.bge_m3.flag_embedding import HEADS
     from eval.finetune.bge_m3.run import finetune_bge_m3
@@ -147,10 +153,12 @@ def finetune_documents(
     base = base or base_of(settings)
     folder = base_folder(base)
     if llm is None and settings.llm.provider == "none":
-        raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
+        raise SettingsError("llm.provider is 'none', so questions cannot be written", remedy="name a model with --llm")
     heads = all((folder / head).is_file() for head in HEADS)
     if heads and options is not None and options.soup > 1:
-        raise SettingsError(f"'{base}' has BGE-M3's heads, which are trained once", remedy="leave --soup out")
+        raise SettingsError(
+            f"'{base}' has BGE-M3's heads, which cannot be trained as a soup", remedy="leave out --soup"
+        )
     with RunFolder(
         out,
         {
@@ -176,8 +184,8 @@ def finetune_documents(
         if not link.is_symlink():
             link.symlink_to(tuned.model.relative_to(run.path), target_is_directory=True)
         note = (
-            f"questions whose passage the pipeline did not find among its first {wanted.within} were dropped, so that "
-            "all of them, the held-out ones too, are easier than real ones"
+            f"questions whose passage is not among the first {wanted.within} found were dropped, so all questions, "
+            "including the held-out ones, are easier than real ones"
         )
         tuned.notes.append(note)
         tuned.proof.notes.append(note)
@@ -186,10 +194,10 @@ def finetune_documents(
 
 
 def base_of(settings: Settings) -> str:
-    """The configured model, where it can be trained.
+    """Return the configured model, for training.
 
     Raises:
-        SettingsError: it cannot.
+        SettingsError: it cannot be trained.
     """
     encoder = settings.encoder
     if encoder.provider == "minilm":
@@ -203,7 +211,7 @@ def base_of(settings: Settings) -> str:
 
 
 def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions, given: Request) -> dict[str, Any]:
-    """Write the questions; enough of them for training and proof."""
+    """Write the questions, and check that there are enough for training and proof."""
     from eval.synthesis.run import synthesize
     from indexes import open_index
     from rag.llms import build_llm
@@ -222,7 +230,7 @@ def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions
         if count < least:
             dropped = ", ".join(f"{reason} {number}" for reason, number in report.dropped.items()) or "none"
             raise SourceError(
-                f"{f'only {count}' if count else 'no'} questions are left for {split}, and {least} are the least "
+                f"{f'only {count}' if count else 'no'} questions are left for {split}, and at least {least} are needed "
                 f"({report.questions} from {report.asked + report.resumed} passages, dropped: {dropped})",
                 remedy=_remedy(report),
             )
@@ -230,19 +238,19 @@ def _questions(collection: str, dataset: Path, llm: Any, wanted: QuestionOptions
 
 
 def _remedy(report: Report) -> str:
-    """More passages help where some questions stay; a model that cannot judge, or write, is helped otherwise."""
+    """Return a remedy: more passages if some questions are kept, else another check or a better model."""
     from eval.synthesis.maker import UNREADABLE
 
     better = "use a better language model (--llm)"
     if report.dropped.get(UNREADABLE, 0) > report.questions:
-        return f"let words check the answers, not the model (--check words, with another --out), or {better}"
+        return f"check by words, not with the model (--check words, with another --out), or {better}"
     if not report.questions:
         return f"{better}, or ingest documents with more text"
-    return f"raise --limit and run it again (what is written stays), ingest more documents, or {better}"
+    return f"raise --limit and run the command again (questions are kept), ingest more documents, or {better}"
 
 
 def _hits(tuned: TunedModel) -> dict[str, float]:
-    """The share of held-out questions whose passage is among the first five, before and after."""
+    """Return the share of held-out questions whose passage is among the first five, before and after."""
     from eval.finetune.bge_m3.steps import SIDES
     from eval.finetune.proof.forgetting import run_key
     from eval.finetune.proof.tuned import hit_shares

@@ -39,7 +39,7 @@ class DenseFinder(Finder):
         self.notes = ["exact search over whole documents, one vector per document"]
         if encoded.truncated:
             self.notes.append(
-                f"{len(encoded.truncated)} of {len(self._ids)} documents are longer than the embedder's input and are cut"
+                f"{len(encoded.truncated)} of {len(self._ids)} documents exceed the embedder's input and are cut"
             )
         self.notes += notes_of_questions(self._encoder)
         self.notes.append("encode times are from each question's first encoding, not from the cache")

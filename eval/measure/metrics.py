@@ -275,8 +275,8 @@ def average_precision(ranks: Sequence[int], cut: int, relevant: int) -> float:
     return math.fsum((number + 1) / rank for number, rank in enumerate(ranks)) / relevant
 
 
-# kind -> function of the ranks (1-based, ascending, at least one) of the relevant documents within the cut, the cut, and
-# the number of all relevant documents
+# kind -> function of the ranks (1-based, ascending, at least one) of the relevant documents within the cut, of the cut,
+# and of the number of all relevant documents
 VALUES: dict[str, Callable[[Sequence[int], int, int], float]] = {
     "RR": lambda ranks, cut, relevant: 1.0 / ranks[0],
     "Hit": lambda ranks, cut, relevant: 1.0,

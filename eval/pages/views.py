@@ -65,7 +65,7 @@ def _row(listed: Listed, measures: Sequence[str]) -> tuple[Listed, list[MeanCell
 
 
 def question_rows(opened: Opened, measure: str, words: str = "") -> list[dict[str, Any]]:
-    """Return the run's questions that contain ``words``, worst first, with the stage that lost the relevant document."""
+    """Return the run's questions that contain ``words``, worst first, with the stage that lost the document."""
     column, dataset = opened.values[measure], opened.dataset
     wanted = words.casefold()
     rows = []

@@ -110,7 +110,7 @@ class Maker:
             self._asked.add(question["text"])
 
     def _judge(self, question: str, window: Window) -> tuple[str, list[str]]:
-        """Return why a question is dropped ("" if it is kept) and the passages found for it; cheap checks come first."""
+        """Return why a question is dropped ("" if kept) and the passages found for it; cheap checks come first."""
         if names_passage(question):
             return NAMES_PASSAGE, []
         if detect_language(question) != detect_language(window.text):

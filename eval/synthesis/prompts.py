@@ -100,7 +100,7 @@ def ask_messages(passage: str, title: str, count: int, language: Language) -> li
 
 
 def check_messages(passage: str, title: str, question: str, language: Language) -> list[ChatMessage]:
-    """Return the messages that ask whether ``passage`` answers ``question`` (see ``eval.answers.judge.read_verdict``)."""
+    """Return the messages that ask whether ``passage`` answers ``question``; ``read_verdict`` parses the reply."""
     return _messages(_CHECK[language], f"{_fenced(passage, title)}\n\n{_QUESTION_LABEL[language]}{question}")
 
 

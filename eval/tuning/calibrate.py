@@ -4,8 +4,8 @@ A question is answered if its best passage scores at least the threshold. Questi
 has no relevant document for them, and each question becomes so without its relevant documents: what scores highest then
 is wrong. The threshold is the smallest that keeps the share of unanswerable questions that are answered (the
 false-answer rate) at or below the given rate, with the finite-sample correction of split conformal prediction: the
-ceil((n + 1)(1 - rate))-th smallest of n such scores. Reported figures are held out: fitted on one half of the questions,
-measured on the other, both ways.
+ceil((n + 1)(1 - rate))-th smallest of n such scores. Reported figures are held out: fitted on one half of the
+questions, measured on the other, both ways.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def _choice(
 def to_toml(found: Calibration) -> str:
     """Return the ``[answer]`` lines for a rag.toml, with the figures as comments."""
     return (
-        f"# false-answer rate: {found.rate:g}; held out, {found.false_answers:.4f} of {found.unanswerable} unanswerable "
-        f"questions\n# and {found.answered:.4f} of {found.answerable} answerable ones are answered\n"
+        f"# false-answer rate: {found.rate:g}; held out, {found.false_answers:.4f} of {found.unanswerable} "
+        f"unanswerable and\n# {found.answered:.4f} of {found.answerable} answerable ones are answered\n"
         f"[answer]\nabstain_below = {found.below!r}\nabstain_fingerprint = {json.dumps(found.fingerprint)}\n"
     )

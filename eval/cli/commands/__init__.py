@@ -1,1 +1,1 @@
-"""One file a command of ``rag-eval``."""
+"""The commands of ``rag-eval``, one per file."""

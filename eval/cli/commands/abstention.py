@@ -1,4 +1,4 @@
-"""rag-eval abstention: answers without documents, and refusals with them."""
+"""rag-eval abstention: measure false answers and false refusals."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ from rag.cli.options import Shared, setting, shared_options
 from rag.cli.progress import progress_bar
 
 
-@click.command(name="abstention", short_help="False answers and false refusals, by questions without their documents.")
+@click.command(name="abstention", short_help="Measure false answers and false refusals.")
 @click.argument("datasets", metavar="DATASET...", nargs=-1, required=True)
-@click.option("--queries", "limit", default=50, show_default=True, type=click.IntRange(min=1), help="Questions a set.")
-@click.option("--documents", default=250, show_default=True, type=click.IntRange(min=10), help="Documents a set.")
+@click.option(
+    "--queries",
+    "limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of questions per dataset.",
+)
+@click.option(
+    "--documents", default=250, show_default=True, type=click.IntRange(min=10), help="Number of documents per dataset."
+)
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
-@click.option("--no-llm", is_flag=True, help="Use no language model: measure the documents' own sentences.")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@click.option("--no-llm", is_flag=True, help="Measure extractive answers, without a language model.")
+@click.option("--no-rerank", is_flag=True, help="Do not rerank.")
 @cache_option
 @split_option
 @shared_options
 def command(
     shared: Shared, datasets: tuple[str, ...], limit: int, documents: int, split: str, cache: Path | None
 ) -> None:
-    """Ask the questions of DATASETS with all documents, and again without those that answer them.
+    """Ask each question of DATASETs with all documents, and again without those that answer it.
 
-    Shows the share that was answered rightly, refused although the documents answer it, and answered although they do
-    not. A question without its documents is often still about what the others speak of, as in RGB.
+    Prints the shares of questions answered rightly, refused although the documents answer them, and answered although
+    they do not. The remaining documents are often on the same topic, as in RGB.
     """
     from eval.answers.abstention import measure_abstention
     from eval.answers.layouts import cut_documents

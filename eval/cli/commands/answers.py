@@ -1,4 +1,4 @@
-"""rag-eval answers: score the answers that a run keeps."""
+"""rag-eval answers: score the answers saved in runs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rag.cli.options import Shared, setting, shared_options
 
 @click.command(name="answers", short_help="Score a run's answers, citations and abstentions.")
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--dataset", "path", metavar="DATASET", help="Gold answers; default: where the runs found them.")
+@click.option("--dataset", "path", metavar="DATASET", help="Dataset with gold answers [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
-@click.option("--judge", "with_judge", is_flag=True, help="Ask the configured language model too.")
-@setting("--llm", "llm.provider", "ollama, openai, llama_cpp: the judge.", metavar="PROVIDER")
+@click.option("--judge", "with_judge", is_flag=True, help="Ask the configured language model as a judge too.")
+@setting("--llm", "llm.provider", "Provider of the judge: ollama, openai or llama_cpp.", metavar="PROVIDER")
 @shared_options
 def command(shared: Shared, folders: tuple[Path, ...], path: str | None, split: str | None, with_judge: bool) -> None:
     """Score the answers of RUNs made with 'rag-eval run --answers'.
 
-    exact match, F1 (words in English, characters in Chinese), containment of the gold answers, citation precision and
-    recall against the relevant documents, precision and recall of saying "not in these documents". --judge adds
-    faithfulness and relevance, and how well the judge agrees with the gold answers.
+    Prints exact match, F1 (of words in English, of characters in Chinese), containment of the gold answers, precision
+    and recall of citations against the relevant documents, and precision and recall of "not in these documents".
+    --judge adds faithfulness and relevance, and how well the judge agrees with the gold answers.
     """
     from eval.answers.scores import score_answers
     from indexes.errors import SettingsError

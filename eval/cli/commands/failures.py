@@ -1,4 +1,4 @@
-"""rag-eval failures: a run's worst queries."""
+"""rag-eval failures: show the worst queries of a run."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 TEXT = 200  # characters shown of a document
 
 
-@click.command(name="failures", short_help="Show a run's worst queries, and which stage lost them.")
+@click.command(name="failures", short_help="Show the worst queries of a run, and the stage that lost them.")
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--dataset", "path", metavar="DATASET", help="Where it is now; default: where the run found it.")
-@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Which measure says what is worst.")
-@click.option("-n", "--number", default=10, show_default=True, type=click.IntRange(min=1), help="Queries shown.")
-@click.option("--no-search", is_flag=True, help="Do not search again; only what the run itself knows.")
+@click.option("--dataset", "path", metavar="DATASET", help="Dataset of the run [where the run found it].")
+@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Measure to rank queries by.")
+@click.option(
+    "-n", "--number", default=10, show_default=True, type=click.IntRange(min=1), help="Number of queries to show."
+)
+@click.option("--no-search", is_flag=True, help="Do not search again: use only what the run recorded.")
 @cache_option
 @json_option
 def command(
     folder: Path, path: str | None, measure: str, number: int, no_search: bool, cache: Path | None, as_json: bool
 ) -> None:
-    """Show RUN's worst queries: the gold text, what was found instead, and which stage lost it.
+    """Show RUN's worst queries: the relevant documents, what was found instead, and the stage that lost them.
 
-    The legs are searched again, deeper than the run did, to tell apart what no leg found and what fusion lost.
+    The legs are searched again, deeper than in the run, to tell documents that no leg found from those lost in fusion.
     """
     from eval.comparing.failures import explain, summary, worst
     from eval.measure.runs import load_run
@@ -60,11 +62,11 @@ def command(
     for failure in failures:
         data(_text(failure, measure))
     lost = ", ".join(f"{stage} {count}" for stage, count in summary(failures).items())
-    words(f"relevant documents of these {len(failures)} queries by what became of them: {lost}")
+    words(f"relevant documents of these {len(failures)} queries by stage: {lost}")
 
 
 def _retriever(run: Run, session: Any) -> Any:
-    """Our retriever with the run's settings, without a reranker; None for runs of other pipelines."""
+    """Return our retriever with the run's settings, without a reranker; None for runs of other pipelines."""
     if "retrieval" not in run.settings or "encoder" not in run.fingerprint:
         return None
     from rag.settings import Settings

@@ -1,4 +1,4 @@
-"""rag-eval gate: fail a build when a change made retrieval worse."""
+"""rag-eval gate: fail a build if a change made retrieval worse."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import click
 from eval.cli.options import json_option, measure_names, measures_option
 
 
-@click.command(name="gate", short_help="Exit 1 when a run is significantly worse than the baseline.")
+@click.command(name="gate", short_help="Exit with 1 if a run is significantly worse than a baseline.")
 @click.argument("baseline", metavar="BASELINE", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--max-drop", default=0.0, show_default=True, type=float, help="A mean may fall by this much.")
+@click.option("--max-drop", default=0.0, show_default=True, type=float, help="Largest drop of a mean that is allowed.")
 @measures_option
-@click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Significant below this.")
-@click.option("--dataset", "path", metavar="DATASET", help="Judgements; default: where the runs found them.")
+@click.option(
+    "--alpha",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Significance level of the corrected p value.",
+)
+@click.option("--dataset", "path", metavar="DATASET", help="Dataset with judgements [the runs' own].")
 @click.option("--split", default=None, help="Split of --dataset [the runs' own, else test].")
 @json_option
 @click.pass_context
@@ -30,12 +36,12 @@ def command(
     split: str | None,
     as_json: bool,
 ) -> None:
-    """Compare RUN with BASELINE (nDCG@10 unless --measures says otherwise), for CI.
+    """Compare RUN with BASELINE in CI, by nDCG@10 unless --measures names others.
 
     \b
     Exit codes:
-      0  no measure fell significantly and by more than --max-drop
-      1  one did
+      0  no measure dropped significantly and by more than --max-drop
+      1  a measure did
       2  wrong usage or settings
       3  the runs cannot be compared: not found, or of different datasets
     """
@@ -60,6 +66,6 @@ def command(
         if not check.regressed and check.visible is not None and check.visible > max(max_drop, 0.01):
             words(
                 f"note: these {check.paired.queries} queries show a drop of {check.visible:.4f} in {check.measure} "
-                "four times out of five; smaller ones mostly pass unseen"
+                "four times out of five; most smaller drops are missed"
             )
     context.exit(REGRESSED if failed else PASSED)

@@ -1,4 +1,4 @@
-"""rag-eval injections: what orders in documents do to answers."""
+"""rag-eval injections: measure what prompt injections in documents do to answers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rag.cli.options import Shared, setting, shared_options
 MEASURES = ("found", "sealed", "extractive", "obeyed", "bare", "written", "shown", "right")
 
 
-@click.command(name="injections", short_help="What orders to a language model, in documents, do to answers.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With a model: every N-th injection only.")
+@click.command(name="injections", short_help="Measure what prompt injections in documents do to answers.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With a model: try only every N-th injection.")
 @click.option("--missed", is_flag=True, help="List the injections that changed an answer.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
-@click.option("--no-llm", is_flag=True, help="Ask no model: the documents' own sentences and the check alone.")
+@click.option("--no-llm", is_flag=True, help="Measure extractive answers and the check alone, without a model.")
 @shared_options
 def command(shared: Shared, sample: int | None, missed: bool) -> None:
-    """Put 44 injections of eleven kinds into documents, ask about them, and show the share that changes the answer.
+    """Put 44 injections of eleven kinds into documents, ask about them, and print the shares that change the answer.
 
-    found: the reader is told. sealed: no control string and no closing tag reaches the prompt. extractive: the answer
-    of the documents' own sentences holds what the injection wants. obeyed: written by a model that obeys everything, it
-    passes the check. bare: a model wrote it where nothing guards it. written, shown, right: with the guard it wrote it,
-    the reader sees it unmarked, its answer is right.
+    found: the reader is warned. sealed: no control string or closing tag reaches the prompt. extractive: the extractive
+    answer contains what the injection asks for. obeyed: as written by a model that obeys everything, it passes the
+    check. bare: a model wrote it without protection. written, shown, right: with protection, the model wrote it, the
+    reader sees it unmarked, the answer is right.
     """
     from eval.answers.injection_set import injections
     from eval.answers.injections import try_injections

@@ -1,4 +1,4 @@
-"""rag-eval layouts: prompts and refusals of a small model, measured."""
+"""rag-eval layouts: measure prompts and refusals of a small model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from eval.cli.options import MeasuringOptions, measuring, ticker
 from rag.cli.options import setting
 
-HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s an answer"]
+HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s to first word", "s per answer"]
 
 
 @click.command(name="layouts", short_help="Measure prompts and refusals of a small model.")
@@ -20,10 +20,19 @@ HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s 
     "specs",
     multiple=True,
     metavar="NAME=KEY:VALUE,...",
-    help="A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five that ship].",
+    help="A layout and its settings, e.g. plain=answer.layout:plain,top_n:2; repeatable [five built-in layouts].",
 )
-@click.option("--queries", "limit", default=30, show_default=True, type=click.IntRange(min=2), help="Questions a set.")
-@click.option("--documents", default=150, show_default=True, type=click.IntRange(min=10), help="Documents a set.")
+@click.option(
+    "--queries",
+    "limit",
+    default=30,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Number of questions per dataset.",
+)
+@click.option(
+    "--documents", default=150, show_default=True, type=click.IntRange(min=10), help="Number of documents per dataset."
+)
 @click.option(
     "--out",
     "output",
@@ -31,10 +40,10 @@ HEAD = ["layout", "answers", "right", "false refusals", "refused", "tokens", "s 
     default=Path("layouts.jsonl"),
     show_default=True,
     metavar="FILE",
-    help="Where answers are kept; what stands in it is not asked again.",
+    help="File for answers; saved answers are not asked again.",
 )
-@click.option("--rate", default=0.05, show_default=True, type=float, help="Wanted share of right answers refused.")
-@click.option("--table", "only_table", is_flag=True, help="Ask nothing; show what the file holds.")
+@click.option("--rate", default=0.05, show_default=True, type=float, help="Share of right answers that may be refused.")
+@click.option("--table", "only_table", is_flag=True, help="Show the saved answers, without asking.")
 @setting("--llm", "llm.provider", "ollama, openai or llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
@@ -48,9 +57,9 @@ def command(
 ) -> None:
     """Ask questions of DATASETs in several layouts, every second one without the documents that answer it.
 
-    Shows, for each layout, the share of answerable questions answered rightly, of those falsely refused, and of
-    unanswerable ones refused: as the model writes, and with the signals combined (held out). How many hours it will
-    take is printed first. Interrupt it at any time; the same line goes on.
+    For each layout, prints the shares of answerable questions answered rightly and falsely refused, and of unanswerable
+    ones refused: as the model writes, and with the signals combined (held out). The expected duration is printed first.
+    The command can be interrupted at any time; run it again to resume.
     """
     from contextlib import ExitStack
 
@@ -64,7 +73,7 @@ def command(
     shared = given.shared
     trees = {spec.name: with_changes(given.load, spec) for spec in parsed}
     if len(trees) < len(parsed):
-        raise SettingsError("two layouts have one name", remedy="give each --pipeline a name of its own")
+        raise SettingsError("two layouts have the same name", remedy="give each --pipeline a different name")
     changes = {spec.name: dict(spec.changes) for spec in parsed}
     model = shared.settings.llm.model.rsplit("/", 1)[-1]
     file = AnswerFile(output)
@@ -78,7 +87,7 @@ def command(
     else:
         left = sum(key not in file.rows for key in keys)
         hours, each = hours_left(file.rows.values(), left, model)
-        words(f"{left} of {len(keys)} answers are to be asked: about {hours:.1f} hours at {each:.0f} s an answer")
+        words(f"{left} of {len(keys)} answers are missing: about {hours:.1f} hours at {each:.0f} s per answer")
         llm = build_llm(shared.settings.llm)
         if llm is None:
             raise SettingsError("there is no language model to measure", remedy="name one with --llm and llm.model")

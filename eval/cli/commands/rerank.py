@@ -1,4 +1,4 @@
-"""rag-eval rerank: measure a reranker on lists of candidates, as MTEB does."""
+"""rag-eval rerank: measure rerankers on lists of candidates, as MTEB does."""
 
 from __future__ import annotations
 
@@ -25,35 +25,34 @@ MEASURES = "MAP,RR@10,nDCG@10,P@1,Hit@5"
     "--models",
     multiple=True,
     metavar="MODEL...",
-    help="Name or folder of a cross-encoder, llm:MODEL or api:MODEL; several stand side by side. Default: the "
-    "configured reranker.",
+    help="Name or folder of a cross-encoder, llm:MODEL or api:MODEL; repeatable [the configured reranker].",
 )
 @click.option(
     "--by",
     type=click.Choice(["reranker", "encoder"]),
     default="reranker",
     show_default=True,
-    help="The configured reranker, or the encoder's cosine (--models then names encoders, as for 'embedders').",
+    help="Rank by the reranker's score or the encoder's cosine (then --models names encoders, as for 'embedders').",
 )
 @click.option(
     "--first",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Rerank what this run found (its first rerank.depth documents) instead of the dataset's lists.",
+    help="Run whose first rerank.depth documents are reranked, instead of the dataset's lists.",
 )
 @measuring(*KEEPING)
 def command(
     given: MeasuringOptions, dataset: str, more: tuple[str, ...], models: tuple[str, ...], by: str, first: Path | None
 ) -> None:
-    """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a collection with judgements of 0.
+    """Rerank DATASET's lists: MTEB reranking jsonl, or the judged documents of a dataset with judgements of 0.
 
-    A collection without either is searched, with the settings as they are and no reranker, and the first rerank.depth
-    documents of each question are the lists; those of another pipeline: --first RUN.
+    A dataset with neither is searched with the current settings without a reranker, and the first rerank.depth
+    documents of each question are its list; use --first RUN for the lists of another pipeline.
 
-    Beside it stands the order of the lists; where that only has the positives first, the mean of random orders. With
-    several models the last column is each one's gain over the first. Positives that a list lacks are not added to it,
-    and equal scores are ordered by document id (as trec_eval does), so figures may be lower than those of tools that do
-    otherwise.
+    The first row is the order of the lists, or the mean of random orders if the lists just have the positives first.
+    With several models, the last column is each model's gain over the first. Positives missing from a list are not
+    added to it, and equal scores are ordered by document id (as in trec_eval), so figures can be lower than those of
+    tools that do otherwise.
 
     \b
     Examples:
@@ -82,7 +81,7 @@ def command(
 
 
 def _trees(given: MeasuringOptions, models: list[str], by: str) -> dict[str, Settings]:
-    """Name of the run -> its settings: of each model, or of the one configured, so that another one's run stays."""
+    """Return run name -> settings for each model, or for the configured one; names keep models' runs apart."""
     from eval.measure.session import Spec, embedder_changes, reranker_changes, with_changes
 
     if models:
@@ -96,19 +95,19 @@ def _trees(given: MeasuringOptions, models: list[str], by: str) -> dict[str, Set
 
 
 def _short(model: str) -> str:
-    """A name for tables and folders: the last two parts of a path or hub name, as far as they tell."""
+    """Return a name for tables and folders: the last two parts of a path or hub name."""
     parts = [part for part in Path(model).parts if part not in ("/", ".", "..", "~")]
     return "/".join(parts[-2:])
 
 
 def list_file(place: Path, split: str) -> Path:
-    """A folder's reranking file for the split, where it has one."""
+    """Return a folder's reranking file for the split, or ``place`` if there is none."""
     names = ["reranking.jsonl"] if split == "test" else [f"reranking_{split}.jsonl"]
     return next((place / name for name in names if (place / name).is_file()), place)
 
 
 def with_candidates(dataset: Dataset, results: dict[str, list[tuple[str, float]]], depth: int) -> Dataset:
-    """The dataset with a run's documents as its lists."""
+    """Return the dataset with the first ``depth`` documents of a run's results as its lists."""
     lists = {query: [d for d, _ in ranked[:depth]] for query, ranked in results.items() if query in dataset.queries}
     return replace(dataset, candidates=lists)
 
@@ -118,7 +117,7 @@ def _has_lists(dataset: Dataset) -> bool:
 
 
 def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Dataset:
-    """The dataset with what the pipeline finds without a reranker as its lists."""
+    """Return the dataset with what the pipeline finds without a reranker as its lists."""
     from eval.measure.evaluate import run_pipeline
     from eval.measure.session import without_reranker
 
@@ -127,16 +126,16 @@ def _searched(session: Any, dataset: Dataset, settings: Any, tick: Any) -> Datas
     found = with_candidates(dataset, run.results, depth)
     found.notes = [
         *dataset.notes,
-        f"the dataset has no lists, so the first {depth} documents of a search were reranked",
+        f"the dataset has no lists, so the first {depth} documents of a search are reranked",
     ]
     return found
 
 
 def _beside(dataset: Dataset, names: list[str], *, ordered: bool) -> Any:
-    """What the reranker is to beat: the order of the lists where it says something, else chance.
+    """Score what the reranker has to beat: the order of the lists if it is meaningful, else random orders.
 
     Args:
-        ordered: the lists are a run's. Those of a dataset may just have the positives first.
+        ordered: whether the lists are a run's. A dataset's lists may just have the positives first.
     """
     from eval.measure.evaluate import evaluate
     from eval.measure.random_baseline import positives_first, random_order

@@ -1,4 +1,4 @@
-"""rag-eval robustness: answers from noisy, irrelevant or false passages."""
+"""rag-eval robustness: measure answers from noisy, irrelevant or false passages."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ from eval.cli.options import MeasuringOptions, dataset_argument, measuring, quer
 from rag.cli.options import setting
 
 
-@click.command(name="robustness", short_help="Answers from noisy, irrelevant or false passages.")
+@click.command(name="robustness", short_help="Measure answers from noisy, irrelevant or false passages.")
 @dataset_argument
-@click.option("--noise", "shares", default="0,0.4,0.8", show_default=True, help="Shares of noise passages.")
-@click.option("--passages", default=5, show_default=True, type=click.IntRange(min=1), help="Documents a question.")
+@click.option(
+    "--noise",
+    "shares",
+    default="0,0.4,0.8",
+    show_default=True,
+    help="Shares of irrelevant documents, one condition each.",
+)
+@click.option(
+    "--passages", default=5, show_default=True, type=click.IntRange(min=1), help="Number of documents per question."
+)
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
 @click.option("--no-llm", is_flag=True, help="Use no language model.")
 @measuring(queries_option)
 def command(given: MeasuringOptions, dataset: str, shares: str, passages: int) -> None:
-    """Answer DATASET's questions from chosen passages: shares of noise, no relevant one, false facts (RGB).
+    """Answer DATASET's questions from chosen documents: shares of noise, no relevant document, false facts (RGB).
 
-    Noise is what is judged 0; in a dataset without such judgements, what a search finds and nobody judged relevant.
-    False facts need 'fakeanswer' fields; where there are none it is said, and the rest is measured.
+    Noise documents are those judged 0; in a dataset without such judgements, what a search finds besides the relevant
+    documents. False facts need 'fakeanswer' fields; without them, that condition is skipped with a note.
     """
     from eval.answers.robustness import NoiseCondition, measure, with_noise
     from eval.measure.session import without_reranker

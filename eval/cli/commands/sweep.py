@@ -9,7 +9,7 @@ import click
 from eval.cli.options import KEEPING, MeasuringOptions, dataset_argument, measuring
 from indexes.errors import SettingsError
 
-# What is swept when nothing is asked for: all that costs no language model and no reranker.
+# Swept by default: settings that need neither a language model nor a reranker.
 USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100", "sparse_window=0,1,5")
 
 
@@ -19,16 +19,16 @@ USUAL = ("fusion=dense,sparse,rrf,minmax", "dense_weight=0.3,0.7", "top_k=20,100
     "--over",
     multiple=True,
     metavar="KEY=VALUE,VALUE,...",
-    help="A setting and its values, e.g. window=0,1,3,5 or hyde.mode=off,on; repeatable.",
+    help="Setting and its values, e.g. window=0,1,3,5 or hyde.mode=off,on; repeatable.",
 )
-@click.option("--grid", is_flag=True, help="Every combination; default: one setting at a time, the others as they are.")
+@click.option("--grid", is_flag=True, help="Measure all combinations, not one setting at a time.")
 @measuring(*KEEPING)
 def command(given: MeasuringOptions, dataset: str, over: tuple[str, ...], grid: bool) -> None:
-    """Measure DATASET with the settings as they are, and with each value of each --over.
+    """Measure DATASET with the current settings, and with each value of each --over.
 
-    Keys: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,
-    dense_context (share of the window's or document's mean in each dense vector), or any setting. Embeddings are kept,
-    so a configuration costs seconds unless it changes the texts that are encoded.
+    KEYs: window, top_k, fusion, dense_weight, sparse_weight, rrf_k, depth (reranker), hyde, contextual, sparse_window,
+    dense_context (share of the window's or document's mean in each dense vector), or any setting. Embeddings are
+    cached, so a configuration takes seconds unless it changes the texts to encode.
     """
     from eval.cli.output import measure
     from eval.measure.session import Session
@@ -38,7 +38,7 @@ def command(given: MeasuringOptions, dataset: str, over: tuple[str, ...], grid: 
 
 
 def plan(over: tuple[str, ...], *, grid: bool) -> list:
-    """The specs of a sweep, the base first.
+    """Return the specs of a sweep, the base first.
 
     >>> [spec.name for spec in plan(("window=0,3", "fusion=rrf"), grid=False)]
     ['base', 'window-0', 'window-3', 'fusion-rrf']

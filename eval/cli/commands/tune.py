@@ -28,10 +28,17 @@ if TYPE_CHECKING:
 @click.command(name="tune", short_help="Choose fusion, window and reranker depth on training questions.")
 @dataset_argument
 @click.option("--train-split", default="train", show_default=True, help="Split to choose on.")
-@click.option("--holdout", type=click.FloatRange(0.1, 0.9), metavar="SHARE", help="Divide --split instead: test share.")
-@click.option("--drop-shared", is_flag=True, help="Leave training questions out that are test questions too.")
-@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to be best.")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Of the cross-validation.")
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0.1, 0.9),
+    metavar="SHARE",
+    help="Divide --split instead: share of its questions for the test.",
+)
+@click.option("--drop-shared", is_flag=True, help="Remove test questions from the training questions.")
+@click.option("-m", "--measure", default="nDCG@10", show_default=True, help="Measure to maximise.")
+@click.option(
+    "--folds", default=5, show_default=True, type=click.IntRange(min=2), help="Number of folds of the cross-validation."
+)
 @toml_option
 @measuring(queries_option)
 def command(
@@ -46,8 +53,8 @@ def command(
 ) -> None:
     """Choose settings for DATASET on its training questions, and print them as a profile for rag.toml.
 
-    Fusion and its weights always; the reranker's depth where there is one, and the window where a reranker reads it.
-    Figures are by cross-validation on the training questions, and on the test questions, which must be others.
+    Fusion and its weights are always tuned; the depth if there is a reranker, and the window if the reranker reads it.
+    The result is cross-validated on the training questions, and measured on the test questions, which must differ.
     """
     from eval.datasets.questions import without
     from eval.measure.evaluate import run_pipeline
@@ -73,7 +80,7 @@ def command(
     if reads_window:
         axes.append(WINDOW)
     with ExitStack() as opened:
-        sessions = {  # the splits of a folder share documents; files of their own may not
+        sessions = {  # the splits of a folder share documents; separate files may not
             part.corpus_hash: opened.enter_context(given.session(part))
             for part in {part.corpus_hash: part for part in (test, train)}.values()
         }
@@ -90,14 +97,14 @@ def command(
 
         found = tune(values(train), values(test), axes, train, test, measure=str(wanted), folds=folds)
     if len(train.queries) < before:
-        found.notes.append(f"{before - len(train.queries)} training questions are test questions too and were left out")
+        found.notes.append(f"{before - len(train.queries)} training questions are also test questions and are left out")
     if not reads_window:
         found.notes.append("the window does not change this ranking, so it was not tuned")
     give_toml(to_toml(found, base.profile), found, output, given.shared.json)
 
 
 def _training(path: str, split: str, limit: int | None) -> Dataset:
-    """The split to choose on. A folder without it is told how to do without."""
+    """Read the split to choose on; the error for a folder without it names alternatives."""
     from eval.datasets.load import splits_of
     from eval.datasets.split_files import find_split
     from indexes.errors import SourceError

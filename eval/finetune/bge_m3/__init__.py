@@ -1,1 +1,1 @@
-"""Fine-tune BGE-M3's dense, sparse and multi-vector heads together, by FlagEmbedding's trainer."""
+"""Fine-tune BGE-M3's dense, sparse and multi-vector heads together, with FlagEmbedding's trainer."""

@@ -1,8 +1,8 @@
-"""FlagEmbedding's own trainer for BGE-M3: its options, its rows, its arguments, its checkpoints.
+"""FlagEmbedding's trainer for BGE-M3: options, rows, arguments and checkpoints.
 
-``FlagEmbedding.finetune.embedder.encoder_only.m3`` trains the dense, sparse and multi-vector heads together and lets
-their sum teach each of them (self-distillation; BGE M3-Embedding, arXiv 2402.03216). It has no dev measure: the caller
-compares the checkpoints. Read with FlagEmbedding 1.4.2 and transformers 5.
+``FlagEmbedding.finetune.embedder.encoder_only.m3`` trains the dense, sparse and multi-vector heads together, and their
+sum teaches each of them (self-distillation; BGE M3-Embedding, arXiv 2402.03216). It does not evaluate: the caller
+compares the checkpoints. Written for FlagEmbedding 1.4.2 and transformers 5.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 def write_rows(
     mined: TrainingSet, path: Path, *, scores: Mapping[str, Mapping[str, float]] | None, seed: int
 ) -> tuple[int, list[str]]:
-    """The training set as FlagEmbedding's jsonl. Returns the number of rows, and notes.
+    """Write the training set as FlagEmbedding's jsonl, and return the number of rows and notes.
 
     Args:
-        scores: query id -> text id -> teacher's score, on one scale: texts without one are left out, and with them
-            questions that keep no positive or no negative.
+        scores: query id -> text id -> teacher's score, on one scale; texts without one are left out, and questions
+            left without a positive or a negative.
 
     Raises:
-        SourceError: no row is left.
+        SourceError: no rows are left.
     """
     data = Dataset("train", {name: CorpusPassage(name, "", text) for name, text in mined.texts.items()}, {}, {})
     left_out = 0
     for number, example in enumerate(mined.examples):
-        key = f"{number}:{example.query}"  # a question may come twice, with documents and with sentences
+        key = f"{number}:{example.query}"  # a question may occur twice, with documents and with sentences
         positives, negatives = list(example.positives), list(example.negatives)
         if scores is not None:
             known = scores.get(example.query, {})
@@ -68,14 +68,14 @@ def write_rows(
     path.parent.mkdir(parents=True, exist_ok=True)
     notes = flag_embedding.write(data, path, negatives=1, seed=seed)
     if left_out:
-        notes.append(f"{left_out} questions were left out: nothing of them is scored by the teacher")
+        notes.append(f"{left_out} questions are left out: the teacher scored none of their texts")
     return len(data.queries), [note for note in notes if "judged for no query" not in note]
 
 
 def arguments(
     base: Path, rows: Path, checkpoints: Path, options: M3Options, *, count: int, distil: bool, resume: Path | None
 ) -> list[str]:
-    """The command; ``resume`` is a folder of ``resumable``."""
+    """Return the command line; ``resume`` is a folder returned by ``resumable``."""
     import torch
 
     device = choose_device(options.device)
@@ -99,7 +99,7 @@ def arguments(
         "temperature": options.loss_temperature,
         "colbert_dim": colbert_dim(base),
         "learning_rate": options.lr,
-        "warmup_steps": options.warmup,  # a share: transformers 5 rejects --warmup_ratio
+        "warmup_steps": options.warmup,  # a share; transformers 5 rejects --warmup_ratio
         "weight_decay": options.weight_decay,
         "num_train_epochs": options.epochs,
         "per_device_train_batch_size": options.batch,
@@ -120,12 +120,12 @@ def arguments(
         values |= {"knowledge_distillation": True, "kd_loss_type": "m3_kd_loss"}
     if resume is not None:
         values["resume_from_checkpoint"] = resume
-    # -P: modules of the working folder are not imported.
+    # -P: do not import modules from the working folder.
     return [sys.executable, "-P", "-m", MODULE, *(part for key, v in values.items() for part in (f"--{key}", str(v)))]
 
 
 def finished(checkpoints: Path) -> list[Path]:
-    """Whole checkpoints by their steps; a half one (the trainer was killed while it saved) is removed."""
+    """Return the complete checkpoints by step; an incomplete one (the trainer was killed while saving) is removed."""
     found = []
     for path in checkpoints.glob("checkpoint-*"):
         if (path / STATE).is_file() and (path / "config.json").is_file():
@@ -136,8 +136,11 @@ def finished(checkpoints: Path) -> list[Path]:
 
 
 def resumable(checkpoint: Path) -> Path:
-    """The checkpoint with the names that the network has in training: as FlagEmbedding saves it, the trainer would find
-    none of its weights (transformers 5 then fails; before, it went on with the base's)."""
+    """Return a copy of the checkpoint with the names that tensors have in training.
+
+    With the names that FlagEmbedding saves, the trainer finds none of the weights (transformers 5 then fails; earlier
+    versions silently continued with the base's).
+    """
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -156,16 +159,21 @@ def resumable(checkpoint: Path) -> Path:
 
 
 def step_of(checkpoint: Path) -> int:
+    """Return the step of a checkpoint's folder.
+
+    >>> step_of(Path("checkpoint-120"))
+    120
+    """
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def history(checkpoint: Path) -> list[dict[str, Any]]:
-    """What the trainer logged up to this checkpoint."""
+    """Return the trainer's log up to this checkpoint."""
     return list(json.loads((checkpoint / STATE).read_text(encoding="utf-8"))["log_history"])
 
 
 def check_base(base: Path) -> None:
-    """Refuse what FlagEmbedding would silently give new heads.
+    """Refuse a base without heads, to which FlagEmbedding would silently add new ones.
 
     Raises:
         EncoderError: a head is missing.
@@ -173,20 +181,20 @@ def check_base(base: Path) -> None:
     missing = [name for name in HEADS if not (base / name).is_file()]
     if missing:
         raise EncoderError(
-            f"{base} holds no {' and no '.join(missing)}, so it is not a whole BGE-M3 checkpoint",
-            remedy="name BAAI/bge-m3 or a folder of its shape; other models: rag-eval finetune embedder",
+            f"{base} has no {' and no '.join(missing)}, so it is not a complete BGE-M3 checkpoint",
+            remedy="name BAAI/bge-m3 or a folder like it; for other models use rag-eval finetune embedder",
         )
 
 
 def colbert_dim(base: Path) -> int:
-    """The width of the multi-vector head."""
+    """Return the dimension of the multi-vector head."""
     import torch
 
     return int(torch.load(base / HEADS[1], map_location="cpu", weights_only=True)["weight"].shape[0])
 
 
 def take(checkpoint: Path, base: Path, target: Path) -> None:
-    """A checkpoint as a model's folder: weights and heads of it, what else the base has, nothing of the trainer's."""
+    """Write a checkpoint as a model folder: its weights and heads, the base's other files, nothing of the trainer."""
     with beside(target) as part:
         shutil.copytree(
             base,

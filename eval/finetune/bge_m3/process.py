@@ -1,4 +1,4 @@
-"""FlagEmbedding's trainer as a process of its own: run to its end, its log kept, its failure told in one sentence."""
+"""Run FlagEmbedding's trainer as a separate process, save its log, and report a failure in one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eval.ticks import Tick
 from indexes.errors import EncoderError
 from indexes.lock import Lock
 
-TAIL = 400  # lines of the log that are searched for the reason of a failure
+TAIL = 400  # last lines of the log, searched for the reason of a failure
 _LOGGED = re.compile(r"'epoch': '?([\d.]+)")
 _ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception|Interrupt)|OSError|usage)\b.*")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
@@ -32,24 +32,24 @@ def train(
     distil: bool,
     progress: Tick | None = None,
 ) -> list[Path]:
-    """Run FlagEmbedding's trainer to its end, from the last checkpoint where there is one. Returns its checkpoints.
+    """Run FlagEmbedding's trainer to its end, from its last checkpoint if any, and return its checkpoints.
 
     Args:
-        rows: FlagEmbedding's jsonl, of ``count`` rows; ``distil``: they hold a teacher's scores.
-        folder: OUT; the log is ``train.log`` in it, the checkpoints are in ``checkpoints``.
+        rows: FlagEmbedding's jsonl with ``count`` rows; ``distil``: whether they have a teacher's scores.
+        folder: OUT, for ``train.log`` and ``checkpoints``.
 
     Raises:
-        EncoderError: it failed; the reason is in one sentence, the whole log in ``train.log``.
+        EncoderError: the training failed; the error gives the reason, ``train.log`` the whole log.
     """
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     each, steps = options.steps(count)
     log = folder / "train.log"
-    # The trainer inherits the lock: one that outlives a killed call is not joined by a second.
+    # The trainer inherits the lock, so that no second one starts beside one that outlived a killed call.
     with Lock(
         folder / "train.lock",
         f"the training in {folder}",
-        states=("at work in", "still at work, begun by an earlier call:"),
+        states=("at work in", "still running, started by an earlier call:"),
         error=EncoderError,
     ) as lock:
         there = finished(checkpoints)
@@ -69,7 +69,7 @@ def train(
 
 
 def _run(command: list[str], log: Any, lock: Lock, epoch: Callable[[float], object]) -> int:
-    """Run it, copy its output into the log, tell of each epoch it names."""
+    """Run the command, copy its output to the log, and call ``epoch`` with each epoch in it."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -91,14 +91,14 @@ def _run(command: list[str], log: Any, lock: Lock, epoch: Callable[[float], obje
                 epoch(float(found[1]))
         return process.wait()
     finally:
-        if process.poll() is None:  # an interruption: the trainer ends with us
+        if process.poll() is None:  # interrupted: end the trainer too
             process.terminate()
             process.wait()
         process.stdout.close()
 
 
 def environment(command: list[str]) -> dict[str, str]:
-    """Offline (the model is a folder), one GPU: with several, the trainer would split batches over them."""
+    """Return the environment: offline (the model is a folder), and one GPU, over which batches are not split."""
     own = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
@@ -112,10 +112,10 @@ def environment(command: list[str]) -> dict[str, str]:
 
 
 def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderError:
-    """Why the trainer ended, in one sentence."""
+    """Return the reason why the trainer ended, as an error."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
     reasons = [line.strip() for line in lines if _ERROR.match(line.strip())]
-    reason = reasons[-1] if reasons else (lines[-1].strip() if lines else "it said nothing")
+    reason = reasons[-1] if reasons else (lines[-1].strip() if lines else "its log is empty")
     if code == -9 or any(word in reason.lower() for word in _MEMORY):
         gigabytes = sparse_bytes(options, base) / 1e9
         return EncoderError(
@@ -124,10 +124,10 @@ def failure(log: Path, code: int, options: M3Options, base: Path) -> EncoderErro
             f"{gigabytes:.1f} GB for each copy of its batch x tokens x vocabulary weights",
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
-    return EncoderError(f"FlagEmbedding's training {how}: {reason[:300]}", remedy=f"the whole log is {log}")
+    return EncoderError(f"FlagEmbedding's training {how}: {reason[:300]}", remedy=f"see the log in {log}")
 
 
 def sparse_bytes(options: M3Options, base: Path) -> int:
-    """Bytes of one copy of the sparse head's weights for the texts of a batch."""
+    """Return the bytes of one copy of the sparse head's weights for a batch of texts."""
     vocabulary = int(json.loads((base / "config.json").read_text(encoding="utf-8")).get("vocab_size", 0))
     return options.batch * options.group * options.max_tokens * vocabulary * 4

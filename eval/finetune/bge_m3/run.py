@@ -1,9 +1,8 @@
-"""finetune_bge_m3: dense, sparse and multi-vector heads tuned together, and each side proved.
+"""finetune_bge_m3: tune the dense, sparse and multi-vector heads together, and prove each side.
 
-Tuning the dense side of BGE-M3 alone harms its sparse head, so all are trained at once by FlagEmbedding's own module,
-and the dense leg, the sparse leg and the hybrid of both are scored before and after, in the index as it is used. The
-multi-vector head orders the hybrid's candidates anew, which is scored too and decides nothing: no index holds its
-vectors.
+Tuning only the dense side of BGE-M3 harms its sparse head, so all heads are trained together by FlagEmbedding's own
+module. The dense leg, the sparse leg and hybrid search are scored before and after, in the index as it is used. The
+order of the hybrid candidates by the multi-vector head is scored too, but does not decide: no index has its vectors.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ def finetune_bge_m3(
     """Tune a checkpoint of BGE-M3's shape on ``dataset``, and prove its hybrid, dense, sparse and multi-vector sides.
 
     Args:
-        base: a folder, or a hub name; it must hold both heads.
-        request: the other fields of ``Request``. The encoder of its ``settings`` is replaced; the multi-vector head
-            orders ``rerank.depth`` candidates, and reads of them what ``rerank.read`` says.
+        base: a model folder or hub name, with both heads.
+        request: the other fields of ``Request``. The model replaces the encoder of its ``settings``; the multi-vector
+            head orders ``rerank.depth`` candidates, of which it reads ``rerank.read``.
 
     Raises:
-        SettingsError: ``out`` holds another run, or an option cannot be used.
+        SettingsError: ``out`` holds another run, or an option is not allowed.
         SourceError, EncoderError: dataset or model cannot be read, or the training failed.
 
-        >>> from eval.finetune.bge_m3.run import finetune_bge_m3  # doctest: +SKIP
-        >>> finetune_bge_m3("data/mine", out="tuned").proofs["sparse"].verdict  # doctest: +SKIP
+    >>> from eval.finetune.bge_m3.run import finetune_bge_m3  # doctest: +SKIP
+    >>> finetune_bge_m3("data/mine", out="tuned").proofs["sparse"].verdict  # doctest: +SKIP
     """
     from indexes.encoders.torch_runtime import model_folder
 

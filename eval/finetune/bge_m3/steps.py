@@ -1,4 +1,4 @@
-"""The steps of a BGE-M3 run: an embedder's, with FlagEmbedding's training and four sides measured."""
+"""The steps of ``finetune_bge_m3``: those of an embedder, with FlagEmbedding's training and four sides."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 MULTI_VECTOR = "multi-vector"
 SIDES = ("hybrid", "dense", "sparse", MULTI_VECTOR)  # the first one decides
-SPARSE_SHARE = 0.3  # of the sparse score beside the dense one where checkpoints are compared, as in BGE-M3's own sum
+SPARSE_SHARE = 0.3  # weight of the sparse score when checkpoints are compared, as in BGE-M3's own sum
 MULTI_NOTE = (
-    f"{MULTI_VECTOR}: the hybrid side's candidates in the order of the multi-vector head alone (late interaction); no "
-    "index holds its vectors, and it decides nothing"
+    f"{MULTI_VECTOR}: the hybrid candidates in the order of the multi-vector head alone (late interaction); it does "
+    "not decide, since no index has its vectors"
 )
-DISK_FACTOR = 3.5  # a checkpoint with its optimizer's state, in sizes of the float32 weights
+DISK_FACTOR = 3.5  # size of a checkpoint with optimizer state, relative to the float32 weights
 
 
 @dataclass
@@ -47,6 +47,7 @@ class M3Work(SidesWork):
     sides_note: ClassVar[str] = MULTI_NOTE
 
     def settings_of(self, model: Path | None) -> Settings:
+        """Return the pipeline's settings with this model (None: the base) and without a reranker."""
         used = self.used("bge_m3", str(model or self.folder))
         return used.model_copy(update={"sparse": self.settings.sparse.model_copy(update={"kind": "learned"})})
 
@@ -61,7 +62,7 @@ class M3Work(SidesWork):
         return partial(self._reordered, settings), [*depends, rerank["depth"], rerank["read"]]
 
     def _reordered(self, settings: Settings, dataset: Dataset, tick: Any = None) -> Any:
-        """The hybrid side's candidates, ordered by the multi-vector head alone."""
+        """Return the hybrid candidates, ordered by the multi-vector head alone."""
         from eval.measure.evaluate import evaluate
         from eval.measure.indexing import index_dataset
         from indexes.encoders.bge_m3 import BgeM3
@@ -89,7 +90,7 @@ class M3Work(SidesWork):
                 scores = {q: {n: v / options.temperature for n, v in row.items()} for q, row in scores.items()}
             count, notes = flag_training.write_rows(mined, rows, scores=scores, seed=options.seed)
             self._check_disk(count)
-            self.say(f"training on {count} rows through FlagEmbedding; its log is {self.run.path / 'train.log'}")
+            self.say(f"training on {count} rows with FlagEmbedding; its log is {self.run.path / 'train.log'}")
             with self.stage("train") as tick:
                 found = flag_process.train(
                     self.folder,
@@ -108,7 +109,7 @@ class M3Work(SidesWork):
         return [Trained(**self.run.step("train", work))]
 
     def _best(self, checkpoints: Sequence[Path], pool: DevPool, notes: list[str]) -> Trained:
-        """The checkpoint that is best on dev becomes the model; the curve gets their figures."""
+        """Make the checkpoint that is best on dev the model, and add the evaluations to the curve."""
         curve = {int(row["step"]): row for row in curve_rows(flag_training.history(checkpoints[-1]))}
         each = {0: self.folder, **{flag_training.step_of(path): path for path in checkpoints}}
         with self.stage("compare checkpoints") as tick:
@@ -125,7 +126,7 @@ class M3Work(SidesWork):
         )
 
     def _dev(self, folder: Path, pool: DevPool) -> float:
-        """nDCG@10 of the dev questions over the pool, by the dense score and a share of the sparse one."""
+        """Return nDCG@10 of the dev questions over the pool, by the dense score plus a share of the sparse one."""
         from indexes.encoders import build_encoder
 
         encoder = build_encoder(self.settings_of(folder))
@@ -149,7 +150,7 @@ class M3Work(SidesWork):
 
 
 def _sparse_products(left: Any, right: Any) -> Any:
-    """(n, m) inner products of two lists of sparse vectors."""
+    """Return the inner products, shape (n, m), of two lists of sparse vectors."""
     from scipy.sparse import csr_array
 
     width = 1 + max((int(v.indices.max()) for v in (*left, *right) if len(v)), default=0)

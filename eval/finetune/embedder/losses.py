@@ -1,9 +1,8 @@
-"""Losses of embedders: contrastive with in-batch negatives, and a teacher's ranking of each question's list.
+"""Losses for embedders: contrastive with in-batch negatives, and distillation of a teacher's ranking of each list.
 
 Distillation is the KL divergence from the teacher's distribution over a candidate list to the student's (Lin et al.,
-arXiv 2010.11386). Teachers score on scales of their own (logits, cosines, fused scores), so their scores are divided
-by their mean spread within a list before the temperature is applied. Import this module inside functions: it needs
-torch.
+arXiv 2010.11386). Since teachers have different scales (logits, cosines, fused scores), their scores are divided by
+their mean spread within a list before the temperature is applied. Import this module inside functions: it needs torch.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from indexes.errors import SettingsError
 
 
 class Contrastive(MultipleNegativesRankingLoss):
-    """MultipleNegativesRanking, each column in a forward pass of its own.
+    """MultipleNegativesRankingLoss with a separate forward pass per column.
 
-    The library pads questions to the length of the documents to save launches on a GPU; on a CPU padding costs as much
-    as text.
+    The library pads questions to the length of the documents to save kernel launches on a GPU; on a CPU, padding costs
+    as much as text.
     """
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
@@ -39,8 +38,7 @@ class Contrastive(MultipleNegativesRankingLoss):
 
 
 class CachedContrastive(CachedMultipleNegativesRankingLoss):
-    """The same with gradients kept instead of activations (GradCache): the memory of a small batch, one more forward
-    pass."""
+    """The same loss with GradCache, which stores gradients, not activations: less memory, one more forward pass."""
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
         with column_merging_disabled():
@@ -48,15 +46,15 @@ class CachedContrastive(CachedMultipleNegativesRankingLoss):
 
 
 class Distillation(nn.Module):
-    """KL divergence to the teacher over each question's list, with a share of the contrastive loss.
+    """KL divergence to the teacher over each question's list, plus a share of the contrastive loss.
 
     Args:
         model: the student.
-        scale: of cosines in both losses (1 / temperature of the student).
-        temperature: of the teacher's scores, which come with a spread of 1 (``unit_scores``).
+        scale: factor of cosines in both losses (1 / temperature of the student).
+        temperature: temperature of the teacher's scores, which have a spread of 1 (``unit_scores``).
         contrastive: share of the contrastive loss, 0 to 1.
 
-    Labels are (questions, list length): the positive's score first; NaN where the teacher said nothing.
+    Labels have the shape (questions, list length): the positive's score first, NaN without a teacher's score.
     """
 
     def __init__(self, model: Any, *, scale: float, temperature: float, contrastive: float) -> None:
@@ -79,11 +77,11 @@ class Distillation(nn.Module):
 
 
 def kl_divergence(rows: Sequence[Tensor], labels: Tensor, *, scale: float, temperature: float) -> Tensor:
-    """Mean over the questions of KL(teacher || student) over their lists.
+    """Return the mean over the questions of KL(teacher || student) over their lists.
 
     Args:
-        rows: embeddings (questions, dim): of the questions, then of each column of the lists.
-        labels: the teacher's scores (questions, columns), NaN where there is none.
+        rows: embeddings, shape (questions, dim), of the questions, then of each column of the lists.
+        labels: the teacher's scores, shape (questions, columns), NaN for missing scores.
     """
     units = [torch.nn.functional.normalize(row.float(), dim=-1) for row in rows]
     cosines = torch.stack([(units[0] * column).sum(-1) for column in units[1:]], dim=1)
@@ -92,22 +90,22 @@ def kl_divergence(rows: Sequence[Tensor], labels: Tensor, *, scale: float, tempe
     student = torch.where(there, cosines * scale, float("-inf"))
     wanted = torch.softmax(teacher, dim=1)
     log_wanted, log_given = torch.log_softmax(teacher, dim=1), torch.log_softmax(student, dim=1)
-    # Where nothing was scored both logarithms are -inf, and their difference NaN: it counts for nothing.
+    # Without a score both logarithms are -inf, and their difference is NaN: count it as 0.
     each = torch.where(there, wanted * (log_wanted - log_given), 0.0)
     return each.sum(1).mean()
 
 
 def losses_of(model: Any, rows: Mapping[str, Mapping[str, Any]], options: EmbedderOptions) -> dict[str, Any]:
-    """The loss of each kind of rows.
+    """Return the loss of each kind of rows.
 
     Raises:
-        SettingsError: the model has fewer dimensions than are asked for.
+        SettingsError: the model has fewer dimensions than requested.
     """
     found: dict[str, Any] = {}
     for kind, table in rows.items():
         loss: Any
         if "label" in table and options.loss == "kl":
-            # By cosine, which is the dot product for models that normalise: that is what an index compares.
+            # Cosine, as an index compares; for models that normalise, it is the dot product.
             loss = DistillKLDivLoss(model, similarity_fct=pairwise_cos_sim, temperature=options.temperature)
         elif "label" in table:
             loss = Distillation(
@@ -122,7 +120,7 @@ def losses_of(model: Any, rows: Mapping[str, Mapping[str, Any]], options: Embedd
         full = model.get_embedding_dimension()
         if bad := [dim for dim in options.matryoshka if not 0 < dim <= full]:
             raise SettingsError(
-                f"the model has {full} dimensions, and {bad[0]} was asked for", remedy=f"give dimensions up to {full}"
+                f"the model has {full} dimensions, fewer than {bad[0]}", remedy=f"use dimensions up to {full}"
             )
         dims = sorted({full, *options.matryoshka}, reverse=True)
         found = {kind: MatryoshkaLoss(model, loss, dims) for kind, loss in found.items()}

@@ -1,4 +1,4 @@
-"""What an embedder trains on and is stopped by: rows of a question, its positive and its negatives; a pool for dev."""
+"""Training rows of an embedder (question, positive, negatives), and the pool to evaluate dev questions on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from eval.datasets.questions import wording
 from eval.finetune.lessons.training_set import Example, TrainingSet
 
 QUESTION, POSITIVE, NEGATIVE = "question", "positive", "negative_{}"
-LEAST_CHARS = 40  # of a document's part that stands for a question, or for its answer
+LEAST_CHARS = 40  # minimum length of a part of a document that serves as question or answer
 
 
 @dataclass
 class DevPool:
-    """A bounded collection to measure checkpoints on: a ranking over it takes seconds, not a full encoding.
+    """A small set of texts to compare checkpoints on in seconds, without encoding all documents.
 
-    Figures on it compare checkpoints with each other; they are higher than those over all documents.
+    Figures on it are higher than those over all documents.
     """
 
     questions: dict[str, str]
@@ -32,12 +32,14 @@ class DevPool:
 def dev_pool(
     mined: TrainingSet, everything: Sequence[str], texts: Mapping[str, str], *, size: int, seed: int
 ) -> DevPool:
-    """Positives and mined candidates of the dev questions, then random documents up to ``size``.
+    """Collect positives and mined candidates of the dev questions, and random documents up to ``size``.
 
     Args:
-        mined: of the dev questions; the negatives are candidates of the pipeline, unguarded.
+        mined: what was mined for the dev questions; the negatives are the pipeline's candidates, without guards.
         everything: ids of documents to draw the rest from.
-        texts: of those.
+        texts: id -> text of these documents.
+        size: number of texts.
+        seed: random seed.
     """
     questions: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
@@ -50,13 +52,13 @@ def dev_pool(
         qrels[example.query] = known
         kept.update((name, mined.texts[name]) for name in example.positives)
     contents = {wording(text) for text in kept.values()}
-    # Candidates rank by rank, so that a full pool holds the hardest of every question.
+    # Candidates rank by rank, so that a full pool has the hardest of each question.
     depth = max((len(example.negatives) for example in mined.examples), default=0)
     hardest = [e.negatives[place] for place in range(depth) for e in mined.examples if place < len(e.negatives)]
     for name in hardest:
         if len(kept) >= size:
             break
-        if wording(mined.texts[name]) not in contents:  # an answer under another id would count as wrong
+        if wording(mined.texts[name]) not in contents:  # a copy of an answer under another id would count as wrong
             kept[name] = mined.texts[name]
     rest = [name for name in everything if name not in kept]
     random.Random(seed).shuffle(rest)  # noqa: S311 - no secret
@@ -73,13 +75,14 @@ def columns(
     seed: int,
     scores: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, list[Any]]:
-    """Rows for the trainer: one for each positive of each example.
+    """Return the trainer's rows: one per positive of each example.
 
-    Every row has as many negatives: those that an example lacks are drawn from the other examples' texts. What answers
-    a question of the same wording is not a negative, under whatever id it stands: texts are compared by their content.
+    All rows have the same number of negatives: missing ones are drawn from the texts of other examples. A text that
+    answers a question of the same wording is never a negative, under whatever id: texts are compared by content.
 
     Args:
-        scores: query id -> text id -> teacher's score; then a column "label" is added, NaN for what was not scored.
+        negatives: number of negatives per row.
+        scores: query id -> text id -> teacher's score; adds a column "label", NaN for texts without a score.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     answers, content = training.answers(), {name: wording(text) for name, text in training.texts.items()}
@@ -95,7 +98,7 @@ def columns(
             without = relevant | {content[name] for name in chosen}
             chosen += _others(pool, content, without, negatives - len(chosen), draw)
             if len(chosen) < negatives:
-                continue  # a training set of a handful of texts
+                continue  # too few texts in the training set
             rows[QUESTION].append(example.question)
             rows[POSITIVE].append(training.texts[positive])
             for place, name in enumerate(chosen, start=1):
@@ -109,11 +112,11 @@ def columns(
 def pair_columns(
     training: TrainingSet, scores: Mapping[str, Mapping[str, float]], *, most: int
 ) -> dict[str, list[Any]]:
-    """Rows for DistillKLDivLoss: every positive of a question with every one of its negatives, and both scores.
+    """Return rows for DistillKLDivLoss: each positive of a question with each of its negatives, and both scores.
 
     Args:
         scores: query id -> text id -> teacher's score; texts without one are left out.
-        most: negatives a question.
+        most: maximum number of negatives per question.
     """
     answers, content = training.answers(), {name: wording(text) for name, text in training.texts.items()}
     rows: dict[str, list[Any]] = {QUESTION: [], POSITIVE: [], NEGATIVE.format(1): [], "label": []}
@@ -132,7 +135,7 @@ def pair_columns(
 def _others(
     pool: Sequence[str], content: Mapping[str, str], without: set[str], count: int, draw: random.Random
 ) -> list[str]:
-    """``count`` texts, none of which has a content in ``without`` or that of another one."""
+    """Draw ``count`` texts with different contents, none of them in ``without``."""
     found: dict[str, str] = {}
     for _ in range(20 * count):
         if len(found) == count:
@@ -144,11 +147,13 @@ def _others(
 
 
 def document_pairs(dataset: Dataset, *, limit: int, seed: int, held_out: Sequence[str] = ()) -> TrainingSet:
-    """Pairs made from documents alone: its title for a question, its text for the answer; where there is no title, one
-    of its sentences and the rest (the inverse cloze task; Lee et al., arXiv 1906.00300).
+    """Make pairs from documents alone: the title as question and the text as answer.
+
+    Without a title, one of its sentences is the question and the rest the answer (inverse cloze task; Lee et al., arXiv
+    1906.00300).
 
     Args:
-        limit: at most so many, drawn.
+        limit: maximum number of pairs, drawn at random.
         held_out: questions that no pair may repeat.
     """
     from indexes.text.sentences import split_sentences

@@ -1,7 +1,7 @@
-"""finetune_embedder: a sentence-transformers model trained on a dataset, and proved on held-out questions.
+"""finetune_embedder: train a sentence-transformers model on a dataset, and prove it on held-out questions.
 
-One folder a run, and every step in it is done once: score the base, mine, ask the teacher, train, merge, score the
-result, prove. A killed run continues where it was when it is called again with the same settings.
+Each run has a folder, and runs each step once: score the base, mine, ask the teacher, train, merge, score the result,
+prove. A run that was killed is resumed by a call with the same settings.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from indexes.errors import SettingsError
 def finetune_embedder(
     dataset: str | Path | Dataset, base: str, *, options: EmbedderOptions | None = None, **request: Any
 ) -> TunedModel:
-    """Tune ``base`` on ``dataset``, and prove it: base scored first, held-out questions, forgetting elsewhere.
+    """Tune ``base`` on ``dataset``, and prove it on held-out questions and by its losses elsewhere.
 
     Args:
-        dataset: as ``load_dataset`` takes it; without a training split its test split is divided.
-        base: "minilm", a folder, or a hub name of a sentence-transformers model.
-        request: the other fields of ``Request``: ``out`` (folder of the run; the same call continues an interrupted
-            one), ``also``, ``teacher``, ``settings`` (of the pipeline that negatives are mined from), ...
+        dataset: see ``load_dataset``; without a training split, its test split is divided.
+        base: "minilm", or the folder or hub name of a sentence-transformers model.
+        request: the other fields of ``Request``: ``out`` (folder of the run; the same call resumes an interrupted one),
+            ``also``, ``teacher``, ``settings`` (of the pipeline to mine negatives with), ...
 
     Raises:
-        SettingsError: ``out`` holds another run, or an option cannot be used.
+        SettingsError: ``out`` holds another run, or an option is not allowed.
         SourceError, EncoderError: the dataset or the model cannot be read.
 
-        >>> from eval import finetune_embedder  # doctest: +SKIP
-        >>> finetune_embedder("data/scifact", "minilm", out="tuned").proof.better  # doctest: +SKIP
-        True
+    >>> from eval import finetune_embedder  # doctest: +SKIP
+    >>> finetune_embedder("data/scifact", "minilm", out="tuned").proof.better  # doctest: +SKIP
+    True
     """
     from eval.finetune.lessons.teachers import check_specs
 
@@ -51,14 +51,14 @@ def finetune_embedder(
 
 
 def check_dimensions(wanted: tuple[int, ...], folder: Path) -> None:
-    """Refuse more dimensions than the model has before anything is scored.
+    """Refuse more dimensions than the model has, before anything is scored.
 
     Raises:
-        SettingsError: one is too many.
+        SettingsError: the model has fewer.
     """
     config = folder / "config.json"
     full = json.loads(config.read_text(encoding="utf-8")).get("hidden_size") if config.is_file() else None
     if full and (bad := [dim for dim in wanted if dim > full]):
         raise SettingsError(
-            f"the model has {full} dimensions, and {bad[0]} was asked for", remedy=f"give dimensions up to {full}"
+            f"the model has {full} dimensions, fewer than {bad[0]}", remedy=f"use dimensions up to {full}"
         )

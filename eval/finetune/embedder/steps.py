@@ -1,4 +1,4 @@
-"""The steps of one run of finetune_embedder."""
+"""The steps of ``finetune_embedder``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from eval.ticks import Tick
     from rag.settings import Settings
 
-DEV_CANDIDATES = 10  # of the pipeline for each dev question, in the pool that checkpoints are measured on
+DEV_CANDIDATES = 10  # candidates of the pipeline per dev question in the dev pool
 Scores = dict[str, dict[str, float]]
 
 
@@ -42,7 +42,7 @@ class EmbedderWork(Scorer):
 
     @property
     def trained_folder(self) -> Path:
-        """Where training saves: beside the model where that is to be a merge."""
+        """Folder for the trained model: beside the final one if that will be a merge."""
         return self.model if self.options.merge is None else self.run.path / "trained"
 
     def done(self) -> TunedModel:
@@ -82,12 +82,13 @@ class EmbedderWork(Scorer):
         return train_soup(self.run, self.trained_folder, self.options.soup, fit)
 
     def settings_of(self, model: Path | None) -> Settings:
-        """The pipeline's settings with this model (None: the base) and without a reranker."""
+        """Return the pipeline's settings with this model (None: the base) and without a reranker."""
         if model is None and self.request.base == "minilm":
             return self.used("minilm", "minilm")
         return self.used("sentence_transformer", str(model or self.folder))
 
     def used(self, provider: str, model: str) -> Settings:
+        """Return the settings with an encoder and without a reranker."""
         changes = {
             "provider": provider,
             "model": model,
@@ -99,7 +100,7 @@ class EmbedderWork(Scorer):
         return self.settings.model_copy(update={"encoder": encoder, "rerank": rerank})
 
     def runs(self, name: str, settings: Settings) -> dict[str, Any]:
-        """Runs of one model on the test questions and elsewhere."""
+        """Return the runs of one model on the test questions and elsewhere."""
         from indexes.encoders.torch_runtime import weights_digest
 
         leg = self.options.leg
@@ -110,11 +111,11 @@ class EmbedderWork(Scorer):
         return self.scored(name, f"the {name} model ({leg})", measure, [weights_digest(model), leg, kept])
 
     def mined(self) -> tuple[TrainingSet, TrainingSet, MiningReport]:
-        """The training set, the candidates of the dev questions, and the statistics."""
+        """Return the training set, the candidates of the dev questions, and statistics."""
         options = self.options.mining(self.judge(), with_teacher=bool(self.request.teacher))
         pipeline = self.settings_of(None)
         unit = "document" if options.unit == "mixed" else options.unit
-        # The pool of dev wants what is hard, not what is safe: no guard.
+        # The dev pool needs hard texts, not safe ones: no guards.
         unguarded = replace(options, unit=unit, margin=None, skip=0, negatives=DEV_CANDIDATES, cross_encoder=None)
         found, report = self.mine("", self.splits.train, options, pipeline)
         candidates, _ = self.mine("-dev", self.splits.dev, unguarded, pipeline)
@@ -122,7 +123,7 @@ class EmbedderWork(Scorer):
         return found, candidates, report
 
     def judge(self) -> Any:
-        """The cross-encoder that doubts negatives, loaded where negatives are still to be mined."""
+        """Load the cross-encoder that checks negatives, unless mining is finished."""
         model = getattr(self.options, "judge", None)
         if model is None or self.run.done("mine"):
             return None
@@ -139,11 +140,11 @@ class EmbedderWork(Scorer):
         target: Path,
         place: int,
     ) -> Trained:
-        """Rows and one training.
+        """Make the rows and train once.
 
         Args:
-            teach: gives the teacher's scores; asked only where the training is not done.
-            place: in the soup; files and steps of the first have no number.
+            teach: returns the teacher's scores; called only if the training is not finished.
+            place: number of the training in a soup, from 0; files and steps of the first have no number.
         """
         from eval.finetune.embedder.rows import dev_pool
 
@@ -170,7 +171,7 @@ class EmbedderWork(Scorer):
         return train(self.folder, self.request.base, rows, pool, where, options, progress=tick)
 
     def rows(self, mined: TrainingSet, scores: Scores | None, seed: int) -> dict[str, Any]:
-        """Rows by kind: whole documents, parts of them, pairs made from documents."""
+        """Return rows by kind: whole documents, parts of them, pairs from documents."""
         from eval.finetune.embedder.rows import columns, document_pairs, pair_columns
 
         kinds = {"document": TrainingSet([], mined.texts), "part": TrainingSet([], mined.texts)}
@@ -193,25 +194,25 @@ class EmbedderWork(Scorer):
         if not rows:
             raise SourceError(
                 f"{len(mined.texts)} texts are too few for rows of {listed} negatives",
-                remedy="ask for fewer negatives (--negatives 0), or bring more documents",
+                remedy="use fewer negatives (--negatives 0), or add documents",
             )
         return rows
 
     def merged(self) -> Curve | None:
-        """The average with the base, where one is wanted; its curve where the weight was chosen."""
+        """Average with the base, if configured; return the curve if the weight was chosen."""
         weight = self.options.merge
         if weight is None:
             return None
 
         def merge(chosen: float) -> None:
-            """Once: a finished run's model is left alone."""
+            """Write the average, unless the run is finished."""
             self.run.step("merge", lambda: str(merge_folders(self.folder, self.trained_folder, chosen, self.model)))
 
         if weight != "auto":
             merge(float(weight))
             return None
         work = self.run.path / "merge"
-        kept = (self.folder, self.trained_folder)  # averages in between are measured once: nobody asks for them again
+        kept = (self.folder, self.trained_folder)  # averages in between are measured only once
 
         def measure_of(folder: Path) -> Callable[[Dataset], Any]:
             settings = self.settings_of(None if folder == self.folder else folder)

@@ -1,4 +1,4 @@
-"""The training itself: sentence-transformers' trainer with our losses and dev measure."""
+"""Train with sentence-transformers' trainer, our losses and our dev measure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KIND = "embedder"
 
 
 def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
-    """The base as a SentenceTransformer, with the prompts that serving will use written into it.
+    """Load the base as a SentenceTransformer, and set the prompts that serving will use.
 
     Raises:
         EncoderError: it cannot be loaded.
@@ -50,7 +50,7 @@ def load_base(folder: Path, name: str, options: EmbedderOptions) -> Any:
     except UNLOADABLE as error:
         raise EncoderError(
             f"'{name}' ({folder}) cannot be loaded as a sentence-transformers model ({reason_of(error)})",
-            remedy="give the folder that holds modules.json or config.json, the weights and the tokenizer",
+            remedy="name the folder with modules.json or config.json, weights and tokenizer",
         ) from error
     model.float()
     prompts = choose_prompts(
@@ -75,16 +75,17 @@ def train(
     progress: Tick | None = None,
     begin: Begin | None = None,
 ) -> Trained:
-    """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
+    """Train, and save the checkpoint that is best on dev (see ``training.trainer.fit``).
 
     Args:
         base: folder of the base model.
-        rows: kind of example -> rows for the trainer; batches hold one kind. A kind with a column "label" is distilled.
-        pool: what checkpoints are measured on.
-        begin: in a process that takes part: where the first one begins.
+        rows: kind of example -> rows for the trainer; each batch has one kind. Kinds with a column "label" are
+            distilled.
+        pool: texts to compare checkpoints on.
+        begin: where the first process begins, in a process that takes part.
 
     Raises:
-        EncoderError, SettingsError: the model cannot be loaded, or an option does not fit it.
+        EncoderError, SettingsError: the model cannot be loaded, or does not support an option.
     """
     from sentence_transformers import SentenceTransformerTrainer
     from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
@@ -127,13 +128,13 @@ def _job(
     options: EmbedderOptions,
     begin: Begin,
 ) -> dict[str, Any]:
-    """The arguments of ``train`` as plain values, for the other processes."""
+    """Return the arguments of ``train`` as plain data, for the other processes."""
     parts = {"pool": asdict(pool), "place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
     return {"base": str(base), "name": name, "rows": dict(rows), **parts}
 
 
 def take_part(**job: Any) -> None:
-    """``train`` in a process that takes part in it; arguments as ``_job`` gives them."""
+    """Run ``train`` in a process that takes part in it; arguments as returned by ``_job``."""
     train(
         Path(job["base"]),
         job["name"],
@@ -152,7 +153,7 @@ def arguments_of(
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
-    steps = sum(-(-len(kind[QUESTION]) // options.batch) for kind in rows.values())  # in an epoch
+    steps = sum(-(-len(kind[QUESTION]) // options.batch) for kind in rows.values())  # per epoch
     columns = {QUESTION: "query", POSITIVE: "document", **{NEGATIVE.format(i): "document" for i in range(1, 65)}}
     prompts = {column: model.prompts[kind] for column, kind in columns.items() if model.prompts.get(kind)}
     return trainer_arguments(
@@ -170,6 +171,7 @@ def arguments_of(
 
 
 def datasets_of(rows: Mapping[str, Rows]) -> Any:
+    """Return the rows as datasets, one per kind."""
     from datasets import Dataset, DatasetDict, disable_progress_bars
 
     disable_progress_bars()
@@ -224,6 +226,7 @@ def dev_evaluator(
 
 
 def add_lora(model: Any, rank: int) -> None:
+    """Add LoRA adapters to a SentenceTransformer, and freeze the other weights."""
     from peft import LoraConfig, TaskType
 
     config = LoraConfig(
@@ -237,7 +240,7 @@ def add_lora(model: Any, rank: int) -> None:
 
 
 def merge_lora(model: Any) -> Any:
-    """The adapters added to the weights they sit on, so that what is saved is an ordinary checkpoint."""
+    """Merge the adapters into the weights, so that an ordinary checkpoint is saved."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     network = model[0].auto_model

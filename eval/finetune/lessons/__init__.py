@@ -1,1 +1,1 @@
-"""What models are trained on: mined negatives, teachers, splits and questions without labels."""
+"""Training data: mined negatives, teachers, splits and questions without labels."""

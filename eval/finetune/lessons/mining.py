@@ -1,9 +1,8 @@
-"""Hard negatives from the real hybrid pipeline: texts that both legs rank high and that do not answer the question.
+"""Mine hard negatives with the real hybrid pipeline: texts that it ranks high and that do not answer the question.
 
-What looks like a negative may be an answer that nobody judged (a false negative; Qu et al., RocketQA,
-arXiv 2010.08191). Guards: the first ranks are left out (``skip``), so is what scores within ``margin`` of the
-positive or above it (Moreira et al., NV-Retriever, arXiv 2407.15831), so are texts equal to a positive, and a
-cross-encoder may be asked as well.
+A supposed negative may be an unjudged answer (a false negative; Qu et al., RocketQA, arXiv 2010.08191). As guards, the
+first ranks are skipped (``skip``), and so are texts that score within ``margin`` of the positive or above it (Moreira
+et al., NV-Retriever, arXiv 2407.15831) and texts equal to a positive; a cross-encoder may check the rest.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
 
 Unit = Literal["document", "window", "sentence", "mixed"]
-DEPTH_FACTOR = 2  # sentences asked for, for each document wanted
+DEPTH_FACTOR = 2  # sentences to retrieve per document needed
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,15 @@ class MiningOptions:
     """How negatives are chosen.
 
     Args:
-        depth: documents of the pipeline's ranking that are looked at.
-        skip: best ranks that are left out, whatever they score (0: none).
-        negatives: kept a question, hardest first.
-        margin: a negative's fused score is at most (1 - margin) of its positive's; with ``None`` it may even be higher.
+        depth: number of documents of the pipeline's ranking to consider.
+        skip: number of top ranks to skip, whatever they score (0: none).
+        negatives: maximum number of negatives per question, hardest first.
+        margin: a negative's fused score is at most (1 - margin) of its positive's; None: no limit.
         unit: what a training text is: the whole document, its best window, its best sentence, or "mixed": two examples
-            a question, one of documents and one of sentences.
-        cross_encoder: any of ``rag.rerankers``; what it gives at least (1 - margin) of the positive's probability is
-            left out.
-        seed: of the dataset's order; mining itself draws nothing.
+            per question, one with documents and one with sentences.
+        cross_encoder: a reranker of ``rag.rerankers``; texts that it gives at least (1 - margin) of the positive's
+            probability are skipped.
+        seed: random seed of later steps; mining itself is deterministic.
     """
 
     depth: int = 50
@@ -59,7 +58,7 @@ class MiningOptions:
 
 @dataclass
 class MiningReport:
-    """What mining found; means are over questions or negatives."""
+    """Statistics of mining; means are over questions or negatives."""
 
     queries: int = 0
     examples: int = 0
@@ -74,6 +73,7 @@ class MiningReport:
     legs: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the statistics as plain data for JSON."""
         return {
             "queries": self.queries,
             "examples": self.examples,
@@ -91,39 +91,39 @@ class MiningReport:
         }
 
     def to_json(self) -> str:
-        """Everything, so that ``load`` gives an equal report."""
+        """Return JSON from which ``load`` restores an equal report."""
         return json.dumps({**self.as_dict(), "raw": vars(self)}, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> MiningReport:
-        """Read what ``to_json`` gave."""
+        """Read a file with the text of ``to_json``."""
         raw = json.loads(path.read_text(encoding="utf-8"))["raw"]
         return cls(**{**raw, "left_out": Counter(raw["left_out"]), "legs": Counter(raw["legs"])})
 
     def to_text(self) -> str:
-        """The statistics as a table."""
+        """Return the statistics as a plain table."""
         from eval.report.table import table
 
         return table(("mining", ""), self.rows())
 
     def rows(self) -> list[tuple[str, object]]:
-        """For a table: what, and how many."""
+        """Return the rows of the table: (name, value)."""
         d = self.as_dict()
         return [
             ("training questions", d["queries"]),
             ("their positive first / not found", f"{d['positive_first']} / {d['positive_not_found']}"),
-            ("negatives kept", f"{d['negatives']} ({d['negatives_per_query']} a question)"),
+            ("negatives kept", f"{d['negatives']} ({d['negatives_per_query']} per question)"),
             ("median rank of positives / negatives", f"{d['positive_rank_median']} / {d['negative_rank_median']}"),
-            ("a negative's fused score, share of its positive's", d["negative_score_of_positive"]),
+            ("fused score of a negative relative to its positive", d["negative_score_of_positive"]),
             ("negatives found by", ", ".join(f"{k} {v}" for k, v in sorted(d["found_by"].items())) or "-"),
-            ("left out", ", ".join(f"{k} {v}" for k, v in sorted(d["left_out"].items())) or "-"),
+            ("skipped", ", ".join(f"{k} {v}" for k, v in sorted(d["left_out"].items())) or "-"),
             ("questions without a negative", d["without_negatives"]),
         ]
 
 
 @dataclass(slots=True)
 class RankedDocument:
-    """A document as the pipeline ranked it: its best sentence stands for it."""
+    """A document as ranked by the pipeline, represented by its best sentence."""
 
     name: str
     rank: int
@@ -134,15 +134,15 @@ class RankedDocument:
 def mine(
     retriever: HybridRetriever, train: Dataset, options: MiningOptions, *, progress: Tick | None = None
 ) -> tuple[TrainingSet, MiningReport]:
-    """Ask the pipeline every training question, and keep what it wrongly ranks high.
+    """Ask the pipeline each training question, and collect what it wrongly ranks high.
 
     Args:
-        retriever: the hybrid pipeline over the dataset's index (``Session(train).retriever(settings)``);
-            it is asked deeper than usual, and without its reranker.
+        retriever: the hybrid pipeline over the dataset's index (``Session(train).retriever(settings)``), which is
+            searched deeper than usual and without its reranker.
         train: questions with judged documents.
 
     Returns:
-        One example a question (two where ``unit`` is "mixed"), and what was found on the way.
+        One example per question (two if ``unit`` is "mixed"), and statistics.
 
     Raises:
         SourceError: the dataset has no documents, or no question has a positive with a text.
@@ -162,7 +162,7 @@ def mine(
             report.without_positive_text += 1
             continue
         ranked = ranked_documents(deep, lifter, question, options.depth)
-        # Two people may ask the same, and each be content with another document.
+        # The same question may occur twice, each with another relevant document.
         relevant = {name for name in by_wording[wording(question)] if name in train.corpus}
         negatives = _negatives(train, question, positives, relevant, content, ranked, options, report)
         report.queries += 1
@@ -188,7 +188,7 @@ def mine(
 
 
 def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
-    """The same pipeline, asked for more candidates and without the reranker."""
+    """Return the same pipeline with more candidates and without the reranker."""
     from rag.retrieval.hybrid import HybridRetriever
 
     settings = retriever.settings
@@ -205,7 +205,7 @@ def deeper(retriever: HybridRetriever, depth: int) -> HybridRetriever:
 def ranked_documents(
     retriever: HybridRetriever, lifter: Lifter, question: str, depth: int
 ) -> dict[str, RankedDocument]:
-    """The first ``depth`` judged documents that a ``deeper`` pipeline finds, best first, by id."""
+    """Return id -> the first ``depth`` documents that a ``deeper`` pipeline finds, best first."""
     found: dict[str, RankedDocument] = {}
     for candidate in retriever.search(question).candidates:
         name = lifter.of_record(candidate.record)
@@ -224,17 +224,17 @@ def _negatives(
     options: MiningOptions,
     report: MiningReport,
 ) -> list[str]:
-    """Ids of the negatives kept, hardest first; what is left out is counted.
+    """Return the ids of the negatives, hardest first, and count the skipped texts in ``report``.
 
     Args:
-        relevant: ids of all that answers the question, whoever asked it; no text equal to one of theirs is a negative.
+        relevant: ids of all documents relevant to the same question; texts equal to theirs are not negatives.
     """
     places = [ranked[name] for name in positives if name in ranked]
     if places:
         report.positive_ranks.append(min(place.rank for place in places))
     else:
         report.positive_not_found += 1
-    # The best positive is the measure: what is above a worse one may still be wrong.
+    # Compare with the best positive: a text above a worse one may still be a negative.
     reached = max((place.score for place in places), default=None)
     equal = {content(name) for name in relevant}
     kept: list[RankedDocument] = []
@@ -271,8 +271,8 @@ def _doubted(
     options: MiningOptions,
     report: MiningReport,
 ) -> list[RankedDocument]:
-    """Those that the cross-encoder finds clearly worse than the best positive."""
-    doubtful = kept[: 2 * options.negatives]  # as many again as are wanted: each costs a forward pass
+    """Return those that the cross-encoder finds clearly worse than the best positive."""
+    doubtful = kept[: 2 * options.negatives]  # twice as many as needed, since each costs a forward pass
     texts = [train.corpus[name].content for name in positives] + [train.corpus[p.name].content for p in doubtful]
     scores = options.cross_encoder.score(question, texts).probability
     bound = (1 - (options.margin or 0.0)) * float(max(scores[: len(positives)]))
@@ -284,11 +284,11 @@ def _doubted(
 def training_text(
     retriever: HybridRetriever, train: Dataset, question: str, name: str, place: RankedDocument | None, unit: str
 ) -> tuple[str, str]:
-    """(id, text) of a document, or of its best window or sentence for this question."""
+    """Return (id, text) of a document, or of its best window or sentence for this question."""
     if unit == "document":
         return name, train.corpus[name].content
     candidate = place.candidate if place is not None else _best_inside(retriever, question, name)
-    if candidate is None:  # nothing of it matches a word or stands in the index
+    if candidate is None:  # none of its sentences is in the index or matches
         return name, train.corpus[name].content
     record = candidate.record
     if unit == "sentence":
@@ -299,7 +299,7 @@ def training_text(
 
 
 def _best_inside(retriever: HybridRetriever, question: str, name: str) -> Candidate | None:
-    """The best sentence of one document for a question that did not find it."""
+    """Return a document's best sentence for a question that did not find the document."""
     from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
     own = MetadataFilters(filters=[MetadataFilter(key="doc_id", value=name)])

@@ -1,7 +1,7 @@
-"""Splits: what is trained on, what stops the training, what proves it; and the leakage guard between them.
+"""Splits: train for training, dev for early stopping, test for the proof, and the leakage guard between them.
 
-No question of training stands in dev or test, by id or by wording. Relevant documents on both sides are counted and
-reported: they are no cheating (the index holds them all in use as well), but they make the test easier.
+No training question is in dev or test, by id or by wording. Documents relevant on both sides are counted and reported:
+they are not cheating (in use, the index holds all of them), but make the test easier.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Splits:
     """Three datasets over one corpus.
 
     Args:
-        train: each of its queries has a relevant document.
-        dev: for early stopping, and for choosing a merging weight.
-        test: looked at for the proof only.
-        shared_documents: relevant in test, and in train or dev too (by id, or by equal text).
+        train: questions to train on, each with a relevant document.
+        dev: questions for early stopping, and for choosing a merging weight.
+        test: questions used only for the proof.
+        shared_documents: number of documents relevant in test and also in train or dev (by id, or by equal text).
         notes: what was divided, dropped and shared, one sentence each.
-        dropped: training queries left out because they are in dev or test.
-        divided: the test questions were taken out of the one split there was.
+        dropped: number of training questions dropped because they are in dev or test.
+        divided: whether the test questions were taken out of the only split.
     """
 
     train: Dataset
@@ -47,6 +47,7 @@ class Splits:
     divided: bool = False
 
     def as_dict(self) -> dict[str, Any]:
+        """Return counts, hashes and notes as plain data for JSON."""
         parts = {"train": self.train, "dev": self.dev, "test": self.test}
         return {
             "dataset": self.test.name,
@@ -88,11 +89,11 @@ def make_splits(
 
     Raises:
         SettingsError: a share is not between 0 and 1.
-        SourceError: the dataset cannot be read, has no documents, or one side is left without questions.
+        SourceError: the dataset cannot be read, has no documents, or a side has no questions.
     """
     for name, share in (("dev_share", dev_share), ("holdout", holdout)):
         if not 0 < share < 1:
-            raise SettingsError(f"{name} = {share} is not a share", remedy="use one between 0 and 1, such as 0.2")
+            raise SettingsError(f"{name} = {share} is not a share", remedy="use a number between 0 and 1, such as 0.2")
     train, dev, test, notes, divided = _read(source, train_split, test_split, holdout, seed)
     if not test.corpus:
         raise SourceError(
@@ -102,13 +103,13 @@ def make_splits(
         test = replace(test, split=test_split)
     train, wrong = _apart(train, [test] if dev is None else [dev, test])
     if wrong:
-        notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and were left out")
+        notes.append(f"{wrong} training questions are in {'test' if dev is None else 'dev or test'} and are left out")
     train = _usable(train, notes)
     if dev is not None:
         dev, twice = _apart(dev, [test])
-        notes += [f"{twice} dev questions are in test and were left out"] if twice else []
+        notes += [f"{twice} dev questions are in test and are left out"] if twice else []
         dev = _usable(dev, notes)
-    by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it is a trait of the whole collection
+    by, why = _dev_by(dev_by, train, test, divided)  # before the limit: it depends on the whole collection
     if limit is not None and len(train.queries) > limit:
         notes.append(f"only {limit} of {len(train.queries)} training questions are used")
         train = subset(train, _drawn(list(train.queries), limit, seed))
@@ -119,22 +120,27 @@ def make_splits(
         if not part.queries:
             why = f" ({'; '.join(notes)})" if notes else ""
             raise SourceError(
-                f"{test.path or test.name} leaves no question for {part.split}{why}",
-                remedy="bring more questions, or choose other splits (--train-split, --split)",
+                f"{test.path or test.name} leaves no questions for {part.split}{why}",
+                remedy="add questions, or choose other splits (--train-split, --split)",
             )
     shared = shared_documents([train, dev], test)
     notes.append(
-        "training, dev and test share no question, by id or by wording; documents relevant in test and in training or "
-        f"dev too: {shared}"
+        "training, dev and test share no questions, by id or by wording; documents relevant in test and also in "
+        f"training or dev: {shared}"
     )
     return Splits(train, dev, test, shared, notes, wrong, divided)
 
 
 def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """(rest, part): ``share`` of the questions, so that no document is relevant on both sides where that can be.
+    """Divide into (rest, part) with ``share`` of the questions in the part, if possible without shared documents.
 
-    Questions that share a relevant document, or their wording, stay together. Where one such group is too large to fit,
-    part of it is taken by question: the documents it shares are then counted by ``shared_documents``.
+    Questions that share a relevant document or their wording stay together. If such a group is larger than the part,
+    it is divided by question, and ``shared_documents`` counts the documents that it shares.
+
+    >>> qrels = {f"q{i}": {f"d{i}": 1} for i in range(10)}
+    >>> rest, part = divide(Dataset("mine", {}, {f"q{i}": f"Question {i}?" for i in range(10)}, qrels), 0.2, seed=7)
+    >>> len(rest.queries), len(part.queries)
+    (8, 2)
     """
     groups = _groups(dataset)
     rng = np.random.default_rng(seed)
@@ -144,7 +150,7 @@ def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]
     for group in order:
         if len(taken) + len(group) <= wanted:
             taken.update(group)
-    if len(taken) < 0.8 * wanted:  # a group larger than the part: its wordings stay together, its documents do not
+    if len(taken) < 0.8 * wanted:  # a group is larger than the part: only its wordings stay together
         wordings: dict[str, list[str]] = {}
         for query in dataset.queries:
             if query not in taken:
@@ -159,7 +165,7 @@ def divide(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]
 
 
 def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tuple[str, str]:
-    """("document" or "question", why it was chosen); dev is to be to training as the test is."""
+    """Return ("document" or "question", the reason), so that dev is to training as the test is."""
     if wanted != "auto":
         return wanted, ""
     if divided:
@@ -169,12 +175,12 @@ def _dev_by(wanted: DevBy, train: Dataset, test: Dataset, divided: bool) -> tupl
     by = "question" if known >= SHARED * len(everything) else "document"
     return (
         by,
-        f", as {known} of the test's {len(everything)} relevant documents are in training too (limit: {SHARED:.0%})",
+        f", since {known} of the test's {len(everything)} relevant documents are in training too (limit: {SHARED:.0%})",
     )
 
 
 def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """(rest, part): ``share`` of the questions, whatever their documents; equal wordings stay together."""
+    """Divide into (rest, part) by questions, whatever their documents; equal wordings stay together."""
     from eval.tuning.tune import split_queries
 
     rest, part = split_queries(dataset, share, seed)
@@ -182,9 +188,10 @@ def _by_question(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Da
 
 
 def shared_documents(trained: Iterable[Dataset], test: Dataset) -> int:
-    """Documents relevant in ``test`` that are relevant in one of ``trained`` too: equal texts, or ids without a text.
+    """Return the number of documents relevant in ``test`` and in one of ``trained``, by text, or by id without a text.
 
-    Files of their own may give one id to two texts."""
+    Texts count because separate files may use one id for two texts.
+    """
     known = {_text(part, document) or document for part in trained for document in _judged_relevant(part)}
     return sum((_text(test, document) or document) in known for document in _judged_relevant(test))
 
@@ -196,7 +203,7 @@ def _judged_relevant(dataset: Dataset) -> set[str]:
 def _read(
     source: str | Path | Dataset, train_split: str, test_split: str, holdout: float, seed: int
 ) -> tuple[Dataset, Dataset | None, Dataset, list[str], bool]:
-    """(train, dev or None, test, notes, divided)."""
+    """Return (train, dev or None, test, notes, divided)."""
     if isinstance(source, Dataset):
         return *_divided(source, holdout, seed), True
     if train_split == test_split:
@@ -207,7 +214,7 @@ def _read(
     known = splits_of(place) if place.exists() or spec_parts(place) else None
     test = load_dataset(source, test_split) if not known or find_split(known, test_split) else None
     if known is None and test is not None:
-        known = splits_of(Path(test.path))  # a downloaded one
+        known = splits_of(Path(test.path))  # the dataset may have been downloaded
     trained = find_split(known or [], train_split)
     if trained is None:
         if test is None:
@@ -232,9 +239,9 @@ def _read(
 
 
 def _unused(known: Sequence[str], used: str) -> list[str]:
-    """Says of splits that training could have used."""
+    """Return a note for each split that training could have used."""
     rest = [name for name in known if name != find_split(known, used)]
-    return [f"not used: the split {name!r} (--train-split {name} trains on it)" for name in rest]
+    return [f"the split {name!r} is not used (--train-split {name} trains on it)" for name in rest]
 
 
 def _divided(
@@ -242,28 +249,28 @@ def _divided(
 ) -> tuple[Dataset, None, Dataset, list[str]]:
     usable = _usable(dataset, notes := [*dataset.notes, *others])
     rest, part = divide(usable, holdout, seed)
-    one = "one split is used only" if others else "there is one split only"
+    one = "only one split is used" if others else "there is only one split"
     notes.append(f"{one}: {len(part.queries)} of its {len(usable.queries)} questions are the test")
     return replace(rest, split="train"), None, part, notes
 
 
 def _apart(dataset: Dataset, others: Sequence[Dataset]) -> tuple[Dataset, int]:
-    """The dataset without questions that stand in ``others``, and how many those were."""
+    """Return the dataset without questions that are in ``others``, and the number of those."""
     rest = without(dataset, others)
     return rest, len(dataset.queries) - len(rest.queries)
 
 
 def _usable(dataset: Dataset, notes: list[str]) -> Dataset:
-    """The questions with a relevant document that has text."""
+    """Return the dataset with only the questions that have a relevant document with text."""
     kept = [q for q in dataset.queries if any(_text(dataset, d) for d in dataset.relevant(q))]
     if missing := len(dataset.queries) - len(kept):
-        notes.append(f"{missing} {dataset.split} questions have no relevant document with text and were left out")
+        notes.append(f"{missing} {dataset.split} questions have no relevant document with text and are left out")
         return subset(dataset, kept)
     return dataset
 
 
 def _groups(dataset: Dataset) -> list[list[str]]:
-    """Queries connected by a relevant document or by their wording."""
+    """Return groups of queries that are connected by a relevant document or by wording."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A teacher whose scores stand in a file, whoever made them."""
+"""A teacher whose scores are read from a file, from any source."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ QUESTION = ("query", "question", "anchor")
 TEXT = ("id", "text", "passage", "document", "doc")
 SCORE = ("score", "label", "logit", "logits")
 _NEGATIVE = re.compile(r"negative(_\d+)?")
-Differences = dict[str, list[tuple[str, str, float]]]  # query -> (one text, another, by how much the one is better)
+Differences = dict[str, list[tuple[str, str, float]]]  # query -> (text, other text, score difference)
 
 
 class FileTeacher:
-    """Scores by question and text, or by their ids; NaN for a pair that the file lacks.
+    """Scores by question and text, or by their ids; NaN for pairs that are not in the file.
 
-    A row is one of these; "query" is the question's id or its text, "id" a text's id in ``mined.jsonl``, or its
-    document's:
+    A row has one of these forms; "query" is the question's id or text, and "id" the id of a text in ``mined.jsonl`` or
+    of its document:
 
-    - {"query", "pos", "neg", "pos_scores", "neg_scores"}, as FlagEmbedding has it ("positive" and "negative" too);
-    - {"query", "passage" (or "text", "document", "id"), "score" (or "label", "logit", "logits")}: one text. Logits of
-      two classes, [no, yes], count by their difference;
-    - {"query", "positive", "negative", "label": [a, b]}: the scores of both, in this order; further texts are
+    - {"query", "pos", "neg", "pos_scores", "neg_scores"}, as in FlagEmbedding ("positive" and "negative" work too);
+    - {"query", "passage" (or "text", "document", "id"), "score" (or "label", "logit", "logits")}: the score of one
+      text; for logits of two classes, [no, yes], it is their difference;
+    - {"query", "positive", "negative", "label": [a, b]}: the scores of both texts, in this order; further texts are
       "negative_1", "negative_2", ...;
-    - {"query", "positive", "negative", "score" (or "label")}: by how much the first is better (MarginMSE). The scores
-      of a question's texts are those that fit all its differences best, with mean 0;
-    - {"query", "scores": {id: score}}, as ``teacher.jsonl`` of another run has them.
+    - {"query", "positive", "negative", "score" (or "label")}: the difference of their scores (MarginMSE). The texts of
+      a question get the scores that fit all differences best, with mean 0;
+    - {"query", "scores": {id: score}}, as in ``teacher.jsonl`` of another run.
     """
 
     def __init__(self, path: Path, scores: Mapping[tuple[str, str], float]) -> None:
@@ -55,8 +55,15 @@ class FileTeacher:
 
     @classmethod
     def read(cls, path: Path) -> FileTeacher:
-        """Raises:
-        SourceError: no such file, or rows that cannot be read: all of them, with their line numbers.
+        """Read a file (.jsonl, .gz too).
+
+        Raises:
+            SourceError: there is no such file, or rows cannot be read (all are named with their line numbers).
+
+        >>> file = folder / "scores.jsonl"
+        >>> _ = file.write_text('{"query": "How long?", "passage": "Three months.", "score": 0.9}')
+        >>> FileTeacher.read(file).score("How long?", ["Three months.", "Blue."])
+        [0.9, nan]
         """
         if not path.is_file():
             raise SourceError(f"there is no file of teacher scores at {path}", remedy="check the path")
@@ -65,7 +72,7 @@ class FileTeacher:
         differences: Differences = {}
         for number, row in json_rows(path, bad):
             if "teacher" in row and "query" not in row:
-                continue  # the head of a teacher.jsonl of ours
+                continue  # the first row of one of our teacher.jsonl files
             problem = _take(row, scores, differences)
             if problem:
                 bad.add(path, number, problem)
@@ -74,15 +81,16 @@ class FileTeacher:
             for text, value in fitted(found).items():
                 scores.setdefault((query, text), value)
         if not scores:
-            raise SourceError(f"{path} holds no teacher scores", remedy="write rows of query, id or text, and score")
+            raise SourceError(f"{path} has no teacher scores", remedy="write rows of query, id or text, and score")
         return cls(path, scores)
 
     def bind(self, training_set: TrainingSet) -> None:
-        """Make ids known, so that rows may name questions and texts by them."""
+        """Take the training set's ids, so that rows may name questions and texts by id."""
         self._queries = {example.question: example.query for example in training_set.examples}
         self._ids = {text: name for name, text in training_set.texts.items()}
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the score of each text; NaN if it is not in the file."""
         questions = [question, self._queries.get(question, question)]
         return [self._one(questions, text) for text in texts]
 
@@ -96,7 +104,7 @@ class FileTeacher:
 
 
 def fitted(differences: Sequence[tuple[str, str, float]]) -> dict[str, float]:
-    """Scores of texts that have these differences, by least squares, with mean 0 over texts that are connected.
+    """Return text -> score with these differences, by least squares, with mean 0 over connected texts.
 
     >>> {text: round(value, 6) for text, value in fitted([("a", "b", 2.0), ("b", "c", 1.0)]).items()}
     {'a': 1.666667, 'b': -0.333333, 'c': -1.333333}
@@ -112,7 +120,7 @@ def fitted(differences: Sequence[tuple[str, str, float]]) -> dict[str, float]:
 
 
 def _take(row: dict[str, Any], scores: dict[tuple[str, str], float], differences: Differences) -> str | None:
-    """Put a row's scores in, or say what is wrong with it."""
+    """Add a row's scores, or return its fault."""
     query = next((row[key] for key in QUESTION if key in row), None)
     if not isinstance(query, (str, int)):
         return 'needs a "query"'
@@ -133,14 +141,14 @@ def _take(row: dict[str, Any], scores: dict[tuple[str, str], float], differences
 
 
 def _scored_texts(row: dict[str, Any]) -> list[tuple[Any, Any]] | str:
-    """(text or id, score) of a row, with (better, worse) instead of a text for a difference; else what it lacks."""
+    """Return (text or id, score) of a row, with (better, worse) in place of the text for a difference, or its fault."""
     if isinstance(row.get("scores"), dict):
         return list(row["scores"].items())
     found: list[tuple[Any, Any]] = []
     for texts, values in LISTS:
         if isinstance(row.get(texts), list) and row[texts]:
             if len(row.get(values) or []) != len(row[texts]):
-                return f'"{values}" does not fit "{texts}"'
+                return f'"{values}" and "{texts}" differ in length'
             found += zip(row[texts], row[values], strict=True)
     if found:
         return found
@@ -152,7 +160,7 @@ def _scored_texts(row: dict[str, Any]) -> list[tuple[Any, Any]] | str:
         if len(group) == 2 and value is not None and not isinstance(value, list):
             return [((group[0], group[1]), value)]
         if value is not None:
-            return f"{value!r} is neither a score for each of {len(group)} texts nor one difference"
+            return f"{value!r} is neither {len(group)} scores, one per text, nor one difference"
     text = next((row[key] for key in TEXT if key in row), None)
     if text is not None and value is not None:
         return [(text, value)]
@@ -166,7 +174,7 @@ def _scored_texts(row: dict[str, Any]) -> list[tuple[Any, Any]] | str:
 
 
 def _number(value: Any) -> float | None:
-    """A score as one number; logits of two classes, [no, yes], as their difference."""
+    """Return a score as one number; for logits of two classes, [no, yes], their difference."""
     if isinstance(value, list) and len(value) in (1, 2):
         parts = [_number(part) for part in value]
         if any(part is None for part in parts):

@@ -1,7 +1,7 @@
-"""Teachers: whatever gives a question and its texts scores that a smaller model learns from.
+"""Teachers: models, files or pipelines that score the texts of a question, for a smaller model to learn from.
 
-A teacher is named by a specification; several of them are one teacher, the mean of their standardised scores.
-Scores are computed once and kept in a file as they come, so that an interrupted run goes on where it was.
+A teacher is named by a specification; several make one teacher, the mean of their standardised scores. Scores are
+computed once and saved as they arrive, so that an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SPECS = "file:PATH, cross_encoder:MODEL, llm:MODEL, embedder:PROVIDER[:MODEL], s
 
 
 class Teacher(Protocol):
-    """Gives scores; higher is more relevant, and the scale is the teacher's own. NaN: it knows none for this text.
+    """Scores texts: higher is more relevant, on a scale of the teacher's choice; NaN if it has no score for a text.
 
-    ``fingerprint`` is 16 hex digits that change when scores may change. A teacher that goes by ids and not by texts
-    has ``bind(training_set)`` too, which is called before the first score; one on a server has ``parallel``, how many
-    lists it may be asked about at once.
+    ``fingerprint`` is 16 hex digits that change if scores may change. A teacher that uses ids also has
+    ``bind(training_set)``, called before the first score; one on a server has ``parallel``, the number of lists to
+    send concurrently.
     """
 
     @property
@@ -48,17 +48,17 @@ class Teacher(Protocol):
 def build_teacher(
     spec: str | Sequence[str], settings: Settings, *, retriever: Any = None, cache: str | Path | None = None
 ) -> Teacher:
-    """The teacher that a specification names, loaded.
+    """Load the teacher of a specification.
 
     Args:
-        spec: one of ``SPECS``; a sequence of several is the mean of their scores, each standardised over a list.
-            A server's URL that ends in /embeddings embeds, any other one reranks.
+        spec: one of ``SPECS``; a sequence of several gives the mean of their scores, each standardised over a list.
+            A server's URL that ends in /embeddings is an embedder, any other a reranker.
         settings: ``encoder`` and ``rerank`` give device, number format, lengths and key variable.
         retriever: for "pipeline", a ``HybridRetriever`` over the collection that the texts come from.
-        cache: where an embedder's vectors are kept, as ``cache_folder`` takes it.
+        cache: folder for an embedder's vectors, see ``cache_folder``.
 
     Raises:
-        SettingsError: the specification cannot be read.
+        SettingsError: the specification is unknown.
         SourceError, RerankerError, EncoderError: its file, model or server cannot be used.
     """
     if not isinstance(spec, str):
@@ -83,11 +83,11 @@ def build_teacher(
             base = url.rstrip("/").removesuffix("/embeddings")
             return _Scorer(spec, _embedder(settings, f"openai:{model}", cache, base_url=base))
         return _Scorer(spec, _reranker(settings, provider="api", model=model, base_url=url))
-    raise SettingsError(f"{spec!r} names no teacher", remedy=f"write it as {SPECS}")
+    raise SettingsError(f"{spec!r} is not a teacher", remedy=f"write it as {SPECS}")
 
 
 def check_specs(specs: Sequence[str], settings: Settings) -> None:
-    """Refuse, before anything is measured, what ``build_teacher`` would refuse later.
+    """Refuse specifications that ``build_teacher`` would refuse later, without loading models.
 
     Raises:
         SettingsError: there is no such teacher.
@@ -98,7 +98,7 @@ def check_specs(specs: Sequence[str], settings: Settings) -> None:
         if kind == "file":
             build_teacher(spec, settings)
         elif kind not in re.findall(r"(\w+):", SPECS) and spec.strip() != "pipeline":
-            raise SettingsError(f"{spec!r} names no teacher", remedy=f"write it as {SPECS}")
+            raise SettingsError(f"{spec!r} is not a teacher", remedy=f"write it as {SPECS}")
 
 
 def _reranker(settings: Settings, **changes: Any) -> Any:
@@ -108,7 +108,7 @@ def _reranker(settings: Settings, **changes: Any) -> Any:
 
 
 def _embedder(settings: Settings, name: str, cache: str | Path | None, base_url: str | None = None) -> Any:
-    """An embedder in a reranker's place: the cosine of question and text."""
+    """Return an embedder as a reranker: the cosine of question and text."""
     from eval.measure.exact_search import EncoderReranker
     from eval.measure.indexing import cached_encoder
     from eval.measure.session import embedder_changes
@@ -124,7 +124,7 @@ def _embedder(settings: Settings, name: str, cache: str | Path | None, base_url:
 
 
 class _Scorer:
-    """Anything with ``score(question, texts).raw`` and a fingerprint: every reranker, and an encoder's cosine."""
+    """Adapt an object with ``score(question, texts).raw`` and a fingerprint: a reranker, or an encoder's cosine."""
 
     def __init__(self, name: str, scorer: Any) -> None:
         self.name = name
@@ -137,7 +137,7 @@ class _Scorer:
 
 
 class MeanTeacher:
-    """Several teachers: the mean of their scores, each with mean 0 and standard deviation 1 over the list."""
+    """The mean of several teachers' scores, each with mean 0 and standard deviation 1 over the list."""
 
     def __init__(self, teachers: Sequence[Teacher]) -> None:
         self._teachers = list(teachers)
@@ -157,10 +157,10 @@ class MeanTeacher:
 
 
 class PipelineTeacher:
-    """The fused score of the hybrid pipeline: dense and lexical together, both legs' knowledge in one number.
+    """The fused score of the hybrid pipeline, which combines the dense and the sparse leg.
 
-    A text takes the best score among the candidates inside it; one that the pipeline did not find takes the lowest
-    score of the question.
+    A text gets the best score of the candidates inside it; a text that the pipeline did not find gets the question's
+    lowest score.
     """
 
     name = "pipeline"
@@ -172,7 +172,7 @@ class PipelineTeacher:
         self._ids: dict[str, str] = {}
 
     def bind(self, training_set: TrainingSet) -> None:
-        """Texts are found by their ids (``DOCUMENT`` or ``DOCUMENT#FIRST-LAST``)."""
+        """Take the ids of the texts, ``DOCUMENT`` or ``DOCUMENT#FIRST-LAST``."""
         self._ids = {text: name for name, text in training_set.texts.items()}
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -198,23 +198,23 @@ class PipelineTeacher:
 def teacher_scores(
     teacher: Teacher, training_set: TrainingSet, path: Path, *, progress: Tick | None = None
 ) -> dict[str, dict[str, float]]:
-    """Query id -> text id -> score, for the positives and negatives of every example.
+    """Return query id -> text id -> score, for the positives and negatives of each example.
 
-    Texts for which the teacher knows no score (a file that lacks them) are missing in the answer.
+    Texts without a score (missing from a file) are left out.
 
     Args:
-        path: jsonl file that scores are appended to as they come; what it already holds is not computed again.
+        path: jsonl file to which scores are appended as they arrive; scores in it are not computed again.
 
     Raises:
         SettingsError: the file holds another teacher's scores.
-        SourceError: it cannot be read; the teacher has no score for a positive and a negative of any question.
+        SourceError: the file cannot be read, or no question has scores for both a positive and a negative.
     """
     _bind(teacher, training_set)
     found: dict[str, dict[str, float]] = {}
-    with KeptRows(path, "row of teacher's scores", "delete the file; it is made again") as file:
+    with KeptRows(path, "row of teacher's scores", "delete the file to compute them again") as file:
         if file.rows and file.rows[0].get("fingerprint") != teacher.fingerprint:
             raise SettingsError(
-                f"{path} holds the scores of another teacher ({file.rows[0].get('teacher')!r}, now {teacher.name!r})",
+                f"{path} has the scores of another teacher ({file.rows[0].get('teacher')!r}, now {teacher.name!r})",
                 remedy="name another --out, or delete the file",
             )
         if not file.rows:
@@ -235,7 +235,7 @@ def teacher_scores(
             if key not in kept:
                 kept[key] = scores
                 file.add({"key": key, "query": example.query, "question": example.question, "scores": scores})
-            # A question may have two lists, one of documents and one of sentences.
+            # A question may have two lists, one with documents and one with sentences.
             found.setdefault(example.query, {}).update(kept[key])
     if not any(_usable(example, found[example.query]) for example in training_set.examples):
         raise SourceError(
@@ -246,9 +246,12 @@ def teacher_scores(
 
 
 def unit_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Teacher scores less each list's best, divided by the mean standard deviation within the lists.
+    """Return the scores minus each list's best, divided by the mean standard deviation within the lists.
 
-    One divisor for all lists: a question whose texts the teacher finds all alike keeps a flat list.
+    All lists have the same divisor, so that a list with similar scores stays flat.
+
+    >>> unit_scores({"q1": {"d1": 3.0, "d2": 1.0}})
+    {'q1': {'d1': 0.0, 'd2': -2.0}}
     """
     spreads = [float(np.std(list(row.values()))) for row in scores.values() if len(row) > 1]
     spread = float(np.mean(spreads)) if spreads else 0.0

@@ -1,4 +1,4 @@
-"""What models are trained on: questions with the texts that answer them and texts that only look so."""
+"""Training sets: questions with texts that answer them, and texts that only seem to."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from indexes.files import write_whole
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question. Texts are named by their ids in ``TrainingSet.texts``.
+    """One question with the ids of its texts in ``TrainingSet.texts``.
 
     Args:
         query: id of the question.
         question: its text.
-        positives: ids of texts that answer it, best judged first.
+        positives: ids of texts that answer it, highest judgement first.
         negatives: ids of texts that do not, hardest first.
     """
 
@@ -35,8 +35,15 @@ class TrainingSet:
     """Examples and their texts.
 
     Args:
+        examples: the questions.
         texts: id -> text. Ids are document ids, or ``DOCUMENT#FIRST-LAST`` for a window of sentences.
         notes: what was left out or made up, one sentence each.
+
+    >>> texts = {"d1": "Notice is three months.", "d2": "The canteen opens at noon."}
+    >>> mined = TrainingSet([Example("q1", "How long is the notice?", ("d1",), ("d2",))], texts)
+    >>> mined.save(folder / "mined.jsonl")
+    >>> TrainingSet.load(folder / "mined.jsonl").hash == mined.hash
+    True
     """
 
     examples: list[Example]
@@ -44,7 +51,7 @@ class TrainingSet:
     notes: list[str] = field(default_factory=list)
 
     def answers(self) -> dict[str, set[str]]:
-        """Wording of a question -> contents of all texts that answer a question of this wording."""
+        """Return wording -> wordings of all texts that answer a question of that wording."""
         found: dict[str, set[str]] = {}
         for example in self.examples:
             own = found.setdefault(wording(example.question), set())
@@ -53,22 +60,22 @@ class TrainingSet:
 
     @property
     def hash(self) -> str:
-        """16 hex digits over questions, texts and who belongs to whom."""
+        """16 hex digits over questions, texts and their relations."""
         digest = hashlib.sha256()
         for line in self._lines(notes=False):
             digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
         return digest.hexdigest()[:16]
 
     def save(self, path: str | Path) -> None:
-        """JSON lines: the notes, rows of {"id", "text"}, rows of {"query", "question", "positives", "negatives"}."""
+        """Write JSON lines: notes, rows {"id", "text"}, rows {"query", "question", "positives", "negatives"}."""
         write_whole(Path(path), "".join(line + "\n" for line in self._lines(notes=True)))
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingSet:
-        """Read what ``save`` wrote.
+        """Read a file written by ``save``.
 
         Raises:
-            SourceError: no such file, or a row that cannot be read, or names a text that is not there.
+            SourceError: there is no such file, or a row cannot be read or names a missing text.
         """
         found = cls([], {})
         number = 0

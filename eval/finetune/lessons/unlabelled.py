@@ -1,7 +1,7 @@
-"""Questions without labels, which only a teacher answers: a log of what people asked, say.
+"""Questions without labels, for example from a log, which a teacher answers.
 
-Labelled questions are few and a teacher's knowledge is not: what the pipeline finds for any question can be scored. The
-student then learns the teacher's order where no one has judged, and its own few questions by heart no more.
+Labelled questions are few, but a teacher can score what the pipeline finds for any question. The student then learns
+the teacher's order on texts without judgements, and overfits less to its few labelled questions.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions
     from rag.retrieval.hybrid import HybridRetriever
 
-PREFIX = "unlabelled:"  # of their ids
-KEYS = ("text", "question", "query")  # of a JSON line, the first that is there
+PREFIX = "unlabelled:"  # prefix of their ids
+KEYS = ("text", "question", "query")  # keys of a JSON line; the first one present counts
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Questions by id, each once, and what was left out, one sentence each."""
+    """Questions by id, without repeats, and notes on what was left out."""
 
     questions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def hash(self) -> str:
+        """16 hex digits over the questions."""
         return digest(list(self.questions.values()))
 
 
 def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Sequence[Dataset]) -> Unlabelled:
-    """Read questions, one a line; those that are asked elsewhere as well are left out and counted.
+    """Read questions, one per line; repeated ones and those of the datasets are left out and counted.
 
     Args:
-        paths: text files, or ``.jsonl`` files of rows with a "text", "question" or "query" (BEIR's queries.jsonl).
-        train: labelled questions, which are trained on anyway.
-        held_out: dev, test and what forgetting is measured on.
+        paths: text files, or ``.jsonl`` files with a "text", "question" or "query" per row (BEIR's queries.jsonl).
+        train: labelled questions, which are used for training anyway.
+        held_out: dev, test and the datasets on which forgetting is measured.
 
     Raises:
-        SourceError: a file cannot be read, has bad rows, or no question is left.
+        SourceError: a file cannot be read or has bad rows, or no questions are left.
     """
     if not paths:
         return Unlabelled()
@@ -72,8 +73,8 @@ def read_unlabelled(paths: Sequence[str | Path], train: Dataset, held_out: Seque
     if not kept:
         files = ", ".join(str(path) for path in paths)
         raise SourceError(
-            f"{files}: of {len(read)} questions none is left without those of the collections themselves",
-            remedy="name a file with other questions, one a line",
+            f"{files}: none of {len(read)} questions is new to the datasets",
+            remedy="name a file with other questions, one per line",
         )
     questions = {f"{PREFIX}{number}": text for number, text in enumerate(kept.values())}
     others = ", ".join(f"{count} {what}" for what, count in left_out.items())
@@ -87,12 +88,14 @@ def _wordings(*parts: Dataset) -> set[str]:
 
 def _questions(path: Path, bad: BadRows) -> Iterable[str]:
     if not path.is_file():
-        raise SourceError(f"{path} is not a file of questions", remedy="name a text file, or a .jsonl file, one a line")
+        raise SourceError(
+            f"{path} is not a file of questions", remedy="name a text or .jsonl file with one question per line"
+        )
     found = []
     if not path.name.endswith((".jsonl", ".jsonl.gz")):
         for number, line in lines(path):
             if "\0" in line:
-                bad.add(path, number, "holds no text")
+                bad.add(path, number, "is not text")
             else:
                 found.append(line.strip())
         return found
@@ -114,12 +117,12 @@ def unlabelled_lists(
     texts: int,
     progress: Tick | None = None,
 ) -> TrainingSet:
-    """What the pipeline finds for each question: its first text, and others drawn from as deep as negatives are.
+    """Return what the pipeline finds for each question: its first text, and others drawn as deep as negatives are.
 
-    All of them stand as negatives; the teacher says which is the best (``best_first``).
+    All of them are listed as negatives until the teacher chooses the best (``best_first``).
 
     Args:
-        texts: of each question. It is seen once, so the teacher scores no more than a list holds.
+        texts: number of texts per question, as many as a training list holds, since each question is seen only once.
     """
     draw = random.Random(options.seed)  # noqa: S311 - no secret
     deep = deeper(retriever, options.depth)
@@ -140,7 +143,12 @@ def unlabelled_lists(
 
 
 def best_first(found: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> list[Example]:
-    """The examples with the teacher's best text as the positive; those with fewer than two scores are left out."""
+    """Return the examples with the teacher's best text as positive, without those with fewer than two scores.
+
+    >>> found = TrainingSet([Example("q1", "How long?", (), ("d1", "d2"))], {"d1": "Blue.", "d2": "Three months."})
+    >>> best_first(found, {"q1": {"d1": 0.1, "d2": 0.9}})[0].positives
+    ('d2',)
+    """
     examples = []
     for example in found.examples:
         known = scores.get(example.query, {})

@@ -1,4 +1,4 @@
-"""What a merge is asked for."""
+"""Options of ``merge_models``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from indexes.errors import SettingsError
 
 
 def shares(text: str) -> tuple[float, ...]:
-    """ "0,0.5,1" as numbers.
+    """Parse ``--weights``.
 
     Raises:
-        SettingsError: one is not a number between 0 and 1, or there is none above 0.
+        SettingsError: a weight is not a number between 0 and 1, or none is above 0.
+
+    >>> shares("0,0.5,1")
+    (0.0, 0.5, 1.0)
     """
     parts = text.replace(",", " ").split()
     found = {part: number(part) for part in parts}
@@ -21,20 +24,20 @@ def shares(text: str) -> tuple[float, ...]:
         if value is None or not 0 <= value <= 1:
             raise SettingsError(f"--weights {text!r}: {part!r} is not a share", remedy="write them as 0,0.25,0.5,1")
     if not any(found.values()):
-        raise SettingsError(f"--weights {text!r} names no weight above 0", remedy="write them as 0,0.25,0.5,1")
+        raise SettingsError(f"--weights {text!r} has no weight above 0", remedy="write them as 0,0.25,0.5,1")
     return tuple(found[part] or 0.0 for part in parts)
 
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """Which weights are compared, and on what."""
+    """Which weights are compared, and on which samples."""
 
     seed: int = option(
-        7, "Random seed of splitting and sampling.", everyday=True, measured="7 and 8 were compared on scifact"
+        7, "Random seed for splitting and sampling.", everyday=True, measured="7 and 8 were compared on scifact"
     )
     weights: tuple[float, ...] = option(
         WEIGHTS,
-        "Shares of the tuned weights to compare on held-out training questions.",
+        "Weights of the tuned model to compare on held-out training questions.",
         metavar="W,...",
         parse=shares,
         shown="0,0.25,0.5,0.75,1",
@@ -43,17 +46,17 @@ class MergeOptions:
     )
     weight: float | None = option(
         None,
-        "Take this share of the tuned weights; no comparison.",
+        "Weight of the tuned model to use, without a comparison.",
         low=0,
         high=1,
         metavar="W",
         everyday=True,
         measured="compared on scifact: the chosen 0.7 and 0.85 gained more than 0.5",
     )
-    queries: int = option(QUERIES, "Questions of each sample compared on.", low=1, measured="scifact")
-    documents: int = option(DOCUMENTS, "Documents of each sample.", low=1, measured="scifact")
+    queries: int = option(QUERIES, "Number of questions per sample.", low=1, measured="scifact")
+    documents: int = option(DOCUMENTS, "Number of documents per sample.", low=1, measured="scifact")
 
     def as_dict(self) -> dict[str, Any]:
-        """Without what a given weight makes idle."""
+        """Return the options as plain data for JSON, without those that a given weight makes irrelevant."""
         own = asdict(self) | {"weights": sorted({0.0, *self.weights})}
         return own if self.weight is None else {"seed": self.seed, "weight": self.weight}

@@ -1,6 +1,6 @@
-"""The two models of a merge: of which kind they are, and how each is used and measured.
+"""The two models of a merge: their kind, and how each is used and measured.
 
-A reranker is used with a share of its score in the order that its training chose; a merge keeps it.
+A reranker is used with the share that its training chose; a merge keeps this share.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 Kind = Literal["embedder", "reranker"]
-START = "start-model"  # in a reranker's run: its base with the head that training began with
+START = "start-model"  # folder in a reranker's run: its base with the head that training started from
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Pair:
 
     Args:
         base, tuned: their folders.
-        settings: of the pipeline that a reranker is measured in.
-        run: run.json of the tuned model's training; {} where there is none.
-        fresh: the base's head was new when training began, so that it orders at random; what a reranker is compared
-            with is then the pipeline without one.
+        settings: settings of the pipeline in which a reranker is measured.
+        run: run.json of the tuned model's training; {} if there is none.
+        fresh: whether the base's head was new when training began; its order is then random, and the reranker is
+            compared with the pipeline without one.
     """
 
     base: Path
@@ -45,10 +45,10 @@ class Pair:
 
     @classmethod
     def of(cls, base: str, tuned: Path, settings: Settings) -> Pair:
-        """Find both.
+        """Find both models.
 
         Raises:
-            SourceError: there is no model, or the base has no head to average with.
+            SourceError: a model is missing, or the base has no head to average with.
         """
         folder, trained = base_folder(base), model_of(tuned)
         kind, run = kind_of(trained), _run_of(trained)
@@ -57,7 +57,7 @@ class Pair:
             if not has_head(folder):
                 raise SourceError(
                     f"{base} is not a reranker, so it has no head to average with that of {trained}",
-                    remedy=f"name what the training began with: the folder {START} of its run",
+                    remedy=f"name the model that the training started from: the folder {START} of its run",
                 )
         steps = run.get("steps", {})
         fresh = kind == "reranker" and "train" in steps and "weight start" not in steps
@@ -65,13 +65,13 @@ class Pair:
 
     @property
     def share(self) -> tuple[float, float | None]:
-        """(weight, scale) of the tuned reranker: as its training chose, else those of the settings."""
+        """Return (weight, scale) of the tuned reranker: those chosen in training, else those of the settings."""
         chosen = self._chosen("tuned")
         rerank = self.settings.rerank
         return (rerank.weight, rerank.scale) if chosen is None else (chosen["weight"], chosen.get("scale"))
 
     def used(self, model: Path) -> Settings:
-        """The settings that use this model: the base, the tuned one, or one between them."""
+        """Return the settings to use a model: the base, the tuned one, or one between them."""
         if self.kind == "embedder":
             changes = {"provider": "sentence_transformer", "model": str(model)}
             return self.settings.model_copy(update={"encoder": self.settings.encoder.model_copy(update=changes)})
@@ -85,36 +85,34 @@ class Pair:
 
     @property
     def leg(self) -> str:
-        """How a model is measured: an embedder by exact search, a reranker in the pipeline."""
+        """How models are measured: embedders by exact search, rerankers in the pipeline."""
         return "pipeline" if self.kind == "reranker" else "documents"
 
     def lines(self, model: Path) -> list[str]:
-        """Lines for rag.toml that use a model between the two."""
+        """Return the lines for rag.toml to use a model."""
         if self.kind == "reranker":
             return rerank_lines(self.used(model).rerank)
         return ["[encoder]", 'provider = "sentence_transformer"', f"model = {json.dumps(str(model.resolve()))}"]
 
     def notes(self, hashes: dict[str, str]) -> list[str]:
-        """What a reader must know: how a reranker is used, and a warning where training saw other data.
+        """Return notes on how a reranker is used, and a warning if it was trained on another division of the data.
 
         Args:
-            hashes: of this run's train, dev and test.
+            hashes: hashes of this run's train, dev and test.
         """
         found = []
         if self.kind == "reranker":
             weight, scale = self.share
             by = "its training" if self._chosen("tuned") is not None else "the settings"
             scaled = f", its scores divided by {scale:g}" if scale is not None else ""
-            found.append(f"the reranker's share in the order is {weight:g}{scaled}, as {by} chose")
+            found.append(f"the reranker's share in the final score is {weight:g}{scaled}, as chosen by {by}")
         if self.fresh:
-            found.append(
-                "the head of the base was new, so weight 0 and the base stand for the pipeline without a reranker"
-            )
+            found.append("the head of the base was new, so weight 0 and the base mean the pipeline without a reranker")
         theirs = self.run.get("settings", {}).get("data")
         if theirs and theirs != hashes:
             found.append(
-                "the tuned model was trained on another division of the data: questions of dev or test may have been "
-                "trained on; use the dataset, splits, --dev-share, --dev-by and --seed of its training"
+                "the tuned model was trained on another division of the data, possibly on questions of dev or test; "
+                "use the dataset, splits, --dev-share, --dev-by and --seed of its training"
             )
         return found
 
@@ -122,12 +120,12 @@ class Pair:
         """Refuse to choose a weight on dev questions that the model was trained on.
 
         Args:
-            hashes: of this run's train, dev and test.
+            hashes: hashes of this run's train, dev and test.
         """
         theirs = self.run.get("settings", {})
         if theirs.get("refit") and theirs.get("data", {}).get("dev") == hashes["dev"]:
             raise SettingsError(
-                f"{self.tuned} was trained on the dev questions too (--refit), so they cannot choose its weight",
+                f"{self.tuned} was also trained on the dev questions (--refit), so they cannot choose its weight",
                 remedy="give the weight (--weight 0.5), or merge a run without --refit",
             )
 
@@ -136,24 +134,24 @@ class Pair:
 
 
 def model_of(folder: Path) -> Path:
-    """The model's folder, given it or the folder of the run that made it.
+    """Return a model's folder, given that folder or the folder of its run.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is no model.
     """
     for place in (folder, folder / "model"):
         if (place / "config.json").is_file():
             return place
-    raise SourceError(f"{folder} holds no model (no config.json)", remedy="name the folder of the tuned model")
+    raise SourceError(f"{folder} has no model (no config.json)", remedy="name the folder of the tuned model")
 
 
 def kind_of(folder: Path) -> Kind:
-    """Whether a model gives one score for a pair of texts, or vectors; by the architecture in its config.json."""
+    """Return whether a model is a reranker or an embedder, by the architecture in its config.json."""
     return "reranker" if has_head(folder) else "embedder"
 
 
 def _run_of(trained: Path) -> dict[str, Any]:
-    """run.json of the training that made a model; {} where it lies elsewhere or cannot be read."""
+    """Read run.json of the training that made a model; {} if it is elsewhere or cannot be read."""
     try:
         run = json.loads((trained.parent / FILE).read_text(encoding="utf-8"))
         return {"settings": dict(run["settings"]), "steps": dict(run["steps"])}

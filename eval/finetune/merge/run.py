@@ -1,4 +1,4 @@
-"""merge_models: base and tuned weights averaged, the weight chosen on dev, and the result proved, in one folder."""
+"""merge_models: average base and tuned weights, choose the weight on dev, and prove the result."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from indexes.plain import Plain
 if TYPE_CHECKING:
     from rag.settings import Settings
 
-PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections that a reranker's figures depend on
+PIPELINE = ("encoder", "split", "sparse", "retrieval", "rerank")  # sections on which a reranker's scores depend
 
 
 @dataclass
 class Merged(Plain):
-    """What a merge gave: the folder of the model, the curve (None where the weight was given), and the proof."""
+    """The result of a merge: the model's folder, the curve (None if the weight was given), and the proof."""
 
     model: Path
     kind: Kind
@@ -40,6 +40,7 @@ class Merged(Plain):
     settings_lines: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         found = super().as_dict()
         return found | {"rag_toml": found.pop("settings_lines")}
 
@@ -49,19 +50,20 @@ def merge_models(
 ) -> Merged:
     """Average ``base`` and ``tuned``, choose the weight on dev, prove it on the test questions.
 
-    An embedder is measured by exact search over whole documents, a reranker in the pipeline of ``settings`` with the
-    share of its score that its training chose. It has to beat the better of the base and no reranker at all.
+    An embedder is measured by exact search over whole documents; a reranker in the pipeline of ``settings``, with the
+    share chosen in its training, and it must beat both the base and no reranker.
 
     Args:
-        base: "minilm", a folder or a hub name; for a reranker whose base had no head, what its training began with is
-            taken from the run. tuned: a model's folder, or the folder of the run that made it.
-        dataset, options.seed: as in training, so that dev was not trained on; so are the splits of the request.
+        base: "minilm", a model folder or a hub name; if a reranker's base had no head, the start model is taken from
+            the run.
+        tuned: folder of a model, or of the run that made it.
+        dataset, options.seed: as in training, so that dev was not trained on; also the splits of the request.
         request: the other fields of ``Request``.
 
     Raises:
-        SettingsError: ``out`` holds another run, a weight cannot be used, or ``tuned`` was trained on dev too and the
-            weight is not given.
-        SourceError: the two models do not belong together, or the dataset cannot be read.
+        SettingsError: ``out`` holds another run, a weight is not allowed, or ``tuned`` was also trained on dev and no
+            weight is given.
+        SourceError: the tuned model is not a version of the base, or the dataset cannot be read.
     """
     from eval.finetune.proof.card import write_card
     from indexes.encoders.torch_runtime import weights_digest
@@ -74,7 +76,7 @@ def merge_models(
     if wanted.weight is None:
         pair.require_dev(hashes)
     settings = {
-        "base": None,  # its weights count, and not how it is called
+        "base": None,  # its weights count, not its name
         "tuned_weights": weights_digest(pair.tuned),
         **wanted.as_dict(),
         "pipeline": given.sections(**dict.fromkeys(PIPELINE)) if reranks else None,
@@ -84,7 +86,7 @@ def merge_models(
 
         def scored(name: str, what: str, model: Path | None, used: Settings) -> Mapping[str, Any]:
             tree = used.model_dump(mode="json")
-            tree["rerank"].pop("model")  # its weights count, and not where they lie
+            tree["rerank"].pop("model")  # its weights count, not their place
             kept = {section: tree[section] for section in PIPELINE} if reranks else None
             digest = weights_digest(model) if model is not None else None
             return work.scored(name, what, partial(measured, given, used, pair.leg), [digest, kept])

@@ -1,1 +1,1 @@
-"""The proof: better on held-out questions or not, what was forgotten, and the model card."""
+"""The proof: whether a model is better on held-out questions, what it forgot, and its card."""

@@ -1,4 +1,4 @@
-"""card: the README.md beside tuned weights, with all that a reader must know before using them."""
+"""The model card: README.md beside tuned weights, with all a reader must know before using them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal["embedder", "reranker", "bge-m3", "sparse"]
 
 
 class Settled(Protocol):
-    """The options of any kind."""
+    """Options of any kind of training."""
 
     @property
     def seed(self) -> int: ...
@@ -29,7 +29,7 @@ class Settled(Protocol):
 
 
 class Shown(Protocol):
-    """The curve of a merge's weights."""
+    """A curve over a merge's weights."""
 
     def to_markdown(self) -> str: ...
 
@@ -93,12 +93,12 @@ def write_card(
     notes: Sequence[str] = (),
     toml: Sequence[str] = (),
 ) -> Path:
-    """Write README.md beside the run's model and return its path; keys and passwords of the command are left out.
+    """Write README.md beside the run's model, and return its path; keys and passwords in the command are hidden.
 
     Args:
-        data_hash: of the mined training set, beside the splits' own hashes.
-        curve: where the model is a merge.
-        toml: further lines for rag.toml, after those that load the model.
+        data_hash: hash of the mined training set, besides those of the splits.
+        curve: curve over the weights, if the model is a merge.
+        toml: lines for rag.toml, after those that load the model.
     """
     folder, splits, base = work.model, work.splits, work.request.base
     settings = {**options.as_dict(), "teacher": work.request.teacher}
@@ -108,7 +108,7 @@ def write_card(
         _front_matter(kind, base, licence),
         f"# {plain(name)}",
         f"**{plain(proof.verdict)}**",
-        "" if proof.better else "Keep the base model: these weights are here to be looked at, not to be used.",
+        "" if proof.better else "Keep the base model: these weights are for inspection, not for use.",
         "## Use",
         _block("toml", (*toml_lines(kind, folder), *toml)),
         _REINDEX if kind != "reranker" else "A reranker needs no new index.",
@@ -116,7 +116,7 @@ def write_card(
         "## What it gained, and what it lost",
         proof.to_markdown(verdict=False).strip(),
         *(("## Weight of the merge", curve.to_markdown().strip()) if curve is not None else ()),
-        "## How it was made",
+        "## Training",
         "\n".join(
             pipes(
                 ("what", "value"),
@@ -138,9 +138,9 @@ def toml_lines(kind: Kind, model: Path) -> list[str]:
 
 
 def licence_of(base_folder: Path) -> str:
-    """The licence that the base model's card names (``license`` in its front matter); "unknown" where it names none.
+    """Return the licence in the base model's card (``license`` in its front matter), "unknown" if there is none.
 
-    A file LICENSE beside the weights is named, not interpreted.
+    A LICENSE file beside the weights is mentioned, not interpreted.
     """
     card = base_folder / "README.md"
     if card.is_file():
@@ -152,7 +152,11 @@ def licence_of(base_folder: Path) -> str:
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, value as text) of nested settings; empty ones and secrets are left out."""
+    """Yield (dotted name, value as text) of nested settings, without empty values and secrets.
+
+    >>> list(flat({"llm": {"model": "qwen", "base_url": ""}}))
+    [('llm.model', 'qwen')]
+    """
     for key, value in settings.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
@@ -163,7 +167,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 def without_secrets(text: str) -> str:
-    """The text without what looks like keys, and without user names in addresses.
+    """Return the text with keys and the logins in addresses hidden.
 
     >>> without_secrets("--teacher server:http://me:pw@host/v1#m --set llm.api_key=abc")
     '--teacher server:http://host/v1#m --set llm.api_key=***'
@@ -191,7 +195,7 @@ def _yaml(text: str) -> str:
 def _facts(
     base: str, licence: str, splits: Splits, seed: int, data_hash: str, command: str
 ) -> Iterator[tuple[str, str]]:
-    line = licence if licence != UNKNOWN else "unknown: the base's folder has no card that names one; ask its publisher"
+    line = licence if licence != UNKNOWN else "unknown: the base has no card that names it; ask its publisher"
     counts = ", ".join(f"{len(getattr(splits, part).queries)} {part}" for part in ("train", "dev", "test"))
     hashes = ", ".join(f"{part} {getattr(splits, part).hash}" for part in ("train", "dev", "test"))
     yield "base model", f"{base}" + (f" ({PACKAGED[base]})" if base in PACKAGED else "")

@@ -1,7 +1,7 @@
-"""Forgetting: what training on one collection cost on others, measured without being asked.
+"""Forgetting: what training on one dataset costs on others, which is always measured.
 
-Two small collections come with the package (``eval/finetune/probes``: English and Chinese, written for it); more are
-named with ``--also``.
+Two small datasets come with the package (``eval/finetune/probes``: English and Chinese, written for it); name more with
+``--also``.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from indexes.errors import SettingsError, SourceError
 
 MEASURES = ("MAP", "RR@10", "nDCG@10")  # the first one decides
 PROBES = ("probe_en", "probe_zh")
-WEAK = 0.2  # nDCG@10 of the base: below it, the collection is in a language or field that the base never knew
-WEAK_NOTE = f"the base is next to useless there (nDCG@10 below {WEAK}): only a significant loss counts"
+WEAK = 0.2  # nDCG@10 of the base: below it, the dataset is in a language or field unknown to the base
+WEAK_NOTE = f"the base hardly works there (nDCG@10 below {WEAK}): only a significant loss counts"
 
 
 @dataclass(slots=True)
 class Loss:
-    """One other collection: what each measure was, and is.
+    """The loss on one other dataset: each measure before and after.
 
     Args:
-        name, queries, hash: of the collection.
+        name, queries, hash: name, number of queries and hash of the dataset.
         before, after: measure -> mean.
         paired: measure -> after minus before over the queries.
-        too_much: the first measure fell by more than the allowed share.
-        significant: it fell, and its p value (two-sided, not corrected: a warning may rather come too early) is below
-            alpha.
-        weak: the base found next to nothing there, so that a share of it says little: only a significant loss counts.
-        notes: of the collection, and of what was measured.
+        too_much: whether the first measure dropped by more than the allowed share.
+        significant: whether it dropped with a p value below alpha (two-sided, and not corrected, since a false warning
+            is better than a missed loss).
+        weak: whether the base finds hardly anything there, so that only a significant loss counts.
+        notes: notes on the dataset and the measurement.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Loss:
     notes: list[str] = field(default_factory=list)
 
     def relative(self, measure: str = MEASURES[0]) -> float:
-        """(after - before) / before: -0.02 is a loss of 2 %; 0 where nothing was found before."""
+        """Return (after - before) / before: -0.02 is a loss of 2 %; 0.0 if nothing was found before."""
         return _share(self.paired[measure].difference, self.before[measure])
 
     def interval(self, measure: str = MEASURES[0]) -> tuple[float, float]:
-        """95 % interval of the relative change: the difference's, over the mean before (taken as given)."""
+        """Return the 95 % interval of the relative change: that of the difference, divided by the mean before."""
         found = self.paired[measure]
         return _share(found.low, self.before[measure]), _share(found.high, self.before[measure])
 
     def sentence(self) -> str:
-        """What was lost, for a warning."""
+        """Return the loss as one line, for a warning."""
         measure, (low, high) = MEASURES[0], self.interval()
         p = self.paired[measure].p
         return (
@@ -71,6 +71,7 @@ class Loss:
         )
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the loss as plain data for JSON."""
         rows = {}
         for measure, found in self.paired.items():
             low, high = self.interval(measure)
@@ -88,12 +89,16 @@ class Loss:
 
 
 def probes() -> list[Dataset]:
-    """The packaged collections, one English and one Chinese: what is asked of every tuned model."""
+    """Return the packaged datasets, one English and one Chinese, on which all tuned models are measured.
+
+    >>> [dataset.name for dataset in probes()]
+    ['probe_en', 'probe_zh']
+    """
     return [load_dataset(Path(__file__).parents[1] / "probes" / name) for name in PROBES]
 
 
 def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> list[Dataset]:
-    """The packaged collections and those of ``--also`` (their split "test").
+    """Return the packaged datasets and those of ``--also`` (their split "test").
 
     Raises:
         SettingsError: one of them is ``test`` itself, or named twice.
@@ -103,15 +108,13 @@ def others(also: Sequence[str | Path] = (), *, test: Dataset | None = None) -> l
     for path in also:
         dataset = load_dataset(path)
         if not dataset.corpus:
-            raise SourceError(f"--also {path} has no documents", remedy="name a collection with its corpus")
+            raise SourceError(f"--also {path} has no documents", remedy="name a dataset with its corpus")
         if test is not None and dataset.hash == test.hash:
-            raise SettingsError(
-                f"--also {path} is the collection that is trained for", remedy="name other collections with --also"
-            )
+            raise SettingsError(f"--also {path} is the dataset to train for", remedy="name other datasets with --also")
         if any(dataset.hash == other.hash for other in found):
-            raise SettingsError(f"--also {path} is measured already", remedy="name each collection once")
+            raise SettingsError(f"--also {path} is named twice or packaged", remedy="name each dataset once")
         if test is not None and dataset.corpus_hash == test.corpus_hash:
-            dataset.notes.append("its documents are those of the training collection: this is not foreign ground")
+            dataset.notes.append("its documents are those of the training dataset, so it does not show forgetting")
         found.append(dataset)
     return found
 
@@ -124,13 +127,15 @@ def losses(
     max_loss: float = MAX_LOSS,
     alpha: float = 0.05,
 ) -> list[Loss]:
-    """Compare the runs of two models on other collections; the mappings are those of ``scorer.score_all``.
+    """Compare the runs of two models on other datasets; the mappings are those of ``scorer.score_all``.
 
     Args:
-        max_loss: relative loss of the first measure that is allowed.
+        max_loss: largest relative loss of the first measure that is allowed.
     """
     if not 0 <= max_loss < 1:
-        raise SettingsError(f"max_loss = {max_loss} is not a share", remedy="use one from 0 to 1, such as 0.025")
+        raise SettingsError(
+            f"max_loss = {max_loss} is not a share", remedy="use a number between 0 and 1, such as 0.025"
+        )
     found = []
     for dataset in datasets:
         before = score(base[run_key(dataset)].results, dataset.qrels, MEASURES)
@@ -156,7 +161,7 @@ def losses(
 
 
 def run_key(dataset: Dataset) -> str:
-    """The folder and the key of a dataset's run: its name and the first digits of its hash."""
+    """Return the key and folder name of a dataset's run: its name and the first digits of its hash."""
     return f"{dataset.name}-{dataset.hash[:6]}"
 
 

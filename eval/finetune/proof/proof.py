@@ -34,7 +34,7 @@ NOT_BETTER = 4
 
 
 class NotBetterError(RagWrightError):
-    """The tuned model is not significantly better on the held-out questions. Nothing was switched."""
+    """The tuned model is not significantly better on the held-out questions. The settings are unchanged."""
 
     exit_code = NOT_BETTER
 
@@ -44,12 +44,12 @@ class Proof(Plain):
     """Both tables and the verdict.
 
     Args:
-        in_domain: base and tuned on the held-out questions; MAP decides.
-        forgetting: the other collections.
-        better: MAP is significantly higher on the held-out questions.
+        in_domain: comparison of base and tuned model on the held-out questions; MAP decides.
+        forgetting: losses on the other datasets.
+        better: whether MAP is significantly higher on the held-out questions.
         verdict: one sentence.
-        warnings: losses elsewhere, overlapping collections; one sentence each.
-        notes: how the figures came about.
+        warnings: losses elsewhere, overlapping datasets; one sentence each.
+        notes: how the figures were computed.
     """
 
     in_domain: Comparison
@@ -61,17 +61,20 @@ class Proof(Plain):
     notes: list[str] = field(default_factory=list)
 
     def require_better(self) -> None:
-        """Raises:
-        NotBetterError: the model is not significantly better (exit code 4). Call it after the tables are shown.
+        """Raise unless the model is better; call it after the tables are shown.
+
+        Raises:
+            NotBetterError: the model is not significantly better (exit code 4).
         """
         if not self.better:
-            raise NotBetterError(self.verdict, remedy="keep the base model: nothing was switched")
+            raise NotBetterError(self.verdict, remedy="keep the base model: your settings are unchanged")
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the proof as plain data for JSON."""
         return Plain.as_dict(self) | {"measures": list(MEASURES)}
 
     def to_text(self) -> str:
-        """Verdict, both tables, warnings and notes, for a terminal."""
+        """Return verdict, both tables, warnings and notes as plain text."""
         parts = [self.verdict]
         parts.append(f"Held-out questions of {self.in_domain.title}\n" + table(IN_DOMAIN_HEAD, in_domain_rows(self)))
         if self.forgetting:
@@ -81,7 +84,7 @@ class Proof(Plain):
         return "\n\n".join([*parts, "\n".join(f"note: {note}" for note in self.notes)])
 
     def to_markdown(self, *, verdict: bool = True) -> str:
-        """The same for a file or a pull request."""
+        """Return the same as Markdown, for a file or pull request."""
         parts = [f"**{plain(self.verdict)}**"] if verdict else []
         head = f"Held-out questions of {plain(self.in_domain.title)}:"
         parts += [head, "\n".join(pipes(IN_DOMAIN_HEAD, in_domain_rows(self)))]
@@ -101,7 +104,7 @@ FORGETTING_HEAD = ("collection", "questions", "measure", "before", "after", "rel
 
 
 def in_domain_rows(proof: Proof) -> list[list[str]]:
-    """The cells of the first table, one row a measure."""
+    """Return the cells of the first table, one row per measure."""
     before, after = proof.in_domain.runs
     rows = []
     for measure in proof.in_domain.measures:
@@ -125,7 +128,7 @@ def in_domain_rows(proof: Proof) -> list[list[str]]:
 
 
 def forgetting_rows(proof: Proof) -> list[list[str]]:
-    """The cells of the second table, one row a collection and measure."""
+    """Return the cells of the second table, one row per dataset and measure."""
     rows = []
     for loss in proof.forgetting:
         for measure in MEASURES:
@@ -164,15 +167,15 @@ def prove(
     notes: Sequence[str] = (),
     advice: str = "",
 ) -> Proof:
-    """Compare the runs of ``score_all``. A model that became worse is said to be worse.
+    """Compare the runs of ``score_all``; a model that became worse is reported as worse.
 
     Args:
-        advice: what helps where it is better, but lost too much elsewhere.
-        notes: what a reader must know besides, such as ``Splits.notes``.
+        advice: what to do if the model is better, but lost too much elsewhere.
+        notes: what else a reader must know, such as ``Splits.notes``.
     """
     key = run_key(test)
     comparison = compare(
-        # Without milliseconds: they come from caches, and the proof is about what is found.
+        # Without milliseconds: they come from caches, and the proof is about quality.
         [replace(run[key], name=name, timings_ms={}) for name, run in (("base", base), ("tuned", tuned))],
         test.qrels,
         MEASURES,
@@ -184,7 +187,7 @@ def prove(
     warnings = list(comparison.warnings)
     for loss in lost:
         if loss.too_much or loss.significant:
-            why = f"more than the {max_loss:.1%} that are allowed" if loss.too_much else "significant, within the limit"
+            why = f"more than the allowed {max_loss:.1%}" if loss.too_much else "significant, within the limit"
             warnings.append(f"lost elsewhere ({why}): {loss.sentence()}")
     if better and any(loss.too_much for loss in lost):
         verdict += f"; but it lost more than allowed elsewhere{f': {advice}' if advice else ''}"
@@ -198,7 +201,7 @@ def prove(
 
 
 def _verdict(comparison: Comparison) -> tuple[bool, str]:
-    """(significantly better, one sentence)."""
+    """Return (significantly better, one sentence)."""
     measure = comparison.measures[0]
     found = comparison.difference("tuned", measure)
     if found is None:
@@ -215,9 +218,9 @@ def _verdict(comparison: Comparison) -> tuple[bool, str]:
             return True, f"better: {what}"
         return False, f"worse: the tuned model is significantly worse than the base, {what}"
     if numbers.wins + numbers.losses == 0:
-        return False, f"no change: every one of the {numbers.queries} held-out questions scores the same, {what}"
+        return False, f"no change: all {numbers.queries} held-out questions score the same, {what}"
     seen = "a lower mean" if numbers.difference < 0 else "no significant gain"
     more = ""
     if numbers.needed and numbers.difference > 0:
-        more = f"; about {numbers.needed:,} questions would show a difference of this size"
+        more = f"; about {numbers.needed:,} questions are needed to show a difference of this size"
     return False, f"not better: {seen}, {what}{more}"

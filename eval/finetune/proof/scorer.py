@@ -1,4 +1,4 @@
-"""Scorer: measures a model on the test questions and on all other collections, and keeps every run in its folder."""
+"""Scorer: measure a model on the test questions and on all other datasets, and save each run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 Measure = Callable[[Dataset], Evaluation | Run]
-Runs = Mapping[str, Run]  # by ``run_key``
-LEGS = {"sentences": "dense", "dense": "dense", "sparse": "sparse"}  # of the index -> retrieval.fusion
-ENCODED_TOGETHER = 512  # documents between two steps of the bar, and what a killed call loses at most
+Runs = Mapping[str, Run]  # keyed by ``run_key``
+LEGS = {"sentences": "dense", "dense": "dense", "sparse": "sparse"}  # leg of the index -> retrieval.fusion
+ENCODED_TOGETHER = 512  # documents per step of the bar, and the most that a killed call loses
 
 
 def score_all(
@@ -41,13 +41,13 @@ def score_all(
     fingerprint: str = "",
     name: str = "",
 ) -> dict[str, Run]:
-    """Measure one model on every dataset, each saved as soon as it is done: ``run_key(dataset)`` -> run.
+    """Measure one model on each dataset, save each run when finished, and return ``run_key(dataset)`` -> run.
 
     Args:
-        measure: scores a dataset; e.g. ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
-        folder: OUT/base or OUT/tuned; runs that are there for the same dataset and fingerprint are loaded.
-        fingerprint: of what is measured (weights' digest, settings): a saved run with another one is measured again.
-        name: of the runs in tables; default: the folder's.
+        measure: function that scores a dataset, such as ``lambda ds: evaluate(encoder, ds, MEASURES, cache=cache)``.
+        folder: OUT/base or OUT/tuned; saved runs of the same dataset and fingerprint are loaded.
+        fingerprint: identifies what is measured (weights, settings); a saved run with another one is measured again.
+        name: name of the runs in tables; default: the folder's.
     """
     found: dict[str, Run] = {}
     for dataset in datasets:
@@ -81,13 +81,13 @@ def measured(
     reranker: Any = None,
     tick: Any = None,
 ) -> Evaluation:
-    """One pipeline on one dataset.
+    """Measure one pipeline on one dataset.
 
     Args:
         leg: "documents" (exact search over whole documents), "dense" (or "sentences") or "sparse" (that leg of the
-            index), else the pipeline as it is.
-        cache: default: the request's.
-        reranker: already loaded, in the place of that of the settings.
+            index), else the configured pipeline.
+        cache: cache folder; default: the request's.
+        reranker: a loaded reranker to use in place of the configured one.
     """
     from eval.measure.evaluate import evaluate
     from eval.measure.session import Session
@@ -100,7 +100,7 @@ def measured(
             texts = [passage.content for passage in dataset.corpus.values() if passage.content.strip()]
             with request.stage(f"encode {dataset.name}") as tick:  # type: ignore[misc]
                 for start in ticking(range(0, len(texts), ENCODED_TOGETHER), tick):
-                    encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])  # into the cache, for the search
+                    encoder.encode_documents(texts[start : start + ENCODED_TOGETHER])  # fills the cache for the search
             return evaluate(encoder, dataset, MEASURES, cache=cache)
         retrieval = settings.retrieval.model_copy(update={"fusion": LEGS.get(leg, settings.retrieval.fusion)})
         used = settings.model_copy(update={"retrieval": retrieval})
@@ -113,11 +113,11 @@ def measured(
 
 @dataclass
 class Scorer:
-    """One run of fine-tuning: what it was asked for, what it is divided into, and what each model scored.
+    """A fine-tuning run: its request, its splits, and the scores of each model.
 
     Args:
-        folder: of the base model.
-        others: collections on which forgetting is measured.
+        folder: folder of the base model.
+        others: datasets on which forgetting is measured.
     """
 
     run: RunFolder
@@ -147,18 +147,18 @@ class Scorer:
         fingerprint: Sequence[Any],
         datasets: Sequence[Dataset] | None = None,
     ) -> dict[str, Run]:
-        """Runs of one model, kept in the folder ``name``; only what is not there for the same weights is measured.
+        """Return the runs of one model, saved in the folder ``name``; measure only those missing for these weights.
 
         Args:
-            what: for remarks: "the base model".
-            measure: is called with a dataset and ``tick``.
-            fingerprint: of weights and settings, plain values.
-            datasets: default: the test questions and all other collections.
+            what: name for messages, such as "the base model".
+            measure: called with a dataset and ``tick``.
+            fingerprint: weights and settings, as plain data.
+            datasets: default: the test questions and all other datasets.
         """
         datasets = self.everywhere if datasets is None else datasets
         step = f"score {name}"
         if not self.run.done(step):
-            self.say(f"scoring {what} on {len(datasets)} collections")
+            self.say(f"scoring {what} on {len(datasets)} datasets")
 
         def work() -> dict[str, Run]:
             with self.stage(step) as tick:
@@ -174,7 +174,7 @@ class Scorer:
 
     @contextmanager
     def retrieving(self, pipeline: Settings, of: Dataset | None = None) -> Iterator[HybridRetriever]:
-        """A pipeline over the documents, which are indexed first."""
+        """Open a pipeline over the documents, which are indexed first."""
         from eval.measure.session import Session
 
         with self.stage("index the documents") as tick:
@@ -187,7 +187,7 @@ class Scorer:
     def mine(
         self, of: str, questions: Dataset, options: MiningOptions, pipeline: Settings
     ) -> tuple[TrainingSet, MiningReport]:
-        """What is mined for some questions, and the statistics; ``of`` ("" or "-dev") names step and files."""
+        """Mine for some questions, and return statistics too; ``of`` ("" or "-dev") names step and files."""
         from eval.finetune.lessons.mining import MiningReport, mine
         from eval.finetune.lessons.training_set import TrainingSet
 
@@ -206,7 +206,7 @@ class Scorer:
         )
 
     def teach(self, mined: TrainingSet, pipeline: Settings, *, raw: bool = False) -> dict[str, dict[str, float]] | None:
-        """The teacher's scores, on one scale (as they are, if ``raw``); None where there is no teacher."""
+        """Return the teacher's scores, scaled (see ``unit_scores``) unless ``raw``; None without a teacher."""
         specs = list(self.request.teacher)
         if not specs:
             return None
@@ -219,14 +219,14 @@ class Scorer:
             return scores if raw else unit_scores(scores)
 
     def clear(self, *patterns: str) -> None:
-        """Remove folders that a finished run needs no more."""
+        """Remove folders that a finished run no longer needs."""
         for pattern in patterns:
             for folder in self.run.path.glob(pattern):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def divided(request: Request, seed: int) -> tuple[Splits, list[Dataset]]:
-    """The questions of a request, and the collections on which forgetting is measured."""
+    """Return the splits of a request, and the datasets on which forgetting is measured."""
     splits = make_splits(
         request.dataset,
         train_split=request.train_split,
@@ -242,7 +242,7 @@ def divided(request: Request, seed: int) -> tuple[Splits, list[Dataset]]:
 def opened(
     kind: str, request: Request, folder: Path, splits: Splits, rest: Sequence[Dataset], settings: Mapping[str, Any]
 ) -> RunFolder:
-    """The run's folder, begun or continued; ``settings`` decide the result besides what every run is asked for."""
+    """Open the run's folder, new or resumed; ``settings`` are those that decide the result besides the request."""
     from indexes.encoders.torch_runtime import weights_digest
 
     run = RunFolder(
@@ -259,5 +259,5 @@ def opened(
         },
     )
     if run.continued and request.say is not None:
-        request.say(f"continuing {run.path}: done are {', '.join(run.steps)}")
+        request.say(f"resuming {run.path}: finished steps: {', '.join(run.steps)}")
     return run

@@ -1,4 +1,4 @@
-"""What a run of fine-tuning gave."""
+"""The result of a fine-tuning run."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ HIT = "Hit@5"
 
 @dataclass
 class TunedModel(Plain):
-    """What a fine-tuning run gave.
+    """The result of a fine-tuning run.
 
     Args:
         model: folder of the tuned model.
         proof: the tables; ``proof.better`` is the verdict.
-        splits: what it was trained, stopped and proved on.
-        trained: the loss curve; of a soup, that of its first training.
-        mining: statistics of the negatives.
+        splits: the questions for training, early stopping and proof.
+        trained: the loss curve; for a soup, that of its first training.
+        mining: statistics on the negatives.
         notes: what a reader must know, one sentence each.
         settings_lines: lines for rag.toml that use the model.
         seconds: step -> seconds.
-        merge: the curve of weights (``weights.curve.Curve``), where there was a choice.
+        merge: the curve over weights (``weights.curve.Curve``), if the weight was chosen.
         hits: "base" and "tuned" -> share of the held-out questions with an answer among the first five (embedders).
     """
 
@@ -47,6 +47,7 @@ class TunedModel(Plain):
     hits: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         found, trained = super().as_dict(), self.trained
         best = {"step": trained.best_step, "dev": trained.best_dev, "base": trained.first_dev}
         del found["trained"]
@@ -54,7 +55,7 @@ class TunedModel(Plain):
 
 
 def hit_shares(runs: Mapping[str, Run], test: Dataset) -> dict[str, float]:
-    """Name of a run -> share of the test questions with a relevant document among the first five."""
+    """Return name of a run -> share of the test questions with a relevant document among the first five."""
     from eval.measure.metrics import score
 
     return {name: round(score(run.results, test.qrels, [HIT]).mean[HIT], 4) for name, run in runs.items()}

@@ -1,1 +1,1 @@
-"""Fine-tune a cross-encoder on what the pipeline finds."""
+"""Fine-tune a cross-encoder on the candidates of the pipeline."""

@@ -1,4 +1,4 @@
-"""A reranker's share in the order: how much its score counts beside the fused one, chosen on dev lists."""
+"""The reranker's share in the final score, besides the fused score, chosen on dev lists."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 
 @dataclass(frozen=True)
 class Share:
-    """A choice.
+    """A chosen share.
 
     Args:
-        share: that is taken.
+        share: the chosen share.
         curve: share -> mean on dev; 0 is the fused order.
-        note: why this one, in a sentence; "" where it is simply the best.
+        note: the reason in a sentence; "" if it is simply the best.
     """
 
     share: float
@@ -30,14 +30,16 @@ class Share:
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the choice as plain data for JSON."""
         return {"weight": self.share, "curve": self.shown(), "note": self.note}
 
     def shown(self) -> dict[str, float]:
-        """The curve with its shares as they are read."""
+        """Return the curve with shares as text."""
         return {f"{share:g}": mean for share, mean in self.curve.items()}
 
     @classmethod
     def load(cls, tree: Mapping[str, Any]) -> Share:
+        """Read what ``as_dict`` returned."""
         return cls(tree["weight"], {float(share): mean for share, mean in tree["curve"].items()}, tree.get("note", ""))
 
 
@@ -48,8 +50,10 @@ def blended_each(
     measure: str,
     scale: float | None = None,
 ) -> dict[str, float]:
-    """Question -> a measure when its list's order is ``share`` of the raw scores and the rest of the fused ones, as
-    ``rerank.weight`` and ``rerank.scale`` do it; 1 is the raw scores alone."""
+    """Return question -> measure of its list, ordered by ``share`` of the raw scores and the rest of the fused ones.
+
+    The scores are combined as by ``rerank.weight`` and ``rerank.scale``; a share of 1 is the raw scores alone.
+    """
     from rag.retrieval.rerank import blend
 
     results: dict[str, list[tuple[str, float]]] = {}
@@ -75,24 +79,23 @@ def blended(
     measure: str,
     scale: float | None = None,
 ) -> float:
-    """The mean of ``blended_each``."""
+    """Return the mean of ``blended_each``."""
     return _mean(blended_each(lists, raw, share, measure, scale))
 
 
 def best_share(
     lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float | None = None
 ) -> Share:
-    """The share with the best mean; of equal ones the larger."""
+    """Return the share with the best mean, the larger of equal ones."""
     return _best({share: blended(lists, raw, share, measure, scale) for share in (0.0, *SHARES)})
 
 
 def steady_share(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]], measure: str, scale: float) -> Share:
-    """For a reranker that was trained on what the fused order lacks: of the shares that dev cannot tell from its best,
-    the nearest to that of the sum which training went by.
+    """Return the share nearest to that of training among those as good as the best; for the loss ``Residual``.
 
-    The curve of some eighty questions is jagged, and its peak is where chance put it. A share counts as good as the
-    best one where its mean lies within one standard error of it, of the paired differences (the one-standard-error
-    rule; Breiman et al., Classification and Regression Trees, 1984), and not below the fused order's own.
+    With some eighty questions the curve is noisy, and its peak partly chance. A share is as good as the best if its
+    mean is within one standard error of the paired differences (the one-standard-error rule; Breiman et al.,
+    Classification and Regression Trees, 1984), and not below that of the fused order.
     """
     each = {share: blended_each(lists, raw, share, measure, scale) for share in (0.0, *SHARES)}
     found = _best({share: _mean(values) for share, values in each.items()})
@@ -110,16 +113,16 @@ def steady_share(lists: Sequence[CandidateList], raw: Sequence[Sequence[float]],
     return Share(
         chosen,
         found.curve,
-        f"the reranker's share is {chosen:g}, the nearest to the sum that training went by ({trained:.2f}) among those "
+        f"the reranker's share is {chosen:g}, the nearest to that in training ({trained:.2f}) among those "
         f"within one standard error of the best on dev ({found.share:g}: {measure} {found.curve[found.share]:.4f})",
     )
 
 
 def summed_share(lists: Sequence[CandidateList]) -> float:
-    """The share at which an order is that of training's sum, of raw scores and ``scale`` times the fused ones.
+    """Return the share that gives the order of training, whose sum is raw scores plus ``scale`` times the fused ones.
 
-    In use the fused scores of a list are stretched to [0, 1]: those that reach over a third of that count three times
-    as much as in training, so that the reranker's share has to be three quarters.
+    In use, the fused scores of a list are stretched to [0, 1]. Scores that span a third of that thus count three times
+    as much as in training, so the reranker's share must be three quarters.
     """
     reach = [max(one.fused) - min(one.fused) for one in lists if one.fused]
     return 1 / (1 + float(np.mean(reach))) if reach else 0.5

@@ -1,4 +1,4 @@
-"""What compares the checkpoints of a reranker: nDCG@10 of the reranked dev lists."""
+"""Compare the checkpoints of a reranker by nDCG@10 of the reranked dev lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eval.finetune.training.loss_curve import DEV
 
 
 def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, batch: int = 16) -> list[list[float]]:
-    """Logits of a sentence-transformers CrossEncoder for every text of every list."""
+    """Return the logits of a sentence-transformers CrossEncoder for each text of each list."""
     import torch
     from torch import nn
 
@@ -32,7 +32,7 @@ def raw_scores(model: Any, lists: Sequence[CandidateList], *, bfloat16: bool, ba
 
 
 def list_evaluator(dev: Sequence[CandidateList], scale: float | None, *, bfloat16: bool) -> Any:
-    """nDCG@10 of the reranked dev lists."""
+    """Return an evaluator: nDCG@10 of the reranked dev lists."""
     from sentence_transformers.base.evaluation import BaseEvaluator
 
     class ListEvaluator(BaseEvaluator):

@@ -1,6 +1,6 @@
-"""What a reranker is taught: mined lists, labelled or scored by a teacher, and what the pipeline's own order adds.
+"""The training data of a reranker: mined lists, labelled or scored by a teacher, and the pipeline's own scores.
 
-Each is made once in a run and kept in its folder.
+All are made once per run and saved in its folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eval.finetune.reranker.train import has_head
 
 @dataclass
 class Lessons:
-    """What one run is trained on.
+    """The training data of one run.
 
     Args:
         raw: questions without labels.
@@ -32,7 +32,7 @@ class Lessons:
     raw: Unlabelled
 
     def mined(self, of: str = "") -> tuple[TrainingSet, MiningReport]:
-        """What is trained on; ``of`` "-dev": the same of the dev questions."""
+        """Return the training set and statistics; with ``of`` "-dev", those of the dev questions."""
         splits = self.work.splits
         found = self.work.mine(of, splits.dev if of else splits.train, self._mining, self.work.pipeline)
         self.work.say(found[1].to_text())
@@ -43,7 +43,7 @@ class Lessons:
         return self.options.mining(self.work.settings.rerank.read)
 
     def unlabelled(self) -> TrainingSet:
-        """What the pipeline finds for the questions without labels; empty where there are none."""
+        """Return what the pipeline finds for the questions without labels; empty if there are none."""
         if not self.raw.questions:
             return TrainingSet([], {})
         work = self.work
@@ -68,9 +68,9 @@ class Lessons:
         )
 
     def scaled(self, mined: TrainingSet) -> float | None:
-        """What fused scores are multiplied with where they are added to the logits in training; None: they are not.
+        """Return the factor of fused scores that are added to the logits in training; None if they are not added.
 
-        It is ``rerank.scale`` of the tuned model, which is used as it was trained.
+        It becomes ``rerank.scale`` of the tuned model, so that it is used as it was trained.
         """
         wanted = self.options.residual if self.options.residual is not None else not has_head(self.work.folder)
         if not wanted or self.options.loss not in WITH_RESIDUAL:
@@ -78,7 +78,7 @@ class Lessons:
         return self.work.run.step("scale", lambda: best_scale(mined, self.fused(mined)))
 
     def fused(self, mined: TrainingSet) -> dict[str, dict[str, float]]:
-        """Query id -> text id -> the pipeline's score of the training texts; computed once."""
+        """Return query id -> text id -> the pipeline's score of the training texts; computed once."""
         from eval.finetune.lessons.teachers import PipelineTeacher, teacher_scores
 
         work = self.work
@@ -86,7 +86,7 @@ class Lessons:
             return teacher_scores(PipelineTeacher(retriever), mined, work.run.path / "fused.jsonl", progress=tick)
 
     def rows(self, mined: TrainingSet, scale: float | None) -> Callable[[int], Rows]:
-        """What the trainer reads, of all epochs, by seed; pipeline and teacher are asked at the first call only."""
+        """Return a function from a seed to the rows of all epochs; its first call asks pipeline and teacher."""
         options = self.options
 
         @cache

@@ -1,4 +1,4 @@
-"""What list losses need to train a cross-encoder well: pairs of like length together, and what the first stage lacks.
+"""Parts of list losses for cross-encoders: batches of similar length, and training on what the first stage lacks.
 
 Import this module inside functions: it needs torch.
 """
@@ -12,18 +12,18 @@ import torch
 from sentence_transformers.cross_encoder.losses import LambdaLoss, ListNetLoss
 from torch import Tensor, nn
 
-CPU_TOKENS, GPU_TOKENS = 1024, 8192  # in one forward pass, padding counted; a CPU wants what fits into its caches
+CPU_TOKENS, GPU_TOKENS = 1024, 8192  # per forward pass, with padding; on a CPU, what fits into its caches
 
 
 class ByLength(nn.Module):
-    """The cross-encoder as a list loss sees it: reads all pairs of a step, those of like length together.
+    """Wrap the cross-encoder for a list loss: it reads all pairs of a step, batched by similar length.
 
-    The library takes pairs as they stand in their lists, and pads each batch to its longest: with windows of a few
-    words up to 512 tokens, most of what is computed is padding or too large for the processor's caches.
-    ``python -m eval.bench lists`` races both. Scores come back in the order of the pairs.
+    The library takes pairs in the order of their lists, and pads each batch to its longest pair: with windows of a few
+    words to 512 tokens, most of the computation is padding or exceeds the processor's caches. ``python -m eval.bench
+    lists`` compares both. Scores are returned in the order of the pairs.
 
     Args:
-        model: sentence-transformers' ``CrossEncoder``; give the loss ``mini_batch_size=-1``, so that it hands over a
+        model: sentence-transformers' ``CrossEncoder``; use the loss with ``mini_batch_size=-1``, so that it passes a
             whole step.
     """
 
@@ -52,7 +52,7 @@ class ByLength(nn.Module):
         scores = []
         for rows in _passes(lengths[order].tolist(), most):
             chosen = order[rows]
-            read = mask[chosen].any(0)  # columns that hold more than padding, on whichever side it stands
+            read = mask[chosen].any(0)  # columns with more than padding, on either side
             part = {
                 name: value[chosen][:, read] if isinstance(value, Tensor) and value.shape == mask.shape else value
                 for name, value in features.items()
@@ -62,7 +62,7 @@ class ByLength(nn.Module):
 
 
 def _passes(lengths: list[int], most: int) -> Iterator[slice]:
-    """Neighbours among rising lengths, so many that they hold at most ``most`` tokens when padded; at least one."""
+    """Yield slices of ascending lengths with at most ``most`` tokens when padded, and at least one pair."""
     start = 0
     for end in range(1, len(lengths) + 1):
         if end == len(lengths) or (end + 1 - start) * lengths[end] > most:
@@ -71,13 +71,13 @@ def _passes(lengths: list[int], most: int) -> Iterator[slice]:
 
 
 class Residual(nn.Module):
-    """ListNet or LambdaLoss over the model's logits plus what the first stage adds to them.
+    """ListNet or LambdaLoss over the model's logits plus the scaled scores of the first stage.
 
-    The order that is trained is the one that is used: the reranker's score and the fused one together. A fresh head
-    then starts from the pipeline's own order and not from chance, and a few hundred questions go into what the pipeline
-    does not know (as boosting does; compare Gao et al., CLEAR, arXiv 2004.13969, for a retriever beside BM25).
+    It trains the order that is used: that of the sum of the reranker's and the fused score. A new head then starts from
+    the pipeline's order instead of a random one, and a few hundred questions teach what the pipeline lacks (as in
+    boosting; compare Gao et al., CLEAR, arXiv 2004.13969, for a retriever beside BM25).
 
-    Labels of a list are its labels, then the summands of its logits.
+    The labels of a list are followed by the numbers to add to its logits.
     """
 
     def __init__(self, loss: ListNetLoss | LambdaLoss) -> None:
@@ -98,7 +98,7 @@ class Residual(nn.Module):
 
 
 class _Shift(nn.Module):
-    """In the place of the loss's activation, which sees the logits of all lists in their order."""
+    """Replace the loss's activation, which gets the logits of all lists in order."""
 
     summands: Tensor
 

@@ -1,4 +1,4 @@
-"""The pipeline with a reranker and without: its settings, its figures, and what a tuned one has to beat."""
+"""The pipeline with and without a reranker: settings, scores, and what a tuned reranker has to beat."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def with_reranker(settings: Settings, model: Path, weight: float, scale: float | None) -> Settings:
-    """The pipeline with a cross-encoder; ``weight``, ``scale``: see ``RerankSettings``."""
+    """Return the pipeline's settings with a cross-encoder; ``weight``, ``scale``: see ``RerankSettings``."""
     changes = {"provider": "cross_encoder", "model": str(model), "weight": weight, "scale": scale}
     return settings.model_copy(update={"rerank": settings.rerank.model_copy(update=changes)})
 
 
 def rerank_lines(rerank: RerankSettings) -> list[str]:
-    """Lines for rag.toml: the section, provider and model, then what else is needed to get the proved order."""
+    """Return lines for rag.toml: section, provider, model, and what else the proved order needs."""
     return [
         "[rerank]",
         'provider = "cross_encoder"',
@@ -45,10 +45,10 @@ def rerank_lines(rerank: RerankSettings) -> list[str]:
 def opponent(
     without: Mapping[str, Run], first: Mapping[str, Run] | None, test: Dataset
 ) -> tuple[Mapping[str, Run], str]:
-    """(runs, name) of what a tuned reranker has to beat: the better of no reranker and the base one on the test.
+    """Return (runs, name) of what a tuned reranker has to beat: no reranker or the base, whichever is better.
 
     Args:
-        first: of the base model; None where its head is new, and its order therefore random.
+        first: runs of the base model; None if its head is new, and its order random.
     """
 
     def mean(runs: Mapping[str, Run]) -> float:
@@ -60,7 +60,7 @@ def opponent(
 
 
 def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_head: bool) -> str:
-    """What the reranker's own order of the candidates gained; measure -> mean, before its training and after it."""
+    """Return a note on the gain of the reranker's own order; the mappings are measure -> mean."""
     before, after = start[MEASURES[0]], tuned[MEASURES[0]]
     gain = f" ({(after - before) / before:+.1%})" if before else ""
     head = "; the head of the base was new" if new_head else ""
@@ -68,7 +68,7 @@ def gain_alone(start: Mapping[str, float], tuned: Mapping[str, float], *, new_he
 
 
 def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dataset) -> str:
-    """What the tuned reranker is worth beside none at all: said where the base was a reranker already."""
+    """Return a note that compares with the pipeline without a reranker, for a base that is a reranker."""
     measure, key = MEASURES[0], run_key(test)
     before, after = (score(runs[key].results, test.qrels, [measure]) for runs in (without, tuned))
     values = [after.per_query[measure][query] - value for query, value in before.per_query[measure].items()]
@@ -80,15 +80,15 @@ def against_none(without: Mapping[str, Run], tuned: Mapping[str, Run], test: Dat
 
 @dataclass
 class PipelineMeasures(Scorer):
-    """What a run measures in the pipeline; nothing is measured twice."""
+    """The measurements of a run in the pipeline; each is made once."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.rerankers: dict[Path, Any] = {}  # loaded, by folder
+        self.rerankers: dict[Path, Any] = {}  # loaded rerankers by folder
 
     @cached_property
     def pipeline(self) -> Settings:
-        """The pipeline's settings without a reranker."""
+        """Return the pipeline's settings without a reranker."""
         return without_reranker(self.settings)
 
     def runs(
@@ -100,7 +100,7 @@ class PipelineMeasures(Scorer):
         weight: float = 1.0,
         scale: float | None = None,
     ) -> dict[str, Run]:
-        """Runs of the pipeline with a reranker (None: without), each kept in the folder ``name``."""
+        """Return the runs of the pipeline with a reranker (None: without), saved in the folder ``name``."""
         from indexes.encoders.torch_runtime import weights_digest
 
         settings = self.pipeline if model is None else with_reranker(self.settings, model, weight, scale)
@@ -110,13 +110,14 @@ class PipelineMeasures(Scorer):
         fingerprint = [weights_digest(model) if model is not None else None, kept]
 
         def measure(dataset: Dataset, tick: Any = None) -> Any:
-            """A pair of question and text is scored once in a run, whatever its share."""
+            """Score each pair of question and text once per run, whatever the share."""
             reranker = False if model is None else self.remembered(model)
             return measured(self.request, settings, "pipeline", dataset, reranker=reranker, tick=tick)
 
         return self.scored(name, what, measure, fingerprint, datasets)
 
     def remembered(self, model: Path) -> Any:
+        """Return the loaded reranker behind its file of scores."""
         from eval.finetune.reranker.remembered_scores import Remembered
         from indexes.encoders.torch_runtime import weights_digest
         from rag.rerankers import build_reranker
@@ -128,7 +129,7 @@ class PipelineMeasures(Scorer):
         return self.rerankers[model]
 
     def dev_lists(self) -> list[CandidateList]:
-        """The pipeline's candidates for the dev questions."""
+        """Return the pipeline's candidates for the dev questions."""
         path = self.run.path / "dev.jsonl"
 
         def work() -> list[CandidateList]:
@@ -141,10 +142,10 @@ class PipelineMeasures(Scorer):
     def chosen(
         self, name: str, model: Path, lists: list[CandidateList], scale: float | None, fixed: float | None
     ) -> Share:
-        """The share of a reranker's score that dev chooses by MAP, or the ``fixed`` one.
+        """Return the reranker's share: ``fixed``, or chosen by MAP on dev.
 
         Args:
-            scale: of a reranker trained on what the fused order lacks (``steady_share``); None: the best one is taken.
+            scale: that of a reranker trained with ``Residual`` (see ``steady_share``); None: choose the best share.
         """
 
         def work() -> dict[str, Any]:
@@ -163,4 +164,5 @@ class PipelineMeasures(Scorer):
         return Share.load(found)
 
     def table(self, runs: dict[str, Run]) -> dict[str, dict[str, float]]:
+        """Return name of a run -> measure -> mean on the test questions."""
         return {name: score(run.results, self.splits.test.qrels, MEASURES).mean for name, run in runs.items()}

@@ -1,4 +1,4 @@
-"""A reranker that keeps what it scored, so that each share of its score is measured for one forward pass."""
+"""A reranker that saves its scores, so that all shares are measured with one forward pass per text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rag.rerankers.base import RerankScores, empty_scores, sigmoid
 
 
 class Remembered:
-    """Stands for a reranker in our retriever; (question, text) -> raw score lies in an SQLite file.
+    """Wrap a reranker for our retriever, and save its raw scores by question and text in an SQLite file.
 
     Args:
-        reranker: any of ``rag.rerankers``; asked for what the file lacks.
-        path: of the file, one a model.
+        reranker: a reranker of ``rag.rerankers``, called for pairs that are not in the file.
+        path: the file, one per model.
     """
 
     def __init__(self, reranker: Any, path: Path) -> None:
@@ -29,9 +29,11 @@ class Remembered:
 
     @property
     def name(self) -> str:
+        """The reranker's name."""
         return str(self._inner.name)
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
+        """Return the scores of the texts, saved or computed."""
         if not texts:
             return empty_scores()
         keys = [self._key(query, text) for text in texts]

@@ -1,4 +1,4 @@
-"""What a reranker trains on and is stopped by: lists of texts under a question, as the pipeline brings them."""
+"""Training and dev lists of a reranker: a question with texts found by the pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
 
 QUESTION, TEXT, TEXTS, LABEL = "question", "text", "texts", "label"
-SHARP = 10.0  # ListNetLoss takes a softmax over its labels: of 0 and 1 it would be nearly flat
+SHARP = 10.0  # ListNetLoss applies a softmax to labels, which would be nearly flat for 0 and 1
 Rows = dict[str, list[Any]]
 
 
@@ -41,19 +41,19 @@ def training_rows(
     first: Mapping[str, Mapping[str, float]] | None = None,
     unlabelled: Sequence[Example] = (),
 ) -> Rows:
-    """Rows for the trainer, of all epochs: each takes one positive a question and draws ``negatives`` others.
+    """Return the trainer's rows of all epochs: one positive per question and epoch, and ``negatives`` other texts.
 
-    Lists are ordered by length, so that what is padded together is of one length; losses do not see the order.
+    The texts of a list are ordered by length, so that texts padded together have similar lengths; losses ignore order.
 
     Args:
         scores: query id -> text id -> teacher's score, with a spread of 1 (``teachers.unit_scores``); texts without one
-            are left out. Without a teacher the labels are 1 and 0.
-        bonus: what labels add to a teacher's score of a positive, in the teacher's standard deviations.
-        sharpness: what a teacher's scores are multiplied with to be logits, for ListNet (``best_scale``).
-        first: query id -> text id -> what the first stage adds to a logit (``best_scale`` times its score): lists
-            then carry these behind their labels, for the loss ``Residual``.
-        unlabelled: examples whose positive is the teacher's best and has no bonus. Each is seen once, and all epochs
-            have as many of them.
+            are left out. Without a teacher, labels are 1 and 0.
+        bonus: bonus of a label on a teacher's score of a positive, in the teacher's standard deviations.
+        sharpness: factor that turns a teacher's scores into logits, for ListNet (``best_scale``).
+        first: query id -> text id -> number to add to a logit for the first stage (``best_scale`` times its score);
+            these follow the labels of a list, for the loss ``Residual``.
+        unlabelled: examples whose positive is the teacher's best and has no bonus. Each is used once, and they are
+            distributed evenly over the epochs.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     columns = _columns(loss, negatives)
@@ -77,7 +77,7 @@ def training_rows(
                 continue
             positive = positives[epoch % len(positives)]
             chosen = draw.sample(pool, min(negatives, len(pool)))
-            if loss == "margin_mse":  # its rows are of one length
+            if loss == "margin_mse":  # its rows have equal lengths
                 chosen += draw.choices(pool, k=negatives - len(chosen))
             names = [positive, *chosen]
             values = [1.0, *[0.0] * len(chosen)] if known is None else [known[name] for name in names]
@@ -89,13 +89,13 @@ def training_rows(
             _append(rows, loss, example.question, texts, values, known is None, added, sharp)
     if not rows[QUESTION]:
         raise SourceError(
-            "no training question has both a positive and a negative text", remedy="bring more documents or judgements"
+            "no training question has both a positive and a negative text", remedy="add documents or judgements"
         )
     return rows
 
 
 def _without_answers(example: Example, texts: Mapping[str, str], answers: set[str]) -> Example:
-    """The example without negatives that answer a question of its wording, under whatever id they stand."""
+    """Return the example without negatives that answer a question of the same wording, whatever their ids."""
     return replace(example, negatives=tuple(name for name in example.negatives if wording(texts[name]) not in answers))
 
 
@@ -117,7 +117,7 @@ def _append(
     added: list[float],
     sharp: float,
 ) -> None:
-    """One list under its question; BCE takes it apart into pairs."""
+    """Append one list, for BCE as separate pairs."""
     if loss == "margin_mse":
         head, *rest = sorted(range(1, len(texts)), key=lambda i: len(texts[i]))
         order = [0, head, *rest]
@@ -131,7 +131,7 @@ def _append(
         for i in order:
             rows[QUESTION].append(question)
             rows[TEXT].append(texts[i])
-            # A teacher's score is a logit for BCE: its sigmoid is the soft label.
+            # For BCE, a teacher's score is a logit, and its sigmoid the soft label.
             rows[LABEL].append(values[i] if labels else float(1 / (1 + np.exp(-2.0 * (values[i] + 1.0)))))
         return
     sharp = sharp if loss == "listnet" else 1.0
@@ -141,8 +141,10 @@ def _append(
 
 
 def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]]) -> float:
-    """The factor that makes scores (fused ones, a teacher's) the best logits they can be: the largest mean log
-    probability of a positive among its list's texts."""
+    """Return the factor that turns scores (fused or a teacher's) into the best logits.
+
+    It maximises the mean log probability of the positives within their lists.
+    """
     lists = []
     for example in training.examples:
         known = scores.get(example.query, {})
@@ -159,11 +161,11 @@ def best_scale(training: TrainingSet, scores: Mapping[str, Mapping[str, float]])
 
 @dataclass
 class CandidateList:
-    """What the pipeline found for one question before reranking.
+    """The pipeline's candidates for one question before reranking.
 
     Args:
-        names: judged id of each candidate; several candidates may be sentences of one document.
-        texts: what the reranker reads of each.
+        names: judged id of each candidate; several may be sentences of one document.
+        texts: text of each that the reranker reads.
         fused: first-stage score of each.
         relevant: judgements of the question.
     """
@@ -183,7 +185,7 @@ def candidate_lists(
     depth: int,
     progress: Tick | None = None,
 ) -> list[CandidateList]:
-    """The first ``depth`` candidates of every question with what ``rerank.read`` says is read of them."""
+    """Return the first ``depth`` candidates of each question, with the texts of ``rerank.read``."""
     lifter = Lifter(dataset, retriever.index)
     read_window = retriever.settings.rerank.read == "window"
     found = []
@@ -203,9 +205,11 @@ def candidate_lists(
 
 
 def save_lists(lists: Sequence[CandidateList], path: Path) -> None:
+    """Write lists as JSON lines."""
     write_whole(path, "".join(json.dumps(asdict(one), ensure_ascii=True) + "\n" for one in lists))
 
 
 def load_lists(path: Path) -> list[CandidateList]:
+    """Read lists written by ``save_lists``."""
     with path.open(encoding="utf-8", newline="\n") as file:
         return [CandidateList(**json.loads(line)) for line in file]

@@ -1,8 +1,8 @@
-"""finetune_reranker: a cross-encoder trained on what the pipeline finds, and proved in the pipeline.
+"""finetune_reranker: train a cross-encoder on what the pipeline finds, and prove it in the pipeline.
 
-One folder a run, and every step in it is done once: score the pipeline, make the start model, mine, warm up, ask the
-teacher, train, choose the share of the reranker's score, score the result, prove. A killed run continues where it was
-when it is called again with the same settings.
+Each run has a folder, and runs each step once: score the pipeline, make the start model, mine, warm up, ask the
+teacher, train, choose the reranker's share, score the result, prove. A run that was killed is resumed by a call with
+the same settings.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ def finetune_reranker(
     """Tune ``base`` as a reranker for ``dataset``, and prove the pipeline with it on held-out questions.
 
     Args:
-        dataset: as ``load_dataset`` takes it; without a training split its test split is divided.
-        base: "minilm", a folder, or a hub name: a cross-encoder of one label keeps its head, any other encoder gets a
-            fresh one.
-        request: the other fields of ``Request``: ``out`` (folder of the run; the same call continues an interrupted
-            one), ``also``, ``teacher``, ``settings`` (of the pipeline: what finds the candidates, and
-            ``rerank.depth``, ``read``, ``max_tokens``, ``device`` and ``dtype`` of the reranker), ...
+        dataset: see ``load_dataset``; without a training split, its test split is divided.
+        base: "minilm", a model folder, or a hub name; a cross-encoder with one label keeps its head, any other encoder
+            gets a new one.
+        request: the other fields of ``Request``: ``out`` (folder of the run; the same call resumes an interrupted
+            one), ``also``, ``teacher``, ``settings`` (of the pipeline that finds candidates, and the reranker's
+            ``rerank.depth``, ``read``, ``max_tokens``, ``device`` and ``dtype``), ...
 
     Raises:
-        SettingsError: ``out`` holds another run, or an option cannot be used.
+        SettingsError: ``out`` holds another run, or an option is not allowed.
         SourceError, RerankerError: the dataset or the model cannot be read.
 
-        >>> from eval import finetune_reranker  # doctest: +SKIP
-        >>> finetune_reranker("data/scifact", "minilm", out="reranker").proof.better  # doctest: +SKIP
-        True
+    >>> from eval import finetune_reranker  # doctest: +SKIP
+    >>> finetune_reranker("data/scifact", "minilm", out="reranker").proof.better  # doctest: +SKIP
+    True
     """
     given = Request(dataset, base, **request)
     wanted = (options or RerankerOptions()).with_defaults(with_teacher=bool(given.teacher))

@@ -1,4 +1,4 @@
-"""The steps of a reranker's run, in their order; ``eval.finetune.reranker.run`` is the face."""
+"""The steps of ``finetune_reranker``, in order."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from eval.finetune.training.loss_curve import Trained
 from eval.finetune.training.trainer import TrainingFolder
 from eval.finetune.weights.soup import soup_notes, train_soup
 
-TRIAL = "trial"  # the model of the training questions alone, where dev's are trained on in the end
+TRIAL = "trial"  # the model trained without dev questions, if these are added at the end
 WITHOUT, START, ALONE, TUNED = "without a reranker", "base model", "tuned, alone", "tuned"
 
 
 @dataclass
 class TunedReranker(TunedModel):
-    """What a fine-tuning run gave; ``proof`` is of the pipeline with the model against the pipeline before.
+    """The result of a run; ``proof`` compares the pipeline with the model and the pipeline before.
 
     Args:
-        rows: name -> measure -> mean on the test questions, of every pipeline measured.
-        weight: share of the reranker's score that was chosen; weights: share -> MAP on dev.
-        warm_up: the curve of the warm-up, where there was one.
+        rows: pipeline -> measure -> mean on the test questions.
+        weight: chosen share of the reranker; weights: share -> MAP on dev.
+        warm_up: curve of the warm-up, if there was one.
     """
 
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -49,6 +49,7 @@ class TunedReranker(TunedModel):
     warm_up: Trained | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain data for JSON."""
         found = super().as_dict()
         found.pop("merge")
         warm_up = self.warm_up.curve if self.warm_up is not None else None
@@ -64,6 +65,7 @@ class RerankerWork(PipelineMeasures):
     raw: Unlabelled
 
     def done(self) -> TunedReranker:
+        """Run all steps, and return the result."""
         from eval.finetune.proof.card import write_card
         from eval.finetune.proof.proof import prove
 
@@ -84,7 +86,7 @@ class RerankerWork(PipelineMeasures):
         chosen = self.chosen("tuned", self.run.path / target, lists, scale, self.options.weight)
         weight = chosen.share
         on_dev = f" (MAP on dev {chosen.curve[weight]:.4f})" if weight in chosen.curve else ""
-        self.say(f"the reranker's share in the order is {weight:g}{on_dev}")
+        self.say(f"the reranker's share in the final score is {weight:g}{on_dev}")
         if self.options.refit:
             mined = self.refitted(mined, begin, each, scale)
         after = alone = self.runs("tuned", "the tuned model", self.everywhere, self.model, weight, scale)
@@ -122,10 +124,11 @@ class RerankerWork(PipelineMeasures):
 
     @cached_property
     def lessons(self) -> Lessons:
+        """The training data of the run."""
         return Lessons(self, self.options, self.raw)
 
     def start(self) -> Path:
-        """The base as a cross-encoder."""
+        """Write the base as a cross-encoder, and return its folder."""
         target = self.run.path / "start-model"
         self.run.step("start", lambda: str(start_model(self.folder, self.request.base, target, self.options).name))
         return target
@@ -139,7 +142,7 @@ class RerankerWork(PipelineMeasures):
         scale: float | None,
         step: Literal["train", "refit"] = "train",
     ) -> list[Trained]:
-        """As many trainings as the soup has, each with a seed of its own, and the average of their weights."""
+        """Train once per seed of the soup, and average the weights."""
 
         def fit(folder: Path, place: int) -> Trained:
             own = replace(self.options, seed=self.options.seed + place)
@@ -148,18 +151,18 @@ class RerankerWork(PipelineMeasures):
         return train_soup(self.run, self.run.path / target, self.options.soup, fit)
 
     def refitted(self, mined: TrainingSet, begin: Path, each: list[Trained], scale: float | None) -> TrainingSet:
-        """Train the model again, on training and dev questions together, for as long as dev found best.
+        """Train the model again, on training and dev questions together, for the number of steps that was best on dev.
 
-        What dev had to choose is chosen then, and its questions are labelled ones like the others. Steps grow with the
-        questions, so that each is seen as often.
+        By then dev has chosen all there is to choose, so its labelled questions can be trained on. The number of steps
+        grows with the questions, so that each is seen as often as before.
 
         Returns:
-            Both training sets as one.
+            Both training sets combined.
         """
         found, _ = self.lessons.mined("-dev")
         both = TrainingSet([*mined.examples, *found.examples], mined.texts | found.texts, list(mined.notes))
         rows_of = self.lessons.rows(both, scale)
-        # Dev asks none of them: the leakage guard.
+        # None of them is a dev question: the leakage guard.
         raw = {*(example.question for example in mined.examples), *self.raw.questions.values()}
 
         def rows(seed: int) -> Rows:
@@ -172,13 +175,13 @@ class RerankerWork(PipelineMeasures):
         again = self.train_soup("model", begin, rows, [], scale, step="refit")
         steps = ", ".join(str(one.steps) for one in again)
         both.notes.append(
-            f"trained again in the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "
-            f"together, for {steps} steps: as often as was best on dev"
+            f"trained again at the end, on {len(mined.examples)} training and {len(found.examples)} dev questions "
+            f"together, for {steps} steps: as many epochs as were best on dev"
         )
         return both
 
     def warmed(self, start: Path, lists: list[CandidateList]) -> Trained | None:
-        """The start model after a warm-up on questions made from the documents."""
+        """Warm up the start model on questions made from the documents."""
         if not self.options.warm_up:
             return None
         from eval.finetune.reranker.warm_up import document_questions, load_rows, taught_lists
@@ -208,10 +211,10 @@ class RerankerWork(PipelineMeasures):
         step: Literal["train", "warm up", "refit"] = "train",
         place: int = 0,
     ) -> Trained:
-        """One training, of the warm-up, of the model itself or of it again; its rows are made where it is not done.
+        """Train once: the warm-up, the model, or the model again. Rows are made only if the training is not finished.
 
         Args:
-            place: in the soup; files and steps of the first have no number.
+            place: number of the training in a soup, from 0; files and steps of the first have no number.
         """
         dev = [one for one in lists if any(gain > 0 for gain in one.relevant.values())]
         kind = {"train": "", "warm up": "warm-up", "refit": "refit"}[step]

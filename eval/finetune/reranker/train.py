@@ -1,4 +1,4 @@
-"""Training a cross-encoder: sentence-transformers' trainer and losses, dev lists, checkpoints and loss curve."""
+"""Train a cross-encoder with sentence-transformers: losses, dev lists, checkpoints and loss curve."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from indexes.errors import RerankerError, SettingsError
 from indexes.files import beside
 
 KIND = "reranker"
-WHOLE_STEP = -1  # pairs that a list loss hands over at once: all of them
+WHOLE_STEP = -1  # mini_batch_size of list losses: pass all pairs of a step
 
 
 def start_model(folder: Path, name: str, target: Path, options: RerankerOptions) -> Path:
-    """Save what training starts from: the base as a cross-encoder of one label, with a fresh head where it has none.
+    """Write the start model: the base as a cross-encoder with one label, with a new head if it has none.
 
     Raises:
-        RerankerError: it cannot be loaded, or has several labels.
+        RerankerError: the base cannot be loaded, or has several labels.
     """
     from transformers.trainer_utils import set_seed
 
-    set_seed(options.seed)  # of the fresh head
+    set_seed(options.seed)  # for the new head
     model = load_cross_encoder(folder, name, options)
     with beside(target) as part, quiet():
         model.save_pretrained(str(part), create_model_card=False)
@@ -50,7 +50,7 @@ def start_model(folder: Path, name: str, target: Path, options: RerankerOptions)
 
 
 def has_head(folder: Path) -> bool:
-    """Whether a folder holds a cross-encoder already, and no encoder without a head."""
+    """Return whether a folder has a cross-encoder, not an encoder without a head."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -59,10 +59,10 @@ def has_head(folder: Path) -> bool:
 
 
 def load_cross_encoder(folder: Path, name: str, options: RerankerOptions) -> Any:
-    """The base as sentence-transformers' CrossEncoder in float32.
+    """Load the base as sentence-transformers' CrossEncoder in float32.
 
     Raises:
-        RerankerError: it cannot be loaded, or has several labels.
+        RerankerError: the base cannot be loaded, or has several labels.
     """
     from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder
@@ -83,12 +83,12 @@ def load_cross_encoder(folder: Path, name: str, options: RerankerOptions) -> Any
     except (*UNLOADABLE, SafetensorError) as error:
         raise RerankerError(
             f"'{name}' ({folder}) cannot be loaded as a cross-encoder ({reason_of(error)})",
-            remedy="give the folder of an encoder or cross-encoder: config.json, weights and tokenizer",
+            remedy="name the folder of an encoder or cross-encoder with config.json, weights and tokenizer",
         ) from error
     if model.num_labels != 1:
         raise RerankerError(
             f"'{name}' is a classifier with {model.num_labels} labels",
-            remedy="give a model with 1 label, or an encoder",
+            remedy="name a model with one label, or an encoder",
         )
     model.float()
     return model
@@ -106,15 +106,15 @@ def train_reranker(
     progress: Tick | None = None,
     begin: Begin | None = None,
 ) -> Trained:
-    """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
+    """Train, and save the checkpoint that is best on dev (see ``training.trainer.fit``).
 
     Args:
-        start: folder that ``start_model`` wrote, or a model trained before.
-        rows: of all epochs (``rows.training_rows``).
-        dev: lists that checkpoints are measured on, with the share of the reranker that suits each best; without any
-            the last step is kept.
-        scale: ``rerank.scale`` for them.
-        begin: in a process that takes part: where the first one begins.
+        start: folder written by ``start_model``, or a model trained before.
+        rows: rows of all epochs (``rows.training_rows``).
+        dev: lists to compare checkpoints on, each with its best share of the reranker; without lists, the last step is
+            used.
+        scale: ``rerank.scale`` for these lists.
+        begin: where the first process begins, in a process that takes part.
     """
     from sentence_transformers.cross_encoder import CrossEncoderTrainer
     from torch import nn
@@ -129,7 +129,7 @@ def train_reranker(
             if isinstance(part, nn.Embedding):
                 part.requires_grad_(False)
     arguments = _arguments(rows, place.checkpoint_folder, options, measured=bool(dev))
-    note = f"checkpoints are compared on {len(dev)} dev questions, with the share that suits each best"
+    note = f"checkpoints are compared on {len(dev)} dev questions, each with its best share"
     return fit(
         CrossEncoderTrainer,
         model,
@@ -157,14 +157,14 @@ def _job(
     scale: float | None,
     begin: Begin,
 ) -> dict[str, Any]:
-    """The arguments of ``train_reranker`` as plain values, for the other processes."""
+    """Return the arguments of ``train_reranker`` as plain data, for the other processes."""
     parts = {"place": asdict(place), "options": asdict(options), "begin": asdict(begin)}
     lists = [asdict(one) for one in dev]
     return {"start": str(start), "name": name, "rows": rows, "dev": lists, "scale": scale, **parts}
 
 
 def take_part(**job: Any) -> None:
-    """``train_reranker`` in a process that takes part in it; arguments as ``_job`` gives them."""
+    """Run ``train_reranker`` in a process that takes part in it; arguments as returned by ``_job``."""
     train_reranker(
         Path(job["start"]),
         job["name"],
@@ -191,12 +191,12 @@ def _arguments(rows: Rows, checkpoints: Path, options: RerankerOptions, *, measu
         log_at_most=20,
         error=RerankerError,
         measured=measured,
-        num_train_epochs=1,  # the rows are those of all epochs
+        num_train_epochs=1,  # the rows are already those of all epochs
     )
 
 
 def step_rows(options: RerankerOptions) -> int:
-    """Rows of one step: lists, or pairs for BCE, whose lists are taken apart."""
+    """Return the rows per step: lists, or pairs for BCE, whose lists are split."""
     return options.batch * (1 + options.negatives) if options.loss == "bce" else options.batch
 
 
@@ -228,7 +228,7 @@ def _loss(model: Any, rows: Rows, options: RerankerOptions) -> Any:
         case "lambda":
             found = losses.LambdaLoss(by_length, mini_batch_size=WHOLE_STEP)
         case _:
-            raise SettingsError(f"{options.loss!r} is not a loss", remedy="use bce, listnet, lambda or margin_mse")
+            raise SettingsError(f"unknown loss {options.loss!r}", remedy="use bce, listnet, lambda or margin_mse")
     if len(rows[LABEL][0]) == len(rows[TEXTS][0]):
         return found
     return Residual(found)

@@ -1,9 +1,9 @@
-"""Warming up a fresh head: questions made from the documents alone, answered by a teacher that needs no training.
+"""Warm up a new head on questions made from the documents alone, with the pipeline as teacher.
 
-An encoder that never read two texts together has to learn matching before it can learn relevance, and a few hundred
-labelled questions are too few for that. Any sentence (or title) of the documents can stand for a question; what the
-pipeline finds for it, with its fused scores, is a list to imitate. Nothing is labelled and no language model is asked
-(distillation of a retriever's own scores; compare Ram et al., arXiv 2112.07708, on self-supervised questions).
+An encoder that never read two texts together must learn matching before relevance, and a few hundred labelled questions
+are too few for that. Any sentence or title of the documents can serve as a question; what the pipeline finds for it,
+with fused scores, is a list to imitate. No labels or language model are needed (distillation of a retriever's own
+scores; compare Ram et al., arXiv 2112.07708, on self-supervised questions).
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from indexes.files import write_whole
 if TYPE_CHECKING:
     from rag.retrieval.hybrid import HybridRetriever
 
-RANKS = ((0, 0), (1, 1), (2, 2), (3, 6), (5, 12), (10, 20), (18, 49))  # one candidate is drawn from each span of ranks
-STRANGERS = 4  # texts of other questions in each list: what is far off is learnt first
+RANKS = ((0, 0), (1, 1), (2, 2), (3, 6), (5, 12), (10, 20), (18, 49))  # draw one candidate from each range of ranks
+STRANGERS = 4  # texts of other questions per list, which are easy to learn first
 LEAST_WORDS, SPAN_WORDS = 6, (5, 12)
-TEMPERATURE = 0.12  # of fused scores, which lie between 0 and 1
+TEMPERATURE = 0.12  # temperature of fused scores, which are between 0 and 1
 
 
 def document_questions(
     dataset: Dataset, *, limit: int, seed: int, held_out: Sequence[str] = ()
 ) -> dict[str, tuple[str, str]]:
-    """id -> (question, the text it was taken from): titles, sentences, and spans of sentences.
+    """Return id -> (question, the text it was taken from): titles, sentences, and spans of sentences.
 
     Args:
-        held_out: questions that none may repeat (those of dev and test).
+        limit: maximum number of questions.
+        seed: random seed.
+        held_out: questions that must not be repeated (those of dev and test).
     """
     from indexes.text.sentences import split_sentences
 
@@ -44,7 +46,7 @@ def document_questions(
     passages = list(dataset.corpus.values())
     draw.shuffle(passages)
     found: dict[str, tuple[str, str]] = {}
-    for passage in passages * (2 + 2 * limit // max(1, len(passages))):  # some give nothing
+    for passage in passages * (2 + 2 * limit // max(1, len(passages))):  # some give no question
         if len(found) >= limit:
             break
         sentences = [passage.text[span.start : span.end] for span in split_sentences(passage.text)]
@@ -57,7 +59,7 @@ def document_questions(
 
 
 def _span(source: str, draw: random.Random) -> str:
-    """Some neighbouring words (characters, where a language writes no blanks) of a text; "" of one too short."""
+    """Draw some consecutive words (characters, in languages without blanks) of a text; "" if it is too short."""
     words = source.split()
     joint = " "
     if len(words) < LEAST_WORDS and len(source) >= 3 * LEAST_WORDS:
@@ -78,9 +80,10 @@ def taught_lists(
     seed: int,
     progress: Tick | None = None,
 ) -> Rows:
-    """Rows for ListNet: each question with candidates from all over its ranking and texts of other questions.
+    """Return rows for ListNet: each question with candidates from all its ranking and texts of other questions.
 
-    Labels are the pipeline's fused scores over a temperature; a stranger's is 0. Kept in ``path`` once made.
+    Labels are the pipeline's fused scores divided by a temperature, and 0 for texts of other questions. The rows are
+    saved in ``path``.
     """
     read_window = retriever.settings.rerank.read == "window"
     draw = random.Random(seed)  # noqa: S311 - no secret
@@ -106,11 +109,13 @@ def taught_lists(
 
 
 def save_rows(rows: Rows, path: Path) -> None:
+    """Write rows as JSON."""
     lines = (json.dumps(dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True))
     write_whole(path, "".join(line + "\n" for line in lines))
 
 
 def load_rows(path: Path) -> Rows:
+    """Read rows written by ``save_rows``."""
     rows: dict[str, list[Any]] = {QUESTION: [], TEXTS: [], LABEL: []}
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:

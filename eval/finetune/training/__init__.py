@@ -1,1 +1,1 @@
-"""What every training shares: the run folder, the loss curve and the trainer's arguments."""
+"""Parts that all trainings share: the run folder, the loss curve and the trainer's arguments."""

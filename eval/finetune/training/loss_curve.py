@@ -1,6 +1,7 @@
-"""The loss curve: rows out of the trainer's log, loss.csv, and when it is time to stop.
+"""The loss curve: rows from the trainer's log, loss.csv, and early stopping.
 
-Everything is read from the log, which checkpoints keep: a continued training stops, and writes, as a whole one does.
+Everything is read from the log, which is saved in checkpoints: a resumed training stops, and writes, as an
+uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ DEV = "nDCG@10"
 
 @dataclass
 class Trained(Plain):
-    """What training gave: the curve (one row a log line) and where the best was found."""
+    """The result of a training: the curve (one row per log line), and the best step."""
 
     curve: list[dict[str, float]]
     best_step: int
@@ -29,20 +30,24 @@ class Trained(Plain):
 
 
 def exhausted(history: list[dict[str, Any]], patience: int) -> bool:
-    """Have ``patience`` evaluations passed since the best one?
+    """Return whether ``patience`` evaluations have passed since the best one, according to the log.
 
-    By the log alone. The base's own figure (step 0) does not count, and a step counts once: a continued training
-    measures the checkpoint it starts from again.
+    The base's evaluation (step 0) does not count, and each step counts once, since a resumed training evaluates its
+    checkpoint again. A ``patience`` of 0 never stops.
+
+    >>> log = [{"step": 10, "eval_nDCG@10": 0.7}, {"step": 20, "eval_nDCG@10": 0.6}, {"step": 30, "eval_nDCG@10": 0.5}]
+    >>> exhausted(log, patience=2), exhausted(log, patience=3)
+    (True, False)
     """
     devs = list({e["step"]: float(e[f"eval_{DEV}"]) for e in history if f"eval_{DEV}" in e and e.get("step")}.values())
     return bool(patience and devs) and len(devs) - 1 - devs.index(max(devs)) >= patience
 
 
 def curve_callback(file: Path, patience: int, progress: Tick | None, *, epochs: float = 1) -> Any:
-    """Writes the curve to ``file`` whenever the trainer logs, and stops it early.
+    """Return a callback that writes the curve to ``file`` whenever the trainer logs, and stops the training early.
 
     Args:
-        epochs: that one epoch of the trainer stands for.
+        epochs: number of real epochs per epoch of the trainer.
     """
     from transformers import TrainerCallback
 
@@ -71,7 +76,11 @@ def curve_callback(file: Path, patience: int, progress: Tick | None, *, epochs: 
 
 
 def curve_rows(history: list[dict[str, Any]]) -> list[dict[str, float]]:
-    """The trainer's log as rows {"step", "epoch", "loss"?, "dev"?}, one a step."""
+    """Return the trainer's log as rows {"step", "epoch", "loss"?, "dev"?}, one per step.
+
+    >>> curve_rows([{"step": 5, "epoch": 0.5, "loss": 1.2}, {"step": 5, "epoch": 0.5, "eval_nDCG@10": 0.7}])
+    [{'step': 5, 'epoch': 0.5, 'loss': 1.2, 'dev': 0.7}]
+    """
     rows: dict[int, dict[str, float]] = {}
     for entry in history:
         step = int(entry.get("step", 0))
@@ -84,18 +93,19 @@ def curve_rows(history: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def never_better(rows: list[dict[str, float]]) -> list[str]:
-    """A sentence where training never got above what it began with; a checkpoint of it is kept all the same."""
+    """Return a note if training never improved on its start; its best checkpoint is used even so."""
     devs = {row["step"]: row["dev"] for row in rows if "dev" in row}
     first, best = devs.pop(0, None), max(devs.values(), default=None)
     if first is None or best is None or best > first:
         return []
     return [
-        f"training never got above its start on dev ({DEV} {first:.4f}, then at best {best:.4f}): the best checkpoint "
-        "is kept all the same, and the test decides"
+        f"training never improved on its start on dev ({DEV} {first:.4f}, then at best {best:.4f}); the best "
+        "checkpoint is used even so, and the test decides"
     ]
 
 
 def curve_csv(rows: list[dict[str, float]]) -> str:
+    """Return the rows as CSV with the columns step, epoch, loss and dev measure."""
     lines = [f"step,epoch,loss,dev {DEV}"]
     for row in rows:
         loss, dev = (f"{row[key]:.6f}" if key in row else "" for key in ("loss", "dev"))

@@ -1,6 +1,6 @@
-"""Options written once: fields of dataclasses that carry help, default and bounds; command lines are made of them.
+"""Options as dataclass fields that carry help, default and bounds; command lines are generated from them.
 
-Nothing here knows a command line: ``eval.cli.commands.finetune.options`` reads what stands in the fields.
+Nothing here depends on a command line: ``eval.cli.commands.finetune.options`` reads the fields.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 from indexes.errors import SettingsError
 from indexes.plain import Plain
 
-KEY = "option"  # of a field's metadata
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a tuned model in a merge
-QUERIES, DOCUMENTS = 200, 1000  # of each sample that weights are compared on
+KEY = "option"  # key in a field's metadata
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # weights of the tuned model to compare in a merge
+QUERIES, DOCUMENTS = 200, 1000  # size of each sample that weights are compared on
 
 
 @dataclass(frozen=True)
 class Option:
-    """What a command line shows of a field.
+    """How a command line presents a field.
 
     Args:
-        flag: as it is written, such as "--list" or "--refit/--no-refit"; default: the field's name.
-        low, high: bounds of a number; above: a bound that is not reached itself.
-        parse: turns what was written into the field's value.
-        shown: what stands for the default, where that is not the default's own text.
-        everyday: in the short help; the others are shown with all options.
-        measured: collections whose measured runs (the guide's Fine-tuning) had this default, and what other values did
-            where some were compared; empty for what has no default.
+        flag: the option, such as "--list" or "--refit/--no-refit"; default: the field's name.
+        low, high: inclusive bounds of a number; above: an exclusive lower bound.
+        parse: converts the option's text to the field's value.
+        shown: text for the default, if it differs from the default's own text.
+        everyday: whether it appears in the short help; the others appear in ``--help-all``.
+        measured: datasets on which this default was measured (see the guide's page on fine-tuning), and the results of
+            other values if they were compared; empty for options without a default.
     """
 
     help: str
@@ -44,16 +44,16 @@ class Option:
 
 
 def option(default: Any, help: str = "", **rest: Any) -> Any:
-    """A field that is an option too; ``default`` MISSING: it must be given. ``rest`` as for ``Option``."""
+    """Return a field that is also an option; it is required if ``default`` is MISSING. ``rest``: see ``Option``."""
     metadata = {KEY: Option(help, **rest)}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Training(Plain):
-    """What every kind of training is asked for; device and dtype are taken from the settings by the commands.
+    """Options of all trainings; commands take device and dtype from the settings.
 
-    ``accumulate``: batches whose gradients are one step.
+    ``accumulate``: number of batches whose gradients make one step.
     """
 
     epochs: float
@@ -69,9 +69,9 @@ class Training(Plain):
     weight_decay: float = 0.01
     seed: int = option(
         7,
-        "Random seed of splitting, mining and training.",
+        "Random seed for splitting, mining and training.",
         everyday=True,
-        measured="7, 8 and 9 were compared on scifact, trecqa_rerank: one training moves by 3 %",
+        measured="7, 8 and 9 were compared on scifact, trecqa_rerank: trainings differ by up to 3 %",
     )
     device: str = "auto"
     dtype: str = "auto"
@@ -79,9 +79,10 @@ class Training(Plain):
 
 
 def merge_option(measured: str) -> Any:
+    """Return the field of ``--merge``."""
     return option(
         None,
-        "Average with the base's weights: share of the tuned one, or auto: chosen on held-out questions.",
+        "Weight of the tuned model in an average with the base; auto: chosen on held-out questions; off: no average.",
         metavar="auto|WEIGHT|off",
         parse=merge_weight,
         shown="off",
@@ -91,9 +92,10 @@ def merge_option(measured: str) -> Any:
 
 
 def soup_option(measured: str) -> Any:
+    """Return the field of ``--soup``."""
     return option(
         1,
-        "Train N times, with seeds one after the other, and average the weights.",
+        "Number of trainings with different seeds whose weights are averaged.",
         low=1,
         high=16,
         metavar="N",
@@ -105,7 +107,7 @@ def soup_option(measured: str) -> Any:
 def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_rerank") -> Any:
     return option(
         1,
-        "Batches whose gradients make one step: the memory of one batch, and no more in-batch negatives.",
+        "Number of batches per step: needs the memory of one batch, but adds no in-batch negatives.",
         low=1,
         everyday=True,
         measured=measured,
@@ -113,13 +115,14 @@ def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_reran
 
 
 def skip_option(measured: str) -> Any:
-    return option(0, "Best ranks that give no negative.", low=0, measured=measured)
+    """Return the field of ``--skip``."""
+    return option(0, "Number of top ranks from which no negatives are taken.", low=0, measured=measured)
 
 
 def margin_option(default: float | None, more: str, measured: str) -> Any:
     return option(
         default,
-        f"A negative's fused score lies below the positive's by this share; -1{more}",
+        f"Share by which a negative's fused score must be below the positive's; -1{more}",
         low=-1,
         high=1,
         parse=lambda value: value if value >= 0 else None,
@@ -129,10 +132,13 @@ def margin_option(default: float | None, more: str, measured: str) -> Any:
 
 
 def merge_weight(text: str) -> float | str | None:
-    """None for "off", "auto", or the share of the tuned weights.
+    """Parse ``--merge``: None for "off", "auto", or the weight of the tuned model, above 0 and at most 1.
 
     Raises:
-        SettingsError: it is none of them.
+        SettingsError: the text is none of these.
+
+    >>> merge_weight("off"), merge_weight("auto"), merge_weight("0.5")
+    (None, 'auto', 0.5)
     """
     if text in ("off", "auto"):
         return None if text == "off" else text
@@ -143,7 +149,11 @@ def merge_weight(text: str) -> float | str | None:
 
 
 def number(text: str) -> float | None:
-    """The number that a text is, if it is one."""
+    """Return a text as a number, None if it is not one.
+
+    >>> number("0.5"), number("half")
+    (0.5, None)
+    """
     try:
         return float(text)
     except ValueError:

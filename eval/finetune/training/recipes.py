@@ -1,6 +1,6 @@
-"""Recipes: named sets of options, as two projects of this field trained with them; every option can still be set.
+"""Recipes: named sets of options with which two other projects trained; each option can still be overridden.
 
-What a recipe cannot name (the order of their rows, their in-batch negatives across cards) is ours.
+What options cannot express (the order of rows, in-batch negatives across cards) follows this package.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Recipe:
 
     Args:
         kind: name of the class of the options.
-        source: where it comes from, and what it does.
-        values: field -> value.
-        base: the model that it was written for; "": any.
-        teacher: whether it learns a teacher's scores.
+        source: the project it comes from, and what it does.
+        values: name of a field -> value.
+        base: model that it was written for; "" for any.
+        teacher: whether it needs a teacher's scores.
     """
 
     kind: str
@@ -95,12 +95,17 @@ RECIPES = {
 
 
 def recipes_of(kind: type) -> dict[str, Recipe]:
-    """The recipes for options of this kind, by name."""
+    """Return the recipes for options of this class, by name.
+
+    >>> from eval.finetune.reranker.options import RerankerOptions
+    >>> list(recipes_of(RerankerOptions))
+    ['kanhaoning-reranker']
+    """
     return {name: recipe for name, recipe in RECIPES.items() if recipe.kind == kind.__name__}
 
 
 def recipe_options(kind: type[T], name: str, **changes: Any) -> T:
-    """The options of a recipe, with changes of one's own.
+    """Return the options of a recipe, with changes applied.
 
     >>> from eval.finetune.embedder.options import EmbedderOptions
     >>> options = recipe_options(EmbedderOptions, "chaoql-embedder", lr=1e-5)
@@ -113,25 +118,27 @@ def recipe_options(kind: type[T], name: str, **changes: Any) -> T:
     known = recipes_of(kind)
     if name not in known:
         raise SettingsError(
-            f"there is no recipe {name!r} for {kind.__name__}",
+            f"unknown recipe {name!r} for {kind.__name__}",
             remedy=f"name one of {', '.join(known) or 'another kind'}",
         )
     return kind(**{**known[name].values, **changes})
 
 
 def check_teacher(name: str, teacher: object) -> None:
-    """Raises:
-    SettingsError: the recipe learns a teacher's scores, and there is none.
+    """Check that a recipe that needs a teacher has one.
+
+    Raises:
+        SettingsError: it has none.
     """
     if RECIPES[name].teacher and not teacher:
-        raise SettingsError(f"the recipe {name!r} learns a teacher's scores", remedy="name a teacher with --teacher")
+        raise SettingsError(f"the recipe {name!r} needs a teacher's scores", remedy="name a teacher with --teacher")
 
 
 def described(name: str, options: Any) -> str:
-    """A recipe as command-line options, and which of them are another's here.
+    """Return a recipe as command-line options, and the options that override it.
 
     Args:
-        options: what is used in the end.
+        options: the options that are used.
     """
     recipe = RECIPES[name]
     known = {one.name: one for one in fields(options)}
@@ -141,7 +148,7 @@ def described(name: str, options: Any) -> str:
         used = getattr(options, field)
         (parts if used == value else own).append(_as_flag(known[field], field, used))
     text = f"recipe {name} ({recipe.source}): {' '.join(parts)}"
-    return f"{text}; set otherwise: {' '.join(own)}" if own else text
+    return f"{text}; overridden: {' '.join(own)}" if own else text
 
 
 def _as_flag(field: Any, name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Request: what every fine-tuning run is asked for, whatever it tunes."""
+"""Request: the arguments of all fine-tuning runs, whatever they tune."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 DevBy = Literal["auto", "document", "question"]
-Stage = Callable[[str], AbstractContextManager[Tick | None]]  # a progress bar for a stage of this name
-MAX_LOSS = 0.025  # relative; what the reference project allowed out of its domain
+Stage = Callable[[str], AbstractContextManager[Tick | None]]  # name of a stage -> its progress bar
+MAX_LOSS = 0.025  # relative; the loss that the reference project allowed outside its domain
 
 
 @dataclass
 class Request:
-    """What to tune on which questions, where, and how it is proved.
+    """What to tune, on which questions, in which folder, and how to prove the result.
 
     Args:
-        dataset: as ``load_dataset`` takes it; without a training split its test split is divided.
-        base: "minilm", a folder, or a hub name.
+        dataset: see ``load_dataset``; without a training split, its test split is divided.
+        base: "minilm", a model folder, or a hub name.
         dev_share, dev_by: see ``eval.finetune.lessons.splits.make_splits``.
-        teacher: specifications (``eval.finetune.lessons.teachers``) of who is learnt from besides the labels.
+        teacher: specifications of teachers to learn from besides the labels (``eval.finetune.lessons.teachers``).
         cache: see ``eval.measure.cache.cache_folder``.
-        settings: of the pipeline; default: those of rag.toml. Its encoder, or its reranker, is replaced by the model.
-        stage: gives a progress bar for a stage; say: takes remarks while it runs.
-        command: the command line, for the card.
+        settings: settings of the pipeline, whose encoder or reranker the model replaces; default: those of rag.toml.
+        stage: returns a progress bar for a stage; say: receives messages during the run.
+        command: the command line, for the model card.
     """
 
     dataset: str | Path | Dataset
     base: str
     out: str | Path = option(
         MISSING,
-        "Folder of the run: checkpoints, model, proof. The same command continues an interrupted run.",
+        "Folder for checkpoints, model and proof; run the same command again to resume.",
         metavar="OUT",
         everyday=True,
     )
     also: tuple[str | Path, ...] = option(
         (),
-        "Another dataset to check for forgetting, besides the packaged probes; repeatable.",
+        "Another dataset to check for forgetting, besides the packaged ones; repeatable.",
         metavar="DIR",
         everyday=True,
     )
     train_split: str = option("train", "Split to train on.", everyday=True)
-    test_split: str = option("test", "Split to prove it on.", flag="--split", everyday=True)
+    test_split: str = option("test", "Split to prove the model on.", flag="--split", everyday=True)
     dev_share: float = option(
         0.15,
-        "Share of the training questions held out for early stopping and for choosing weights.",
+        "Share of the training questions that is held out as dev, for early stopping and choosing weights.",
         low=0.02,
         high=0.5,
         metavar="SHARE",
@@ -62,11 +62,11 @@ class Request:
     )
     dev_by: DevBy = option(
         "auto",
-        "Dev's answers stand in documents that training never saw, or in any; auto: in any where at least 10 % of the "
-        "test's relevant documents are relevant in training too.",
+        "document: dev's relevant documents are not trained on; question: they may be; auto: question if at least "
+        "10 % of the test's relevant documents are also relevant in training.",
         measured="both were compared on scifact",
     )
-    train_queries: int | None = option(None, "Only the first N training questions.", low=1, metavar="N")
+    train_queries: int | None = option(None, "Use only the first N training questions.", low=1, metavar="N")
     teacher: tuple[str, ...] = option(
         (),
         "pipeline, file:PATH, cross_encoder:MODEL, llm:MODEL, embedder:PROVIDER[:MODEL] or server:URL#MODEL; "
@@ -76,14 +76,14 @@ class Request:
     )
     max_loss: float = option(
         MAX_LOSS,
-        "Relative loss elsewhere that is still good.",
+        "Largest relative loss on other datasets that is acceptable.",
         low=0,
         high=1,
         metavar="SHARE",
-        measured="a rule, not a measurement: what the reference project allowed",
+        measured="not measured: the limit of the reference project",
     )
     cache: str | Path | None = option(
-        None, "Where embeddings and indexes are kept [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]", metavar="DIR"
+        None, "Folder for embeddings and indexes [~/.cache/ragwright/eval].  [env: RAG_EVAL_CACHE]", metavar="DIR"
     )
     settings: Settings = None  # type: ignore[assignment] # see __post_init__
     stage: Stage | None = None
@@ -99,11 +99,11 @@ class Request:
         self.say = self.say or (lambda _: None)
 
     def sections(self, **fields: tuple[str, ...] | None) -> dict[str, Any]:
-        """Sections of the settings as plain values, of each the fields named (None: all)."""
+        """Return sections of the settings as plain data, each with the named fields (None: all)."""
         tree = self.settings.model_dump(mode="json")
         for section in tree.values():
             if isinstance(section, dict):
-                section.pop("parallel", None)  # an interrupted run may go on faster or slower
+                section.pop("parallel", None)  # may differ when an interrupted run is resumed
         return {
             section: tree[section] if names is None else {name: tree[section][name] for name in names}
             for section, names in fields.items()
@@ -111,10 +111,10 @@ class Request:
 
 
 def base_folder(base: str) -> Path:
-    """The folder of the base model: the packaged one for "minilm", else a folder or what the hub gives.
+    """Return the folder of the base model: the packaged "minilm", an existing folder, or a download from the hub.
 
     Raises:
-        EncoderError, MissingExtraError: there is none.
+        EncoderError, MissingExtraError: there is no such model.
     """
     from indexes.encoders.torch_runtime import model_folder
 

@@ -1,4 +1,4 @@
-"""A fine-tuning run's folder: its settings and the steps that are done, so that an interrupted run goes on."""
+"""The folder of a fine-tuning run: its settings and finished steps, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ VERSION = 1
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(dotted name, old value, new value) of what is not alike."""
+    """Yield (dotted name, old value, new value) of the values that differ.
+
+    >>> list(differences({"train": {"lr": 1e-5, "seed": 7}}, {"train": {"lr": 2e-5, "seed": 7}}))
+    [('train.lr', 1e-05, 2e-05)]
+    """
     for key in [*new, *(key for key in old if key not in new)]:
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
@@ -28,23 +32,30 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 
 
 class RunFolder:
-    """OUT of a fine-tuning command, held by one process until it is left (``with``) or the process ends, however.
+    """The ``--out`` folder of a fine-tuning command, locked by one process until ``with`` or the process ends.
 
     Args:
-        path: made where it is not there; may be empty or hold a run of the same settings, which is continued. A run of
-            other settings that ended no step is begun anew.
-        settings: plain data (JSON) that decides the result: options, base model, hashes of the datasets. Nothing that
-            may change between two calls of one run (paths of caches, verbosity) belongs here.
+        path: created if needed; may be empty or hold a run with the same settings, which is resumed. A run with other
+            settings and no finished step is replaced.
+        settings: plain data (JSON) that decides the result: options, base model, hashes of the datasets; nothing that
+            may change between two calls of a run, such as cache paths.
 
     Raises:
-        SettingsError: the folder holds a run with other settings (the first that differs is named), or other files, or
-            a run that is at work in a process, which is named.
-        SourceError: its run.json cannot be read.
+        SettingsError: the folder holds other files or a run with other settings (the first difference is named), or
+            another process is working on its run.
+        SourceError: run.json cannot be read.
+
+    >>> with RunFolder(folder / "run", {"lr": 1e-5}) as run:
+    ...     run.step("mine", lambda: {"queries": 3})
+    {'queries': 3}
+    >>> with RunFolder(folder / "run", {"lr": 1e-5}) as run:  # a second call does not repeat the step
+    ...     run.step("mine", lambda: {"queries": 0})
+    {'queries': 3}
     """
 
     def __init__(self, path: str | Path, settings: Mapping[str, Any]) -> None:
         self.path = Path(path).expanduser()
-        # Through JSON, so that tuples and lists compare equal to what was read.
+        # Round trip through JSON, so that tuples equal the lists read from a file.
         self.settings: dict[str, Any] = json.loads(json.dumps(settings, default=str))
         self.steps: dict[str, dict[str, Any]] = {}
         self.continued = False
@@ -69,16 +80,16 @@ class RunFolder:
         self._lock.release()
 
     def done(self, name: str) -> bool:
-        """Whether a step ended."""
+        """Return whether a step is finished."""
         return name in self.steps
 
     def result(self, name: str) -> Any:
-        """What a step without ``load`` gave."""
+        """Return the result of a finished step without ``load``."""
         return self.steps[name].get("result")
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Step -> seconds it took in the call that ended it."""
+        """Step -> seconds it took in the call that finished it."""
         return {name: row["seconds"] for name, row in self.steps.items()}
 
     def step(
@@ -89,15 +100,15 @@ class RunFolder:
         save: Callable[[T], None] | None = None,
         load: Callable[[], T] | None = None,
     ) -> T:
-        """Do a step once, and remember that it is done.
+        """Run a step once, and record that it is finished.
 
         Args:
-            work: does it; may itself continue from what an earlier call left (checkpoints, scores).
-            save, load: how its result is kept in the folder; without both, the result is plain data and stands in
-                run.json. ``load`` alone is for work that writes its files itself.
+            work: runs the step; it may resume from files of an earlier call (checkpoints, scores).
+            save, load: write and read the result in the folder; without both, the result must be plain data and is
+                stored in run.json. Use ``load`` alone for work that writes its files itself.
 
         Returns:
-            What ``work`` gave now, or what is loaded of an earlier call.
+            The result of ``work``, now or loaded from an earlier call.
         """
         if self.done(name):
             return load() if load is not None else self.result(name)
@@ -115,11 +126,9 @@ class RunFolder:
     def _refuse_other_files(self) -> None:
         if not self.path.is_dir() or (self.path / FILE).is_file():
             return
-        own = {LOCK, f"{FILE}{PART}"}  # of a run that was killed, or is at work, before it wrote its settings
+        own = {LOCK, f"{FILE}{PART}"}  # files of a run that has not written its settings yet, or was killed before
         if any(found.name not in own for found in self.path.iterdir()):
-            raise SettingsError(
-                f"{self.path} holds files, but no fine-tuning run", remedy="name an empty folder, or one that is new"
-            )
+            raise SettingsError(f"{self.path} has files, but no fine-tuning run", remedy="name an empty or new folder")
 
     def _read(self, file: Path) -> None:
         try:
@@ -133,10 +142,10 @@ class RunFolder:
         if changed is not None and self.steps:
             key, old, new = changed
             raise SettingsError(
-                f"{self.path} was begun with {key} = {old!r}, and now it is {new!r}",
-                remedy="use the same settings to continue it, or name another --out",
+                f"{self.path} was started with {key} = {old!r}, but now it is {new!r}",
+                remedy="use the same settings to resume it, or name another --out",
             )
-        if changed is not None:  # nothing came of it, such as after a mistyped option
+        if changed is not None:  # no step was finished, for example after a mistyped option
             self._write()
         self.continued = bool(self.steps)
 

@@ -1,8 +1,8 @@
 """Training on several cards of one machine: ``torchrun --nproc-per-node N -m eval finetune ...``.
 
-torchrun starts the whole command once a card. The first process does all of it; the others wait for its trainings and
-take part in them. A training is handed over as a file in the run's folder, so that nobody waits at a collective while
-the first one mines or measures, however long that takes.
+torchrun starts the whole command once per card. The first process runs all of it; the others wait for its trainings
+and take part in them. Trainings are handed over as files in the run's folder, so that no process waits in a collective
+operation while the first one mines or measures, however long that takes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Any
 from indexes.errors import SettingsError
 from indexes.files import write_whole
 
-FOLDER = "together-{}"  # of torchrun's process: files of an earlier call are not taken for this one's
-PAUSE = 0.2  # seconds between two looks
-_given = 0  # trainings that this process handed over
+FOLDER = "together-{}"  # of torchrun's process id, to tell the files of an earlier call apart
+PAUSE = 0.2  # seconds between two checks for a file
+_given = 0  # number of trainings that this process handed over
 
 
 def processes() -> int:
-    """How many processes train together; 1 without torchrun.
+    """Return the number of processes that train together; 1 without torchrun.
 
     Raises:
-        SettingsError: they are on several machines.
+        SettingsError: the processes are on several machines.
     """
     found = int(os.environ.get("WORLD_SIZE", "1"))
     if found > 1 and os.environ.get("LOCAL_WORLD_SIZE", str(found)) != str(found):
@@ -39,16 +39,17 @@ def processes() -> int:
 
 
 def follows() -> bool:
-    """Whether this process is one that only takes part in trainings."""
+    """Return whether this process only takes part in trainings."""
     return processes() > 1 and os.environ.get("RANK", "0") != "0"
 
 
 def local_rank() -> int:
+    """Return the number of this process on its machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def hand_over(out: Path, kind: str, arguments: Mapping[str, Any]) -> None:
-    """Let the other processes begin the training that this one begins now; nothing without them."""
+    """Start a training in the other processes, if there are any; ``kind`` and ``arguments`` as for ``take_part``."""
     if processes() == 1 or follows():
         return
     global _given
@@ -57,16 +58,16 @@ def hand_over(out: Path, kind: str, arguments: Mapping[str, Any]) -> None:
 
 
 def end(out: str | Path) -> None:
-    """Let the other processes go: there is no further training. A run that never began is torchrun's to end."""
+    """Release the other processes: there are no further trainings. A run that never started is ended by torchrun."""
     if processes() > 1 and not follows() and (Path(out).expanduser() / "run.json").is_file():
         _write(Path(out), {"kind": ""})
 
 
 def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> None:
-    """Take part in each training of the first process, until it has no further one.
+    """Take part in the trainings of the first process until there are no more.
 
     Args:
-        trainings: kind -> what trains, called with the arguments as they were handed over.
+        trainings: kind -> function that trains, called with the arguments that were handed over.
     """
     number = 0
     while True:
@@ -81,12 +82,16 @@ def take_part(out: str | Path, trainings: Mapping[str, Callable[..., Any]]) -> N
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a dataclass as they were before JSON made lists of its tuples."""
+    """Return values of a dataclass read from JSON, with lists turned back into tuples.
+
+    >>> plain({"matryoshka": [256, 128]})
+    {'matryoshka': (256, 128)}
+    """
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def wait_for_all() -> None:
-    """Go on when all processes are here."""
+    """Wait until all processes get here."""
     if processes() > 1:
         import torch.distributed
 
@@ -95,7 +100,7 @@ def wait_for_all() -> None:
 
 
 def clear(out: Path) -> None:
-    """Remove what earlier calls left, that were killed."""
+    """Remove the files of earlier calls that were killed."""
     for folder in out.glob(FOLDER.format("*")):
         if folder != _folder(out):
             shutil.rmtree(folder, ignore_errors=True)
@@ -110,4 +115,4 @@ def _write(out: Path, job: Mapping[str, Any]) -> None:
     folder = _folder(out)
     folder.mkdir(exist_ok=True)
     write_whole(folder / f"{_given}.json", json.dumps(job, default=str))
-    (folder / f"{_given - 1}.json").unlink(missing_ok=True)  # all took part in it
+    (folder / f"{_given - 1}.json").unlink(missing_ok=True)  # all processes took part in it

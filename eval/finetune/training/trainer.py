@@ -1,4 +1,4 @@
-"""One training with a trainer of sentence-transformers: arguments, checkpoints, the best of them, the loss curve."""
+"""Train with sentence-transformers: arguments, checkpoints, the best of them, the loss curve."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rows = Mapping[str, list[Any]]
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """Where a training leaves what: the run's folder, and in it the model, the loss curve and the checkpoints."""
+    """The places of a training: the run's folder, and in it the model, the loss curve and the checkpoints."""
 
     folder: Path
     model: Path
@@ -31,16 +31,17 @@ class TrainingFolder:
 
     @property
     def checkpoint_folder(self) -> Path:
+        """The folder of the checkpoints."""
         return self.folder / self.checkpoints
 
 
 def place_of(row: Mapping[str, str]) -> TrainingFolder:
-    """A ``TrainingFolder`` of plain values."""
+    """Return a ``TrainingFolder`` from plain values."""
     return TrainingFolder(Path(row["folder"]), Path(row["model"]), row["curve"], row["checkpoints"])
 
 
 def own_device(device: str, *, error: type[RagWrightError]) -> Any:
-    """The device that this process trains on: under torchrun each has a card of its own."""
+    """Return the device for training in this process; under torchrun, each process has its own card."""
     import torch
 
     chosen = choose_device(device, error=error)
@@ -52,9 +53,9 @@ def own_device(device: str, *, error: type[RagWrightError]) -> Any:
 
 @dataclass(frozen=True)
 class Begin(Plain):
-    """Where a training begins: the checkpoint to go on from, and whether that is its end already.
+    """Where a training begins: the checkpoint to resume from, and whether the training had ended there.
 
-    Decided once, by the first process: the others see what it writes meanwhile.
+    The first process decides, since the others may already see new files.
     """
 
     checkpoint: str | None = None
@@ -62,7 +63,7 @@ class Begin(Plain):
 
 
 def beginning(place: TrainingFolder, patience: int, *, measured: bool) -> Begin:
-    """What an earlier call of the training left."""
+    """Return where to begin, given the checkpoints of an earlier call."""
     from transformers.trainer_utils import get_last_checkpoint
 
     where = place.checkpoint_folder
@@ -82,16 +83,16 @@ def trainer_arguments(
     measured: bool = True,
     **more: Any,
 ) -> Any:
-    """Arguments of a sentence-transformers trainer.
+    """Return the arguments of a sentence-transformers trainer.
 
     Args:
         kind: class of the arguments.
-        place: folder of the checkpoints.
-        batch: rows in a batch; ``options.accumulate`` batches are a step.
-        every: batches between two measurements of dev, each with a checkpoint; the first one is before training.
-        log_at_most: steps between two rows of the loss curve.
-        error: what is raised where there is no such device.
-        measured: whether there are dev questions; without them the last step is what is kept.
+        place: folder for checkpoints.
+        batch: rows per batch; ``options.accumulate`` batches make a step.
+        every: batches between two evaluations on dev, each with a checkpoint; the first one is before training.
+        log_at_most: maximum number of steps between two rows of the loss curve.
+        error: error to raise if the device does not exist.
+        measured: whether there are dev questions; without them, the last step is used.
     """
     import torch
 
@@ -151,9 +152,9 @@ def fit(
     progress: Tick | None = None,
     begin: Begin,
 ) -> Trained:
-    """Train, keep the checkpoint that is best on dev, and save it to ``place.model`` (float32, safetensors).
+    """Train, and save the checkpoint that is best on dev to ``place.model`` (float32, safetensors).
 
-    An interrupted call is continued from its checkpoints. Of several processes the first one saves.
+    An interrupted call is resumed from its checkpoints. If several processes train, the first one saves.
 
     Args:
         kind: the trainer's class.
@@ -166,7 +167,7 @@ def fit(
 
     class Trainer(kind):  # type: ignore[misc, valid-type]
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            """None: it counts tokens and draws examples for a card that nobody reads; ours comes with the proof."""
+            """Add none: it counts tokens and draws examples for a card that is not used; ours comes with the proof."""
 
     longest = model.max_seq_length
     model.max_seq_length = min(max_tokens or longest, longest)
@@ -181,13 +182,13 @@ def fit(
         evaluator=evaluator,
         callbacks=[curve, *callbacks],
     )
-    trainer.remove_callback(PrinterCallback)  # our own progress speaks
+    trainer.remove_callback(PrinterCallback)  # we have our own progress bar
     ended = _ended_state(begin.checkpoint, patience) if begin.ended else None
     with quiet():
         if ended is None:
             trainer.train(resume_from_checkpoint=begin.checkpoint)
-            wait_for_all()  # the best checkpoint was read by all
-        elif not follows():  # killed after the last step: what is left is to take the best
+            wait_for_all()  # all processes have read the best checkpoint
+        elif not follows():  # killed after the last step: only load the best checkpoint
             trainer.state = ended
             curve.take(ended)
             trainer._load_from_checkpoint(ended.best_model_checkpoint)
@@ -195,7 +196,7 @@ def fit(
             return Trained(curve=[], best_step=0, best_dev=0.0, first_dev=0.0, steps=0, notes=[])
         model = finish(model)
         model.max_seq_length = longest
-        shutil.rmtree(place.model, ignore_errors=True)  # of a call that was killed while saving
+        shutil.rmtree(place.model, ignore_errors=True)  # left by a call that was killed while saving
         model.save_pretrained(str(place.model), create_model_card=False)
     steps, best = int(trainer.state.global_step), trainer.state.best_model_checkpoint
     return Trained(
@@ -209,16 +210,16 @@ def fit(
 
 
 def _together(arguments: Any) -> list[str]:
-    """A sentence where several processes trained."""
+    """Return a note if several processes trained."""
     count = processes()
     if count == 1:
         return []
     rows = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-    return [f"{count} processes trained together, so a step is of {count * rows} rows"]
+    return [f"{count} processes trained together, so each step has {count * rows} rows"]
 
 
 def _ended_state(checkpoint: str | None, patience: int) -> Any:
-    """The trainer's state where training had come to its end already, else None."""
+    """Return the trainer's state if the training had ended, else None."""
     from transformers.trainer_callback import TrainerState
 
     if checkpoint is None:
@@ -230,7 +231,7 @@ def _ended_state(checkpoint: str | None, patience: int) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' bars, and its warnings of a head that is new on purpose and of checkpoints' clocks."""
+    """Silence transformers' bars, and its warnings about heads that are new on purpose and checkpoints' times."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
@@ -243,9 +244,13 @@ def quiet() -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """The kind of an error and the first line of its text."""
+    """Return the type of an error and the first line of its text.
+
+    >>> reason_of(ValueError("bad shape\\nmore"))
+    'ValueError: bad shape'
+    """
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
 
 
-# What loading a folder that is not a model of its kind raises.
+# Errors of loading a folder that is not a model of the expected kind.
 UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError)

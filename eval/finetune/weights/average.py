@@ -1,7 +1,7 @@
-"""Averaging the weights of two checkpoints of one model, tensor by tensor: two of them are in memory at a time.
+"""Average the weights of two checkpoints of one model, tensor by tensor, with only two tensors in memory.
 
-``safetensors.torch.save_file`` wants all tensors at once: with two checkpoints of 480 MiB it peaked at 1,664 MiB where
-this peaked at 1,249 (both count the mapped files), so the file is written here, in its three lines of format.
+``safetensors.torch.save_file`` needs all tensors at once: with two checkpoints of 480 MiB its peak memory was 1,664 MiB
+(including mapped files), and 1,249 MiB for this code, which writes the simple file format itself.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from indexes.files import beside
 if TYPE_CHECKING:
     import torch
 
-# What a base checkpoint may put before the names that a fine-tuned copy of it uses, or the other way round.
+# Prefixes by which the names of tensors in a base and in a fine-tuned copy may differ, either way.
 PREFIXES = ("bert.", "roberta.", "model.", "distilbert.", "mpnet.", "deberta.", "electra.")
 # What checkpoints of the first BERT models call them, which transformers renames when it loads one.
 OLD_NORMS = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")  # BGE-M3's
 BINARIES = ("pytorch_model.bin",)
 LEFT_OUT = ("README.md", "optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "trainer_state.json")
-STALE = ("onnx", "openvino")  # other forms of the tuned weights
+STALE = ("onnx", "openvino")  # exports of the tuned weights, which are not averaged
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -38,15 +38,13 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
     if out.resolve() in (base.resolve(), tuned.resolve()):
         raise SettingsError(f"{out} is one of the models to merge", remedy="name another folder")
     if out.exists() and not (out / "config.json").is_file() and (out.is_file() or any(out.iterdir())):
-        raise SettingsError(f"{out} is there and is not a model's folder", remedy="name another folder")
+        raise SettingsError(f"{out} exists and is not a model folder", remedy="name another folder")
     for folder in (base, tuned):
         if not folder.is_dir():
-            raise SourceError(f"there is no model's folder {folder}", remedy="check the path")
+            raise SourceError(f"there is no model folder {folder}", remedy="check the path")
     files = weight_files(tuned)
     if not files:
-        raise SourceError(
-            f"{tuned} has no weights in safetensors", remedy="name the folder that holds model.safetensors"
-        )
+        raise SourceError(f"{tuned} has no safetensors weights", remedy="name the folder that holds model.safetensors")
     names = {file: _Tensors(base / file.relative_to(tuned).parent, base) for file in files}
     problems = [problem for file in files for problem in _problems(file, names[file])]
     problems += [f"{head.name} is missing in the base" for head in _heads(tuned) if not (base / head.name).is_file()]
@@ -54,9 +52,9 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise SourceError(
             f"{tuned} is not a fine-tuned version of {base}: {'; '.join(problems[:3])}{more}",
-            remedy="name the very model that the training began with",
+            remedy="name the model that the training started from",
         )
-    with beside(out) as part:  # what an interruption leaves is not taken for a model
+    with beside(out) as part:  # so that an interrupted write is never used as a model
         _copy_rest(tuned, part)
         for file in files:
             _average_file(file, names[file], weight, part / file.relative_to(tuned))
@@ -66,12 +64,12 @@ def average_folders(base: Path, tuned: Path, weight: float, out: Path) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model and its modules, without checkpoints and other forms of the weights."""
+    """Return the safetensors files of a model and its modules, without checkpoints and exports."""
     return [file for file in sorted(folder.rglob("*.safetensors")) if not _foreign(file.relative_to(folder))]
 
 
 class _Tensors:
-    """The base's tensors of one module, in whichever file they are."""
+    """The base's tensors of one module, in any of its files."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         import torch
@@ -92,7 +90,7 @@ class _Tensors:
             )
 
     def name_of(self, name: str) -> str | None:
-        """What the base calls this tensor; None where it has none."""
+        """Return the base's name of a tensor, None if it has no such tensor."""
         known = self._open or self._loaded
         tried = [name, *(prefix + name for prefix in PREFIXES)]
         tried += [name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)]
@@ -120,11 +118,11 @@ def _problems(file: Path, base: _Tensors) -> Iterator[str]:
             if other is None:
                 yield f"the base has no tensor {name}"
             elif base.shape(other) != list(part.get_shape()):
-                yield f"{name} is {list(part.get_shape())} here and {base.shape(other)} in the base"
+                yield f"{name} has the shape {list(part.get_shape())} here and {base.shape(other)} in the base"
 
 
 def _average_file(file: Path, base: _Tensors, weight: float, target: Path) -> None:
-    """The same file with averaged values. The format: 8 bytes length, a JSON header, then the tensors' bytes."""
+    """Write ``file`` with averaged values. The format: 8 bytes length, a JSON header, then the tensors' bytes."""
     import torch
     from safetensors import safe_open
 
@@ -138,7 +136,7 @@ def _average_file(file: Path, base: _Tensors, weight: float, target: Path) -> No
             shape, kind = list(part.get_shape()), part.get_dtype()
             if kind not in _BYTES:
                 raise SourceError(
-                    f"{file} holds {name} as {kind}, which cannot be averaged", remedy="save the model in float32"
+                    f"{file} has {name} as {kind}, which cannot be averaged", remedy="save the model in float32"
                 )
             size = _BYTES[kind]
             for width in shape:
@@ -173,12 +171,12 @@ def _average_head(base: Path, tuned: Path, weight: float, target: Path) -> None:
 
     old, new = (torch.load(file, map_location="cpu", weights_only=True) for file in (base, tuned))
     if {name: value.shape for name, value in old.items()} != {name: value.shape for name, value in new.items()}:
-        raise SourceError(f"{tuned} and {base} have other shapes", remedy="merge with the model that was tuned")
+        raise SourceError(f"{tuned} and {base} have different shapes", remedy="merge with the model that was tuned")
     torch.save({name: _average(old[name], value, weight) for name, value in new.items()}, target)
 
 
 def _copy_rest(tuned: Path, target: Path) -> None:
-    """Configuration, tokenizer and modules: all but the weights and what only a trainer needs."""
+    """Copy configuration, tokenizer and modules: everything except weights and files for trainers."""
     target.mkdir(parents=True)
     for file in sorted(tuned.rglob("*")):
         name = file.relative_to(tuned)

@@ -1,7 +1,7 @@
 """merge: the weighted average of base and tuned weights (LM-Cocktail, Xiao et al. 2023, arXiv 2311.13534).
 
-Between the base model and the tuned one lies a line; on it there is often a model that keeps most of the gain and loses
-little elsewhere. The weight is chosen on dev questions and on samples of other collections, never on the test.
+Between the base model and the tuned one there is often a model that keeps most of the gain and loses little elsewhere.
+The weight is chosen on dev questions and on samples of other datasets, never on the test.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ KEEP = 0.9  # share of the best gain that a weight must keep to be chosen for it
 _SAME = 1e-4  # relative losses closer than this are equal
 _BAR = 20
 
-MeasureOf = Callable[[Path], Measure]  # a model's folder -> how it is measured
+MeasureOf = Callable[[Path], Measure]  # folder of a model -> function that measures it
 
 
 @dataclass(slots=True)
 class Point:
-    """One weight of the tuned model: means of MAP on dev and on the other collections (by name)."""
+    """One weight of the tuned model: mean MAP on dev and on the other datasets (by name)."""
 
     weight: float
     dev: float
@@ -44,27 +44,28 @@ class Point:
 
 @dataclass(slots=True)
 class Curve:
-    """All points by weight, and which one was chosen, with the reason in one sentence."""
+    """All points by weight, the chosen weight, and the reason in one sentence."""
 
     points: list[Point]
     chosen: float
     reason: str
     notes: list[str] = field(default_factory=list)
-    weak: list[str] = field(default_factory=list)  # collections that the base is too weak on to be counted
+    weak: list[str] = field(default_factory=list)  # datasets that do not count, since the base is too weak on them
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the curve as plain data for JSON."""
         rows = [asdict(point) | {"worst": worst_change(self.points[0], point, self.weak)} for point in self.points]
         own = {"measure": MEASURES[0], "points": rows, "chosen": self.chosen}
         return own | {"reason": self.reason, "notes": self.notes}
 
     def to_text(self) -> str:
-        """A table with a bar for each weight, for a terminal."""
+        """Return a plain table with a bar per weight."""
         rows = [[*row, bar] for row, bar in zip(self._rows(), self._bars(), strict=True)]
         notes = "\n".join(f"note: {note}" for note in self.notes)
         return f"{self.reason}\n\n{table([*self._head(), 'gain on dev'], rows)}\n\n{notes}".rstrip()
 
     def to_markdown(self) -> str:
-        """The same table in Markdown."""
+        """Return the table as Markdown."""
         lines = [plain(self.reason), "", *pipes(self._head(), self._rows()), ""]
         return "\n".join([*lines, *(f"- {plain(note)}" for note in self.notes)]) + "\n"
 
@@ -87,7 +88,7 @@ class Curve:
 
 
 def worst_change(base: Point, point: Point, weak: Sequence[str] = ()) -> float:
-    """The lowest relative change among the collections not in ``weak``: -0.03 is a loss of 3 %; 0 without any."""
+    """Return the lowest relative change among the datasets not in ``weak``: -0.03 is a loss of 3 %; 0.0 without any."""
     changes = [(point.others[name] - v) / v for name, v in base.others.items() if v and name not in weak]
     return min(changes, default=0.0)
 
@@ -95,14 +96,20 @@ def worst_change(base: Point, point: Point, weak: Sequence[str] = ()) -> float:
 def choose_weight(
     points: Sequence[Point], *, max_loss: float = MAX_LOSS, keep: float = KEEP, weak: Sequence[str] = ()
 ) -> tuple[float, str]:
-    """The weight that keeps at least ``keep`` of the best gain on dev at the least loss elsewhere, and why.
+    """Return the weight that keeps at least ``keep`` of the best gain on dev at the smallest loss elsewhere, and why.
 
-    Where all of those lose more than ``max_loss`` on some collection, the largest gain within ``max_loss`` is taken;
-    where no weight has any, the one that loses least. Weight 0, the base itself, is chosen where nothing gains on dev.
+    If all of these lose more than ``max_loss`` on some dataset, choose the largest gain within ``max_loss``; if there
+    is none, the smallest loss. Weight 0, the base itself, is chosen if no weight gains on dev.
 
     Args:
-        points: by weight, the first one with weight 0.
-        weak: names of collections that do not count.
+        points: points in order of weight; the first has weight 0.
+        max_loss: largest relative loss that is allowed.
+        keep: share of the best gain.
+        weak: names of datasets that do not count.
+
+    >>> points = [Point(0.0, 0.50, {"en": 0.80}), Point(0.5, 0.59, {"en": 0.80}), Point(1.0, 0.60, {"en": 0.70})]
+    >>> choose_weight(points)[0]
+    0.5
     """
     base = points[0]
     gains = {point.weight: point.dev - base.dev for point in points}
@@ -120,13 +127,15 @@ def choose_weight(
     if within:
         least = min(losses[weight] for weight in within)
         near = [weight for weight in within if losses[weight] <= least + _SAME]
-        return say(max(near, key=lambda weight: gains[weight]), f"of those that keep {keep:.0%}, it loses least")
+        return say(
+            max(near, key=lambda weight: gains[weight]), f"it has the smallest loss of those that keep {keep:.0%}"
+        )
     safe = [weight for weight, gain in gains.items() if gain > 0 and losses[weight] <= max_loss]
     if safe:
         chosen = max(safe, key=lambda weight: gains[weight])
-        return say(chosen, f"more of the gain would cost more than the {max_loss:.1%} that are allowed")
+        return say(chosen, f"a larger gain would cost more than the allowed {max_loss:.1%}")
     chosen = min((weight for weight, gain in gains.items() if gain > 0), key=lambda weight: losses[weight])
-    return say(chosen, f"every weight that gains loses more than the {max_loss:.1%} that are allowed")
+    return say(chosen, f"all weights that gain lose more than the allowed {max_loss:.1%}")
 
 
 def merge_curve(
@@ -145,18 +154,18 @@ def merge_curve(
     seed: int = 7,
     progress: Tick | None = None,
 ) -> Curve:
-    """Measure every weight on samples of ``dev`` and ``others``, and choose.
+    """Measure each weight on samples of ``dev`` and ``others``, and choose one.
 
     Args:
-        measure_of: a model's folder -> how a dataset is measured with it; averaged models are made in ``work``, one
-            at a time, and removed.
-        work: keeps the runs; what is there for the same models and samples is not measured again.
-        weights: of the tuned model; 0 is always measured.
-        queries, documents: size of each sample; the relevant documents of its questions are always in it.
+        measure_of: folder of a model -> function that measures a dataset with it; averaged models are written to
+            ``work`` one at a time, and removed.
+        work: folder for runs; saved runs of the same models and samples are reused.
+        weights: weights of the tuned model; 0 is always measured.
+        queries, documents: size of each sample; it always includes the relevant documents of its questions.
 
     Raises:
         SettingsError: a weight is not between 0 and 1.
-        SourceError: the two folders do not belong together.
+        SourceError: the tuned model is not a version of the base.
     """
     from indexes.encoders.torch_runtime import weights_digest
 
@@ -185,9 +194,7 @@ def merge_curve(
     chosen, reason = choose_weight(points, max_loss=max_loss, keep=keep, weak=weak)
     notes = [f"{name} did not count in the choice: {WEAK_NOTE}" for name in weak]
     notes += [note for pool in pools for note in pool.notes if note.startswith(_SAMPLED)]
-    notes.append(
-        "the weight was chosen by these figures: they flatter it a little; the proof's held-out questions do not"
-    )
+    notes.append("the weight was chosen by these figures, so they are slightly optimistic; the proof's are not")
     return Curve(points, chosen, reason, notes, weak)
 
 
@@ -195,7 +202,7 @@ _SAMPLED = "sampled: "
 
 
 def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset:
-    """At most ``queries`` questions over what they judge, and others drawn up to ``documents``: a note says so."""
+    """Return at most ``queries`` questions over their judged documents, filled up to ``documents``, with a note."""
     rng = np.random.default_rng(seed)
     chosen = list(dataset.queries)
     if len(chosen) > queries:
@@ -213,13 +220,14 @@ def sample(dataset: Dataset, queries: int, documents: int, seed: int) -> Dataset
 
 
 class _Averaged:
-    """A model that is made when it is asked for: base and tuned stand for weights 0 and 1."""
+    """A model that is averaged on demand; weights 0 and 1 are the base and the tuned model."""
 
     def __init__(self, base: Path, tuned: Path, weight: float, target: Path) -> None:
         self._base, self._tuned, self._weight, self._target = base, tuned, weight, target
         self._made = False
 
     def folder(self) -> Path:
+        """Return the model's folder, and write it if needed."""
         if self._weight in (0, 1):
             return self._tuned if self._weight else self._base
         if not self._made:
@@ -230,5 +238,5 @@ class _Averaged:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Names for columns: a second one of a name gets a number."""
+    """Return names for columns; repeated names get a number."""
     return [name if name not in names[:i] else f"{name} {i + 1}" for i, name in enumerate(names)]

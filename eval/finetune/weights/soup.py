@@ -1,9 +1,8 @@
-"""Model soups: the mean of the weights of several trainings that began with one model (Wortsman et al.,
-arXiv 2203.05482).
+"""Model soups: average the weights of several trainings from the same start (Wortsman et al., arXiv 2203.05482).
 
-With a few hundred questions, chance in the training (which negatives are drawn, in what order, what dropout leaves out)
-moves a model as much as its training does. Trainings from one start err in different directions, so their mean should
-err less; it is as fast as one of them. What it gave here stands in the guide (docs/en/measurements/fine-tuning.md).
+With a few hundred questions, chance (drawn negatives, their order, dropout) changes a model as much as training does.
+Trainings from one start err in different directions, so their mean should err less, and it is as fast as one of them.
+Measured results: docs/en/measurements/fine-tuning.md.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from eval.finetune.weights.average import average_folders
 
 
 def train_soup(run: RunFolder, target: Path, count: int, fit: Callable[[Path, int], Trained]) -> list[Trained]:
-    """``count`` trainings, and the average of their weights in ``target``.
+    """Train ``count`` times, and write the average of the weights to ``target``.
 
     Args:
-        fit: one training, whose model goes to a folder beside ``target``; its place, from 0, tells its seed.
+        fit: called with the folder for a model and the number of the training, from 0, which decides its seed.
     """
     if count == 1:
         return [fit(target, 0)]
@@ -31,7 +30,7 @@ def train_soup(run: RunFolder, target: Path, count: int, fit: Callable[[Path, in
 
 
 def average(models: Sequence[Path], out: Path) -> Path:
-    """Write the mean of the weights of two or more models to ``out``; means of fewer lie beside it."""
+    """Write the mean of the weights of two or more models to ``out``, with intermediate means beside it."""
     mean = models[0]
     for count, model in enumerate(models[1:], start=2):
         part = out if count == len(models) else out.with_name(f"{out.name}-mean-{count}")
@@ -40,7 +39,7 @@ def average(models: Sequence[Path], out: Path) -> Path:
 
 
 def soup_notes(each: Sequence[Trained]) -> list[str]:
-    """What was averaged, in a sentence; none where there was one training."""
+    """Return a note on what was averaged; [] for a single training."""
     if len(each) < 2:
         return []
     devs = ", ".join(f"{one.best_dev:.4f}" for one in each)

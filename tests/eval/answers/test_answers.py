@@ -94,7 +94,7 @@ def test_scores_of_a_run(dataset):
     scores = score_answers(Run("r", {}, details=details), dataset)
     assert scores.mean["contains"] == 1.0 and scores.mean["citation_precision"] == 1.0
     assert scores.mean["abstention_precision"] == scores.mean["abstention_recall"] == 1.0
-    with pytest.raises(SourceError, match="holds no answers"):
+    with pytest.raises(SourceError, match="has no answers"):
         score_answers(Run("r", {}), dataset)
 
 

@@ -91,7 +91,7 @@ def test_what_is_kept_is_not_asked_again(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_the_model_did_not_give_is_an_error_and_not_kept() -> None:
-    with pytest.raises(LLMError, match=r"gave no answer to 'Who won prize 0\?' \(no model\)"):
+    with pytest.raises(LLMError, match=r"did not answer 'Who won prize 0\?' \(no model\)"):
         ask(engine("", []), questions_of(dataset())[0], "plain", {}, "m")
 
 
@@ -111,7 +111,7 @@ def test_the_commands_with_a_real_model(call: Callable[..., Result], lighthouse:
     line = ["layouts", str(lighthouse), *specs, *sets, "--queries", "2", "--documents", "10", "--out", str(kept)]
     result = call(*line, "--json")
     assert result.exit_code == 0, result.output
-    assert "2 of 2 answers are to be asked: about" in result.stderr
+    assert "2 of 2 answers are missing: about" in result.stderr
     model, signals = json.loads(result.stdout)
     assert (model["layout"], model["answers"], model["answerable"]) == ("plain", 2, 1)
     assert signals["decided"] == "signals, held out"

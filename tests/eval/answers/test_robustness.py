@@ -57,7 +57,7 @@ def test_commands_answer_and_score(made_up_dataset, cache, tmp_path, monkeypatch
     # A question wholly in other words than the documents' is refused: two of these four are.
     assert clean["mean"]["contains"] >= 0.5 and none["condition"] == "no relevant passage"
     assert "noise is what a search finds" in noisy.stderr
-    assert "no question for 'false facts'; use a dataset with 'fakeanswer' fields" in noisy.stderr
+    assert "no question for the condition 'false facts'; use a dataset with 'fakeanswer' fields" in noisy.stderr
 
 
 def test_noise_is_searched_for_where_nothing_is_judged_0(dataset):

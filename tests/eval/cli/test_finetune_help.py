@@ -42,7 +42,7 @@ def test_help_lists_everyday_options_and_help_all_lists_every_one(name: str) -> 
     for one in own:
         assert f"  {one.opts[0]} " in full
         assert (f"  {one.opts[0]} " in short) == one.field.everyday
-    assert "no measured run tells" in full
+    assert '"nothing": not measured' in full
 
 
 def test_everyday_options_of_the_two_large_commands_are_half_of_all_or_fewer() -> None:

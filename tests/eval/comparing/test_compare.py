@@ -30,7 +30,7 @@ def test_every_step_gets_its_verdict(comparison):
     assert {v.run: v.decision for v in comparison.verdicts} == {"same": "no evidence", "good": "keep", "bad": "drop"}
     sentences = {v.run: v.sentence for v in comparison.verdicts}
     assert sentences["good"].startswith("keep: +")
-    assert "+45.0 ms a question (p50; +45.0 to +45.0, other load aside)" in sentences["good"]
+    assert "+45.0 ms per question (p50; +45.0 to +45.0, at equal load)" in sentences["good"]
     assert sentences["same"].startswith(f"no evidence with these {QUERIES} queries")
 
 
@@ -48,14 +48,14 @@ def test_more_queries_are_asked_for_where_the_effect_is_small():
     found = compare([made_up("base", 0.0), made_up("bit", 0.03, seed=5)], QRELS, ["nDCG@10"])
     needed = found.differences[0].paired.needed
     assert found.verdicts[0].decision == "no evidence" and needed > QUERIES
-    assert f"about {needed:,} queries would show" in found.verdicts[0].sentence
+    assert f"about {needed:,} queries are needed to show" in found.verdicts[0].sentence
 
 
 def test_equal_runs_are_told_so():
     run = made_up("one", 0.0)
     found = compare([run, dataclasses.replace(run, name="two")], QRELS, ["nDCG@10"])
     assert found.differences[0].paired.p == 1.0
-    assert f"every one of the {QUERIES} queries scores the same" in found.verdicts[0].sentence
+    assert f"all {QUERIES} queries score the same" in found.verdicts[0].sentence
 
 
 def test_ladders_and_all_pairs():
@@ -90,7 +90,7 @@ def test_several_runs_count_by_their_mean():
         assert value == pytest.approx(np.mean([scores.per_query["nDCG@10"][query] for scores in alone]))
     assert found.verdicts[0].decision == "keep" and found.verdicts[0].latency is None
     (note,) = [note for note in found.notes if note.startswith("tuned is the mean of 3 runs")]
-    assert f"standard deviation {np.std(means, ddof=1):.4f}" in note and "for these very runs" in note
+    assert f"standard deviation {np.std(means, ddof=1):.4f}" in note and "do not include the spread" in note
     same = compare([Repeats("a", tuple(seeds)), Repeats("b", tuple(seeds[::-1]))], QRELS, ["nDCG@10"])
     assert same.differences[0].paired.difference == pytest.approx(0.0)
     with pytest.raises(SettingsError, match="'tuned' is the mean of 1 runs"):
@@ -103,7 +103,7 @@ def test_no_worse_than_a_margin():
     share = -low / compare(runs, QRELS, ["nDCG@10"]).runs[0].mean["nDCG@10"]
     wide = compare(runs, QRELS, ["nDCG@10"], margin=share * 1.01)
     assert [v.decision for v in wide.verdicts] == ["no worse", "drop"]
-    assert f"at worst {-low:.4f} less, and " in wide.verdicts[0].sentence
+    assert f"at worst {-low:.4f} lower, within the margin of " in wide.verdicts[0].sentence
     narrow = compare(runs, QRELS, ["nDCG@10"], margin=share * 0.99)
     assert [v.decision for v in narrow.verdicts] == ["no evidence", "drop"]
     assert "No worse" in FORMS["html"](wide) and "no worse: " in FORMS["terminal"](wide)
@@ -113,9 +113,9 @@ def test_what_cannot_be_compared_is_refused():
     run = made_up("one", 0.0)
     with pytest.raises(SettingsError, match="one run"):
         compare([run], QRELS)
-    with pytest.raises(SettingsError, match="two runs are called"):
+    with pytest.raises(SettingsError, match="two runs are named"):
         compare([run, run], QRELS)
-    with pytest.raises(SettingsError, match="no run is called"):
+    with pytest.raises(SettingsError, match="no run is named"):
         compare([run, made_up("two", 1)], QRELS, baseline="three")
     with pytest.raises(SourceError, match="no judged query"):
         compare([run, made_up("two", 1)], {"other": {"d": 1}})
@@ -189,11 +189,11 @@ def test_milliseconds_are_claimed_only_beyond_their_noise():
     assert found is not None
     assert found.is_certain
     assert found.low <= 5 <= found.high
-    assert "+5.0 ms a question" in str(found)
+    assert "+5.0 ms per question" in str(found)
     unsteady = slower(run("unsteady", base + 0.2 + load), old)
     assert unsteady is not None
     assert not unsteady.is_certain
-    assert "within their noise" in str(unsteady)
+    assert "within the noise" in str(unsteady)
     assert slower(run("few", base[:19]), old) is None
 
 

@@ -31,7 +31,7 @@ def test_sentences_that_hold_an_answer_are_relevant() -> None:
     assert found.corpus["zh#1-1"] == CorpusPassage("zh#1-1", "", "它高三十米。")
     assert list(found.queries) == ["q1", "q2"]
     assert found.extra["q1"] == {"answers": ["1811"]}
-    assert found.notes == ["2 questions have no sentence that holds an answer and were left out"]
+    assert found.notes == ["2 questions have no sentence with an answer and are left out"]
 
 
 def test_it_is_a_dataset_like_any_other(tmp_path) -> None:  # type: ignore[no-untyped-def]

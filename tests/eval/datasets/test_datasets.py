@@ -137,7 +137,7 @@ def test_mteb_rows_of_others(tmp_path: Path) -> None:
     path.write_text(
         '{"query": "q?", "positive": ["a"], "negative": ["a"]}\n{"query": 3.5, "positive": "x", "negative": []}'
     )
-    with pytest.raises(SourceError, match=r"line 1: a text is positive and negative.*line 2"):
+    with pytest.raises(SourceError, match=r"line 1: a text is both positive and negative.*line 2"):
         load_dataset(path)
 
 
@@ -198,5 +198,5 @@ def test_what_is_no_dataset_says_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="not a dataset"):
         load_dataset(tmp_path)
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(SourceError, match="no format"):
+    with pytest.raises(SourceError, match="unknown format"):
         load_dataset(tmp_path / "x.json")

@@ -94,6 +94,8 @@ def test_a_named_collection_is_downloaded(hub: tuple[str, list[str]], lighthouse
 
     missing = convert("nobody/nothing", tmp_path / "none", endpoint, tmp_path / "home")
     assert missing.returncode == 1
-    assert missing.stderr.startswith("rag-eval: there is no dataset at nobody/nothing, and the hub gave none")
+    assert missing.stderr.startswith(
+        "rag-eval: there is no dataset at nobody/nothing, and it could not be downloaded from the hub"
+    )
     assert len(missing.stderr.splitlines()) == 1
     assert not (tmp_path / "none").exists()

@@ -147,14 +147,14 @@ def test_what_would_be_lost_is_refused_until_overwrite_is_said(tmp_path: Path) -
     with pytest.raises(SourceError, match=r"other judgements.*--overwrite"):
         convert(other, tmp_path / "out", "beir")
     other.split = "train"
-    with pytest.raises(SourceError, match=r"5 ids .* stand for other texts .*'q1'"):  # q1 is another question there
+    with pytest.raises(SourceError, match=r"5 ids .* have other texts .*'q1'"):  # q1 is another question there
         convert(other, tmp_path / "out", "beir")
     assert (tmp_path / "out" / "queries.jsonl").read_bytes() == before
     convert(other, tmp_path / "out", "beir", overwrite=True)
     assert load_dataset(tmp_path / "out", "train").queries == other.queries
     convert(first, tmp_path / "one.jsonl", "mteb")
     convert(first, tmp_path / "one.jsonl", "mteb")  # an exact repeat
-    with pytest.raises(SourceError, match=r"one\.jsonl exists already"):
+    with pytest.raises(SourceError, match=r"one\.jsonl already exists"):
         convert(other, tmp_path / "one.jsonl", "mteb")
     assert load_dataset(tmp_path / "one.jsonl").queries == first.queries
     assert [path.name for path in tmp_path.glob(".convert*")] == []

@@ -108,7 +108,7 @@ def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings,
         SourceError, match=r"only \d questions are left for train, and 16 are the least \(\d from 3 .*raise --limit"
     ):
         run(settings, tmp_path / "few", HarbourLLM(), questions=few)
-    with pytest.raises(SettingsError, match="nobody writes questions"):
+    with pytest.raises(SettingsError, match="questions cannot be written"):
         run(settings, tmp_path / "none", None)
     remote = settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"provider": "ollama"})})
     with pytest.raises(SettingsError, match=r"'ollama' cannot be trained"):
@@ -117,7 +117,7 @@ def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings,
     shutil.copytree(Path(settings.encoder.model), heads)
     for name in HEADS:
         (heads / name).touch()
-    with pytest.raises(SettingsError, match="BGE-M3's heads, which are trained once; leave --soup out"):
+    with pytest.raises(SettingsError, match="BGE-M3's heads, which cannot be trained as a soup; leave out --soup"):
         run(settings, tmp_path / "soup", HarbourLLM(), base=str(heads), options=replace(QUICK, soup=2))
     assert not (tmp_path / "soup").exists()
 

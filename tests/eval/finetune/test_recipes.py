@@ -52,7 +52,7 @@ def test_every_recipe_names_options_that_there_are_and_what_they_become() -> Non
             assert f"recipe {name}" in described(name, options) and "otherwise" not in described(name, options)
     text = described("kanhaoning-reranker", recipe_options(RerankerOptions, "kanhaoning-reranker", batch=2))
     assert "--no-residual" in text and "--raw-scores" in text and "--accumulate 32" in text
-    assert text.endswith("set otherwise: --batch 2")
+    assert text.endswith("overridden: --batch 2")
     with pytest.raises(SettingsError, match="no recipe 'kanhaoning-reranker' for EmbedderOptions"):
         recipe_options(EmbedderOptions, "kanhaoning-reranker")
 
@@ -74,11 +74,11 @@ def test_kl_distillation_by_the_command(tmp_path: Path) -> None:
     out = tmp_path / "out"
     given = ("embedder", notes, "--recipe", "kanhaoning-embedder", "--base", base, "--out", out)
     refused = call(*given)
-    assert refused.exit_code == 2 and "learns a teacher's scores" in refused.stderr
+    assert refused.exit_code == 2 and "needs a teacher's scores" in refused.stderr
     result = call(*given, "--teacher", f"file:{teacher}", "--accumulate", 4, "--cache", tmp_path / "cache")
     assert result.exit_code in (0, 4), result.output
     assert "recipe kanhaoning-embedder" in result.stderr and "--loss kl" in result.stderr
-    assert "set otherwise: --accumulate 4" in result.stderr
+    assert "overridden: --accumulate 4" in result.stderr
     assert "MAP" in result.stdout and "MRR@10" in result.stdout and "among the first five (Hit@5)" in result.stdout
     used = begun_with(out)
     assert used["loss"] == "kl" and used["lr"] == 6e-5 and used["accumulate"] == 4
@@ -93,7 +93,7 @@ def test_margin_mse_by_the_command(tmp_path: Path) -> None:
     given = ("reranker", harbour, "--recipe", "kanhaoning-reranker", "--base", base, "--out", tmp_path / "out")
     result = call(*given, "--teacher", f"cross_encoder:{teacher}", "--batch", 4, "--cache", tmp_path / "cache")
     assert result.exit_code in (0, 4), result.output
-    assert "set otherwise: --batch 4" in result.stderr and "--max-tokens 4096" in result.stderr
+    assert "overridden: --batch 4" in result.stderr and "--max-tokens 4096" in result.stderr
     assert "MAP" in result.stdout and "NDCG@10" in result.stdout
     used = begun_with(tmp_path / "out")
     assert used["loss"] == "margin_mse" and used["raw_scores"] and used["bonus"] == 0 and used["weight"] == 1.0
@@ -121,9 +121,9 @@ def test_every_positive_stands_with_every_negative_and_both_their_scores() -> No
 
 
 def test_what_does_not_go_together_is_refused() -> None:
-    with pytest.raises(SettingsError, match="the loss 'kl' learns a teacher's scores"):
+    with pytest.raises(SettingsError, match="the loss 'kl' needs a teacher's scores"):
         EmbedderOptions(loss="kl").check(with_teacher=False)
-    with pytest.raises(SettingsError, match="--mini-batch 8 makes big batches"):
+    with pytest.raises(SettingsError, match="--mini-batch 8 and --accumulate"):
         EmbedderOptions(mini_batch=8, accumulate=2).check(with_teacher=False)
     with pytest.raises(SettingsError, match="--raw-scores"):
         RerankerOptions(raw_scores=True).with_defaults(with_teacher=False)

@@ -108,7 +108,7 @@ def test_questions_are_asked_side_by_side_where_servers_take_the_time(
     kept = ("answer", "prompt", "gold", "found")
     for query, details in alone.details.items():
         assert [details.get(key) for key in kept] == [side_by_side.details[query].get(key) for key in kept]
-    assert any("4 questions were asked at once" in note for note in side_by_side.notes)
+    assert any("4 questions were asked concurrently" in note for note in side_by_side.notes)
     assert not any("at once" in note for note in alone.notes)
 
 
@@ -178,7 +178,7 @@ def test_a_reranker_reorders_lists_and_adds_nothing(dataset: Dataset, settings: 
     result = evaluate(EncoderReranker(encoder), listed, ["RR"])
     assert [d for d, _ in result.run.results["1"]] == ["lamp", "fog"]
     assert [d for d, _ in result.run.results["2"]] == ["birds"]
-    assert "2 relevant documents are in no list" in result.run.notes[0]
+    assert "2 relevant documents missing from them count as missed" in result.run.notes[0]
 
 
 def test_an_index_is_built_once_and_vectors_are_encoded_once(

@@ -55,7 +55,7 @@ def test_runs_are_listed_with_intervals_and_opened(client: TestClient) -> None:
     page = client.get("/eval").text
     assert 'href="/eval/run/otters/base"' in page and 'aria-current="page">Evaluation' in page
     assert ">NDCG@10<" in page and 'class="reach"' in page and "secret" not in page
-    assert "kept no judgements" in page and "broken" not in page
+    assert "has no saved judgements" in page and "broken" not in page
     run = client.get("/eval/run/otters/base?words=q1%3E").text
     assert "What of &lt;q1&gt;?" in run and "&lt;q2&gt;" not in run and "badge not_found" in run
     assert "评测" in client.get("/eval", headers={"accept-language": "zh"}).text

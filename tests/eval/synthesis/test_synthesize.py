@@ -222,7 +222,7 @@ def test_each_drop_is_counted_by_its_reason(index: Index, tmp_path: Path) -> Non
     assert report.dropped["asks about nothing in particular"] >= 1
     assert report.dropped["does not retrieve its passage"] >= 1
     assert report.dropped["more than were asked for"] == 1
-    assert any("have no question left" in note for note in report.notes)
+    assert any("have no questions left" in note for note in report.notes)
     assert report.questions == sum(report.splits.values()) == sum(report.models.values())
     json.dumps(report.as_dict())
 
@@ -266,7 +266,7 @@ def test_a_failure_keeps_what_is_done_and_nothing_is_asked_twice(index: Index, t
     assert silent.prompts == [] and again.resumed == 4
     straight = synthesize(index, FakeScriptedLLM(replies=GOOD), tmp_path / "straight", test_share=0.5)
     assert {s: d.hash for s, d in again.datasets.items()} == {s: d.hash for s, d in straight.datasets.items()}
-    with pytest.raises(SettingsError, match="begun with window = 5, and now it is 3"):
+    with pytest.raises(SettingsError, match="started with window = 5, but now it is 3"):
         synthesize(index, silent, out, test_share=0.5, window=3)
 
 
@@ -309,7 +309,7 @@ def test_refused_before_anything_is_asked(index: Index, tmp_path: Path) -> None:
     for wrong in ({"to": "csv"}, {"to": "mteb", "corpus": False}, {"window": 0}, {"test_share": 2}, {"check": "me"}):
         with pytest.raises(SettingsError):
             synthesize(index, llm, tmp_path / "set", **wrong)
-    with pytest.raises(SettingsError, match="exists already"):
+    with pytest.raises(SettingsError, match="already exists"):
         synthesize(index, llm, tmp_path / "full")
     with pytest.raises(SettingsError, match=r"training split at test_share = 0\.001, so no question would be for test"):
         synthesize(index, llm, tmp_path / "set", test_share=0.001)
@@ -435,7 +435,7 @@ def test_the_command_with_the_packaged_model(call: Callable[..., Result], tmp_pa
     assert "datasets" not in found
     again = call("synthesize", str(tmp_path / "set"), "--llm", "llama_cpp", *sets, "--limit", "2", *all_train)
     assert again.exit_code == 0, again.output
-    assert "of them in earlier runs" in again.stdout
+    assert "of these in earlier runs" in again.stdout
 
 
 def test_the_command_about_a_dataset(call: Callable[..., Result], lighthouse: Path, tmp_path: Path) -> None:

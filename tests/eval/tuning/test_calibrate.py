@@ -42,9 +42,9 @@ def test_what_cannot_be_fitted():
     with pytest.raises(SettingsError, match="too few"):
         fit_threshold([0.1] * 18, 0.05)
     assert fit_threshold([0.1] * 19, 0.05) > 0.1
-    with pytest.raises(SettingsError, match="cannot be fitted"):
+    with pytest.raises(SettingsError, match="is not a false-answer rate"):
         fit_threshold([0.1], 1.5)
-    with pytest.raises(SourceError, match="no question leaves"):
+    with pytest.raises(SourceError, match="no question finds a wrong passage"):
         fit([(0.3, None)], 0.05)
 
 
@@ -70,7 +70,7 @@ def test_a_threshold_that_silences_the_engine_is_refused():
         found.check(0.5)
     found.check(found.answered)
     hopeless = fit([(0.1, 0.9)] * 60, 0.05)
-    with pytest.raises(SettingsError, match="no rate keeps that many"):
+    with pytest.raises(SettingsError, match="no rate answers that many"):
         hopeless.check(0.5)
     assert fit([(None, 0.3)] * 40, 0.05).check(1.0) is None  # nothing could be answered: no share to speak of
 

@@ -66,9 +66,9 @@ def test_figures_count_wrong_answers_apart_from_refusals() -> None:
 
 
 def test_impossible_fits_are_refused() -> None:
-    with pytest.raises(SettingsError, match="share of 2 false refusals"):
+    with pytest.raises(SettingsError, match="2 is not a share of false refusals"):
         fit_refusals(rows(), rate=2)
-    with pytest.raises(SettingsError, match="there is no signal"):
+    with pytest.raises(SettingsError, match="unknown signal"):
         fit_refusals(rows(), signals=("nonsense",))
     with pytest.raises(SourceError, match="too few"):
         fit_refusals(rows(6))

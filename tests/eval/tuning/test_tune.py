@@ -42,7 +42,7 @@ def test_the_better_settings_are_found_and_written_as_a_profile():
 def test_nothing_better_leaves_the_settings_alone():
     flat = lambda changes: {f"q{n}": 0.5 for n in range(100)}  # noqa: E731
     found = tune(flat, flat, AXES, questions(range(50)), questions(range(50, 100)), measure="MAP")
-    assert found.changes == {} and found.test.p == 1.0 and "nothing was better" in found.notes[0]
+    assert found.changes == {} and found.test.p == 1.0 and "no other settings were better" in found.notes[0]
 
 
 def test_noise_is_not_believed():
@@ -68,7 +68,7 @@ def test_the_same_questions_on_both_sides_are_refused():
     with pytest.raises(SettingsError, match="1 of 2 test questions"):
         check_apart(questions(range(2)), questions(range(1, 3)))
     same_words = Dataset("d", {}, {"other": "Question 1?"}, {"other": {"d": 1}})
-    with pytest.raises(SettingsError, match="training questions too"):
+    with pytest.raises(SettingsError, match="also training questions"):
         tune(values, values, AXES, questions(range(2)), same_words, measure="MAP")
 
 
@@ -112,12 +112,12 @@ def test_command_tunes_a_real_index(made_up_dataset, cache, tmp_path, monkeypatc
     assert found["train_best"] > found["train_base"] and found["test"]["queries"] == 18
     assert "retrieval" in tomllib.loads(output.read_text())["profiles"]["offline"]
     refused = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "test"], standalone_mode=False)
-    assert isinstance(refused.exception, SettingsError) and "training questions too" in str(refused.exception)
+    assert isinstance(refused.exception, SettingsError) and "also training questions" in str(refused.exception)
     divided = [*options[:-2], "--holdout", "0.5", "--queries", "8", "--json"]
     result = CliRunner().invoke(main, ["tune", *divided], standalone_mode=False)
     assert json.loads(result.stdout)["test"]["queries"] == 4
     shared = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "all", "--drop-shared"], standalone_mode=False)
-    assert shared.exit_code == 0 and "18 training questions are test questions too" in shared.stderr
+    assert shared.exit_code == 0 and "18 training questions are also test questions" in shared.stderr
     result = CliRunner().invoke(main, ["tune", *options[:-2], "--train", "dev"], standalone_mode=False)
     assert isinstance(result.exception, SourceError) and "--holdout" in str(result.exception)
     assert "has no split 'dev' to choose on, only all, test, train" in str(result.exception)

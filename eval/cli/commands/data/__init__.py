@@ -1,1 +1,1 @@
-"""Commands of ``rag-eval`` that make datasets or write them in another form."""
+"""Commands of ``rag-eval`` that make or convert datasets."""

@@ -17,13 +17,17 @@ FORMATS = ("beir", "trec", "mteb", "llama-index", "flag-embedding")
 @click.option("--to", "form", required=True, type=click.Choice(FORMATS), help="Format to write.")
 @split_option
 @click.option(
-    "--negatives", default=1, show_default=True, type=click.IntRange(min=0), help="flag-embedding: negatives a row."
+    "--negatives",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="flag-embedding: minimum negatives per row.",
 )
-@click.option("--seed", default=0, show_default=True, help="For negatives drawn at random.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for drawing negatives.")
 @click.option(
-    "--sentences", is_flag=True, help="Judge single sentences: of relevant documents, those that hold an answer."
+    "--sentences", is_flag=True, help="Judge single sentences: those of relevant documents that contain an answer."
 )
-@click.option("--overwrite", is_flag=True, help="Replace what TARGET holds under the same split, ids or name.")
+@click.option("--overwrite", is_flag=True, help="Replace other content of TARGET under the same split, ids or name.")
 @json_option
 def command(
     dataset: str,
@@ -36,11 +40,11 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Read DATASET, whatever its format, and write it to TARGET.
+    """Read DATASET in any format, and write it to TARGET.
 
-    beir and trec are folders, the others one file. A folder keeps its documents, questions and other splits. Ids come
-    back from every format; what a format cannot hold is said.
-    With --sentences a dataset with documents and answers becomes one of sentences, such as a reranker learns from.
+    beir and trec write folders, the others one file. Documents, questions and other splits already in a folder are
+    kept. Ids survive a round trip through each format; what a format cannot hold is reported.
+    With --sentences, a dataset of documents with answers becomes one of sentences, to train rerankers on.
 
     \b
     Examples:

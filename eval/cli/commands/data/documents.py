@@ -1,4 +1,4 @@
-"""rag-eval documents: our own questions over real documents."""
+"""rag-eval documents: ask our questions about real documents."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from eval.cli.options import cache_option, ticker
 from rag.cli.options import Shared, setting, shared_options
 
 
-@click.command(name="documents", short_help="Our own questions over real documents with headings, tables and names.")
+@click.command(name="documents", short_help="Ask our questions about real documents with headings, tables and names.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--pipeline",
     "specs",
     multiple=True,
     metavar="NAME=KEY:VALUE,...",
-    help="A pipeline and its settings, as for 'rag-eval run'; the first is what the others are compared with.",
+    help="Name and settings of a pipeline, as for 'rag-eval run'; the others are compared with the first.",
 )
-@click.option("--only", multiple=True, metavar="PATTERN", help="Only files like this, e.g. 'md_*/*'; repeatable.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Pattern of files to use, e.g. 'md_*/*'; repeatable.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER")
-@click.option("--no-rerank", is_flag=True, help="Leave the reranker out.")
+@click.option("--no-rerank", is_flag=True, help="Do not rerank.")
 @cache_option
 @shared_options
 def command(shared: Shared, folder: Path, specs: tuple[str, ...], only: tuple[str, ...], cache: Path | None) -> None:
-    """Ask our own questions about the documents in FOLDER, which are not part of the package.
+    """Ask our questions about the documents in FOLDER, which are not part of the package.
 
-    Each question was judged from the text: a hit is a sentence that overlaps the evidence. Files whose text is another
-    than the one that was judged are named and left out.
+    Each question has evidence in the text: a sentence that overlaps it is a hit. Files whose text has changed since the
+    questions were written are named and left out.
     """
     from eval.documents.questions import fitting, load_questions, read_documents
     from eval.documents.run import measure_documents

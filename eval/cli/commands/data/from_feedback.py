@@ -1,4 +1,4 @@
-"""rag-eval from-feedback: make a dataset of what users said of answers."""
+"""rag-eval from-feedback: make a dataset from users' feedback on answers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import click
 from rag.cli.options import Shared, shared_options
 
 
-@click.command(name="from-feedback", short_help="Make a dataset of what users said of answers.")
+@click.command(name="from-feedback", short_help="Make a dataset from users' feedback on answers.")
 @click.argument("target", metavar="TARGET", type=click.Path(path_type=Path))
-@click.option("--file", "source", type=click.Path(path_type=Path), help="Feedback file; default: the store's own.")
+@click.option("--file", "source", type=click.Path(path_type=Path), help="Feedback file [the store's].")
 @shared_options
 def command(shared: Shared, target: Path, source: Path | None) -> None:
     """Write the questions whose answers users marked right to TARGET, a BEIR folder.
 
-    The documents of the cited sentences are their relevant documents, and the collection is the corpus. Questions of
-    answers marked wrong are written to TARGET/unjudged.txt, to be judged by you.
+    The documents of the cited sentences are the relevant documents, and the collection is the corpus. Questions whose
+    answers were marked wrong are written to TARGET/unjudged.txt for you to judge.
 
     \b
     Examples:
@@ -34,7 +34,7 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
     file = source or feedback_path(shared.settings.store)
     with open_index(shared.collection, settings=shared.settings, check_model=False) as index:
         found = from_feedback(file, index)
-    mark = target / "feedback.json"  # what says that the folder is ours to write again as feedback grows
+    mark = target / "feedback.json"  # marks the folder as ours, to be written again as feedback grows
     again = mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == {"collection": shared.collection}
     notes = convert(found.dataset, target, "beir", overwrite=again)
     mark.write_text(json.dumps({"collection": shared.collection}) + "\n", encoding="utf-8")
@@ -44,7 +44,7 @@ def command(shared: Shared, target: Path, source: Path | None) -> None:
             f"{len(found.unjudged)} questions whose answers were marked wrong are in {target / 'unjudged.txt'}"
         )
     if found.gone:
-        notes.append(f"{found.gone} cited sentences are no longer in the collection, and were left out")
+        notes.append(f"{found.gone} cited sentences are no longer in the collection and are left out")
     queries, documents = len(found.dataset.queries), len(found.dataset.corpus)
     if shared.json:
         data_json({"target": str(target), "queries": queries, "documents": documents, "notes": notes})

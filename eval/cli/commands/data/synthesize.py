@@ -1,4 +1,4 @@
-"""rag-eval synthesize: make questions from the documents of an index."""
+"""rag-eval synthesize: generate questions from the documents of an index."""
 
 from __future__ import annotations
 
@@ -15,43 +15,55 @@ from eval.report.table import table
 from rag.cli.options import setting
 
 
-@click.command(name="synthesize", short_help="Make questions from your own documents.")
+@click.command(name="synthesize", short_help="Generate questions from your own documents.")
 @click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
 @click.option(
     "--dataset",
     "path",
     metavar="DATASET",
-    help="About the documents of this dataset instead of a collection; they are indexed once, as for 'run'.",
+    help="Dataset to use in place of a collection; its documents are indexed once, as for 'run'.",
 )
 @click.option("--to", "form", default="beir", show_default=True, type=click.Choice(FORMATS), help="Format to write.")
 @click.option(
-    "--limit", "most", type=click.IntRange(min=1), metavar="N", help="Ask about N passages, drawn at random [all]."
+    "--limit",
+    "most",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of passages to ask about, drawn at random [all].",
 )
-@click.option("--per-passage", default=3, show_default=True, type=click.IntRange(min=1), help="Questions a passage.")
-@click.option("--window", default=5, show_default=True, type=click.IntRange(min=1), help="Most sentences in a passage.")
-@click.option("--seed", default=0, show_default=True, help="Which passages --limit draws.")
+@click.option(
+    "--per-passage", default=3, show_default=True, type=click.IntRange(min=1), help="Number of questions per passage."
+)
+@click.option(
+    "--window",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Maximum number of sentences per passage.",
+)
+@click.option("--seed", default=0, show_default=True, help="Random seed for --limit.")
 @click.option(
     "--test-share",
     default=0.2,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of the documents that is kept for testing.",
+    help="Share of the documents whose questions are for testing.",
 )
 @click.option(
     "--within",
     default=10,
     show_default=True,
     type=click.IntRange(min=1),
-    help="The passage must be among that many passages found.",
+    help="The passage must be among this many passages found for its question.",
 )
 @click.option(
     "--check",
     default="llm",
     show_default=True,
     type=click.Choice(["llm", "words", "none"]),
-    help="Who says that the passage answers the question.",
+    help="How to check that the passage answers the question.",
 )
-@click.option("--no-corpus", is_flag=True, help="beir, trec: leave texts out; the questions judge the index itself.")
+@click.option("--no-corpus", is_flag=True, help="beir, trec: write no texts; the judgements refer to the index.")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
 @measuring()
 def command(
@@ -68,10 +80,10 @@ def command(
     check: Any,
     no_corpus: bool,
 ) -> None:
-    """Make questions about the passages of a collection with the configured language model, into the folder OUTPUT.
+    """Let the configured language model write questions about the passages of a collection, into the folder OUTPUT.
 
-    A question stays where a search for it finds its passage, and the passage answers it. Train and test share no
-    document. What is done is kept in OUTPUT.work.jsonl: the same command again goes on where it stopped.
+    A question is kept if a search finds its passage and the passage answers it. Train and test share no document.
+    Progress is saved in OUTPUT.work.jsonl: run the same command again to resume.
     """
     from eval.synthesis.output import check_output
     from eval.synthesis.run import synthesize
@@ -82,11 +94,9 @@ def command(
     settings = given.shared.settings
     check_output(output, form, corpus=not no_corpus)
     if settings.llm.provider == "none":
-        raise SettingsError("llm.provider is 'none', so nobody writes questions", remedy="name a model with --llm")
+        raise SettingsError("llm.provider is 'none', so questions cannot be written", remedy="name a model with --llm")
     if path is not None and no_corpus:
-        raise SettingsError(
-            "--no-corpus leaves the texts to a collection, and --dataset names none", remedy="leave out one of the two"
-        )
+        raise SettingsError("--no-corpus and --dataset exclude each other", remedy="leave out one of the two")
     with _index(given, path) as index:
         llm: Any = build_llm(settings.llm)
         try:
@@ -115,7 +125,7 @@ def command(
         return
     rows: list[list[object]] = [["passages asked about", report.asked + report.resumed]]
     if report.resumed:
-        rows.append(["  of them in earlier runs", report.resumed])
+        rows.append(["  of these in earlier runs", report.resumed])
     rows += [["questions kept", report.questions]]
     rows += [[f"  {split}", count] for split, count in report.splits.items()]
     rows += [["questions dropped", sum(report.dropped.values())]]
@@ -125,12 +135,12 @@ def command(
     data(table(["", "count"], rows))
     for note in report.notes:
         words(f"note: {note}")
-    words(f"wrote {', '.join(report.files)}" if report.files else "no question was kept, so nothing was written")
+    words(f"wrote {', '.join(report.files)}" if report.files else "no questions were kept, so nothing was written")
 
 
 @contextmanager
 def _index(given: MeasuringOptions, path: str | None) -> Iterator[Any]:
-    """The collection, or the index of the dataset at ``path``."""
+    """Open the collection, or the index of the dataset at ``path``."""
     if path is None:
         from indexes import open_index
 

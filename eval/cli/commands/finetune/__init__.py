@@ -1,4 +1,4 @@
-"""The group ``rag-eval finetune``: loads only the file of the command that is used."""
+"""The group ``rag-eval finetune``: imports only the requested command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import click
 from rag.cli.main import LazyGroup
 
 COMMANDS = {
-    "embedder": "Tune an embedding model on a dataset, and prove what it gained.",
-    "reranker": "Tune a cross-encoder on a dataset, and prove what it gained.",
+    "embedder": "Tune an embedding model on a dataset, and prove the gain.",
+    "reranker": "Tune a cross-encoder on a dataset, and prove the gain.",
     "bge-m3": "Tune BGE-M3's dense, sparse and multi-vector heads together.",
     "sparse": "Tune a sparse encoder (SPLADE), and prove both legs together and it alone.",
     "documents": "From documents only: questions, negatives, training, proof.",
@@ -30,10 +30,12 @@ class FinetuneGroup(LazyGroup):
     package, program = "eval.cli.commands.finetune", "rag-eval finetune"
 
 
-@click.command(cls=FinetuneGroup, name="finetune", epilog=EPILOG, short_help="Tune models, and prove what it gained.")
+@click.command(
+    cls=FinetuneGroup, name="finetune", epilog=EPILOG, short_help="Tune embedders and rerankers, and prove the gain."
+)
 def command() -> None:
-    """Tune a model on your own data, and see by how much, and at what cost elsewhere.
+    """Tune a model on your own data, and see what it gains there and costs elsewhere.
 
-    The base is always scored first. A model that is not significantly better on held-out questions is reported as
-    that, with exit code 4, and nothing is switched.
+    The base is always scored first. If the tuned model is not significantly better on held-out questions, the command
+    says so and exits with 4. Your settings are never changed.
     """

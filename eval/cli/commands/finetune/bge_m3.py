@@ -1,4 +1,4 @@
-"""rag-eval finetune bge-m3: tune BGE-M3's heads together through FlagEmbedding, and prove each side."""
+"""rag-eval finetune bge-m3: tune BGE-M3's heads together with FlagEmbedding, and prove each side."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rag.cli.options import Shared, shared_options
 
 @click.command(name="bge-m3", short_help="Tune BGE-M3's dense, sparse and multi-vector heads together.")
 @dataset_argument
-@click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="A folder or a hub name.")
+@click.option("--base", default="BAAI/bge-m3", show_default=True, metavar="MODEL", help="Model folder or hub name.")
 @shared_options
 @options_of(M3Options)
 def command(shared: Shared, dataset: str, base: str, options: M3Options, request: dict[str, Any]) -> None:
-    """Train BGE-M3 on DATASET's training questions through FlagEmbedding's own module, and prove each side.
+    """Train BGE-M3 on DATASET's training questions with FlagEmbedding's own module, and prove each side.
 
-    The dense, sparse and multi-vector heads are trained together and teach each other. Negatives come from the hybrid
-    pipeline. The hybrid, the dense and the sparse side of the index are scored before and after, and the multi-vector
-    head on the hybrid side's candidates; the hybrid side decides. Exit code 4: not significantly better. Nothing is
-    switched: the lines for rag.toml are printed.
+    The dense, sparse and multi-vector heads are trained together and learn from each other. Negatives come from the
+    hybrid pipeline. Hybrid, dense and sparse search are scored before and after, and the multi-vector head on the
+    hybrid candidates; hybrid search decides. Exit code 4: not significantly better. Your settings are not changed: the
+    lines for rag.toml are printed.
 
     \b
     Example:

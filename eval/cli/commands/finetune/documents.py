@@ -1,4 +1,4 @@
-"""rag-eval finetune documents: from an index of one's own documents to a tuned, proved embedder."""
+"""rag-eval finetune documents: tune an embedder on the documents of an index, and prove it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command(name="documents", short_help="From documents only: questions, negatives, training, proof.")
-@click.option("--base", metavar="MODEL", help="minilm, a folder, or a hub name [the model of the settings].")
+@click.option("--base", metavar="MODEL", help="minilm, a model folder or a hub name [the configured model].")
 @setting("--llm", "llm.provider", "ollama, openai, llama_cpp.", metavar="PROVIDER")
 @shared_options
 @options_of(DocumentOptions, without=SPLITS)
 def command(shared: Shared, base: str | None, options: DocumentOptions, request: dict[str, Any]) -> None:
     """Write questions about a collection, train an embedder on them, and prove it on other documents.
 
-    The configured language model writes questions about passages. Those whose passage is found and answers them stay.
-    Train and test share no document. Then everything goes as in finetune embedder (or bge-m3, for a base with its
-    heads). The same command goes on where it stopped. Exit code 4: not significantly better. Nothing is switched.
+    The configured language model writes questions about passages; those whose passage is found and answers them are
+    kept. Train and test share no document. The rest is as for finetune embedder (or bge-m3, for a base with its heads).
+    Run the same command again to resume. Exit code 4: not significantly better. Your settings are not changed.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""rag-eval finetune embedder: train an embedding model, and prove what it gained."""
+"""rag-eval finetune embedder: train an embedding model, and prove the gain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eval.finetune.proof.tuned import TunedModel
 
 
-@click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove what it gained.")
+@click.command(name="embedder", short_help="Tune an embedding model on a dataset, and prove the gain.")
 @dataset_argument
 @base_option
 @shared_options
@@ -24,8 +24,9 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
     """Train an embedding model on DATASET's training questions, and prove it on the test questions.
 
     The base is scored first. Negatives come from the hybrid pipeline with the base model; checkpoints are compared on
-    held-out training questions, and the best is kept. In the end stand a table of the gain and one of the loss on other
-    collections. Exit code 4: not significantly better. Nothing is switched: the lines for rag.toml are printed.
+    held-out training questions, and the best is kept. At the end, tables show the gain on the test questions and the
+    loss on other datasets. Exit code 4: not significantly better. Your settings are not changed: the lines for rag.toml
+    are printed.
 
     \b
     Examples:
@@ -40,7 +41,7 @@ def command(shared: Shared, dataset: str, base: str, options: EmbedderOptions, r
 
 
 def show(found: TunedModel, as_json: bool) -> None:
-    """The proof, the loss curve and the lines for rag.toml."""
+    """Print the loss curve, the proof and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.tuned import HIT
     from rag.cli.output import data, data_json

@@ -1,4 +1,4 @@
-"""rag-eval finetune merge: the weighted average of a base model and its tuned version."""
+"""rag-eval finetune merge: average the weights of a base model and its tuned version."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def command(
 ) -> None:
     """Average the weights of BASE and TUNED (embedders or rerankers), and prove the result on DATASET.
 
-    Every weight is measured on samples of held-out training questions and of other collections; the one that keeps most
-    of the gain at the least loss elsewhere is taken. Name DATASET, splits, --dev-share, --dev-by and --seed as in the
-    training.
-    Exit code 4: not significantly better than BASE. Nothing is switched: the lines for rag.toml are printed.
+    Each weight is measured on samples of held-out training questions and of other datasets; the one that keeps most of
+    the gain at the smallest loss elsewhere is chosen. Use the same DATASET, splits, --dev-share, --dev-by and --seed as
+    in the training.
+    Exit code 4: not significantly better than BASE. Your settings are not changed: the lines for rag.toml are printed.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def command(
 
 
 def show(found: Merged, as_json: bool) -> None:
-    """The curve, the proof and the lines for rag.toml."""
+    """Print the curve, the proof and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import show_use
     from rag.cli.output import data, data_json
 

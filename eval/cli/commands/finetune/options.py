@@ -1,4 +1,4 @@
-"""Command-line options made of dataclass fields: help, default and bounds stand in the field (``training.options``)."""
+"""Command-line options generated from dataclass fields, which hold help, default and bounds (``training.options``)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,22 @@ if TYPE_CHECKING:
     from rag.cli.options import Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
-NAMES = {"Settings": Any, "Stage": Any, "Dataset": Any}  # in annotations, of what only checkers import
-FROM_SETTINGS = ("device", "dtype", "query_prompt", "document_prompt")  # fields that are settings of a model's section
+NAMES = {"Settings": Any, "Stage": Any, "Dataset": Any}  # names in annotations that are imported only for type checkers
+FROM_SETTINGS = (
+    "device",
+    "dtype",
+    "query_prompt",
+    "document_prompt",
+)  # fields read from a model's section of the settings
 METAVARS: dict[Any, str] = {int: "N", float: "X"}  # click would write INTEGER RANGE
-EVERYTHING = "ragwright.help_all"  # in a context's meta: all options are shown
-LEGEND = """measured: the collections whose measured runs (the guide's page on fine-tuning) had this default, and
-what other values did where some were compared; "nothing": no measured run tells."""
+EVERYTHING = "ragwright.help_all"  # key in a context's meta: show all options
+LEGEND = """measured: the datasets on which this default was measured (see the guide's page on fine-tuning), and the
+results of other values if they were compared; "nothing": not measured."""
 SPLITS = ("train_split", "test_split", "dev_share", "dev_by", "train_queries")
 
 
 class FieldOption(click.Option):
-    """An option made of a field: what is no everyday one is shown with all, and there with what it was measured on."""
+    """An option generated from a field; ``--help-all`` shows the rarer ones, and what each was measured on."""
 
     def __init__(self, *args: Any, field: Option, **rest: Any) -> None:
         super().__init__(*args, **rest)
@@ -60,12 +65,12 @@ def _show_everything(ctx: click.Context, _: click.Parameter, request_fields: boo
 
 
 def shown(kind: type) -> dict[str, Field[Any]]:
-    """Name -> field of those fields that are options."""
+    """Return name -> field of the fields that are options."""
     return {one.name: one for one in fields(kind) if KEY in one.metadata}
 
 
 def click_option(field: Field[Any], hint: Any) -> Callable[[F], F]:
-    """The option of a field; ``hint`` is its type."""
+    """Return the option of a field; ``hint`` is its type."""
     own: Option = field.metadata[KEY]
     default = field.default if own.shown is None else own.shown
     flag = own.flag or f"--{field.name.replace('_', '-')}"
@@ -98,7 +103,7 @@ def _switch(flag: str, name: str, own: Option, default: Any) -> Callable[[F], F]
 
 
 def _type(kinds: list[Any], own: Option) -> Any:
-    """What click takes for a field's type; what is parsed is text, unless it is a number."""
+    """Return click's type for a field's type; parsed fields are text unless they are numbers."""
     if Path in kinds:
         return click.Path(path_type=Path, file_okay=False)
     kind = kinds[0]
@@ -114,11 +119,11 @@ def _type(kinds: list[Any], own: Option) -> Any:
 
 
 def options_of(kind: type, *, section: str = "encoder", without: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Add the options of a request and of ``kind``; the command gets ``options``, of that kind, and ``request``.
+    """Add the options of a request and of ``kind``; the command receives ``options`` of that kind, and ``request``.
 
     Args:
-        section: of the settings, that says on which device and in which number format the model is trained.
-        without: fields of the request that this command does not take.
+        section: section of the settings with the device and number format for training.
+        without: fields of the request that this command does not have.
     """
     request_fields = {name: one for name, one in shown(Request).items() if name not in without}
     own, recipes = shown(kind), recipes_of(kind)
@@ -157,12 +162,12 @@ help_all = click.option(
     is_eager=True,
     expose_value=False,
     callback=_show_everything,
-    help="Show all options, and what each default was measured on.",
+    help="Show all options, with the datasets each default was measured on.",
 )
 
 
 def _takes_part(kind: type, out: Path) -> bool:
-    """Under torchrun: take part in the trainings of the first process, if this is another one."""
+    """Join the trainings of the first process, if this is another one under torchrun."""
     if processes() == 1:
         return False
     if kind.__name__ not in ("EmbedderOptions", "RerankerOptions"):
@@ -176,16 +181,16 @@ def _takes_part(kind: type, out: Path) -> bool:
     return True
 
 
-base_option = click.option("--base", metavar="MODEL", help="minilm, a folder, or a hub name.  [required]")
+base_option = click.option("--base", metavar="MODEL", help="minilm, a model folder or a hub name.  [required]")
 
 
 def _recipe_option(recipes: Mapping[str, Recipe]) -> Callable[[F], F]:
-    text = "Options as another project trained with; they are shown, and each can still be set."
+    text = "Training options of another project; they are printed, and options on the command line override them."
     return click.option("--recipe", type=click.Choice(list(recipes)), help=text)
 
 
 def _base(base: str | None, recipe: str | None) -> str:
-    """The base that was named, else the recipe's."""
+    """Return the given base, else the recipe's."""
     found = base or (RECIPES[recipe].base if recipe else "")
     if not found:
         raise click.UsageError("Missing option '--base'.")
@@ -193,7 +198,7 @@ def _base(base: str | None, recipe: str | None) -> str:
 
 
 def _by_recipe(recipe: str, kind: type, given: dict[str, Any], request: Mapping[str, Any]) -> Any:
-    """The recipe's options, but for those that stand on the command line; shown in words."""
+    """Return the recipe's options, overridden by those on the command line, and print them to stderr."""
     from rag.cli.output import words
 
     check_teacher(recipe, request["teacher"])
@@ -216,7 +221,7 @@ def _parsed(option: Option, value: Any) -> Any:
 
 
 def _around(shared: Shared) -> dict[str, Any]:
-    """What a command knows besides its options."""
+    """Return what a request needs besides the command's options."""
     from rag.cli.output import words
 
     command = " ".join(["rag-eval", *sys.argv[1:]])

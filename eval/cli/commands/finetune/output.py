@@ -1,4 +1,4 @@
-"""What the fine-tuning commands show: the loss curve, and how the model is used."""
+"""Output of the fine-tuning commands: the loss curve, and how to use the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_ROWS = 12
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """One block a value, the lowest to the highest.
+    """Return one block character per value, scaled from the lowest to the highest.
 
     >>> sparkline([3.0, 2.0, 1.0])
     '█▅▁'
@@ -30,7 +30,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str:
-    """The loss and dev columns as sparklines, and a table of the rows with a dev figure."""
+    """Return loss and dev measure as sparklines, and a table of the rows with a dev measure."""
     losses = [row["loss"] for row in rows if "loss" in row]
     measured = [row for row in rows if "dev" in row]
     lines = []
@@ -52,13 +52,13 @@ def curve_text(rows: Sequence[Mapping[str, float]], dev: str = "nDCG@10") -> str
 
 
 def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mapping[str, float] | None = None) -> None:
-    """Where the model is and, of one that is better, the lines for rag.toml. Words, not data."""
+    """Print to stderr where the model is and, if it is better, the lines for rag.toml."""
     from rag.cli.output import words
 
     words("")
     if seconds:
         words("times: " + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
-    words(f"the model is in {model}; nothing was switched")
+    words(f"the model is in {model}; your settings are unchanged")
     if better:
         words("To use it, put into rag.toml" + (":" if lines[0] == "[rerank]" else " and reindex:"))
         for line in lines:
@@ -90,7 +90,7 @@ def show_sides(found: TunedSides, as_json: bool) -> None:
 
 
 def _thinned(values: Sequence[float], most: int = 60) -> list[float]:
-    """At most ``most`` values, means of neighbours."""
+    """Reduce values to at most ``most`` means of neighbours."""
     if len(values) <= most:
         return list(values)
     edges = [len(values) * i // most for i in range(most + 1)]

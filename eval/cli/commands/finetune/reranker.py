@@ -1,4 +1,4 @@
-"""rag-eval finetune reranker: train a cross-encoder, and prove the pipeline with it."""
+"""rag-eval finetune reranker: train a cross-encoder, and prove the gain of the pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eval.finetune.reranker.steps import TunedReranker
 
 
-@click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove what it gained.")
+@click.command(name="reranker", short_help="Tune a cross-encoder on a dataset, and prove the gain.")
 @dataset_argument
 @base_option
 @shared_options
@@ -24,9 +24,9 @@ def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, r
     """Train a cross-encoder on DATASET's training questions, and prove the pipeline with it on the test questions.
 
     The pipeline without a reranker and the base model are scored first. Candidates come from the pipeline; checkpoints
-    are compared on held-out training questions, which also choose how much the reranker's score counts beside the
-    fused one. Several --teacher are one, the mean of their scores. Exit code 4: not significantly better. Nothing is
-    switched: the lines for rag.toml are printed.
+    are compared on held-out training questions, which also decide the reranker's share in the final score. With several
+    --teacher, the mean of their scores is used. Exit code 4: not significantly better. Your settings are not changed:
+    the lines for rag.toml are printed.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def command(shared: Shared, dataset: str, base: str, options: RerankerOptions, r
 
 
 def show(found: TunedReranker, as_json: bool) -> None:
-    """Curves, all pipelines, the proof and the lines for rag.toml."""
+    """Print curves, scores of all pipelines, the proof and the lines for rag.toml."""
     from eval.cli.commands.finetune.output import curve_text, show_use
     from eval.finetune.proof.forgetting import MEASURES
     from eval.measure.metrics import shown

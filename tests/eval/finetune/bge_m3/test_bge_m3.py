@@ -117,7 +117,7 @@ def test_interrupted_continued_and_proved_side_by_side(
     again = run()  # everything is there: nothing is trained, or measured
     assert again.as_dict() == found.as_dict()
     assert len((out / "train.log").read_text(encoding="utf-8").splitlines()) > 3
-    with pytest.raises(SettingsError, match="was begun with lr"):
+    with pytest.raises(SettingsError, match="was started with lr"):
         run(lr=1e-4)
 
 
@@ -144,7 +144,7 @@ def test_teacher_scores_stand_beside_their_texts(tmp_path: Path) -> None:
     scores = {"q1": {"a": 2.0, "b": -1.0, "d": 1.5}, "q2": {"c": 1.0}}
     count, notes = flag_training.write_rows(mined(), tmp_path / "rows.jsonl", scores=scores, seed=7)
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert count == 2 and any("1 questions were left out" in note for note in notes)
+    assert count == 2 and any("1 questions are left out" in note for note in notes)
     assert [(row["pos"], row["pos_scores"], row["neg"], row["neg_scores"]) for row in rows] == [
         (["alpha"], [2.0], ["beta"], [-1.0]),
         (["delta"], [1.5], ["beta"], [-1.0]),
@@ -161,14 +161,14 @@ def test_a_base_without_its_heads_is_refused_and_one_folder_trains_once(place: P
         flag_training.check_base(half)
     with (tmp_path / "train.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(EncoderError, match="still at work"):
+        with pytest.raises(EncoderError, match="still running"):
             flag_process.train(place / "base", tmp_path / "rows.jsonl", tmp_path, QUICK, count=3, distil=False)
 
 
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        ("raise ValueError('no such column')", r"ended with exit status 1: ValueError: no such column; the whole log"),
+        ("raise ValueError('no such column')", r"ended with exit status 1: ValueError: no such column; see the log in"),
         ("raise RuntimeError('CUDA out of memory. Tried')", r"ran out of memory .*lower --batch.*sparse head alone"),
         ("import os; os.kill(os.getpid(), 9)", r"ran out of memory \(it was killed\)"),
         ("import os; os.kill(os.getpid(), 11)", r"was killed by signal 11"),

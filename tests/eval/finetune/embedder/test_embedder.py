@@ -151,11 +151,11 @@ def test_the_command_proves_what_it_trained(place: Path, tmp_path: Path, forbid_
     assert again.stdout == first.stdout and type(again.exception) is type(first.exception)
     assert "scoring" in first.stderr and "scoring" not in again.stderr
     shown = CliRunner().invoke(command, [one for one in arguments if one != "--json"])
-    assert ("put into rag.toml and reindex" in shown.stderr) is found["proof"]["better"]
+    assert ("put these lines into rag.toml and reindex" in shown.stderr) is found["proof"]["better"]
     assert (out / "model/model.safetensors").stat().st_mtime_ns == before
     assert "score tuned" in json.loads((out / "run.json").read_text())["steps"]
     other = CliRunner().invoke(command, [*arguments, "--seed", "8"])
-    assert "begun with" in str(other.exception)
+    assert "started with" in str(other.exception)
 
 
 def test_a_soup_is_the_mean_of_its_trainings(place: Path, tmp_path: Path) -> None:

@@ -90,9 +90,9 @@ def known_to_training(tmp_path: Path, shared: int, **options: Any) -> Splits:
 @pytest.mark.parametrize(
     ("shared", "options", "by", "told"),
     [
-        (2, {}, "question", "question, as 2 of the test's 20 relevant documents are in training too (limit: 10%)"),
-        (1, {}, "document", "document, as 1 of the test's 20 relevant documents are in training too (limit: 10%)"),
-        (2, {"limit": 30}, "question", "question, as 2 of the test's 20"),
+        (2, {}, "question", "question, since 2 of the test's 20 relevant documents are in training too (limit: 10%)"),
+        (1, {}, "document", "document, since 1 of the test's 20 relevant documents are in training too (limit: 10%)"),
+        (2, {"limit": 30}, "question", "question, since 2 of the test's 20"),
         (2, {"dev_by": "document"}, "document", "divided by document"),
         (0, {"dev_by": "question"}, "question", "divided by question"),
     ],
@@ -177,10 +177,10 @@ def test_what_cannot_be_divided_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="neither a split 'trian' nor 'tset'"):
         make_splits(path, train_split="trian", test_split="tset")
     one = write(tmp_path / "one", test=world({"q": ["d"]}))
-    with pytest.raises(SourceError, match="leaves no question for"):
+    with pytest.raises(SourceError, match="leaves no questions for"):
         make_splits(one)
     leaked = world({"q1": ["d1"], "q2": ["d2"]})
-    with pytest.raises(SourceError, match="leaves no question for train"):
+    with pytest.raises(SourceError, match="leaves no questions for train"):
         make_splits(write(tmp_path / "leaked", train=leaked, test=leaked))
 
 

@@ -176,12 +176,12 @@ def test_differences_give_scores_that_have_them(training: TrainingSet, tmp_path:
         ('{"query": "q1", "passage": "x", "rating": 3}', r"needs .*unknown: 'rating'"),
         (
             '{"query": "q1", "positive": "x", "negative": "y", "label": [1, 2, 3]}',
-            "neither a score for each of 2 texts",
+            "neither 2 scores, one per text",
         ),
         ('{"query": "q1", "pos": ["x"], "pos_scores": []}', "does not fit"),
         ('{"query": "q1", "id": "a", "score": "high"}', "not a score of a text"),
         ('{"id": "a", "score": 1}', 'needs a "query"'),
-        ("", "holds no teacher scores"),
+        ("", "has no teacher scores"),
     ],
 )
 def test_a_bad_file_is_named_with_its_lines(content: str, said: str, tmp_path: Path) -> None:
@@ -322,12 +322,12 @@ def test_a_server_reranks_or_embeds(server: str, teacher_settings: Settings, tmp
 @pytest.mark.parametrize(
     ("spec", "error", "said"),
     [
-        ("oracle", SettingsError, "names no teacher"),
-        ("file:", SettingsError, "names no teacher"),
-        ("server:127.0.0.1#m", SettingsError, "names no teacher"),
-        ("server:http://127.0.0.1:1/v1", SettingsError, "names no teacher"),
+        ("oracle", SettingsError, "is not a teacher"),
+        ("file:", SettingsError, "is not a teacher"),
+        ("server:127.0.0.1#m", SettingsError, "is not a teacher"),
+        ("server:http://127.0.0.1:1/v1", SettingsError, "is not a teacher"),
         ("pipeline", SettingsError, "needs a retriever"),
-        ("embedder:ollama", SettingsError, "names no model"),
+        ("embedder:ollama", SettingsError, "does not name a model"),
         ("file:/nowhere/scores.jsonl", SourceError, "no file of teacher scores"),
         ("cross_encoder:/nowhere/model", RerankerError, "neither a folder"),
         ([], SettingsError, "no teacher is named"),

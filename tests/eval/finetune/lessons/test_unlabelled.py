@@ -63,10 +63,10 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("log.txt", "\n \n", "of 0 questions none is left"),
+        ("log.txt", "\n \n", "none of 0 questions is new"),
         ("log.jsonl", '{"text": "Who?"}\n{"text": ""}\nno\n', "line 2: needs a text for one of text, question, query"),
         ("log.jsonl", '{"text": "Who?"}\nno\n', "line 2: no JSON"),
-        ("log.bin.txt", "\0\x01\x02", "holds no text"),
+        ("log.bin.txt", "\0\x01\x02", "is not text"),
     ],
 )
 def test_a_file_without_questions_is_told(name: str, content: str, said: str, splits: Splits, tmp_path: Path) -> None:

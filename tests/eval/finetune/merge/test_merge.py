@@ -130,7 +130,7 @@ def test_models_that_do_not_belong_together_are_refused(models: tuple[Path, Path
         merge_folders(base, tuned, 0.5, tuned)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(SettingsError, match="not a model's folder"):
+    with pytest.raises(SettingsError, match="not a model folder"):
         merge_folders(base, tuned, 0.5, tmp_path / "full")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no weights in safetensors"):
@@ -149,7 +149,7 @@ def points(*rows: tuple[float, float, float]) -> list[Point]:
         # Nothing within 90 % of the best gain is within the limit: the best of what is.
         ([(0, 0.50, 0.80), (0.25, 0.55, 0.80), (0.5, 0.58, 0.79), (1, 0.60, 0.70)], 0.5, "more than the 2.5%"),
         # Whatever gains loses too much: the least loss.
-        ([(0, 0.50, 0.80), (0.5, 0.55, 0.70), (1, 0.60, 0.60)], 0.5, "every weight that gains loses more"),
+        ([(0, 0.50, 0.80), (0.5, 0.55, 0.70), (1, 0.60, 0.60)], 0.5, "all weights that gain lose more"),
         # The best gain, where all lose nothing.
         ([(0, 0.50, 0.80), (0.5, 0.59, 0.81), (1, 0.60, 0.82)], 1, "100% of the best gain"),
         # Nothing gains: the base.
@@ -261,7 +261,7 @@ def test_the_command_merges_proves_and_writes_a_card(
         assert part in body
     assert kept["splits"]["hash"]["train"] in body and (tmp_path / "out" / "proof.md").is_file()
     other = CliRunner().invoke(command, [*args, "--weight", "0.5"])
-    assert isinstance(other.exception, SettingsError) and "begun with" in str(other.exception)
+    assert isinstance(other.exception, SettingsError) and "started with" in str(other.exception)
 
 
 def test_bad_arguments_are_named(models: tuple[Path, Path], tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_bad_arguments_are_named(models: tuple[Path, Path], tmp_path: Path) -> N
     for text in ("0,x", "2", "", "0"):
         with pytest.raises(SettingsError, match="--weights"):
             shares(text)
-    with pytest.raises(SourceError, match="holds no model"):
+    with pytest.raises(SourceError, match="has no model"):
         model_of(tmp_path)
     run = tmp_path / "run"
     shutil.copytree(models[1], run / "model")

@@ -68,7 +68,7 @@ def test_a_better_model_is_proved_with_all_figures(tmp_path: Path) -> None:
 def test_a_worse_model_is_caught_and_said_to_be_worse(tmp_path: Path) -> None:
     found = proof(tmp_path, 0.8, 0.4)
     assert not found.better and "significantly worse than the base" in found.verdict
-    with pytest.raises(NotBetterError, match=r"significantly worse.*nothing was switched") as caught:
+    with pytest.raises(NotBetterError, match=r"significantly worse.*your settings are unchanged") as caught:
         found.require_better()
     assert caught.value.exit_code == 4
 
@@ -78,13 +78,13 @@ def test_a_worse_model_is_caught_and_said_to_be_worse(tmp_path: Path) -> None:
     [
         (0.60, 0.62, "not better: no significant gain"),
         (0.62, 0.60, "not better: a lower mean"),
-        (0.6, 0.6, "no change: every one of the 60"),
+        (0.6, 0.6, "no change: all 60"),
     ],
 )
 def test_what_these_questions_cannot_show_is_no_gain(tmp_path: Path, before: float, after: float, words: str) -> None:
     found = proof(tmp_path, before, after)
     assert not found.better and found.verdict.startswith(words)
-    assert ("questions would show" in found.verdict) == (after > before)
+    assert ("questions are needed to show" in found.verdict) == (after > before)
     with pytest.raises(NotBetterError):
         found.require_better()
 
@@ -94,7 +94,7 @@ def test_losses_elsewhere_are_flagged_and_the_gain_still_stands(tmp_path: Path) 
     (loss,) = found.forgetting
     assert found.better and loss.too_much and loss.significant
     assert found.verdict.endswith("more than allowed elsewhere: average it") and "too much" in found.to_text()
-    assert any("lost elsewhere (more than the 2.5% that are allowed): foreign: MAP" in line for line in found.warnings)
+    assert any("lost elsewhere (more than the allowed 2.5%): foreign: MAP" in line for line in found.warnings)
     low, high = loss.interval()
     assert low < loss.relative() < high < 0
     assert loss.relative() == pytest.approx(loss.after["MAP"] / loss.before["MAP"] - 1)
@@ -111,7 +111,7 @@ def test_a_significant_loss_within_the_limit_and_a_weak_base_are_told_apart() ->
     assert small.significant and not small.too_much
     (weak,) = losses(runs(0.02, 15), runs(0.015, 15), [other])
     assert weak.weak and not weak.too_much and not weak.significant and weak.relative() < -0.025
-    assert any("next to useless" in note for note in weak.notes)
+    assert any("hardly works there" in note for note in weak.notes)
     (fallen,) = losses(runs(0.1, 15), runs(0.0, 15), [other])
     assert fallen.weak and fallen.too_much  # significant: said all the same
     with pytest.raises(SettingsError, match="max_loss"):
@@ -187,7 +187,7 @@ def test_the_probes_are_two_small_collections_of_our_own() -> None:
 def test_others_are_the_probes_and_what_is_named_besides(tmp_path: Path) -> None:
     own = Path(probes()[0].path)
     assert [dataset.name for dataset in others()] == list(PROBES)
-    with pytest.raises(SettingsError, match="measured already"):
+    with pytest.raises(SettingsError, match="is named twice or packaged"):
         others([own])
     with pytest.raises(SourceError, match="no dataset at"):
         others([tmp_path / "nowhere"])
@@ -198,7 +198,7 @@ def test_others_are_the_probes_and_what_is_named_besides(tmp_path: Path) -> None
     lines = (own / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()[:30]
     (copied / "qrels" / "test.tsv").write_text("\n".join(lines), encoding="utf-8")
     mine = load_dataset(copied)
-    with pytest.raises(SettingsError, match="trained for"):
+    with pytest.raises(SettingsError, match="the dataset to train for"):
         others([copied], test=mine)
     (*_, last) = others([copied], test=probes()[0])
-    assert any("not foreign ground" in note for note in last.notes)
+    assert any("it does not show forgetting" in note for note in last.notes)

@@ -69,7 +69,7 @@ def test_a_peak_that_chance_explains_is_not_followed() -> None:
     best, found = best_share(lists, raw, "MAP", 1.0), steady_share(lists, raw, "MAP", 1.0)
     assert best.share == 0.45 and best.curve == found.curve and best.note == ""
     assert found.share == 0.65 and found.curve[0.0] < found.curve[0.65] < found.curve[0.45]
-    assert "0.65, the nearest to the sum that training went by (0.67)" in found.note
+    assert "0.65, the nearest to that in training (0.67)" in found.note
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_an_interrupted_run_continues_to_the_same_figures(
     again = finetune_reranker(
         harbour, str(bert), out=tmp_path, options=OPTIONS, settings=pipeline, cache=cache, say=said.append
     )
-    assert said[0].startswith("continuing") and "warm up" in said[0]
+    assert said[0].startswith("resuming") and "warm up" in said[0]
     assert again.rows == tuned.rows and again.weight == tuned.weight
     assert again.trained.curve == tuned.trained.curve
     np.testing.assert_array_equal(ours(again.model, PAIRS[:20]), ours(tuned.model, PAIRS[:20]))
@@ -210,7 +210,7 @@ def test_dev_questions_are_trained_on_once_they_have_chosen(
         ours(found.model, PAIRS[:20]),
     )
     refused, code = merge(bert, found.model, harbour, tmp_path / "merged", cache)
-    assert code == 2 and "trained on the dev questions too (--refit)" in str(refused.exception)
+    assert code == 2 and "also trained on the dev questions (--refit)" in str(refused.exception)
     assert not (tmp_path / "merged").exists()
 
 
@@ -270,7 +270,7 @@ def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
     [
         ({"loss": "margin_mse"}, "name a teacher"),
         ({"loss": "lambda", "teacher": ("pipeline",)}, "no teacher's scores"),
-        ({"loss": "bce", "residual": True}, "cannot learn what the pipeline's order lacks"),
+        ({"loss": "bce", "residual": True}, "does not support --residual"),
     ],
 )
 def test_options_that_do_not_go_together(change: dict[str, Any], said: str, harbour: Path, bert: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_merge_of_a_cross_encoder_with_a_head_of_its_own(
     kept = json.loads(found.stdout)
     assert code == 4 and kept["curve"] is None and kept["weight"] == 0.25
     assert "before is the pipeline with the base model as reranker" in kept["notes"]
-    assert any("share in the order is 1, as the settings chose" in note for note in kept["notes"])
+    assert any("share in the final score is 1, as chosen by the settings" in note for note in kept["notes"])
     found, _ = merge(bert, other, harbour, tmp_path / "refused", cache)
     assert "has no head to average with" in str(found.exception) and "start-model" in str(found.exception)
     assert not (tmp_path / "refused").exists()

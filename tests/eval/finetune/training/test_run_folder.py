@@ -35,9 +35,9 @@ def test_a_step_that_fails_is_not_done(tmp_path: Path) -> None:
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "out", {"base": "minilm", "train": {"lr": 1e-5, "seed": 7}}) as run:
         run.step("mine", lambda: 1)
-    with pytest.raises(SettingsError, match=r"begun with train.lr = 1e-05, and now it is 2e-05"):
+    with pytest.raises(SettingsError, match=r"started with train.lr = 1e-05, but now it is 2e-05"):
         RunFolder(tmp_path / "out", {"base": "minilm", "train": {"lr": 2e-5, "seed": 7}})
-    with pytest.raises(SettingsError, match="begun with train"):
+    with pytest.raises(SettingsError, match="started with train"):
         RunFolder(tmp_path / "out", {"base": "minilm"})
 
 
@@ -49,7 +49,7 @@ def test_a_run_that_ended_no_step_may_be_begun_anew(tmp_path: Path) -> None:
         again.step("mine", lambda: 1)
     with RunFolder(tmp_path / "out", {"base": "minilm"}) as third:
         assert third.continued
-    with pytest.raises(SettingsError, match="begun with base"):
+    with pytest.raises(SettingsError, match="started with base"):
         RunFolder(tmp_path / "out", {"base": "minlm"})
 
 
