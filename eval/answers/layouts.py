@@ -85,7 +85,7 @@ class AnswerFile:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._file = KeptRows(path, "answer", REMEDY, read_only=read_only)
+        self._file = KeptRows(path, "an answer", REMEDY, read_only=read_only)
         try:
             answers = [Kept(**row) for row in self._file.rows]
         except TypeError as error:

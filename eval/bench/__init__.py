@@ -1,1 +1,1 @@
-"""The speed races: this package against the usual LlamaIndex recipe, alternated in one process."""
+"""Benchmarks: this package against the usual LlamaIndex recipe, in alternating turns."""

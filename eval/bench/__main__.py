@@ -1,4 +1,4 @@
-"""``python -m eval.bench RACE [options]``: races, and ``commands``: all commands on all collections."""
+"""``python -m eval.bench RACE [options]``: benchmarks; the race ``commands`` runs all commands on all datasets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ ROOMS = {
     "start": "users.",
     "scale": "large.",
     "words": "reading.",
-}  # of those in a room of their own
+}  # races in packages of their own
 RACES = ("encode", "rerank", "ingest", "query", "score", "finetune", "lists", "commands", "serve", "parallel", *ROOMS)
 
 
 def main(argv: list[str]) -> int:
+    """Run the race named by the first argument, and return the exit code."""
     if not argv or argv[0] not in RACES:
         sys.stderr.write(f"usage: python -m eval.bench {'|'.join(RACES)} [--json] [--help]\n")
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2

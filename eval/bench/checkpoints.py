@@ -1,4 +1,4 @@
-"""Checkpoints with random weights and real files: the loading code and the arithmetic of BGE-M3, without a download."""
+"""Checkpoints with random weights and real files, to run BGE-M3's code without a download."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ WORDS_ZH = """
 
 
 def made_up_sentences(count: int, *, seed: int = 0) -> list[str]:
-    """English and Chinese sentences in turn, 4 to about 90 words long as in real documents (log-normal)."""
+    """Return English and Chinese sentences in turn, of 4 to about 90 words (log-normal, as in real documents).
+
+    >>> made_up_sentences(3) == made_up_sentences(3)
+    True
+    """
     chance = random.Random(seed)
     sentences = []
     for i in range(count):
@@ -47,12 +51,12 @@ def bge_m3_checkpoint(
     positions: int = 514,
     seed: int = 0,
 ) -> Path:
-    """A folder of BGE-M3's shape: XLM-R, its tokenizer, both heads, and the sentence-transformers files.
+    """Write a checkpoint like BGE-M3: XLM-R, its tokenizer, both heads, and the sentence-transformers files.
 
     Args:
-        texts: a sentencepiece model is trained on them; ``vocabulary`` is its size at most.
-        hidden, layers, heads: 1024, 24, 16 is BGE-M3's width. The vocabulary's size does not change the speed.
-        positions: two more than the longest text in tokens.
+        texts: texts to train a sentencepiece model on, of at most ``vocabulary`` pieces.
+        hidden, layers, heads: 1024, 24 and 16 in BGE-M3. The size of the vocabulary does not affect speed.
+        positions: maximum number of tokens per text, plus 2.
     """
     import torch
     from transformers import XLMRobertaModel
@@ -109,7 +113,7 @@ def _write(path: Path, content: object) -> None:
 
 
 def _tokenizer(folder: Path, texts: Sequence[str], vocabulary: int):  # type: ignore[no-untyped-def]
-    """XLMRobertaTokenizer over the pieces of a sentencepiece model trained on ``texts``."""
+    """Return an XLMRobertaTokenizer with the pieces of a sentencepiece model trained on ``texts``."""
     import sentencepiece
     from transformers import XLMRobertaTokenizer
 

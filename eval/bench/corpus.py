@@ -1,7 +1,7 @@
-"""Made-up documents for the races: repeatable from a seed, of the words of this project's own guide.
+"""Generate documents for the races from the words of this project's guide, repeatable by a seed.
 
-Words are drawn as often as they stand in docs/en, so that a tokenizer meets what it meets in prose: invented words
-would fall into three times as many pieces and stretch the model's share of the time.
+Words are drawn with their frequencies in docs/en, so that tokenization is realistic: invented words would give three
+times as many pieces, and exaggerate the model's share of the time.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from functools import cache
 from pathlib import Path
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "en"
-MEAN_WORDS, SPREAD = 20, 8  # of a sentence; between 6 and 40
+MEAN_WORDS, SPREAD = 20, 8  # words per sentence, which has 6 to 40
 
 
 @cache
 def guide_words() -> tuple[str, ...]:
-    """Every running word of the guide, code blocks left out."""
+    """Return all words of the guide in order, without code blocks."""
     words: list[str] = []
     for page in sorted(GUIDE.glob("*.md")):
         text = re.sub(r"```.*?```", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         words += re.findall(r"[A-Za-z][a-z]+", text)
     if not words:
-        raise SystemExit(f"the races draw their words from {GUIDE}, which is not there; run them in a clone")
+        raise SystemExit(f"the races draw their words from {GUIDE}, which is missing; run them in a clone")
     return tuple(words)
 
 
 def documents(sentences: int, *, sentences_each: int = 100, seed: int = 7) -> Iterator[str]:
-    """Texts of ``sentences_each`` sentences of 6 to 40 words (mean about 20)."""
+    """Yield texts of ``sentences_each`` sentences with 6 to 40 words (mean about 20)."""
     draw = random.Random(seed)
     words = guide_words()
     for start in range(0, sentences, sentences_each):

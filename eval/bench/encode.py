@@ -2,7 +2,7 @@
 
 The recipe is HuggingFaceEmbedding for the dense vectors (its batches of 10) and a ``sparse_doc_fn`` around
 FlagEmbedding's M3Embedder for the sparse ones, called for 64 texts at a time as QdrantVectorStore does. Both read
-the same checkpoint of BGE-M3's width with random weights; speed does not depend on what the weights are.
+the same checkpoint of BGE-M3's width with random weights; speed does not depend on the weights.
 
     python -m eval.bench encode --texts 48 --rounds 2      (about 5 minutes)
 """
@@ -35,17 +35,17 @@ STORE_BATCH = 64  # QdrantVectorStore's batch_size
 class Options:
     """``hidden`` 1024, ``layers`` 24 and ``heads`` 16 are BGE-M3's."""
 
-    texts: int = option(48, "sentences to encode")
+    texts: int = option(48, "number of sentences to encode")
     rounds: int = option(2, "turns each")
-    layers: int = option(24, "of the network (BGE-M3: 24)")
+    layers: int = option(24, "layers of the network (BGE-M3: 24)")
     hidden: int = option(1024, "width of the network (BGE-M3: 1024)")
-    batch_tokens: int = option(4096, "our token budget")
+    batch_tokens: int = option(4096, "maximum tokens per batch of ours")
     threads: int = option(1, "torch threads")
     as_json: bool = False
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Build the checkpoint, check that the vectors agree, race, report."""
+    """Build the checkpoint, check that the vectors agree, run the race, and return the report."""
     import torch
 
     torch.set_num_threads(options.threads)
@@ -86,7 +86,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 class Recipe:
-    """What the LlamaIndex documentation and its hybrid-search examples lead to."""
+    """The recipe of LlamaIndex's documentation and hybrid-search examples."""
 
     def __init__(self, folder: Path) -> None:
         from FlagEmbedding import BGEM3FlagModel
@@ -106,7 +106,7 @@ class Recipe:
         return self.dense.get_query_embedding(text), self.lexical([text])
 
     def lexical(self, texts: list[str]) -> list[dict[str, float]]:
-        """The sparse_doc_fn and sparse_query_fn (dictionaries of token id and weight)."""
+        """Return token id -> weight per text, for sparse_doc_fn and sparse_query_fn."""
         answer = self.sparse.encode(texts, return_dense=False, return_sparse=True, return_colbert_vecs=False)
         return list(answer["lexical_weights"])
 
@@ -117,7 +117,7 @@ def _encoder(folder: Path, dtype: str, batch_tokens: int) -> Encoder:
 
 
 def _agreement(ours: Encoded, dense: NDArray[np.float32], sparse: Sequence[dict[str, float]]) -> dict[str, object]:
-    """The smallest dense cosine, and the largest difference of a term's weight (a missing term weighs 0)."""
+    """Return the smallest dense cosine and the largest difference of a term's weight (0 for missing terms)."""
     assert ours.sparse is not None  # noqa: S101 (BGE-M3 always has them)
     largest, terms, same = 0.0, 0, 0
     for vector, expected in zip(ours.sparse, sparse, strict=True):

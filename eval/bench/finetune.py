@@ -1,8 +1,8 @@
-"""Race: training an embedder, on a GPU where there is one, else with our settings against the usual recipe.
+"""Race: training an embedder, on a GPU if there is one, else our settings against the usual recipe.
 
 With a GPU the same small job is trained on it and on the CPU: steps a second, and the held-out nDCG@10 of both, which
-must be equal within noise. Without one, our settings (bfloat16 where the processor computes in it, no question's text
-twice in a batch) race the plain sentence-transformers recipe on the CPU: float32, batches as they come. Each contestant
+must be equal within noise. Without one, our settings (bfloat16 if the processor supports it, no repeated questions in a
+batch) race the plain sentence-transformers recipe on the CPU: float32, batches in the given order. Each contestant
 takes two steps before it is timed: a card's first steps load its libraries and choose kernels, which takes seconds.
 
     python -m eval.bench finetune      (about a minute)
@@ -41,15 +41,15 @@ UNTIMED = 2  # steps
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     dataset: str = option(str(PROBE), "questions to train on [the packaged English probe]")
-    base: str = option("minilm", "minilm, a folder, or a hub name")
-    questions: int = option(400, "at most so many to train on")
+    base: str = option("minilm", "minilm, a model folder, or a hub name")
+    questions: int = option(400, "maximum number of training questions")
     epochs: float = 4.0
-    batch: int = option(16, "questions in a step")
+    batch: int = option(16, "questions per step")
     rounds: int = option(1, "turns each")
-    pool: int = option(
-        500, "documents that nDCG is measured over: the relevant ones of all test questions, then others"
-    )
+    pool: int = option(500, "documents to measure nDCG over: the relevant ones of all test questions, then others")
     threads: int = option(1, "torch threads")
     seed: int = 7
     as_json: bool = False
@@ -66,7 +66,7 @@ class Turn:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Train by turns, measure, report."""
+    """Train in turns, measure, and return the report."""
     import torch
 
     torch.set_num_threads(options.threads)
@@ -104,7 +104,7 @@ def run(options: Options) -> dict[str, Any]:
         np.array([[turns[fast][-1].scores[q] - value] for q, value in turns[slow][-1].scores.items()]),
     )[0]
     facts = circumstances(
-        gpu=torch.cuda.get_device_name(0) if gpu else "none here: our settings race the usual recipe on the CPU",
+        gpu=torch.cuda.get_device_name(0) if gpu else "none: our settings race the usual recipe on the CPU",
         ratio_of="wall time" if gpu else "CPU time",
         questions=f"{len(rows['question'])} train, {len(splits.test.queries)} test",
         difference=f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
@@ -125,7 +125,7 @@ def _pairs(train: Dataset) -> TrainingSet:
 def _trained(
     name: str, folder: Path, rows: dict[str, list[Any]], options: Options, *, steps: int = -1
 ) -> tuple[Any, float, float]:
-    """The trainer after its steps (-1: all of them), with their CPU and wall time in seconds.
+    """Return the trainer after its steps (-1: all of them), with their CPU and wall time in seconds.
 
     Only the steps themselves are timed: no loading, no dev measure, no checkpoint.
     """
@@ -153,7 +153,7 @@ def _trained(
         arguments.eval_strategy = arguments.save_strategy = arguments.logging_strategy = IntervalStrategy.NO
         arguments.eval_on_start = arguments.load_best_model_at_end = False
         arguments.max_steps = steps
-        model.model_card_data.widget = [{}]  # else the trainer makes some, behind a bar of its own
+        model.model_card_data.widget = [{}]  # otherwise the trainer makes some, with a progress bar
         trainer = SentenceTransformerTrainer(
             model=model, args=arguments, train_dataset=datasets_of({"rows": rows}), loss=loss
         )
@@ -169,7 +169,7 @@ def _trained(
 
 
 def _recipe(model: Any, place: Path, training: EmbedderOptions) -> tuple[Any, Any]:
-    """What the sentence-transformers documentation leads to."""
+    """Return the recipe of sentence-transformers' documentation."""
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
@@ -189,7 +189,7 @@ def _recipe(model: Any, place: Path, training: EmbedderOptions) -> tuple[Any, An
 
 
 def _scores(model: Any, test: Dataset, options: Options) -> dict[str, float]:
-    """nDCG@10 of each held-out question over the pool."""
+    """Return nDCG@10 of each held-out question over the pool."""
     there = {name for name, passage in test.corpus.items() if passage.content.strip()}
     names = list(dict.fromkeys(name for query in test.queries for name in test.relevant(query) if name in there))
     rest = sorted(there - set(names))

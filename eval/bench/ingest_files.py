@@ -1,7 +1,8 @@
-"""Files mode of the ingest bench: time and memory by stage, a run without changes, and long files.
+"""The ingest race with --files: time and memory by stage, a run without changes, and long files.
 
-Every measurement runs in a fresh process. "encoder busy" is the wall time spent in the encoder between the first
-sentence and the end; "beside encoding" is the CPU time of all else (reading, splitting, storing), in all processes.
+Each measurement runs in a fresh process. "encoder busy" is the wall time spent in the encoder between the first
+sentence and the end; "beside encoding" is the CPU time of everything else (reading, splitting, storing) in all
+processes.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
 
     Args:
         folder: documents to ingest.
-        small: files of ten sentences that are ingested three times; 0 leaves this out.
-        parts: "folder", "small", "long"; the last compares the memory that a text file of 1 MB and one of 50 MB take
-            (an encoder without a model, alone and with BM25 beside it).
+        small: number of files of ten sentences that are ingested three times; 0: none.
+        parts: "folder", "small", "long"; the last compares the memory for text files of 1 MB and 50 MB (with an encoder
+            without a model, alone and with BM25).
     """
     rows: list[dict[str, object]] = []
     if "folder" in parts:
@@ -52,19 +53,20 @@ def main(folder: Path, *, small: int, parts: Sequence[str] = PARTS, as_json: boo
 
 
 def apart(function: Callable[[A], T], argument: A) -> T:
-    """Return what ``function`` gives in a fresh process."""
+    """Call ``function`` in a fresh process, and return its result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, argument).result()
 
 
 def minilm_settings(store: Path) -> Any:
+    """Return settings with MiniLM and a store at ``store``."""
     from indexes.settings.sections import EncoderSettings, IndexSettings, StoreSettings
 
     return IndexSettings(encoder=EncoderSettings(provider="minilm", model="minilm"), store=StoreSettings(path=store))
 
 
 class _Timed:
-    """The wall and CPU time that the two halves of an encoder take; what is in between (the cache) is not encoding."""
+    """Measure wall and CPU time of the two halves of an encoder, without the cache between them."""
 
     def __init__(self, encoder: PairedEncoder) -> None:
         self.wall = self.cpu = 0.0
@@ -90,7 +92,7 @@ def _folder(folder: str) -> dict[str, object]:
     from indexes import build_index
     from indexes.encoders import build_encoder
 
-    # So that the CPU time of the encoder's thread is the encoder's: no threads below it.
+    # No further threads, so that the CPU time of the encoder's thread is that of the encoder.
     torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with tempfile.TemporaryDirectory() as store:
@@ -146,11 +148,11 @@ def _twice(count: int) -> dict[str, object]:
 
 
 class _NoModel:
-    """Vectors without a model: what is measured is the memory of everything else."""
+    """Return vectors without a model, to measure the memory of everything else."""
 
     max_tokens = 512
     dim = 8
-    last = 0.0  # when it was asked last
+    last = 0.0  # time of the last call
 
     def __init__(self, lexical: Any = None) -> None:
         self.lexical = lexical
@@ -174,14 +176,14 @@ class _NoModel:
 
 
 def _long(what: tuple[int, bool]) -> dict[str, object]:
-    """Memory is sampled, over what the process held at the start; only what is its own, not the engine's mapped files.
+    """Ingest a long file and sample memory, above that at the start and without the engine's mapped files.
 
-    - ``flow_mib``: while the file was read, split, encoded and collected, the first sentence to the last.
-    - ``peak_mib``: the whole run. The document goes into the collection last.
-    - ``engine_mib``: what a fresh process needs to open this collection.
-    - ``mapped_mib``: pages of the engine's files, which the system takes back when it needs them.
-    - ``reader_mib``: the reader's own process, all of it.
-    - ``optimizer_mib``: the process that now and then puts the engine's points into mapped files.
+    - ``flow_mib``: while the file is read, split, encoded and collected, from the first sentence to the last.
+    - ``peak_mib``: during the whole run; the document is written to the collection at the end.
+    - ``engine_mib``: needed by a fresh process to open this collection.
+    - ``mapped_mib``: pages of the engine's files, which the system can reclaim.
+    - ``reader_mib``: the whole process of the reader.
+    - ``optimizer_mib``: the process that occasionally moves the engine's points to mapped files.
     """
     from indexes import build_index
     from indexes.encoders.bm25 import Bm25
@@ -230,7 +232,7 @@ def _long(what: tuple[int, bool]) -> dict[str, object]:
 
 
 def _opened(store: str) -> dict[str, object]:
-    """The engine's own memory for a collection that is only opened."""
+    """Return the engine's memory for a collection that is only opened."""
     from indexes.store.client import open_engine
     from indexes.store.collection import Collection
 
@@ -243,7 +245,7 @@ def _opened(store: str) -> dict[str, object]:
 
 
 def _resident(process: str, kind: str) -> int:
-    """MiB of a process that are its own (RssAnon) or pages of mapped files (RssFile); 0 when it has ended."""
+    """Return MiB of a process: private (RssAnon) or mapped files (RssFile); 0 if it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -254,13 +256,13 @@ def _resident(process: str, kind: str) -> int:
 def _children() -> list[str]:
     pids: list[str] = []
     for file in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+        with contextlib.suppress(OSError):  # a thread that has ended
             pids += file.read_text().split()
     return pids
 
 
 def _command(process: str) -> str:
-    """Its command line. A child that was forked and has not started its program yet has its parent's."""
+    """Return a process's command line; a forked child that has not started its program yet has its parent's."""
     try:
         return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -273,4 +275,5 @@ def _cpu() -> float:
 
 
 def peak() -> int:
+    """Return the peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,4 +1,4 @@
-"""Race: the steps of a reranker's list training, pairs read by length against the library's ListNet as it comes.
+"""Race: steps of a reranker's list training, with pairs batched by length or in the library's order (ListNet).
 
 Both get the same lists of windows (3 to 11 sentences) and compute the same loss and gradients, with dropout as in
 training. ``--sentences`` races lone sentences instead.
@@ -17,23 +17,25 @@ from eval.bench.corpus import documents
 from eval.bench.timing import alternate, circumstances, command, pace, report
 from eval.finetune.training.options import option
 
-PAIRS_AT_ONCE = 16  # of the usual recipe: the library's documentation and our own code before
+PAIRS_AT_ONCE = 16  # of the usual recipe in the library's documentation
 
 
 @dataclass(frozen=True)
 class Options:
-    base: str = option("minilm", "minilm, a folder, or a hub name")
-    lists: int = option(8, "questions in a step")
-    texts: int = option(4, "texts of a question")
+    """Options of the race."""
+
+    base: str = option("minilm", "minilm, a model folder, or a hub name")
+    lists: int = option(8, "questions per step")
+    texts: int = option(4, "texts per question")
     sentences: bool = option(False, "lone sentences instead of windows")
-    rounds: int = option(3, "steps of each")
+    rounds: int = option(3, "steps per contestant")
     threads: int = option(1, "torch threads")
     seed: int = 7
     as_json: bool = False
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Compute steps by turns, compare their losses without dropout, report."""
+    """Compute steps in turns, compare their losses without dropout, and return the report."""
     import torch
     from sentence_transformers.cross_encoder.losses import ListNetLoss
 
@@ -73,7 +75,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _step(options: Options) -> tuple[list[list[Any]], list[Any]]:
-    """Questions with their texts, and labels of one positive each."""
+    """Return questions with their texts, and labels with one positive each."""
     import torch
 
     draw = random.Random(options.seed)

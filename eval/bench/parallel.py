@@ -1,7 +1,7 @@
-"""Race: requests to a model's server one at a time against several at once, where each takes its time.
+"""Race: requests to a model server one at a time against several concurrently.
 
-A server in this process answers embeddings, rerankings and chats after ``--latency`` seconds, as many as come. Here it
-is the clock that counts, not CPU time: what is saved is waiting.
+A server in this process answers any number of embeddings, rerankings and chats after ``--latency`` seconds. Wall time
+is measured, not CPU time, since what is saved is waiting.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from typing import Any
 from eval.bench.timing import circumstances, command, report
 from indexes.parallel import in_order
 
-TEXTS = 64  # in a request for embeddings: what RagWright sends
+TEXTS = 64  # per request for embeddings, as RagWright sends them
 
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     latency: float = 0.2
     parallel: int = 16
     requests: int = 64
@@ -30,10 +32,10 @@ class Options:
 
 
 class SlowServer(ThreadingHTTPServer):
-    """Answers in OpenAI's and the rerank shape. ``most``: requests that were in it at once.
+    """Answer in the formats of OpenAI and rerank APIs. ``most``: maximum number of concurrent requests seen.
 
     Args:
-        refusals: requests that get 429 with ``Retry-After: 1`` before any is answered.
+        refusals: number of first requests that get 429 with ``Retry-After: 1``.
     """
 
     request_queue_size = 128
@@ -81,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on stderr."""
+        """Write nothing to stderr."""
 
 
 def _answer(path: str, body: dict[str, Any]) -> Any:
@@ -103,7 +105,7 @@ def _answer(path: str, body: dict[str, Any]) -> Any:
 
 @contextmanager
 def slow_server(latency: float, refusals: int = 0) -> Iterator[SlowServer]:
-    """Serve until the block ends."""
+    """Run the server until the block ends."""
     server = SlowServer(latency, refusals)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
@@ -114,7 +116,7 @@ def slow_server(latency: float, refusals: int = 0) -> Iterator[SlowServer]:
 
 
 def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
-    """Kind -> a function that sends so many requests to the server by RagWright's own client, and gives the answers."""
+    """Return kind -> function that sends a number of requests with RagWright's client and returns the answers."""
     from indexes.encoders import build_encoder
     from rag import load_settings
     from rag.llms import build_llm, parallel_answers, patient
@@ -145,12 +147,13 @@ def clients(url: str, parallel: int) -> dict[str, Callable[[int], Any]]:
 
 
 def run(options: Options) -> None:
+    """Run the race, and print its report."""
     rows = []
     with slow_server(options.latency) as server:
         several, single = clients(server.url, options.parallel), clients(server.url, 1)
         for kind, ask in several.items():
             seconds = {}
-            for name, asking in (("one at a time", single[kind]), (f"{options.parallel} at once", ask)):
+            for name, asking in (("one at a time", single[kind]), (f"{options.parallel} concurrently", ask)):
                 asking(1)
                 server.most, started = 0, time.perf_counter()
                 asking(options.requests)

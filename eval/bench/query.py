@@ -1,14 +1,14 @@
-"""Race: a hybrid search without the model's time, against the usual recipe and against plain arithmetic.
+"""Race: hybrid search without the model, against the usual recipe and plain arithmetic.
 
-Contestants, on the same random collection (dense unit vectors; about 60 Zipf-distributed terms a node out of 30,000):
+Contestants, on the same random collection (dense unit vectors; about 60 Zipf-distributed terms per node out of 30,000):
 
 - ``ragwright``: the default path on the embedded engine, ``Collection.hybrid_search`` with the default settings: both
   legs with payloads, the second search in which each leg scores what the other found, and the fusion.
 - ``ragwright, one search``: the same without the second search.
-- ``local mode``: the two legs as the stock LlamaIndex store asks them of ``QdrantClient(path=)``, which has no second
+- ``local mode``: the two legs as requested by the stock LlamaIndex store from ``QdrantClient(path=)``, without a second
   search, and the same fusion.
 - ``numpy + scipy``: exact dense matrix product, sparse matrix product, ``argpartition``, payloads from a list, and
-  the same fusion of candidates scored by both legs: the arithmetic that any exact engine has to do.
+  the same fusion of candidates scored by both legs: the arithmetic that any exact engine needs.
 
 Targets at 100,000 nodes, top 50: at least 200 times faster than local mode, at most 1.3 times numpy + scipy.
 """
@@ -40,12 +40,12 @@ from indexes.store.upkeep.graph import optimize
 from rag.settings import RetrievalSettings
 
 VOCABULARY = 30_000
-TERMS = 60  # a node's window
+TERMS = 60  # per node (a window)
 QUERY_TERMS = 8
-DOCUMENT = 50  # sentences a document
+DOCUMENT = 50  # sentences per document
 CHUNK = 2000
 NAME = "race"
-QUERIES = 20  # in one turn of a fast contestant
+QUERIES = 20  # per turn of a fast contestant
 RETRIEVAL = RetrievalSettings()
 Ranking = list[tuple[str, float]]
 
@@ -68,7 +68,7 @@ def _unit(rng: np.random.Generator, rows: int, dim: int) -> NDArray[np.float32]:
 
 
 def draw_terms(rng: np.random.Generator, count: int) -> SparseVector:
-    """Distinct terms, the frequent ones more often: Zipf with exponent 1.1, as words have."""
+    """Draw distinct terms with a Zipf distribution of exponent 1.1, like words."""
     drawn = np.unique(rng.zipf(1.1, size=4 * count))
     indices = np.sort(rng.permutation(drawn[drawn <= VOCABULARY])[:count]).astype(np.uint32)
     return SparseVector(indices, rng.uniform(0.1, 2.0, indices.size).astype(np.float32))
@@ -81,10 +81,10 @@ def _record(i: int) -> SentenceRecord:
 
 
 def build(store: Collection, corpus: Corpus, settings: StoreSettings, name: str) -> None:
-    """The corpus through our own write path (local mode takes PointStructs from it, the engine arrays)."""
+    """Write the corpus with our own code (PointStructs for local mode, arrays for the engine)."""
     fingerprint = Fingerprint("random", "0", corpus.dense.shape[1], "cls", {}, "learned")
     store.ensure(fingerprint, idf=False, settings=settings)
-    # disable=None: no bar where stderr is not a terminal
+    # disable=None: no bar if stderr is not a terminal
     for start in tqdm(range(0, len(corpus.records), CHUNK), desc=f"building {name}", unit_scale=CHUNK, disable=None):
         part = slice(start, start + CHUNK)
         store.put(corpus.records[part], corpus.dense[part], corpus.sparse[part])
@@ -92,13 +92,15 @@ def build(store: Collection, corpus: Corpus, settings: StoreSettings, name: str)
 
 
 def joined(dense: Ranking, sparse: Ranking) -> Ranking:
-    """Fused with the default weights."""
+    """Return the fusion with the default weights."""
     return fuse(dense, sparse, dense_weight=RETRIEVAL.dense_weight, sparse_weight=RETRIEVAL.sparse_weight)
 
 
 def searcher(
     store: Collection, corpus: Corpus, top_k: int, score_both: bool = True
 ) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+    """Return our hybrid search, called with the number of a question."""
+
     def search(i: int) -> tuple[Ranking, dict[str, Any]]:
         fusing = {**RETRIEVAL.fusing, "score_both": score_both}
         hits = store.hybrid_search(corpus.questions[i], corpus.terms[i], limit=top_k, **fusing)
@@ -108,7 +110,7 @@ def searcher(
 
 
 def stock_searcher(store: Collection, corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
-    """The two requests of LlamaIndex's QdrantVectorStore in hybrid mode, in one batch."""
+    """Return a search with the two requests of LlamaIndex's QdrantVectorStore in hybrid mode, in one batch."""
     from qdrant_client.http import models
 
     def search(i: int) -> tuple[Ranking, dict[str, Any]]:
@@ -133,6 +135,7 @@ def stock_searcher(store: Collection, corpus: Corpus, top_k: int) -> Callable[[i
 
 
 def exact_searcher(corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking, dict[str, Any]]]:
+    """Return an exact search with NumPy and SciPy, called with the number of a question."""
     from scipy.sparse import csr_matrix
 
     ids = [record.id for record in corpus.records]
@@ -165,7 +168,7 @@ def exact_searcher(corpus: Corpus, top_k: int) -> Callable[[int], tuple[Ranking,
 
 
 def agreement(one: Callable[[int], Any], other: Callable[[int], Any]) -> float:
-    """Mean share of the top k that two contestants have in common."""
+    """Return the mean share of the top k that two contestants have in common."""
     shares = []
     for i in range(QUERIES):
         a, b = ({identity for identity, _ in search(i)[0]} for search in (one, other))
@@ -175,23 +178,27 @@ def agreement(one: Callable[[int], Any], other: Callable[[int], Any]) -> float:
 
 @dataclass(frozen=True)
 class Options:
-    points: int = option(100_000, "nodes in the collection")
+    """Options of the race."""
+
+    points: int = option(100_000, "number of nodes in the collection")
     dim: int = option(384, "dense dimension")
     top_k: int = 50
-    rounds: int = option(5, "turns each contestant takes")
-    no_local: bool = option(False, "leave out local mode, whose build takes minutes")
-    optimize: bool = option(False, "race the optimised (HNSW) collection too; minutes")
-    turbo8: bool = option(False, "race store.quantization = 'turbo8' too")
+    rounds: int = option(5, "turns per contestant")
+    no_local: bool = option(False, "leave out local mode, which takes minutes to build")
+    optimize: bool = option(False, "include the optimised collection (HNSW), which takes minutes")
+    turbo8: bool = option(False, "include store.quantization = 'turbo8'")
     as_json: bool = False
 
 
 def run(options: Options) -> None:
+    """Run the race, and print its report."""
     with tempfile.TemporaryDirectory(prefix="ragwright-race-") as folder:
         rows, facts = race(options, Path(folder))
     report("query", rows, as_json=options.as_json, facts=facts)
 
 
 def race(options: Options, folder: Path) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """Run the race with stores in ``folder``, and return rows and circumstances."""
     corpus = Corpus(options.points, options.dim)
     engines: list[tuple[str, StoreSettings]] = [("ragwright", StoreSettings(path=folder / "ours", engine="edge"))]
     if options.turbo8:

@@ -1,7 +1,7 @@
 """Race: reranking fused candidates, our one-pass loop against FlagEmbedding's ``FlagReranker``.
 
 Both read the same cross-encoder of bge-reranker-v2-m3's width with random weights and score the same question with
-the same candidates, each a window of made-up sentences; speed does not depend on what the weights are.
+the same candidates, each a window of generated sentences; speed does not depend on the weights.
 ``FlagReranker`` runs at its defaults (batch 128, float32: on a CPU it has nothing faster).
 
     python -m eval.bench rerank --candidates 50 --layers 24 --rounds 3
@@ -34,19 +34,19 @@ QUESTION = "Which chapter compares dense and sparse vectors?"
 class Options:
     """``hidden`` 1024, ``layers`` 24 are bge-reranker-v2-m3's; a window of 3 is up to 7 sentences."""
 
-    candidates: int = option(50, "passages to score")
+    candidates: int = option(50, "number of passages to score")
     rounds: int = option(3, "turns each")
-    layers: int = option(24, "of the network (bge-reranker-v2-m3: 24)")
+    layers: int = option(24, "layers of the network (bge-reranker-v2-m3: 24)")
     hidden: int = option(1024, "width (bge-reranker-v2-m3: 1024)")
     window: int = option(3, "sentences on each side of a hit")
-    max_tokens: int = option(512, "longest pair in tokens")
-    batch_tokens: int = option(4096, "our token budget")
+    max_tokens: int = option(512, "maximum tokens per pair")
+    batch_tokens: int = option(4096, "maximum tokens per batch of ours")
     threads: int = option(1, "torch threads")
     as_json: bool = False
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Build the checkpoint, check that the scores agree, race, report."""
+    """Build the checkpoint, check that the scores agree, run the race, and return the report."""
     import torch
 
     torch.set_num_threads(options.threads)
@@ -62,7 +62,7 @@ def run(options: Options) -> dict[str, Any]:
     for dtype, reranker in ours.items():
         contestants[dtype] = partial(reranker.score, QUESTION, passages)
     agreement = {dtype: _agreement(reranker, passages, expected) for dtype, reranker in ours.items()}
-    seconds = alternate(contestants, options.rounds, warm_up=False)  # each has run once by now
+    seconds = alternate(contestants, options.rounds, warm_up=False)  # each has already run once
     rows = [pace(seconds, RIVAL, name) | agreement.get(name, {}) for name in contestants]
     lengths = [len(pair["input_ids"]) for pair in ours["float32"]._pairs(QUESTION, passages)[0]]
     facts = circumstances(
@@ -77,19 +77,21 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def windows(count: int, width: int, *, seed: int = 0) -> list[str]:
-    """Passages as the reranker reads them: a sentence with ``width`` neighbours on each side, fewer at an edge."""
+    """Return passages as the reranker reads them: a sentence with ``width`` neighbours per side, fewer at edges."""
     sentences = made_up_sentences(count * (2 * width + 1), seed=seed)
     passages = []
     for i in range(count):
         start = i * (2 * width + 1)
-        cut = i % (width + 1) if i % 5 == 0 else 0  # every fifth stands near the edge of its document
+        cut = i % (width + 1) if i % 5 == 0 else 0  # every fifth is near the edge of its document
         passages.append(" ".join(sentences[start : start + 2 * width + 1 - cut]))
     return passages
 
 
 def checkpoint(folder: Path, *, hidden: int, layers: int, seed: int = 0) -> Path:
-    """A folder of bge-reranker-v2-m3's shape: XLM-R with one label. Its head is large, so that random weights still
-    tell passages apart."""
+    """Write a checkpoint like bge-reranker-v2-m3: XLM-R with one label.
+
+    Its head has large weights, so that passages get different scores although the weights are random.
+    """
     import torch
     from transformers import XLMRobertaForSequenceClassification
 
@@ -126,7 +128,7 @@ def _ours(folder: Path, dtype: str, options: Options) -> CrossEncoder:
 
 
 def _agreement(reranker: CrossEncoder, passages: Sequence[str], expected: NDArray[np.float64]) -> dict[str, object]:
-    """The largest difference of a raw score and of a probability, and how many of the best ten are the same."""
+    """Return the largest differences of raw scores and probabilities, and the overlap of the best ten."""
     scores = reranker.score(QUESTION, passages)
     best = set(np.argsort(-expected)[:10].tolist()) & set(np.argsort(-scores.raw)[:10].tolist())
     probability = 1 / (1 + np.exp(-expected))

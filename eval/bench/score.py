@@ -23,6 +23,8 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     queries: int = 1000
     candidates: int = 1000
     rounds: int = 5
@@ -30,6 +32,7 @@ class Options:
 
 
 def run(options: Options) -> None:
+    """Run the race, and print its report."""
     import pytrec_eval
 
     draw = random.Random(0)

@@ -1,10 +1,10 @@
-"""The server under load: requests a second, p50, p95 and refusals at 1, 4, 16 and 50 clients, on loopback alone.
+"""The server under load: requests per second, p50, p95 and refusals at 1, 4, 16 and 50 clients, on loopback.
 
 ``python -m eval.bench serve [--seconds N] [--large 100000] [--requests 10000] [--model NAME] [--json]``. The language
-model is a named fake that sleeps, so that what is measured is the server: its queues, its batches, its refusals; with
-``--model`` a fetched one answers instead. Further rows: search without batching, ``/retrieval`` over a large collection
-of random vectors, and, below the table, the seconds until the model stops after its client has gone (while it reads the
-prompt, and while it writes) and the memory after a tenth of the requests and after all of them.
+model is a fake that sleeps, so that the server itself is measured: queues, batches, refusals; with ``--model``, a
+fetched model answers instead. Further rows: search without batching, and ``/retrieval`` over a large collection of
+random vectors. Below the table: the seconds until the model stops after its client has disconnected (while it reads the
+prompt, and while it writes), and the memory after a tenth of the requests and after all.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from eval.bench.timing import circumstances, command, report
 from eval.finetune.training.options import option
 
 LARGE_CLIENTS = 16
-QUIET = 0.2  # of a processor: below it nothing computes
+QUIET = 0.2  # share of a processor below which nothing is computed
 
 
 @dataclass(frozen=True)
 class Options:
-    seconds: float = option(10.0, "seconds of load for each number of clients")
+    """Options of the race."""
+
+    seconds: float = option(10.0, "seconds of load per number of clients")
     sentences: int = option(2000, "sentences in the collection")
-    sleep: float = option(0.2, "seconds that the fake model takes for an answer")
-    clients: str = option("1,4,16,50", "numbers of clients, one run each")
-    requests: int = option(0, "requests of the memory row, such as 10000; 0: none")
+    sleep: float = option(0.2, "seconds per answer of the fake model")
+    clients: str = option("1,4,16,50", "numbers of clients, each a run")
+    requests: int = option(0, "requests for the memory row, such as 10000; 0: none")
     large: int = option(0, "sentences of the large collection, such as 100000; 0: none")
-    model: str = option("", "a fetched language model: its answers alone are measured")
+    model: str = option("", "fetched language model, whose answers alone are measured")
     as_json: bool = False
 
 
 def run(options: Options) -> None:
-    """Run the race and print a line a number of clients."""
+    """Run the race, and print a row per number of clients."""
     numbers = [int(number) for number in options.clients.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         rows, facts = (_real if options.model else _fake)(options, Path(folder), numbers)
@@ -81,12 +83,12 @@ def _made(folder: Path, name: str) -> Path:
 
 
 def client_gone(url: str, words: str, wait: float = 1.0, *, cpu: bool = False) -> float:
-    """Seconds from a client's leaving in the middle of an answer until the model works no more.
+    """Return the seconds from a client's disconnection during an answer until the model stops.
 
     Args:
-        words: what the question says, by which the fake knows how to answer.
-        wait: seconds from the sources until the client leaves.
-        cpu: look at the processor time of this process, since a real model does not tell when it stops.
+        words: words in the question that tell the fake how to answer.
+        wait: seconds from the sources until the client disconnects.
+        cpu: whether to watch this process's CPU time, since a real model does not report when it stops.
     """
     from indexes.http import http_client
 
@@ -98,7 +100,7 @@ def client_gone(url: str, words: str, wait: float = 1.0, *, cpu: bool = False) -
         http.stream("POST", "/api/v1/ask", json=body, headers=headers) as answer,
     ):
         next(line for line in answer.iter_lines() if line == "event: sources")
-        time.sleep(wait)  # the model is at work
+        time.sleep(wait)  # the model is working
     left = time.monotonic()
     if cpu:
         return _until_quiet(left)
@@ -119,7 +121,7 @@ def _until_quiet(left: float) -> float:
 
 
 def memory_of(url: str, requests: int) -> dict[int, float]:
-    """Resident memory of the server's process in MB, after a tenth of the requests and after all."""
+    """Return number of requests -> resident memory of the server's process in MB, after a tenth and after all."""
     import psutil
 
     found, done = {}, 0

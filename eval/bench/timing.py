@@ -1,6 +1,6 @@
-"""What every race needs: its options, contestants taking turns in one process, CPU time, a report with circumstances.
+"""Tools for races: options, contestants taking turns in one process, CPU time, a report on the circumstances.
 
-The machine is shared and its clock is not: only ratios of CPU time between contestants that took turns are trusted.
+On a shared machine, only ratios of CPU time between contestants that took turns are reliable.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PACKAGES = ("torch", "transformers", "sentence-transformers", "FlagEmbedding", "
 
 
 def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], int]:
-    """Return a race's ``main``: every field of the dataclass ``kind`` is an option, and ``--json`` is ``as_json``."""
+    """Return a race's ``main``: the fields of the dataclass ``kind`` are its options, and ``--json`` is ``as_json``."""
 
     def main(argv: list[str]) -> int:
         module = sys.modules[kind.__module__]
@@ -37,7 +37,7 @@ def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], i
         for one in fields(kind):
             ms = one.metadata.get(KEY)
             flag = "--json" if one.name == "as_json" else (ms and ms.flag) or f"--{one.name.replace('_', '-')}"
-            shown = ms.help if ms else "one JSON object to stdout" if one.name == "as_json" else None
+            shown = ms.help if ms else "print JSON" if one.name == "as_json" else None
             if isinstance(one.default, bool):
                 parser.add_argument(flag, action="store_true", dest=one.name, help=shown)
             else:
@@ -51,10 +51,10 @@ def command(kind: type, run: Callable[[Any], object]) -> Callable[[list[str]], i
 def alternate(
     contestants: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: bool = True
 ) -> dict[str, list[float]]:
-    """CPU seconds (all threads of this process) of each contestant, one turn each a round.
+    """Return each contestant's CPU seconds (all threads of this process), one turn per round.
 
-    The order turns by one each round, so that nobody always runs after the same neighbour. ``warm_up`` gives each
-    one untimed turn first.
+    The order rotates by one each round, so that no contestant always follows the same one. ``warm_up`` gives each an
+    untimed turn first.
     """
     names = list(contestants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -72,7 +72,11 @@ def alternate(
 
 
 def ratio(seconds: Mapping[str, Sequence[float]], slow: str, fast: str) -> float:
-    """How many times faster ``fast`` is than ``slow``: the median over rounds of the rounds' own ratios."""
+    """Return how many times faster ``fast`` is than ``slow``: the median of the ratios of the rounds.
+
+    >>> ratio({"theirs": [2.0, 4.0, 3.0], "ours": [1.0, 1.0, 1.0]}, "theirs", "ours")
+    3.0
+    """
     return statistics.median(a / b for a, b in zip(seconds[slow], seconds[fast], strict=True))
 
 
@@ -83,7 +87,7 @@ def pace(seconds: Mapping[str, Sequence[float]], slow: str, name: str) -> dict[s
 
 
 def circumstances(**more: object) -> dict[str, object]:
-    """Date, machine, threads and versions, to print beside every figure."""
+    """Return date, machine, threads and versions, to print beside all figures."""
     facts: dict[str, object] = {
         "date": date.today().isoformat(),
         "python": platform.python_version(),

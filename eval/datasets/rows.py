@@ -148,15 +148,15 @@ class KeptRows:
     """A file of JSON lines to append to. ``rows`` are those in the file; an incomplete last line is dropped.
 
     Args:
-        what: name of a line, for errors.
+        what: name of a line with its article, for errors.
         remedy: remedy for errors.
 
     Raises:
         SourceError: the file cannot be read, or a complete line is not a JSON object.
 
-    >>> with KeptRows(folder / "scores.jsonl", "score", "delete the file") as kept:
+    >>> with KeptRows(folder / "scores.jsonl", "a score", "delete the file") as kept:
     ...     kept.add({"score": 0.5})
-    >>> with KeptRows(folder / "scores.jsonl", "score", "delete the file") as kept:
+    >>> with KeptRows(folder / "scores.jsonl", "a score", "delete the file") as kept:
     ...     kept.rows
     [{'score': 0.5}]
     """
@@ -175,7 +175,7 @@ class KeptRows:
             try:
                 self.rows.append(dict(json.loads(line)))
             except (ValueError, TypeError) as error:
-                raise SourceError(f"line {number} of {path} is not a {what} ({error})", remedy=remedy) from error
+                raise SourceError(f"line {number} of {path} is not {what} ({error})", remedy=remedy) from error
         self._file.seek(len(whole))
         if not read_only:
             self._file.truncate()

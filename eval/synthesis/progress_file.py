@@ -30,7 +30,7 @@ class WorkFile:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         remedy = "move it away, or name another output"
-        self._file = KeptRows(path, "row of a work file", remedy)
+        self._file = KeptRows(path, "a row of a work file", remedy)
         head = {"synthesize": VERSION, **settings}
         there, *rows = self._file.rows or [head]
         if "synthesize" not in there or any(not {"id", "digest"} <= row.keys() for row in rows):

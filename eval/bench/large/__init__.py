@@ -1,1 +1,1 @@
-"""A race over collections of hundreds of thousands of sentences and more: before and after their graph is built."""
+"""A race over large collections, before and after their graph is built."""

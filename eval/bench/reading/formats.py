@@ -1,6 +1,6 @@
-"""Reading time by format, without the model: every readable file of a folder, read and cut into sentences.
+"""Reading time by format, without a model: all readable files of a folder, read and split into sentences.
 
-A format's time is the sum of each file's best of three; memory is what the process holds at its peak after the format.
+A format's time is the sum over its files of the best of three; its memory is the process's peak after the format.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 def main(folder: Path, *, as_json: bool) -> int:
-    """Print files, megabytes, sentences, notes, seconds of reading and of cutting for each ending."""
+    """Print files, megabytes, sentences, notes, and seconds of reading and splitting for each suffix."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     peaks: dict[str, int] = {}
@@ -54,13 +54,13 @@ def main(folder: Path, *, as_json: bool) -> int:
 
 
 def readable(folder: Path) -> list[Path]:
-    """The files of a folder that are read, by ending."""
+    """Return suffix -> readable files of a folder."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES]
     return sorted(files, key=lambda path: (path.suffix.lower(), path))
 
 
 def measure(path: Path) -> tuple[float, float, int, int]:
-    """(CPU seconds of reading, of cutting, sentences, notes) of one file, the best of three rounds."""
+    """Return (CPU seconds of reading, of splitting, sentences, notes) of one file, best of three rounds."""
     reading = cutting = float("inf")
     sentences = notes = 0
     for _ in range(ROUNDS):

@@ -1,7 +1,7 @@
-"""``python -m eval.bench.reading.order FILE...``: which pages of PDF files were put into another order than pdfium's.
+"""``python -m eval.bench.reading.order FILE...``: list PDF pages that are read in another order than pdfium's.
 
-For each such page its lines follow in the order in which they are read, each with the number that it had in pdfium's.
-With ``--all`` pages left as they are follow too.
+The lines of such pages are printed in reading order, each with its number in pdfium's order; with ``--all``, those of
+the other pages too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ _SHOWN = 100  # characters of a line
 
 
 def main(argv: list[str]) -> int:
+    """Print the pages, and return the exit code."""
     parser = argparse.ArgumentParser("python -m eval.bench.reading.order", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="PDF files")
-    parser.add_argument("--pages", type=int, default=20, help="pages of each file that are looked at, from the first")
-    parser.add_argument("--all", action="store_true", help="the lines of all pages, not of those in another order only")
+    parser.add_argument("--pages", type=int, default=20, help="number of pages per file, from the first")
+    parser.add_argument("--all", action="store_true", help="print the lines of all pages")
     options = parser.parse_args(argv)
     looked = changed_pages = 0
     for path in options.files:
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def _pages(path: Path, most: int) -> Iterator[tuple[int, list[Line], list[tuple[int, str]], tuple[int, int], bool]]:
-    """(number, lines, (number before, words) in order, neighbours side by side before and after, in another order)."""
+    """Yield (number, lines, (number before, words) in order, neighbours before and after, whether re-ordered)."""
     with pypdfium2.PdfDocument(path) as pdf:
         for index in range(min(len(pdf), most)):
             page = pdf[index]

@@ -1,8 +1,8 @@
-"""Reading time against another checkout of this repository: both trees read each file in turn, in processes of theirs.
+"""Reading time against another checkout of this repository: both read each file in turn, in separate processes.
 
 A file's time is the best of the rounds, in CPU seconds; the first round, which imports the format's modules, is not
-counted. A format's ratio is that of the sums. PDF and Excel files stand one a row, since ruled tables and merged cells,
-which are wanted to take time, are of some of them only.
+counted. A format's ratio is that of the sums. PDF and Excel files have one row each, since only some have ruled tables
+or merged cells, which take time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCRIPT = Path(__file__).with_name("read_files.py")
 
 
 def main(folder: Path, tree: Path, *, as_json: bool) -> int:
-    """Print for each ending the CPU seconds of reading in ``tree`` and here, and their ratio."""
+    """Print for each suffix the CPU seconds of reading in ``tree`` and here, and their ratio."""
     if not (tree / "indexes" / "readers").is_dir():
         raise SourceError(f"there is no package 'indexes' in '{tree}'", remedy="name a checkout of this repository")
     here = Path(__file__).parents[3]
@@ -53,7 +53,7 @@ def main(folder: Path, tree: Path, *, as_json: bool) -> int:
 
 
 def best(path: Path, before: Reader, now: Reader) -> list[float] | None:
-    """The best CPU seconds of (before, now); None where one of them does not read the file."""
+    """Return the best CPU seconds of (before, now); None if one of them cannot read the file."""
     turns: list[list[float]] = [[], []]
     for turn in range(ROUNDS + 1):
         for index in (0, 1) if turn % 2 else (1, 0):

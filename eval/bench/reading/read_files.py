@@ -1,5 +1,6 @@
-"""Read the files that come on stdin, one path a line, and answer each with its CPU seconds. Run by path, in a process
-whose PYTHONPATH is the tree to be measured, which need not be this one: nothing of this room is imported.
+"""Read files whose paths come on stdin, one per line, and print the CPU seconds of each.
+
+Run by path, with the tree to measure as PYTHONPATH; this may be another checkout, so this package is not imported.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 
 def main() -> None:
+    """Read paths from stdin until it ends."""
     from indexes.errors import RagWrightError
     from indexes.readers import read_file
 

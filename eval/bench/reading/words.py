@@ -1,9 +1,9 @@
-"""Readings of words: what each adds to an index and to a question, and what the lexical leg finds without it.
+"""Readings of words: what each adds to an index and a question, and what the sparse leg finds without it.
 
-Each reading (``indexes.text.words``) is left out once, in documents and questions alike, and the collections of --data
-are searched by BM25 windows alone, exactly and without a model: the default windows, shares and weights. Entries are
-what an index stores; visited entries are what a question's terms touch of them, which is its time without the
-machine's noise; ``p`` is that of the difference in nDCG@10 from all readings together, Holm-corrected by collection.
+Each reading (``indexes.text.words``) is left out once, in documents and questions, and the datasets of --data are
+searched exactly by BM25 windows alone, with the default windows, shares and weights and without a model. Entries are
+those stored in an index; visited entries are those that a question's terms touch, a measure of time without noise.
+``p`` is for the difference in nDCG@10 to all readings together, Holm-corrected per dataset.
 
     python -m eval.bench words --data data/cisi,data/rgb_zh_fact
 """
@@ -33,8 +33,8 @@ from indexes.text.invisible import searched
 ALL = "all readings"
 NEVER = re.compile(r"(?!)")
 LETTERS = rf"[^\W_{WITHOUT_BLANKS}]"
-QUESTIONS = 64  # scored together
-DEPTH = 100  # documents of a question that are ranked
+QUESTIONS = 64  # scored in one batch
+DEPTH = 100  # ranked documents per question
 
 
 def _same(text: str) -> str:
@@ -45,7 +45,7 @@ def _nothing(*_: object) -> list[Any]:
     return []
 
 
-# What is put in a reading's place to leave it out: (module, name, stand-in).
+# Replacements that leave out a reading: (module, name, stand-in).
 LEFT_OUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ALL: (),
     "numbers without separators": ((words, "_GROUPED", NEVER), (words, "_SPACED", NEVER), (words, "_BLANKS", NEVER)),
@@ -74,11 +74,14 @@ def left_out(reading: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Options:
-    data: str = option("", "BEIR folders, with commas between them")
+    """Options of the race."""
+
+    data: str = option("", "BEIR folders, separated by commas")
     as_json: bool = False
 
 
 def run(options: Options) -> dict[str, Any]:
+    """Run the race, and print and return its report."""
     from eval.datasets.load import load_dataset
 
     if not options.data:
@@ -90,7 +93,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def compared(dataset: Any) -> list[dict[str, object]]:
-    """A row a reading, the one of all readings first."""
+    """Return a row per reading, after that of all readings."""
     from eval.comparing.significance import holm, randomisation_test
     from eval.measure.metrics import score
 
@@ -126,7 +129,7 @@ def compared(dataset: Any) -> list[dict[str, object]]:
 def search(
     records: list[SentenceRecord], questions: dict[str, str]
 ) -> tuple[dict[str, list[tuple[str, float]]], int, int]:
-    """What BM25 windows find for each question, the entries stored, and those that the questions visit."""
+    """Return what BM25 windows find for each question, the number of stored entries, and of those visited."""
     from scipy.sparse import csr_matrix
 
     model = bm25.Bm25()
@@ -147,7 +150,7 @@ def search(
     found: dict[str, list[tuple[str, float]]] = {}
     for start in range(0, len(asked), QUESTIONS):
         scores = np.asarray((terms[start : start + QUESTIONS].multiply(weight).tocsr() @ stored.T).todense())
-        best = np.maximum.reduceat(scores, firsts, axis=1)  # a document counts by its best sentence
+        best = np.maximum.reduceat(scores, firsts, axis=1)  # a document scores as its best sentence
         for query, row in zip(list(questions)[start : start + QUESTIONS], best, strict=True):
             chosen = np.argsort(-row)[:DEPTH]
             found[query] = [(documents[i], float(row[i])) for i in chosen if row[i] > 0]
@@ -175,7 +178,7 @@ def _records(dataset: Any) -> list[SentenceRecord]:
 
 
 def _nodes(model: bm25.Bm25, records: list[SentenceRecord]) -> list[SparseVector]:
-    """The stored vectors: windows, and the words of each place at their share."""
+    """Return the stored vectors: windows, and the words of each position with their share."""
     settings = IndexSettings()
     counts = model.encode_documents([searched(record.text) for record in records])
     named = [searched(place_of(record)) for record in records]

@@ -1,1 +1,1 @@
-"""What the race of the server is made of: a served collection, clients in a process of their own, and observations."""
+"""Parts of the server race: a served collection, clients in a separate process, and measurements."""

@@ -1,5 +1,4 @@
-"""Clients: many that ask in turn until the time is over. They run in a process of their own, so that the server's
-process does nothing but serve."""
+"""Clients that send requests until the time is over, in a separate process, so that the server only serves."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ from collections import Counter
 from typing import Any
 
 AT_ONCE = 8  # clients of ``ask_many``
-NO_ANSWER = 599  # counted with the failures
+NO_ANSWER = 599  # status counted as a failure
 
 
 def load(url: str, path: str, clients: int, seconds: float, limit: float = 60.0) -> dict[str, Any]:
-    """One number of clients on one route, each question asked once.
+    """Run a number of clients on one route; each question is asked once.
 
     Args:
         limit: seconds after which a client gives up on an answer.
@@ -84,7 +83,7 @@ def _load(url: str, path: str, clients: int, seconds: float, limit: float) -> di
 
 
 def ask_many(url: str, first: int, last: int) -> None:
-    """Searches by a few clients at once, each question new, from a process of their own."""
+    """Search with a few concurrent clients, in a separate process; each question is new."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         pool.apply(_ask_many, (url, first, last))
 

@@ -1,4 +1,4 @@
-"""A server over a made-up collection on a free port, and a model that sleeps in a language model's place."""
+"""A server over a generated collection on a free port, with a fake language model that sleeps."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from indexes.encoders.base import Encoded
 from rag.serve.library import Library
 from rag.serve.pools.batcher import BatchedEncoder
 
-TOKEN_SECONDS = 0.05  # that the fake takes for each word of a long answer
-LONG, LATE = "a long answer", "a late answer"  # what a question says to get one
-LATE_SECONDS = 60.0  # that the fake reads before its first word
-STOPPED: list[float] = []  # when the stream of a long or late answer was closed
+TOKEN_SECONDS = 0.05  # per word of a long answer of the fake
+LONG, LATE = "a long answer", "a late answer"  # words in a question that request one
+LATE_SECONDS = 60.0  # before the first word of a late answer
+STOPPED: list[float] = []  # times at which streams of long or late answers were closed
 SMALL = {"answer.context_tokens": 200, "llm.max_tokens": 48}  # a local model reads 10 to 100 tokens a second
 
 
 class Sleeper(LLM):
-    """A named fake: waits as a model would, then says one sentence; asynchronous, as clients of servers are."""
+    """A fake model that waits, then answers with one sentence; asynchronous, like clients of servers."""
 
     seconds: float = 0.2
 
@@ -76,9 +76,9 @@ class Sleeper(LLM):
 
 
 class SeededModel:
-    """Stands for a dense model while a large collection is built: each text has a random direction of its own.
+    """Replace the dense model while a large collection is built: each text gets a random direction.
 
-    Questions, and everything else, are the model's own. An exact search takes as long over these as over others.
+    Questions and everything else use the model. Exact search takes as long over these vectors as over real ones.
     """
 
     def __init__(self, model: Any) -> None:
@@ -105,13 +105,13 @@ class _Library(Library):
 
 
 class served:
-    """A server that runs in this process; its address on entering.
+    """Run a server in this process; entering returns its address.
 
     Args:
-        sleep: seconds that the fake model takes for an answer.
-        batch: questions in one pass of the encoder; None: as a server has it.
-        model: a fetched language model instead of the fake.
-        seeded: documents of made-up prose with random vectors, for a collection that would take long to encode.
+        sleep: seconds per answer of the fake model.
+        batch: questions per pass of the encoder; None: the server's default.
+        model: a fetched language model to use in place of the fake.
+        seeded: number of generated documents with random vectors, for a collection that would take long to encode.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""What a user waits for: a command's start, one question, and what the same takes with other packages."""
+"""What a user waits for: the start of a command, one question, and the same with other packages."""

@@ -1,5 +1,6 @@
-"""Answer the questions that come on stdin, one a line, each with its CPU milliseconds by stage, as JSON. Run by path,
-in a process whose PYTHONPATH is the tree to be measured: nothing of this room is imported.
+"""Answer questions from stdin, one per line, and print the CPU milliseconds of each by stage as JSON.
+
+Run by path, with the tree to measure as PYTHONPATH; this package is not imported.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ READ = 10  # hits whose windows are read, as `rag search` and an answer do
 
 
 def main(store: str, provider: str) -> None:
+    """Answer questions until stdin ends."""
     import rag.trace
     from indexes import open_index
     from indexes.settings.loader import load
     from rag import build_retriever
     from rag.settings import Settings
 
-    vars(rag.trace)["time"] = SimpleNamespace(perf_counter=time.process_time)  # other programs run beside this one
+    vars(rag.trace)["time"] = SimpleNamespace(
+        perf_counter=time.process_time
+    )  # CPU time, since other programs are running
     given: dict[str, Any] = {"store.path": store, "encoder.provider": provider, "encoder.model": provider}
     settings = load(Settings, profile="offline", arguments=given).settings
     with open_index(settings=settings) as index:

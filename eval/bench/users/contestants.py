@@ -1,9 +1,9 @@
-"""One contestant of the race ``peers``, in a process of its own: build a collection, or answer questions from it.
+"""One contestant of the race ``peers``, in a separate process: build a collection, or answer questions from it.
 
     python -m eval.bench.users.contestants NAME build|ask|cold FOLDER
 
-``FOLDER/data.json`` holds the documents, the questions and the folder of the embedding model, which all contestants
-use; each does what its own documentation's first page does with hybrid search, where it has one.
+``FOLDER/data.json`` has the documents, the questions and the folder of the embedding model, which all contestants use.
+Each follows the first page of its own documentation, with hybrid search if it has one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-DEPTH = 50  # hits asked for
+DEPTH = 50  # number of hits
 Hits = list[tuple[str, float]]  # (document, score)
 Ask = Callable[[str], Hits]
 
@@ -52,7 +52,7 @@ class RagWright:
 
 
 class LlamaIndexRecipe:
-    """SentenceWindowNodeParser, HuggingFaceEmbedding, the default vector store: dense alone."""
+    """SentenceWindowNodeParser, HuggingFaceEmbedding, the default vector store: dense search alone."""
 
     def __init__(self, folder: Path, model: str) -> None:
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
@@ -79,7 +79,7 @@ class LlamaIndexRecipe:
 
 
 class Txtai:
-    """Embeddings with hybrid=True, a document an item."""
+    """Embeddings with hybrid=True, one item per document."""
 
     def __init__(self, folder: Path, model: str) -> None:
         from txtai import Embeddings
@@ -97,7 +97,7 @@ class Txtai:
 
 
 class LanceDB:
-    """A table with vectors and a full-text index, asked with query_type="hybrid"."""
+    """A table with vectors and a full-text index, searched with query_type="hybrid"."""
 
     def __init__(self, folder: Path, model: str) -> None:
         import lancedb
@@ -125,7 +125,7 @@ class LanceDB:
 
 
 class Chroma:
-    """A persistent collection with SentenceTransformerEmbeddingFunction: dense alone."""
+    """A persistent collection with SentenceTransformerEmbeddingFunction: dense search alone."""
 
     def __init__(self, folder: Path, model: str) -> None:
         import chromadb
@@ -159,6 +159,7 @@ CONTESTANTS: dict[str, Any] = {
 
 
 def main(name: str, action: str, place: str) -> None:
+    """Let a contestant build its collection or answer the questions."""
     folder = Path(place)
     data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     contestant = CONTESTANTS[name](folder, data["model"])

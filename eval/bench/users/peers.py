@@ -1,6 +1,6 @@
-"""Race against what a user would pick instead: txtai, LanceDB, Chroma and LlamaIndex's recipe, on a BEIR folder.
+"""Race against the alternatives: txtai, LanceDB, Chroma and LlamaIndex's recipe, on a BEIR folder.
 
-All use the packaged MiniLM; each builds, starts and is asked in processes of its own, by turns. CPU time is that of
+All use the packaged MiniLM; each builds, starts and answers in separate processes, in turns. CPU time is that of
 the whole process: ``ingest_s`` and ``cold_s`` (start, open, one question) with imports and model, ``question_ms`` the
 median of a warm one, its encoding included.
 
@@ -34,11 +34,13 @@ MEASURE = "nDCG@10"
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     data: str = option("", "a BEIR folder")
-    documents: int = option(500, "documents taken, those that the questions need first; 0: all")
-    questions: int = option(50, "questions taken; 0: all")
-    rounds: int = option(1, "turns of each in building and starting")
-    only: str = option("", "contestants, with commas between them")
+    documents: int = option(500, "number of documents, those needed by the questions first; 0: all")
+    questions: int = option(50, "number of questions; 0: all")
+    rounds: int = option(1, "turns per contestant of building and starting")
+    only: str = option("", "contestants, separated by commas")
     as_json: bool = False
 
 
@@ -54,7 +56,7 @@ def taken(dataset: Dataset, most_documents: int, most_questions: int) -> tuple[d
 
 
 def installed(names: list[str]) -> tuple[list[str], list[str]]:
-    """Return the contestants whose packages are there, and those whose are not."""
+    """Return the contestants whose packages are installed, and the others."""
 
     def there(name: str) -> bool:
         try:
@@ -66,6 +68,7 @@ def installed(names: list[str]) -> tuple[list[str], list[str]]:
 
 
 def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, object]]:
+    """Run the race in ``folder``, and return a row per contestant."""
     from indexes.encoders.packaged.minilm import packaged_folder
 
     documents, questions = taken(dataset, options.documents, options.questions)
@@ -105,6 +108,7 @@ def race(options: Options, folder: Path, dataset: Dataset) -> list[dict[str, obj
 
 
 def main_race(options: Options) -> dict[str, Any]:
+    """Run the race, and print and return its report."""
     from eval.datasets.load import load_dataset
 
     if not options.data:

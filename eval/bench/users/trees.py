@@ -1,4 +1,4 @@
-"""Processes of this checkout and of another one, for a race of "before" against "now"."""
+"""Processes of this checkout and another one, for races of "before" against "now"."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a process took: CPU and wall seconds, most memory in MB, and what it printed."""
+    """What a process used: CPU and wall seconds, peak memory in MB, and its output."""
 
     cpu: float
     wall: float
@@ -27,10 +27,10 @@ class Spent:
 
 
 def trees(against: str) -> dict[str, Path]:
-    """Return the checkouts to race, "now" and, where one is named, "before".
+    """Return the checkouts to race: "now" and, if given, "before".
 
     Raises:
-        SourceError: there is no checkout at that place.
+        SourceError: there is no such checkout.
     """
     found = {"now": HERE}
     if against:
@@ -42,7 +42,7 @@ def trees(against: str) -> dict[str, Path]:
 
 
 def environment(tree: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables under which a process imports the packages of ``tree`` before any others."""
+    """Return the environment in which a process imports the packages of ``tree`` before any others."""
     paths = [str(tree), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(more or {})}
 
@@ -51,7 +51,7 @@ def run(tree: Path, arguments: Sequence[str], more: Mapping[str, str] | None = N
     """Run ``python ARGUMENTS`` with the packages of a checkout.
 
     Raises:
-        SystemExit: it failed, with the end of what it said.
+        SystemExit: the command failed; the message is the end of its output.
     """
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:

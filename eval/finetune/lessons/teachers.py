@@ -211,7 +211,7 @@ def teacher_scores(
     """
     _bind(teacher, training_set)
     found: dict[str, dict[str, float]] = {}
-    with KeptRows(path, "row of teacher's scores", "delete the file to compute them again") as file:
+    with KeptRows(path, "a row of teacher's scores", "delete the file to compute them again") as file:
         if file.rows and file.rows[0].get("fingerprint") != teacher.fingerprint:
             raise SettingsError(
                 f"{path} has the scores of another teacher ({file.rows[0].get('teacher')!r}, now {teacher.name!r})",

@@ -120,6 +120,7 @@ def skip_option(measured: str) -> Any:
 
 
 def margin_option(default: float | None, more: str, measured: str) -> Any:
+    """Return the field of ``--margin``; ``more`` completes its help."""
     return option(
         default,
         f"Share by which a negative's fused score must be below the positive's; -1{more}",

@@ -65,4 +65,4 @@ def test_the_plan_follows_the_collection(lighthouse: Path, tmp_path: Path) -> No
 def test_a_folder_without_collections_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([str(tmp_path)])
-    assert stopped.value.code == 2 and "holds no collection" in capsys.readouterr().err
+    assert stopped.value.code == 2 and "has no dataset" in capsys.readouterr().err

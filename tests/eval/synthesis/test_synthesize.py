@@ -311,12 +311,12 @@ def test_refused_before_anything_is_asked(index: Index, tmp_path: Path) -> None:
             synthesize(index, llm, tmp_path / "set", **wrong)
     with pytest.raises(SettingsError, match="already exists"):
         synthesize(index, llm, tmp_path / "full")
-    with pytest.raises(SettingsError, match=r"training split at test_share = 0\.001, so no question would be for test"):
+    with pytest.raises(SettingsError, match=r"training split at test_share = 0\.001, so the test split would be empty"):
         synthesize(index, llm, tmp_path / "set", test_share=0.001)
     with pytest.raises(SourceError, match="white space"):
         check_output(tmp_path / "set", "trec", corpus=True, ids=["my notes.md#0-4"])
     (tmp_path / "set.work.jsonl").write_text("dear diary\n")
-    with pytest.raises(SourceError, match="no row of a work file"):
+    with pytest.raises(SourceError, match="not a row of a work file"):
         synthesize(index, llm, tmp_path / "set")
     assert llm.prompts == []
 

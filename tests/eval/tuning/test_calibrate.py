@@ -66,7 +66,7 @@ def test_a_threshold_that_silences_the_engine_is_refused():
     answered = [row.answered for row in found.trade_off]
     assert answered == sorted(answered) and found.answered < 0.5 < answered[-1]
     enough = next(row for row in found.trade_off if row.answered >= 0.5)
-    with pytest.raises(SettingsError, match=f"only .*% of 400.*--rate {enough.rate:g} keeps"):
+    with pytest.raises(SettingsError, match=f"only .*% of 400.*--rate {enough.rate:g} answers"):
         found.check(0.5)
     found.check(found.answered)
     hopeless = fit([(0.1, 0.9)] * 60, 0.05)

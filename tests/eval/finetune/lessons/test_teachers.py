@@ -178,7 +178,7 @@ def test_differences_give_scores_that_have_them(training: TrainingSet, tmp_path:
             '{"query": "q1", "positive": "x", "negative": "y", "label": [1, 2, 3]}',
             "neither 2 scores, one per text",
         ),
-        ('{"query": "q1", "pos": ["x"], "pos_scores": []}', "does not fit"),
+        ('{"query": "q1", "pos": ["x"], "pos_scores": []}', "differ in length"),
         ('{"query": "q1", "id": "a", "score": "high"}', "not a score of a text"),
         ('{"id": "a", "score": 1}', 'needs a "query"'),
         ("", "has no teacher scores"),

@@ -65,7 +65,7 @@ def test_questions_are_read_once_and_none_of_the_labelled(splits: Splits, tmp_pa
     [
         ("log.txt", "\n \n", "none of 0 questions is new"),
         ("log.jsonl", '{"text": "Who?"}\n{"text": ""}\nno\n', "line 2: needs a text for one of text, question, query"),
-        ("log.jsonl", '{"text": "Who?"}\nno\n', "line 2: no JSON"),
+        ("log.jsonl", '{"text": "Who?"}\nno\n', "line 2: not JSON"),
         ("log.bin.txt", "\0\x01\x02", "is not text"),
     ],
 )
