@@ -53,7 +53,7 @@ def test_every_recipe_names_options_that_there_are_and_what_they_become() -> Non
     text = described("kanhaoning-reranker", recipe_options(RerankerOptions, "kanhaoning-reranker", batch=2))
     assert "--no-residual" in text and "--raw-scores" in text and "--accumulate 32" in text
     assert text.endswith("overridden: --batch 2")
-    with pytest.raises(SettingsError, match="no recipe 'kanhaoning-reranker' for EmbedderOptions"):
+    with pytest.raises(SettingsError, match="unknown recipe 'kanhaoning-reranker' for EmbedderOptions"):
         recipe_options(EmbedderOptions, "kanhaoning-reranker")
 
 
