@@ -27,8 +27,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--files", type=Path, metavar="DIR", help="no race: time and memory by stage on a folder")
-    parser.add_argument("--small", type=int, default=5_000, help="with --files: small files read again; 0: none")
-    parser.add_argument("--only", choices=ingest_files.PARTS, nargs="+", help="with --files: these measurements only")
+    parser.add_argument(
+        "--small", type=int, default=5_000, help="with --files: number of small unchanged files; 0: none"
+    )
+    parser.add_argument("--only", choices=ingest_files.PARTS, nargs="+", help="with --files: only these measurements")
     parser.add_argument("--by-format", action="store_true", help="with --files: reading time by format, no model")
     parser.add_argument("--beside", action="store_true", help="no race: everything but the model, a sentence")
     parser.add_argument("--against", metavar="TREE", default="", help="with --by-format, --beside: another checkout")

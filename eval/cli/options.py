@@ -70,12 +70,12 @@ toml_option = click.option(
 
 
 def dataset_argument(function: F) -> F:
-    """DATASET, or a file for each split: --train, --dev, --test. The command gets ``dataset``, one text for either."""
+    """Add DATASET, and --train, --dev, --test for one file per split. The command receives one text, ``dataset``."""
     return _with_dataset(function, required=True)
 
 
 def optional_dataset(function: F) -> F:
-    """The same, for a command that may do without: then ``dataset`` is None."""
+    """Add the same options to a command that may do without them; ``dataset`` is then None."""
     return _with_dataset(function, required=False)
 
 

@@ -83,7 +83,7 @@ def show(
     """Print a table or JSON, and notes to stderr.
 
     Args:
-        first: the run that those after it are compared with, in a table of its own.
+        first: name of the run with which the later ones are compared, in another table.
     """
     out = given.out
     comparison = _compared(results, dataset, measures, first) if first else None
@@ -113,11 +113,11 @@ def show(
         data("\n" + table(list(DIFFERENCE_HEAD), [difference_cells(comparison, d) for d in comparison.differences]))
     if names := legend(measures) if comparison is None else method(comparison):
         words(f"note: {names}")
-    words(f"runs kept in {out}: 'rag-eval compare {out}/*' says which differences are real")
+    words(f"runs are saved in {out}: 'rag-eval compare {out}/*' shows which differences are real")
 
 
 def _compared(results: Sequence[Evaluation], dataset: Dataset, measures: list[str], first: str) -> Comparison:
-    """The run called ``first`` and those after it, question by question."""
+    """Compare the later runs with the run ``first``, question by question."""
     from eval.comparing.compare import compare
 
     place = [one.run.name for one in results].index(first)

@@ -134,17 +134,17 @@ def shown(measure: str) -> str:
 
 
 def legend(measures: Iterable[str]) -> str:
-    """What a table of these measures must say: MAP's cut-off, and what TREC (and files and JSON here) call the others.
+    """Return the notes for a table of these measures: MAP's cut-off, and TREC's names, which files and JSON use.
 
     >>> legend(["MAP", "RR@10", "R@100"])
-    "MAP counts every document that a run holds, at most 1,000 a question; MRR@10 is the mean of TREC's RR@10"
+    "MAP counts all documents of a run, at most 1,000 per question; MRR@10 is the mean of TREC's RR@10"
     >>> legend(["MAP@10"])
     ''
     """
     found = []
     for measure in measures:
         if measure == "MAP":
-            found.append("MAP counts every document that a run holds, at most 1,000 a question")
+            found.append("MAP counts all documents of a run, at most 1,000 per question")
         elif (name := shown(measure)) != measure:
             what = "the mean of TREC's" if measure.startswith("RR") else "TREC's"
             found.append(f"{name} is {what} {measure}")

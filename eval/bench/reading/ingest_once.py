@@ -44,6 +44,7 @@ class NoModel:
 
 
 def ingest(folder: str, store: str) -> dict[str, float]:
+    """Ingest a folder, and return CPU milliseconds by part."""
     from indexes import build_index
     from indexes.encoders.bm25 import Bm25
     from indexes.encoders.paired import PairedEncoder
@@ -66,6 +67,7 @@ def _cpu(who: int) -> float:
 
 
 def main(folder: str, place: str) -> None:
+    """Ingest a first file uncounted, then the folder, and print the result."""
     first = Path(place) / "first"
     first.mkdir()
     (first / "one.txt").write_text("The first file imports what is needed. It is not counted.", encoding="utf-8")

@@ -37,6 +37,8 @@ Read = Callable[[str], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Options:
+    """Options of the race."""
+
     model: str = option("minilm", "minilm, or the folder of a sentence-transformers model")
     data: str = option("", "BEIR folders whose questions are read, with commas between them; default: a few of our own")
     documents: int = option(300, "documents of a set, those that the questions need first; 0: all")
@@ -62,6 +64,7 @@ def ours(folder: Path) -> dict[str, SentenceTransformerModel]:
 
 
 def vectors(read: Read, questions: Sequence[str]) -> NDArray[np.float32]:
+    """Return the vectors of the questions, read one at a time."""
     return np.stack([read(question) for question in questions])
 
 
@@ -87,6 +90,7 @@ class Searched:
 
 
 def searched(folder: str, model: SentenceTransformerModel, options: Options) -> Searched:
+    """Read a set and encode its documents."""
     from eval.datasets.load import load_dataset
 
     dataset = load_dataset(folder)
@@ -96,6 +100,7 @@ def searched(folder: str, model: SentenceTransformerModel, options: Options) -> 
 
 
 def race(options: Options) -> list[dict[str, object]]:
+    """Run the race, and return a row per runtime."""
     from sentence_transformers import SentenceTransformer
 
     from indexes.encoders.packaged.minilm import packaged_folder
@@ -143,6 +148,7 @@ def race(options: Options) -> list[dict[str, object]]:
 
 
 def main_race(options: Options) -> Mapping[str, Any]:
+    """Run the race, and print and return its report."""
     import torch
 
     torch.set_num_threads(options.threads)

@@ -39,7 +39,7 @@ DISK_FACTOR = 3.5  # size of a checkpoint with optimizer state, relative to the 
 
 @dataclass
 class M3Work(SidesWork):
-    """The steps of an embedder's run, with FlagEmbedding's training and four sides measured."""
+    """The steps of an embedder's run, with FlagEmbedding's training and four sides."""
 
     options: M3Options  # type: ignore[assignment]
     kind: ClassVar[Kind] = "bge-m3"
@@ -78,7 +78,7 @@ class M3Work(SidesWork):
             return evaluate(retriever, dataset, MEASURES, cache=cache, progress=tick)
 
     def trainings(self, mined: TrainingSet, candidates: TrainingSet) -> list[Trained]:
-        """Teacher's scores, FlagEmbedding's training, and the checkpoint that is best on dev."""
+        """Get the teacher's scores, train with FlagEmbedding, and choose the checkpoint that is best on dev."""
         from eval.finetune.embedder.rows import dev_pool
 
         options = self.options

@@ -1,4 +1,4 @@
-"""A training proved on several sides of the index: both legs together, which decides, and legs by themselves."""
+"""Prove a training on several sides of the index: hybrid search, which decides, and each leg alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TunedSides(TunedModel):
-    """What a run gave, with a proof for each side; ``proof`` is that of both legs together, which decides."""
+    """The result of a run, with a proof for each side; ``proof`` is that of hybrid search, which decides."""
 
     proofs: dict[str, Proof] = field(default_factory=dict)
 
@@ -35,21 +35,21 @@ class SidesWork(EmbedderWork):
     """The steps of an embedder's run, with each of ``sides`` measured before and after."""
 
     kind: ClassVar[Kind]
-    sides: ClassVar[tuple[str, ...]]  # the first one decides
-    sides_note: ClassVar[str] = ""  # what a reader must know of them
+    sides: ClassVar[tuple[str, ...]]  # the first decides
+    sides_note: ClassVar[str] = ""  # what a reader must know about them
 
     @abstractmethod
     def weights_of(self, settings: Settings) -> Path:
-        """The folder of the model that is tuned, in a pipeline's settings."""
+        """Return the folder of the model to tune, given a pipeline's settings."""
 
     def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
-        """How a side is measured, and what of the settings its runs depend on besides the weights."""
+        """Return the function that measures a side, and the settings on which its runs depend besides the weights."""
         tree = settings.model_dump(mode="json")
         kept = {key: tree[key] for key in ("split", "sparse", "retrieval")}
         return partial(measured, self.request, settings, side), [side, kept]
 
     def notes_of(self) -> list[str]:
-        """Further notes on the tuned model."""
+        """Return further notes on the tuned model."""
         return []
 
     def proved(self) -> TunedSides:
@@ -83,7 +83,7 @@ class SidesWork(EmbedderWork):
         return TunedSides(self.model, proof, self.splits, each[0], report, notes, use, seconds, curve, proofs=proofs)
 
     def scores(self, name: str, settings: Settings) -> dict[str, dict[str, Any]]:
-        """Side -> runs of one model on the test questions and elsewhere; the index of each collection is built once."""
+        """Return side -> runs of one model on the test questions and elsewhere; each index is built once."""
         from indexes.encoders.torch_runtime import weights_digest
 
         weights, found = weights_digest(self.weights_of(settings)), {}

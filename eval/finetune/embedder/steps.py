@@ -46,6 +46,7 @@ class EmbedderWork(Scorer):
         return self.model if self.options.merge is None else self.run.path / "trained"
 
     def done(self) -> TunedModel:
+        """Run all steps, and return the result."""
         from eval.finetune.proof.card import toml_lines, write_card
         from eval.finetune.proof.proof import prove
 

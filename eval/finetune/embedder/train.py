@@ -149,7 +149,7 @@ def take_part(**job: Any) -> None:
 def arguments_of(
     model: Any, rows: Mapping[str, Rows], checkpoints: Path, options: Any, *, kind: type | None = None
 ) -> Any:
-    """The trainer's arguments, of the class ``kind`` (default: a SentenceTransformer's)."""
+    """Return the trainer's arguments, of the class ``kind`` (default: that of SentenceTransformers)."""
     from sentence_transformers import SentenceTransformerTrainingArguments
     from sentence_transformers.base.sampler import BatchSamplers
 
@@ -186,13 +186,13 @@ def dev_evaluator(
     *,
     bfloat16: bool,
 ) -> Any:
-    """nDCG@10 of the dev questions over the pool, as sentence-transformers measures it.
+    """Return an evaluator: nDCG@10 of the dev questions over the pool, measured by sentence-transformers.
 
-    Texts are encoded in the number format of the training, and compared in float32.
+    Texts are encoded in the training's number format, and compared in float32.
 
     Args:
         kind: class of the evaluator.
-        similarity: the name of what texts are compared by, and that function.
+        similarity: name of the similarity of texts, and its function.
     """
     import torch
 

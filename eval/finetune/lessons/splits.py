@@ -19,9 +19,9 @@ from eval.datasets.split_files import find_split, spec_parts
 from eval.finetune.training.request import DevBy
 from indexes.errors import SettingsError, SourceError
 
-TEST_SPLIT = "test"  # that is proved on, unless another one is named
-DEV_SPLIT = "dev"  # a split of this name is taken for dev, as a dataset's authors meant it
-SHARED = 0.1  # of the test's relevant documents; where training knows more of them, "auto" draws dev by question
+TEST_SPLIT = "test"  # split to prove the model on, unless another is named
+DEV_SPLIT = "dev"  # a split with this name is used as dev, as its authors intended
+SHARED = 0.1  # share of the test's relevant documents: if training has more of them, "auto" draws dev by question
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,17 @@ def make_splits(
     """Read a dataset and divide it, without leaks.
 
     Args:
-        source: as ``load_dataset`` takes it; a ``Dataset`` is divided.
-        train_split, test_split: names of splits. A dataset of "train" and "dev" alone is proved on dev. Where there is
-            no training split (or one split only), ``holdout`` of its questions become the test, divided by document.
-        dev_share: of the training questions; not used where the dataset has a split "dev".
-        dev_by: "document" keeps what is relevant in dev out of training, so that dev speaks of documents never seen;
-            "question" draws dev as the questions come, for a collection whose documents stay while questions change;
-            "auto" takes the one that makes dev like the test: "question" where at least ``SHARED`` of the documents
-            relevant in the dataset's own test are relevant in its training too. A note says which, and why.
-        seed: of every division; equal seeds give equal splits.
-        limit: at most this many training questions (with dev's), for a quick look.
+        source: see ``load_dataset``; a ``Dataset`` is divided.
+        train_split, test_split: names of splits. A dataset with only "train" and "dev" is proved on dev. Without a
+            training split (or with only one split), the share ``holdout`` of its questions becomes the test, divided by
+            document.
+        dev_share: share of the training questions for dev; not used if the dataset has a split "dev".
+        dev_by: "document" keeps documents relevant in dev out of training, so that dev is about unseen documents;
+            "question" draws dev from the questions alone, for a collection whose documents stay while questions change;
+            "auto" chooses what makes dev like the test: "question" if at least ``SHARED`` of the documents relevant in
+            the dataset's own test are also relevant in training. A note gives the choice and the reason.
+        seed: random seed of all divisions; equal seeds give equal splits.
+        limit: maximum number of training questions (including dev's), for a quick look.
 
     Raises:
         SettingsError: a share is not between 0 and 1.

@@ -77,8 +77,8 @@ print(model.similarity(model.encode_query(["a question"]), model.encode_document
 }
 
 _REINDEX = (
-    "An index is built with one encoder: after switching, `rag ingest --reindex` builds the new one beside the old "
-    "one and switches when it is done."
+    "An index belongs to one encoder: after changing the settings, `rag ingest --reindex` builds a new index beside "
+    "the old one and switches to it when finished."
 )
 
 
@@ -111,9 +111,9 @@ def write_card(
         "" if proof.better else "Keep the base model: these weights are for inspection, not for use.",
         "## Use",
         _block("toml", (*toml_lines(kind, folder), *toml)),
-        _REINDEX if kind != "reranker" else "A reranker needs no new index.",
+        _REINDEX if kind != "reranker" else "A new reranker does not need a new index.",
         _block("python", _PYTHON[kind].format(folder=_quoted(folder)).splitlines()),
-        "## What it gained, and what it lost",
+        "## Gain and loss",
         proof.to_markdown(verdict=False).strip(),
         *(("## Weight of the merge", curve.to_markdown().strip()) if curve is not None else ()),
         "## Training",
@@ -133,7 +133,7 @@ def write_card(
 
 
 def toml_lines(kind: Kind, model: Path) -> list[str]:
-    """The lines for rag.toml that load a model."""
+    """Return the lines for rag.toml that load a model."""
     return [*_TOML[kind], f"model = {_quoted(model)}"]
 
 

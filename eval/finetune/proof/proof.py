@@ -194,7 +194,7 @@ def prove(
     method = (
         f"{comparison.queries} questions; {MEASURES[0]} decides; intervals: paired bootstrap, 10,000 resamples; p: "
         f"two-sided paired randomisation test; *: below {alpha:g}; elsewhere p is not corrected for the number of "
-        f"collections, and relative intervals take the mean before as given; {legend(MEASURES)}"
+        f"datasets, and relative intervals treat the mean before as exact; {legend(MEASURES)}"
     )
     more = [f"{loss.name}: {note}" for loss in lost for note in loss.notes]
     return Proof(comparison, lost, better, verdict, max_loss, warnings, [*notes, *comparison.notes, *more, method])

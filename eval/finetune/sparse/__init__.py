@@ -1,1 +1,1 @@
-"""Sparse encoders (SPLADE) trained by sentence-transformers, and proved in the index beside its dense side."""
+"""Fine-tune sparse encoders (SPLADE), and prove them in the index beside its dense side."""

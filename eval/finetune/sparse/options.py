@@ -1,4 +1,4 @@
-"""What a run of finetune_sparse is asked for."""
+"""Options of ``finetune_sparse``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from eval.finetune.training.options import (
 if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions
 
-NOTHING = "nothing: no sparse encoder was at hand"
-LIBRARY = "sentence-transformers' default; here nothing, no sparse encoder was at hand"
+NOTHING = "nothing: no sparse encoder was available"
+LIBRARY = "sentence-transformers' default; not measured, no sparse encoder was available"
 
 
 @dataclass(frozen=True)
 class SparseOptions(Training):
-    """How a sparse encoder is trained; each field's help stands in its ``option``.
+    """How a sparse encoder is trained; each field's ``option`` has its help.
 
-    The weights of both regularisers rise from 0 over the first third of the steps, as sentence-transformers lets them.
+    The weights of both regularisers rise from 0 over the first third of the steps, as in sentence-transformers.
     """
 
-    epochs: float = option(2, "Passes over the questions.", above=0, everyday=True, measured=NOTHING)
-    batch: int = option(16, "Questions in a step.", low=2, everyday=True, measured=NOTHING)
+    epochs: float = option(2, "Number of epochs.", above=0, everyday=True, measured=NOTHING)
+    batch: int = option(16, "Questions per step.", low=2, everyday=True, measured=NOTHING)
     accumulate: int = accumulate_option(NOTHING)
     lr: float = option(2e-5, "Learning rate.", above=0, everyday=True, measured=NOTHING)
     document_flops: float = option(
@@ -49,41 +49,41 @@ class SparseOptions(Training):
         measured=LIBRARY,
     )
     unit: Unit = option("mixed", UNIT, measured=NOTHING)
-    negatives: int = option(1, "Mined negatives in a row.", low=0, high=32, everyday=True, measured=NOTHING)
-    margin: float | None = margin_option(0.05, " switches the guard off.", NOTHING)
+    negatives: int = option(1, "Mined negatives per row.", low=0, high=32, everyday=True, measured=NOTHING)
+    margin: float | None = margin_option(0.05, " turns the guard off.", NOTHING)
     skip: int = skip_option(NOTHING)
     pairs: int = option(
-        0, "Add N pairs made from the documents alone: title and text.", low=0, metavar="N", measured=NOTHING
+        0, "Number of pairs to add from the documents alone: title and text.", low=0, metavar="N", measured=NOTHING
     )
     temperature: float = option(
         2.0, "With a teacher: temperature of both sides of the KL divergence.", above=0, measured=LIBRARY
     )
     teacher_list: int = option(
-        8, "With a teacher: texts of a question.", flag="--list", low=2, high=64, measured=NOTHING
+        8, "With a teacher: texts per question.", flag="--list", low=2, high=64, measured=NOTHING
     )
     max_tokens: int | None = option(
         128,
-        "Longest text in training; 0: what the model reads.",
+        "Maximum tokens per text in training; 0: the model's limit.",
         low=0,
         metavar="N",
         parse=lambda number: number or None,
         everyday=True,
         measured=NOTHING,
     )
-    evaluations: int = option(1, "Dev measurements (and checkpoints) an epoch.", low=1, measured=NOTHING)
+    evaluations: int = option(1, "Evaluations on dev (and checkpoints) per epoch.", low=1, measured=NOTHING)
     patience: int = option(
         3,
-        "Evaluations without a better dev nDCG@10 after which training stops; 0: never.",
+        "Number of evaluations without a better dev nDCG@10 after which training stops; 0: never.",
         low=0,
         measured=NOTHING,
     )
-    pool: int = option(400, "Texts that dev is measured on.", low=10, measured=NOTHING)
+    pool: int = option(400, "Number of texts to evaluate dev questions on.", low=10, measured=NOTHING)
     merge: float | str | None = merge_option(NOTHING)
     soup: int = soup_option(NOTHING)
-    loss: Loss = "kl"  # with a teacher: a row for each positive with each negative, and the teacher's raw scores
+    loss: Loss = "kl"  # with a teacher: one row per positive and negative, and the teacher's raw scores
 
     def listed(self, *, with_teacher: bool) -> int:
-        """As ``EmbedderOptions.listed``."""
+        """Return the number of negatives per row, as ``EmbedderOptions.listed``."""
         return self.teacher_list - 1 if with_teacher else self.negatives
 
     def mining(self, cross_encoder: object = None, *, with_teacher: bool = False) -> MiningOptions:

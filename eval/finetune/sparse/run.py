@@ -1,6 +1,6 @@
-"""finetune_sparse: a sparse encoder (SPLADE) trained on a dataset, and proved in the index beside its dense side.
+"""finetune_sparse: train a sparse encoder (SPLADE) on a dataset, and prove it in the index beside its dense side.
 
-The index is scored before and after as it is used, by both legs together, which decides, and by its sparse leg alone.
+The index is scored before and after as it is used: by hybrid search, which decides, and by the sparse leg alone.
 """
 
 from __future__ import annotations
@@ -17,22 +17,28 @@ from eval.finetune.sparse.train import check_base
 from eval.finetune.training.request import Request
 from indexes.errors import EncoderError
 
-DENSE = ("provider", "model", "dimensions", "query_prompt", "document_prompt")  # of the side that stays as it is
+DENSE = (
+    "provider",
+    "model",
+    "dimensions",
+    "query_prompt",
+    "document_prompt",
+)  # settings of the dense side, which does not change
 
 
 def finetune_sparse(
     dataset: str | Path | Dataset, base: str, *, options: SparseOptions | None = None, **request: Any
 ) -> TunedSides:
-    """Tune a SPLADE model on ``dataset``, and prove what it gains by itself and beside the dense side.
+    """Tune a SPLADE model on ``dataset``, and prove what it gains alone and beside the dense side.
 
     Args:
-        base: a folder, or a hub name, of a SPLADE model or of any masked language model.
-        request: the other fields of ``Request``. In its ``settings`` the lexical side is replaced by the model; the
-            encoder stays.
+        base: folder or hub name of a SPLADE model or any masked language model.
+        request: the other fields of ``Request``. The model replaces the sparse side of its ``settings``; the encoder
+            does not change.
 
     Raises:
-        SettingsError: ``out`` holds another run, or an option cannot be used.
-        SourceError, EncoderError: dataset or model cannot be read.
+        SettingsError: ``out`` holds another run, or an option is not allowed.
+        SourceError, EncoderError: the dataset or the model cannot be read.
 
         >>> from eval.finetune.sparse.run import finetune_sparse  # doctest: +SKIP
         >>> finetune_sparse("data/mine", "my-splade", out="tuned").proofs["sparse"].verdict  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The steps of one run of finetune_sparse: an embedder's, with another trainer and the sparse side measured."""
+"""The steps of ``finetune_sparse``: those of an embedder, with another trainer and the sparse side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eval.ticks import Tick
     from rag.settings import Settings
 
-COUNTED = 100  # questions, and documents, whose terms are counted
+COUNTED = 100  # number of questions and of documents whose terms are counted
 
 
 @dataclass
@@ -33,7 +33,7 @@ class SparseWork(SidesWork):
     merging_leg: ClassVar[str] = "sparse"
 
     def settings_of(self, model: Path | None) -> Settings:
-        """The pipeline's settings with this model as their lexical side (None: the base), and without a reranker."""
+        """Return the pipeline's settings with this model as sparse side (None: the base), and without a reranker."""
         sparse = self.settings.sparse.model_copy(update={"kind": "splade", "model": str(model or self.folder)})
         encoder = self.settings.encoder.model_copy(update={"device": self.options.device})
         rerank = self.settings.rerank.model_copy(update={"provider": "none"})
@@ -44,14 +44,14 @@ class SparseWork(SidesWork):
 
     def measure(self, side: str, settings: Settings) -> tuple[Any, Sequence[Any]]:
         found, (name, kept) = super().measure(side, settings)
-        kept["sparse"].pop("model")  # its weights count, and not where they lie
+        kept["sparse"].pop("model")  # its weights count, not their place
         return found, [name, kept]
 
     def train(self, rows: Any, pool: DevPool, where: TrainingFolder, options: Any, tick: Tick | None) -> Trained:
         return train(self.folder, self.request.base, rows, pool, where, options, progress=tick)
 
     def notes_of(self) -> list[str]:
-        """How many terms texts have before and after: they are what an index stores, and what a search multiplies."""
+        """Return notes on the number of terms per text before and after, which decides an index's size and speed."""
         test = self.splits.test
         questions = list(test.queries.values())[:COUNTED]
         documents = [p.content for p in test.corpus.values() if p.content.strip()][:COUNTED]
@@ -67,7 +67,7 @@ class SparseWork(SidesWork):
             return found
 
         return [
-            f"terms of a {what}, by mean of {len(texts)}: {before:g} before, {after:g} after"
+            f"mean number of terms per {what} (of {len(texts)}): {before:g} before, {after:g} after"
             for (what, (before, after)), texts in zip(
                 self.run.step("count terms", count).items(), (questions, documents), strict=True
             )

@@ -1,6 +1,6 @@
-"""The training itself: sentence-transformers' SparseEncoderTrainer with its SpladeLoss.
+"""Train with sentence-transformers' SparseEncoderTrainer and SpladeLoss.
 
-In-batch negatives and mined ones teach (or, with a teacher, the KL divergence to its scores), and the FLOPS regulariser
+The loss has in-batch and mined negatives (or, with a teacher, the KL divergence to its scores); the FLOPS regulariser
 keeps texts sparse (Formal et al., arXiv 2109.10086; Paria et al., arXiv 2004.05665).
 """
 
@@ -29,10 +29,10 @@ from indexes.errors import EncoderError
 
 
 def check_base(folder: Path, name: str) -> None:
-    """Refuse what is not one network with a masked language model's head, before anything is scored.
+    """Refuse a base without the head of a masked language model, before anything is scored.
 
     Raises:
-        EncoderError: it is not.
+        EncoderError: the base has no such head.
     """
     from indexes.encoders.splade import SPLADE, sparse_head
 
@@ -54,10 +54,10 @@ def train(
     *,
     progress: Tick | None = None,
 ) -> Trained:
-    """Train, keep the checkpoint that is best on dev, and save it (see ``training.trainer.fit``).
+    """Train, and save the checkpoint that is best on dev (see ``training.trainer.fit``).
 
     Args:
-        rows, pool: as for the embedder's ``train``.
+        rows, pool: see the embedder's ``train``.
 
     Raises:
         EncoderError: the model cannot be loaded.
@@ -93,7 +93,7 @@ def train(
 
 
 def load_base(folder: Path, name: str, options: SparseOptions) -> Any:
-    """The base as a SparseEncoder.
+    """Load the base as a SparseEncoder.
 
     Raises:
         EncoderError: it cannot be loaded.
@@ -110,13 +110,13 @@ def load_base(folder: Path, name: str, options: SparseOptions) -> Any:
     except UNLOADABLE as error:
         raise EncoderError(
             f"'{name}' ({folder}) cannot be loaded as a sparse encoder ({reason_of(error)})",
-            remedy="give the folder of a SPLADE model: config.json, weights and tokenizer",
+            remedy="name the folder of a SPLADE model with config.json, weights and tokenizer",
         ) from error
     return model.float()
 
 
 def losses_of(model: Any, rows: Mapping[str, Rows], options: SparseOptions) -> dict[str, Any]:
-    """The loss of each kind of rows: of those with a teacher's scores (a column "label") the KL divergence to them."""
+    """Return the loss of each kind of rows; with a teacher's scores (column "label"), the KL divergence to them."""
     from sentence_transformers.sparse_encoder.losses import (
         SparseDistillKLDivLoss,
         SparseMultipleNegativesRankingLoss,

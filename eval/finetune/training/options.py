@@ -105,6 +105,7 @@ def soup_option(measured: str) -> Any:
 
 
 def accumulate_option(measured: str = "scifact, cmrc2018, xquad_en, trecqa_rerank") -> Any:
+    """Return the field of ``--accumulate``."""
     return option(
         1,
         "Number of batches per step: needs the memory of one batch, but adds no in-batch negatives.",

@@ -158,10 +158,10 @@ def fit(
 
     Args:
         kind: the trainer's class.
-        evaluator: gives ``DEV``; None: the last step is kept.
-        max_tokens: longest text in training; what is saved reads what it always read.
-        callbacks: further ones of the trainer.
-        finish: what is done to the trained model before it is saved.
+        evaluator: computes ``DEV``; None: the last step is used.
+        max_tokens: maximum number of tokens per text in training; the saved model keeps its own limit.
+        callbacks: further callbacks of the trainer.
+        finish: function applied to the trained model before it is saved.
     """
     from transformers.trainer_callback import PrinterCallback
 

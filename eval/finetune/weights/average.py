@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 # Prefixes by which the names of tensors in a base and in a fine-tuned copy may differ, either way.
 PREFIXES = ("bert.", "roberta.", "model.", "distilbert.", "mpnet.", "deberta.", "electra.")
-# What checkpoints of the first BERT models call them, which transformers renames when it loads one.
+# Names in checkpoints of the first BERT models, which transformers renames on loading.
 OLD_NORMS = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-HEADS = ("sparse_linear.pt", "colbert_linear.pt")  # BGE-M3's
+HEADS = ("sparse_linear.pt", "colbert_linear.pt")  # files of BGE-M3
 BINARIES = ("pytorch_model.bin",)
 LEFT_OUT = ("README.md", "optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "trainer_state.json")
 STALE = ("onnx", "openvino")  # exports of the tuned weights, which are not averaged

@@ -56,7 +56,7 @@ def test_run_measures_saves_and_says_what_to_know(call: Call, lighthouse: Path, 
     table = call("run", str(lighthouse), "--pipeline", "base", "-m", "MAP")
     assert table.exit_code == 0
     assert "p95 ms" in table.stdout
-    assert "note: MAP counts every document that a run holds, at most 1,000 a question\n" in table.stderr
+    assert "note: MAP counts all documents of a run, at most 1,000 per question\n" in table.stderr
 
 
 def test_a_bad_pipeline_is_told_before_anything_runs(call: Call, lighthouse: Path, tmp_path: Path) -> None:

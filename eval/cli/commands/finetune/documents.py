@@ -47,7 +47,7 @@ def command(shared: Shared, base: str | None, options: DocumentOptions, request:
 
 
 def show(found: TunedOnDocuments, as_json: bool) -> None:
-    """How many questions there are, then what the embedder's own command shows."""
+    """Print the number of questions, then what the embedder's command prints."""
     from eval.cli.commands.finetune import embedder as finetune_embedder
     from eval.cli.commands.finetune.output import show_sides
     from eval.finetune.embedder.sides import TunedSides

@@ -60,13 +60,13 @@ def show_use(model: Path, lines: Sequence[str], *, better: bool, seconds: Mappin
         words("times: " + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
     words(f"the model is in {model}; your settings are unchanged")
     if better:
-        words("To use it, put into rag.toml" + (":" if lines[0] == "[rerank]" else " and reindex:"))
+        words("To use it, put these lines into rag.toml" + (":" if lines[0] == "[rerank]" else " and reindex:"))
         for line in lines:
             words(line)
 
 
 def show_sides(found: TunedSides, as_json: bool) -> None:
-    """The curve, the tables of each side, the verdict that decides, and the lines for rag.toml."""
+    """Print the curve, the tables of each side, the deciding verdict and the lines for rag.toml."""
     from eval.finetune.proof.forgetting import MEASURES
     from eval.finetune.proof.proof import FORGETTING_HEAD, IN_DOMAIN_HEAD, forgetting_rows, in_domain_rows
     from rag.cli.output import data, data_json

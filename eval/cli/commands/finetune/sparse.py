@@ -16,17 +16,17 @@ from rag.cli.options import Shared, shared_options
 @click.command(name="sparse", short_help="Tune a sparse encoder (SPLADE), and prove both legs together and it alone.")
 @dataset_argument
 @click.option(
-    "--base", required=True, metavar="MODEL", help="A folder or a hub name: SPLADE, or any masked language model."
+    "--base", required=True, metavar="MODEL", help="Folder or hub name of a SPLADE model or any masked language model."
 )
 @shared_options
 @options_of(SparseOptions)
 def command(shared: Shared, dataset: str, base: str, options: SparseOptions, request: dict[str, Any]) -> None:
-    """Train a sparse encoder of sentence-transformers on DATASET's training questions, and prove it on the test's.
+    """Train a sparse encoder on DATASET's training questions, and prove it on the test questions.
 
-    Negatives come from the hybrid pipeline with the base as its lexical side; checkpoints are compared on held-out
-    training questions, and the best is kept. The index is scored before and after with both legs, which decides, and
-    with the sparse leg alone; the encoder of the settings stays. Exit code 4: not significantly better. Nothing is
-    switched: the lines for rag.toml are printed.
+    Negatives come from the hybrid pipeline with the base as its sparse side; checkpoints are compared on held-out
+    training questions, and the best is kept. Hybrid search, which decides, and the sparse leg alone are scored before
+    and after; the encoder of the settings does not change. Exit code 4: not significantly better. Your settings are not
+    changed: the lines for rag.toml are printed.
 
     \b
     Example:

@@ -88,7 +88,7 @@ def test_the_command_proves_both_sides_and_the_index_serves_it(
     sides = first.stdout.partition("MAP of each side")[2]
     assert [line.split()[0] for line in sides.splitlines()[2:4]] == ["hybrid", "sparse"]
     assert "both sides together, which decides" in first.stdout and "MRR@10" in first.stdout
-    assert "terms of a question, by mean of 20:" in first.stdout
+    assert "mean number of terms per question (of 20):" in first.stdout
     proofs = [json.loads((folder / "proof.json").read_text()) for folder in (out, out / "sparse")]
     assert all(proof["in_domain"]["queries"] == 20 for proof in proofs)
     assert (first.exit_code == 0) is proofs[0]["better"]
