@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 ENGINES = "ragwright.engines"
@@ -36,5 +35,7 @@ def face(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
 
 def find_builder(kind: str) -> Callable[..., Any] | None:
     """Return the registered function that builds this kind ("retriever", "query", "chat") from an index, or None."""
+    from importlib.metadata import entry_points
+
     found = next(iter(entry_points(group=ENGINES, name=kind)), None)
     return None if found is None else found.load()

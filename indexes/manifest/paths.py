@@ -10,7 +10,6 @@ from pathlib import Path
 from indexes.errors import SettingsError
 from indexes.files import remove
 from indexes.settings.sections import IndexSettings, StoreSettings
-from indexes.text.words import WORD_RULES
 
 # Files beside a manifest, with the collection's name.
 _RETIRED = (".passages", ".passages-wal", ".passages-shm", ".passages.part")  # of version 0.1: repeated passages
@@ -86,6 +85,8 @@ def cache_folder(store: StoreSettings) -> Path:
 
 def encoder_identity(settings: IndexSettings) -> str:
     """Return a hash of the settings that determine the model, to compare with the last run without loading it."""
+    from indexes.text.words import WORD_RULES
+
     fields = ("provider", "model", "hub", "revision", "query_prompt", "document_prompt", "dimensions", "base_url")
     chosen = [getattr(settings.encoder, name) for name in fields]
     chosen += [settings.sparse.model_dump(exclude={"window", "neighbours", "place"}), WORD_RULES]

@@ -12,8 +12,6 @@ from functools import lru_cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
-from indexes.readers.names import document_name
-
 if TYPE_CHECKING:
     from llama_index.core.schema import TextNode
 
@@ -257,6 +255,8 @@ def place_of(record: SentenceRecord) -> str:
     >>> place_of(SentenceRecord("a.md", 0, "Dry it.", metadata={"title": "Handbook", "heading": "Care > Drying"}))
     'Handbook\nCare > Drying'
     """
+    from indexes.readers.names import document_name
+
     name, heading = document_name(record.metadata), record.heading or ""
     if name and name in heading.split(" > "):
         name = ""

@@ -22,7 +22,6 @@ from indexes.store.collection import PAGE, Collection, DocumentInfo, document_fi
 from indexes.store.engine import SPARSE, Engine
 from indexes.store.filters import to_qdrant_filter
 from indexes.store.search import HybridHit
-from indexes.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
@@ -256,6 +255,8 @@ def _node(identity: str, payload: dict[str, Any]) -> BaseNode:
 
 def _sentences(text: str) -> list[tuple[str, str]]:
     """Split a part of a window into (sentence, white space after it)."""
+    from indexes.text.sentences import split_sentences
+
     spans = split_sentences(text)
     if not spans:
         return []

@@ -106,7 +106,7 @@ def entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(*, group: str, name: str, _known: dict[str, str] = group) -> list[EntryPoint]:
         return [EntryPoint(name, _known[name], group)]
 
-    monkeypatch.setattr(registered, "entry_points", find)
+    monkeypatch.setattr("importlib.metadata.entry_points", find)
 
 
 def test_an_index_builds_our_engines(index: Index, settings: Settings, entry_points: None) -> None:
@@ -119,7 +119,7 @@ def test_an_index_builds_our_engines(index: Index, settings: Settings, entry_poi
 
 
 def test_without_registered_engines_they_are_the_stock_ones(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registered, "entry_points", lambda **_: [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])
     found = index.as_retriever(similarity_top_k=2).retrieve(LENS)
     assert len(found) == 2 and not isinstance(index.as_retriever(), HybridRetriever)
 
