@@ -274,7 +274,7 @@ class EdgeClient(EdgeCollections):
     ) -> tuple[dict[str, dict[str, Any]], list[dict[str, float]]]:
         folder = self._folder(collection_name)
         with folder.opened() as shard:
-            payloads, found = second_scores.read(shard, ids, lacks, folder.read_description(), folder.idf)
+            payloads, found = second_scores.read(shard, ids, lacks, folder.read_description())
         rest = [lack for lack, scores in zip(lacks, found, strict=True) if scores is None]
         searched = iter(searched_again(self, collection_name, rest))
         return payloads, [next(searched) if scores is None else scores for scores in found]

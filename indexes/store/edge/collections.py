@@ -195,7 +195,6 @@ class EdgeCollections(EdgeAliases):
             if folder.aside is not None and folder.aside.changes is not None:
                 folder.aside.changes.note(shard, operation, ids, chosen)
             folder.dirty = True
-            folder.idf.clear()
             shard.update(operation)
         return DONE
 

@@ -62,7 +62,6 @@ class EdgeFolder:
         self._packs = True
         self._borrowed: tempfile.TemporaryDirectory[str] | None = None  # copy of a read-only shard
         self.dirty = False
-        self.idf: dict[tuple[str, int], float] = {}  # what terms count, as ``second_scores`` found out; until a write
         forget = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: (method := forget()) and method())
 
@@ -191,7 +190,6 @@ class EdgeFolder:
     def _close_shard(self) -> None:
         shard, self._shard = self._shard, None
         self.dirty = False
-        self.idf.clear()
         if shard is not None:
             try:
                 with engine_errors(self.folder):
