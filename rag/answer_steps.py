@@ -1,6 +1,6 @@
-"""The steps of one answer: everything before the model speaks, the model, and everything after.
+"""The steps of one answer: before the model, the model, and after it.
 
-``rag.engine`` strings them together in its sync, async and streaming forms.
+``rag.asking`` joins them in its sync, async and streaming forms.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
     from llama_index.core.vector_stores import MetadataFilters
 
-Reply = TypeVar("Reply")  # an answer with its metadata: ours or LlamaIndex's
+Reply = TypeVar("Reply")  # an answer with its metadata, ours or LlamaIndex's
 
 Status = Literal["answered", "extractive", "not_found", "direct"]
 MOSTLY_UNFOUNDED = (
@@ -61,15 +61,17 @@ MOSTLY_UNFOUNDED = (
 UNFOUNDED = (
     "no passage supports any sentence that the model wrote, so the answer is the documents' own sentences instead"
 )
-MESSAGE_TOKENS = 8  # what a chat template adds around one message, generously
+MESSAGE_TOKENS = 8  # upper estimate of what a chat template adds to a message
 
 
 class AnswerSteps(Generic[Reply]):
-    """``prepare`` -> the writer -> ``finish``, each with the ``PreparedAnswer`` question in hand.
+    """``prepare``, the writer, ``finish``: each works on a ``PreparedAnswer``.
 
     Args:
-        llm: a language model, or a function that loads it when it is first asked.
-        reply: makes an answer of its text, its passages and its metadata.
+        retriever: finds the candidates.
+        settings: ``retrieval``, ``answer`` and ``llm`` are used.
+        llm: a language model, or a function that loads it at first use; None: answers are extractive.
+        reply: makes an answer of text, passages and metadata.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class AnswerSteps(Generic[Reply]):
 
     @property
     def llm(self) -> LLM | None:
-        """The language model; loaded at its first use."""
+        """The language model, loaded at first use."""
         return self._loaded() if self.has_llm else None
 
     # -- before the model ----------------------------------------------------------------------------------------
@@ -100,8 +102,8 @@ class AnswerSteps(Generic[Reply]):
     async def prepare(
         self, question: str, filters: MetadataFilters | None, searched: str | QueryLike | None, way: Way
     ) -> PreparedAnswer:
-        """Search and decide whether the model is to be asked, and what."""
-        must_be(str, "the question", question, "give a text")
+        """Search, and decide whether and what to ask the model."""
+        must_be(str, "the question", question, "pass a text")
         check_filters(filters)
         bundle = None if searched is None or isinstance(searched, str) else searched
         words = searched if searched is None or isinstance(searched, str) else searched.query_str
@@ -124,13 +126,13 @@ class AnswerSteps(Generic[Reply]):
                 result = await self.retriever.search_by(way, asked, filters, trace=trace)
                 if await way.compute(self._confidence, question, result) >= OVERRULE:
                     trace.note(
-                        "the model said that the message needs no documents, but its words stand in them, so they are "
+                        "the model said that the message needs no documents, but they hold its words, so they are "
                         "searched",
                         "routed",
                     )
                     routing = replace(routing, retrieve=True)
             if not routing.retrieve:
-                trace.note(f"answered without the documents, since {routing.reason}", "routed")
+                trace.note(f"answered without the documents because {routing.reason}", "routed")
                 prepared.messages, prepared.routed = direct_messages(question, language), True
                 return prepared
         result = result or await self.retriever.search_by(way, asked, filters, trace=trace)
@@ -140,15 +142,15 @@ class AnswerSteps(Generic[Reply]):
         return self.floor.confidence(question, self._passages(result))
 
     def _settle(self, prepared: PreparedAnswer, result: SearchResult) -> PreparedAnswer:
-        """Decide from what was found whether the model is asked, and write its prompt."""
+        """Decide by what was found whether to ask the model, and write its prompt."""
         question, trace, answer = prepared.question, prepared.trace, self.settings.answer
         prepared.sentence_scores = {candidate.id: candidate.score for candidate in result.candidates}
         prepared.cosines = {one.id: one.dense_score for one in result.candidates if one.dense_score is not None}
         prepared.passages, prepared.dense = self._passages(result), result.dense
         for passage, order in orders_in(prepared.passages):
             trace.note(
-                f"{short_source(passage.source)} tells a language model what to do, '{short(order)}'; it is "
-                "text, and nothing in it counts as evidence",
+                f"{short_source(passage.source)} holds an order to a language model, '{short(order)}'; it is not used "
+                "as evidence",
                 "orders",
             )
         best = max((candidate.confidence for candidate in result.candidates), default=None)
@@ -161,7 +163,7 @@ class AnswerSteps(Generic[Reply]):
             prepared.decision = "extractive"
             prepared.shown = WITHOUT_MODEL[answer.response_mode](prepared.passages)
         elif answer.response_mode == "generation" and self.has_llm:
-            trace.note("answered without the documents, since answer.response_mode = generation", "routed")
+            trace.note("answered without the documents because answer.response_mode = generation", "routed")
             prepared.messages, prepared.routed = generation_messages(question), True
         elif (reason := self._why_extractive(prepared.language)) is not None:
             trace.note(reason, "language" if self.has_llm else "no_llm")
@@ -188,7 +190,7 @@ class AnswerSteps(Generic[Reply]):
             names = {"en": "English", "zh": "Chinese"}
             reads = " and ".join(names.get(code, code) for code in llm.languages)
             return (
-                f"the model {llm.model} reads {reads} only, so this {names[language]} question is answered with the "
+                f"the model {llm.model} reads only {reads}, so this {names[language]} question is answered with the "
                 "documents' own sentences"
             )
         return None
@@ -236,7 +238,7 @@ class AnswerSteps(Generic[Reply]):
     # -- after the model -----------------------------------------------------------------------------------------
 
     def checker(self, prepared: PreparedAnswer) -> CitationStream:
-        """What checks the answer, whole or in pieces."""
+        """Return what checks the answer, whole or in pieces."""
         return CitationStream(
             prepared.passages,
             support_threshold=self.settings.answer.support_threshold,
@@ -245,9 +247,9 @@ class AnswerSteps(Generic[Reply]):
         )
 
     def release(self, checker: CitationStream, prepared: PreparedAnswer, shown: str) -> str:
-        """What may be added to a stream: whole sentences that were checked, and none before one has passed.
+        """Return what may be added to a stream: checked whole sentences, and none before one has passed.
 
-        A beginning that fails may be thinking, or an answer whose place the documents' own sentences will take.
+        A beginning that fails may be thinking, or an answer that the documents' own sentences will replace.
         """
         cited = checker.checked()
         if not shown and not any(not sentence.failed for sentence in cited.sentences):
@@ -257,13 +259,13 @@ class AnswerSteps(Generic[Reply]):
         return text[len(shown) :] if text.startswith(shown) else ""
 
     def finish(self, prepared: PreparedAnswer, text: str, failure: LLMError | None) -> Reply:
-        """Check the answer (or settle it without the model) and put the response together."""
+        """Check the answer, or write it without the model, and build the response."""
         trace = prepared.trace
         if prepared.shown is not None:
             return self._response(prepared, "extractive", CitedAnswer(text=prepared.shown))
         if prepared.routed:
             if failure is not None:
-                raise failure  # there are no documents to fall back on
+                raise failure  # no documents were searched that could answer instead
             return self._response(prepared, "direct", CitedAnswer(text=text))
         empty = not any(char.isalnum() for char in MARK.sub("", text))
         if failure is not None:
@@ -283,7 +285,9 @@ class AnswerSteps(Generic[Reply]):
             cited = checker.result()
         if cited.removed:
             removed = ", ".join(cited.removed)
-            trace.note(f"the model cited {removed}, which no passage has; removed from the answer", "citation_removed")
+            trace.note(
+                f"the model cited {removed}, but there is no such passage; removed from the answer", "citation_removed"
+            )
         for note in notes_of(cited):
             trace.note(note, "unsupported")
         failed = [sentence for sentence in cited.sentences if sentence.failed]
@@ -292,14 +296,14 @@ class AnswerSteps(Generic[Reply]):
             trace.note(UNFOUNDED if len(failed) == len(cited.sentences) else MOSTLY_UNFOUNDED, "unsupported")
             return self._extracted(prepared, rejected=cited)
         if failed and mode == "drop":
-            trace.note(f"{len(failed)} of them left out of the answer", "unsupported")
+            trace.note(f"{len(failed)} of them were left out of the answer", "unsupported")
         return self._response(prepared, "answered", cited)
 
     def _not_found(self, prepared: PreparedAnswer) -> Reply:
         return self._response(prepared, "not_found", CitedAnswer(text=NOT_FOUND[prepared.language]))
 
     def _extracted(self, prepared: PreparedAnswer, rejected: CitedAnswer | None = None) -> Reply:
-        """The documents' own sentences, unless they do not speak of what is asked."""
+        """Answer with the documents' own sentences, unless they are not about what is asked."""
         with prepared.trace.stage("cite"):
             asked, passages = prepared.trace.searched, prepared.passages
             speaks = rejected is not None or (
@@ -315,7 +319,7 @@ class AnswerSteps(Generic[Reply]):
             )
             cited = self._extract(prepared) if speaks else CitedAnswer(text="")
         if not speaks:
-            prepared.trace.note("the passages that were found do not speak of what is asked", "not_found")
+            prepared.trace.note("the passages found are not about what is asked", "not_found")
             return self._not_found(prepared)
         more = {} if rejected is None else {"rejected": [sentence.as_dict() for sentence in rejected.sentences]}
         return self._response(prepared, "extractive", cited, **more)
@@ -349,13 +353,19 @@ class AnswerSteps(Generic[Reply]):
 
 
 def _cosine(prepared: PreparedAnswer) -> float | None:
-    """The question's cosine with the nearest sentence of its passages; None where the search had no dense leg."""
+    """Return the question's cosine with the nearest sentence of its passages; None without a dense leg."""
     hits = {hit for passage in prepared.passages for hit in passage.hits}
     return max((cosine for identity, cosine in prepared.cosines.items() if identity in hits), default=None)
 
 
 def passage_node(passage: Passage) -> NodeWithScore:
-    """A passage as LlamaIndex shows sources: the whole window, with its place."""
+    """Return a passage as a LlamaIndex source node: the whole window, with its place.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> node = passage_node(Passage(1, [SentenceRecord("harbour.md", 0, "The harbour opens at 6.")], [], 0.9))
+    >>> node.text, node.score, node.metadata["citation"]
+    ('The harbour opens at 6.', 0.9, 1)
+    """
     from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
     hits = [sentence for sentence in passage.sentences if sentence.id in passage.hits] or passage.sentences

@@ -1,4 +1,4 @@
-"""build_query_engine, build_retriever and build_chat_engine: the public face of the second floor."""
+"""build_query_engine, build_retriever and build_chat_engine: the public functions of ``rag``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ANSWER_OPTIONS = ("language", "response_mode", "repack", "abstain_below", "rout
 
 
 class CallOptions(TypedDict, total=False):
-    """What a single call may set apart from the settings; see ``rag config`` for meanings and defaults."""
+    """Settings that a call may override; ``rag config`` prints their meanings and defaults."""
 
     window: int
     top_k: int
@@ -75,26 +75,26 @@ def build_query_engine(
     callback_manager: CallbackManager | None = None,
     **options: Unpack[CallOptions],
 ) -> RagQueryEngine:
-    """A LlamaIndex query engine over an open index.
+    """Build a LlamaIndex query engine over an open index.
 
     Args:
         index: from ``indexes.build_index`` or ``indexes.open_index``.
-        llm: any LlamaIndex LLM; it is asked in every language. Default: built from ``settings.llm`` (provider "none"
-            answers extractively); where nothing names ``llm.*`` and you have set LlamaIndex's ``Settings.llm``, that
-            one, and a note says so.
-        settings: default: those the index was opened with where they are a whole tree, else ``load_settings()``.
-        hyde: "off", "on" or "auto".
-        rerank: a LlamaIndex node postprocessor, False for none, None for what ``settings.rerank`` says.
+        llm: any LlamaIndex LLM, used for questions in every language. Default: built from ``settings.llm`` (provider
+            "none" answers extractively); if no setting names ``llm.*`` and LlamaIndex's ``Settings.llm`` is set, that
+            one, with a note.
+        settings: default: those the index was opened with if they are complete, else ``load_settings()``.
+        hyde: "off", "on" or "auto"; default: ``settings.hyde``.
+        rerank: a LlamaIndex node postprocessor, False for none, None for ``settings.rerank``.
         filters: metadata filters for every question.
-        node_postprocessors: further LlamaIndex node postprocessors, after the reranker; their order is kept.
-        similarity_top_k: LlamaIndex's name of ``top_n``, the passages that the answer reads.
-        streaming: ``query`` returns a StreamingResponse.
-        text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` instead of ours, in both languages;
-            ``engine.get_prompts()`` and ``update_prompts()`` work on each by itself.
-        callback_manager: LlamaIndex's; default: that of its ``Settings`` where you have set one.
+        node_postprocessors: further LlamaIndex node postprocessors, applied in order after the reranker.
+        similarity_top_k: LlamaIndex's name of ``top_n``, the number of passages that the answer reads.
+        streaming: whether ``query`` returns a StreamingResponse.
+        text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str`` that replaces ours in both languages;
+            ``engine.get_prompts()`` and ``update_prompts()`` access each.
+        callback_manager: LlamaIndex's; default: that of its ``Settings``, if set.
         options: ``window``, ``top_k``, ``top_n``, ``fusion``, ``dense_weight``, ``sparse_weight``, ``rrf_k``,
             ``diversity``, ``language``, ``response_mode``, ``repack``, ``abstain_below``, ``routing``, ``unsupported``:
-            see ``rag config``. LlamaIndex's names of some: ``vector_store_query_mode`` ("hybrid", "default", "sparse",
+            see ``rag config``. LlamaIndex's names for some: ``vector_store_query_mode`` ("hybrid", "default", "sparse",
             "mmr"), ``vector_store_kwargs`` (``mmr_threshold``) and ``alpha``.
 
     Raises:
@@ -135,14 +135,14 @@ def build_retriever(
     callback_manager: CallbackManager | None = None,
     **options: Unpack[CallOptions],
 ) -> HybridRetriever:
-    """A LlamaIndex retriever: both legs, fused, with windows, reranked. ``.search(question)`` also gives the trace.
+    """Build a LlamaIndex retriever: both legs, fused, with windows, reranked; ``.search(question)`` adds the trace.
 
-    Arguments as for ``build_query_engine``; ``llm`` is needed for HyDE only; ``similarity_top_k`` is the number of
-    nodes that ``retrieve`` returns at most.
+    Arguments as for ``build_query_engine``; ``llm`` is used only for HyDE and further questions, and
+    ``similarity_top_k`` is the maximum number of nodes that ``retrieve`` returns.
     """
     _check(index, settings, llm, rerank, filters, node_postprocessors)
     if similarity_top_k is not None and similarity_top_k < 1:
-        raise SettingsError(f"similarity_top_k is {similarity_top_k}", remedy="give 1 or more")
+        raise SettingsError(f"similarity_top_k is {similarity_top_k}", remedy="set it to 1 or more")
     settings = _effective(_base(index, settings), hyde, options)
     source = llm if llm is None else guarded(llm)
     return _retriever(index, settings, source, rerank, filters, node_postprocessors, similarity_top_k, callback_manager)
@@ -173,37 +173,37 @@ def _retriever(
 
 
 def build_chat_engine(index: Index, **options: Any) -> RagChatEngine:
-    """A LlamaIndex chat engine that keeps the conversation. Arguments as for ``build_query_engine``."""
+    """Build a LlamaIndex chat engine that remembers the conversation; arguments as for ``build_query_engine``."""
     return RagChatEngine(build_query_engine(index, **options))
 
 
 def _check(
     index: object, settings: object, llm: object, rerank: object, filters: object, node_postprocessors: object
 ) -> None:
-    """Wrong arguments, in one sentence.
+    """Check the types of the arguments.
 
     Raises:
-        SettingsError.
+        SettingsError: an argument has a wrong type.
     """
     if not hasattr(index, "store"):
-        raise SettingsError(f"index is {index!r:.80}", remedy="give what build_index or open_index returns")
-    loaded = "give what load_settings() returns, for example load_settings(profile='offline')"
+        raise SettingsError(f"index is {index!r:.80}", remedy="pass what build_index or open_index returns")
+    loaded = "pass what load_settings() returns, for example load_settings(profile='offline')"
     must_be((Settings, NoneType), "settings", settings, loaded)
-    named = "give a LlamaIndex LLM such as Ollama(model=...); a name is the setting llm.model"
+    named = "pass a LlamaIndex LLM such as Ollama(model=...); for a model's name set llm.model"
     must_be((LLM, NoneType), "llm", llm, named)
     check_filters(filters)
     reranks = hasattr(rerank, "postprocess_nodes") or hasattr(rerank, "score")
     if not isinstance(rerank, (bool, NoneType)) and not reranks:
         raise SettingsError(
             f"rerank is {rerank!r:.80}, which cannot be used",
-            remedy="give a LlamaIndex node postprocessor, False for none; a model's name is the setting rerank.model",
+            remedy="pass a LlamaIndex node postprocessor, or False for none; for a model's name set rerank.model",
         )
     if not isinstance(node_postprocessors, (list, tuple)) or not all(
         hasattr(one, "postprocess_nodes") for one in node_postprocessors
     ):
         raise SettingsError(
             f"node_postprocessors is {node_postprocessors!r:.80}, which cannot be used",
-            remedy="give a list of LlamaIndex node postprocessors",
+            remedy="pass a list of LlamaIndex node postprocessors",
         )
 
 
@@ -215,9 +215,9 @@ def _base(index: Index, settings: Settings | None) -> Settings:
 
 
 def _users_llm(settings: Settings) -> tuple[LLM | None, str | None]:
-    """The LLM that the user has put into LlamaIndex's ``Settings``, where no setting of ours names one; and the note.
+    """Return LlamaIndex's ``Settings.llm`` if no setting of ours names a model, and the note about it.
 
-    The private field is read because the public one would build OpenAI's where none was set.
+    The private field is read since the public one builds OpenAI's if none was set.
     """
     llm = None if "llm" in settings.model_fields_set else LlamaIndexSettings._llm
     if llm is None:
@@ -226,7 +226,7 @@ def _users_llm(settings: Settings) -> tuple[LLM | None, str | None]:
 
 
 def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any]) -> Settings:
-    """The settings with a call's own options laid over them."""
+    """Return the settings overridden by a call's options."""
     changes: dict[str, dict[str, Any]] = {}
     for name, value in _of_llamaindex(options).items():
         if name in _RETRIEVAL_OPTIONS:
@@ -235,7 +235,7 @@ def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any])
             changes.setdefault("answer", {})[name] = value
         else:
             known = ", ".join((*_RETRIEVAL_OPTIONS, *_ANSWER_OPTIONS))
-            raise SettingsError(f"{name!r} is not an option of the query engine", remedy=f"use one of: {known}")
+            raise SettingsError(f"unknown option {name!r} of the query engine", remedy=f"use one of: {known}")
     if hyde is not None:
         changes["hyde"] = {"mode": hyde}
     if not changes:
@@ -253,7 +253,7 @@ def _effective(settings: Settings, hyde: str | None, options: Mapping[str, Any])
 
 
 def _of_llamaindex(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with ours in place of LlamaIndex's names."""
+    """Replace LlamaIndex's names of options by ours."""
     found = dict(options)
     mode = found.pop("vector_store_query_mode", "hybrid")
     named = str(getattr(mode, "value", mode))
@@ -261,11 +261,11 @@ def _of_llamaindex(options: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError(f"vector_store_query_mode is {named!r}", remedy=f"use one of: {', '.join(_QUERY_MODES)}")
     given = dict(found.pop("vector_store_kwargs", None) or {})
     changes = dict(_QUERY_MODES[named])
-    if "mmr_threshold" in given:  # LlamaIndex counts the other way: 1 is relevance alone
+    if "mmr_threshold" in given:  # in LlamaIndex 1 means relevance only
         changes["diversity"] = 1 - given.pop("mmr_threshold")
     if given:
         raise SettingsError(
-            f"vector_store_kwargs holds {', '.join(map(repr, given))}", remedy="use mmr_threshold, or our own options"
+            f"unknown vector_store_kwargs {', '.join(map(repr, given))}", remedy="use mmr_threshold, or our own options"
         )
     if (alpha := found.pop("alpha", None)) is not None:
         changes |= {"dense_weight": alpha, "sparse_weight": 1 - alpha}

@@ -1,6 +1,6 @@
-"""Questions and answers, without LlamaIndex: question -> retrieval -> passages -> prompt -> checked citations.
+"""Answer questions without LlamaIndex: question -> retrieval -> passages -> prompt -> checked citations.
 
-``rag.engine.RagQueryEngine`` is the same as a LlamaIndex query engine. Its sync, async and streaming forms share
+``rag.engine.RagQueryEngine`` does the same as a LlamaIndex query engine. The sync, async and streaming forms share
 ``answer_steps``.
 """
 
@@ -30,12 +30,18 @@ if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
     from llama_index.core.vector_stores import MetadataFilters
 
-SENTENCE_ENDS = '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one may have ended a sentence or begun the next
+SENTENCE_ENDS = (
+    '.!?。！？；;:：\n 1234567890[【(（"”»'  # a piece with one of these may end a sentence or begin the next
+)
 
 
 @dataclass(slots=True)
 class Answer:
-    """An answer in plain values. ``metadata`` is described at ``AnswerEngine``."""
+    """An answer as plain values; for ``metadata`` see ``AnswerEngine``.
+
+    >>> print(Answer("The harbour opens at 6 [1]."))
+    The harbour opens at 6 [1].
+    """
 
     response: str
     passages: list[Passage] = field(default_factory=list)
@@ -46,18 +52,18 @@ class Answer:
 
 
 class AnswerEngine:
-    """Answers with numbered citations, or says honestly that the documents hold no answer.
+    """Answer questions with numbered citations, or report that the documents hold no answer.
 
     ``answer.metadata`` holds ``status`` ("answered", "extractive", "not_found", "direct"), ``citations``
     (number, source, heading, page, text, matched, doc_id, sentence_id, start, end), ``sentences`` (each with its
-    support), ``notes`` (every degradation and why), ``note_kinds`` (the fixed word of each) and ``trace``.
+    support), ``notes`` (what did not go as configured, and why), ``note_kinds`` (a fixed word for each) and ``trace``.
 
     Args:
         retriever: finds the candidates.
-        settings: ``retrieval``, ``answer`` and ``llm`` are read.
-        llm: any LlamaIndex LLM, or a function that loads one when it is first asked; None answers with the documents'
-            own sentences.
-        callback_manager: LlamaIndex's, where a user has one.
+        settings: ``retrieval``, ``answer`` and ``llm`` are used.
+        llm: any LlamaIndex LLM, or a function that loads one at first use; None answers with the documents' own
+            sentences.
+        callback_manager: LlamaIndex's, if there is one.
 
     Raises:
         SettingsError: ``answer.abstain_below`` was calibrated for other models.
@@ -75,17 +81,17 @@ class AnswerEngine:
         self.callback_manager = callback_manager
         self.retriever = retriever
         self.settings = settings
-        self.awaiting: Way = AWAITING  # how the async forms go; a server gives threads of its own
+        self.awaiting: Way = AWAITING  # used by the async forms; a server sets its own threads
         loaded: Any = guarded(llm) if hasattr(llm, "metadata") else llm  # type: ignore[arg-type]  # else a loader
         self.steps = AnswerSteps(retriever, settings, loaded, self.reply)
 
     def reply(self, text: str, passages: list[Passage], metadata: dict[str, Any]) -> Any:
-        """Return an answer as this engine's callers get it."""
+        """Build the answer that callers get."""
         return Answer(text, passages, metadata)
 
     @property
     def llm(self) -> LLM | None:
-        """The language model; one in this process is loaded at its first use."""
+        """The language model; one in this process is loaded at first use."""
         return self.steps.llm
 
     @dispatcher.span
@@ -101,7 +107,7 @@ class AnswerEngine:
 
         Args:
             searched: as for ``answer``.
-            on_end: gets the response when the tokens have ended.
+            on_end: called with the response after the last token.
         """
         return run_now(self._stream(question, filters, searched, BLOCKING, on_end=on_end))
 
@@ -114,14 +120,18 @@ class AnswerEngine:
         searched: str | QueryLike | None = None,
         on_end: Callable[[Any], None] | None = None,
     ) -> AnswerStream:
-        """``stream`` without blocking the event loop: iterate ``.atokens()``."""
+        """Stream without blocking the event loop: iterate ``.atokens()``."""
         return await self._stream(question, filters, searched, self.awaiting, on_end=on_end)
 
     @dispatcher.span
     def answer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
-        """The whole answer at once. ``searched``: what to search instead of ``question`` (a chat's condensed one)."""
+        """Return the whole answer.
+
+        Args:
+            searched: what to search instead of ``question`` (a chat's condensed question).
+        """
         with instrumentation.query(self.callback_manager, question) as ended:
             return ended(run_now(self._answer(question, filters, searched, BLOCKING)))
 
@@ -129,7 +139,7 @@ class AnswerEngine:
     async def aanswer(
         self, question: str, filters: MetadataFilters | None = None, *, searched: str | QueryLike | None = None
     ) -> Any:
-        """``answer`` without blocking the event loop: the model is awaited, what computes runs in a thread."""
+        """Answer without blocking the event loop: the model is awaited, computation runs in a thread."""
         with instrumentation.query(self.callback_manager, question) as ended:
             return ended(await self._answer(question, filters, searched, self.awaiting))
 
@@ -165,13 +175,13 @@ class AnswerEngine:
 
 
 class AnswerStream:
-    """One streamed answer. Retrieval has run when it is made; ``tokens()`` or ``atokens()`` starts the model.
+    """A streamed answer: retrieval has run when it is made, ``tokens()`` or ``atokens()`` starts the model.
 
-    ``response`` and ``metadata`` are complete once the tokens have ended.
+    ``response`` and ``metadata`` are complete after the last token.
 
     Args:
-        on_end: gets the response then.
-        reported: whoever made it reports the query to LlamaIndex's instrumentation.
+        on_end: called with the response after the last token.
+        reported: whether the caller reports the query to LlamaIndex's instrumentation.
     """
 
     def __init__(
@@ -186,35 +196,34 @@ class AnswerStream:
         self._prepared = prepared
         self._on_end = on_end
         self._reported = reported
-        self._span = instrumentation.current_span()  # the call that searched; the tokens' span stands below it
+        self._span = instrumentation.current_span()  # the call that searched, parent of the tokens' span
         self.metadata: dict[str, Any] = {}
         self.response: Any = None
 
     @property
     def searched(self) -> str:
-        """What was searched: the question, or what a conversation made of it."""
+        """What was searched: the question, or a chat's condensed question."""
         return self._prepared.trace.searched
 
     @property
     def source_nodes(self) -> list[NodeWithScore]:
-        """The passages the answer may draw on, best first."""
+        """The answer's passages as LlamaIndex nodes, best first."""
         return [passage_node(passage) for passage in self._prepared.passages]
 
     @property
     def passages(self) -> list[Passage]:
-        """The passages that the answer may draw on, numbered as in its citations."""
+        """The answer's passages, numbered as in its citations."""
         return list(self._prepared.passages)
 
     def tokens(self) -> Iterator[str]:
-        """The answer's text in pieces; invented citations never appear in it.
+        """Yield the answer's text in pieces, without invented citations; closing the iterator stops the model.
 
-        Where the model fails on the way, the documents' own sentences follow, and ``metadata["notes"]`` says why.
-        Closing the iterator stops the model.
+        If the model fails midway, the documents' own sentences follow, and ``metadata["notes"]`` says why.
         """
         return in_step(self._spanned(BLOCKING, "tokens"))
 
     def atokens(self) -> AsyncGenerator[str, None]:
-        """``tokens()`` without blocking the event loop: the model's words are awaited."""
+        """Yield the pieces without blocking the event loop."""
         return self._spanned(self._engine.awaiting, "atokens")
 
     def _spanned(self, way: Way, name: str) -> AsyncGenerator[str, None]:
@@ -275,4 +284,4 @@ class AnswerStream:
             if text != shown:
                 yield text[len(shown) :]
         elif (response.metadata or {})["status"] != "answered":
-            yield "\n\n" + text  # what was sent cannot be taken back; the status and a note say what happened
+            yield "\n\n" + text  # sent text cannot be taken back; status and a note report what happened

@@ -1,7 +1,7 @@
-"""What a search and an answer are put together from, by the settings; LlamaIndex is not needed for it.
+"""Build searches and answers from the settings, without LlamaIndex.
 
-``rag.api`` makes LlamaIndex's retriever and engines of the same parts; the command line takes these. What only answers
-need is imported when an answer is asked for.
+``rag.api`` builds LlamaIndex's retriever and engines from the same parts; the command line uses these. What only
+answers need is imported at the first answer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from rag.asking import AnswerEngine
 
-QUESTION_TOKENS = 64  # of one question that the language model writes
+QUESTION_TOKENS = 64  # maximum per question that the language model writes
 LANGUAGES = LLMSettings.model_fields["languages"].default
 
 
 def build_search(
     index: Index, settings: Settings, filters: Any = None, *, llm: LLM | Callable[[], LLM] | None = None
 ) -> HybridSearch:
-    """Return the search over an open index that the settings describe.
+    """Build the search over an open index that the settings describe.
 
     Args:
         llm: as for ``search_parts``.
@@ -49,7 +49,7 @@ def build_search(
 
 
 def build_answers(index: Index, settings: Settings, filters: Any = None) -> AnswerEngine:
-    """Return what answers questions about an open index, by the language model that the settings name.
+    """Build what answers questions about an open index with the language model of the settings.
 
     Raises:
         SettingsError, MissingExtraError, RerankerError: as ``rag.build_query_engine``.
@@ -66,11 +66,11 @@ def build_answers(index: Index, settings: Settings, filters: Any = None) -> Answ
 def search_parts(
     settings: Settings, llm: LLM | Callable[[], LLM] | None, rerank: Any
 ) -> tuple[Any, HypothesisWriter | None, QuestionWriter | None]:
-    """Return the reranker, and what writes for HyDE and for further questions; None where the settings ask for none.
+    """Build the reranker, HyDE's writer and the writer of further questions; each is None if not configured.
 
     Args:
-        llm: None: the one of ``settings.llm``, where one is needed.
-        rerank: a node postprocessor, False for none, None or True for what ``settings.rerank`` says.
+        llm: a language model or a function that loads it; None: that of ``settings.llm``, if one is needed.
+        rerank: a node postprocessor, False for none, None or True for ``settings.rerank``.
     """
     reranker = build_reranker(settings.rerank) if rerank is None or rerank is True else (rerank or None)
     writer, questions = None, None
@@ -85,18 +85,28 @@ def search_parts(
 
 
 def is_loader(llm: LLM | Callable[[], LLM]) -> TypeGuard[Callable[[], LLM]]:
-    """Whether this is no language model yet, but a function that loads one."""
+    """Return whether this is a function that loads a language model.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> is_loader(MockLLM), is_loader(lambda: MockLLM()), is_loader(MockLLM())
+    (False, True, False)
+    """
     return not hasattr(llm, "metadata")
 
 
 def named_after(settings: LLMSettings, llm: LLM | None) -> LLMSettings:
-    """The section with the name of the model that answers: prompt and refusals are chosen by it."""
+    """Return the section with the name of the model that answers, by which prompt and refusals are chosen.
+
+    >>> from rag.settings import LLMSettings
+    >>> named_after(LLMSettings(provider="ollama", model="qwen3:8b"), None).model
+    'qwen3:8b'
+    """
     from rag.llms import named_model
 
     own = named_model(settings)
     if llm is None or llm.metadata.model_name == own.model:
         return own
-    # Another model than the settings name: the languages that they give theirs are not this one's.
+    # Not the model of the settings, so their languages do not apply.
     changed: dict[str, Any] = {"languages": LANGUAGES}
     if llm.metadata.model_name not in ("", "unknown"):
         changed["model"] = llm.metadata.model_name
@@ -113,7 +123,7 @@ def _hypothesis_writer(llm: LLM | Callable[[], LLM], settings: Settings) -> Hypo
         try:
             loaded: Any = await way.compute(llm) if is_loader(llm) else llm
             writer = with_max_tokens(loaded, settings.hyde.max_tokens)
-            # More than one only helps where the model samples: at temperature 0 they are all the same.
+            # More than one helps only if the model samples: at temperature 0 all are the same.
             replies = [await way.chat(writer, messages) for _ in range(how_many)]
             texts = [(reply.message.content or "").strip() for reply in replies]
         except Exception as error:

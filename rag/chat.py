@@ -1,4 +1,4 @@
-"""A conversation over the query engine: follow-up questions are condensed into ones that stand alone."""
+"""A chat engine over the query engine: follow-up questions are rewritten so that they stand alone."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from rag.engine import AnswerStream, RagQueryEngine
 from rag.llms import explain_llm_error
 from rag.ways import BLOCKING, Way, run_now
 
-TOGETHER = "it was searched together with the question before it"
+TOGETHER = "it was searched together with the previous question"
 
 
 class RagChatEngine(BaseChatEngine):
-    """Keeps a conversation. Responses carry the same ``metadata`` as the query engine's.
+    """A LlamaIndex chat engine; responses have the same ``metadata`` as the query engine's.
 
     Args:
         engine: answers each question.
@@ -58,18 +58,18 @@ class RagChatEngine(BaseChatEngine):
         return self._remember(message, self._noted(await self.engine.aanswer(message, searched=searched), note))
 
     def stream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
-        """Answer token by token; the turn is remembered when the tokens have ended."""
+        """Answer token by token; the turn is remembered after the last token."""
         searched, note = run_now(self._condense(message, chat_history, BLOCKING))
         return self.engine.stream(message, searched=searched, on_end=self._turn(message, note))
 
     async def astream(self, message: str, chat_history: list[ChatMessage] | None = None) -> AnswerStream:
-        """``stream`` without blocking the event loop: iterate ``.atokens()``."""
+        """Stream without blocking the event loop: iterate ``.atokens()``."""
         searched, note = await self._condense(message, chat_history, self.engine.awaiting)
         return await self.engine.astream(message, searched=searched, on_end=self._turn(message, note))
 
     @trace_method("chat")
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> StreamingAgentChatResponse:
-        """LlamaIndex's form of ``stream``: iterate ``.response_gen``."""
+        """Stream as LlamaIndex does: iterate ``.response_gen``."""
         stream = self.stream(message, chat_history)
         # Our stream writes the history itself (with the checked answer), so LlamaIndex must not.
         return StreamingAgentChatResponse(
@@ -82,7 +82,7 @@ class RagChatEngine(BaseChatEngine):
     async def astream_chat(
         self, message: str, chat_history: list[ChatMessage] | None = None
     ) -> StreamingAgentChatResponse:
-        """LlamaIndex's async form of ``stream``: iterate ``.async_response_gen()``."""
+        """Stream as LlamaIndex does, without blocking: iterate ``.async_response_gen()``."""
         stream = await self.astream(message, chat_history)
 
         async def pieces() -> AsyncIterator[ChatResponse]:
@@ -96,8 +96,8 @@ class RagChatEngine(BaseChatEngine):
     async def _condense(
         self, message: str, chat_history: list[ChatMessage] | None, way: Way
     ) -> tuple[str | None, str | None]:
-        """The question to search for, and a note where the follow-up could not be condensed."""
-        must_be(str, "the message", message, "give a text")
+        """Return the question to search, and a note if the follow-up could not be condensed."""
+        must_be(str, "the message", message, "pass a text")
         if chat_history is not None:
             self._memory.set(chat_history)
         history = self._memory.get()
@@ -106,21 +106,21 @@ class RagChatEngine(BaseChatEngine):
         settings, language = self.engine.settings.llm, detect_language(message)
         before = next((m.content or "" for m in reversed(history) if m.role == MessageRole.USER), "")
         if not self.engine.steps.has_llm or language not in settings.languages:
-            # Without a model that reads the language, the topic is kept by searching with the question before.
+            # Without a model that reads the language, searching with the previous question keeps the topic.
             both = joined(before, message)
             return both, None if both is None else f"no LLM can condense this follow-up, so {TOGETHER}"
         try:
             llm = cast(LLM, await way.compute(lambda: self.engine.llm))
             reply = await way.chat(llm, condense_messages(history, message, language))
         except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the question is searched as asked
-            return None, f"the follow-up was searched as asked, since {explain_llm_error(error, settings)}"
+            return None, f"the follow-up was searched as asked because {explain_llm_error(error, settings)}"
         condensed = (reply.message.content or "").strip().strip('"“”')
         if condensed in ("", message.strip()) and (both := joined(before, message)) is not None:
-            return both, f"the model left this follow-up as it was, so {TOGETHER}"
+            return both, f"the model did not rewrite this follow-up, so {TOGETHER}"
         return condensed or None, None
 
     def _turn(self, message: str, note: str | None) -> Callable[[Response], None]:
-        """What remembers a turn whose tokens have ended."""
+        """Return the function that remembers a turn after its last token."""
 
         def remember(response: Response) -> None:
             self._remember(message, self._noted(response, note))

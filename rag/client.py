@@ -21,7 +21,15 @@ DEFAULT = "http://127.0.0.1:8321"
 
 
 class ServerError(RagWrightError):
-    """The server refused a request or failed; ``code`` is its fixed word."""
+    """The server refused a request or failed.
+
+    >>> print(ServerError("the server is not ready", remedy="try again in a few seconds", code="loading"))
+    the server is not ready; try again in a few seconds
+
+    Args:
+        code: the fixed word of the error.
+        status: the HTTP status.
+    """
 
     def __init__(self, what: str, *, remedy: str = "", code: str = "internal", status: int = 500) -> None:
         super().__init__(what, remedy=remedy)
@@ -29,11 +37,11 @@ class ServerError(RagWrightError):
 
 
 class Client:
-    """Ask a running server.
+    """A client of a running server.
 
     Args:
-        url: the address that ``rag serve`` printed.
-        key: a key made by ``rag key new``; None for an open server.
+        url: address that ``rag serve`` printed.
+        key: key made by ``rag key new``; None for a server without keys.
         timeout: seconds to wait for an answer.
     """
 
@@ -42,7 +50,7 @@ class Client:
         self._http = http_client(f"{self.url}/api/v1", timeout, key)
 
     def ready(self) -> None:
-        """Return if the server can answer now.
+        """Check that the server can answer now.
 
         Raises:
             ServerError: it does not answer, or is loading.
@@ -55,29 +63,29 @@ class Client:
             raise ServerError("the server is not ready", remedy="try again in a few seconds", code="loading")
 
     def collections(self) -> list[dict[str, Any]]:
-        """The collections that the key may see, with their counts."""
+        """Return the collections that the key may read, with their counts."""
         return list(self._call("GET", "/collections")["collections"])
 
     def documents(self, collection: str, *, name: str = "", offset: int = 0, limit: int = 50) -> dict[str, Any]:
-        """Documents whose name contains ``name``: {"documents", "total", "offset"}."""
+        """Return documents whose name contains ``name``: {"documents", "total", "offset"}."""
         params = {"name": name, "offset": offset, "limit": limit}
         return self._call("GET", f"/collections/{quote(collection, safe='')}/documents", params=params)
 
     def search(self, question: str, collection: str | None = None, **options: Any) -> dict[str, Any]:
-        """Passages for a question. Options: filters, top_k, window, rerank, hyde, fusion, trace."""
+        """Search passages for a question; options: filters, top_k, window, rerank, hyde, fusion, trace."""
         return self._call("POST", "/search", json=_body(question, collection, options))
 
     def ask(self, question: str, collection: str | None = None, **options: Any) -> dict[str, Any]:
-        """The whole answer: {"answer", "status", "citations", "notes", "passages", ...}."""
+        """Return the whole answer: {"answer", "status", "citations", "notes", "passages", ...}."""
         return self._call("POST", "/ask", json=_body(question, collection, options))
 
     def stream(
         self, question: str, collection: str | None = None, **options: Any
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The answer as (event, data): "status", "sources", "token", "done".
+        """Yield the answer as (event, data): "status", "sources", "token", "done".
 
         Raises:
-            ServerError: refused, or failed on the way.
+            ServerError: the server refused the question, or failed midway.
         """
         headers = {"accept": "text/event-stream"}
         body = _body(question, collection, options)
@@ -99,39 +107,39 @@ class Client:
                     yield event, data
 
     def upload(self, collection: str, files: dict[str, bytes]) -> str:
-        """Send files (name -> content) to be read in; returns the job's id, for ``job``."""
+        """Upload files (name -> content) to be ingested; return the job's id for ``job``."""
         parts = [("files", (name, content)) for name, content in files.items()]
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/documents", files=parts)["job"])
 
     def ingest(self, collection: str, paths: list[str], *, prune: bool = False) -> str:
-        """Let the server read paths of its machine; returns the job's id. For the account that started it."""
+        """Ingest paths of the server's machine; return the job's id. Only for the account that started the server."""
         body = {"paths": paths, "prune": prune}
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/ingest", json=body)["job"])
 
     def places(self, collection: str) -> list[dict[str, Any]]:
-        """Documents with their ids and files: doc_id, source, title, sentences, path. For the same account."""
+        """Return documents with their ids and files: doc_id, source, title, sentences, path. For the same account."""
         return list(self._call("GET", f"/collections/{quote(collection, safe='')}/places")["documents"])
 
     def delete(self, collection: str, doc_ids: list[str]) -> str:
-        """Remove documents by their ids; returns the job's id. For the same account."""
+        """Delete documents by their ids; return the job's id. For the same account."""
         body = {"doc_ids": doc_ids}
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/delete", json=body)["job"])
 
     def optimize(self, collection: str, *, force: bool = False) -> str:
-        """Let the server build a collection's graph; returns the job's id. For the same account."""
+        """Build a collection's graph; return the job's id. For the same account."""
         body = {"force": force}
         return str(self._call("POST", f"/collections/{quote(collection, safe='')}/optimize", json=body)["job"])
 
     def cancel(self, identity: str) -> dict[str, Any]:
-        """Stop a job at a document's border."""
+        """Stop a job after the current document."""
         return self._call("DELETE", f"/jobs/{quote(identity, safe='')}")
 
     def job(self, identity: str) -> dict[str, Any]:
-        """State, counts and files of a job."""
+        """Return the state, counts and files of a job."""
         return self._call("GET", f"/jobs/{quote(identity, safe='')}")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._http.close()
 
     def __enter__(self) -> Client:
@@ -164,9 +172,9 @@ def _error(response: httpx.Response) -> ServerError:
         error = response.json()["error"]
         return ServerError(
             str(error["message"]),
-            remedy=str(error.get("remedy") or "look into the server's log"),
+            remedy=str(error.get("remedy") or "see the server's log"),
             code=str(error["code"]),
             status=response.status_code,
         )
     except (ValueError, KeyError, TypeError):
-        return ServerError(f"the server answered {response.status_code}", remedy="look into its log")
+        return ServerError(f"the server answered {response.status_code}", remedy="see its log")

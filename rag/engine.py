@@ -1,4 +1,4 @@
-"""The second journey as a LlamaIndex query engine."""
+"""RagQueryEngine: question to cited answer as a LlamaIndex query engine."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ __all__ = ["AnswerStream", "RagQueryEngine"]
 
 
 class RagQueryEngine(AnswerEngine, BaseQueryEngine):  # type: ignore[misc]  # callback_manager: None in the one alone
-    """Answers with numbered citations, or says honestly that the documents hold no answer.
+    """Answer questions with numbered citations, or report that the documents hold no answer.
 
     ``response.metadata`` holds ``status`` ("answered", "extractive", "not_found", "direct"), ``citations``
     (number, source, heading, page, text, matched, doc_id, sentence_id, start, end), ``sentences`` (each with its
-    support), ``notes`` (every degradation and why), ``note_kinds`` (the fixed word of each) and ``trace``.
+    support), ``notes`` (what did not go as configured, and why), ``note_kinds`` (a fixed word for each) and ``trace``.
     ``response.source_nodes`` are the passages.
 
     Args:
         retriever: finds the candidates.
-        settings: ``retrieval``, ``answer`` and ``llm`` are read.
-        llm: any LlamaIndex LLM, or a function that loads one when it is first asked; None answers with the documents'
-            own sentences.
+        settings: ``retrieval``, ``answer`` and ``llm`` are used.
+        llm: any LlamaIndex LLM, or a function that loads one at first use; None answers with the documents' own
+            sentences.
         text_qa_template: a LlamaIndex prompt of ``context_str`` and ``query_str``, for questions in both languages.
-        streaming: ``query`` returns a LlamaIndex StreamingResponse.
+        streaming: whether ``query`` returns a LlamaIndex StreamingResponse.
         callback_manager: LlamaIndex's; default: the retriever's.
 
     Raises:
@@ -72,18 +72,18 @@ class RagQueryEngine(AnswerEngine, BaseQueryEngine):  # type: ignore[misc]  # ca
             self.steps.prompts.update({QA: text_qa_template})
 
     def reply(self, text: str, passages: list[Passage], metadata: dict[str, Any]) -> Response:
-        """Return LlamaIndex's Response."""
+        """Build LlamaIndex's Response."""
         nodes = [passage_node(passage) for passage in passages]
         return Response(response=text, source_nodes=nodes, metadata=metadata)
 
     # -- LlamaIndex's forms: its base class reports the query ------------------------------------------------------
 
     def query(self, str_or_query_bundle: QueryType) -> RESPONSE_TYPE:
-        """``answer`` as LlamaIndex calls it; a stream where the engine was built with ``streaming=True``."""
+        """Answer as LlamaIndex expects; return a stream if the engine was built with ``streaming=True``."""
         return super().query(bundle_of(str_or_query_bundle))
 
     async def aquery(self, str_or_query_bundle: QueryType) -> RESPONSE_TYPE:
-        """``aanswer`` as LlamaIndex calls it; a stream where the engine was built with ``streaming=True``."""
+        """Answer as ``query`` does, without blocking the event loop."""
         return await super().aquery(bundle_of(str_or_query_bundle))
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
@@ -127,5 +127,5 @@ class RagQueryEngine(AnswerEngine, BaseQueryEngine):  # type: ignore[misc]  # ca
 
 
 def _transformed(bundle: QueryBundle) -> QueryBundle | None:
-    """The bundle of a query transform (HyDE) that has something else to search with than the question's words."""
+    """Return the bundle if a query transform (HyDE) has added something to search with, else None."""
     return bundle if bundle.custom_embedding_strs or bundle.embedding is not None else None

@@ -1,9 +1,8 @@
-"""LlamaIndex's instrumentation: events and spans for its dispatcher, and the older events of its callback manager.
+"""Report to LlamaIndex's instrumentation: events and spans of its dispatcher, older events of its callback manager.
 
-An observer (Phoenix, Langfuse, a handler of your own) sees one query, retrieval, embedding, rerank and synthesis a
-question, in all forms of engine, chat and retriever. What LlamaIndex's own base classes report already is not reported
-again. Where nobody listens nothing is built, and LlamaIndex itself is not imported: its dispatcher is a small package
-of its own, the events lie in the large one.
+An observer (Phoenix, Langfuse, your own handler) sees one query, retrieval, embedding, rerank and synthesis per
+question, in all forms of engine, chat and retriever. What LlamaIndex's base classes report is not reported again. If
+nobody listens, no event is built and LlamaIndex is not imported: its dispatcher is a small separate package.
 """
 
 from __future__ import annotations
@@ -37,7 +36,11 @@ class QuestionWords(Protocol):
 
 
 def is_heard(manager: CallbackManager | None = None) -> bool:
-    """True where a handler would get what is reported."""
+    """Return whether any handler listens.
+
+    >>> is_heard()
+    False
+    """
     at: Any = dispatcher
     while at is not None:
         if not all(isinstance(handler, NullEventHandler) for handler in at.event_handlers):
@@ -50,13 +53,13 @@ def is_heard(manager: CallbackManager | None = None) -> bool:
 def _event(
     manager: CallbackManager | None, kind: str, payload: Mapping[str, Any]
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Report one event to the callback manager; the function that it gives takes the payload of the end.
+    """Report an event to the callback manager; call the yielded function with the payload of its end.
 
-    The manager keeps a stack in a context variable, and a stream may end in another context than it began in: the
-    stack is empty there then, which is not a failure of the answer.
+    The manager keeps a stack in a context variable, and a stream may end in another context than it began in, where the
+    stack is empty: that is not a failure of the answer.
 
     Args:
-        kind: LlamaIndex's CBEventType, and the payloads' keys its EventPayload, by their names.
+        kind: name of a LlamaIndex CBEventType; the payloads' keys are names of EventPayload.
     """
     if manager is None or not manager.handlers:
         yield lambda payload: None
@@ -85,7 +88,7 @@ def _traced(manager: CallbackManager | None) -> AbstractContextManager[Any]:
 
 @contextmanager
 def query_step(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
-    """Report a query to the callback manager; the function that it gives takes the response."""
+    """Report a query to the callback manager; call the yielded function with the response."""
     with _event(manager, "QUERY", {"QUERY_STR": question}) as end:
 
         def ended(response: T) -> T:
@@ -97,8 +100,8 @@ def query_step(manager: CallbackManager | None, question: str) -> Iterator[Calla
 
 @contextmanager
 def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[T], T]]:
-    """Report a query in full, where LlamaIndex's ``query`` is not what was called."""
-    must_be(str, "the question", question, "give a text")
+    """Report a query in full, if it was not LlamaIndex's ``query`` that was called."""
+    must_be(str, "the question", question, "pass a text")
     if not is_heard(manager):
         yield lambda response: response
         return
@@ -116,7 +119,7 @@ def query(manager: CallbackManager | None, question: str) -> Iterator[Callable[[
 
 @contextmanager
 def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -> Iterator[Callable[[T], T]]:
-    """Report that an answer is written and checked. ``silent``: one of LlamaIndex's synthesizers reports it."""
+    """Report that an answer is written and checked; ``silent`` if one of LlamaIndex's synthesizers reports it."""
     if silent or not is_heard(manager):
         yield lambda response: response
         return
@@ -137,7 +140,7 @@ def synthesis(manager: CallbackManager | None, question: str, *, silent: bool) -
 def retrieval(
     manager: CallbackManager | None, question_words: QuestionWords, *, silent: bool
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
-    """Report a retrieval. ``silent``: LlamaIndex's ``retrieve`` was called, which does so itself."""
+    """Report a retrieval; ``silent`` if LlamaIndex's ``retrieve`` was called, which reports it."""
     if silent or not is_heard(manager):
         yield lambda make: None
         return
@@ -157,7 +160,7 @@ def retrieval(
 
 
 def embedded(manager: CallbackManager | None, encoder: Encoder, texts: Sequence[str], *, query: bool) -> Encoded:
-    """Encode texts, and report it; a LlamaIndex embedding model does so itself."""
+    """Encode texts and report it; a LlamaIndex embedding model reports it itself."""
     encode = encoder.encode_queries if query else encoder.encode_documents
     if not is_heard(manager):
         return encode(texts)
@@ -181,7 +184,11 @@ def embedded(manager: CallbackManager | None, encoder: Encoder, texts: Sequence[
 def reranking(
     manager: CallbackManager | None, question: str, model: str, top_n: int, make: Callable[[], list[NodeWithScore]]
 ) -> Iterator[Callable[[Callable[[], list[NodeWithScore]]], None]]:
-    """Report that nodes are reranked; ``make`` gives them, and what the function that it gives takes, those after."""
+    """Report that nodes are reranked.
+
+    Args:
+        make: returns the nodes before; call the yielded function with a function that returns those after.
+    """
     if not is_heard(manager):
         yield lambda make: None
         return
@@ -201,7 +208,11 @@ def reranking(
 
 
 def current_span() -> str | None:
-    """The span that is open here; None where nothing is."""
+    """Return the id of the open span; None if there is none.
+
+    >>> current_span() is None
+    True
+    """
     return active_span_id.get()
 
 
@@ -214,9 +225,9 @@ async def spanned(
     *,
     parent: str | None,
 ) -> AsyncGenerator[T, None]:
-    """Pass a stream on inside a span of its own, which lasts until the stream ends or is closed.
+    """Pass a stream on inside its own span, which lasts until the stream ends or is closed.
 
-    The span is the active one only while the stream works, never while its reader does.
+    The span is active only while the stream works, not while its reader does.
     """
     span = f"{type(instance).__name__}.{name}-{uuid.uuid4()}"
     bound = inspect.signature(lambda question: None).bind(question)

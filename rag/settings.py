@@ -1,4 +1,4 @@
-"""The whole settings tree: what ``indexes.settings.sections`` holds plus the sections of asking."""
+"""The whole settings tree: the sections of ``indexes.settings.sections`` and those of asking."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from indexes.settings.sections import IndexSettings, SectionModel
 
 
 class RetrievalSettings(SectionModel):
-    """From question to fused candidates."""
+    """From question to fused candidates.
 
-    top_k: int = Field(50, ge=1, description="candidates taken from each leg; all of both are kept after fusion")
-    top_n: int = Field(5, ge=1, description="passages that reach the prompt")
+    >>> RetrievalSettings(top_k=20).window
+    3
+    """
+
+    top_k: int = Field(50, ge=1, description="candidates per leg; all of them are kept after fusion")
+    top_n: int = Field(5, ge=1, description="passages in the prompt")
     window: int = Field(3, ge=0, le=50, description="sentences on each side of a hit that the answer reads")
-    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field("minmax", description="how the two legs are joined")
+    fusion: Literal["minmax", "rrf", "dense", "sparse"] = Field(
+        "minmax", description="how the two legs are fused: by score (minmax), by rank (rrf), or one leg alone"
+    )
     per_document: int = Field(
-        0, ge=0, description="sentences of one document that are reranked, and that passages begin with; 0: no limit"
+        0, ge=0, description="maximum sentences of a document that are reranked and become passages; 0: no limit"
     )
     dense_weight: float = Field(0.7, ge=0, description="weight of the dense leg in minmax fusion")
     sparse_weight: float = Field(0.3, ge=0, description="weight of the sparse leg in minmax fusion")
-    score_both: bool = Field(True, description="minmax: what one leg found is scored by the other leg too")
+    score_both: bool = Field(True, description="minmax: score each leg's candidates with the other leg too")
     rrf_k: int = Field(60, ge=1, description="the constant of reciprocal rank fusion")
     rrf_dense_weight: float = Field(0.5, ge=0, description="weight of the dense leg in rrf fusion")
     rrf_sparse_weight: float = Field(0.5, ge=0, description="weight of the sparse leg in rrf fusion")
@@ -45,25 +51,25 @@ class RetrievalSettings(SectionModel):
         le=50,
         description="first hits whose vectors are added to the question's for a second search (Rocchio); 0: none",
     )
-    feedback_share: float = Field(1.0, ge=0, le=4, description="what the mean of those hits counts beside the question")
+    feedback_share: float = Field(
+        1.0, ge=0, le=4, description="weight of the mean of those hits relative to the question"
+    )
     translate: Literal["off", "auto"] = Field(
         "off",
-        description="auto: where the collection holds the other of Chinese and English too, the language model "
-        "translates the question, and both are searched",
+        description="auto: if the collection holds the other of Chinese and English too, the language model translates"
+        " the question, and both are searched",
     )
-    phrasings: int = Field(
-        0, ge=0, le=8, description="further wordings of the question by the language model that are searched too"
-    )
+    phrasings: int = Field(0, ge=0, le=8, description="rephrased questions by the language model that are searched too")
     diversity: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="how much being unlike the passages before it counts (MMR); 0: not at all",
+        description="weight of dissimilarity to the passages before (MMR); 0: none",
     )
 
     @property
     def fusing(self) -> dict[str, Any]:
-        """How ``Collection.hybrid_search`` is to join the legs."""
+        """Arguments of ``Collection.hybrid_search`` that fuse the legs."""
         ranks = self.fusion == "rrf"  # with 0.7 and 0.3 no sentence of the sparse leg alone would be among the first
         return {
             "method": self.fusion,
@@ -79,13 +85,13 @@ class RetrievalSettings(SectionModel):
 class HydeSettings(SectionModel):
     """Hypothetical documents (arXiv 2212.10496)."""
 
-    mode: Literal["off", "on", "auto"] = Field("off", description="auto: only when the first retrieval looks weak")
-    documents: int = Field(1, ge=1, le=8, description="hypothetical documents a question")
-    keep_question: bool = Field(True, description="average the question's own vector in")
+    mode: Literal["off", "on", "auto"] = Field("off", description="auto: only if the first retrieval looks weak")
+    documents: int = Field(1, ge=1, le=8, description="hypothetical documents per question")
+    keep_question: bool = Field(True, description="include the question's own vector in the mean")
     weak_below: float | None = Field(
-        None, description="auto: widen when the best dense cosine is below this; default: when the two legs disagree"
+        None, description="auto: use HyDE if the best dense cosine is below this; default: if the two legs disagree"
     )
-    max_tokens: int = Field(200, ge=16, description="length of one hypothetical document")
+    max_tokens: int = Field(200, ge=16, description="maximum tokens of a hypothetical document")
 
 
 class RerankSettings(SectionModel):
@@ -100,41 +106,40 @@ class RerankSettings(SectionModel):
         "BAAI/bge-reranker-v2-m3", description="hub name, ModelScope name, folder, or the server's model name"
     )
     hub: Literal["huggingface", "modelscope"] = Field(
-        "huggingface", description="where a name that is not a folder is fetched"
+        "huggingface", description="where to download a model that is not a folder"
     )
-    trust_remote_code: bool = Field(False, description="run code that a model folder brings; read that code first")
+    trust_remote_code: bool = Field(False, description="run code from the model's folder; read that code first")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="as for the encoder")
-    depth: int = Field(50, ge=1, description="how many fused candidates are rescored")
+    depth: int = Field(50, ge=1, description="fused candidates to rerank")
     weight: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="share of the reranker's score in the order, the rest is the fused score, each stretched to [0, 1] "
-        "over the candidates; 1 is the reranker alone",
+        description="weight of the reranker's score against the fused score, each stretched to [0, 1] over the "
+        "candidates; 1: the reranker alone",
     )
     scale: float | None = Field(
         None,
         gt=0,
-        description="with weight below 1: the reranker's raw scores are divided by this instead of being stretched "
-        "over the candidates",
+        description="with weight below 1: divisor of the reranker's raw scores, instead of stretching them over the "
+        "candidates",
     )
-    read: Literal["window", "sentence"] = Field("window", description="what the reranker reads of a candidate")
+    read: Literal["window", "sentence"] = Field("window", description="text of a candidate that the reranker reads")
     instruction: str = Field(
         "",
-        description="what is asked of the documents, for rerankers that take a task (Qwen3-Reranker); "
-        "default: the model's own",
+        description="task description for rerankers that take one (Qwen3-Reranker); default: the model's own",
     )
-    max_tokens: int = Field(512, ge=16, description="longest question + passage pair in tokens")
-    batch_tokens: int = Field(4096, ge=64, description="tokens (padding included) in one forward pass")
+    max_tokens: int = Field(512, ge=16, description="maximum tokens of a question and passage pair")
+    batch_tokens: int = Field(4096, ge=64, description="tokens per forward pass, padding included")
     template: Literal["none", "qwen3"] = Field(
         "none",
-        description="api: template to write around questions and documents, for a server that writes none itself",
+        description="api: template around questions and documents, for servers that do not add one",
     )
     base_url: str | None = Field(None, description="server address for api")
     api_key_env: str = Field("RAG_API_KEY", description="environment variable that holds the server's key")
     timeout: float = Field(60.0, gt=0, description="seconds to wait for the server")
-    parallel: int = Field(16, ge=1, le=256, description="api: requests to the server at once, one a question")
+    parallel: int = Field(16, ge=1, le=256, description="api: parallel requests, one per question")
 
 
 class LLMSettings(SectionModel):
@@ -156,15 +161,17 @@ class LLMSettings(SectionModel):
         None,
         ge=1,
         le=256,
-        description="answers that the server writes at once, for 'rag serve' too; default: 32 for openai, for ollama "
-        "OLLAMA_NUM_PARALLEL, else 1; llama_cpp writes one",
+        description="answers that the server writes in parallel, also for 'rag serve'; default: 32 for openai, "
+        "OLLAMA_NUM_PARALLEL or 1 for ollama; llama_cpp writes one at a time",
     )
     context_window: int = Field(8192, ge=256, description="tokens of prompt and answer together (num_ctx)")
-    max_tokens: int = Field(1024, ge=1, description="longest answer in tokens (num_predict)")
-    temperature: float = Field(0.1, ge=0, description="0 is the most repeatable")
+    max_tokens: int = Field(1024, ge=1, description="maximum tokens of an answer (num_predict)")
+    temperature: float = Field(0.1, ge=0, description="sampling temperature; 0 is the most repeatable")
     thinking: bool = Field(False, description="let reasoning models think first")
     keep_alive: str = Field("30m", description="ollama: how long the model stays loaded")
-    threads: int | None = Field(None, ge=1, description="llama_cpp: processor threads; default: those that are free")
+    threads: int | None = Field(
+        None, ge=1, description="llama_cpp: processor threads; default: as many as processors are idle"
+    )
     languages: tuple[Literal["en", "zh"], ...] = Field(
         ("en", "zh"), min_length=1, description="languages the model can answer in"
     )
@@ -186,8 +193,8 @@ class AnswerSettings(SectionModel):
         "no_text",
     ] = Field(
         "compact",
-        description="LlamaIndex response mode; generation asks the model without the documents, context_only gives the "
-        "passages, no_text none",
+        description="LlamaIndex response mode; generation asks the model without documents, context_only returns the "
+        "passages, no_text returns no text",
     )
     repack: Literal["forward", "reverse", "sides"] = Field(
         "reverse", description="order of passages in the prompt; reverse puts the best last"
@@ -197,83 +204,91 @@ class AnswerSettings(SectionModel):
         description="prompt: rules (a list of rules first), plain (passages, then the question), both (the question "
         "before and after the passages); auto: plain for models of up to 4 billion parameters",
     )
-    prompt_file: Path | None = Field(None, description="TOML file with prompts of your own, in tables en and zh")
+    prompt_file: Path | None = Field(None, description="TOML file with your own prompts, in tables en and zh")
     context_tokens: int | None = Field(
-        None, ge=32, description="most tokens that the passages take in the prompt; default: what the context leaves"
+        None, ge=32, description="maximum tokens of the passages in the prompt; default: what the context window leaves"
     )
     tables: Literal["markdown", "records"] = Field(
         "records", description="rows of tables in the prompt: as Markdown, or as records of column: value"
     )
     refusal: Literal["auto", "signals", "model"] = Field(
         "auto",
-        description="who decides that the passages do not answer: signals (several, combined), model (what it writes); "
-        "auto: signals for models that have fitted ones",
+        description="what decides that the passages do not answer: signals (several, combined), model (its own words);"
+        " auto: signals for models with fitted ones",
     )
     refusal_file: Path | None = Field(
-        None, description="fitted signals of your own model; 'rag-eval calibrate --answers' writes it"
+        None, description="fitted signals of your own model, written by 'rag-eval calibrate --answers'"
     )
     abstain_below: float | None = Field(
-        None, description="answer 'not in these documents' when the best score is below this"
+        None, description="best score below which the answer is 'not in these documents'"
     )
     abstain_fingerprint: str | None = Field(
         None, description="models that abstain_below was calibrated for; 'rag-eval calibrate' writes both"
     )
     routing: Literal["off", "smalltalk", "general"] = Field(
         "off",
-        description="answer without the documents: smalltalk (greetings and thanks, by rules), general (also what the "
-        "model says needs none); true is general, false is off",
+        description="messages answered without the documents: smalltalk (greetings and thanks, by rules), general "
+        "(also those that the model says need none); true is general, false is off",
     )
     unsupported: Literal["mark", "drop", "extract"] = Field(
         "mark",
-        description="sentences that no passage bears out: mark or drop them, or extract the documents' own instead",
+        description="sentences that no passage supports: mark or drop them, or answer with the documents' own "
+        "sentences (extract)",
     )
-    extractive_sentences: int = Field(3, ge=1, description="sentences in an answer without an LLM")
+    extractive_sentences: int = Field(3, ge=1, description="maximum sentences of an answer without an LLM")
     support_threshold: float = Field(
         0.5, ge=0, le=1, description="share of a sentence's terms that a passage must hold to support it"
     )
-    memory_tokens: int = Field(3000, ge=256, description="tokens of conversation a chat keeps")
+    memory_tokens: int = Field(3000, ge=256, description="tokens of the conversation that a chat keeps")
 
     @field_validator("routing", mode="before")
     @classmethod
     def _read_routing(cls, value: object) -> object:
-        """Earlier settings said true or false."""
+        """Read true and false, as in earlier settings."""
         words = {"true": "general", "false": "off"}
         return words.get(str(value).lower(), value)
 
 
 class ServeSettings(SectionModel):
-    """``rag serve``: where it listens, who may come, what it shows. Keys are never kept here: see ``rag key``."""
+    """``rag serve``: where it listens, who has access, what it shows. Keys are not stored here: see ``rag key``."""
 
-    host: str = Field("127.0.0.1", description="address to listen on; another than this machine needs a key")
+    host: str = Field("127.0.0.1", description="address to listen on; any address but this machine's requires a key")
     port: int = Field(8321, ge=0, le=65535, description="port to listen on")
-    collections: tuple[str, ...] = Field((), description="collections that are served; empty: all of the store")
+    collections: tuple[str, ...] = Field((), description="collections to serve; empty: all of the store")
     hosts: tuple[str, ...] = Field((), description="further names that the Host header may hold on a loopback address")
     origins: tuple[str, ...] = Field((), description="web origins that a browser may call the API from (CORS)")
-    metrics_open: bool = Field(False, description="let /metrics be read without a key")
+    metrics_open: bool = Field(False, description="serve /metrics without a key")
     trace_content: bool = Field(False, description="write questions, passages and answers into OpenTelemetry spans")
     sources_in_text: bool = Field(
-        False, description="append the cited sources to a chat completion, for clients that show no sources"
+        False, description="append the cited sources to a chat completion, for clients that do not show sources"
     )
     unsupported: Literal["mark", "drop", "extract"] = Field(
-        "drop", description="answer.unsupported for what the server answers: what was sent cannot be taken back"
+        "drop", description="answer.unsupported for the server, which cannot take back what it has sent"
     )
-    downloads: bool = Field(False, description="let the page offer the original files")
-    runs: Path = Field(Path("runs"), description="folder of evaluation runs that the page shows")
-    feedback: bool = Field(False, description="keep what users say of answers, beside the store")
-    dify_seconds: float = Field(4.5, gt=0, description="deadline of Dify's /retrieval, whose client gives up after 5 s")
-    dify_hyde: bool = Field(False, description="let Dify's /retrieval use HyDE as hyde.mode says, within its deadline")
-    search_seconds: float = Field(10.0, gt=0, description="deadline of a search")
-    first_word_seconds: float = Field(120.0, gt=0, description="deadline of an answer's first word")
-    answer_seconds: float = Field(300.0, gt=0, description="deadline of a whole answer")
-    drain_seconds: float = Field(30.0, ge=0, description="time for running requests when the server is stopped")
-    upload_mb: int = Field(64, ge=1, description="largest uploaded file")
+    downloads: bool = Field(False, description="offer the original files on the page")
+    runs: Path = Field(Path("runs"), description="folder of the evaluation runs that the page shows")
+    feedback: bool = Field(False, description="keep users' feedback on answers, beside the store")
+    dify_seconds: float = Field(
+        4.5, gt=0, description="deadline of Dify's /retrieval in seconds; Dify gives up after 5"
+    )
+    dify_hyde: bool = Field(False, description="use HyDE in Dify's /retrieval as hyde.mode says, within its deadline")
+    search_seconds: float = Field(10.0, gt=0, description="deadline of a search in seconds")
+    first_word_seconds: float = Field(120.0, gt=0, description="deadline of an answer's first word in seconds")
+    answer_seconds: float = Field(300.0, gt=0, description="deadline of a whole answer in seconds")
+    drain_seconds: float = Field(30.0, ge=0, description="seconds for running requests when the server stops")
+    upload_mb: int = Field(64, ge=1, description="maximum size of an uploaded file in MB")
     mcp_search_description: str | None = Field(
-        None, description="what the MCP tool search says of itself; it steers when a model calls it"
+        None, description="description of the MCP tool search, by which a model decides when to call it"
     )
 
 
 class Settings(IndexSettings):
-    """The whole tree. ``rag config`` prints it with the origin of each value."""
+    """The whole tree; ``rag config`` prints it with the origin of each value.
+
+    >>> settings = Settings.model_validate({"retrieval": {"top_n": 3}})
+    >>> settings.retrieval.top_n, settings.rerank.model
+    (3, 'BAAI/bge-reranker-v2-m3')
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -288,10 +303,19 @@ class Settings(IndexSettings):
 
 
 def load_settings(path: Path | str | None = None, profile: str | None = None, **arguments: object) -> Settings:
-    """The settings from profile, rag.toml, ``RAG_*`` variables and ``arguments``, later layers winning.
+    """Load the settings from profile, rag.toml, ``RAG_*`` variables and ``arguments``; later layers win.
 
-    ``arguments`` are sections or dotted names: ``load_settings(profile="offline", retrieval={"top_n": 3})`` or
-    ``load_settings(**{"llm.model": "qwen3:4b"})``. See ``indexes.settings.loader.load`` for where files are looked for.
+    ``indexes.settings.loader.load`` says where files are looked for.
+
+    >>> load_settings(profile="offline", retrieval={"top_n": 3}).retrieval.top_n
+    3
+    >>> load_settings(**{"llm.model": "qwen3:4b"}).llm.model
+    'qwen3:4b'
+
+    Args:
+        path: a settings file; default: rag.toml of this folder.
+        profile: name of a profile.
+        arguments: sections or dotted names.
 
     Raises:
         SettingsError: an unknown name or an unusable value, with its place and the closest known name.

@@ -1,4 +1,4 @@
-"""Trace: what each stage of one question did, carried by every response as ``response.metadata["trace"]``."""
+"""Trace: what each stage of one question did; every response holds it as ``response.metadata["trace"]``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Literal, get_args
 
 from indexes.plain import Plain, plain
 
-# One fixed word a kind of note: programs compare these, people read the note.
+# A fixed word for each kind of note: programs compare the word, people read the note.
 NoteKind = Literal[
     "one_leg",  # one of the two legs was not searched
     "question_cut",  # the question is longer than the encoder reads
     "hyde",  # HyDE was used
-    "hyde_failed",  # HyDE was wanted and could not be used
-    "rewriting_failed",  # the question was to be translated or worded otherwise, and was not
-    "rerank_failed",  # the reranker failed, and the fused order stands
+    "hyde_failed",  # HyDE is on and could not be used
+    "rewriting_failed",  # the question could not be translated or rephrased
+    "rerank_failed",  # the reranker failed, so the fused order is kept
     "passage_cut",  # the reranker could not read passages to their end
-    "rerank_blended",  # the order is not the reranker's alone
+    "rerank_blended",  # the order is not only the reranker's
     "context",  # passages were left out of the prompt
     "routed",  # answered without the documents, or the routing failed
     "follow_up",  # a follow-up question was not condensed
@@ -27,13 +27,13 @@ NoteKind = Literal[
     "language",  # the language model does not read the question's language
     "llm_failed",  # the language model failed or wrote nothing
     "repeated",  # the language model repeated itself and was stopped
-    "answer_cut",  # the answer reached its longest length
-    "citation_removed",  # the language model cited what there is not
-    "orders",  # a document holds what reads as an order to a language model
-    "unsupported",  # sentences that no passage supports, or another one than was cited
-    "other_language",  # the language model answered in another language than asked
+    "answer_cut",  # the answer reached its maximum length
+    "citation_removed",  # the language model cited a passage that does not exist
+    "orders",  # a document holds an order to a language model
+    "unsupported",  # no passage supports a sentence, or another passage than the cited one does
+    "other_language",  # the language model answered in another language than the question's
     "not_found",  # why the documents hold no answer
-    "settings",  # which model of the user's own is asked
+    "settings",  # which of the user's own models is used
     "left_out",  # one of several collections could not be searched
     "other",
 ]
@@ -42,7 +42,11 @@ NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 @dataclass(slots=True)
 class CandidateTrace(Plain):
-    """One candidate's way through the stages. Ranks are 1-based; None where a stage did not see it."""
+    """A candidate's ranks (from 1) and scores in each stage; None if a stage did not see it.
+
+    >>> CandidateTrace("id", "The harbour opens at 6.", "harbour.md", dense_rank=1, dense_score=0.8).sparse_rank is None
+    True
+    """
 
     id: str
     text: str
@@ -61,20 +65,29 @@ class CandidateTrace(Plain):
 
 @dataclass(slots=True)
 class Trace:
-    """Everything one question did.
+    """What one question did.
+
+    >>> trace = Trace("When does the harbour open?")
+    >>> trace.note("no LLM is configured", "no_llm")
+    >>> with trace.stage("encode"):
+    ...     pass
+    >>> trace.notes, trace.note_kinds, list(trace.timings_ms)
+    (['no LLM is configured'], ['no_llm'], ['encode'])
 
     Args:
-        question: as asked; ``searched`` is what was searched (a chat condenses a follow-up into it).
-        hypothetical: HyDE's texts, if any.
-        rewritten: further questions that were searched: a translation, other wordings.
-        candidates: in final order; made when they are first read.
+        question: the question as asked.
+        searched: what was searched (a chat condenses follow-ups).
+        language: the question's language, "en" or "zh".
+        hypothetical: HyDE's texts.
+        rewritten: further questions that were searched: a translation, other phrasings.
+        candidates: in final order; made at first access.
         timings_ms: stage name -> milliseconds, in the order the stages ran: encode, search, fuse, hyde, windows,
             rerank, prompt, answer, cite.
-        notes: every degradation and its reason, one sentence each. Nothing falls back without a note.
+        notes: a sentence on everything that did not go as configured.
         note_kinds: the fixed word of each note, in the same order.
-        refusal: where signals decide: refused, decided_by, why, probability, the signals, and what the model wrote.
-        llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms where the server says; failure: the
-            kind of its error, where it failed.
+        llm: model, prompt_tokens, completion_tokens, tokens_per_second, load_ms as far as the server reports them;
+            failure: the kind of its error, if it failed.
+        refusal: if signals decide: refused, decided_by, why, probability, the signals, and what the model wrote.
     """
 
     question: str
@@ -96,12 +109,12 @@ class Trace:
         return self._candidates
 
     def found(self, candidates: Callable[[], list[CandidateTrace]]) -> None:
-        """Keep what makes the candidates, for whoever reads them."""
+        """Keep the function that makes the candidates at first access."""
         self._candidates = candidates
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; a stage entered twice adds up."""
+        """Time a stage; the times of a stage entered twice add up."""
         started = time.perf_counter()
         try:
             yield
@@ -109,12 +122,12 @@ class Trace:
             self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000, 3)
 
     def note(self, sentence: str, kind: NoteKind = "other") -> None:
-        """Add a note, once."""
+        """Add a note; the same note is kept once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
             self.note_kinds.append(kind)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, in the order of the fields."""
+        """Return all fields as plain values, in their order."""
         names = [one.name.removeprefix("_") for one in fields(self)]
         return {name: plain(getattr(self, name)) for name in names} | {"searched": self.searched or self.question}

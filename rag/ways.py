@@ -1,8 +1,8 @@
-"""Two ways of one answer: all of it on this thread, or on an event loop that is never blocked.
+"""Two ways to run the steps of an answer: on the calling thread, or on an event loop without blocking it.
 
-What lies between a question and its answer is written once, as coroutines. ``Blocking`` never waits, so its coroutines
-run to their end when they are stepped (``run_now``, ``in_step``); no event loop is needed, and one that runs already
-is not a hindrance. ``Awaiting`` awaits language models by their asynchronous clients and computes in threads.
+The steps are written once, as coroutines. With ``Blocking`` they never wait, so they run to their end when they are
+stepped (``run_now``, ``in_step``), with or without a running event loop. ``Awaiting`` awaits language models through
+their asynchronous clients and computes in threads.
 """
 
 from __future__ import annotations
@@ -27,23 +27,27 @@ _ENDED = object()
 
 
 class Way(Protocol):
-    """How the steps of an answer are gone."""
+    """How the steps of an answer run."""
 
     async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Return what a function gives that computes or asks the store."""
+        """Run a function that computes or reads the store; return its result."""
 
     async def chat(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
-        """Return the model's whole reply."""
+        """Ask the model; return its whole reply."""
 
     def stream(self, llm: LLM, messages: Sequence[ChatMessage], **options: Any) -> Replies:
-        """Yield the model's reply as it comes; closing it stops the model."""
+        """Ask the model; yield its reply as it arrives. Closing the generator stops the model."""
 
     async def synthesize(self, llm: LLM, by: BaseSynthesizer, question: str, nodes: list[NodeWithScore]) -> str:
-        """Return what one of LlamaIndex's response modes makes of the nodes."""
+        """Answer from nodes with one of LlamaIndex's response modes."""
 
 
 class Blocking:
-    """Everything on the calling thread."""
+    """Run everything on the calling thread.
+
+    >>> run_now(Blocking().compute(max, 1, 2))
+    2
+    """
 
     async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
         return work(*arguments)
@@ -64,20 +68,24 @@ class Blocking:
 
 
 class Awaiting:
-    """Requests to language models are awaited; what computes runs in a thread.
+    """Await requests to language models, and compute in threads.
 
-    A LlamaIndex ``CustomLLM`` has no asynchronous client (its own async methods block the loop), so it is asked in a
+    A LlamaIndex ``CustomLLM`` has no asynchronous client (its async methods block the loop), so it is called in a
     thread.
 
+    >>> import asyncio
+    >>> asyncio.run(Awaiting().compute(max, 1, 2))
+    2
+
     Args:
-        threads: which; None: those of the event loop, which are few and shared with everything else.
+        threads: the executor; None: the event loop's, whose few threads are shared with everything else.
     """
 
     def __init__(self, threads: Executor | None = None) -> None:
         self._threads = threads
 
     async def compute(self, work: Callable[..., T], *arguments: Any) -> T:
-        context = contextvars.copy_context()  # LlamaIndex's spans, as asyncio.to_thread hands them on
+        context = contextvars.copy_context()  # carries LlamaIndex's spans, as asyncio.to_thread does
         run = functools.partial(context.run, work, *arguments)
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
@@ -110,18 +118,31 @@ BLOCKING, AWAITING = Blocking(), Awaiting()
 
 
 def run_now(steps: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine gives whose steps never wait (``Blocking``)."""
+    """Run a coroutine whose steps never wait (``Blocking``); return its result.
+
+    >>> async def steps():
+    ...     return await Blocking().compute(max, 1, 2)
+    >>> run_now(steps())
+    2
+    """
     try:
         steps.send(None)
     except StopIteration as ended:
         result: T = ended.value
         return result
     steps.close()
-    raise RuntimeError("a step waited that was to run at once")
+    raise RuntimeError("a step waited, but must run at once")
 
 
 def in_step(pieces: AsyncGenerator[T, None]) -> Iterator[T]:
-    """Iterate over an asynchronous generator whose steps never wait; closing this closes it."""
+    """Iterate over an asynchronous generator whose steps never wait; closing this closes it.
+
+    >>> async def pieces():
+    ...     yield "at "
+    ...     yield "six"
+    >>> list(in_step(pieces()))
+    ['at ', 'six']
+    """
     ended = False
     try:
         while True:

@@ -1,1 +1,1 @@
-"""Answers from passages: the prompt (``prompt``), the checks of what came (``check``), and an answer without an LLM."""
+"""Answers from passages: the prompt (``prompt``), the check of the answer (``check``), and answers without an LLM."""

@@ -1,9 +1,8 @@
-"""Answers without an LLM: the passages' own best sentences, cited, in reading order.
+"""Answer without an LLM: with the passages' best sentences, cited, in reading order.
 
-A sentence's score is the share of the question's terms it holds (rare ones among the passages count more), plus less
-for terms that only its neighbours or heading hold, plus what speaks for it otherwise: retrieval brought it, its
-retrieval score, its passage's place, and the kind of answer the question asks for (a number, a date, a reason, a
-definition).
+A sentence's score is the share of the question's terms that it holds (terms that are rare in the passages count more;
+terms of its neighbours or heading count less), plus bonuses: it is a hit, its retrieval score, the place of its
+passage, and whether it holds what the question asks for (a number, a date, a reason, a definition).
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ from rag.answer.wanted import (
 from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 from rag.retrieval.candidate import Passage
 
-# Chosen on Chinese and English reading-comprehension questions; the results are flat around these values.
-NEIGHBOUR_SHARE = 0.5  # of the terms that only neighbours or the heading hold
+# Chosen on Chinese and English reading-comprehension questions; results hardly change around these values.
+NEIGHBOUR_SHARE = 0.5  # weight of terms that only neighbours or the heading hold
 HIT_BONUS = 0.1
-SCORE_BONUS = 0.15  # times the retrieval score, scaled to 0..1 over the hits
+SCORE_BONUS = 0.15  # times the retrieval score, scaled to [0, 1] over the hits
 PASSAGE_BONUS = 0.15  # divided by the passage's number
 EXPECTED_BONUS = 0.12
 DEFINITION_BONUS = 0.3
 TABLE_ROWS = 3  # rows of a table that an answer shows
-WEAK_SHARE = 0.7  # further sentences need this share of the best one's score: 0.5 adds a sentence, and 1 % of answers
-OTHER_ROW = 0.9  # a second row of a table or list needs this share of the first one's score
+WEAK_SHARE = 0.7  # share of the best score that further sentences need; 0.5 adds a sentence, and 1 % of answers
+OTHER_ROW = 0.9  # share of the first row's score that a second row of a table or list needs
 DUPLICATE_SHARE = 0.85
-SHORT = {"en": 8, "zh": 14}  # words, characters: below it a sentence may need the next one to say its answer
+SHORT = {"en": 8, "zh": 14}  # words, characters: a shorter sentence may need the next one
 
 _REASON = re.compile(
     r"\b(?:because|since|due to|as a result|so that|therefore|reason)\b|因为|由于|因此|所以|原因|为了|以便|以免",
@@ -66,7 +65,7 @@ _QUESTION_MARK = ("?", "？")
 
 @dataclass(slots=True)
 class _Sentence:
-    """One candidate sentence of the answer."""
+    """A sentence that may go into the answer."""
 
     passage: Passage
     index: int
@@ -85,19 +84,23 @@ def extract_answer(
     sentences: int = 3,
     score: Mapping[str, float] | None = None,
 ) -> CitedAnswer:
-    """The sentences of the passages that answer best, each followed by ``[n]``.
+    """Pick the sentences of the passages that answer best, each followed by ``[n]``.
 
-    Headings are skipped and near-duplicates dropped; sentences far weaker than the best one are left out, so the
-    answer may be shorter than asked. A best sentence that ends in a colon, asks itself, or is short, brings the next
-    one along. Empty only where there are no passages, or nothing in them but
-    orders to a model.
+    Headings, near-duplicates and sentences far weaker than the best one are left out. A sentence that ends in a colon,
+    asks a question, or is short brings the next one along. The answer is empty only if there are no passages, or if
+    they hold nothing but orders to a model.
+
+    >>> texts = "Boats wait outside.", "The harbour opens at 6 every morning."
+    >>> records = [SentenceRecord("harbour.md", i, text) for i, text in enumerate(texts)]
+    >>> extract_answer("When does the harbour open?", [Passage(1, records, [], 0.9)], language="en").text
+    'The harbour opens at 6 every morning. [1]'
 
     Args:
-        question: as searched.
+        question: the question as searched.
         passages: best first.
-        language: of the question; it decides what counts as short.
-        sentences: the most sentences to give.
-        score: sentence id -> retrieval score (any scale), where known.
+        language: the question's language, which decides what counts as short.
+        sentences: maximum number of sentences.
+        score: sentence id -> retrieval score (any scale), as far as known.
     """
     pool = _score(question, passages, score or {})
     chosen = _choose(pool, sentences, language, question)
@@ -107,7 +110,7 @@ def extract_answer(
 
 
 def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, float]) -> list[_Sentence]:
-    """All sentences with their scores, best first; equal ones in reading order."""
+    """Score all sentences; return them best first, ties in reading order."""
     pool: list[_Sentence] = []
     question_terms = terms_of(question)
     for passage in passages:
@@ -134,7 +137,11 @@ def _score(question: str, passages: Sequence[Passage], scores: Mapping[str, floa
 
 
 def shown_text(record: SentenceRecord, question_terms: Sequence[Term]) -> str:
-    """What an answer shows of a stored sentence: all of it, but of a table its head and the rows that match best."""
+    """Return what an answer shows of a stored sentence: its text; of a table, the header and the best matching rows.
+
+    >>> shown_text(SentenceRecord("harbour.md", 0, "The harbour opens at 6."), [])
+    'The harbour opens at 6.'
+    """
     if record.kind != "table":
         return record.text
     rows = record.text.splitlines()
@@ -156,7 +163,7 @@ def _same_passage(pool: list[_Sentence], one: int, other: int) -> bool:
 
 
 def _prior(one: _Sentence, scores: Mapping[str, float], low: float, high: float) -> float:
-    """What speaks for a sentence before its words are read."""
+    """Return a sentence's bonus that does not depend on its words."""
     prior = PASSAGE_BONUS / one.passage.number
     if one.record.id in one.passage.hits:
         prior += HIT_BONUS
@@ -170,7 +177,7 @@ def _prior(one: _Sentence, scores: Mapping[str, float], low: float, high: float)
 
 
 def _expectation(question: str, question_terms: Sequence[Term], one: _Sentence) -> float:
-    """A bonus where the sentence holds the kind of thing that is asked for."""
+    """Return the bonus of a sentence that holds the kind of thing that is asked for."""
     text = one.shown
     if ASKS_MEANING.search(question) and any(_defines(term, one.evidence.text) for term in question_terms):
         return DEFINITION_BONUS
@@ -187,15 +194,15 @@ def _expectation(question: str, question_terms: Sequence[Term], one: _Sentence) 
 
 
 def _defines(term: Term, text: str) -> bool:
-    """Does ``text`` (lower case) go on from the term to say what it is: "X is a ...", "X（...）是 ..."?"""
+    """Return whether ``text`` (lower case) defines the term: "X is a ...", "X（...）是 ..."."""
     place = text.find(term.key)
     return place >= 0 and bool(_DEFINITION.match(text, place + len(term.key)))
 
 
 def _choose(pool: list[_Sentence], limit: int, language: Language, question: str) -> list[_Sentence]:
-    """Best first, without near-duplicates and far weaker ones; a lead-in brings its next sentence.
+    """Choose the best sentences without near-duplicates and far weaker ones; a lead-in brings its next sentence.
 
-    So does a best sentence without the person, number or length of time that is asked for, where the next one has it.
+    So does the best sentence if it lacks the person, number or length of time that is asked for and the next holds it.
     """
     follow = bool(ASKS_HOW.search(question) or ASKS_MEANING.search(question))
     chosen: list[_Sentence] = []
@@ -208,7 +215,7 @@ def _choose(pool: list[_Sentence], limit: int, language: Language, question: str
         if one in chosen or any(_duplicate(one, other) for other in chosen):
             continue
         if chosen and is_row(chosen[0].record) and one.score < OTHER_ROW * chosen[0].score:
-            continue  # one row holds what is asked: others, and what stands around the list, would be noise
+            continue  # one row answers: other rows, and text around the list, would be noise
         chosen.append(one)
         after = place.get((one.passage.number, one.index + 1))
         if after is None or after in chosen:
@@ -237,12 +244,12 @@ def _duplicate(one: _Sentence, other: _Sentence) -> bool:
 
 
 def _write(chosen: list[_Sentence]) -> CitedAnswer:
-    """Put the sentences together: blanks between English ones, none between Chinese, tables and code on their own."""
+    """Join the sentences: with blanks in English, without in Chinese, tables and code on lines of their own."""
     answer = CitedAnswer("")
     for one in chosen:
         mark = f"[{one.passage.number}]"
         block = one.record.kind in ("code", "table")
-        # A document's own "[3]" would read as one of ours.
+        # A document's own "[3]" would look like one of our marks.
         scanner = MarkerScanner(())
         text = one.shown
         if not block:

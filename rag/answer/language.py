@@ -1,4 +1,4 @@
-"""Languages of prompts and answers: which one a question gets, and the sentence that says "not found" in each."""
+"""Languages of prompts and answers: detecting a question's, and the sentence that says "not found" in each."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ _QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|《[^》]*》|\
 
 
 def words_of(text: str) -> frozenset[str]:
-    """The blank-separated words of ``text`` as a set: how this room writes its word lists."""
+    """Split a word list at blanks.
+
+    >>> sorted(words_of("yes no"))
+    ['no', 'yes']
+    """
     return frozenset(text.split())
 
 
-# Words that only a sentence in that language has: names and technical terms cross over, these do not.
+# Words that only sentences in that language hold, other than names and technical terms.
 _ENGLISH_CUES = words_of(
     "a an the is are was were be do does did has have can could should would will may what which who whom whose "
     "where when why how of in on to for from with by and or not it this that i you we they there tell show explain "
@@ -35,11 +39,13 @@ _CHINESE_CUES = re.compile("[的了是吗呢吧么什怎哪谁几请把被这那
 
 
 def detect_language(text: str) -> Language:
-    """``"zh"`` for Chinese, also with foreign terms in it ("BGE-M3 怎么安装？"); ``"en"`` for everything else.
+    """Return "zh" for Chinese, "en" for everything else; foreign terms and names in a sentence do not change it.
 
-    An English sentence around a Chinese name ("Who is 孙悟空?") is English. Japanese and Korean get the English
-    prompt, whose rule "answer in the language of the question" then holds. Deterministic; quoted words count only
-    where nothing stands outside the quotes.
+    Japanese and Korean get the English prompt, which asks to answer in the language of the question. Quoted words count
+    only if there is nothing outside the quotes.
+
+    >>> detect_language("BGE-M3 怎么安装？"), detect_language("Who is 孙悟空?")
+    ('zh', 'en')
     """
     outside = _QUOTED.sub(" ", text)
     if not (_HAN.search(outside) or _LATIN_WORD.search(outside) or _OTHER_CJK.search(outside)):
@@ -59,9 +65,12 @@ def detect_language(text: str) -> Language:
 
 
 def answers_in_another(question: Language, answer: str) -> bool:
-    """Is ``answer`` plainly in the other language: Chinese sentences to an English question, or the reverse?
+    """Return whether ``answer`` is in the other language: Chinese for an English question, or the reverse.
 
-    Names, numbers, code and quotes cross over; whole sentences do not.
+    Names, numbers, code and quotes are ignored.
+
+    >>> answers_in_another("en", "港口是每天早上六点开放的。")
+    True
     """
     plain = re.sub(r"```.*?```|`[^`]*`", " ", _QUOTED.sub(" ", answer), flags=re.DOTALL)
     han = len(_HAN.findall(plain))

@@ -1,4 +1,4 @@
-"""Records of a list: an item of several sentences is one thing, which no answer halves or glues to the next."""
+"""Items of lists: an answer neither cuts an item of several sentences nor joins it to the next one."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from dataclasses import replace
 from indexes.nodes.record import SentenceRecord, join_records
 from rag.retrieval.candidate import Passage
 
-REACH = 6  # sentences on each side that are fetched where a passage begins or ends within an item
+REACH = 6  # sentences fetched on each side if a passage begins or ends within an item
 _MARK = re.compile(r"\s*(?:[-*+•·▪◦]\s|\(?\d{1,3}[.)、）](?!\d)|[（(]?[一二三四五六七八九十]{1,3}[、）)])")
 
 Windows = Callable[[Sequence[SentenceRecord], int], Mapping[str, Sequence[SentenceRecord]]]
 
 
 def is_row(record: SentenceRecord) -> bool:
-    """True for a row of a table and for the first sentence of a list's item."""
+    """Return whether a record is a row of a table or the first sentence of a list item.
+
+    >>> is_row(SentenceRecord("x.md", 0, "- Boats wait outside.")), is_row(SentenceRecord("x.md", 1, "They leave."))
+    (True, False)
+    """
     return record.kind == "table" or (record.kind == "text" and bool(_MARK.match(record.text)))
 
 
 def in_items(records: Sequence[SentenceRecord]) -> list[list[SentenceRecord]]:
-    """Return the records one by one, but the sentences of a list's item together."""
+    """Group records: the sentences of a list item together, all others alone.
+
+    >>> texts = "Rules:", "- Wait outside.", "Do not anchor.", "- Pay the fee."
+    >>> records = [SentenceRecord("x.md", i, text, after=" \\n"[i % 2 == 0 or i == 2]) for i, text in enumerate(texts)]
+    >>> [[record.text for record in item] for item in in_items(records)]
+    [['Rules:'], ['- Wait outside.', 'Do not anchor.'], ['- Pay the fee.']]
+    """
     found: list[list[SentenceRecord]] = []
     for record in records:
         last = found[-1][-1] if found else None
@@ -33,17 +43,21 @@ def in_items(records: Sequence[SentenceRecord]) -> list[list[SentenceRecord]]:
 
 
 def one_record(item: Sequence[SentenceRecord]) -> SentenceRecord:
-    """Return an item as one record, under the id of its first sentence."""
+    """Join an item to one record with the id of its first sentence.
+
+    >>> one_record([SentenceRecord("x.md", i, text, after=" ") for i, text in enumerate(("- Wait.", "Pay."))]).text
+    '- Wait. Pay.'
+    """
     if len(item) == 1:
         return item[0]
     return replace(item[0], text=join_records(list(item)), end=item[-1].end, after=item[-1].after)
 
 
 def with_whole_items(passages: Sequence[Passage], windows: Windows) -> list[Passage]:
-    """Return the passages with the rest of each list's item that they begin or end within.
+    """Complete the list items that passages begin or end within.
 
     Args:
-        windows: gives the sentences around records, by id, as the collection's ``windows`` does.
+        windows: returns the sentences around records, by id, as the collection's ``windows`` does.
     """
     edges = [edge for one in passages for edge in (one.sentences[0], one.sentences[-1]) if edge.kind == "text"]
     around = windows(edges, REACH) if edges else {}
@@ -73,7 +87,7 @@ def _completed(passage: Passage, around: Mapping[str, Sequence[SentenceRecord]])
 
 
 def _goes_on(one: SentenceRecord, following: SentenceRecord) -> bool:
-    """Does the second stand in the same item: on the same line, with no mark of its own?"""
+    """Return whether the second record belongs to the same item: on the same line, without a list mark."""
     return (
         one.kind == following.kind == "text"
         and one.section == following.section

@@ -1,4 +1,4 @@
-"""What kind of thing a question asks for, and whether a sentence holds one: a person, a number, a time, a reason."""
+"""What kind of thing a question asks for (a person, a number, a time, a reason), and whether a sentence holds it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TIME_UNITS = ("second", "month", "working day")
 
 
 def needs_more(question: str, sentence: str, following: str) -> bool:
-    """Does the question ask who, how much or how long, the sentence hold no such thing, and the next one hold it?
+    """Return whether the question asks who, how much or how long, and only the next sentence holds it.
 
     >>> needs_more("Who signs it?", "Only long trips are allowed.", "The director signs.")
     True

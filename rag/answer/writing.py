@@ -1,4 +1,4 @@
-"""The model's part of an answer: what it is asked, in which way, and when it is stopped."""
+"""The model's part of an answer: how it is asked, and when it is stopped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 REPEATED = "the model began to repeat itself, so its answer ends there"
-JUDGED_AT = 80  # characters of an answer by which its language can be told
+JUDGED_AT = 80  # characters after which an answer's language is detected
 OTHER_LANGUAGE: dict[Language, str] = {
     "en": "the answer is not in English, the language of the question, though the model was asked twice",
     "zh": "the answer is not in Chinese, the language of the question, though the model was asked twice",
@@ -39,29 +39,29 @@ OTHER_LANGUAGE: dict[Language, str] = {
 
 @dataclass(slots=True)
 class PreparedAnswer:
-    """A question ready for the model. Without ``messages`` the answer is settled already and needs no model."""
+    """A question ready for the model; without ``messages`` the answer needs no model."""
 
     question: str
     language: Language
     trace: Trace
     passages: list[Passage] = field(default_factory=list)
     sentence_scores: dict[str, float] = field(default_factory=dict)
-    cosines: dict[str, float] = field(default_factory=dict)  # of sentences with what was searched
-    dense: NDArray[np.float32] | None = None  # of what was searched
+    cosines: dict[str, float] = field(default_factory=dict)  # sentence id -> cosine with the vector searched
+    dense: NDArray[np.float32] | None = None  # the vector searched, float32 (dim,)
     messages: list[ChatMessage] | None = None
     decision: Literal["extractive", "not_found"] | None = None
     routed: bool = False  # small talk: the model answers without documents
-    shown: str | None = None  # the text of a response mode that asks no model
+    shown: str | None = None  # the text of a response mode without a model
 
 
 class AnswerWriter:
-    """Asks a language model for answers, whole or in pieces.
+    """Ask a language model for answers, whole or in pieces.
+
+    ``weighs`` may be set without fitted signals, to measure them.
 
     Args:
-        llm: gives the model, which is loaded when it is first asked.
-        refusals: signals that decide whether an answer stands; None: what the model writes decides.
-
-    ``weighs`` may be set where nothing is fitted yet, to measure the signals.
+        llm: returns the model, which is loaded at first use.
+        refusals: signals that decide whether an answer stands; None: the model's own words decide.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class AnswerWriter:
         self.weighs = refusals is not None
 
     def streams(self, prepared: PreparedAnswer) -> bool:
-        """True where the answer comes in pieces; LlamaIndex's other response modes give it whole."""
+        """Return whether the answer comes in pieces; LlamaIndex's other response modes return it whole."""
         return self.settings.answer.response_mode == "compact" or prepared.routed
 
     async def complete(self, prepared: PreparedAnswer, way: Way) -> str:
@@ -95,9 +95,9 @@ class AnswerWriter:
         yield await self.complete(prepared, way)
 
     async def deltas(self, prepared: PreparedAnswer, way: Way) -> AsyncGenerator[str, None]:
-        """The model's words as they come. Streamed in every form, so that a loop can be stopped while it runs.
+        """Yield the model's words as they arrive; the model is always streamed, so that a loop can be stopped.
 
-        Where signals decide about a refusal, nothing comes before the decision: what is sent cannot be taken back.
+        If signals decide about a refusal, nothing is yielded before: sent words cannot be taken back.
         """
         if not self.weighs or prepared.routed:
             async with aclosing(self._spoken(prepared, Written(), way)) as pieces:
@@ -126,7 +126,7 @@ class AnswerWriter:
 
     async def _spoken(self, prepared: PreparedAnswer, written: Written, way: Way) -> AsyncGenerator[str, None]:
         llm = await way.compute(self._llm)
-        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known of a stream that is cut
+        prepared.trace.llm = {"model": llm.metadata.model_name}  # all that is known if the stream is cut
         options = logprob_options(llm) if self.weighs else {}
         messages = prepared.messages or []
 
@@ -172,7 +172,7 @@ class AnswerWriter:
             prepared.trace.note(f"the answer was cut at llm.max_tokens = {limit}", "answer_cut")
 
     async def _synthesize(self, prepared: PreparedAnswer, way: Way) -> str:
-        """Any other LlamaIndex response mode, with our prompts over the numbered passages."""
+        """Answer in any other LlamaIndex response mode, with our prompts and numbered passages."""
         from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
         from llama_index.core.schema import NodeWithScore, TextNode
 

@@ -1,4 +1,4 @@
-"""How ``ask``, ``chat`` and ``demo`` show an answer: the answer first and once, its sources, then the notes."""
+"""Show an answer in ``ask``, ``chat`` and ``demo``: the answer, its sources, then the notes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rag.cli.page import Flow, cut, dim, marked, out_width, unmarked, wrapped
 from rag.cli.progress import Waiting
 
 MARKER = re.compile(r"\s*\[\d+\]")
-SHOWN_CHARS = 300  # of a cited sentence; JSON has it whole
+SHOWN_CHARS = 300  # of a cited sentence; JSON has all of it
 NOT_CITED = "matched, not cited by the model"
 
 
 def answer_json(question: str, response: Any) -> dict[str, Any]:
-    """{"question", "answer", "status", "citations", "notes", "trace"} of a LlamaIndex response."""
+    """Return {"question", "answer", "status", "citations", "notes", "trace"} of a response."""
     metadata = response.metadata or {}
     return {
         "question": question,
@@ -36,31 +36,31 @@ def answer_json(question: str, response: Any) -> dict[str, Any]:
 
 @dataclass
 class AnswerScreen:
-    """Shows the answers of one conversation.
+    """Show the answers of one conversation.
 
     Args:
-        trace: show each stage after the answer.
-        shown_notes: notes that were shown; each is shown once.
+        trace: whether to show each stage after the answer.
+        shown_notes: notes already shown; each is shown once.
     """
 
     trace: bool = False
     shown_notes: set[str] = field(default_factory=set)
 
     def show(self, response: Any) -> None:
-        """An answer that is there as a whole."""
+        """Show a whole answer."""
         self.searched(response.metadata or {})
         text = unmarked(clean(str(response.response or "")))
         data(marked(wrapped(text, out_width())), styled=True)
         self._after(response)
 
     def stream(self, stream: Any, waiting: Waiting | None = None) -> None:
-        """An answer whose words come one by one.
+        """Show an answer word by word.
 
-        Where the check changed what was shown already, a terminal gets the checked answer in its place; elsewhere it
-        follows.
+        If the check changes words that were shown, the checked answer replaces them on a terminal, and follows them
+        elsewhere.
 
         Args:
-            waiting: ended when the first word comes.
+            waiting: ended at the first word.
         """
         flow, shown = Flow(out_width()), ""
         for token in stream.tokens():
@@ -81,12 +81,12 @@ class AnswerScreen:
         self._after(response)
 
     def searched(self, metadata: Mapping[str, Any]) -> None:
-        """What a conversation made of a follow-up question."""
+        """Show the rewritten follow-up question."""
         trace = metadata.get("trace") or {}
         self.searched_for(str(trace.get("question") or ""), str(trace.get("searched") or ""))
 
     def searched_for(self, question: str, searched: str) -> None:
-        """ "(searched: ...)" where that is not the question."""
+        """Show "(searched: ...)" if it is not the question."""
         if searched and " ".join(searched.split()) != " ".join(question.split()):
             data(dim(wrapped(f"(searched: {unmarked(clean(searched))})", out_width())), styled=True)
 
@@ -95,7 +95,7 @@ class AnswerScreen:
         if sys.stdout.isatty() and rows < shutil.get_terminal_size().lines:
             _print(f"\x1b[{rows}A\r\x1b[J")
         elif shown.rstrip().endswith(answer.strip()):
-            return  # what the model wrote was given up, and the answer that counts stands below it
+            return  # the model's text was discarded, and the answer that counts follows
         else:
             only_marks = MARKER.sub("", answer).split() == shown.split()
             data("\nWith the passages that support it:" if only_marks else "\nAfter checking the citations:")
@@ -120,7 +120,7 @@ class AnswerScreen:
 
 
 def sources_text(citations: Sequence[Mapping[str, Any]], answer: str, width: int | None) -> str:
-    """One line a source, and below it the sentences that the answer does not quote anyway."""
+    """Return a line per source, and below it the cited sentences that the answer does not quote."""
     lines: list[str] = []
     quoted = _bare(answer)
     ordered = sorted(citations, key=lambda citation: int(citation["number"]))
@@ -143,7 +143,7 @@ def _source_line(mark: str, row: Mapping[str, Any], width: int | None, remark: s
 
 
 def _bare(text: str) -> str:
-    """A text without its marks and white space, for telling whether one holds the other."""
+    """Return a text without marks and white space, to find out whether one text holds another."""
     return "".join(MARKER.sub("", text).split())
 
 

@@ -19,31 +19,31 @@ from indexes.display import safe
 from indexes.errors import RagWrightError
 from rag.cli.output import make_output_tolerant, words
 
-# name -> what it does. The file of a command is read when the command is called, hence its first line stands here.
+# name -> what it does, repeated here since a command's file is imported only when it is called.
 COMMANDS = {
     "ingest": "Read files and folders into a collection.",
     "split": "Cut a document into parents and children, for Dify.",
-    "search": "Find the sentences that fit a question.",
+    "search": "Find the sentences that match a question.",
     "ask": "Answer a question, with citations.",
     "chat": "Hold a conversation about the documents.",
     "status": "Show collections, documents and models.",
     "optimize": "Build the graph that makes large collections fast.",
     "copy": "Copy a collection to another folder or server.",
-    "verify": "Compare a collection with what was stored, and mend it.",
+    "verify": "Compare a collection with what was stored, and repair it.",
     "delete": "Remove documents from a collection.",
     "config": "Show settings and where each comes from.",
     "trust": "Allow what a folder's rag.toml asks for.",
     "model": "Fetch language models, and list them.",
     "demo": "Index documents, and show answers with citations.",
-    "plan": "Say what fits a card, or what a collection takes.",
-    "doctor": "Find what is wrong here, and what mends it.",
+    "plan": "Estimate what fits a card, or what a collection needs.",
+    "doctor": "Find out what is wrong here, and how to fix it.",
     "serve": "Serve a page, Dify, OpenAI clients and MCP.",
     "key": "Make, list and remove keys of the server.",
     "mcp": "Speak MCP on standard input and output.",
 }
 TAKE_A_VALUE = ("--collection", "-c", "--profile", "-p", "--config", "--set")
 INTERRUPTED = 130
-BROKEN_PIPE = 141  # 128 + SIGPIPE, as every other program in a pipe ends
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as for every other program in a pipe
 
 EPILOG = """\b
 Examples:
@@ -52,18 +52,18 @@ Examples:
   rag search "how are windows merged" --json
   rag doctor
 
-A bare question is asked: rag "question" is rag ask "question".
+rag "question" is short for rag ask "question".
 """
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is used.
+    """A group that imports a command's module only when the command is used.
 
-    Args (of the class):
-        table: the commands, name -> what it does.
-        package: where their modules lie.
-        program: what errors call it.
-        rooms: command -> the room below ``package`` where its module lies, for those that lie in one.
+    Class attributes:
+        table: name of a command -> what it does.
+        package: package of their modules.
+        program: name of the program in errors.
+        rooms: command -> subpackage of its module, if it is in one.
     """
 
     table: Mapping[str, str] = COMMANDS
@@ -90,7 +90,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _leave_broken_pipe()  # here, since click itself would make it exit code 1, that of a failure
+            _leave_broken_pipe()  # handled here, since click would exit with 1, the code of a failure
 
     def main(
         self,
@@ -105,7 +105,7 @@ class LazyGroup(click.Group):
 
 
 class RagGroup(LazyGroup):
-    """The group ``rag``, which takes a bare question for ``ask``."""
+    """The group ``rag``, which treats a bare question as ``ask``."""
 
     rooms = {
         **dict.fromkeys(("serve", "key", "mcp"), "server"),
@@ -117,7 +117,7 @@ class RagGroup(LazyGroup):
 
 
 def with_command(args: Sequence[str]) -> list[str]:
-    """Put the command first: common options may stand before it, and a bare question gets ``ask``.
+    """Put the command first: common options may come before it, and a bare question gets ``ask``.
 
     >>> with_command(["--profile", "offline", "search", "windows"])
     ['search', '--profile', 'offline', 'windows']
@@ -134,12 +134,12 @@ def with_command(args: Sequence[str]) -> list[str]:
         return [word, *args[:place], *args[place + 1 :]]
     meant = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.8)
     if meant and place == 0:  # a misspelt command, hardly a question; below 0.8 'what' would be 'chat'
-        raise click.UsageError(f"There is no command '{word}'. Did you mean 'rag {meant[0]}'?")
+        raise click.UsageError(f"Unknown command '{word}'. Did you mean 'rag {meant[0]}'?")
     return ["ask", *args]
 
 
 def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
-    """Run and exit: 0, the error's own code, 130 when interrupted. No error shows a traceback (RAG_DEBUG=1 does)."""
+    """Run and exit with 0, the error's code, or 130 if interrupted; tracebacks are shown only with RAG_DEBUG=1."""
     make_output_tolerant()
     warnings.formatwarning = _short_warning
     try:
@@ -154,7 +154,7 @@ def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        words(shown.getvalue().rstrip("\n"))  # it repeats arguments, which a shell may have made of file names
+        words(shown.getvalue().rstrip("\n"))  # it may quote arguments that a shell expanded from file names
         sys.exit(error.exit_code)
     except RagWrightError as error:
         _debug()
@@ -162,10 +162,10 @@ def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _leave_broken_pipe()
-    except Exception as error:  # noqa: BLE001 - the last line of defence of a command: its user gets a sentence
+    except Exception as error:  # noqa: BLE001 - the last resort of a command: its user gets a sentence
         _debug()
         words(
-            f"{program}: unexpected {type(error).__name__}: {error}; this is a fault of ragwright: "
+            f"{program}: unexpected {type(error).__name__}: {error}; this is a bug in ragwright: "
             "RAG_DEBUG=1 shows where"
         )
         sys.exit(1)
@@ -173,18 +173,18 @@ def run(call: Callable[[], Any], program: str = "rag") -> NoReturn:
 
 
 def _leave_broken_pipe() -> NoReturn:
-    """Whoever read us has gone; the interpreter must not flush into the closed pipe on its way out."""
+    """Exit after the reader has gone, without flushing into the closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(BROKEN_PIPE)
 
 
 def _short_warning(message: Warning | str, *_: Any, **__: Any) -> str:
-    """Warnings are words like others: without the file and line of whoever warned."""
+    """Format a warning as a note, without file and line."""
     return f"note: {safe(str(message))}\n"
 
 
 def _debug() -> None:
-    """Called from except clauses only: show where the error comes from to who asked for it."""
+    """Show the traceback if RAG_DEBUG is set; called only from except clauses."""
     if os.environ.get("RAG_DEBUG"):
         words(traceback.format_exc())
 
@@ -192,7 +192,7 @@ def _debug() -> None:
 @click.command(cls=RagGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="ragwright", prog_name="rag", message="%(prog)s %(version)s")
 def main() -> None:
-    """Private answers from your own documents, with the sentences that support them."""
+    """Answer questions from your own documents, on your own machine, with the sentences that support each answer."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which words of a text a question asked for, for showing them."""
+"""Find the words of a text that a question asks for, to highlight them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 def matched_spans(question: str, text: str) -> list[tuple[int, int]]:
-    """Places in ``text`` that hold the question's content words, in order and apart: (start, end)."""
+    """Return (start, end) of the question's content words in ``text``, in order, without overlaps.
+
+    >>> matched_spans("When does the harbour open?", "The harbour opens at 6.")
+    [(4, 11), (12, 17)]
+    """
     from rag.answer.words.terms import terms_of
 
     terms = terms_of(question)
@@ -35,7 +39,7 @@ def _is(word: str, wanted: set[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Lower case and simplified characters, each character in its place."""
+    """Return lower-case, simplified characters, each at its place."""
     from indexes.text.characters import simplified
 
     folded = "".join(character.lower() if len(character.lower()) == 1 else character for character in text)

@@ -1,4 +1,4 @@
-"""Options that commands share, and the settings they add up to."""
+"""Options that commands share, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-SEPARATOR = "__"  # in the parameter names of options that stand for a setting: llm__provider is llm.provider
+SEPARATOR = "__"  # in parameter names of options that set a setting: llm__provider is llm.provider
 
 color_option = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
-    help="Colours: on a terminal, always or never.  [env: NO_COLOR]",
+    help="Colours: auto (on a terminal), always or never.  [env: NO_COLOR]",
 )
 SWITCHES = {"no_rerank": "rerank.provider", "no_llm": "llm.provider"}
 
 
 @dataclass
 class Shared:
-    """What every command gets: the options all of them have, and the settings, filled on first use."""
+    """What every command gets: the common options, and the settings, loaded at first use."""
 
     json: bool = False
     profile: str | None = None
@@ -56,7 +56,7 @@ class Shared:
         return loaded
 
     def look(self, *, check_trust: bool = True) -> Loaded[Settings]:
-        """The settings, for showing them only where ``check_trust`` is False."""
+        """Load the settings; with ``check_trust`` False, only to show them."""
         from indexes.settings.loader import load
         from rag.settings import Settings
 
@@ -72,7 +72,7 @@ class Shared:
 
 
 def _name_once(file: Path | None, given: Path | None) -> None:
-    """Settings that came with a folder are named when they are used for the first time."""
+    """Name the settings file of a folder when it is used for the first time."""
     from indexes.settings.loader import is_named
     from indexes.settings.trust import first_use
     from rag.cli.output import words
@@ -82,13 +82,13 @@ def _name_once(file: Path | None, given: Path | None) -> None:
 
 
 def _allowed(error: UntrustedSettingsError) -> bool:
-    """Ask whoever sits at a terminal, and remember a yes."""
+    """Ask on a terminal, and remember a yes."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     from indexes.settings.trust import trust
     from rag.cli.output import words
 
-    words(f"{error.path} came with this folder and asks for:")
+    words(f"{error.path}, which came with this folder, asks for:")
     for reason in error.reasons:
         words(f"  {reason}")
     if not click.confirm("Trust this file?", default=False, err=True):
@@ -126,9 +126,12 @@ def shared_options(function: F) -> F:
     for option in reversed(
         (
             click.option("--json", is_flag=True, envvar="RAG_JSON", help="Print JSON.  [env: RAG_JSON]"),
-            click.option("-c", "--collection", metavar="NAME", help="Collection.  [env: RAG_COLLECTION]"),
+            click.option("-c", "--collection", metavar="NAME", help="Name of the collection.  [env: RAG_COLLECTION]"),
             click.option(
-                "-p", "--profile", metavar="NAME", help="default, offline, vllm or your own.  [env: RAG_PROFILE]"
+                "-p",
+                "--profile",
+                metavar="NAME",
+                help="Profile: default, offline, vllm or your own.  [env: RAG_PROFILE]",
             ),
             click.option(
                 "--config",
@@ -141,7 +144,7 @@ def shared_options(function: F) -> F:
                 "assignments",
                 multiple=True,
                 metavar="KEY=VALUE",
-                help="Any setting, e.g. llm.model=qwen3:4b; repeatable.  [env: RAG_SECTION_FIELD]",
+                help="Any setting, such as llm.model=qwen3:4b; repeatable.  [env: RAG_SECTION_FIELD]",
             ),
             color_option,
         )
@@ -151,36 +154,36 @@ def shared_options(function: F) -> F:
 
 
 def setting(flag: str, key: str, text: str, **options: Any) -> Callable[[F], F]:
-    """An option that sets the setting ``key``; its variable is that of the setting."""
+    """Return an option that sets the setting ``key``; its variable is the setting's."""
     variable = f"RAG_{key.replace('.', '_').upper()}"
     return click.option(flag, key.replace(".", SEPARATOR), help=f"{text}  [env: {variable}]", **options)
 
 
 def asking_options(function: F) -> F:
-    """Options of search, ask and chat."""
+    """Add the options of search, ask and chat."""
     for option in reversed(
         (
-            setting("--top-k", "retrieval.top_k", "Candidates from each leg.", type=int),
-            setting("--top-n", "retrieval.top_n", "Passages in the end.", type=int),
+            setting("--top-k", "retrieval.top_k", "Candidates per leg.", type=int),
+            setting("--top-n", "retrieval.top_n", "Passages that the answer reads, or hits shown.", type=int),
             setting("--window", "retrieval.window", "Sentences on each side of a hit.", type=int),
             setting(
                 "--fusion",
                 "retrieval.fusion",
-                "How the two legs are joined.",
+                "How the two legs are fused.",
                 type=click.Choice(["minmax", "rrf", "dense", "sparse"]),
             ),
             setting("--wait", "store.wait", "Seconds to wait for a running ingest.", type=float, metavar="SECONDS"),
             setting("--hyde", "hyde.mode", "Hypothetical documents.", type=click.Choice(["off", "on", "auto"])),
-            click.option("--no-rerank", is_flag=True, help="Leave the reranker out."),
-            setting("--llm", "llm.provider", "ollama, openai, llama_cpp or none.", metavar="PROVIDER"),
-            click.option("--no-llm", is_flag=True, help="Use no language model."),
+            click.option("--no-rerank", is_flag=True, help="Skip the reranker."),
+            setting("--llm", "llm.provider", "Language model: ollama, openai, llama_cpp or none.", metavar="PROVIDER"),
+            click.option("--no-llm", is_flag=True, help="Answer without a language model."),
             click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]"),
             click.option(
                 "--filter",
                 "conditions",
                 multiple=True,
                 metavar="CONDITION",
-                help="Metadata condition such as lang=en, page>=3, title~=guide; repeatable, all must hold.",
+                help="Condition on metadata, such as lang=en, page>=3, title~=guide; repeatable, all must hold.",
             ),
         )
     ):
@@ -189,10 +192,13 @@ def asking_options(function: F) -> F:
 
 
 def one_question(words: tuple[str, ...]) -> str:
-    """The question of a command line, quoted or not.
+    """Join the words of a question, quoted or not.
+
+    >>> one_question(("What", "is", "a", "window?"))
+    'What is a window?'
 
     Raises:
-        SettingsError: it holds no words.
+        SettingsError: the question is empty.
     """
     question = " ".join(words).strip()
     if not question:
@@ -203,5 +209,5 @@ def one_question(words: tuple[str, ...]) -> str:
 def _assignment(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or ("." not in key and key.strip() not in ("collection", "profile")):
-        raise SettingsError(f"--set {text!r} sets nothing", remedy="write it as --set section.field=value")
+        raise SettingsError(f"cannot parse --set {text!r}", remedy="write it as --set section.field=value")
     return key.strip(), value.strip()

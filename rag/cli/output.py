@@ -1,4 +1,4 @@
-"""What commands print: data to stdout, words to stderr."""
+"""Print data to stdout and words to stderr."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from rag.cli.page import cut, unmarked, width_of, wrapped
 
 _STEERING = re.compile(f"[{STEERING}]")
 
-TRACED = 10  # candidates that a trace shows on a terminal
+TRACED = 10  # candidates of a trace shown on a terminal
 
 
 def data(text: str = "", *, end: str = "\n", styled: bool = False) -> None:
-    """Text to stdout; what would steer a terminal appears as escapes, unless ``styled`` says that it is our own."""
+    """Print text to stdout; control characters are escaped, unless it is our own ``styled`` text."""
     click.echo((text if styled else escaped(text)) + end, nl=False)
 
 
 def words(text: str, *, style: Mapping[str, Any] | None = None) -> None:
-    """A remark to stderr, without secrets and without what would steer a terminal."""
-    with contextlib.suppress(BrokenPipeError):  # nobody reads stderr: nothing left to say it to
+    """Print a remark to stderr, without secrets and control characters."""
+    with contextlib.suppress(BrokenPipeError):  # nobody reads stderr
         click.echo(click.style(safe(text), **style) if style else safe(text), err=True)
 
 
 def note(text: str, *, apart: bool = False) -> None:
-    """Why a result is less than it could be, on stderr; ``apart``: after an empty line on a terminal."""
+    """Print on stderr why a result is less than it could be; ``apart``: after an empty line on a terminal."""
     width = width_of(sys.stderr)
     if apart and width is not None:
         words("")
@@ -42,30 +42,38 @@ def note(text: str, *, apart: bool = False) -> None:
 
 
 def data_json(value: Any, *, line: bool = False) -> None:
-    """JSON to stdout, readable, or on one line."""
+    """Print JSON to stdout, indented, or on one line."""
     text = json.dumps(value, ensure_ascii=False, indent=None if line else 2, default=str)
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError:  # a file name that is not UTF-8: its odd bytes survive as escapes
+    except UnicodeEncodeError:  # a file name that is not UTF-8: its bytes are escaped
         text = json.dumps(value, indent=None if line else 2, default=str)
     # json.dumps escapes what lies below U+0020 only.
     click.echo(_STEERING.sub(lambda match: f"\\u{ord(match.group()):04x}", text))
 
 
 def make_output_tolerant() -> None:
-    """A terminal that cannot show a character gets a substitute instead of an error."""
+    """Replace characters that the terminal cannot show, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def clean(text: str) -> str:
-    """Text of a document, safe for a terminal; tabs and line ends stay."""
+    """Make a document's text safe for a terminal; tabs and line ends are kept.
+
+    >>> clean("red \\x1b[31m text")
+    'red [31m text'
+    """
     return dropped(text)
 
 
 def shown_path(source: str) -> str:
-    """A file below the working folder relative to it, everything else as it is."""
+    """Return a file below the working folder relative to it, everything else unchanged.
+
+    >>> shown_path("https://example.org/a.html")
+    'https://example.org/a.html'
+    """
     path = Path(source)
     if path.is_absolute():
         with contextlib.suppress(ValueError, OSError):
@@ -76,10 +84,14 @@ def shown_path(source: str) -> str:
 def place(
     source: str, heading: str | None, page: int | None, rows: str | None = None, *, room: int | None = None
 ) -> str:
-    """ "guide/windows.md › Windows › Merging, page 3", or "prices.xlsx › Prices, Prices!2-41".
+    """Return where a sentence is.
+
+    >>> place("guide/windows.md", "Windows > Merging", 3)
+    'guide/windows.md › Windows › Merging, page 3'
 
     Args:
-        room: columns; what does not fit is left out from the top of the heading and of the path.
+        rows: rows, lines or cell in a file without pages.
+        room: maximum columns; the heading and the path are shortened from their start.
     """
     end = (f", {one_line(clean(rows))}" if rows else "") + (f", page {page}" if page is not None else "")
     parts = [one_line(clean(part.strip())) for part in (heading or "").split(" > ") if part.strip()]
@@ -103,7 +115,13 @@ def place(
 
 
 def trace_text(trace: Mapping[str, Any]) -> str:
-    """Stages with milliseconds, then candidates with their ranks."""
+    """Format a trace: stages with milliseconds, then candidates with their ranks.
+
+    >>> print(trace_text({"timings_ms": {"encode": 12.0}, "candidates": []}))
+    Stages (ms):
+      encode           12.0
+      total            12.0
+    """
     timings: Mapping[str, float] = trace.get("timings_ms", {})
     lines = ["Stages (ms):"]
     lines += [f"  {stage:<10} {milliseconds:>10.1f}" for stage, milliseconds in timings.items()]
@@ -135,6 +153,11 @@ def trace_text(trace: Mapping[str, Any]) -> str:
 
 
 def shorten(text: str, length: int) -> str:
+    """Shorten a text to one line of at most ``length`` characters.
+
+    >>> shorten("The harbour opens at 6.", 12)
+    'The harbour…'
+    """
     text = clean(" ".join(text.split()))
     return text if len(text) <= length else text[: length - 1] + "…"
 
@@ -146,11 +169,16 @@ def _cell(value: float | int | None) -> str:
 
 
 def megabytes(size: int) -> str:
+    """Format bytes as MB.
+
+    >>> megabytes(1_234_567)
+    '1.2 MB'
+    """
     return f"{size / 1e6:.1f} MB"
 
 
 def say_waiting(waiting: list[str], collection: str) -> None:
-    """What still holds deleted text, and what takes it away."""
+    """Report what still holds deleted text, and how to erase it."""
     for what in waiting:
         words(
             f"deleted text is still in {what}: the next 'rag ingest' erases it, or at once: "

@@ -1,7 +1,7 @@
-"""The page of a terminal: how wide it is, where lines break, what is bold or dim.
+"""Text on a terminal: its width, line breaks, bold and dim text.
 
-Lines break between words, and between Chinese characters, none of which is parted from the punctuation that belongs to
-it; Chinese characters take two columns. A pipe gets the same text, unbroken and without colours.
+Lines break between words and between Chinese characters, but not before the punctuation that belongs to a character;
+Chinese characters take two columns. A pipe gets the same text, without line breaks and colours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import click
 from indexes.text.characters import CJK, columns
 
 WIDEST = 100  # columns of running text: longer lines are hard to read
-ON, OFF = "\ue000", "\ue001"  # around what is to be bold, while lines are broken
+ON, OFF = "\ue000", "\ue001"  # around bold text, until lines are broken
 _BOLD = {ON: "\x1b[1m", OFF: "\x1b[22m"}
 _MARK = re.compile(r"\[\d+\]")
 
@@ -31,53 +31,60 @@ _UNIT = re.compile(
 
 
 def set_colours(choice: str) -> None:
-    """Follow ``--color``: "always", "never", or "auto": where the output is a terminal and NO_COLOR is not set."""
+    """Follow ``--color``: "always", "never", or "auto" (if the output is a terminal and NO_COLOR is not set)."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     click.get_current_context().color = {"always": True, "never": False}.get(choice, False if plain else None)
 
 
 def width_of(stream: TextIO) -> int | None:
-    """The columns for running text where ``stream`` is a terminal, else None: lines are not broken."""
+    """Return the columns for running text on a terminal; None for other streams, where lines are not broken."""
     return min(shutil.get_terminal_size().columns, WIDEST) if stream.isatty() else None
 
 
 def out_width() -> int | None:
+    """Return the columns for running text on stdout."""
     return width_of(sys.stdout)
 
 
 def dim(text: str) -> str:
+    """Return dim text."""
     return click.style(text, dim=True) if text else ""
 
 
 def marked(text: str) -> str:
-    """Citation marks in colour, and bold where ``ON`` and ``OFF`` stand."""
+    """Colour citation marks, and make text between ``ON`` and ``OFF`` bold."""
     text = _MARK.sub(lambda match: click.style(match.group(), fg="cyan"), text)
     return text.replace(ON, _BOLD[ON]).replace(OFF, _BOLD[OFF])
 
 
 def unmarked(text: str) -> str:
-    """A document's own text: without the two characters that mean bold here."""
+    """Remove the two characters that mark bold text from a document's text."""
     return text.replace(ON, "").replace(OFF, "")
 
 
 class Flow:
-    """Breaks text into lines while it comes in pieces.
+    """Break text that arrives in pieces into lines.
+
+    >>> flow = Flow(16)
+    >>> print(flow.feed("The harbour opens ") + flow.feed("at 6.") + flow.finish())
+    The harbour
+    opens at 6.
 
     Args:
-        width: columns of a line; None breaks none.
-        indent: before each line.
+        width: columns of a line; None does not break lines.
+        indent: prefix of each line.
     """
 
     def __init__(self, width: int | None, indent: str = "") -> None:
         self.rows = 0  # line ends so far
         self._width, self._indent = width, indent
         self._column = 0  # of the next character
-        self._begun = False  # something stands on this line
-        self._gap = ""  # blanks that wait for the next word
-        self._held = ""  # what may be part of a longer unit
+        self._begun = False  # this line is not empty
+        self._gap = ""  # blanks before the next word
+        self._held = ""  # may be part of a longer unit
 
     def feed(self, piece: str) -> str:
-        """What can be shown now: everything up to the last unit, which the next piece may lengthen."""
+        """Add a piece; return what can be shown now: all but the last unit, which may grow."""
         units = _UNIT.findall(self._held + piece)
         self._held = units.pop() if units else ""
         return "".join(map(self._set, units))
@@ -107,7 +114,7 @@ class Flow:
         return shown + self._fit(unit)
 
     def _fit(self, unit: str) -> str:
-        """The unit, cut where it alone is longer than a line, as addresses are."""
+        """Cut a unit that is longer than a line, such as an address."""
         room = None if self._width is None else max(self._width - len(self._indent), 10)
         if room is None or _columns(unit) <= room:
             self._column += _columns(unit)
@@ -124,10 +131,15 @@ class Flow:
 
 
 def wrapped(text: str, width: int | None, indent: str = "", first: str | None = None) -> str:
-    """The text in lines of ``width`` columns.
+    """Break a text into lines of ``width`` columns.
+
+    >>> print(wrapped("The harbour opens at 6.", 16, indent="  "))
+      The harbour
+      opens at 6.
 
     Args:
-        indent: before each line; ``first``: before the first one instead.
+        indent: prefix of each line.
+        first: prefix of the first line, instead of ``indent``.
     """
     flow = Flow(width, indent)
     if first is None:
@@ -141,7 +153,11 @@ def _columns(text: str) -> int:
 
 
 def cut(text: str, width: int | None) -> str:
-    """One line of at most ``width`` columns; the end is left out where it does not fit."""
+    """Cut a line to at most ``width`` columns; Chinese characters count as two.
+
+    >>> cut("The harbour opens at 6.", 12)
+    'The harbour…'
+    """
     if width is None or columns(text) <= width:
         return text
     taken, size = "", 0
@@ -154,11 +170,15 @@ def cut(text: str, width: int | None) -> str:
 
 
 def snippet(text: str, spans: Sequence[tuple[int, int]], most: int) -> str:
-    """The part of a long text that holds the most ``spans`` of matched characters, these in bold.
+    """Return the part of a long text that holds the most ``spans`` of matched characters, in bold.
+
+    >>> unmarked(snippet("At 6 the harbour opens.", [(9, 16)], 40))
+    'At 6 the harbour opens.'
 
     Args:
-        text: on one line.
-        most: columns; a text that is not longer stays whole.
+        text: text on one line.
+        spans: (start, end) of matched characters.
+        most: maximum columns; a shorter text is returned whole.
     """
     start, end = _best_part(text, spans, most)
     shown = "…" if start > 0 else ""
@@ -190,13 +210,17 @@ def _best_part(text: str, spans: Sequence[tuple[int, int]], most: int) -> tuple[
 
 
 def _boundary(text: str, place: int) -> int:
-    """The beginning of a word or sentence at or before ``place``, if one is near."""
+    """Return the start of a word or sentence at or before ``place``, if one is near."""
     near = max(text.rfind(mark, max(0, place - 20), place + 1) for mark in (" ", "，", "。", "；", "、"))
     return near + 1 if near >= 0 else place
 
 
 def table(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
-    """Rows in columns, the wide characters of Chinese counted as two; the last column is not filled up."""
+    """Align rows in columns; Chinese characters count as two, and the last column is not padded.
+
+    >>> table([("dense", "0.7"), ("窗口", "0.3")])
+    ['dense  0.7', '窗口   0.3']
+    """
     rows = list(rows)
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""What stderr shows of work that takes longer than a moment: a bar on a terminal, a line now and then elsewhere."""
+"""Show the progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from indexes.ingest.report import Progress
 
 DELAY = 2.0  # seconds before the bar shows
-INTERVAL = 0.1  # seconds between two drawings
-LINES_EVERY = 30.0  # seconds between two lines where there is no terminal
+INTERVAL = 0.1  # seconds between two redraws
+LINES_EVERY = 30.0  # seconds between two lines without a terminal
 
 
 def rate(progress: Progress) -> str:
-    """ "1,204 sentences, 151 a second, 2:10 left"; told by sentences, so that it moves within a large file too."""
+    """Return the sentences done, their rate and the time left, such as "1,204 sentences, 151 a second, 2:10 left".
+
+    Sentences are counted, not files, so that it moves within a large file too.
+    """
     done = max(progress.encoded, progress.sentences_done)
     text = f"{done:,} sentences"
     if not done:
@@ -44,14 +47,18 @@ def rate(progress: Progress) -> str:
 
 
 def span(seconds: float) -> str:
-    """ "0:42", "12:05" or "1:02:05"."""
+    """Format seconds.
+
+    >>> span(42), span(725), span(3725)
+    ('0:42', '12:05', '1:02:05')
+    """
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
 def line(progress: Progress, unit: str) -> str:
-    """ "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf"."""
+    """Return a line such as "12 of 40 files, 1,204 sentences, 151 a second, about 2:10 left; now guide.pdf"."""
     counted = f"{progress.files_done:,} of {progress.files_total:,} {unit}s"
     now = f"; now {shown_path(progress.current)}" if progress.current else ""
     return f"{counted if progress.files_total else f'looking for {unit}s'}, {rate(progress)}{now}"
@@ -59,7 +66,7 @@ def line(progress: Progress, unit: str) -> str:
 
 @contextmanager
 def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None]]:
-    """What to pass as ``progress=``. ``unit``: what is counted."""
+    """Yield the function to pass as ``progress=``; ``unit`` is what is counted."""
     show = _Bar(unit) if sys.stderr.isatty() else _Lines(unit)
     try:
         yield show
@@ -68,7 +75,7 @@ def progress_bar(unit: str = "file") -> Iterator[Callable[[Progress], None]]:
 
 
 class _Shown:
-    """Shows where a run stands, when it says so and once a second besides: a model may take minutes for one chunk."""
+    """Show the state of a run when it changes and every second: a model may take minutes for a chunk."""
 
     stopping = "stopping after this chunk; interrupt again to stop at once"
     every = LINES_EVERY
@@ -109,7 +116,7 @@ class _Shown:
 
 
 class _Lines(_Shown):
-    """A line every ``LINES_EVERY`` seconds, for logs."""
+    """Show a line every ``LINES_EVERY`` seconds, for logs."""
 
     def __init__(self, unit: str) -> None:
         super().__init__(unit, LINES_EVERY)
@@ -119,7 +126,7 @@ class _Lines(_Shown):
 
 
 class _Bar(_Shown):
-    """One line that is drawn anew: files, a bar by sentences, how fast, how long yet, and the file at hand."""
+    """Redraw one line: files, a bar by sentences, the rate, the time left, and the current file."""
 
     stopping = "\nstopping after this chunk; Ctrl-C again stops at once"
 
@@ -162,11 +169,10 @@ def _bar(**options: Any) -> Any:
 
 
 class Waiting:
-    """One line on a terminal that says what is being waited for, and for how long; it goes away when that ends.
+    """A line on a terminal that says what is awaited and for how long; it is removed at the end.
 
-    Example:
-        >>> with Waiting("searching") as waiting:  # doctest: +SKIP
-        ...     waiting.now("reading the passages")
+    >>> with Waiting("searching") as waiting:
+    ...     waiting.now("reading the passages")
     """
 
     def __init__(self, what: str, *, delay: float = 1.0) -> None:
@@ -181,11 +187,11 @@ class Waiting:
         return self
 
     def now(self, what: str) -> None:
-        """Say something else from now on."""
+        """Change the text."""
         self._what = what
 
     def end(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._over.set()
         if self._thread is not None:
             self._thread.join()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
-    """Move the collection to the model of the settings, and tell of it."""
+    """Move the collection to the configured model, and report it."""
     from indexes import reindex
     from indexes.ingest.report import Interrupted
 
@@ -23,21 +23,21 @@ def move(shared: Shared, *, keep_old: bool, dry_run: bool) -> None:
                 shared.collection, settings=shared.settings, keep_old=keep_old, dry_run=dry_run, progress=progress
             )
     except Interrupted as stop:
-        words(f"stopped: {len(stop.report.files)} documents were moved; the old vectors are in use, and the next")
-        words("'rag ingest --reindex' goes on from there")
+        words(f"stopped: {len(stop.report.files)} documents were moved; the old vectors are still used, and the next")
+        words("'rag ingest --reindex' continues from there")
         raise
     for note in report.notes:
         words(note)
     if report.truncated:
         words(
             f"{report.truncated} sentences are longer than the new model reads and were cut; "
-            "'rag ingest PATH' on their files splits them for it"
+            "'rag ingest PATH' on their files splits them again"
         )
     data_json(report.as_dict()) if shared.json else data(sentence_of(report))
 
 
 def sentence_of(report: ReindexReport) -> str:
-    """One line: what was done, or would be."""
+    """Return one line: what was done, or would be."""
     name = f"collection '{report.collection}'"
     if not report.needed:
         away = "would be removed" if report.dry_run else "removed"

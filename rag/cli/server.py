@@ -1,4 +1,5 @@
-"""``search`` and ``ask`` through a running ``rag serve`` of the same store: no model is loaded, no lock is met."""
+"""``search`` and ``ask`` through a running ``rag serve`` of the same store, without loading a model or waiting for a
+lock."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def running_server(shared: Shared) -> Client | None:
-    """A client of the running server of this store, if it answers with the same settings; else None, and why not."""
+    """Return a client of this store's running server if it has the same settings; else None, with a note why."""
     from rag.serve.address import difference, read_address
 
     if shared.settings.store.url == ":memory:":
@@ -24,13 +25,13 @@ def running_server(shared: Shared) -> Client | None:
         return None
     other = difference(address, shared.settings)
     if other is not None:
-        words(f"note: the server at {address.url} has another {other}, so this question is answered without it")
+        words(f"note: the server at {address.url} has a different {other}, so this question is answered without it")
         return None
     return _ready(address)
 
 
 def holding_server(shared: Shared) -> Client | None:
-    """A client of the running server of this store, whatever its settings, if it answers."""
+    """Return a client of this store's running server, whatever its settings; None if it does not answer."""
     from rag.serve.address import read_address
 
     address = read_address(shared.settings.store)
@@ -49,7 +50,7 @@ def _ready(address: Address) -> Client | None:
 
 
 def options_of(shared: Shared, conditions: tuple[str, ...]) -> dict[str, Any]:
-    """What of the settings goes with the question."""
+    """Return the settings that are sent with a question."""
     settings = shared.settings
     found: dict[str, Any] = {"filters": list(conditions), "trace": True}
     found |= {"window": settings.retrieval.window, "fusion": settings.retrieval.fusion, "hyde": settings.hyde.mode}
@@ -60,7 +61,11 @@ def options_of(shared: Shared, conditions: tuple[str, ...]) -> dict[str, Any]:
 
 
 def as_response(found: dict[str, Any], url: str) -> Any:
-    """A server's answer in the shape that ``answering`` prints."""
+    """Return a server's answer as ``answering`` prints it.
+
+    >>> as_response({"answer": "At 6 [1].", "status": "answered"}, "http://127.0.0.1:8321").response
+    'At 6 [1].'
+    """
     trace = {**(found.get("trace") or {}), "server": url}
     notes, citations = list(found.get("notes") or []), list(found.get("citations") or [])
     metadata = {"status": found.get("status"), "notes": notes, "citations": citations, "trace": trace}

@@ -1,4 +1,4 @@
-"""``ingest``, ``delete`` and ``status`` where ``rag serve`` holds the store: its queue of jobs does the writing."""
+"""``ingest``, ``delete`` and ``status`` while ``rag serve`` has the store open: its job queue does the writing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from indexes.ingest.report import IngestReport, Progress
     from rag.client import Client
 
-POLL = 0.2  # seconds between two looks at a job
-PATIENCE = 120.0  # seconds for a server that loads its models
+POLL = 0.2  # seconds between two polls of a job
+PATIENCE = 120.0  # seconds to wait while a server loads its models
 DECIDING = ("encoder.", "sparse.", "read.", "split.")  # settings that decide what is written
 
 
 def writing_server(shared: Shared) -> Client | None:
-    """A client of the running server that holds this embedded store; None where there is none.
+    """Return a client of the running server that has this embedded store open; None if there is none.
 
     Raises:
-        StoreError: it would write otherwise than these settings say, or does not become ready.
+        StoreError: the server has other settings, or does not become ready.
     """
     from rag.serve.address import flat, read_address
 
@@ -37,8 +37,8 @@ def writing_server(shared: Shared) -> Client | None:
     other = next((key for key, value in mine.items() if address.settings.get(key, value) != value), None)
     if other is not None:
         raise StoreError(
-            f"the server at {address.url} (process {address.pid}) holds this store, and has another {other}",
-            remedy="give this command the server's settings, or stop the server",
+            f"the server at {address.url} (process {address.pid}) has this store open, with a different {other}",
+            remedy="run this command with the server's settings, or stop the server",
         )
     from rag.client import Client, ServerError
 
@@ -49,7 +49,7 @@ def writing_server(shared: Shared) -> Client | None:
             try:
                 client.ready()
                 break
-            except ServerError:  # it loads its models, or answers nobody while it does
+            except ServerError:  # it is loading its models
                 if time.monotonic() > until or read_address(store) is None:
                     client.close()
                     raise
@@ -61,12 +61,12 @@ def writing_server(shared: Shared) -> Client | None:
 def ingest_through(
     client: Client, shared: Shared, paths: Sequence[str], prune: bool, show: Callable[[Progress], None]
 ) -> tuple[IngestReport, int]:
-    """Let the server read these files; returns the report and the collection's number of sentences.
+    """Let the server read these files; return the report and the collection's number of sentences.
 
     Raises:
         SourceError: a path does not exist.
         RagWrightError: the job failed.
-        KeyboardInterrupt: Ctrl-C; the server stops at the next document.
+        KeyboardInterrupt: Ctrl-C; the server stops after the current document.
     """
     missing = next((path for path in paths if not Path(path).expanduser().exists()), None)
     if missing is not None:
@@ -78,10 +78,10 @@ def ingest_through(
 
 
 def finished(client: Client, job: str, show: Callable[[Progress], None]) -> dict[str, Any]:
-    """Wait for a job's end.
+    """Wait for the end of a job.
 
     Raises:
-        RagWrightError: it failed.
+        RagWrightError: the job failed.
         KeyboardInterrupt: Ctrl-C; the job was cancelled and has ended.
     """
     from indexes.ingest.report import Progress
@@ -99,13 +99,13 @@ def finished(client: Client, job: str, show: Callable[[Progress], None]) -> dict
             if interrupted:
                 raise
             interrupted = True
-            words("\nthe server stops at the next document")
+            words("\nthe server stops after the current document")
             client.cancel(job)
     if interrupted or found["state"] == "cancelled":
         raise KeyboardInterrupt
     if found["state"] == "failed":
         what, _, remedy = str(found["message"]).partition("; ")
-        raise RagWrightError(f"the server's job failed: {what}", remedy=remedy or "look into the server's log")
+        raise RagWrightError(f"the server's job failed: {what}", remedy=remedy or "see the server's log")
     return found
 
 

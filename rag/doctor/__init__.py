@@ -1,4 +1,4 @@
-"""What is wrong with this machine, and the command that mends it."""
+"""Checks of this machine and the configured servers, each with the command that fixes what is wrong."""
 
 from rag.doctor.check import Check, Probe
 from rag.doctor.run import examine

@@ -1,4 +1,4 @@
-"""Does what is configured fit the graphics card, and where has Ollama put its models?"""
+"""Check whether the configured models fit the graphics card, and where Ollama has put its models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.planning.sizes import RUNTIME, LLMShape, llm_shape, reader_shape, shape
 
 
 def check_card(probe: Probe, look: Callable[[], Sequence[Card]] = cards) -> list[Check]:
-    """Add up what the configured models take of this machine's first card, and ask Ollama where its models are."""
+    """Add up what the configured models take on this machine's first card, and ask Ollama where its models are."""
     found = look()
     return [*_placement(probe), *([_budget(probe, found[0])] if found else [])]
 
@@ -26,20 +26,20 @@ def _placement(probe: Probe) -> list[Check]:
     base_url = ollama_base_url(llm.base_url, probe.environ)
     answer = ask_once(base_url, "/api/ps", timeout=probe.timeout)
     if answer.problem or answer.status != 200:
-        return []  # whether it answers at all is another check's finding
+        return []  # another check reports whether it answers
     checks = []
     for one in read_ollama(answer.object()):
         if one.whole or not one.on_card:
             checks.append(Check("placement", "ok", one.words()))
             continue
         mend = "a smaller llm.context_window, a smaller model, or OLLAMA_NUM_PARALLEL=1; see: rag plan"
-        found = f"{one.words()}; the rest computes on the processor, many times slower"
+        found = f"{one.words()}; the rest runs on the processor, many times slower"
         checks.append(Check("placement", "warn", found, mend))
     return checks
 
 
 def _budget(probe: Probe, card: Card) -> Check:
-    """The sum of what is known, against the card."""
+    """Compare the sum of what is known with the card's memory."""
     parts: list[Part] = []
     unknown: list[str] = []
     for need in needs(probe):
@@ -69,9 +69,9 @@ def _budget(probe: Probe, card: Card) -> Check:
     total, room = sum(part.bytes for part in parts), card.total * (1 - KEPT_FREE)
     listed = ", ".join(f"{part.name} {in_gb(part.bytes)}" for part in parts) or "nothing"
     missing = f"; the size of {', '.join(unknown)} is not known" if unknown else ""
-    found = f"{card.name} has {in_gb(card.total)}; what is configured takes {in_gb(total)} ({listed}{missing})"
+    found = f"{card.name} has {in_gb(card.total)}; the configured models take {in_gb(total)} ({listed}{missing})"
     if total > room:
-        return Check("card", "warn", found, f"rag plan --card {card.gb:g} names models and places that fit")
+        return Check("card", "warn", found, f"rag plan --card {card.gb:g} suggests models that fit")
     return Check("card", "ok", found)
 
 

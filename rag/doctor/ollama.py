@@ -1,4 +1,4 @@
-"""Is Ollama there, does it have the model, is the model's context as large as configured?"""
+"""Check whether Ollama answers, has the model, and whether the model's context is as large as configured."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ DEFAULT_URL = "http://127.0.0.1:11434"
 def check_ollama(
     probe: Probe, role: str, *, configured: str | None, model: str, context_window: int | None = None
 ) -> list[Check]:
-    """Checks of one use of Ollama.
+    """Check one use of Ollama.
 
     Args:
-        role: "llm" or "encoder": the settings section.
+        role: the settings section, "llm" or "encoder".
         configured: its ``base_url``.
-        context_window: tokens the setting asks for; None: not compared.
+        model: its model.
+        context_window: tokens that the setting asks for; None: not compared.
     """
     base_url = ollama_base_url(configured, probe.environ)
     answer = ask_once(base_url, "/api/tags", timeout=probe.timeout)
@@ -57,20 +58,20 @@ def _context(probe: Probe, role: str, base_url: str, model: str, wanted: int) ->
     info = answer.object().get("model_info") or {}
     lengths = [value for key, value in info.items() if key.endswith(".context_length") and isinstance(value, int)]
     if not lengths:
-        return Check(name, "warn", f"Ollama does not say how long a context '{model}' reads", "ollama show " + model)
+        return Check(name, "warn", f"Ollama does not report the context length of '{model}'", "ollama show " + model)
     if lengths[0] < wanted:
         return Check(
             name,
             "fail",
-            f"'{model}' reads {lengths[0]} tokens, and {role}.context_window = {wanted}: prompts would be cut silently",
+            f"'{model}' reads {lengths[0]} tokens, but {role}.context_window = {wanted}: prompts would be cut silently",
             f"set context_window = {lengths[0]} under [{role}] in rag.toml, or export "
             f"RAG_{role.upper()}_CONTEXT_WINDOW={lengths[0]}",
         )
-    return Check(name, "ok", f"'{model}' reads {lengths[0]} tokens, {wanted} are configured")
+    return Check(name, "ok", f"'{model}' reads {lengths[0]} tokens; {wanted} are configured")
 
 
 def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | None, answer: HttpAnswer) -> Check:
-    """The address may be wrong, or the server may be down: an Ollama at the usual port tells which."""
+    """Tell a wrong address from a server that is down, by an Ollama at the usual port."""
     name = f"{role} server"
     variable = probe.environ.get("OLLAMA_HOST", "").strip()
     source = f"{role}.base_url" if configured else "OLLAMA_HOST" if variable else ""
@@ -103,7 +104,7 @@ def _why_unreachable(probe: Probe, role: str, base_url: str, configured: str | N
 
 
 def _likely_urls(base_url: str) -> list[str]:
-    """The same host at Ollama's port, and this machine."""
+    """Return the same host at Ollama's port, and this machine."""
     import httpx
 
     host = httpx.URL(base_url).host
@@ -120,19 +121,19 @@ def _not_ollama(probe: Probe, role: str, base_url: str, answer: HttpAnswer) -> C
         return Check(
             f"{role} server",
             "fail",
-            f"{base_url} was asked through {proxy}, which answered with status {answer.status} instead of Ollama",
+            f"the request to {base_url} went through {proxy}, which answered with status {answer.status} itself",
             f"export NO_PROXY={httpx.URL(base_url).host}",
         )
     return Check(
         f"{role} server",
         "fail",
-        f"what answers at {base_url} is not Ollama (status {answer.status} for /api/tags)",
+        f"the server at {base_url} is not Ollama (status {answer.status} for /api/tags)",
         f'export OLLAMA_HOST=http://host:11434, or set {role}.provider = "openai" if it is another server',
     )
 
 
 def _proxy(role: str, base_url: str, environ: Mapping[str, str]) -> list[Check]:
-    """We bypass proxies for this machine; the ollama command and other clients do not."""
+    """Report a proxy for this machine: we bypass it, the ollama command and other clients do not."""
     if not is_loopback(base_url):
         return []
     proxy = proxy_in_the_way(base_url, environ)
@@ -142,8 +143,8 @@ def _proxy(role: str, base_url: str, environ: Mapping[str, str]) -> list[Check]:
         Check(
             f"{role} proxy",
             "warn",
-            f"{proxy} is set and NO_PROXY leaves this machine out: rag asks {base_url} directly all the same, "
-            "but other programs ask the proxy for it",
+            f"{proxy} is set and NO_PROXY does not list this machine: rag calls {base_url} directly anyway, "
+            "but other programs call it through the proxy",
             "export NO_PROXY=127.0.0.1,localhost,::1",
         )
     ]

@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers (vLLM and others) and rerank servers: reachable, key accepted, model listed?"""
+"""Check OpenAI-compatible servers (vLLM and others) and rerank servers: reachable, key accepted, model listed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ def check_openai(
     context_window: int | None = None,
     models_optional: bool = False,
 ) -> list[Check]:
-    """Checks of one server.
+    """Check one server.
 
     Args:
-        role: "llm", "encoder" or "rerank": the settings section.
-        base_url: with its /v1; a rerank server may be given without.
-        context_window: compared with vLLM's max_model_len; None: not compared.
-        models_optional: a server that lists no models is fine (rerank servers).
+        role: the settings section, "llm", "encoder" or "rerank".
+        base_url: address with its /v1, which is optional for a rerank server.
+        model: the configured model.
+        api_key_env: environment variable with the server's key.
+        context_window: tokens to compare with vLLM's max_model_len; None: not compared.
+        models_optional: whether a server need not list models (rerank servers).
     """
     name = f"{role} server"
     if not base_url:
@@ -60,7 +62,7 @@ def check_openai(
     length = entries[model].get("max_model_len")
     if context_window is not None and isinstance(length, int):
         if length < context_window:
-            found = f"the server reads {length} tokens of '{model}', and {role}.context_window = {context_window}"
+            found = f"the server reads {length} tokens of '{model}', but {role}.context_window = {context_window}"
             mend = (
                 f"export RAG_{role.upper()}_CONTEXT_WINDOW={length}, or start it with --max-model-len {context_window}"
             )
@@ -84,7 +86,7 @@ def _refused_key(name: str, base_url: str, variable: str, key: str | None, statu
         return Check(
             name,
             "fail",
-            f"{base_url} wants a key (status {status}), and {variable} is not set",
+            f"{base_url} requires a key (status {status}), but {variable} is not set",
             f"export {variable}=YOUR_KEY",
         )
     return Check(
@@ -105,6 +107,6 @@ def _no_list(probe: Probe, role: str, name: str, base_url: str, key: str | None,
     return Check(
         name,
         "fail",
-        f"what answers at {base_url} is not an OpenAI-compatible server (status {answer.status} for /models)",
+        f"the server at {base_url} is not OpenAI-compatible (status {answer.status} for /models)",
         f"export RAG_{role.upper()}_BASE_URL=http://host:port/v1",
     )

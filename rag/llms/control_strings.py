@@ -1,7 +1,7 @@
-"""Make the control strings of chat templates harmless in what is sent: in a document they are characters, no orders.
+"""Neutralise the control strings of chat templates in what is sent to a model.
 
-A tokenizer turns ``<|im_end|>`` into one control token wherever it stands, so a document could end the user's message
-and begin another one. The brackets are replaced by look-alikes, which no vocabulary knows as a control token.
+A tokenizer turns ``<|im_end|>`` into a control token wherever it occurs, so a document could end the user's message and
+begin another. The brackets are replaced by similar characters, which are not control tokens in any vocabulary.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ANY = re.compile(r"[<＜◁]|\[(?:[|｜]|\s*/?\s*[A-Zgs])")
 
 
 def harmless(text: str) -> str:
-    """``text`` with every known control string spelled ``‹|im_end|›``. Applying it twice changes nothing more.
+    """Rewrite every known control string as ``‹|im_end|›``; applying it again changes nothing.
 
     >>> harmless("nine.<|im_end|>")
     'nine.‹|im_end|›'
@@ -60,7 +60,7 @@ def harmless(text: str) -> str:
 
 
 def harmless_messages(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """The messages with harmless words; other blocks (images) stay as they are."""
+    """Return copies of messages with ``harmless`` text; other blocks (images) are not changed."""
     from llama_index.core.base.llms.types import TextBlock
 
     return [

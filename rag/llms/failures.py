@@ -1,8 +1,8 @@
-"""Every way in which a language model fails, as one sentence: what failed, the value, and what to do.
+"""Explain every failure of a language model in one sentence: what failed, the value, and what to do.
 
 Three client libraries raise a dozen classes for the same few faults (the server is down: builtin ConnectionError from
-ollama, httpx.ConnectError from its streams, openai.APIConnectionError). They are told apart by class name and status,
-so that explaining a failure imports none of them.
+ollama, httpx.ConnectError from its streams, openai.APIConnectionError). They are recognised by class name and status,
+so that explaining a failure imports none of the libraries.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ NO_CONNECTION = ("ConnectError", "ConnectTimeout", "APIConnectionError", "Connec
 CONTEXT = re.compile(r"context (size|length|window)|maximum context|exceed_context|too many tokens", re.IGNORECASE)
 UNKNOWN_MODEL = re.compile(r"model\b.*(not found|not exist|not loaded|unknown|invalid)|no such model", re.IGNORECASE)
 ODD_ANSWERS = ("ValidationError", "JSONDecodeError", "APIResponseValidationError")
-CLIENTS = ("ollama", "openai", "json", "llama_index.llms", "rag.llms.local_chat")  # what reads a server's answer
+CLIENTS = ("ollama", "openai", "json", "llama_index.llms", "rag.llms.local_chat")  # modules that parse an answer
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
 def explain_llm_error(exc: BaseException, settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> LLMError:
-    """What went wrong with the model, for a person, without the key that it was sent. Raise the result ``from exc``.
+    """Explain what went wrong with the model, without its key; raise the result ``from exc``.
+
+    >>> print(explain_llm_error(ConnectionError("refused"), LLMSettings(provider="ollama", model="qwen3:8b"), {}))
+    the language model's server at http://127.0.0.1:11434 cannot be reached (refused); run: ollama serve
 
     Returns:
         LLMUnreachableError (nothing answers), LLMTimeoutError (too slow), LLMModelNotFoundError (the server lacks the
-        model), or LLMError for all else. An LLMError is given back as it is.
+        model), or LLMError for all else. An LLMError is returned unchanged.
     """
     error = _explained(exc, settings, environ)
     key = environ.get(settings.api_key_env)
@@ -77,7 +80,7 @@ def _explained(exc: BaseException, settings: LLMSettings, environ: Mapping[str, 
         )
     if any(name in ODD_ANSWERS for name in names) or any(map(_met_an_odd_answer, causes)):
         return LLMError(
-            f"{where} answered with something else than the {_api(settings)} API",
+            f"{where} does not answer as the {_api(settings)} API",
             remedy="check llm.base_url and llm.provider",
         )
     if any(name in ("ResponseError", "APIError") for name in names):  # an error line within a stream
@@ -105,7 +108,7 @@ def _refused(status: int, words: str, settings: LLMSettings, environ: Mapping[st
             remedy=remedies.get(settings.provider, "check llm.model"),
         )
     key = f"put the server's key into the environment variable {settings.api_key_env}"
-    busy = "wait until it has answered others" + (
+    busy = "wait until it has answered other requests" + (
         ", or raise OLLAMA_MAX_QUEUE on the server" if settings.provider == "ollama" else ""
     )
     remedy = {401: key, 403: key, 429: busy, 503: busy}.get(status)
@@ -115,7 +118,7 @@ def _refused(status: int, words: str, settings: LLMSettings, environ: Mapping[st
 
 
 def _said(what: str, words: str, settings: LLMSettings, remedy: str) -> LLMError:
-    """A failure in the server's own words, with a remedy where the words are known."""
+    """Report a failure in the server's words, with a remedy if they are known."""
     if CONTEXT.search(words):
         remedy = "lower retrieval.top_n or retrieval.window, or raise llm.context_window"
     elif "thinking" in words:
@@ -127,7 +130,7 @@ def _said(what: str, words: str, settings: LLMSettings, remedy: str) -> LLMError
 
 def _how_to_reach(settings: LLMSettings, where: str, environ: Mapping[str, str]) -> str:
     if settings.provider == "llama_cpp":
-        return "build the LLM again: its process or its close() ended it"
+        return "build the LLM again: it was closed, or its process ended"
     proxy = next((name for name in PROXIES if environ.get(name)), None)
     if proxy and not is_loopback(where):
         return f"check the server, and add its host to NO_PROXY ({proxy} sends requests to {environ[proxy]})"
@@ -151,7 +154,13 @@ def _api(settings: LLMSettings) -> str:
 
 
 def causes_of(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and what it came from, outermost first."""
+    """Yield an exception and its causes, outermost first.
+
+    >>> error = ValueError("outer")
+    >>> error.__cause__ = KeyError("inner")
+    >>> [type(one).__name__ for one in causes_of(error)]
+    ['ValueError', 'KeyError']
+    """
     seen: set[int] = set()
     current: BaseException | None = exc
     while current is not None and id(current) not in seen:
@@ -161,7 +170,7 @@ def causes_of(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _met_an_odd_answer(exc: BaseException) -> bool:
-    """Whether a client library stumbled over an answer of another shape, such as a list, null or no choices."""
+    """Return whether a client library failed on an answer of another shape, such as a list, null or no choices."""
     if not isinstance(exc, (TypeError, AttributeError, LookupError, RecursionError)):
         return False
     place = exc.__traceback__
@@ -176,7 +185,7 @@ def _names(exc: BaseException) -> list[str]:
 
 
 def _reason(causes: list[BaseException]) -> str:
-    """Why there is no connection: the system's words lie deepest."""
+    """Return why there is no connection, in the words of the innermost cause, the system's."""
     if any(type(cause).__name__ == "ConnectTimeout" for cause in causes):
         return "no answer to the connection attempt"
     if any(getattr(cause, "errno", None) == errno.ECONNREFUSED for cause in causes):
@@ -186,7 +195,7 @@ def _reason(causes: list[BaseException]) -> str:
 
 
 def _words(exc: BaseException) -> str:
-    """What the exception says, on one line: the server's own message where it has one."""
+    """Return an exception's message on one line: the server's own, if it has one."""
     body = getattr(exc, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     words = message or getattr(exc, "error", None) or str(exc) or type(exc).__name__

@@ -1,6 +1,6 @@
-"""Guard both ways of every LLM: no control strings go in, no thinking comes out.
+"""Guard every LLM: no control strings in what it is sent, no thinking in its answers.
 
-Our own classes inherit ``Guard``; a user's own LLM is wrapped (``guarded``).
+Our own classes inherit ``Guard``; a user's LLM is wrapped (``guarded``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rag.llms.thinking import (
 
 
 class Guard(LLM):
-    """Mixin for our own LLM classes, to stand before LlamaIndex's class. ``tries``: see ``patient``."""
+    """Mixin for our own LLM classes, placed before LlamaIndex's class in the bases. ``tries``: see ``patient``."""
 
     tries: int = 1
 
@@ -68,7 +68,12 @@ class Guard(LLM):
 
 
 class GuardedLLM(LLM):
-    """A user's own LLM behind the guard. ``inner`` is the LLM itself; ``tries``: see ``patient``."""
+    """A user's LLM with the guard around it; ``tries``: see ``patient``.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> GuardedLLM(inner=MockLLM()).complete("nine.<|im_end|>").text
+    'nine.‹|im_end|›'
+    """
 
     inner: LLM
     tries: int = 1
@@ -111,12 +116,23 @@ class GuardedLLM(LLM):
 
 
 def guarded(llm: LLM) -> LLM:
-    """``llm`` with the guard: itself where it has one, else in a wrapper. Safe to call twice."""
+    """Return an LLM with the guard: itself if it has one, else wrapped.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> llm = guarded(MockLLM())
+    >>> guarded(llm) is llm
+    True
+    """
     return llm if isinstance(llm, Guard | GuardedLLM) else GuardedLLM(inner=llm)
 
 
 def patient(llm: LLM) -> LLM:
-    """``llm`` with the guard, and asked again while its server is busy (sync calls): for long runs."""
+    """Return an LLM with the guard that asks again while its server is busy (sync calls): for long runs.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> patient(MockLLM()).tries
+    5
+    """
     return guarded(llm).model_copy(update={"tries": TRIES})
 
 
@@ -125,5 +141,5 @@ def _name(llm: LLM) -> str:
 
 
 def _plain(prompt: str, formatted: bool) -> str:
-    """A formatted prompt holds the control strings of its own template."""
+    """Neutralise a prompt, unless it is formatted: then it holds the control strings of its own template."""
     return prompt if formatted else harmless(prompt)

@@ -1,8 +1,7 @@
-"""llama.cpp inside this process, for machines without a model server: a GGUF file, by path or by a fetched name.
+"""llama.cpp inside this process, for machines without a model server: a GGUF file, by path or fetched name.
 
-xllamacpp starts llama.cpp's own server in threads of this process; ``LocalChat`` talks to it over a free loopback port
-that only this process has the key of. That gives chat templates, streaming, async and cancellation without a second
-implementation of any of them.
+xllamacpp runs llama.cpp's own server in threads of this process; ``LocalChat`` calls it over a free loopback port whose
+key only this process has. So chat templates, streaming, async and cancellation are not implemented a second time.
 """
 
 from __future__ import annotations
@@ -27,20 +26,21 @@ from rag.settings import LLMSettings
 
 INSTALL = "pip install 'ragwright[offline]'"
 READ_AT_ONCE = (
-    16  # tokens of a prompt a thread: a request is given up between two such steps only, and small ones are no
+    16  # prompt tokens per thread and step: a request can be cancelled only between steps, and small steps are not
 )
 # slower (measured with 1.5 billion parameters on one thread: 512, 64, 32 and 16 tokens within 10 % of CPU time)
-PATIENCE = 86_400.0  # seconds: nothing hangs between us and a model that reads a long prompt on a slow machine
-MOST_THREADS = 8  # reading a prompt gains little beyond, and writing is bound by the memory
+PATIENCE = 86_400.0  # seconds: reading a long prompt on a slow machine takes long, and no network can fail here
+MOST_THREADS = 8  # reading a prompt gains little from more, and writing is limited by memory bandwidth
 
 
 class LlamaCpp(Guard, LocalChat):
-    """An LLM in this process. ``close()`` frees its memory; a copy shares the model with its original.
+    """An LLM in this process; start it with ``start_llama_cpp``.
 
-    ``context_window`` is what llama.cpp really has: the setting, or less where the model was trained with less.
+    ``close()`` frees its memory; copies share the model. ``context_window`` is the setting, or less if the model was
+    trained with less.
     """
 
-    _servers: list[Any] = PrivateAttr()  # one, or none once closed; the list is shared with copies
+    _servers: list[Any] = PrivateAttr()  # one, or none after close(); copies share the list
     _http: httpx.Client = PrivateAttr()
     _count: Any = PrivateAttr()
 
@@ -56,12 +56,12 @@ class LlamaCpp(Guard, LocalChat):
         return "LlamaCpp"
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text by the model's own vocabulary, without special tokens."""
+        """Count the tokens of a text in the model's vocabulary, without special tokens."""
         return self._count(text)
 
     def close(self) -> None:
         """Stop the threads and free the model. The LLM and its copies cannot be used afterwards."""
-        self._servers.clear()  # xllamacpp stops its server when the last reference goes
+        self._servers.clear()  # xllamacpp stops its server with the last reference
         self._http.close()
 
     def _tokenize(self, text: str) -> int:
@@ -80,7 +80,7 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
 
     Raises:
         MissingExtraError: xllamacpp is not installed.
-        LLMModelNotFoundError: no such file.
+        LLMModelNotFoundError: the model file does not exist.
         LLMError: llama.cpp cannot load the file.
     """
     path = check_llama_cpp(settings)
@@ -92,7 +92,7 @@ def start_llama_cpp(settings: LLMSettings) -> LlamaCpp:
     except RuntimeError as exc:
         raise LLMError(
             f"llama.cpp cannot load '{path}' ({exc})",
-            remedy="check that it is a whole GGUF file and that it and llm.context_window fit the memory",
+            remedy="check that it is a complete GGUF file and that it and llm.context_window fit into memory",
         ) from exc
     address = str(server.listening_address)
     settings = settings.model_copy(update={"timeout": PATIENCE})
@@ -125,7 +125,7 @@ def model_path(model: str) -> Path:
     """Return the GGUF file of ``model``: the name of a fetched one, "auto" (the best fetched one), or a path.
 
     Raises:
-        LLMModelNotFoundError: there is none; says how to fetch it.
+        LLMModelNotFoundError: there is none; the message says how to fetch it.
     """
     from rag.models import CATALOGUE, auto_model, stored_models
 
@@ -149,10 +149,13 @@ def model_path(model: str) -> Path:
 
 
 def free_threads() -> int:
-    """Return how many threads to compute with: the processors that nobody uses now, at least one.
+    """Return how many threads to compute with: the number of idle processors, at least 1.
 
-    llama.cpp's threads wait for each other after each layer, so a thread too many on a busy processor costs far more
-    than it gives: on two busy cores two threads read a prompt several times more slowly than one.
+    llama.cpp's threads wait for each other after each layer, so one thread too many costs more than it gains: on two
+    busy cores two threads read a prompt several times more slowly than one.
+
+    >>> free_threads() >= 1
+    True
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -172,5 +175,5 @@ def _parameters(xllamacpp: Any, path: Path, settings: LLMSettings, key: str) -> 
     params.port = 0  # any free one
     params.api_keys = [key]
     params.endpoint_slots = False
-    params.cache_ram_mib = 0  # by default up to 8 GiB of earlier prompts are kept
+    params.cache_ram_mib = 0  # the default keeps up to 8 GiB of earlier prompts
     return params

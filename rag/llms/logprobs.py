@@ -1,4 +1,4 @@
-"""Token log-probabilities of an answer, where the server gives them: llama.cpp, vLLM, Ollama."""
+"""Token log-probabilities of an answer, from servers that return them: llama.cpp, vLLM, Ollama."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TOP = 20  # alternatives asked for at each place: what vLLM and llama.cpp allow at most
+TOP = 20  # alternatives per token: the maximum of vLLM and llama.cpp
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One written token, its log-probability, and the likeliest tokens at its place (its own among them)."""
+    """A written token with its log-probability.
+
+    >>> TokenLogprob("6", -0.1, top=(("6", -0.1), ("9", -2.4))).logprob
+    -0.1
+
+    Args:
+        top: (token, log-probability) of the most likely tokens at its place, itself included.
+    """
 
     token: str
     logprob: float
@@ -21,18 +28,26 @@ class TokenLogprob:
 def logprob_options(llm: Any, top: int = 1) -> dict[str, Any]:
     """Return the keyword arguments of ``chat`` and ``stream_chat`` that ask for log-probabilities.
 
+    >>> from llama_index.core.llms import MockLLM
+    >>> logprob_options(MockLLM())
+    {}
+
     Args:
-        llm: any LlamaIndex LLM; one that is not known to give them gets no arguments.
-        top: alternatives wanted at each place, at most 20.
+        llm: any LlamaIndex LLM; if it is not known to return log-probabilities, there are no arguments.
+        top: alternatives per token, 1 to 20.
     """
-    llm = getattr(llm, "inner", llm)  # a user's own LLM stands behind a guard
+    llm = getattr(llm, "inner", llm)  # a user's LLM is behind a guard
     if hasattr(llm, "api_base") or hasattr(llm, "gives_logprobs"):
         return {"logprobs": True, "top_logprobs": min(max(top, 1), TOP)}
     return {}
 
 
 def read_logprobs(raw: Any) -> list[TokenLogprob]:
-    """Return the tokens of one response, or of one piece of a stream; [] where the server sent none."""
+    """Return the tokens of a response, or of a piece of a stream; [] if the server sent none.
+
+    >>> read_logprobs({"logprobs": [{"token": "6", "logprob": -0.1}]})
+    [TokenLogprob(token='6', logprob=-0.1, top=())]
+    """
     if isinstance(raw, dict) and "choices" not in raw:  # Ollama: a list beside the message
         return [_token(item) for item in raw.get("logprobs") or []]
     choices = _get(raw, "choices") or []
@@ -41,7 +56,11 @@ def read_logprobs(raw: Any) -> list[TokenLogprob]:
 
 
 def mean_logprob(tokens: Sequence[TokenLogprob]) -> float | None:
-    """Return the mean log-probability of the written tokens; None without any."""
+    """Return the mean log-probability of tokens; None without tokens.
+
+    >>> mean_logprob([TokenLogprob("at", -0.5), TokenLogprob("6", -1.5)])
+    -1.0
+    """
     return sum(token.logprob for token in tokens) / len(tokens) if tokens else None
 
 

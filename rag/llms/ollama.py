@@ -1,7 +1,7 @@
-"""Ollama, as LlamaIndex's own class with everything said that it otherwise leaves to chance.
+"""Ollama as LlamaIndex's class, with every option set explicitly.
 
-``num_ctx`` and ``num_predict`` always go out (the default asks /api/show and takes the model's full context, or the
-server's 4096), thinking is off unless wanted, proxies never stand before a loopback host, and OLLAMA_HOST counts.
+``num_ctx`` and ``num_predict`` are always sent (LlamaIndex takes the model's full context from /api/show, the server
+4096), thinking is off unless asked for, loopback hosts are never called through a proxy, and OLLAMA_HOST is respected.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from rag.settings import LLMSettings
 
 
 class _WholeOllama(Ollama):
-    """LlamaIndex's ``Ollama`` that knows its longest answer, notices a stream that breaks off, and passes on
-    ``logprobs`` and ``top_logprobs``, which the base class drops as it does all options of a call."""
+    """LlamaIndex's ``Ollama`` that knows its answer limit, detects a broken stream, and passes on ``logprobs`` and
+    ``top_logprobs`` (the base class drops all options of a call)."""
 
     gives_logprobs: ClassVar[bool] = True
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The same, with ``num_output`` the true num_predict: LlamaIndex's prompt helper subtracts it."""
+        """Metadata with the true num_predict as ``num_output``, which LlamaIndex's prompt helper subtracts."""
         known = super().metadata
         return known.model_copy(update={"num_output": self.additional_kwargs.get("num_predict", known.num_output)})
 
@@ -54,7 +54,7 @@ class _WholeOllama(Ollama):
         return whole_async(stream, _finished, self.model)
 
     def _asking(self, kwargs: dict[str, Any]) -> _WholeOllama:
-        """This model, or a copy whose client asks for log-probabilities; takes those options out of ``kwargs``."""
+        """Return this model, or a copy whose client asks for log-probabilities; drop those options from ``kwargs``."""
         extra: dict[str, Any] = {name: kwargs.pop(name) for name in ("logprobs", "top_logprobs") if name in kwargs}
         if not extra:
             return self
@@ -75,11 +75,16 @@ class _AskingClient:
 
 
 class OllamaLLM(Guard, _WholeOllama):
-    """The same, guarded: no control strings go in, no thinking comes out."""
+    """``Ollama`` with the guard; build it with ``connect_ollama``."""
 
 
 def connect_ollama(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OllamaLLM:
-    """The Ollama model that the settings name. Nothing is sent until the first question."""
+    """Return the Ollama model that the settings name; nothing is sent before the first question.
+
+    >>> llm = connect_ollama(LLMSettings(provider="ollama", model="qwen3:8b", max_tokens=256), {})
+    >>> llm.model, llm.metadata.num_output
+    ('qwen3:8b', 256)
+    """
     base_url = ollama_base_url(settings.base_url, environ)
     return OllamaLLM(
         model=settings.model,

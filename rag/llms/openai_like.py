@@ -19,15 +19,18 @@ from rag.llms.transports import async_stream_options, stream_options
 from rag.settings import LLMSettings
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"  # where `vllm serve` listens
-NO_KEY = "none"  # servers without keys ignore it; an empty one would send OPENAI_API_KEY to a stranger
+NO_KEY = "none"  # ignored by servers without keys; an empty key would send OPENAI_API_KEY to another party
 
 
 class OpenAILikeLLM(Guard, OpenAILike):
-    """``OpenAILike`` with a short connection time-out, that notices a stream that breaks off and is guarded."""
+    """``OpenAILike`` with the guard and a short connection time-out, which detects a broken stream.
+
+    Build it with ``connect_openai_like``.
+    """
 
     def _get_credential_kwargs(self, is_async: bool = False) -> dict[str, Any]:
         timeout = client_options(self.api_base or "", self.timeout)["timeout"]
-        # The SDK repeats time-outs too, so a local server is asked once; a hosted one that is busy, twice.
+        # The SDK repeats time-outs too, so a local server is asked once, and a busy hosted one twice.
         retries = 0 if is_loopback(self.api_base or "") else 1
         return {**super()._get_credential_kwargs(is_async), "timeout": timeout, "max_retries": retries}
 
@@ -39,9 +42,12 @@ class OpenAILikeLLM(Guard, OpenAILike):
 
 
 def connect_openai_like(settings: LLMSettings, environ: Mapping[str, str] = os.environ) -> OpenAILikeLLM:
-    """The server's model that the settings name; without ``base_url`` vLLM's own address, never OpenAI's.
+    """Return the server's model that the settings name; nothing is sent before the first question.
 
-    Nothing is sent until the first question.
+    Without ``base_url`` it is vLLM's default address, never OpenAI's.
+
+    >>> connect_openai_like(LLMSettings(provider="openai", model="qwen3"), {}).api_base
+    'http://127.0.0.1:8000/v1'
     """
     base_url = (settings.base_url or DEFAULT_URL).rstrip("/")
     return OpenAILikeLLM(
@@ -51,7 +57,12 @@ def connect_openai_like(settings: LLMSettings, environ: Mapping[str, str] = os.e
 
 
 def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, Any]:
-    """What ``OpenAILike`` is built with."""
+    """Return the arguments of ``OpenAILike``.
+
+    >>> settings = LLMSettings(provider="openai", model="qwen3", max_tokens=256)
+    >>> arguments(settings, "http://127.0.0.1:8000/v1", "none")["max_tokens"]
+    256
+    """
     extra: dict[str, Any] = {"stream_options": {"include_usage": True}}  # else a streamed answer has no token counts
     if switch := thinking_switch(settings):
         extra["extra_body"] = switch
@@ -70,7 +81,11 @@ def arguments(settings: LLMSettings, base_url: str, api_key: str) -> dict[str, A
 
 
 def http_clients(base_url: str, timeout: float) -> dict[str, Any]:
-    """Clients for sync and async calls that no proxy diverts from this machine."""
+    """Return clients for sync and async calls; addresses on this machine are called without a proxy.
+
+    >>> sorted(http_clients("http://127.0.0.1:8000/v1", timeout=60.0))
+    ['async_http_client', 'http_client']
+    """
     return {
         "http_client": httpx.Client(**stream_options(base_url, timeout)),
         "async_http_client": httpx.AsyncClient(**async_stream_options(base_url, timeout)),

@@ -1,7 +1,7 @@
 """Ask a busy language model's server again, after the pause that it asks for.
 
-An answer to a reader is not repeated behind his back: he would rather have the documents' own sentences now. A long run
-(an evaluation, questions to be written) would rather wait; it takes its model from ``patient``.
+A reader's question is not repeated: the documents' own sentences now are better than a late answer. A long run (an
+evaluation, question writing) waits instead; its model comes from ``patient``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from rag.llms.failures import causes_of
 
 T = TypeVar("T")
 TRIES = 5
-LONGEST = 30.0  # seconds; a server that asks for a longer pause is reported instead of waited for
+LONGEST = 30.0  # seconds; a server that asks for a longer pause is reported as busy
 
 
 def persist(call: Callable[[], T], tries: int) -> T:
-    """Return what ``call`` gives; asked again while the server is busy, ``tries`` times in all."""
+    """Return the result of ``call``, which is repeated while the server is busy, at most ``tries`` calls in all.
+
+    >>> persist(lambda: "six", tries=3)
+    'six'
+    """
     for again in range(tries):
         try:
             return call()
@@ -28,11 +32,15 @@ def persist(call: Callable[[], T], tries: int) -> T:
             if pause is None or again == tries - 1:
                 raise
         time.sleep(pause)
-    raise AssertionError("asked no time at all")
+    raise AssertionError("tries is 0")
 
 
 def persist_stream(begin: Callable[[], Iterator[T]], tries: int) -> Iterator[T]:
-    """Yield a stream that begins anew while the server is busy; what has begun to speak is not asked again."""
+    """Yield a stream that is started again while the server is busy, but not after its first piece.
+
+    >>> list(persist_stream(lambda: iter(("at ", "six")), tries=3))
+    ['at ', 'six']
+    """
 
     def first() -> tuple[bool, Any, Iterator[T]]:
         stream = begin()
@@ -47,7 +55,16 @@ def persist_stream(begin: Callable[[], Iterator[T]], tries: int) -> Iterator[T]:
 
 
 def pause_of(error: Exception, again: int) -> float | None:
-    """Return the seconds to wait before the next try; None where another try is of no use."""
+    """Return the seconds to wait before the next try; None if another try is useless.
+
+    >>> busy = OSError()
+    >>> busy.status_code = 503
+    >>> pause_of(busy, 0), pause_of(busy, 2), pause_of(OSError(), 0)
+    (0.5, 2.0, None)
+
+    Args:
+        again: number of tries before, minus one.
+    """
     for cause in causes_of(error):
         if getattr(cause, "status_code", None) in BUSY:
             headers = getattr(getattr(cause, "response", None), "headers", None) or {}

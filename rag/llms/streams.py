@@ -1,4 +1,4 @@
-"""A streamed answer that breaks off is a failure, not a shorter answer."""
+"""Detect streamed answers that break off: a failure, not a shorter answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ Finished = Callable[[Any], bool]
 
 
 def whole(stream: Iterator[ChatResponse], finished: Finished, model: str) -> ChatResponseGen:
-    """Pass the stream on; raise LLMError if it ends without the server's own mark of the end.
+    """Pass the stream on; raise LLMError if it ends without the server's end mark.
 
-    A server that dies behind a proxy, or closes a connection without a length, looks like a normal end to the HTTP
-    client.
+    To the HTTP client a server that dies behind a proxy, or closes a connection without a length, looks like a normal
+    end.
+
+    >>> from llama_index.core.base.llms.types import ChatMessage
+    >>> pieces = [ChatResponse(message=ChatMessage(content="at si"), raw={"done": False})]
+    >>> list(whole(iter(pieces), lambda raw: raw["done"], "qwen3"))
+    Traceback (most recent call last):
+        ...
+    indexes.errors.LLMError: the answer of the language model 'qwen3' broke off before its end; ask again, and see the
+     server's log if it happens again
     """
     seen = False
     for response in stream:
@@ -27,7 +35,7 @@ def whole(stream: Iterator[ChatResponse], finished: Finished, model: str) -> Cha
 
 
 async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, model: str) -> ChatResponseAsyncGen:
-    """``whole`` for asynchronous streams."""
+    """Do what ``whole`` does for an asynchronous stream."""
     seen = False
     async for response in stream:
         seen = seen or finished(response.raw)
@@ -37,6 +45,7 @@ async def whole_async(stream: AsyncIterator[ChatResponse], finished: Finished, m
 
 
 def broken_off(model: str) -> LLMError:
+    """Return the error for an answer that broke off."""
     return LLMError(
         f"the answer of the language model '{model}' broke off before its end",
         remedy="ask again, and see the server's log if it happens again",

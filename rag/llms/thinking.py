@@ -1,9 +1,8 @@
-"""Take out what a model thinks: the one filter on the way out of every language model.
+"""Remove a model's thinking: the one output filter of every language model.
 
-Known forms: ``<think>``, ``<thinking>`` and their kin in any case and with attributes, a closing tag whose opening one
-stood in the prompt, one that never closes (the answer was cut while the model thought), the channels of gpt-oss with
-and without their control tokens, and reasoning that a server sends in a field beside the answer. Tags between
-backticks are text.
+Known forms: ``<think>``, ``<thinking>`` and similar tags in any case and with attributes, a closing tag whose opening
+tag was in the prompt, an unclosed tag (the answer was cut while the model thought), the channels of gpt-oss with and
+without their control tokens, and reasoning that a server sends in a separate field. Tags between backticks are text.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _NAMES = (
     r"think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|inner[_ -]?monologue|chain[_ -]?of[_ -]?thought|"
     r"seed:think|analysis"
 )
-# One group is the slash of a closing tag: <think>, </THINKING>, < / think >, [THINK], ◁think▷, <|begin_of_thought|>.
+# Each group is the slash of a closing tag: <think>, </THINKING>, < / think >, [THINK], ◁think▷, <|begin_of_thought|>.
 _TAG = re.compile(
     rf"<\s*(?P<a>/?)\s*(?:{_NAMES})\b[^<>\n]{{0,60}}>"
     rf"|＜\s*(?P<b>/?)\s*(?:{_NAMES})\s*＞"
@@ -41,18 +40,18 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = ("a", "b", "c", "d", "e", "f")
-# A tag that may still be growing at the end of what a stream has brought.
+# A tag that may be incomplete at the end of a stream so far.
 _PARTIAL = re.compile(r"(?:[<＜◁](?:[^<>＜＞▷\n]{0,80})|\[/?T?H?I?N?K?)$", re.IGNORECASE)
 
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).{0,80}?<\|message\|>")
 _CONTROL = re.compile(r"<\|(?:start|end|return|channel|message|call|constrain)\|>")
 _FINAL = "final"
-# The same channels where the server took the control tokens out: "analysisThe user asks ...assistantfinalPears ...".
+# The same channels if the server removed the control tokens: "analysisThe user asks ...assistantfinalPears ...".
 _BARE_CHANNEL = re.compile(r"\s*(?:analysis|commentary)(?=[^\sa-z]|\n|(?:We|The|User|I) )")
 _BARE_FINAL = re.compile(r"(?:assistant)?\s*final(?=[^a-z]|$)")
 _BARE_MARK = "assistantfinal"
 
-# A reply that begins like this may be thinking whose opening tag stood in the prompt.
+# A reply that begins like this may be thinking whose opening tag was in the prompt.
 _SELF_TALK = re.compile(
     r"\s*(?:okay|alright|hmm+|wait|let me\b|let's (?:see|look|think)|i (?:need|should|have) to\b|i should\b|i look\b|"
     r"we (?:need|should|have) to\b|the user\b|user (?:asks|wants)|the question (?:is about|asks)|looking at\b|"
@@ -76,7 +75,7 @@ def thinking_switch(settings: LLMSettings) -> dict[str, Any]:
 
 
 def without_thinking(text: str) -> str:
-    """The words of ``text`` that are meant for the reader.
+    """Return the part of ``text`` that is meant for the reader.
 
     >>> without_thinking("<think>The price is in 1.</think>Pears cost 3 dollars.")
     'Pears cost 3 dollars.'
@@ -85,11 +84,15 @@ def without_thinking(text: str) -> str:
 
 
 class SpeechStream:
-    """The same for a reply that arrives in pieces: ``text`` is what may be shown so far.
+    """``without_thinking`` for a reply that arrives in pieces: ``text`` is what may be shown so far.
 
-    ``text`` only grows, unless a closing tag without an opening one turns up: then all before it was thinking, and
-    ``text`` starts again. Where the model's name or the reply's first words make that likely, nothing is shown before
-    the tag or the end has come; the first words are held back until they can be judged.
+    ``text`` only grows, unless a closing tag without an opening one comes: then everything before was thinking, and
+    ``text`` starts again. If the model's name or the reply's first words make that likely, nothing is shown before the
+    tag or the end.
+
+    >>> stream = SpeechStream()
+    >>> [stream.feed(piece) for piece in ("<thi", "nk>Hm.</think>Pears ", "cost 3.")]
+    ['', 'Pears ', 'Pears cost 3.']
 
     Args:
         model: the model's name.
@@ -108,10 +111,11 @@ class SpeechStream:
         return self.text
 
     def feed_elsewhere(self) -> None:
-        """Note that the server sends the thinking in a field beside the answer, so that nothing need be held back."""
+        """Note that the server sends thinking in a separate field, so that nothing must be held back."""
         self._wary = False
 
     def finish(self) -> str:
+        """End the reply and return ``text``."""
         self.text = _visible(self._raw, final=True)
         return self.text
 
@@ -127,7 +131,7 @@ def _visible(text: str, *, final: bool) -> str:
     if _CHANNEL.search(text):
         return _final_channel(text, final=final)
     if _CONTROL.search(text) and "<|channel|>" in text:
-        return ""  # the channel's name is still coming
+        return ""  # the channel's name is incomplete
     bare = _BARE_CHANNEL.match(text)
     if bare:
         place = text.rfind(_BARE_MARK)
@@ -162,11 +166,11 @@ def _outside_tags(text: str, *, final: bool) -> str:
         if not thinking:
             kept.append(text[place : tag.start()])
         if closing and not thinking:
-            kept.clear()  # its opening tag stood in the prompt: all before it was thought
+            kept.clear()  # its opening tag was in the prompt: everything before was thinking
         thinking = not closing and not tag.group().rstrip("> ").endswith("/")
         depth = max(0, depth + (1 if thinking else -1 if closing else 0))
         place, seen = tag.end(), True
-    # Opened twice and closed once: a stream waits for the other end, which may never come.
+    # Opened twice and closed once: a stream waits for the other closing tag, which may never come.
     if not thinking and (final or not depth):
         rest = text[place:]
         if not final:
@@ -178,7 +182,7 @@ def _outside_tags(text: str, *, final: bool) -> str:
 
 
 def _in_code(text: str, place: int) -> bool:
-    """Is ``place`` between backticks, inline or in a fence?"""
+    """Return whether ``place`` is between backticks, inline or in a fence."""
     line = text.rfind("\n", 0, place) + 1
     fences = len(re.findall(r"(?m)^\s*```", text[:line]))
     return text.count("`", line, place) % 2 == 1 or fences % 2 == 1
@@ -188,7 +192,11 @@ def _in_code(text: str, place: int) -> bool:
 
 
 def spoken_message(message: ChatMessage, text: str) -> ChatMessage:
-    """``message`` with ``text`` as its words and without its thinking."""
+    """Return a message with ``text`` as its words and without its thinking.
+
+    >>> spoken_message(ChatMessage(content="<think>Hm.</think>3"), "3").content
+    '3'
+    """
     blocks = [block for block in message.blocks if not isinstance(block, ThinkingBlock | TextBlock)]
     extra = {
         name: value
@@ -199,13 +207,21 @@ def spoken_message(message: ChatMessage, text: str) -> ChatMessage:
 
 
 def spoken_chat(response: ChatResponse) -> ChatResponse:
-    """The whole reply without its thinking."""
+    """Return a complete reply without thinking.
+
+    >>> spoken_chat(ChatResponse(message=ChatMessage(content="<think>Hm.</think>3 dollars."))).message.content
+    '3 dollars.'
+    """
     message = spoken_message(response.message, without_thinking(response.message.content or ""))
     return response.model_copy(update={"message": message, "additional_kwargs": _spoken_extra(response)})
 
 
 def spoken_completion(response: CompletionResponse) -> CompletionResponse:
-    """The whole completion without its thinking."""
+    """Return a complete completion without thinking.
+
+    >>> spoken_completion(CompletionResponse(text="<think>Hm.</think>3 dollars.")).text
+    '3 dollars.'
+    """
     text = without_thinking(response.text or "")
     return response.model_copy(update={"text": text, "additional_kwargs": _spoken_extra(response)})
 
@@ -217,7 +233,7 @@ def _spoken_extra(response: Any) -> dict[str, Any]:
 class _Deltas:
     """Turn the cumulative text of a ``SpeechStream`` into LlamaIndex's pieces, one response behind the stream.
 
-    The last response, which carries the server's counts, goes out with what was still held back.
+    The last response, which carries the server's counts, is sent again with the text that was held back.
     """
 
     def __init__(self, model: str) -> None:
@@ -255,10 +271,14 @@ def _thinks_elsewhere(response: Any) -> bool:
 
 
 def spoken_stream(stream: Iterator[Any], model: str) -> Iterator[Any]:
-    """A stream of chat or completion responses without thinking.
+    """Yield a stream of chat or completion responses without thinking.
 
-    ``message.content`` (or ``text``) always holds what may be shown. Where it no longer begins with what it held
-    before, all of that was thinking, and the reader starts again.
+    ``message.content`` (or ``text``) holds what may be shown. If it no longer begins with what it held before, all of
+    that was thinking, and the reader starts again.
+
+    >>> pieces = [CompletionResponse(text="", delta=delta) for delta in ("<think>Hm.</think>", "3 ", "dollars.")]
+    >>> [response.delta for response in spoken_stream(iter(pieces), "qwen3")]
+    ['', '3 ', 'dollars.']
     """
     deltas = _Deltas(model)
     for response in stream:
@@ -268,7 +288,7 @@ def spoken_stream(stream: Iterator[Any], model: str) -> Iterator[Any]:
 
 
 async def spoken_stream_async(stream: AsyncIterator[Any], model: str) -> AsyncIterator[Any]:
-    """``spoken_stream`` for asynchronous streams."""
+    """Do what ``spoken_stream`` does for an asynchronous stream."""
     deltas = _Deltas(model)
     async for response in stream:
         yield deltas.next(response)

@@ -1,4 +1,4 @@
-"""How many tokens a text takes of the model's context: exact in process, an upper estimate for servers."""
+"""Count a text's tokens: exactly for a model in this process, by an upper estimate for servers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from rag.settings import LLMSettings
 
 
 def token_counter(llm: Any, settings: LLMSettings) -> Callable[[str], int]:
-    """A function that counts the tokens of a text for this model.
+    """Return a function that counts the tokens of a text for this model.
 
-    Exact where the model can be asked cheaply (llama.cpp in this process). Ollama has no tokenising endpoint and other
-    servers differ, so for them it is ``estimate_tokens``, which errs on the safe side. For vocabularies that hold
-    little Chinese (a model whose ``languages`` lack "zh") Chinese characters count three tokens each.
+    It is exact for llama.cpp in this process. Ollama has no tokenising endpoint and other servers differ, so for them
+    it is ``estimate_tokens``, which errs on the safe side. For a model whose ``languages`` lack "zh" a Chinese
+    character counts as three tokens.
+
+    >>> token_counter(None, LLMSettings())("The harbour opens at 6.")
+    8
     """
     exact = getattr(getattr(llm, "inner", llm), "count_tokens", None)
     if callable(exact):

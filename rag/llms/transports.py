@@ -1,6 +1,6 @@
-"""The HTTP clients of language models: their answers begin in time, end in time, and have a size.
+"""HTTP clients for language models that bound when an answer begins, when it ends, and its size.
 
-A read time-out alone bounds nothing: a server may send a byte now and then, of a header too, or without end.
+A read time-out alone bounds nothing: a server may send a byte now and then, even of a header, or without end.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from indexes.http import async_stream_limits, client_options, in_time, stream_li
 
 
 def stream_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """What an ``httpx.Client`` for such answers is made with."""
+    """Return the arguments of an ``httpx.Client`` with these bounds."""
     transport = _Transport(http.TOTAL * timeout, proxy=_proxy(base_url))
     return {**client_options(base_url, timeout), **stream_limits(timeout), "transport": transport}
 
 
 def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """As ``stream_options``, for an ``httpx.AsyncClient``.
+    """Return the arguments of an ``httpx.AsyncClient`` with these bounds.
 
-    No connection outlives its request: a pooled one belongs to the event loop that opened it, and the next
+    No connection outlives its request: a pooled one belongs to the event loop that opened it, so the next
     ``asyncio.run`` would find it closed.
     """
     limits = httpx.Limits(max_keepalive_connections=0)
@@ -34,7 +34,7 @@ def async_stream_options(base_url: str, timeout: float) -> dict[str, Any]:
 
 
 class _Transport(httpx.HTTPTransport):
-    """One whose answers begin within ``begins`` seconds, however slowly their headers trickle in."""
+    """A transport whose answers begin within ``begins`` seconds, however slowly their headers arrive."""
 
     def __init__(self, begins: float, **options: Any) -> None:
         super().__init__(**options)
@@ -60,7 +60,7 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
 
 
 def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment or the system names for an address; a client with a transport does not look."""
+    """Return the proxy of the environment or the system for an address; a client with a transport ignores them."""
     if is_loopback(base_url):
         return None
     url, known = httpx.URL(base_url), urllib.request.getproxies()

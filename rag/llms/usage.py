@@ -1,4 +1,4 @@
-"""What an answer cost: tokens, speed and waiting time, read from whatever the server reports."""
+"""The cost of an answer: tokens, speed and waiting time, as far as the server reports them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ MILLION = 1_000_000  # Ollama counts nanoseconds
 
 
 def usage_of(response: Any) -> dict[str, Any]:
-    """Facts about one answer, from a LlamaIndex ChatResponse or CompletionResponse (streamed: the last one).
+    """Return what an answer cost, from a LlamaIndex ChatResponse or CompletionResponse (of a stream, the last one).
+
+    >>> from llama_index.core.base.llms.types import CompletionResponse
+    >>> raw = {"model": "qwen3:8b", "eval_count": 20, "eval_duration": 2_000_000_000, "done_reason": "stop"}
+    >>> usage_of(CompletionResponse(text="At 6.", raw=raw))
+    {'model': 'qwen3:8b', 'completion_tokens': 20, 'tokens_per_second': 10.0, 'finish_reason': 'stop'}
 
     Returns:
-        Those of ``model``, ``prompt_tokens``, ``completion_tokens``, ``tokens_per_second`` (while generating),
-        ``prompt_ms`` (reading the prompt), ``load_ms`` (loading the model) and ``finish_reason`` ("length": the
-        answer was cut at max_tokens) that the server reported; ``{}`` for an LLM that reports nothing.
+        What the server reported of ``model``, ``prompt_tokens``, ``completion_tokens``, ``tokens_per_second`` (while
+        generating), ``prompt_ms`` (reading the prompt), ``load_ms`` (loading the model) and ``finish_reason``
+        ("length": the answer was cut at max_tokens).
     """
     raw = getattr(response, "raw", None)
     if raw is None:
@@ -53,7 +58,7 @@ def _openai(raw: Any) -> dict[str, Any]:
 
 
 def _get(holder: Any, key: str) -> Any:
-    """A field of an object or a dict; None where there is neither."""
+    """Return a field of an object or a dict; None if it has no such field."""
     return holder.get(key) if isinstance(holder, dict) else getattr(holder, key, None)
 
 

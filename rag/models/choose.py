@@ -1,4 +1,4 @@
-"""Which language model a demo can use here: a running Ollama's, else a fetched file, else one that is fetched now."""
+"""Choose a language model for a demo: a running Ollama's, else a fetched file, else one that is fetched now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ _NO_CHAT = re.compile(r"embed|bge|minilm|e5-|rerank|nomic|gte-|arctic", re.IGNOR
 
 @dataclass(slots=True)
 class ModelChoice:
-    """The settings of the ``llm`` section that use it, and what a person should know about it, a sentence each."""
+    """A language model to use.
+
+    >>> ModelChoice({"provider": "none"}, ["answers are the documents' own sentences"]).llm
+    {'provider': 'none'}
+
+    Args:
+        llm: settings of the ``llm`` section that use it.
+        words: sentences about it for the user.
+    """
 
     llm: dict[str, object]
     words: list[str] = field(default_factory=list)
@@ -32,11 +40,11 @@ def choose_model(
     progress: Progress | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ModelChoice:
-    """Return the best language model that can be had here; extractive answers where none can.
+    """Return the best language model available here; extractive answers if there is none.
 
     Args:
-        fetch: name of the model to fetch where there is none; None fetches nothing.
-        preferred: a model name that is taken first where Ollama has it.
+        fetch: name of the model to fetch if there is none; None fetches nothing.
+        preferred: name of the model to use if Ollama has it.
     """
     base_url = ollama_base_url(None, environ)
     models = ollama_models(base_url)
@@ -51,7 +59,7 @@ def choose_model(
         return ModelChoice({"provider": "llama_cpp", "model": name}, [f"the fetched model {name} writes the answers"])
     if fetch is None:
         return ModelChoice(
-            {"provider": "none"}, ["no language model is here, so answers are the documents' own sentences"]
+            {"provider": "none"}, ["there is no language model here, so answers are the documents' own sentences"]
         )
     try:
         found = fetch_model(fetch, progress=progress, environ=environ)
@@ -59,7 +67,7 @@ def choose_model(
         return ModelChoice(
             {"provider": "none"},
             [
-                f"the language model {fetch} cannot be had: {error}",
+                f"the language model {fetch} could not be fetched: {error}",
                 "answers are the documents' own sentences instead",
             ],
         )
@@ -70,7 +78,7 @@ def choose_model(
 
 
 def ollama_models(base_url: str, timeout: float = TIMEOUT) -> list[str]:
-    """Return the names of the chat models of an Ollama server, newest first; [] where none is running."""
+    """Return the names of the chat models of an Ollama server, newest first; [] if no server is running."""
     entries = ask_once(base_url, "/api/tags", timeout=timeout).object().get("models")
     rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     names = [str(entry.get("name") or entry.get("model")) for entry in rows]

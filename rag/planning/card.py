@@ -1,4 +1,4 @@
-"""What fits a graphics card: language model, encoder and reranker, and where each is best put."""
+"""What fits a graphics card: language model, encoder and reranker, and the best place of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rag.planning.sizes import GB, LLMS, RUNTIME, LLMShape, ReaderShape
 
 CARDS = (4, 8, 12, 16, 24)  # GB, as cards are sold
 GIB = 1 << 30
-KEPT_FREE = 0.06  # of a card: the screen, and what allocators cannot use
+KEPT_FREE = 0.06  # share of a card for the screen and fragmentation
 CONTEXTS = (8192, 4096, 2048)
-LARGE = 4e9  # weights of a language model that is worth a card's room
+LARGE = 4e9  # parameters from which a language model is worth a card's memory
 VLLM_SHARE = 0.9  # --gpu-memory-utilization
 
 
@@ -21,8 +21,9 @@ class Part(Plain):
     """One thing that takes memory.
 
     Args:
-        where: "card" or "memory" (the computer's own).
-        bytes: of it; ``how`` says how they come about.
+        where: "card" or "memory" (the computer's).
+        bytes: what it takes.
+        how: how the bytes are computed, in words.
     """
 
     name: str
@@ -33,11 +34,16 @@ class Part(Plain):
 
 @dataclass(slots=True)
 class Placement(Plain):
-    """A choice of models and places.
+    """A choice of models and their places.
+
+    >>> placement = Placement(8, [Part("encoder", "card", 2e9, "567 million weights in 2 bytes")])
+    >>> placement.used, placement.fits
+    (2000000000.0, True)
 
     Args:
-        card_gb: the card's size.
-        settings: key -> value, for rag.toml; variables of servers by their own names.
+        card_gb: the card's memory in GB.
+        parts: what takes memory.
+        settings: setting -> value for rag.toml, and environment variables of servers.
     """
 
     card_gb: float
@@ -46,12 +52,12 @@ class Placement(Plain):
 
     @property
     def used(self) -> float:
-        """Bytes on the card."""
+        """Bytes used on the card."""
         return sum(part.bytes for part in self.parts if part.where == "card")
 
     @property
     def room(self) -> float:
-        """Bytes that the card has for us."""
+        """Bytes that can be used on the card."""
         return self.card_gb * GIB * (1 - KEPT_FREE)
 
     @property
@@ -63,7 +69,16 @@ class Placement(Plain):
 
 
 def llm_parts(shape: LLMShape, context: int, parallel: int) -> list[Part]:
-    """Return what a language model's server takes on a card."""
+    """Return what a language model's server takes on a card.
+
+    >>> shape = LLMShape("qwen3:8b", 8.19e9, layers=36, kv_heads=8, head_dim=128)
+    >>> [(part.name, in_gb(part.bytes)) for part in llm_parts(shape, context=8192, parallel=1)]
+    [('qwen3:8b, weights', '5.2 GB'), ('qwen3:8b, context', '1.2 GB'), ('the model server itself', '0.5 GB')]
+
+    Args:
+        context: tokens of prompt and answer.
+        parallel: number of answers at once.
+    """
     billions = f"{shape.parameters / 1e9:.3g} billion weights as {shape.weight_format}"
     cache = f"{parallel} x {context} tokens of {shape.cache(1) / 1024:.0f} KB"
     return [
@@ -74,7 +89,11 @@ def llm_parts(shape: LLMShape, context: int, parallel: int) -> list[Part]:
 
 
 def reader_part(shape: ReaderShape, batch_tokens: int, *, card: bool) -> Part:
-    """Return what an encoder or reranker takes, on the card or beside it."""
+    """Return what an encoder or reranker takes, on the card or in the computer's memory.
+
+    >>> reader_part(ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024), 4096, card=True).how
+    '568 million weights in 2 bytes, batches of 4096 tokens'
+    """
     if card:
         how = f"{shape.parameters / 1e6:.0f} million weights in 2 bytes, batches of {batch_tokens} tokens"
         return Part(shape.name, "card", shape.card_bytes(batch_tokens), how)
@@ -91,11 +110,16 @@ def suggest(
     reranker_batch: int,
     parallel: int = 1,
 ) -> Placement | None:
-    """Return the best that fits a card, or None.
+    """Return the best placement that fits a card; None if nothing fits.
 
-    First the largest language model of four billion weights or more that leaves room for encoder and reranker: on the
-    processor a reranker takes longer over fifty windows than all the rest. Else the largest language model alone, for
-    one that is partly on the processor writes at the processor's pace; what reads then goes to the processor.
+    The first choice is the largest language model of at least four billion parameters that leaves room for encoder and
+    reranker: on the processor a reranker needs longer for fifty windows than everything else. Else it is the largest
+    language model that fits alone (one partly on the processor writes at the processor's speed), with encoder and
+    reranker on the processor.
+
+    >>> placement = suggest(8, encoder=None, reranker=None, encoder_batch=0, reranker_batch=0)
+    >>> placement.settings["llm.model"], placement.fits
+    ('qwen3:8b', True)
     """
     readers = [
         (name, shape, batch)
@@ -120,7 +144,7 @@ def _placed(
     readers: Sequence[tuple[str, ReaderShape, int]],
     together: bool,
 ) -> Placement:
-    """Put a language model on a card, and what reads beside it, all of it or what fits."""
+    """Place a language model on a card, with all encoders and rerankers or those that fit."""
     found = Placement(card_gb, llm_parts(llm, context, parallel))
     found.settings = {
         "llm.provider": "ollama",
@@ -141,12 +165,22 @@ def _placed(
 
 
 def vllm_parallel(shape: LLMShape, card_gb: float, max_model_len: int, share: float = VLLM_SHARE) -> float:
-    """Return how many answers of full length vLLM holds at once: its share of the card without the weights, over the
-    cache of one. Below 1 it refuses to start."""
+    """Return how many answers of full length vLLM holds at once; below 1 it refuses to start.
+
+    It is vLLM's share of the card without the weights, divided by the cache of one answer.
+
+    >>> shape = LLMShape("Qwen/Qwen3-8B", 8.19e9, layers=36, kv_heads=8, head_dim=128, weight_format="bf16")
+    >>> round(vllm_parallel(shape, 24, max_model_len=8192), 1)
+    5.2
+    """
     pool = card_gb * GIB * share - shape.weights - RUNTIME
     return max(0.0, pool / shape.cache(max_model_len))
 
 
 def in_gb(size: float) -> str:
-    """Bytes as "5.2 GB"."""
+    """Format bytes as GB.
+
+    >>> in_gb(5.2e9)
+    '5.2 GB'
+    """
     return f"{size / GB:.1f} GB"

@@ -1,4 +1,4 @@
-"""What is on a card now: the card by nvidia-smi, and what Ollama says of its models' places."""
+"""What is on a card now: cards from nvidia-smi, and Ollama's loaded models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUERY = ["--query-gpu=name,memory.total,memory.used", "--format=csv,noheader,nou
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A graphics card; memory in bytes."""
+    """A graphics card; ``total`` and ``used`` memory in bytes."""
 
     name: str
     total: int
@@ -25,13 +25,22 @@ class Card:
 
     @property
     def gb(self) -> float:
-        """Its size as it is sold."""
+        """The card's nominal size in GB."""
         return round(self.total / (1 << 30))
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that Ollama holds: bytes of it, and those of them on a card."""
+    """A model that Ollama has loaded.
+
+    >>> Loaded("qwen3:8b", size=6_000_000_000, on_card=3_000_000_000, context=8192).words()
+    "3.0 GB of 6.0 GB of 'qwen3:8b' are on the card (50%)"
+
+    Args:
+        size: bytes of the model.
+        on_card: how many of them are on a card.
+        context: tokens of its context window; None if unknown.
+    """
 
     name: str
     size: int
@@ -43,17 +52,17 @@ class Loaded:
         return self.on_card >= self.size
 
     def words(self) -> str:
-        """Say where it is."""
+        """Return a sentence about where it is."""
         if not self.on_card:
-            return f"'{self.name}' ({in_gb(self.size)}) runs on the processor alone"
+            return f"'{self.name}' ({in_gb(self.size)}) runs on the processor only"
         if self.whole:
-            return f"'{self.name}' ({in_gb(self.size)}) is on the card as a whole"
+            return f"'{self.name}' ({in_gb(self.size)}) is entirely on the card"
         share = self.on_card / self.size
         return f"{in_gb(self.on_card)} of {in_gb(self.size)} of '{self.name}' are on the card ({share:.0%})"
 
 
 def cards() -> list[Card]:
-    """Return this machine's NVIDIA cards; [] where nvidia-smi is missing or fails."""
+    """Return this machine's NVIDIA cards; [] if nvidia-smi is missing or fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -65,7 +74,7 @@ def cards() -> list[Card]:
 
 
 def read_cards(printed: str) -> list[Card]:
-    """Return the cards in what nvidia-smi printed; a line of another shape is left out ("[N/A]" of a part of a card).
+    """Parse what nvidia-smi printed; lines of another form ("[N/A]" for a part of a card) are skipped.
 
     >>> read_cards("NVIDIA GeForce RTX 3060, 12288, 512")[0].gb
     12
@@ -79,7 +88,11 @@ def read_cards(printed: str) -> list[Card]:
 
 
 def read_ollama(answer: Mapping[str, Any]) -> list[Loaded]:
-    """Return the models in the answer to Ollama's ``/api/ps``."""
+    """Parse the answer of Ollama's ``/api/ps``.
+
+    >>> read_ollama({"models": [{"name": "qwen3:8b", "size": 6_000_000_000, "size_vram": 6_000_000_000}]})[0].whole
+    True
+    """
     models = answer.get("models")
     found = []
     for one in models if isinstance(models, list) else []:

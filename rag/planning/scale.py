@@ -1,4 +1,4 @@
-"""What a collection of any size takes: disk, memory by number format, machines, hours of encoding, cost."""
+"""What a collection of any size needs: disk, memory by number format, machines, hours of encoding, cost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from indexes.plain import Plain
 from rag.planning.sizes import GB, ReaderShape
 
-FORMATS = {"float32": 4, "float16": 2, "int8": 1}  # bytes a value of the dense vector
+FORMATS = {"float32": 4, "float16": 2, "int8": 1}  # bytes per value of the dense vector
 TERM = 8  # bytes of a term's index and weight; stored once with the sentence and once in the index
-PAYLOAD = 500  # bytes: a sentence of 110 characters, its place and its metadata
-TRACKED = 60  # bytes: ids both ways, versions, the document's index
-LINKS = 16 * 2 * 4 * 1.1  # bytes of HNSW's links at m = 16: 2 m on the ground floor, a tenth above
-TOKENS = 30  # of a sentence
-SHARE = 0.7  # of a machine's memory for the store: the rest is for segments being merged, and for queries
+PAYLOAD = 500  # bytes of a sentence of 110 characters, its place and its metadata
+TRACKED = 60  # bytes of ids both ways, versions, the document's index
+LINKS = 16 * 2 * 4 * 1.1  # bytes of HNSW's links at m = 16: 2 m on the lowest layer, a tenth above
+TOKENS = 30  # per sentence
+SHARE = 0.7  # of a machine's memory for the store; the rest is for merging segments and for queries
 SHARDS_A_NODE = 2
-USED = 0.35  # of a card's arithmetic that an encoder reaches over sentences sorted by length
-CARDS = {  # 10^12 operations a second in 2 bytes, from the makers' sheets
+USED = 0.35  # share of a card's arithmetic that an encoder reaches with sentences sorted by length
+CARDS = {  # 10^12 operations per second in 2 bytes, from the makers' data sheets
     "T4": 65,
     "L4": 121,
     "A10": 125,
@@ -29,14 +29,15 @@ CARDS = {  # 10^12 operations a second in 2 bytes, from the makers' sheets
 
 @dataclass(frozen=True, slots=True)
 class Format(Plain):
-    """One number format of the dense vectors, in bytes of the whole collection, once.
+    """A number format of the dense vectors, with bytes of one copy of the whole collection.
 
     Args:
-        dense: the vectors.
-        memory: what answers quickly must hold in memory: vectors, links and the sparse index; with int8 the vectors of
-            full length lie on the disk.
-        disk: everything.
-        nodes: machines, all copies together.
+        name: "float32", "float16" or "int8".
+        dense: bytes of the vectors.
+        memory: bytes that fast search keeps in memory: vectors, links and the sparse index (with int8 the full
+            vectors are on the disk).
+        disk: bytes on the disk.
+        nodes: number of machines for all copies.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Format(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Hours(Plain):
-    """Encoding everything once, by one kind of card."""
+    """Hours and cost of encoding everything once with one kind of card."""
 
     card: str
     hours: float
@@ -57,7 +58,7 @@ class Hours(Plain):
 
 @dataclass(slots=True)
 class ScalePlan(Plain):
-    """A collection on paper."""
+    """What a collection needs; made by ``plan``."""
 
     sentences: int
     encoder: str
@@ -71,7 +72,7 @@ class ScalePlan(Plain):
 
     @property
     def nodes(self) -> int:
-        """Machines with vectors of 8 bits, which are the fewest."""
+        """Number of machines with 8-bit vectors, the smallest number."""
         return self.formats[-1].nodes
 
     @property
@@ -93,13 +94,20 @@ def plan(
     card_price: float | None = None,
     node_price: float | None = None,
 ) -> ScalePlan:
-    """Return what a collection takes.
+    """Estimate what a collection needs.
+
+    >>> needs = plan(100e6, ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024))
+    >>> [(one.name, round(one.memory / 1e9), one.nodes) for one in needs.formats]
+    [('float32', 472, 22), ('float16', 267, 12), ('int8', 164, 8)]
 
     Args:
-        node_gb: memory of a machine of the store.
-        cards: that encode side by side.
-        card_price: of a card and hour.
-        node_price: of a machine and month.
+        sentences: number of sentences.
+        replicas: number of copies in the store.
+        node_gb: memory of one machine of the store, in GB.
+        cards: number of cards that encode in parallel.
+        tokens: tokens per sentence.
+        card_price: price of a card per hour; None: no cost is given.
+        node_price: price of a machine per month; None: no cost is given.
     """
     count = int(sentences)
     formats = []
@@ -107,7 +115,7 @@ def plan(
         dense = count * encoder.dim * float(size)
         index = count * (LINKS + encoder.terms * TERM)
         memory = dense + index
-        kept = count * encoder.dim * 4.0 if name == "int8" else 0.0  # asked again for the best, from the disk
+        kept = count * encoder.dim * 4.0 if name == "int8" else 0.0  # the best are scored again from the disk
         disk = dense + kept + index + count * (encoder.terms * TERM + PAYLOAD + TRACKED)
         nodes = max(replicas, math.ceil(memory * replicas / (node_gb * GB * SHARE)))
         formats.append(Format(name, dense, memory, disk, nodes))

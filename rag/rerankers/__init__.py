@@ -1,4 +1,4 @@
-"""Rerankers: one class a kind, all LlamaIndex node postprocessors. Importing this package loads no model library."""
+"""Rerankers, one class per kind, all LlamaIndex node postprocessors. Importing this package loads no model library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ _RERANKERS = {
 
 
 def build_reranker(settings: RerankSettings) -> Reranker | None:
-    """The reranker that the settings name, loaded and ready; None for provider "none".
+    """Load the reranker that the settings name; return None for provider "none".
+
+    >>> settings = RerankSettings(provider="api", model="BAAI/bge-reranker-v2-m3", base_url="http://127.0.0.1:8000/v1")
+    >>> build_reranker(settings).url  # nothing is sent before the first question
+    'http://127.0.0.1:8000/v1/rerank'
+    >>> build_reranker(RerankSettings(provider="none")) is None
+    True
 
     Raises:
         RerankerError: the model cannot be found or loaded.

@@ -1,8 +1,8 @@
-"""Remote rerankers in the shape that vLLM, Jina, Cohere, TEI-compatible gateways and others share.
+"""Remote rerankers that speak the rerank API of vLLM, Jina, Cohere and TEI-compatible gateways.
 
 ``POST /rerank`` {model, query, documents, top_n} -> {results: [{index, relevance_score, document?}]}
-(https://docs.vllm.ai, "Re-rank API"; https://jina.ai/reranker). Results come best first and are put back in order by
-``index``; ``document`` may be missing.
+(https://docs.vllm.ai, "Re-rank API"; https://jina.ai/reranker). Results arrive best first and are put back in the
+documents' order by ``index``; ``document`` may be missing.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from rag.rerankers.yes_no import PREFIX, SUFFIX, document_text, question_text
 from rag.settings import RerankSettings
 
 ATTEMPTS = 3
-LONGEST_PAUSE = 10.0  # seconds; a server that asks for more is reported instead of waited for
+LONGEST_PAUSE = 10.0  # seconds; a server that asks for a longer pause is reported as busy
 
 
 class ApiReranker(Reranker):
-    """A reranker behind HTTP.
+    """A reranker behind HTTP; build one with ``connect_reranker``.
 
     Args:
-        url: the whole address that is posted to.
-        templated: write Qwen3-Reranker's template around questions and documents, for a server that writes none.
-        instruction: of the template.
+        url: full address of the endpoint.
+        templated: whether to wrap questions and documents in Qwen3-Reranker's template, for servers that do not.
+        instruction: the template's instruction.
     """
 
     url: str
@@ -49,12 +49,12 @@ class ApiReranker(Reranker):
         return fingerprint_of(self.url, self.model, *((self.instruction, "template") if self.templated else ()))
 
     def close(self) -> None:
-        """Close the connections. A later call opens none: build a new reranker."""
+        """Close the connections; the reranker cannot be used afterwards."""
         self._server.close()
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
-        """``raw`` is the server's relevance_score. It is the probability too where all of them are in [0, 1] (vLLM,
-        Jina, Cohere); where the server sends logits, the probability is their sigmoid."""
+        """Return the server's relevance scores as ``raw``. They are the probabilities too if all lie in [0, 1] (vLLM,
+        Jina, Cohere); if the server sends logits, the probability is their sigmoid."""
         if not texts:
             return empty_scores()
         documents = list(texts)
@@ -68,10 +68,13 @@ class ApiReranker(Reranker):
 
 
 def connect_reranker(settings: RerankSettings, environ: Mapping[str, str] = os.environ) -> ApiReranker:
-    """A client for ``settings.base_url``; nothing is sent until the first question.
+    """Return a client for ``settings.base_url``; nothing is sent before the first question.
+
+    >>> connect_reranker(RerankSettings(provider="api", model="bge", base_url="http://127.0.0.1:8000")).url
+    'http://127.0.0.1:8000/rerank'
 
     Raises:
-        RerankerError: no base_url.
+        RerankerError: base_url is not set.
     """
     if not settings.base_url:
         raise RerankerError(
@@ -90,7 +93,7 @@ def connect_reranker(settings: RerankSettings, environ: Mapping[str, str] = os.e
             408: "raise rerank.timeout or lower rerank.depth",
             413: "lower rerank.depth",
             422: "check rerank.model and that the passages fit the model",
-            429: "wait, or lower the number of questions a minute",
+            429: "wait, or send fewer questions per minute",
         },
         tries=ATTEMPTS,
         patience=LONGEST_PAUSE,
@@ -108,13 +111,17 @@ def connect_reranker(settings: RerankSettings, environ: Mapping[str, str] = os.e
 
 
 def rerank_url(base_url: str) -> str:
-    """The address to post to: as given where it ends in /rerank, else with /rerank behind it (host, /v1 and /v2)."""
+    """Return the address to post to: the base address, with /rerank appended if it does not end in it.
+
+    >>> rerank_url("http://127.0.0.1:8000/v1/")
+    'http://127.0.0.1:8000/v1/rerank'
+    """
     base = base_url.strip().rstrip("/")
     return base if base.endswith("/rerank") else f"{base}/rerank"
 
 
 def _scores(answer: Any, expected: int, url: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The relevance scores in the order of the documents."""
+    """Return the relevance scores in the order of the documents."""
     results = answer.get("results") if isinstance(answer, dict) else None
     raw = np.full(expected, np.nan, np.float32)
     try:
@@ -126,12 +133,12 @@ def _scores(answer: Any, expected: int, url: str) -> np.ndarray[Any, np.dtype[np
     except (KeyError, TypeError, ValueError, IndexError) as exc:
         raise RerankerError(
             f"{url} answered with a result that has no usable index and relevance_score",
-            remedy="check that the server has the vLLM / Jina / Cohere rerank shape",
+            remedy="check that the server speaks the rerank API of vLLM, Jina or Cohere",
         ) from exc
     missing = int((~np.isfinite(raw)).sum())
     if missing:
         raise RerankerError(
-            f"{url} gave no score for {missing} of {expected} documents",
-            remedy="check the server's own limit on documents, and lower rerank.depth",
+            f"{url} returned no score for {missing} of {expected} documents",
+            remedy="check the server's limit on documents per request, and lower rerank.depth",
         )
     return raw

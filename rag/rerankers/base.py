@@ -1,8 +1,7 @@
 """The reranker seam: a LlamaIndex node postprocessor that also scores plain texts.
 
-Retrieval and fusion only bring candidates; a reranker reads the question and each candidate together and orders
-them. Every kind behind this class returns a raw score, by which nodes are sorted, and a probability, which users see
-and thresholds compare.
+A reranker reads the question together with each candidate that retrieval found. Every kind returns a raw score, by
+which nodes are sorted, and a probability, which users see and thresholds compare.
 """
 
 from __future__ import annotations
@@ -29,13 +28,18 @@ WINDOW_KEY = "window"
 
 @dataclass(frozen=True, slots=True)
 class RerankScores:
-    """Scores of n texts, in their order.
+    """Scores of n texts, in the texts' order.
+
+    >>> raw = np.array([2, -1], np.float32)
+    >>> scores = RerankScores(raw, sigmoid(raw))
+    >>> (scores.probability > 0.5).tolist(), len(scores)
+    ([True, False], 2)
 
     Args:
-        raw: float32 (n,), what the model gave (a logit for cross-encoders); it orders.
-        probability: float32 (n,) in [0, 1], one item at a time (a sigmoid, never a softmax over the candidates), so
-            that a score means the same whatever else was retrieved.
-        truncated: positions of the texts that the model could not read to their end.
+        raw: float32 (n,), the model's output (a logit for cross-encoders), by which texts are sorted.
+        probability: float32 (n,) in [0, 1]; a sigmoid per text, never a softmax over the candidates, so that a score
+            means the same whatever else was retrieved.
+        truncated: positions of the texts that were cut because the model could not read them in full.
     """
 
     raw: NDArray[np.float32]
@@ -47,7 +51,7 @@ class RerankScores:
 
 
 def fingerprint_of(*parts: object) -> str:
-    """Return 16 hex digits over what decides a reranker's scores.
+    """Return 16 hex digits that identify what a reranker's scores depend on.
 
     >>> fingerprint_of("bge-reranker", "float32", 512)
     '8510ce75654ce389'
@@ -56,7 +60,11 @@ def fingerprint_of(*parts: object) -> str:
 
 
 def empty_scores() -> RerankScores:
-    """Return the scores of no texts."""
+    """Return the scores of an empty list of texts.
+
+    >>> len(empty_scores())
+    0
+    """
     return RerankScores(np.empty(0, np.float32), np.empty(0, np.float32))
 
 
@@ -86,9 +94,9 @@ class Reranker(BaseNodePostprocessor):
 
     Args:
         model: name as configured.
-        top_n: how many nodes are kept; None keeps all.
-        parallel: questions that may be scored at once, by as many threads; more than one where a server scores.
-        read: "window" reads ``node.metadata["window"]`` where a node has one, "sentence" the node's own text.
+        top_n: number of nodes to keep; None keeps all.
+        parallel: number of questions scored at once, each in a thread; above 1 only for servers.
+        read: "window" reads ``node.metadata["window"]`` if a node has one, "sentence" always the node's own text.
     """
 
     model: str = ""
@@ -96,11 +104,11 @@ class Reranker(BaseNodePostprocessor):
     parallel: int = Field(default=1, ge=1)
     read: Literal["window", "sentence"] = "window"
 
-    _turn: Any = PrivateAttr(default_factory=threading.Lock)  # a tokenizer and its network serve one thread at a time
+    _turn: Any = PrivateAttr(default_factory=threading.Lock)  # tokenizer and network are not thread-safe
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the class's name, by which LlamaIndex stores it."""
+        """Return the class's name, under which LlamaIndex stores it."""
         return cls.__name__
 
     @property
@@ -111,27 +119,27 @@ class Reranker(BaseNodePostprocessor):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """16 hex digits that change when scores may change: weights, number format, length limit."""
+        """16 hex digits that change if scores may change: weights, number format, length limit."""
 
     @abstractmethod
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
-        """How well each text answers the query. ``[]`` gives empty scores.
+        """Score how well each text answers the query; no texts give empty scores.
 
         Raises:
             RerankerError: the model or its server failed.
         """
 
     def read_text(self, node: BaseNode) -> str:
-        """What the model reads of a node."""
+        """Return the text of a node that the model reads."""
         window = node.metadata.get(WINDOW_KEY) if self.read == "window" else None
         return window if isinstance(window, str) and window else node.get_content(MetadataMode.NONE)
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        """Nodes by raw score, best first, ties by id; ``score`` is the probability.
+        """Return the nodes sorted by raw score, ties by id; their ``score`` is the probability.
 
-        The nodes given are left as they are: the same node may stand in a cache or in another retriever's result.
+        The nodes given are not changed: a cache or another retriever's result may hold them too.
         """
         if query_bundle is None:
             raise RerankerError("the reranker was called without a question", remedy="pass query_bundle or query_str")
@@ -151,36 +159,53 @@ class Reranker(BaseNodePostprocessor):
 
 
 def refuse_t5(architectures: Sequence[str] | None, model: str) -> None:
-    """Refuse a reranker that answers in generated words, as monoT5 does: neither kind of ours reads it.
+    """Refuse a T5 reranker, which answers in generated words.
+
+    >>> refuse_t5(["XLMRobertaForSequenceClassification"], "BAAI/bge-reranker-v2-m3")
+    >>> refuse_t5(["T5ForConditionalGeneration"], "castorini/monot5-base-msmarco")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.RerankerError: 'castorini/monot5-base-msmarco' is a T5 reranker (such as monoT5), which is not
+     supported; use BAAI/bge-reranker-v2-m3, or serve the model and set rerank.provider = 'api'
 
     Raises:
-        RerankerError: it is one.
+        RerankerError: the model is one.
     """
     if any(name.endswith("ForConditionalGeneration") for name in architectures or ()):
         raise RerankerError(
-            f"'{model}' is a T5 reranker (monoT5 and its kind), which is not supported",
-            remedy="take BAAI/bge-reranker-v2-m3, or serve it and set rerank.provider = 'api'",
+            f"'{model}' is a T5 reranker (such as monoT5), which is not supported",
+            remedy="use BAAI/bge-reranker-v2-m3, or serve the model and set rerank.provider = 'api'",
         )
 
 
 def check_scores(scores: RerankScores, expected: int, name: str) -> RerankScores:
-    """Give the scores back; refuse a wrong number of them and any that is not a number, which would sort anywhere."""
+    """Return the scores if there is one finite number per text.
+
+    >>> check_scores(empty_scores(), 2, "bge-reranker")
+    Traceback (most recent call last):
+        ...
+    indexes.errors.RerankerError: the reranker 'bge-reranker' returned 0 scores for 2 texts; check that the model is a
+     reranker
+
+    Raises:
+        RerankerError: the number of scores is wrong, or one of them is NaN or infinite.
+    """
     if len(scores) != expected:
         raise RerankerError(
-            f"the reranker '{name}' gave {len(scores)} scores for {expected} texts",
+            f"the reranker '{name}' returned {len(scores)} scores for {expected} texts",
             remedy="check that the model is a reranker",
         )
     if not np.isfinite(scores.raw).all():
         bad = int(np.flatnonzero(~np.isfinite(scores.raw))[0])
         raise RerankerError(
-            f"the reranker '{name}' gave {scores.raw[bad]} for text {bad}",
-            remedy="set rerank.dtype = 'float32', or check that the model's files are whole",
+            f"the reranker '{name}' returned {scores.raw[bad]} for text {bad}",
+            remedy="set rerank.dtype = 'float32', or check that the model's files are complete",
         )
     return scores
 
 
 def _with_raw(node: BaseNode, raw: float) -> BaseNode:
-    """A copy of the node that holds the raw score, hidden from embedders and LLMs."""
+    """Return a copy of the node with the raw score in its metadata, hidden from embedders and LLMs."""
 
     def hide(keys: list[str]) -> list[str]:
         return keys if RAW_KEY in keys else [*keys, RAW_KEY]

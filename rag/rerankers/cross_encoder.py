@@ -1,9 +1,9 @@
 """FlagEmbedding's encoder-only cross-encoders (bge-reranker-v2-m3, -base, -large) with our own scoring loop.
 
-Any checkpoint that ``AutoModelForSequenceClassification`` loads with one label works. The scores are those of
-FlagEmbedding's ``FlagReranker`` (same tokens, same truncation); the cost is not: ``FlagReranker`` runs the longest
-batch once as a "batch size probe" and throws it away, so that a rerank of 50 candidates pays the model twice, pads
-every pair of a batch to the longest, and ignores bfloat16 on a CPU.
+Any checkpoint that ``AutoModelForSequenceClassification`` loads with one label works. The scores equal those of
+FlagEmbedding's ``FlagReranker`` (same tokens, same truncation) at a lower cost: ``FlagReranker`` runs the longest
+batch once more as a "batch size probe", so that reranking 50 candidates runs the model twice, pads every pair of a
+batch to the longest, and ignores bfloat16 on a CPU.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from rag.settings import RerankSettings
 
 
 class CrossEncoder(Reranker):
-    """One forward pass over length-sorted batches under a token budget.
+    """A cross-encoder that scores length-sorted batches under a token budget; load it with ``load_cross_encoder``.
 
     Args:
-        max_tokens: longest question + passage pair; longer passages lose their end, which is counted.
-        batch_tokens: tokens, padding included, in one forward pass.
+        max_tokens: maximum tokens of a question and passage pair; longer passages are cut and counted.
+        batch_tokens: maximum tokens per forward pass, padding included.
     """
 
     max_tokens: int
@@ -54,7 +54,7 @@ class CrossEncoder(Reranker):
         return self.score_many([(query, texts)])[0]
 
     def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]:
-        """``score`` of several questions, whose pairs go through the model in the same batches."""
+        """Score several questions, whose pairs share the model's batches."""
         with self._turn:
             made = [self._pairs(query, texts) if texts else ([], ()) for query, texts in questions]
             raw = self._logits([pair for pairs, _ in made for pair in pairs])
@@ -86,14 +86,14 @@ class CrossEncoder(Reranker):
         return raw
 
     def _scores(self, batch: Any) -> Any:
-        """The raw scores of one padded batch, a tensor of shape (pairs,)."""
+        """Return the raw scores of one padded batch, a tensor of shape (pairs,)."""
         return self._network(**batch).logits.view(-1)
 
     def _pairs(self, query: str, texts: Sequence[str]) -> tuple[list[dict[str, list[int]]], tuple[int, ...]]:
-        """The token ids of each pair, and which of them lost the end of their text.
+        """Return the token ids of each pair, and the positions of those whose text was cut.
 
-        As FlagEmbedding does it (inference/reranker/encoder_only/base.py): the question may take three quarters of
-        the limit, the passage is cut to what is left.
+        As in FlagEmbedding (inference/reranker/encoder_only/base.py), the question may take three quarters of the
+        limit, and the passage is cut to the rest.
         """
         tokenizer = self._tokenizer
         limit = self.max_tokens * 3 // 4
@@ -112,7 +112,7 @@ def load_cross_encoder(settings: RerankSettings) -> CrossEncoder:
     """Load the checkpoint that ``settings.model`` names (folder, Hugging Face or ModelScope name).
 
     Raises:
-        RerankerError: no such model, no sequence classification model, or one with several labels.
+        RerankerError: the model does not exist, is not a sequence classification model, or has several labels.
     """
     folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
     device = choose_device(settings.device, error=RerankerError)
@@ -148,7 +148,7 @@ def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[
                 remedy="set rerank.model to one such as BAAI/bge-reranker-v2-m3, "
                 "or rerank.provider = 'llm' for an LLM-based reranker",
             )
-        # Weights are read in their own format and converted once: use_fp16 of FlagReranker rounds them first.
+        # Weights are read in the checkpoint's format and converted once; FlagReranker's use_fp16 rounds them first.
         with quiet_loading():
             network = AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype, trust_remote_code=trusted)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted)
@@ -158,7 +158,12 @@ def _load(folder: Path, model: str, dtype: Any, trusted: bool = False) -> tuple[
 
 
 def cannot_load(model: str, exc: BaseException) -> RerankerError:
-    """Why a checkpoint cannot be loaded, as an error."""
+    """Return the error that says why a checkpoint cannot be loaded.
+
+    >>> print(cannot_load("bge", OSError("no file model.safetensors")))
+    the reranker 'bge' cannot be loaded (OSError: no file model.safetensors); check that the folder holds config.json,
+     the weights and the tokenizer
+    """
     return RerankerError(
         f"the reranker '{model}' cannot be loaded ({type(exc).__name__}: {_first_line(exc)})",
         remedy="check that the folder holds config.json, the weights and the tokenizer",
@@ -166,7 +171,13 @@ def cannot_load(model: str, exc: BaseException) -> RerankerError:
 
 
 def longest(config: Any, tokenizer: Any) -> int:
-    """Tokens that the model's position table holds; RoBERTa's kind starts counting behind the padding index."""
+    """Return how many tokens the model's position table holds; RoBERTa's positions start after the padding index.
+
+    >>> from types import SimpleNamespace
+    >>> roberta = SimpleNamespace(max_position_embeddings=514, model_type="xlm-roberta", pad_token_id=1)
+    >>> longest(roberta, SimpleNamespace(model_max_length=512))
+    512
+    """
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:
         return int(tokenizer.model_max_length)

@@ -1,4 +1,4 @@
-"""FlagEmbeddingReranker as LlamaIndex users write it, over our own loop."""
+"""FlagEmbeddingReranker with LlamaIndex's arguments and our own scoring loop."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def FlagEmbeddingReranker(
     """Load a cross-encoder with the arguments of ``llama-index-postprocessor-flag-embedding-reranker``.
 
     Args:
-        top_n: nodes that are kept.
+        top_n: number of nodes to keep.
         model: hub name or folder.
-        use_fp16: half precision where the device has it; False: float32.
+        use_fp16: whether to use half precision if the device supports it, instead of float32.
 
     Raises:
         RerankerError: the model cannot be found or loaded.

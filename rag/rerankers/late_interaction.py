@@ -1,6 +1,6 @@
-"""Late interaction (ColBERT) with BGE-M3's multi-vector head: each token of the question looks for its best token.
+"""Late interaction (ColBERT) with BGE-M3's multi-vector head: each token of the question is matched with its nearest.
 
-The score is the mean over the question's tokens of their largest cosine among the text's tokens, as FlagEmbedding's
+The score is the mean over the question's tokens of their largest cosine among the text's tokens, as in FlagEmbedding's
 ``colbert_score`` (BGE M3-Embedding, arXiv 2402.03216, equation 3).
 """
 
@@ -16,9 +16,9 @@ from rag.rerankers.base import Reranker, RerankScores, empty_scores, fingerprint
 
 
 class LateInteraction(Reranker):
-    """Reranks with a loaded ``BgeM3``, which an index may share: one model in memory, one more pass a text.
+    """Rerank with a loaded ``BgeM3``, which an index may share: one model in memory, one more pass per text.
 
-    The raw score is a mean cosine, -1 to 1; what users see of it is cut off at 0.
+    The raw score is a mean cosine in [-1, 1]; the probability is the same, with negative values set to 0.
     """
 
     _encoder: BgeM3 = PrivateAttr()

@@ -1,14 +1,12 @@
-"""FlagEmbedding's LLM-based rerankers, used as they are behind our interface.
+"""FlagEmbedding's LLM-based rerankers behind our interface.
 
 bge-reranker-v2-gemma and other causal models (``FlagLLMReranker``: the logit of "Yes"),
-bge-reranker-v2-minicpm-layerwise (``LayerWiseFlagLLMReranker``: a score may be taken from an inner layer) and
+bge-reranker-v2-minicpm-layerwise (``LayerWiseFlagLLMReranker``: the score may come from an inner layer) and
 bge-reranker-v2.5-gemma2-lightweight (``LightWeightFlagLLMReranker``: inner layers merge tokens). They have billions
-of parameters: meant for a GPU.
+of parameters and need a GPU. Qwen3-Reranker, also a causal model, uses another template: see ``yes_no``.
 
-Qwen3-Reranker, a causal model too, has a template of its own: ``yes_no``.
-
-FlagEmbedding 1.4.2 brings the layerwise and lightweight networks as code written for transformers 4; under transformers
-5 both fail while they are built (KeyError 'type', 'list' object has no attribute 'keys'), which is said as such.
+The layerwise and lightweight networks of FlagEmbedding 1.4.2 were written for transformers 4; under transformers 5 both
+fail while they are built (KeyError 'type', 'list' object has no attribute 'keys'), and the error says so.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ from rag.rerankers.base import (
 from rag.settings import RerankSettings
 
 Kind = Literal["decoder", "layerwise", "lightweight", "yes_no"]
-# Rerankers that are language models with a prompt of their own, which neither class here writes.
+# LLM-based rerankers whose prompts neither class here writes.
 _OTHERS = re.compile(r"mxbai-rerank|jina-reranker|zerank|rank1-|rankzephyr|rankvicuna|ctxl-rerank|nemotron.*rerank")
 
 # The layers that the two model cards on the hub recommend.
@@ -46,12 +44,12 @@ LIGHTWEIGHT_CUTOFF, LIGHTWEIGHT_COMPRESS, LIGHTWEIGHT_RATIO = 28, (24, 40), 2
 
 
 class LLMReranker(Reranker):
-    """One of FlagEmbedding's decoder-only rerankers.
+    """One of FlagEmbedding's decoder-only rerankers; load it with ``load_llm_reranker``.
 
     Args:
         kind: which FlagEmbedding class scores.
-        max_tokens: longest question and longest passage in tokens.
-        batch_size: pairs in one forward pass.
+        max_tokens: maximum tokens of the question, and of a passage.
+        batch_size: pairs per forward pass.
     """
 
     kind: Kind
@@ -83,17 +81,17 @@ class LLMReranker(Reranker):
                 f"the reranker '{self.model}' failed ({type(exc).__name__}: {exc})",
                 remedy="lower rerank.batch_tokens or rerank.max_tokens, or take BAAI/bge-reranker-v2-m3",
             ) from exc
-        if answer and isinstance(answer[0], list):  # one list a layer: the deepest
+        if answer and isinstance(answer[0], list):  # one list per layer: take the deepest
             answer = answer[-1]
         raw = np.asarray(answer, np.float32)
         return check_scores(RerankScores(raw, sigmoid(raw)), len(texts), self.model)
 
 
 def load_llm_reranker(settings: RerankSettings) -> Reranker:
-    """Load the LLM-based reranker that ``settings.model`` names; the class follows its config.json, then its name.
+    """Load the LLM-based reranker that ``settings.model`` names; its config.json, then its name, decide the class.
 
     Raises:
-        RerankerError: no such model, or no causal language model.
+        RerankerError: the model does not exist, or is not a causal language model.
     """
     folder = model_folder(settings.model, hub=settings.hub, error=RerankerError)
     trusted = settings.trust_remote_code
@@ -144,21 +142,26 @@ def _cannot_load(model: str, kind: Kind, exc: BaseException) -> RerankerError:
     if kind != "decoder" and not transformers.__version__.startswith("4."):
         return RerankerError(
             f"{what}: FlagEmbedding's {kind} class was written for transformers 4, not {transformers.__version__}",
-            remedy="take BAAI/bge-reranker-v2-gemma or BAAI/bge-reranker-v2-m3",
+            remedy="use BAAI/bge-reranker-v2-gemma or BAAI/bge-reranker-v2-m3",
         )
-    return RerankerError(what, remedy="check the folder, or take the cross-encoder BAAI/bge-reranker-v2-m3")
+    return RerankerError(what, remedy="check the folder, or use the cross-encoder BAAI/bge-reranker-v2-m3")
 
 
 def kind_of(config: dict[str, Any], model: str) -> Kind:
-    """Which of FlagEmbedding's classes a checkpoint is for, or "yes_no" for a Qwen3-Reranker.
+    """Return which of FlagEmbedding's classes a checkpoint needs, or "yes_no" for a Qwen3-Reranker.
+
+    >>> kind_of({"architectures": ["GemmaForCausalLM"], "model_type": "gemma"}, "BAAI/bge-reranker-v2-gemma")
+    'decoder'
+    >>> kind_of({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}, "Qwen/Qwen3-Reranker-0.6B")
+    'yes_no'
 
     Raises:
-        RerankerError: it is not a causal language model, or one whose prompt is not known here.
+        RerankerError: it is not a causal language model, or its prompt is not supported.
     """
     if other := _OTHERS.search(Path(model).name.lower()):
         raise RerankerError(
-            f"'{model}' is asked in a prompt of its own ({other.group()}), which is not known here",
-            remedy="serve it and use rerank.provider = 'api', or take Qwen/Qwen3-Reranker-0.6B or "
+            f"the prompt of '{model}' ({other.group()}) is not supported",
+            remedy="serve it and set rerank.provider = 'api', or use Qwen/Qwen3-Reranker-0.6B or "
             "BAAI/bge-reranker-v2-gemma",
         )
     marks = " ".join([config.get("model_type") or "", *(config.get("architectures") or []), Path(model).name]).lower()
@@ -176,7 +179,7 @@ def kind_of(config: dict[str, Any], model: str) -> Kind:
 
 
 def _layers(kind: Kind, depth: int) -> dict[str, Any]:
-    """The model cards' layers, never beyond the model's own depth."""
+    """Return the layers that the model cards recommend, at most the model's depth."""
     if kind == "layerwise":
         return {"cutoff_layers": [min(LAYERWISE_CUTOFF, depth)]}
     if kind == "lightweight":
@@ -189,7 +192,7 @@ def _layers(kind: Kind, depth: int) -> dict[str, Any]:
 
 
 def _config(folder: Path, model: str) -> dict[str, Any]:
-    """config.json as plain JSON: AutoConfig would ask to run the code that some of these checkpoints bring."""
+    """Read config.json as plain JSON: AutoConfig would ask to run the code that some of these checkpoints bring."""
     try:
         return json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:

@@ -1,7 +1,7 @@
-"""Qwen3-Reranker: a language model that is asked in its own template whether a document answers, "yes" or "no".
+"""Qwen3-Reranker: a language model that answers in its own template whether a document fits, "yes" or "no".
 
 The score is the log-probability of "yes" against "no" for the next token (https://huggingface.co/Qwen/Qwen3-Reranker-8B,
-"Usage"). Padding stands on the left, so that the last token is the answer's place; only its logits are computed.
+"Usage"). Padding is on the left, so that the last position predicts the answer; only its logits are computed.
 """
 
 from __future__ import annotations
@@ -27,25 +27,34 @@ SUFFIX = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
 
 
 def question_text(query: str, instruction: str) -> str:
-    """The part of the template before the document."""
+    """Return the part of the template before the document.
+
+    >>> print(question_text("When does the harbour open?", ""))
+    <Instruct>: Given a web search query, retrieve relevant passages that answer the query
+    <Query>: When does the harbour open?
+    """
     return f"<Instruct>: {instruction or INSTRUCTION}\n<Query>: {query}\n"
 
 
 def document_text(text: str) -> str:
-    """The document's part of the template."""
+    """Return the document's part of the template.
+
+    >>> document_text("The harbour opens at 6.")
+    '<Document>: The harbour opens at 6.'
+    """
     return f"<Document>: {text}"
 
 
 class YesNoReranker(CrossEncoder):
-    """A causal language model whose logits of "yes" and "no" are the score.
+    """A causal language model whose logits of "yes" and "no" give the score; load it with ``load_yes_no``.
 
     Args:
-        instruction: what is asked of the documents; "" is the model's own default.
+        instruction: what makes a document relevant; "" takes the model card's instruction.
     """
 
     instruction: str = ""
 
-    _frame: tuple[list[int], list[int]] = PrivateAttr()  # ids of what stands before and behind
+    _frame: tuple[list[int], list[int]] = PrivateAttr()  # token ids before and after the pair
     _answers: list[int] = PrivateAttr()  # ids of "no" and "yes"
 
     def __init__(self, network: Any, tokenizer: Any, weights: str, **fields: Any) -> None:
@@ -65,7 +74,7 @@ class YesNoReranker(CrossEncoder):
         return fingerprint_of(super().fingerprint, self.instruction)
 
     def _ids(self, text: str, *, marks: bool = False) -> list[int]:
-        """Token ids; control tokens such as <|im_end|> count as such with ``marks``, else they are characters."""
+        """Return token ids; control tokens such as <|im_end|> are read as tokens only with ``marks``."""
         found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=not marks, verbose=False)
         ids: list[int] = found["input_ids"]
         return ids
@@ -91,7 +100,7 @@ class YesNoReranker(CrossEncoder):
 
 
 def load_yes_no(folder: Path, settings: RerankSettings) -> YesNoReranker:
-    """Load a checkpoint of this kind.
+    """Load a Qwen3-Reranker from a folder.
 
     Raises:
         RerankerError: its weights or tokenizer cannot be read.

@@ -1,4 +1,4 @@
-"""Candidate: one sentence on its way from the two legs to the prompt."""
+"""Candidates, single sentences on their way from the two legs to the prompt, and the passages made of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Candidate:
-    """Ranks are 1-based; None where it was not among the leg's best, and it may have a score there even so.
+    """A sentence that a leg found, with its rank and score in each leg.
 
-    ``score`` is that of the last stage that ran. ``window`` is what the answer reads: fetched when it is first asked
-    for (``windows``), together with those of the candidates behind this one.
+    >>> found = Candidate(SentenceRecord("harbour.md", 0, "The harbour opens at 6."), score=0.9, dense_rank=1)
+    >>> found.window is None, found.to_node().text
+    (True, 'The harbour opens at 6.')
 
-    ``blended_score`` is set where ``rerank.weight`` is below 1; it is relative to the question's own candidates.
+    Args:
+        score: score of the last stage that ran.
+        dense_rank, sparse_rank: from 1; None if the sentence was not among the leg's best (it may have a score still).
+        blended_score: mean of fused and reranker's score, if ``rerank.weight`` is below 1; relative to the other
+            candidates of the question.
+        windows: where ``window`` is fetched from at first access, together with those of the next candidates.
     """
 
     record: SentenceRecord
@@ -38,12 +44,12 @@ class Candidate:
 
     @property
     def window(self) -> str | None:
-        """The text of the window; None where nothing says what that is."""
+        """The text of the window, which the answer reads; None if windows were not fetched."""
         return None if self.windows is None else join_records(self.windows.get(self.id) or [self.record])
 
     @classmethod
     def of_hit(cls, hit: HybridHit) -> Candidate:
-        """Return the candidate that a search found."""
+        """Make a candidate of a hit."""
         return cls(
             SentenceRecord.from_payload(hit.payload),
             score=hit.score,
@@ -60,20 +66,20 @@ class Candidate:
 
     @property
     def order(self) -> float:
-        """What candidates are sorted by, highest first. The raw score orders what a reranker alone decided: its
-        probability, a sigmoid in float32, makes ties of all that is far from 0."""
+        """The value that candidates are sorted by, highest first. It is the raw score if a reranker alone decides:
+        its probability, a sigmoid in float32, has ties far from 0."""
         if self.blended_score is not None:
             return self.blended_score
         return self.score if self.rerank_raw is None else self.rerank_raw
 
     @property
     def confidence(self) -> float:
-        """What thresholds compare: the reranker's probability, which means the same whatever else was found; without
-        a reranker the score."""
+        """The value that thresholds compare: the reranker's probability, which does not depend on what else was found;
+        without a reranker the score."""
         return self.score if self.rerank_score is None else self.rerank_score
 
     def to_node(self) -> NodeWithScore:
-        """The LlamaIndex view: text is the sentence; ``metadata["window"]`` the window where it was fetched."""
+        """Return a LlamaIndex node: its text is the sentence, ``metadata["window"]`` the window if it was fetched."""
         from llama_index.core.schema import NodeWithScore
 
         node = self.record.to_node()
@@ -86,6 +92,7 @@ class Candidate:
         return NodeWithScore(node=node, score=self.score)
 
     def to_trace(self) -> CandidateTrace:
+        """Return the candidate as the trace records it."""
         return CandidateTrace(
             id=self.id,
             text=self.record.text,
@@ -105,14 +112,18 @@ class Candidate:
 
 @dataclass(slots=True)
 class Passage:
-    """A merged window as the prompt and the citations see it.
+    """Merged windows of one section, as the prompt and the citations use them.
+
+    >>> harbour = Passage(1, [SentenceRecord("harbour.md", 0, "The harbour opens at 6.")], hits=[], score=0.9)
+    >>> harbour.source, harbour.text
+    ('harbour.md', 'The harbour opens at 6.')
 
     Args:
-        number: 1-based citation number; 1 is the best passage whatever the prompt's order.
-        sentences: the consecutive sentences of one document, in order.
-        hits: ids of the candidates that brought the passage here.
-        score: best score among its hits.
-        repeats: first sentences of the passages that say the same elsewhere and were folded into this one.
+        number: citation number, from 1 for the best passage, whatever the prompt's order.
+        sentences: consecutive sentences of one document.
+        hits: ids of the candidates in it, best first.
+        score: best score of its hits.
+        repeats: first sentences of the passages with the same words elsewhere that were folded into this one.
     """
 
     number: int
@@ -123,12 +134,12 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """The sentences as the document has them: its white space between them, rows of a table under its head."""
+        """The sentences joined as in the document: with its white space, and table rows under their header."""
         return join_records(self.sentences)
 
     @property
     def more_places(self) -> list[dict[str, Any]]:
-        """Where else the same is said: doc_id, source, heading, page."""
+        """Other places with the same words: doc_id, source, heading, page."""
         fields = ("doc_id", "source", "heading", "page")
         return [{name: getattr(record, name) for name in fields} for record in self.repeats]
 

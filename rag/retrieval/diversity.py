@@ -1,4 +1,4 @@
-"""Candidates chosen for being unlike each other. ``repeats`` folds passages that say the same."""
+"""Diversity among candidates. For passages that repeat each other word for word see ``repeats``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ def diversified(
 ) -> list[Candidate]:
     """Reorder candidates by maximal marginal relevance (Carbonell and Goldstein 1998).
 
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> scores = {"a": 0.9, "a again": 0.8, "b": 0.7}
+    >>> found = [Candidate(SentenceRecord("x.md", i, text), score) for i, (text, score) in enumerate(scores.items())]
+    >>> rows = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    >>> vectors = {one.id: row for one, row in zip(found, rows)}
+    >>> [one.record.text for one in diversified(found, vectors, 0.5)]
+    ['a', 'b', 'a again']
+
     Args:
-        candidates: best first; their scores stay as they are.
-        vectors: candidate id -> its dense vector, of length 1.
-        diversity: 0 to 1: how much being unlike the candidates before it counts against being relevant. Relevance and
-            likeness are each stretched to [0, 1] over the candidates, for neither means the same in all models.
+        candidates: best first; their scores are not changed.
+        vectors: candidate id -> dense vector, float32 (dim,), normalised.
+        diversity: 0 to 1, the weight of dissimilarity to the candidates before against relevance. Both are stretched
+            to [0, 1] over the candidates, since their scales differ between models.
     """
     if len(candidates) < 3 or not all(candidate.id in vectors for candidate in candidates):
         return candidates
@@ -32,7 +40,7 @@ def diversified(
     chosen, left = [0], list(range(1, len(candidates)))
     while left:
         gains = [(1 - diversity) * relevance[i] - diversity * alike[i, chosen].max() for i in left]
-        chosen.append(left.pop(int(np.argmax(gains))))  # the first of equals, which is the better one
+        chosen.append(left.pop(int(np.argmax(gains))))  # of equal gains the first, which is the better candidate
     return [candidates[i] for i in chosen]
 
 

@@ -1,4 +1,4 @@
-"""``--filter`` conditions -> conditions on metadata."""
+"""Parse ``--filter`` conditions into conditions on metadata."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from indexes.errors import SettingsError
 from indexes.store.filters import Where, Wheres
 
-# Longest first, so that '>=' is not read as '>'.
+# The longest come first, so that '>=' is not read as '>'.
 OPERATORS = {"!=": "!=", ">=": ">=", "<=": "<=", "~=": "text_match", "==": "==", "=": "==", ">": ">", "<": "<"}
 CONDITION = re.compile(r"\s*(?P<key>[^\s=<>!~]+)\s*(?P<operator>[!<>~=]=|[=<>])\s*(?P<value>.*?)\s*", re.DOTALL)
 LIST = re.compile(r"\s*(?P<key>\S+)\s+(?P<negated>not\s+)?in\s+(?P<value>.+?)\s*", re.DOTALL)
@@ -23,15 +23,21 @@ EMPTY = re.compile(r"\s*(?P<key>\S+)\s+is\s+empty\s*")
 
 
 def parse_filters(conditions: tuple[str, ...]) -> Wheres | None:
-    """All conditions joined by "and"; None when there are none.
+    """Join conditions by "and"; return None if there are none.
 
-    ``key=value``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``key~=words`` (text match), ``key in a,b``,
-    ``key not in a,b``, ``key is empty``. What reads as a number or as true/false is compared as that and as text, since
-    only the collection knows what it holds; '"3"' in quotes is text alone. Dates of ``>`` and its kind may be a year,
-    or a year and a month; 2024 and 20240506 are compared as numbers and as dates.
+    A condition is ``key=value``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``key~=words`` (text match), ``key in a,b``,
+    ``key not in a,b`` or ``key is empty``. Numbers and true/false are compared as such and as text, since only the
+    collection knows its types; '"3"' in quotes is text only. Dates after ``>``, ``>=``, ``<``, ``<=`` may be a year, or
+    a year and a month; 2024 and 20240506 are compared both as numbers and as dates.
+
+    >>> parse_filters(("page>=3", "source in a.md,b.md"))
+    Wheres(filters=[Where(key='page', value=3, operator='>='), Where(key='source', value=['a.md', 'b.md'],
+     operator='in')], condition='and')
+    >>> parse_filters(()) is None
+    True
 
     Raises:
-        SettingsError: a condition of another shape.
+        SettingsError: a condition cannot be parsed.
     """
     if not conditions:
         return None
@@ -45,7 +51,11 @@ def parse_filters(conditions: tuple[str, ...]) -> Wheres | None:
 
 
 def parse_condition(condition: str) -> tuple[str, str, Any]:
-    """("page", ">=", 3) of "page>=3"; ("page", "in", [3, "3"]) of "page=3"."""
+    """Split a condition into key, operator and value.
+
+    >>> parse_condition("page>=3"), parse_condition("page=3")
+    (('page', '>=', 3), ('page', 'in', [3, '3']))
+    """
     if match := CONDITION.fullmatch(condition):
         operator = OPERATORS[match["operator"]]
         text = match["value"]
@@ -59,13 +69,13 @@ def parse_condition(condition: str) -> tuple[str, str, Any]:
     if match := EMPTY.fullmatch(condition):
         return match["key"], "is_empty", None
     raise SettingsError(
-        f"--filter {condition!r} is not a condition",
+        f"cannot parse the condition --filter {condition!r}",
         remedy="write key=value, key!=value, key>=3, key~=words, 'key in a,b' or 'key is empty'",
     )
 
 
 def _values(text: str) -> list[Any]:
-    """What a text may stand for in a collection: 3 is a number or the text "3"."""
+    """Return the values that a text may stand for: 3 is the number or the text "3"."""
     if _quoted(text):
         return [text[1:-1]]
     if text.lower() in ("true", "false"):
@@ -75,7 +85,7 @@ def _values(text: str) -> list[Any]:
 
 
 def _bound(text: str) -> Any:
-    """A number or a date: 2025-03 and 2025/3/9 are dates, too."""
+    """Return a number, a date in ISO form (of 2025-03 and 2025/3/9 too), or the text."""
     if _quoted(text):
         text = text[1:-1]
     elif (number := _number(text)) is not None:
@@ -86,7 +96,7 @@ def _bound(text: str) -> Any:
 
 
 def _day(number: Any) -> str | None:
-    """The date that a number may stand for: 2024 is the first day of a year, 20240506 a day."""
+    """Return the date that a number may stand for: 2024 is 2024-01-01, 20240506 is 2024-05-06."""
     match = _DAY.fullmatch(str(number)) if isinstance(number, int) else None
     return f"{match[1]}-{match[2] or '01'}-{match[3] or '01'}" if match else None
 

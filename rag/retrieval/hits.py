@@ -1,4 +1,4 @@
-"""Hits: candidates as plain values, for JSON and for the server."""
+"""Candidates as plain values, for JSON and for the server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ if TYPE_CHECKING:
 
 
 def as_hit(rank: int, candidate: Candidate) -> dict[str, Any]:
-    """One entry of "hits"."""
+    """Return one entry of "hits".
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Candidate
+    >>> hit = as_hit(1, Candidate(SentenceRecord("harbour.md", 0, "The harbour opens at 6."), score=0.9))
+    >>> hit["rank"], hit["score"], hit["source"], hit["text"]
+    (1, 0.9, 'harbour.md', 'The harbour opens at 6.')
+
+    Args:
+        rank: from 1.
+    """
     record = candidate.record
     found = record.metadata.get("place")
     return {

@@ -25,9 +25,10 @@ class HybridRetriever(HybridSearch, BaseRetriever):  # type: ignore[misc]  # cal
     """``HybridSearch`` as a LlamaIndex retriever.
 
     Args:
-        index, settings, reranker, write_hypothesis, write_questions, filters, node_postprocessors: as for it.
-        limit: most nodes that ``retrieve`` returns.
-        callback_manager: LlamaIndex's; default: an empty one, or that of its ``Settings``.
+        index, settings, reranker, write_hypothesis, write_questions, filters, node_postprocessors: as in
+            ``HybridSearch``.
+        limit: maximum number of nodes that ``retrieve`` returns; None: all candidates.
+        callback_manager: LlamaIndex's; default: that of LlamaIndex's ``Settings``, or an empty one.
     """
 
     callback_manager: CallbackManager
@@ -60,11 +61,11 @@ class HybridRetriever(HybridSearch, BaseRetriever):  # type: ignore[misc]  # cal
         self.limit = limit
 
     def retrieve(self, str_or_query_bundle: QueryType) -> list[NodeWithScore]:
-        """The best nodes, as LlamaIndex calls it; ``search`` gives what else is known."""
+        """Return the best nodes, as LlamaIndex expects; ``search`` returns windows and trace as well."""
         return super().retrieve(bundle_of(str_or_query_bundle))
 
     async def aretrieve(self, str_or_query_bundle: QueryType) -> list[NodeWithScore]:
-        """``retrieve`` without blocking the event loop."""
+        """Retrieve without blocking the event loop."""
         return await super().aretrieve(bundle_of(str_or_query_bundle))
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

@@ -1,7 +1,7 @@
-"""HyDE: search with a made-up answer beside the question (Gao et al., arXiv 2212.10496).
+"""HyDE: search with a hypothetical answer beside the question (Gao et al., arXiv 2212.10496).
 
-The hypothetical document feeds the dense leg only; the question's own words keep the sparse leg, since invented
-words would search for what the model imagined.
+The hypothetical document is used by the dense leg only. The sparse leg keeps the question's words: invented words
+would find what the model imagined.
 """
 
 from __future__ import annotations
@@ -34,18 +34,21 @@ async def widen(
     trace: Trace,
     way: Way,
 ) -> NDArray[np.float32]:
-    """Return the question's dense vector with HyDE's help; unchanged, and noted, where the LLM fails or is missing."""
+    """Return the dense vector of the question and its hypothetical documents, float32 (dim,).
+
+    If the LLM fails or is missing, the question's vector is returned unchanged, and a note is written.
+    """
     if write is None:
-        trace.note("HyDE is on, but no LLM is configured, so the search went on without it", "hyde_failed")
+        trace.note("HyDE is on, but no LLM is configured, so the search ran without it", "hyde_failed")
         return dense
     try:
         with trace.stage("hyde"):
             texts = [text for text in await write(question, settings.documents, way) if text.strip()]
-    except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
-        trace.note(f"HyDE failed and the search went on without it: {error}", "hyde_failed")
+    except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search runs without it, and says so
+        trace.note(f"HyDE failed, so the search ran without it: {error}", "hyde_failed")
         return dense
     if not texts:
-        trace.note("HyDE's LLM wrote nothing, so the search went on without it", "hyde_failed")
+        trace.note("HyDE's LLM wrote nothing, so the search ran without it", "hyde_failed")
         return dense
     trace.hypothetical.extend(texts)
     with trace.stage("encode"):
@@ -55,8 +58,10 @@ async def widen(
 def asked_vector(
     bundle: QueryLike, question: str, dense: NDArray[np.float32], *, encode: Encode, trace: Trace
 ) -> NDArray[np.float32] | None:
-    """Return the dense vector that a LlamaIndex query transform asks for: its embedding, or that of its texts (HyDE);
-    None where the bundle asks for none."""
+    """Return the dense vector that a LlamaIndex query transform sets: its embedding, or that of its texts (HyDE).
+
+    None if the bundle sets neither.
+    """
     if bundle.embedding is not None:
         vector = np.asarray(bundle.embedding, dtype=np.float32)
         return vector / (float(np.linalg.norm(vector)) or 1.0)
@@ -72,7 +77,13 @@ def asked_vector(
 def widened_vector(
     encode: Encode, question: NDArray[np.float32], hypothetical: Sequence[str], *, keep_question: bool
 ) -> NDArray[np.float32]:
-    """Mean of the hypothetical documents' vectors (and the question's), normalised; shape (dim,)."""
+    """Return the normalised mean of the hypothetical documents' vectors (and the question's), float32 (dim,).
+
+    >>> question = np.array([1, 0], np.float32)
+    >>> encode = lambda texts: np.array([[0, 1] for _ in texts], np.float32)
+    >>> widened_vector(encode, question, ["It opens at 6."], keep_question=True).astype(float).round(2).tolist()
+    [0.71, 0.71]
+    """
     vectors = encode(list(hypothetical))
     if keep_question:
         vectors = np.vstack([vectors, question[None, :]])
@@ -82,11 +93,13 @@ def widened_vector(
 
 
 def looks_weak(candidates: Sequence[Candidate], *, weak_below: float | None, both_legs: bool) -> str | None:
-    """Why a first retrieval looks weak, or None.
+    """Return why a first retrieval looks weak; None if it does not.
 
-    Cosines of different models are not comparable (E5's best and worst lie within 0.2), so an absolute bound is only
-    used where one is configured. What holds for all models: where the words of the question and its meaning lead to
-    the same passages, the retrieval is sound; where the ten best of each leg have nothing in common, it is weak.
+    Cosines of different models are not comparable (E5's best and worst lie within 0.2), so an absolute bound is used
+    only if one is configured. For all models, a retrieval is weak if the ten best of each leg have nothing in common.
+
+    >>> looks_weak([], weak_below=None, both_legs=True)
+    'nothing was found'
     """
     if not candidates:
         return "nothing was found"
@@ -97,5 +110,5 @@ def looks_weak(candidates: Sequence[Candidate], *, weak_below: float | None, bot
         c.dense_rank is not None and c.sparse_rank is not None and max(c.dense_rank, c.sparse_rank) <= AGREEMENT_DEPTH
         for c in candidates
     ):
-        return f"the {AGREEMENT_DEPTH} best of the dense and of the sparse leg have no sentence in common"
+        return f"the {AGREEMENT_DEPTH} best of the dense and the sparse leg have no sentence in common"
     return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class QueryLike(Protocol):
-    """A question with what a query transform wants searched for it: LlamaIndex's QueryBundle is one."""
+    """A question and what a query transform adds to it; LlamaIndex's QueryBundle is one."""
 
     query_str: str
     custom_embedding_strs: list[str] | None
@@ -29,7 +29,11 @@ class QueryLike(Protocol):
 
 @dataclass(slots=True)
 class PlainQuestion:
-    """A question of words alone."""
+    """A question without additions of a query transform.
+
+    >>> PlainQuestion("When does the harbour open?").query_str
+    'When does the harbour open?'
+    """
 
     query_str: str
     custom_embedding_strs: list[str] | None = None
@@ -37,7 +41,10 @@ class PlainQuestion:
 
 
 def as_query(question: Any) -> QueryLike:
-    """Return a text as a question; LlamaIndex's QueryBundle as it is.
+    """Return a text as a question, and LlamaIndex's QueryBundle unchanged.
+
+    >>> as_query("When does the harbour open?").query_str
+    'When does the harbour open?'
 
     Raises:
         SettingsError: it is neither a text nor a QueryBundle.
@@ -45,13 +52,16 @@ def as_query(question: Any) -> QueryLike:
     if isinstance(question, str):
         return PlainQuestion(question)
     if not isinstance(getattr(question, "query_str", None), str):
-        raise SettingsError(f"the question is {question!r:.80}", remedy="give a text or a QueryBundle")
+        raise SettingsError(f"the question is {question!r:.80}", remedy="pass a text or a QueryBundle")
     found: QueryLike = question
     return found
 
 
 def bundle_of(question: Any) -> Any:
-    """Return the question as LlamaIndex hands it on, a QueryBundle.
+    """Return the question as a LlamaIndex QueryBundle.
+
+    >>> bundle_of("When does the harbour open?").query_str
+    'When does the harbour open?'
 
     Raises:
         SettingsError: it is neither a text nor a QueryBundle.
@@ -63,7 +73,7 @@ def bundle_of(question: Any) -> Any:
 
 
 def encode_question(index: Index, manager: CallbackManager | None, question: str, fusion: str, trace: Trace) -> Encoded:
-    """Return the question's vectors, dense (1, dim) and sparse; the trace notes what cannot be searched for."""
+    """Encode a question: dense (1, dim) and sparse. The trace notes what cannot be searched."""
     with trace.stage("encode"):
         encoded = embedded(manager, index.encoder, [question], query=True)
     note_encoded(index, encoded, fusion, trace)
@@ -71,7 +81,7 @@ def encode_question(index: Index, manager: CallbackManager | None, question: str
 
 
 def encode_together(index: Index, manager: CallbackManager | None, questions: Sequence[str]) -> list[Encoded]:
-    """Return the vectors of several questions, each as ``encode_question`` gives them, from one pass."""
+    """Encode several questions together; return the vectors of each, as ``encode_question`` does."""
     encoded = embedded(manager, index.encoder, questions, query=True)
     return [
         Encoded(
@@ -84,20 +94,20 @@ def encode_together(index: Index, manager: CallbackManager | None, questions: Se
 
 
 def note_encoded(index: Index, encoded: Encoded, fusion: str, trace: Trace) -> None:
-    """Note in the trace what of a question cannot be searched for."""
+    """Note in the trace what part of a question cannot be searched."""
     if encoded.truncated:
         trace.note(
             f"the question is longer than the {index.encoder.max_tokens} tokens the encoder reads, "
-            "and its end was not searched for",
+            "so its end was not searched",
             "question_cut",
         )
     if encoded.sparse is None:
         if why := index.store.one_leg:
             trace.note(why, "one_leg")
         if fusion == "sparse":
-            trace.note("the collection has no sparse vectors, so the dense leg alone was searched", "one_leg")
+            trace.note("the collection has no sparse vectors, so only the dense leg was searched", "one_leg")
 
 
 def encode_documents(index: Index, manager: CallbackManager | None, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return the dense vectors of texts that are to be like documents (HyDE's), shape (len(texts), dim)."""
+    """Encode texts as documents (HyDE's) for the dense leg; return float32 (len(texts), dim)."""
     return embedded(manager, index.encoder, texts, query=False).dense

@@ -1,6 +1,6 @@
-"""Passages that repeat one another, folded into one: a copied chapter takes one place in the prompt.
+"""Fold passages that repeat one another, so that a copied chapter takes one place in the prompt.
 
-It serves who reads the answer's passages, a model or a person. Scored runs rank all candidates, repeats included.
+Only the passages that a model or a person reads are folded; runs that are scored rank all candidates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rag.retrieval.windows import merge_windows
 _WORD = re.compile(r"\w+")
 _NOT = re.compile(r"(?<=ca)n(?:not|['’]t)\b|(?<=\w)n['’]t\b", re.IGNORECASE)  # can't is "ca not", as cannot is
 _OWNER = re.compile(r"['’]s\b", re.IGNORECASE)
-# Words and particles that change nothing of what a sentence says.
+# Words and particles that do not change what a sentence says.
 _LIGHT = frozenset("a an the also too please then thus hence therefore moreover furthermore however that s".split())  # noqa: SIM905
 _PARTICLES = re.compile("[的了]|因此|所以|此外|另外|而且")
 _NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
@@ -28,7 +28,7 @@ _LEAST_SHARED = 2  # sentences that two shifted windows of one copied text must 
 
 @dataclass(slots=True)
 class _Said:
-    """What a passage says: the key of each sentence in order, and the keys of those that were found."""
+    """The keys of a passage's sentences in order, and of those that were found."""
 
     passage: Passage
     keys: list[str]
@@ -41,21 +41,23 @@ class _Said:
         return cls(passage, [key for _, key in keyed], {key for record, key in keyed if record.id in hits})
 
     def stands_in(self, other: _Said) -> bool:
-        """True where ``other`` makes this passage superfluous."""
+        """Return whether ``other`` makes this passage superfluous."""
         if not self.keys:
             return False
         return set(self.keys) <= set(other.keys) or self._is_shifted(other)
 
     def _is_shifted(self, other: _Said) -> bool:
-        """True for two windows of one copied text that begin and end at other sentences: what they share is one run in
-        both, holds all that was found here, and is at least half of this passage."""
+        """Return whether both are windows of one copied text that begin and end at different sentences.
+
+        What they share must be contiguous in both, hold all that was found here, and be at least half of this passage.
+        """
         shared = set(self.keys) & set(other.keys)
         if len(shared) < max(_LEAST_SHARED, len(self.keys) / 2) or not self.found <= shared:
             return False
         mine = [place for place, key in enumerate(self.keys) if key in shared]
         theirs = [place for place, key in enumerate(other.keys) if key in shared]
         joined = mine[-1] - mine[0] + 1 == len(mine) and theirs[-1] - theirs[0] + 1 == len(theirs)
-        # A sentence beside the run must be one that the other window did not reach, not one that differs there.
+        # A sentence beside the shared ones must lie outside the other window; it must not differ from one in it.
         before = mine[0] == 0 or theirs[0] == 0
         behind = mine[-1] == len(self.keys) - 1 or theirs[-1] == len(other.keys) - 1
         return joined and before and behind
@@ -64,13 +66,12 @@ class _Said:
 def distinct_passages(
     candidates: Sequence[Candidate], windows: Mapping[str, Sequence[SentenceRecord]], *, limit: int
 ) -> list[Passage]:
-    """Return what ``merge_windows`` does, with passages that repeat another one folded into it.
+    """Merge windows as ``merge_windows`` does, and fold passages that repeat another one into it.
 
-    A passage repeats another one if each of its sentences stands there too, or if both are windows of one copied text
-    that only begin and end elsewhere. Two sentences are the same if their words are: case, punctuation, spacing,
-    accents, articles, plurals, the forms of numerals, traditional and simplified characters aside. One differing
-    number, name or "not" keeps both. The place of a folded passage goes to the next candidates; ``repeats`` of the
-    passage that stands names where else it does.
+    A passage repeats another one if it holds no other sentences, or if both are windows of one copied text that begin
+    and end at different sentences. Sentences are compared word by word, ignoring case, punctuation, spacing, accents,
+    articles, plurals, the form of numerals, and traditional or simplified characters. One different number, name or
+    "not" keeps both. The next candidates fill the place of a folded passage; ``repeats`` lists where it was found.
 
     >>> said = ["The boat comes at 9.", "the  BOAT comes at nine!", "The boat comes at 10."]
     >>> found = [Candidate(SentenceRecord(f"{number}.md", 0, text)) for number, text in enumerate(said)]
@@ -101,7 +102,7 @@ def distinct_passages(
 
 @lru_cache(maxsize=4096)
 def _key(text: str) -> str:
-    """What a sentence says, word for word."""
+    """Return a sentence's words in the form in which they are compared."""
     plain = _OWNER.sub("", _NOT.sub(" not", prepared(text).text))
     words = (_word(word) for word in _WORD.findall(_PARTICLES.sub("", plain).casefold()))
     return " ".join(word for word in words if word and word not in _LIGHT)

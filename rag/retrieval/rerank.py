@@ -1,4 +1,4 @@
-"""Rerank candidates by any LlamaIndex node postprocessor, and blend its scores with the fused ones."""
+"""Rerank candidates with any LlamaIndex node postprocessor, and blend its scores with the fused ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rerank(
     trace: Trace,
     manager: CallbackManager | None = None,
 ) -> list[Candidate]:
-    """Return the candidates in the reranker's order; one of ours (with ``score``) also leaves its raw scores."""
+    """Return the candidates in the reranker's order; rerankers of ours (with ``score``) also set raw scores."""
     read_window = settings.read == "window"
     if hasattr(reranker, "score"):
         top_n = getattr(reranker, "top_n", None)
@@ -61,7 +61,15 @@ def rerank(
 def postprocess(postprocessor: Any, question: str, candidates: list[Candidate], trace: Trace) -> list[Candidate]:
     """Return what a LlamaIndex node postprocessor keeps, in its order and with its scores.
 
-    Nodes that it adds are none of the candidates and are left out, with a note.
+    Nodes that it adds are not candidates: they are left out, with a note.
+
+    >>> from llama_index.core.postprocessor import SimilarityPostprocessor
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.trace import Trace
+    >>> found = [Candidate(SentenceRecord("x.md", i, f"Sentence {i}."), score) for i, score in enumerate((0.9, 0.2))]
+    >>> kept = postprocess(SimilarityPostprocessor(similarity_cutoff=0.5), "?", found, Trace("?"))
+    >>> [candidate.score for candidate in kept]
+    [0.9]
     """
     from llama_index.core.schema import QueryBundle
 
@@ -82,9 +90,9 @@ def postprocess(postprocessor: Any, question: str, candidates: list[Candidate], 
 
 
 def _blend(candidates: list[Candidate], settings: RerankSettings, trace: Trace) -> bool:
-    """Where ``rerank.weight`` is below 1: the weighted mean of both scores is the score (``blend``).
+    """Set each score to the weighted mean of both (``blend``) if ``rerank.weight`` is below 1.
 
-    ``rerank_score`` stays what the model said of each candidate by itself, so that thresholds keep their meaning.
+    ``rerank_score`` is not changed, so that thresholds keep their meaning.
     """
     weight = settings.weight
     if weight >= 1 or not candidates:
@@ -103,7 +111,7 @@ def _nodes(candidates: list[Candidate]) -> list[NodeWithScore]:
 
 
 def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:
-    """For a foreign postprocessor, which reads a node's text: the window takes the sentence's place."""
+    """Return a node for a foreign reranker, which reads the node's text: the window instead of the sentence."""
     from llama_index.core.schema import TextNode
 
     node = candidate.to_node()
@@ -115,12 +123,16 @@ def _as_node(candidate: Candidate, read_window: bool) -> NodeWithScore:
 def blend(
     model: Sequence[tuple[str, float]], first: Sequence[tuple[str, float]], *, weight: float, scale: float | None
 ) -> dict[str, float]:
-    """id -> ``weight`` of the reranker's score and the rest of the fused one.
+    """Return id -> weighted mean of the reranker's and the fused score.
+
+    >>> blend([("a", 4.0), ("b", 1.0)], [("a", 0.2), ("b", 0.6)], weight=0.5, scale=10)
+    {'a': 0.2, 'b': 0.55}
 
     Args:
-        model, first: (id, score) of the same candidates: the reranker's raw scores and the fused ones. The fused scores
-            are stretched to [0, 1] over them.
-        scale: the raw scores are divided by it; None: they are stretched as well, however little they differ.
+        model, first: (id, score) of the same candidates: the reranker's raw scores, and the fused scores, which are
+            stretched to [0, 1].
+        weight: the reranker's share, 0 to 1.
+        scale: divisor of the raw scores; None stretches them to [0, 1] as well, however little they differ.
     """
     if scale is None:
         return dict(fuse(model, first, method="minmax", dense_weight=weight, sparse_weight=1 - weight))

@@ -1,4 +1,4 @@
-"""HybridSearch: question -> both legs -> fused -> windows -> reranked candidates. LlamaIndex is not needed for it."""
+"""HybridSearch: question -> both legs -> fused -> windows -> reranked candidates. It does not load LlamaIndex."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class SearchResult:
 
     Args:
         query: the question.
-        candidates: best first, all that either leg found; ``window`` is the text the answer would read.
-        windows: candidate id -> the sentences of its window, fetched when they are read: while the index is open.
+        candidates: all that either leg found, best first; ``window`` is the text that an answer would read.
+        windows: candidate id -> the sentences of its window, fetched at first access, so while the index is open.
         trace: what each stage did.
-        dense: the question's own vector, float32 (dim,), whatever HyDE made of it for the search.
+        dense: the question's vector without HyDE, float32 (dim,).
     """
 
     query: str
@@ -58,17 +58,18 @@ class SearchResult:
 
 
 class HybridSearch:
-    """Dense and sparse search over one collection, joined in Python so that equal scores always come in one order.
+    """Dense and sparse search over one collection, fused in Python so that ties always have the same order.
 
     Args:
         index: an open Index.
-        settings: ``retrieval``, ``hyde`` and ``rerank`` are read.
-        reranker: any LlamaIndex node postprocessor; ours (``rag.rerankers``) also keep the raw score.
-        write_hypothesis: writes HyDE's documents; needed where ``settings.hyde.mode`` is not "off".
-        write_questions: writes the question in the other language, or in other words; needed where
-            ``retrieval.translate`` or ``retrieval.phrasings`` asks for it.
-        node_postprocessors: further ones, after the reranker; their order is kept.
-        callback_manager: LlamaIndex's, where a user has one.
+        settings: ``retrieval``, ``hyde`` and ``rerank`` are used.
+        reranker: any LlamaIndex node postprocessor; ours (``rag.rerankers``) also set the raw score.
+        write_hypothesis: writes HyDE's documents; needed unless ``settings.hyde.mode`` is "off".
+        write_questions: translates or rephrases the question; needed if ``retrieval.translate`` or
+            ``retrieval.phrasings`` is set.
+        filters: LlamaIndex metadata filters for every question.
+        node_postprocessors: applied in order, after the reranker.
+        callback_manager: LlamaIndex's, if there is one.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class HybridSearch:
     ) -> None:
         self.callback_manager = callback_manager
         self.node_postprocessors = list(node_postprocessors)
-        self.notes: list[str] = []  # of how it was built: they stand in every trace
+        self.notes: list[str] = []  # on how it was built; copied into every trace
         self.index = index
         self.settings = settings
         self.reranker = reranker
@@ -96,28 +97,28 @@ class HybridSearch:
     def search(
         self, question: str | QueryLike, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
-        """Run every stage for one question and return all that is known of it.
+        """Run every stage for one question.
 
         Args:
             filters: LlamaIndex metadata filters, applied to both legs; default: those of the constructor.
-            trace: one to write into (the engine's); default: a new one.
+            trace: trace to write into; default: a new one.
         """
         return run_now(self.search_by(BLOCKING, question, filters, trace=trace))
 
     async def asearch(
         self, question: str | QueryLike, filters: MetadataFilters | None = None, *, trace: Trace | None = None
     ) -> SearchResult:
-        """``search`` without blocking the event loop: HyDE's model is awaited, what computes runs in a thread."""
+        """Search without blocking the event loop: HyDE's model is awaited, computation runs in a thread."""
         return await self.search_by(AWAITING, question, filters, trace=trace)
 
     def search_all(
         self, questions: Sequence[str | QueryLike], filters: MetadataFilters | None = None
     ) -> list[SearchResult]:
-        """Search for many questions in one call, and return what ``search`` returns for each, in their order.
+        """Search for many questions; return a result per question, in their order.
 
-        They are encoded together, in batches, which takes a fraction of the time; the stage "encode" of each is its
-        share. The searches follow one after the other: the engine takes as long for many at once (8.1 against 8.5 ms
-        a question at 50,000 sentences).
+        Questions are encoded in batches, which takes a fraction of the time; the stage "encode" of each is its share.
+        The searches run one after the other, since the engine is no faster at many at once (8.1 against 8.5 ms per
+        question at 50,000 sentences).
         """
         words = [valid(as_query(question).query_str) for question in questions]
         if not words:
@@ -143,11 +144,11 @@ class HybridSearch:
         reported: bool = False,
         encoded: Encoded | None = None,
     ) -> SearchResult:
-        """Do what ``search`` and ``asearch`` do, each in its way.
+        """Search blocking or awaiting, as ``way`` says; ``search`` and ``asearch`` call it.
 
         Args:
-            encoded: the question's vectors, where they are known already.
-            reported: whoever calls it reports the retrieval to LlamaIndex's instrumentation.
+            reported: whether the caller reports the retrieval to LlamaIndex's instrumentation.
+            encoded: the question's vectors, if they are known.
         """
         bundle = as_query(question)
         question, filters, trace = valid(bundle.query_str), filters or self.filters, trace or Trace(bundle.query_str)
@@ -183,7 +184,7 @@ class HybridSearch:
                 both = retrieval.fusion not in ("dense", "sparse") and sparse is not None
                 reason = looks_weak(candidates, weak_below=hyde.weak_below, both_legs=both)
                 if reason:
-                    trace.note(f"HyDE was used, since {reason}", "hyde")
+                    trace.note(f"HyDE was used because {reason}", "hyde")
                     dense = await widened()
                     if dense is not own:
                         rankings[0] = await found(dense, sparse, filters, trace)

@@ -1,4 +1,4 @@
-"""The stages between the question's vectors and the candidates in their final order."""
+"""The stages from the question's vectors to the candidates in their final order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find(
     filters: MetadataFilters | None,
     trace: Trace,
 ) -> list[Candidate]:
-    """Search both legs and join them: the candidates of the fused order, best first."""
+    """Search both legs and fuse them; return the candidates, best first."""
     if filters is not None and are_conditions(filters):
         for note in unknown_keys(store, filters):
             trace.note(note)
@@ -62,7 +62,7 @@ def order(
     """Rerank, diversify and postprocess candidates; return them in their final order, and their windows.
 
     Args:
-        reranker: None for none; where its server is down the fused order stands, with a note.
+        reranker: a LlamaIndex node postprocessor or None; if it fails, the fused order is kept, with a note.
         candidates: all that either leg found, in the fused order.
     """
     with trace.stage("windows"):
@@ -79,7 +79,7 @@ def order(
             try:
                 candidates = rerank(reranker, question, kept, settings.rerank, trace, manager)
             except RerankerError as error:
-                trace.note(f"the passages are in the order of the search, since {error}", "rerank_failed")
+                trace.note(f"the passages are in search order because reranking failed: {error}", "rerank_failed")
     if settings.retrieval.diversity:
         with trace.stage("diversify"):
             vectors = store.dense_vectors([candidate.id for candidate in candidates])

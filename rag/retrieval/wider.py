@@ -1,4 +1,4 @@
-"""Searching with more than the question: in the other language, in other words, with the first hits' vectors."""
+"""Search with more than the question: its translation, other phrasings, and the vectors of the first hits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rag.ways import Way
 
 Rewriting = Literal["translate", "rephrase"]
 QuestionWriter = Callable[[Rewriting, str, int, Way], Awaitable[list[str]]]  # (what, question, how many, way)
-SOME = 0.02  # share of a language's nodes from which it is worth a question of its own
+SOME = 0.02  # share of nodes in a language from which the question is translated to it
 
 
 async def other_questions(
@@ -30,7 +30,7 @@ async def other_questions(
     trace: Trace,
     way: Way,
 ) -> list[str]:
-    """Return the further questions that the settings ask for; what the language model does not give is noted."""
+    """Return the translated and rephrased questions that the settings ask for; note what the LLM does not return."""
     wanted: list[tuple[Rewriting, int]] = []
     if retrieval.translate == "auto" and await way.compute(holds_other_language, store, question):
         wanted.append(("translate", 1))
@@ -40,25 +40,24 @@ async def other_questions(
     for what, how_many in wanted:
         name = "the translated question" if what == "translate" else "other phrasings"
         if write is None:
-            trace.note(f"no LLM is configured, so the search went on without {name}", "rewriting_failed")
+            trace.note(f"no LLM is configured, so the search ran without {name}", "rewriting_failed")
             continue
         try:
             with trace.stage("rewrite"):
                 texts = await write(what, question, how_many, way)
-        except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search goes on, and says so
-            trace.note(f"the search went on without {name}: {error}", "rewriting_failed")
+        except Exception as error:  # noqa: BLE001 - whatever the LLM raised: the search runs without it, and says so
+            trace.note(f"the search ran without {name}: {error}", "rewriting_failed")
             continue
         new = [text for text in dict.fromkeys(texts) if text and text != question and text not in found][:how_many]
         if not new:
-            trace.note(f"the LLM wrote nothing new, so the search went on without {name}", "rewriting_failed")
+            trace.note(f"the LLM wrote nothing new, so the search ran without {name}", "rewriting_failed")
         found += new
     trace.rewritten.extend(found)
     return found
 
 
 def holds_other_language(store: Collection, question: str) -> bool:
-    """Whether a collection holds sentences in Chinese for an English question, or others for a Chinese one; True
-    where nobody has counted."""
+    """Return whether a collection holds Chinese sentences, for a Chinese question other ones; True if not counted."""
     counts = recorded_counts(store.record())
     if counts is None or counts.chinese is None or not counts.sample:
         return True
@@ -67,10 +66,16 @@ def holds_other_language(store: Collection, question: str) -> bool:
 
 
 def joined(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
-    """Return the candidates of several questions, best first: the mean of their fused scores, 0 where not found. Those
-    of one question stay as they are.
+    """Join the candidates of several questions by the mean of their fused scores, 0 if not found; best first.
 
-    Ranks and scores of the legs are those of the first question that found a candidate.
+    Ranks and scores of the legs are those of the first question that found a candidate. The candidates of a single
+    question are returned unchanged.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> tide, boat = SentenceRecord("x.md", 0, "The tide turns."), SentenceRecord("x.md", 1, "The boat waits.")
+    >>> found = joined([[Candidate(tide, 0.8)], [Candidate(boat, 1.0), Candidate(tide, 0.4)]])
+    >>> [(candidate.record.text, round(candidate.score, 2)) for candidate in found]
+    [('The tide turns.', 0.6), ('The boat waits.', 0.5)]
     """
     if len(rankings) == 1:
         return list(rankings[0])
@@ -87,8 +92,10 @@ def joined(rankings: Sequence[Sequence[Candidate]]) -> list[Candidate]:
 def fed_back(
     store: Collection, dense: NDArray[np.float32], candidates: Sequence[Candidate], retrieval: RetrievalSettings
 ) -> NDArray[np.float32] | None:
-    """Return the question's vector with a share of the mean of the first hits' (Rocchio 1971; vector PRF, arXiv
-    2108.11044), of length 1; None where nothing was found."""
+    """Move the question's vector towards the mean of the first hits' (Rocchio 1971; vector PRF, arXiv 2108.11044).
+
+    Return it normalised, float32 (dim,); None if nothing was found.
+    """
     rows = store.dense_vectors([candidate.id for candidate in candidates[: retrieval.feedback]])
     if not rows:
         return None

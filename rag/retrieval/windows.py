@@ -1,6 +1,4 @@
-"""Windows of ranked candidates, fetched as far down as they are read; and from them to numbered passages: overlapping
-windows become one.
-"""
+"""Windows of ranked candidates, fetched only as far as they are read, and the numbered passages merged from them."""
 
 from __future__ import annotations
 
@@ -12,12 +10,12 @@ from indexes.nodes.record import SentenceRecord
 from indexes.store.collection import Collection
 from rag.retrieval.candidate import Candidate, Passage
 
-BATCH = 10  # windows in the first call: about as many as a prompt's passages are made of
-GROWTH = 4  # times as many in each call after it: whoever reads on reads them all
+BATCH = 10  # windows fetched by the first call: about as many as a prompt needs
+GROWTH = 4  # growth of each further call: a caller who reads on reads them all
 
 
 class Windows(Mapping[str, list[SentenceRecord]]):
-    """Candidate id -> the sentences of its window, fetched when one is asked for, with those ranked behind it.
+    """Candidate id -> the sentences of its window, fetched at first access together with the next ones in rank.
 
     Args:
         ranked: the candidates, best first.
@@ -31,7 +29,7 @@ class Windows(Mapping[str, list[SentenceRecord]]):
         self._batch = BATCH
 
     def fetch(self, ids: Sequence[str]) -> None:
-        """Fetch the windows of these candidates in one call."""
+        """Fetch the windows of several candidates in one call."""
         wanted = [self._ranked[identity] for identity in ids if identity not in self._found]
         if wanted:
             self._found.update(self._store.windows(wanted, self._size))
@@ -54,7 +52,12 @@ class Windows(Mapping[str, list[SentenceRecord]]):
 
 
 def spread(candidates: Sequence[Candidate], per_document: int) -> list[Candidate]:
-    """Return the candidates without those that have ``per_document`` better ones in their document; 0: all."""
+    """Keep at most ``per_document`` candidates of each document; 0 keeps all.
+
+    >>> found = [Candidate(SentenceRecord(source, i, f"Sentence {i}.")) for i, source in enumerate(("a", "a", "b"))]
+    >>> [candidate.record.text for candidate in spread(found, 1)]
+    ['Sentence 0.', 'Sentence 2.']
+    """
     if not per_document:
         return list(candidates)
     counts: Counter[str] = Counter()
@@ -90,19 +93,23 @@ def merge_windows(
 ) -> list[Passage]:
     """Merge ranked candidates' windows into at most ``limit`` passages, numbered from 1 in the candidates' order.
 
-    Windows of one document and section that overlap or touch become one passage: its score is the best of its hits,
-    its hits are the ids of all candidates in it, best first. Candidates are taken in rank order until the next one
-    would open a passage too many; of those after it, the ones whose sentence already stands in a passage still
-    count as its hits, but lengthen nothing, so a long tail of weak candidates cannot swell the prompt.
+    Windows of one section that overlap or touch become one passage. Candidates are taken in rank order until the next
+    one would open a passage too many; later candidates whose sentence is already in a passage count as its hits, but
+    do not lengthen it, so a long tail of weak candidates cannot swell the prompt.
+
+    >>> first, second, other = (SentenceRecord("x.md", i, f"Sentence {i}.") for i in (0, 1, 7))
+    >>> found = [Candidate(record, score) for record, score in ((first, 0.9), (other, 0.8), (second, 0.7))]
+    >>> [(one.number, [record.position for record in one.sentences]) for one in merge_windows(found, {}, limit=2)]
+    [(1, [0, 1]), (2, [7])]
 
     Args:
-        candidates: ranked, best first; the order also decides between equal scores.
-        windows: candidate id -> the sentences of its window (``Collection.windows``). A
-            candidate without one stands alone.
-        limit: passages wanted, at least 1.
+        candidates: best first; the order also decides between equal scores.
+        windows: candidate id -> the sentences of its window (``Collection.windows``). A candidate without a window
+            is its sentence alone.
+        limit: maximum number of passages, at least 1.
     """
     if limit < 1:
-        raise ValueError(f"limit is the number of passages wanted, at least 1, not {limit}")
+        raise ValueError(f"limit, the number of passages, must be at least 1, not {limit}")
     sections: dict[tuple[str, int], list[_GrowingPassage]] = {}
     count = 0
     full = False
@@ -140,7 +147,7 @@ def merge_windows(
 
 
 def _window(own: SentenceRecord, fetched: Sequence[SentenceRecord]) -> dict[int, SentenceRecord]:
-    """The consecutive sentences around ``own``: a gap (a sentence missing from the store) ends the window there."""
+    """Return the consecutive sentences around ``own``: a sentence missing from the store ends the window."""
     near = {
         sentence.position: sentence
         for sentence in fetched

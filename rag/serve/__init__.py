@@ -1,7 +1,7 @@
 """The server: one process that answers Dify, OpenAI clients, MCP hosts, a browser and Prometheus.
 
 ``rag serve`` starts it. The doors (``dify``, ``openai``, ``api``, ``mcp``, ``pages``) only translate; ``service`` does
-the work for all of them, within the limits of ``pools``. Needs the extra ``ragwright[serve]``.
+the work for all of them, within the limits of ``pools``. It needs the extra ``ragwright[serve]``.
 """
 
 from __future__ import annotations

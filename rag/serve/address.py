@@ -1,4 +1,4 @@
-"""Where the running server of a store is: one small file beside the store, for this account alone."""
+"""The address of a store's running server: a small file beside the store that only this account can read."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from rag.serve.keys import keys_path, write_private
 from rag.settings import Settings
 
 ADDRESS_FILE = "serve.json"
-# Settings that a request to the server may set for itself, or that mean nothing to it.
+# Settings that a request can set itself, or that do not concern the server.
 A_REQUESTS_OWN = {"retrieval.top_n", "retrieval.window", "retrieval.fusion", "hyde.mode", "rerank.provider"}
 NOT_COMPARED = {"collection", "profile"}
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server of this store is, the secret that admits the account that started it, and its settings."""
+    """The address of a server.
+
+    >>> Address("http://127.0.0.1:8321", pid=4711, token="secret").url
+    'http://127.0.0.1:8321'
+
+    Args:
+        token: secret of the account that started the server.
+        settings: the server's settings, as ``flat`` returns them.
+    """
 
     url: str
     pid: int
@@ -32,12 +40,12 @@ class Address:
 
 
 def address_path(store: StoreSettings) -> Path:
-    """The file that names the running server of a store, readable by its owner alone."""
+    """Return the file with the address of a store's running server, readable only by its owner."""
     return keys_path(store).with_name(ADDRESS_FILE)
 
 
 def read_address(store: StoreSettings) -> Address | None:
-    """The running server of a store; None where there is none, or its process is gone."""
+    """Return the address of a store's running server; None if there is none, or its process is gone."""
     try:
         row = json.loads(address_path(store).read_text(encoding="utf-8"))
         found = Address(str(row["url"]), int(row["pid"]), str(row["token"]), dict(row.get("settings") or {}))
@@ -52,14 +60,14 @@ def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
     """Keep the address file while the server runs.
 
     Raises:
-        StoreError: another server of this store runs.
+        StoreError: another server of this store is running.
     """
     path = address_path(settings.store)
     other = read_address(settings.store)
     if other is not None and other.pid != os.getpid():
         raise StoreError(
-            f"a server of this store runs already at {other.url} (process {other.pid})",
-            remedy="use that one, or stop it first",
+            f"a server of this store is already running at {other.url} (process {other.pid})",
+            remedy="use it, or stop it first",
         )
     write_private(path, json.dumps(asdict(Address(base, os.getpid(), token, flat(settings))), default=str))
     try:
@@ -69,7 +77,11 @@ def announced(settings: Settings, base: str, token: str) -> Iterator[None]:
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    """Dotted name -> value of all settings that an answer depends on, as JSON has them."""
+    """Return dotted name -> value, as in JSON, of all settings that an answer depends on.
+
+    >>> flat(Settings())["retrieval.top_n"]
+    5
+    """
     found: dict[str, Any] = {}
     for section, value in settings.model_dump(mode="json", exclude={"serve"}).items():
         if isinstance(value, dict):
@@ -80,9 +92,13 @@ def flat(settings: Settings) -> dict[str, Any]:
 
 
 def difference(address: Address, settings: Settings) -> str | None:
-    """The first setting that the server has otherwise, and that a request cannot set; None where there is none.
+    """Return the first setting that differs from the server's and that a request cannot set; None if there is none.
 
-    A server without a reranker cannot rerank for one request; one with it can leave it out.
+    A server without a reranker cannot rerank for one request, but a server with one can skip it.
+
+    >>> address = Address("http://127.0.0.1:8321", 4711, "secret", flat(Settings()))
+    >>> difference(address, Settings()) is None
+    True
     """
     mine = flat(settings)
     for name, value in mine.items():

@@ -1,4 +1,4 @@
-"""build_app: the doors on one application, its life from loading to draining, and what is common to all routes."""
+"""build_app: one application with all doors, its life from loading to draining, and what all routes share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rag.settings import Settings
 
 
 class _NoSecrets(logging.Filter):
-    """Errors of clients hold addresses with their logins, and what servers echo."""
+    """Remove secrets from log records: errors of clients hold addresses with logins, and what servers echo."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = safe(record.getMessage()), ()
@@ -53,15 +53,15 @@ def build_app(
     load: bool = True,
     watch: Sequence[Path] = (),
 ) -> FastAPI:
-    """The application with every door.
+    """Build the application with every door.
 
     Args:
-        settings: the whole tree; ``serve`` says how.
+        settings: the whole tree; ``serve`` configures the server.
         library: an open store, for tests; default: opened from the settings when the server starts.
-        keys: default: those beside the store.
-        owner_token: accepted as a key with every right (the command line of the same account).
-        load: load the models when the server starts; False where a test has done it.
-        watch: folders that are kept in step with ``settings.collection`` while the server runs.
+        keys: the server's keys; default: those beside the store.
+        owner_token: accepted as a key with every right (for the command line of the same account).
+        load: whether to load the models when the server starts; False if a test has loaded them.
+        watch: folders that are kept in sync with ``settings.collection`` while the server runs.
 
     Raises:
         SettingsError: ``serve.origins`` is "*" while keys are configured.
@@ -137,7 +137,7 @@ def build_app(
         on_reject=lambda problem: metrics.rejected.labels(_reason(problem)).inc(),
         on_done=_counter(metrics),
     )
-    if settings.serve.origins:  # outermost: a browser asks for leave without a key
+    if settings.serve.origins:  # outermost: a browser's preflight request has no key
         from starlette.middleware.cors import CORSMiddleware
 
         app.add_middleware(
@@ -151,7 +151,11 @@ def build_app(
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a bind address is reached from this machine only."""
+    """Return whether a bind address can be reached only from this machine.
+
+    >>> is_loopback_host("127.0.0.1"), is_loopback_host("0.0.0.0")
+    (True, False)
+    """
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
@@ -166,7 +170,7 @@ async def _load(service: Service, load: bool) -> None:
 
 
 def _common(app: FastAPI) -> None:
-    """Every exception becomes the form of its door; nothing shows a traceback, a path or a key."""
+    """Answer every exception in the form of its door, without traceback, path or key."""
 
     async def handle(request: Request, error: Exception) -> Response:
         door = door_of(request.url.path)
@@ -194,12 +198,12 @@ def _common(app: FastAPI) -> None:
 def _health(app: FastAPI) -> None:
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
-        """Liveness: the loop runs."""
+        """Report liveness: the event loop runs."""
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["health"])
     async def readyz(request: Request) -> JSONResponse:
-        """Readiness: models are loaded and the store answers."""
+        """Report readiness: models are loaded and the store answers."""
         service = service_of(request)
         checks: dict[str, Any] = {"models": service.state == "ready"}
         if service.failure:
@@ -207,7 +211,7 @@ def _health(app: FastAPI) -> None:
         if service.state == "ready":
             try:
                 checks["collections"] = len(await asyncio.to_thread(service.library.names))
-            except Exception as error:  # noqa: BLE001 - told in the answer
+            except Exception as error:  # noqa: BLE001 - reported in the answer
                 checks["store"] = str(problem_of(error))
                 return JSONResponse({"status": "failing", "checks": checks}, 503)
             return JSONResponse({"status": "ready", "checks": checks})
@@ -215,7 +219,7 @@ def _health(app: FastAPI) -> None:
 
     @app.get("/metrics", tags=["health"])
     async def metrics_page(request: Request) -> Response:
-        """Metrics for Prometheus."""
+        """Return metrics for Prometheus."""
         if not request.app.state.settings.serve.metrics_open:
             require(request, "read")
         service = service_of(request)
@@ -225,7 +229,7 @@ def _health(app: FastAPI) -> None:
 
 
 def _counter(metrics: Metrics) -> Any:
-    """What the gate calls after each response."""
+    """Return what the gate calls after each response."""
 
     def count(door: Door, state: dict[str, Any], status: int, seconds: float) -> None:
         collection = metrics.label(state.get("collection"))

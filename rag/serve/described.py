@@ -1,4 +1,4 @@
-"""The bodies of requests, described for ``/openapi.json``: the routes read them by hand, as clients send them."""
+"""Descriptions of request bodies for ``/openapi.json``; the routes read the bodies themselves, as clients send them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,31 @@ OBJECT: dict[str, Any] = {"type": "object"}
 
 
 def words(*allowed: str) -> dict[str, Any]:
-    """One of these words."""
+    """Return the schema of one of these words.
+
+    >>> words("off", "on")
+    {'type': 'string', 'enum': ['off', 'on']}
+    """
     return {"type": "string", "enum": list(allowed)}
 
 
 def json_of(required: tuple[str, ...], **properties: dict[str, Any]) -> dict[str, Any]:
-    """``openapi_extra`` of a route whose body is a JSON object."""
+    """Return ``openapi_extra`` of a route whose body is a JSON object.
+
+    >>> body = json_of(("query",), query=TEXT)["requestBody"]["content"]["application/json"]["schema"]
+    >>> body["required"], body["properties"]
+    (['query'], {'query': {'type': 'string'}})
+    """
     schema = {"type": "object", "required": list(required), "properties": properties}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def form_of_files() -> dict[str, Any]:
-    """``openapi_extra`` of a route that takes files."""
+    """Return ``openapi_extra`` of a route that takes files.
+
+    >>> list(form_of_files()["requestBody"]["content"])
+    ['multipart/form-data']
+    """
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
     schema = {"type": "object", "required": ["files"], "properties": {"files": files}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

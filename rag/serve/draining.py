@@ -1,4 +1,4 @@
-"""DrainingServer: a server that ends in order. New requests are refused, running ones get time, then all is closed."""
+"""DrainingServer: an orderly shutdown. New requests are refused, running ones get time, then everything is closed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 import uvicorn
 
-LAST_WORDS = 3.0  # seconds in which a stream that was ended says so to its client
+LAST_WORDS = 3.0  # seconds for ended streams to tell their clients
 INTERRUPTED = 130  # exit status of a process that a second signal ended
 
 
 class DrainingServer(uvicorn.Server):
-    """Drains at the first SIGTERM or Ctrl-C, and ends at once at the second.
+    """A server that drains at the first SIGTERM or Ctrl-C, and ends at once at the second.
 
-    While it drains, ``/readyz`` and every new request answer 503. It ends when no request runs any more; after
-    ``drain_seconds`` running answers end with an error of their own, and soon after whatever is left.
+    While it drains, ``/readyz`` and every new request get 503. It ends when no request is running; after
+    ``drain_seconds`` running answers end with an error, and soon after everything else.
 
     Args:
         config: its application has ``state.service`` and ``state.jobs``.
-        drain_seconds: that running requests get.
+        drain_seconds: seconds for running requests.
     """
 
     def __init__(self, config: uvicorn.Config, drain_seconds: float) -> None:
@@ -32,7 +32,7 @@ class DrainingServer(uvicorn.Server):
         self._reported = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note the signal; the work is done by the loop, since a handler may interrupt anything."""
+        """Note the signal; the event loop does the work, since a handler may interrupt anything."""
         if self._since is None:
             self._since = time.monotonic()
             self._state.service.state = "draining"

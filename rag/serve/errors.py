@@ -1,4 +1,4 @@
-"""Refusals and faults of the server, each in the shape that the client of its door expects."""
+"""Errors of the server, each in the form that the clients of its door expect."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ STATUS: dict[str, int] = {
     "llm_model_not_found": 502,
     "internal": 500,
 }
-# Dify's own numbers are 1001, 1002 and 2001; it treats every other one as a text to show.
+# Dify's own error codes are 1001, 1002 and 2001; it shows the message of every other one.
 DIFY_CODES = {"no_key": 1001, "bad_key": 1002, "forbidden": 1002, "collection_not_found": 2001, "busy": 1004}
-# Dify lets 401 through as a success when an endpoint is registered, and asks four times after 429 and 5xx.
+# Dify accepts 401 as a success when an endpoint is registered, and repeats requests four times after 429 and 5xx.
 DIFY_STATUS = {"no_key": 403, "bad_key": 403, "forbidden": 403}
 OPENAI_TYPES = {
     "no_key": "authentication_error",
@@ -100,20 +100,24 @@ OPENAI_CODES: dict[str, str | None] = {
     "locked": "loading",
     "internal": "internal_error",
 }
-SOON = 2  # seconds after which a refused request may be sent again, where nothing better is known
+SOON = 2  # seconds after which a refused request may be sent again, by default
 _PATH = re.compile(r"(?<![\w.])(?:/[^\s/'\"]+){2,}/?")
 
 
-@dataclass(eq=False)  # an error is itself and nothing else: what logs tracebacks keeps them in sets
+@dataclass(eq=False)  # compared by identity: loggers of tracebacks keep errors in sets
 class Problem(Exception):
-    """One refused or failed request.
+    """A refused or failed request.
+
+    >>> problem = Problem("bad_request", "the question is empty", "ask something", param="question")
+    >>> problem.status("api"), problem.body("api")
+    (400, {'error': {'code': 'bad_request', 'message': 'the question is empty', 'remedy': 'ask something'}})
 
     Args:
-        code: a fixed word; ``STATUS`` has its HTTP status.
+        code: a fixed word; ``STATUS`` maps it to an HTTP status.
         message: one sentence for the caller, without absolute paths and keys.
-        remedy: what the caller may do about it.
-        retry_after: seconds, where trying again helps.
-        param: the field of the request that is wrong.
+        remedy: what the caller can do about it.
+        retry_after: seconds, if trying again helps.
+        param: the wrong field of the request.
     """
 
     code: Code
@@ -126,7 +130,7 @@ class Problem(Exception):
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
     def status(self, door: Door) -> int:
-        """The HTTP status at this door."""
+        """Return the HTTP status at this door."""
         if door == "dify":
             return DIFY_STATUS.get(self.code, STATUS[self.code])
         if door == "openai" and self.code == "locked":
@@ -134,7 +138,7 @@ class Problem(Exception):
         return STATUS[self.code]
 
     def body(self, door: Door) -> dict[str, Any]:
-        """The JSON body at this door."""
+        """Return the JSON body at this door."""
         if door == "dify":
             other = 1005 if STATUS[self.code] >= 500 else 1003
             return {"error_code": DIFY_CODES.get(self.code, other), "error_msg": str(self)}
@@ -150,7 +154,7 @@ class Problem(Exception):
         return {"error": {"code": self.code, "message": self.message, "remedy": self.remedy}}
 
     def headers(self, door: Door) -> dict[str, str]:
-        """``Retry-After``, ``WWW-Authenticate`` and the openai client's ``x-should-retry`` where they belong."""
+        """Return ``Retry-After``, ``WWW-Authenticate`` and the openai client's ``x-should-retry``, as they apply."""
         found: dict[str, str] = {}
         after = self.retry_after
         if after is None and self.status(door) in (429, 503):
@@ -165,11 +169,15 @@ class Problem(Exception):
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Turn any exception into a Problem; what is not ours becomes "internal" and keeps its details in the log only."""
+    """Turn any exception into a Problem; the details of foreign ones ("internal") are only in the log.
+
+    >>> print(problem_of(KeyError("x")))
+    the server failed to answer this request; see its log
+    """
     if isinstance(error, Problem):
         return error
     if not isinstance(error, RagWrightError):
-        return Problem("internal", "the server failed to answer this request", "look into its log")
+        return Problem("internal", "the server failed to answer this request", "see its log")
     code: Code = "internal"
     if isinstance(error, CollectionNotFoundError):
         code = "collection_not_found"
@@ -191,12 +199,20 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def without_paths(text: str) -> str:
-    """The text with absolute paths cut to their last part: a client is not told how this machine is laid out."""
+    """Cut absolute paths to their last part, to hide this machine's folders from clients.
+
+    >>> without_paths("/home/anna/files/hours.txt cannot be read")
+    'hours.txt cannot be read'
+    """
     return _PATH.sub(lambda match: match[0].rstrip("/").rsplit("/", 1)[-1], text)
 
 
 def door_of(path: str) -> Door:
-    """Which door a path belongs to."""
+    """Return the door of a path.
+
+    >>> door_of("/v1/chat/completions"), door_of("/retrieval"), door_of("/search")
+    ('openai', 'dify', 'page')
+    """
     if path == "/retrieval":
         return "dify"
     if path.startswith("/v1/") or path in ("/v1", "/rerank", "/v2/rerank"):

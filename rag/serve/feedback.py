@@ -1,4 +1,4 @@
-"""What users say of answers, kept beside the store where ``serve.feedback`` is on, and nowhere else."""
+"""Users' feedback on answers, stored only beside the store, and only if ``serve.feedback`` is on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ VERDICTS = ("right", "wrong", "wrong_source")
 
 
 def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
-    """Append one verdict.
+    """Append a verdict on an answer.
 
     Raises:
-        Problem: unknown verdict, or a question that is not text.
+        Problem: the verdict is unknown, or the question is not a text.
     """
     verdict = choice(body.get("verdict"), "verdict", VERDICTS)
     if verdict is None:
@@ -41,10 +41,10 @@ def keep_feedback(store: StoreSettings, body: dict[str, Any]) -> dict[str, Any]:
     path = feedback_path(store)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(row, ensure_ascii=False) + "\n"
-    with alone(path):  # a deletion may be writing it anew
+    with alone(path):  # a deletion may be rewriting it
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(handle, line.encode("utf-8", "replace"))  # one write: two requests never mix their lines
+            os.write(handle, line.encode("utf-8", "replace"))  # a single write, so that lines of two requests never mix
         finally:
             os.close(handle)
     return row

@@ -1,4 +1,4 @@
-"""Gate: the ASGI layer before every route: paths, host, size, key and request id."""
+"""Gate: the ASGI layer before every route, for paths, host, size, key and request id."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ class Gate:
 
     Args:
         app: the application behind it.
-        keys: the configured keys; without any the server is open to this machine.
-        loopback: bound to this machine only: other Host headers are refused (DNS rebinding).
-        hosts: further Host names that are accepted.
-        owner_token: the secret of the account that started the server.
-        upload_bytes: largest upload.
-        metrics_open: /metrics needs no key.
+        keys: the configured keys; without keys the server is open to this machine.
+        loopback: whether the server is bound to this machine only: other Host headers are refused (DNS rebinding).
+        hosts: further accepted Host names.
+        owner_token: secret of the account that started the server.
+        upload_bytes: maximum size of an upload.
+        metrics_open: whether /metrics needs no key.
+        on_reject: called with each refusal.
+        on_done: called with door, state, HTTP status and seconds after each response.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class Gate:
         if name not in self.hosts:
             raise Problem(
                 "wrong_host",
-                "the Host header names another machine than this one",
+                "the Host header names another machine",
                 "open the address that 'rag serve' printed, or add the name to serve.hosts",
             )
 
@@ -122,12 +124,12 @@ class Gate:
             if text is None:
                 return None  # the page itself asks for a key
         if text is None:
-            raise Problem("no_key", "this server wants a key", "send it as 'Authorization: Bearer KEY'")
+            raise Problem("no_key", "this server requires a key", "send it as 'Authorization: Bearer KEY'")
         key = self.keys.find(text)
         if key is None:
             if door == "page":
                 return None
-            raise Problem("bad_key", "this key is not known here", "make one with 'rag key new NAME'")
+            raise Problem("bad_key", "unknown key", "make one with 'rag key new NAME'")
         return key
 
     def _limit(self, path: str, headers: dict[str, str]) -> int:
@@ -144,7 +146,7 @@ class Gate:
 
 
 class _Sender:
-    """Adds the headers that every response has."""
+    """Add the headers that every response has."""
 
     def __init__(self, send: Send, request_id: str, door: Door, path: str) -> None:
         self._send, self._request_id, self._door = send, request_id, door
@@ -164,7 +166,7 @@ class _Sender:
 
 
 class _LimitedBody:
-    """Counts the body as it comes in and stops reading where it grows past the limit."""
+    """Count the bytes of a body as it arrives, and stop reading at the limit."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive, self._limit, self._seen = receive, limit, 0

@@ -1,4 +1,4 @@
-"""What every route needs of a request: its key, the service, its JSON body, and word that its client has gone."""
+"""What every route needs of a request: its key, the service, its JSON body, and a sign that its client has gone."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ LOOK_EVERY = 0.25  # seconds
 
 
 def key_of(request: Request) -> AccessKey:
-    """The key that the gate accepted.
+    """Return the key that the gate accepted.
 
     Raises:
         Problem: "no_key".
     """
     key: AccessKey | None = getattr(request.state, "key", None)
     if key is None:
-        raise Problem("no_key", "this server wants a key", "enter it on the page, or send it as a Bearer token")
+        raise Problem("no_key", "this server requires a key", "enter it on the page, or send it as a Bearer token")
     return key
 
 
 def service_of(request: Request) -> Service:
+    """Return the application's service."""
     return request.app.state.service  # type: ignore[no-any-return]
 
 
 def require(request: Request, scope: str) -> AccessKey:
-    """The request's key, if it may do this.
+    """Return the request's key if it has the scope.
 
     Raises:
         Problem: "forbidden".
@@ -48,10 +49,10 @@ def require(request: Request, scope: str) -> AccessKey:
 
 
 async def json_body(request: Request, *, empty: str | None = None) -> dict[str, Any]:
-    """The request's body as a JSON object.
+    """Read the request's body as a JSON object.
 
     Raises:
-        Problem: not JSON, not an object, or another content type.
+        Problem: it is not JSON, not an object, or has another content type.
     """
     raw = await request.body()
     if not raw.strip():
@@ -65,13 +66,13 @@ async def json_body(request: Request, *, empty: str | None = None) -> dict[str, 
         raise Problem("bad_request", f"the body is not JSON: {str(error)[:120]}") from None
     if not isinstance(body, dict):
         raise Problem("bad_request", "the body is not a JSON object", "send {...}")
-    return valid_value(body)  # type: ignore[no-any-return]  # JSON can write half characters, and no answer can
+    return valid_value(body)  # type: ignore[no-any-return]  # JSON may hold half characters, which an answer cannot
 
 
 async def until_disconnected(
     request: Request, work: Coroutine[Any, Any, Response], metrics: Metrics, route: str
 ) -> Response:
-    """The response of ``work``, cancelled when its client has gone (nobody else would notice): an empty 499."""
+    """Return the response of ``work``; cancel it and return an empty 499 if its client has gone."""
     task = asyncio.ensure_future(work)
     try:
         while not task.done():

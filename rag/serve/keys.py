@@ -1,7 +1,7 @@
-"""Keys of the server: who may come in, to what, and where that is kept.
+"""Keys of the server: who has access, to what, and where that is stored.
 
-``keys.toml`` lies beside the store, readable by its owner alone, and holds SHA-256 hashes: a lost key cannot be read
-back. It is never part of a rag.toml.
+``keys.toml`` is beside the store, readable only by its owner, and holds SHA-256 hashes: a lost key cannot be recovered.
+It is never part of a rag.toml.
 """
 
 from __future__ import annotations
@@ -25,19 +25,27 @@ from indexes.manifest.paths import server_key
 from indexes.settings.sections import StoreSettings
 
 SCOPES = ("read", "ask", "write", "admin")
-PREFIX = "rw-"  # so that a key is recognised where it is found by accident
+PREFIX = "rw-"  # so that a leaked key is recognised
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ALL = "*"
 COOKIE = "ragwright_key"
-# The Authorization header of the request under way, for the MCP tools, which call the JSON API in its name.
+# The Authorization header of the current request, with which the MCP tools call the JSON API.
 AUTHORIZATION: ContextVar[str | None] = ContextVar("authorization", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """One key: its name, the hash of its text, what it may do, and on which collections ("*": all).
+    """A key with its permissions.
 
-    ``admin`` includes every other scope, and full paths in answers.
+    >>> key = AccessKey("dify", "", scopes=("read",), collections=("handbook",))
+    >>> key.may("read"), key.may("write"), key.sees("handbook"), key.sees("notes")
+    (True, False, True, False)
+
+    Args:
+        sha256: hash of the key's text.
+        scopes: "read", "ask", "write", "admin"; admin includes all others, and full paths in answers.
+        collections: names of collections; "*" stands for all.
+        created: when it was made, in ISO form.
     """
 
     name: str
@@ -47,13 +55,15 @@ class AccessKey:
     created: str = ""
 
     def may(self, scope: str) -> bool:
+        """Return whether the key has a scope."""
         return scope in self.scopes or "admin" in self.scopes
 
     def sees(self, collection: str) -> bool:
+        """Return whether the key may access a collection."""
         return ALL in self.collections or collection in self.collections
 
     def as_dict(self) -> dict[str, Any]:
-        """What a listing shows; never the hash."""
+        """Return what a listing shows, without the hash."""
         return {
             "name": self.name,
             "scopes": list(self.scopes),
@@ -62,15 +72,18 @@ class AccessKey:
         }
 
 
-OPEN = AccessKey("open", "", scopes=("read", "ask", "write"))  # who comes in where no key is configured (loopback only)
+OPEN = AccessKey("open", "", scopes=("read", "ask", "write"))  # used if no key is configured (loopback only)
 OWNER = AccessKey("owner", "", scopes=SCOPES)  # the account that started the server, by its token
 
 
 class KeyRing:
     """The keys of one store.
 
+    >>> len(KeyRing(Path("no-such-folder/keys.toml")))
+    0
+
     Args:
-        path: ``keys.toml``; need not exist.
+        path: ``keys.toml``, which need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +97,7 @@ class KeyRing:
         return iter(self._keys.values())
 
     def find(self, text: str) -> AccessKey | None:
-        """The key with this text. Every stored hash is compared in constant time."""
+        """Return the key with this text, or None; every stored hash is compared in constant time."""
         digest = _digest(text)
         found = None
         for key in self._keys.values():
@@ -93,10 +106,10 @@ class KeyRing:
         return found
 
     def new(self, name: str, *, scopes: Iterable[str] = ("read", "ask"), collections: Iterable[str] = (ALL,)) -> str:
-        """Make a key, store its hash and return its text, which is shown this once.
+        """Make a key, store its hash, and return its text, which cannot be shown again.
 
         Raises:
-            SettingsError: the name is taken or cannot be one, or a scope is unknown.
+            SettingsError: the name is taken or invalid, or a scope is unknown.
         """
         scopes, collections = tuple(scopes), tuple(collections)
         if not NAME.fullmatch(name):
@@ -106,7 +119,7 @@ class KeyRing:
         if unknown := [scope for scope in scopes if scope not in SCOPES]:
             raise SettingsError(f"unknown scope {unknown[0]!r}", remedy=f"use one of {', '.join(SCOPES)}")
         if not scopes or not collections:
-            raise SettingsError(f"the key {name!r} would allow nothing", remedy="name a scope and a collection")
+            raise SettingsError(f"the key {name!r} would have no permissions", remedy="name a scope and a collection")
         text = PREFIX + secrets.token_urlsafe(32)
         made = AccessKey(name, _digest(text), scopes, collections, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._keys = {**self._keys, name: made}
@@ -114,14 +127,14 @@ class KeyRing:
         return text
 
     def remove(self, name: str) -> None:
-        """Forget a key.
+        """Remove a key.
 
         Raises:
-            SettingsError: no key of that name.
+            SettingsError: there is no key of that name.
         """
         if name not in self._keys:
             known = ", ".join(sorted(self._keys)) or "none"
-            raise SettingsError(f"no key is named {name!r}", remedy=f"the keys are: {known}")
+            raise SettingsError(f"there is no key {name!r}", remedy=f"the keys are: {known}")
         self._keys = {other: key for other, key in self._keys.items() if other != name}
         self._write()
 
@@ -139,14 +152,14 @@ class KeyRing:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only its owner can read, completely or not at all."""
     with beside(path) as part:
         part.touch(mode=0o600)
         part.write_text(text, encoding="utf-8")
 
 
 def keys_path(store: StoreSettings) -> Path:
-    """Where the keys of a store lie: beside it; for a Qdrant server in a folder of its own."""
+    """Return the file of a store's keys: beside it; for a Qdrant server in a separate folder."""
     root = store.path.expanduser()
     if store.url is None:
         return root / "keys.toml"
@@ -154,10 +167,12 @@ def keys_path(store: StoreSettings) -> Path:
 
 
 def bearer(header: str | None) -> str | None:
-    """The key in an Authorization header, or None where it is of another form.
+    """Return the key in an Authorization header; None if the header has another form.
 
-    The scheme is read in any case; one repeated "Bearer" is dropped, since people paste it into a field whose program
-    adds it.
+    A repeated "Bearer" is dropped, since people paste it into fields of programs that add it.
+
+    >>> bearer("Bearer rw-1"), bearer("bearer Bearer rw-1"), bearer("Basic x")
+    ('rw-1', 'rw-1', None)
     """
     parts = (header or "").split()
     if len(parts) < 2 or parts[0].lower() != "bearer":
@@ -182,7 +197,7 @@ def _read(path: Path) -> dict[str, AccessKey]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"the keys in '{path}' cannot be read: {error}", remedy="mend the file, or remove it and make new keys"
+            f"the keys in '{path}' cannot be read: {error}", remedy="correct the file, or remove it and make new keys"
         ) from error
     found = {}
     for name, row in (content.get("keys") or {}).items():
@@ -196,12 +211,16 @@ def _read(path: Path) -> dict[str, AccessKey]:
             )
         except (KeyError, TypeError) as error:
             raise SettingsError(
-                f"the key {name!r} in '{path}' lacks {error}", remedy="remove it from the file and make it anew"
+                f"the key {name!r} in '{path}' lacks {error}", remedy="remove it from the file and make a new one"
             ) from error
     return found
 
 
 def same_origin(headers: dict[str, str]) -> bool:
-    """Whether a state-changing post comes from the server's own page."""
+    """Return whether a state-changing request comes from the server's own page.
+
+    >>> same_origin({"origin": "http://127.0.0.1:8321", "host": "127.0.0.1:8321"})
+    True
+    """
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc == headers.get("host")

@@ -1,4 +1,4 @@
-"""Library: the store of one server, its models loaded once, its collections opened at first use."""
+"""Library: a server's store, its models loaded once, its collections opened at first use."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from rag.settings import Settings
 
 
 class Library:
-    """Open collections of one store, for all threads of the server.
+    """The open collections of a store, for all threads of the server.
 
     Args:
-        settings: ``store``, ``encoder``, ``rerank``, ``llm`` and the rest of the tree.
-        client: a Qdrant client instead of ``settings.store``; it stays open.
-        encoder, reranker, llm: models already loaded, for tests; default: built from the settings by ``load``.
-        only: collections to serve; () for all.
+        settings: the whole tree.
+        client: a Qdrant client instead of ``settings.store``; it is not closed.
+        encoder, reranker, llm: loaded models, for tests; default: built from the settings by ``load``.
+        only: collections to serve; () serves all.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Library:
         self._together: dict[tuple[str, ...], SeveralIndexes] = {}
 
     def load(self, on_batch: Callable[[int], None] | None = None) -> None:
-        """Load encoder, reranker and language model; seconds stand in ``load_seconds``."""
+        """Load encoder, reranker and language model; ``load_seconds`` holds the seconds of each."""
         with self._timed("encoder"):
             self.encoder = BatchedEncoder(self._given or build_encoder(self.settings), on_batch=on_batch)
         if self.reranker is None and self.settings.rerank.provider != "none":
@@ -78,23 +78,24 @@ class Library:
                 self.llm = build_llm(self.settings.llm)
 
     def names(self) -> list[str]:
-        """Collections that are served."""
+        """Return the names of the served collections."""
         found = base_names(self.engine)
         return [name for name in found if not self.only or name in self.only]
 
     def has(self, name: str) -> bool:
+        """Return whether a collection exists and is served."""
         return (not self.only or name in self.only) and name in self.names()
 
     def created(self, name: str) -> int | None:
-        """When the collection was made, in seconds; None where that is not recorded. Opens nothing."""
+        """Return when the collection was made, in Unix seconds; None if not recorded. Opens nothing."""
         found = Collection(self.engine, self._current(name)).record().get("created")
         return int(found) if isinstance(found, (int, float)) else None
 
     def index(self, name: str) -> Index:
-        """The open collection.
+        """Return the open collection.
 
         Raises:
-            CollectionNotFoundError: there is none of that name, or it is not served.
+            CollectionNotFoundError: it does not exist or is not served.
             FingerprintMismatchError: it was built with another model.
         """
         with self._lock:
@@ -145,10 +146,10 @@ class Library:
         return known
 
     def writer(self, name: str, *, create: bool = False) -> Index:
-        """A fresh Index over the same client for one writing job; the caller's thread owns and closes it.
+        """Return a new Index over the same client for one writing job; the caller's thread owns and closes it.
 
         Args:
-            create: make the collection where there is none.
+            create: whether to make the collection if there is none.
         """
         encoder = None if self.encoder is None else self.encoder.writing()
         index = self._make(name, self._current(name), encoder)
@@ -160,22 +161,22 @@ class Library:
         return index
 
     def stop_optimizing(self, name: str) -> None:
-        """Stop the building of a collection's graph; a server's goes on by itself."""
+        """Stop building a collection's graph; a Qdrant server continues by itself."""
         stop = getattr(self.engine, "stop_optimizing", None)
         if stop is not None:
             stop(self._current(name))
 
     def on_change(self, call: Callable[[str], None]) -> None:
-        """Be told the name of each collection that was written to."""
+        """Register a function that is called with the name of each collection that was written to."""
         self._changed.append(call)
 
     def changed(self, name: str) -> None:
-        """Tell everybody that a collection was written to."""
+        """Call the registered functions after a collection was written to."""
         for call in self._changed:
             call(name)
 
     def close(self) -> None:
-        """Let go of the collections, the batching thread and the store."""
+        """Close the collections, the batching thread and the store."""
         with self._lock:
             for index in self._open.values():
                 index.close()
@@ -189,7 +190,7 @@ class Library:
                 self.engine.close()
 
     def opened(self) -> dict[str, Index]:
-        """The collections that are open now, by name."""
+        """Return the open collections by name."""
         with self._lock:
             return dict(self._open)
 

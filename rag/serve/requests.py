@@ -1,4 +1,4 @@
-"""What a door asks of the service: plain values, read and checked once."""
+"""Requests of a door to the service: plain values, read and checked once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ MAX_TOP_K = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to one collection or to several, with what it may set apart from the server's settings.
+    """A question to one or several collections, with the settings that it overrides.
+
+    >>> Question("handbook", "When does the harbour open?", top_k=3).options()
+    {'top_n': 3}
 
     Args:
-        collection: its name; of several the first one's.
-        collections: the names of several that are searched as one; () for one.
+        collection: name of the collection; of several the first one's.
         text: the question.
-        filters: LlamaIndex ``MetadataFilters`` or a Qdrant ``Filter``; None for all.
-        keep: called with a sentence's metadata and document id, where the engine cannot ask all of the filter; False
-            leaves it out.
-        top_k: passages in the end; None: ``retrieval.top_n``.
-        window, rerank, hyde, fusion: as the settings of these names; None: theirs.
+        filters: LlamaIndex ``MetadataFilters`` or a Qdrant ``Filter``; None: no filter.
+        keep: called with a sentence's metadata and document id, if the engine does not support all of the filter;
+            False leaves the sentence out.
+        top_k: number of passages; None: ``retrieval.top_n``.
+        window, rerank, hyde, fusion: override the settings of these names; None: the server's.
+        collections: names of several collections that are searched as one; () for one.
         history: the conversation before, as (role, text), oldest first.
-        instructions: a client's system message; put behind our own rules.
-        model_options: temperature, max_tokens and the like for the language model.
-        trace: the caller wants the trace.
-        user, session: whose question it is and which conversation it belongs to, for traces; as the client says.
+        instructions: a client's system message, added after our rules.
+        model_options: temperature, max_tokens and similar options for the language model.
+        trace: whether the caller wants the trace.
+        user, session: user and conversation as the client names them, for traces.
     """
 
     collection: str
@@ -60,13 +63,20 @@ class Question:
         return "" if self.collections else self.collection
 
     def options(self) -> dict[str, Any]:
-        """Options of ``build_query_engine``."""
+        """Return the options of ``build_query_engine``."""
         chosen = {"top_n": self.top_k, "window": self.window, "fusion": self.fusion}
         return {name: value for name, value in chosen.items() if value is not None}
 
 
 def text_of(value: Any, name: str, *, limit: int = QUESTION_CHARS) -> str:
-    """A text of a request, valid Unicode and not too long."""
+    """Return a text of a request; refuse one that is too long.
+
+    >>> text_of("When does the harbour open?", "question")
+    'When does the harbour open?'
+
+    Raises:
+        Problem: it is not a text, or too long.
+    """
     if not isinstance(value, str):
         raise Problem("bad_request", f"{name} is {shown(value)}, not a text", param=name)
     if len(value) > limit:
@@ -75,19 +85,33 @@ def text_of(value: Any, name: str, *, limit: int = QUESTION_CHARS) -> str:
 
 
 def whole(value: Any, name: str, low: int, high: int, default: int | None) -> int | None:
-    """A whole number of a request, within its bounds; null and absence give the default."""
+    """Return a whole number of a request; null or a missing value gives the default.
+
+    >>> whole(3, "top_k", 1, 100, None), whole(None, "top_k", 1, 100, 5)
+    (3, 5)
+
+    Raises:
+        Problem: it is not a whole number, or out of bounds.
+    """
     if value is None:
         return default
     finite = isinstance(value, (int, float)) and math.isfinite(value)  # JSON can write NaN
     if isinstance(value, bool) or not finite or value != int(value):
         raise Problem("bad_request", f"{name} is {shown(value)}, not a whole number", param=name)
     if not low <= value <= high:
-        raise Problem("bad_request", f"{name} is {shown(value)}", f"it may be {low} to {high}", param=name)
+        raise Problem("bad_request", f"{name} is {shown(value)}", f"use {low} to {high}", param=name)
     return int(value)
 
 
 def flag(value: Any, name: str, default: bool | None = False) -> bool | None:
-    """True or false of a request."""
+    """Return true or false of a request; null or a missing value gives the default.
+
+    >>> flag(True, "rerank"), flag(None, "rerank", None)
+    (True, None)
+
+    Raises:
+        Problem: it is neither true nor false.
+    """
     if value is None:
         return default
     if not isinstance(value, bool):
@@ -96,7 +120,14 @@ def flag(value: Any, name: str, default: bool | None = False) -> bool | None:
 
 
 def choice(value: Any, name: str, allowed: tuple[str, ...]) -> str | None:
-    """One of the allowed words, or None."""
+    """Return one of the allowed words, or None.
+
+    >>> choice("auto", "hyde", ("off", "on", "auto"))
+    'auto'
+
+    Raises:
+        Problem: it is another word.
+    """
     if value is None:
         return None
     if value not in allowed:
@@ -105,6 +136,10 @@ def choice(value: Any, name: str, allowed: tuple[str, ...]) -> str | None:
 
 
 def shown(value: Any, length: int = 60) -> str:
-    """A value as it may stand in a message."""
+    """Shorten a value for a message.
+
+    >>> shown([1, 2])
+    '[1, 2]'
+    """
     text = repr(value)
     return text if len(text) <= length else text[: length - 1] + "…"

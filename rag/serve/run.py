@@ -1,4 +1,4 @@
-"""run_server: one process on one address, with the files that tell others of it."""
+"""run_server: one process on one address, with the file by which other commands find it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BACKLOG = 128
 
 
 def check_bind(settings: Settings, keys: KeyRing) -> None:
-    """Refuse to be reached from elsewhere without a key.
+    """Refuse to listen for other machines without a key.
 
     Raises:
-        SettingsError: with the command that makes one.
+        SettingsError: there is no key; the message has the command that makes one.
     """
     if not is_loopback_host(settings.serve.host) and len(keys) == 0:
         raise SettingsError(
@@ -33,10 +33,10 @@ def check_bind(settings: Settings, keys: KeyRing) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A bound socket, so that the address is known before the models are loaded.
+    """Return a bound socket, so that the address is known before the models are loaded.
 
     Raises:
-        SettingsError: the address is taken or cannot be listened on.
+        SettingsError: the address is taken or cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
@@ -54,7 +54,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def addresses(base: str, *, mcp: bool) -> dict[str, str]:
-    """What a person pastes into other programs."""
+    """Return the addresses to paste into other programs.
+
+    >>> addresses("http://127.0.0.1:8321", mcp=False)["openai"]
+    'http://127.0.0.1:8321/v1'
+    """
     found = {"page": f"{base}/", "dify": base, "openai": f"{base}/v1", "api": f"{base}/api/v1"}
     if mcp:
         found["mcp"] = f"{base}/mcp"
@@ -62,16 +66,16 @@ def addresses(base: str, *, mcp: bool) -> dict[str, str]:
 
 
 def run_server(settings: Settings, *, on_start: Any = None, watch: Sequence[Path] = ()) -> int:
-    """Serve until SIGTERM or Ctrl-C; 0 when everything was closed in order.
+    """Serve until SIGTERM or Ctrl-C; return 0 if everything was closed in order.
 
     Args:
-        watch: folders that are kept in step with ``settings.collection``.
         on_start: called with the addresses (name -> URL) once the server listens.
+        watch: folders that are kept in sync with ``settings.collection``.
 
     Raises:
-        SettingsError: the address cannot be listened on, or it could be reached without a key.
+        SettingsError: the address cannot be used, or other machines could reach it without a key.
         SourceError: one of ``watch`` is not a folder.
-        StoreError: another server of this store runs.
+        StoreError: another server of this store is running.
     """
     import uvicorn
 

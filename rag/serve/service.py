@@ -1,4 +1,4 @@
-"""Service: search and answer for every door, within queues, deadlines and the rights of a key."""
+"""Service: searches and answers for every door, within queues, deadlines and the rights of a key."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from rag.serve.wire import display_name, document_id
 from rag.settings import Settings
 from rag.ways import Awaiting
 
-SEARCH_THREADS = 16  # they encode together
-NAMES_SECONDS = 1.0  # that the store's collections are remembered
+SEARCH_THREADS = 16  # their questions are encoded together
+NAMES_SECONDS = 1.0  # for which the names of the store's collections are kept
 SEARCH_QUEUE = 64
-RERANK_THREADS = QUESTIONS  # what they ask goes through the model together, one call at a time
+RERANK_THREADS = QUESTIONS  # their questions go through the model together, one call at a time
 RERANK_QUEUE = 16
 MODEL_QUEUE = 32
-MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # of one answer, before any was measured
+MODEL_SECONDS = {"llama_cpp": 20.0, "ollama": 10.0, "openai": 5.0}  # per answer, before any was measured
 
 
 class Service:
-    """One store's searches and answers, for all doors.
+    """Searches and answers of one store, for all doors.
 
     Args:
         library: the open collections and models.
-        metrics: where everything is counted.
+        metrics: counts everything.
     """
 
     def __init__(self, library: Library, metrics: Metrics) -> None:
@@ -56,7 +56,7 @@ class Service:
         slots = parallel_answers(self.settings.llm)
         guess = MODEL_SECONDS.get(self.settings.llm.provider, FIRST_GUESS)
         self.model_pool = FairPool("llm", slots, MODEL_QUEUE, self._waited, guess=guess)
-        # What an answer computes beside the model's own work: the search, the prompt, the check.
+        # What an answer computes besides the model: the search, the prompt, the check.
         self._answer_threads = ThreadPoolExecutor(SEARCH_THREADS + slots, thread_name_prefix="ragwright-answer")
         self._way = Awaiting(self._answer_threads)
         self.searches = Searches(library, self.search_pool, self.rerank_pool)
@@ -69,7 +69,7 @@ class Service:
     # -- life ----------------------------------------------------------------------------------------------------
 
     def warm(self) -> None:
-        """Load the models and run each once, so that the first request waits for nothing. Blocking."""
+        """Load the models and run each once, so that the first request does not wait; blocking."""
         try:
             self.library.load(self.metrics.batch.observe)
             encoder = self.library.encoder
@@ -95,7 +95,7 @@ class Service:
         self.state = "ready"
 
     def close(self) -> None:
-        """End the pools and let go of the store."""
+        """Close the pools and the store."""
         self.state = "draining"
         for pool in (self.search_pool, self.rerank_pool, self.model_pool):
             pool.close()
@@ -103,7 +103,7 @@ class Service:
         self.library.close()
 
     def check_ready(self) -> None:
-        """Refuse while loading, failing or draining.
+        """Refuse while the server is loading, has failed to load, or is draining.
 
         Raises:
             Problem: "loading" or "draining".
@@ -118,24 +118,24 @@ class Service:
     # -- rights --------------------------------------------------------------------------------------------------
 
     def collections(self, key: AccessKey) -> list[str]:
-        """The collections that this key may see."""
+        """Return the collections that this key may access."""
         names = self.library.names()
         self._names, self._names_read = frozenset(names), time.monotonic()
         self.metrics.know(self._names)
         return [name for name in names if key.sees(name)]
 
     async def find_collection(self, key: AccessKey, name: str) -> str:
-        """``check_collection`` in a thread: a store's names may be a server's to give."""
+        """Run ``check_collection`` in a thread, since the names may come from a Qdrant server."""
         fresh = time.monotonic() - self._names_read < NAMES_SECONDS
         if fresh and name in self._names and key.sees(name):
             return name
         return await asyncio.to_thread(self.check_collection, key, name)
 
     def check_collection(self, key: AccessKey, name: str) -> str:
-        """Refuse an unknown collection; one that the key may not see is unknown to it.
+        """Refuse an unknown collection; one that the key may not access counts as unknown.
 
         Raises:
-            Problem: "collection_not_found", listing those there are for this key.
+            Problem: "collection_not_found", with the collections of this key.
         """
         seen = self.collections(key)
         if name not in seen:
@@ -150,13 +150,13 @@ class Service:
     # -- search --------------------------------------------------------------------------------------------------
 
     async def search(self, key: AccessKey, question: Question, *, deadline: float, route: str) -> FoundPassages:
-        """Passages for a question; identical questions in flight share one computation.
+        """Search passages for a question; identical concurrent questions share one computation.
 
-        Where the reranker would not finish before ``deadline`` (seconds from now), the fused order is given with a
-        note instead.
+        If the reranker cannot finish before ``deadline`` (seconds from now), the passages are in the fused order, with
+        a note.
 
         Raises:
-            Problem: no room, no such collection, the deadline passed.
+            Problem: the queue is full, the collection is unknown, or the deadline passed.
         """
         self.check_ready()
         for name in question.names:
@@ -172,10 +172,10 @@ class Service:
         return found
 
     async def document_filter(self, names: tuple[str, ...], make: Callable[[Callable[[Any], list[str]]], Any]) -> Any:
-        """A filter of collections that may name documents by their wire id or shown source.
+        """Return a filter of collections that may name documents by their public id or shown source.
 
         Args:
-            make: gets a function from a predicate of (wire id, shown source) to the stored document ids.
+            make: is called with a function that maps a predicate of (public id, shown source) to stored document ids.
         """
 
         def chosen(holds: Callable[[str, str], bool]) -> list[str]:
@@ -194,17 +194,17 @@ class Service:
     # -- answers -------------------------------------------------------------------------------------------------
 
     async def ask(self, key: AccessKey, question: Question, *, first: float, whole: float) -> AsyncIterator[Event]:
-        """The answer to a question as events: "status", "sources", "text" pieces, "done".
+        """Yield the answer to a question as events: "status", "sources", "text" pieces, "done".
 
-        Closing the iterator (the client left) stops the language model, while it reads and while it writes. Where
-        nothing else happens, the last "status" is said again every ten seconds, so that the connection lives.
+        Closing the iterator (the client left) stops the language model, even while it reads the prompt. If nothing else
+        happens, the last "status" is repeated every ten seconds to keep the connection alive.
 
         Args:
-            first: seconds until the first word.
-            whole: seconds in all.
+            first: maximum seconds until the first word.
+            whole: maximum seconds in all.
 
         Raises:
-            Problem: refused, failed or late.
+            Problem: the question was refused, or the answer failed or was late.
         """
         self.check_ready()
         for name in question.names:
@@ -221,7 +221,7 @@ class Service:
                     yield event
 
     async def task(self, key: AccessKey, messages: list[ChatMessage], *, deadline: float) -> ChatResponse | None:
-        """A chat program's own task (a title, tags) straight from the language model, None without one."""
+        """Send a chat program's own task (a title, tags) to the language model; return None without a model."""
         self.check_ready()
         llm = self.library.llm
         if llm is None:

@@ -1,4 +1,4 @@
-"""``rag mcp``: the tools on standard input and output, by a running server, or by opening the store for each call."""
+"""``rag mcp``: the tools on standard input and output, over a running server, or opening the store for each call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEALTH_SECONDS = 2.0
 
 
 def serve_stdio(settings: Settings, *, write: bool = False) -> None:
-    """Speak MCP until the host closes standard input."""
+    """Serve MCP until the host closes standard input."""
     with wire_kept_clean():
         server = build_mcp(
             StoreBackend(settings),
@@ -35,7 +35,7 @@ def serve_stdio(settings: Settings, *, write: bool = False) -> None:
 
 @contextmanager
 def wire_kept_clean() -> Iterator[None]:
-    """Give the real standard output to the protocol alone: what a library prints, in Python or in C, goes to stderr."""
+    """Keep standard output for the protocol: what a library prints, in Python or in C, goes to stderr."""
     wire = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     before = sys.stdout
@@ -49,9 +49,9 @@ def wire_kept_clean() -> Iterator[None]:
 
 
 class StoreBackend(RemoteBackend):
-    """Asks a running ``rag serve`` of the store; where there is none, opens the store for the length of a call.
+    """Call a running ``rag serve`` of the store; without one, open the store for the duration of a call.
 
-    The models stay loaded between calls. Two such processes take turns at one embedded store.
+    The models stay loaded between calls. Two such processes take turns at an embedded store.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,7 +65,7 @@ class StoreBackend(RemoteBackend):
         if address is not None and await _answers(address.url):
             backend = RemoteBackend(address.url, token=address.token)
             return await backend._call(method, path, **options)
-        # An error leaves by the front door: raised within, it would come out of the app's task groups as a group.
+        # The error is raised here: raised inside, it would leave the app's task groups as an exception group.
         failed: Problem | None = None
         found: dict[str, Any] = {}
         async with self._turn, self._opened() as backend:
@@ -84,7 +84,7 @@ class StoreBackend(RemoteBackend):
         from rag.serve.library import Library
 
         library = await asyncio.to_thread(Library, self._settings)
-        if hasattr(library.engine, "patience"):  # another such process may be at its turn
+        if hasattr(library.engine, "patience"):  # another such process may have its turn
             library.engine.patience = self._settings.store.wait
         if not self._models:
             await asyncio.to_thread(library.load)

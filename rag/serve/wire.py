@@ -1,4 +1,4 @@
-"""What documents and passages are called outside: short ids and short names, never a path of this machine."""
+"""Public ids and names of documents and passages, never paths of this machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def document_id(doc_id: str) -> str:
-    """16 hex digits that stand for a document on the wire."""
+    """Return a document's public id, 16 hex digits.
+
+    >>> document_id("/home/anna/harbour.md")
+    '693f36fb5de822d1'
+    """
     return hashlib.sha256(doc_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def display_name(source: str) -> str:
-    """A document's name for readers: as stored where that is relative or a URL, else the last part of its path."""
+    """Return a document's name for readers: a relative path or URL unchanged, else the last part of the path.
+
+    >>> display_name("guide/hours.md"), display_name("/home/anna/hours.md")
+    ('guide/hours.md', 'hours.md')
+    """
     source = source.removeprefix(UPLOAD)
     if _URL.match(source):
         return source
@@ -39,15 +47,19 @@ def document_link(collection: str, document: str, sentence: str | None, text: st
 
 
 def is_link(name: str) -> bool:
-    """Whether a name is an address that a browser opens."""
+    """Return whether a name is an address that a browser can open.
+
+    >>> is_link("https://example.org/a.html"), is_link("hours.md")
+    (True, False)
+    """
     return name.startswith(("http://", "https://"))
 
 
 def public_metadata(metadata: Mapping[str, Any], doc_id: str, *, admin: bool = False) -> dict[str, Any]:
-    """A passage's metadata for a client: names instead of paths, and the document's id.
+    """Return a passage's metadata for a client: names instead of paths, and the document's public id.
 
     Args:
-        admin: the full path may be seen.
+        admin: whether the full path may be shown.
     """
     hidden = {"notes", "sources", "file_path", "window", "original_text"}
     shown = {key: value for key, value in metadata.items() if key not in hidden and not key.startswith("_")}

@@ -78,7 +78,7 @@ def test_a_missing_citation_is_matched_and_an_unfounded_sentence_marked(engine: 
     response = engine(scripted("The lens was cut in 1887 by the Barbier workshop. Elephants swim well.")).query(LENS)
     assert [s["status"] for s in response.metadata["sentences"]] == ["matched", "unsupported"]
     assert response.metadata["citations"][0]["matched"] is True
-    assert any("supported by no passage" in note for note in response.metadata["notes"])
+    assert any("not supported by any passage" in note for note in response.metadata["notes"])
 
 
 def test_an_answer_that_nothing_supports_is_not_given(engine: Any, scripted: Any) -> None:
@@ -127,7 +127,7 @@ def test_a_model_that_does_not_read_the_language_is_not_asked(engine: Any, scrip
     response = engine(llm, settings=english).query("春茶什么时候采摘？")
     assert response.metadata["status"] == "extractive"
     assert "清明前" in response.response
-    assert any("reads English only" in note for note in response.metadata["notes"])
+    assert any("reads only English" in note for note in response.metadata["notes"])
     assert llm.prompts == []
 
 
@@ -382,7 +382,7 @@ def test_a_question_of_the_documents_is_not_routed_away(engine: Any, scripted: A
     llm = scripted("no", "The lens was cut in 1887 by the Barbier workshop [1].")
     response = engine(llm, routing=True).query(LENS)
     assert response.metadata["status"] == "answered"
-    assert any("its words stand in them" in note for note in response.metadata["notes"])
+    assert any("they hold its words" in note for note in response.metadata["notes"])
     llm = scripted("no", "I cannot say.")
     assert engine(llm, routing="general").query("Tell me a joke about zebras").metadata["status"] == "direct"
 

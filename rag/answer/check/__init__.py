@@ -1,1 +1,1 @@
-"""What an answer is checked by: citations, markers, terms, numbers, repetition and abstention."""
+"""Checks of an answer: citations and their marks, claims against passages, repetition, orders to a model."""

@@ -1,8 +1,8 @@
 """Decide about a claim whose passages are in the other language.
 
-Numbers and dates compare by value, names by letters and sound, negations by each language's own words. What remains,
-whether the two speak of the same matter, is the encoder's to say; one that knows a single language cannot, and then
-no sentence is certified.
+Numbers and dates are compared by value, names by spelling and sound, negations by each language's words. Whether both
+sentences are about the same matter is left to the encoder; a monolingual encoder cannot tell, and then no claim is
+confirmed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from rag.answer.check.support import Claim, PassageSupport, Unit
 from rag.answer.words.names_across import Names, compare_names
 from rag.answer.words.polarity import clauses_of, denies
 
-NUMBERS_WEIGHT = 0.35  # on the encoder's scale: a sentence that holds the claim's numbers is likelier its source
+NUMBERS_WEIGHT = 0.35  # on the encoder's scale: a sentence with the claim's numbers is more likely its source
 NAMES_WEIGHT = 0.25
-ELSEWHERE = 0.3  # by which another passage must be nearer than the cited one for a citation to be moved
+ELSEWHERE = 0.3  # a citation is moved if another passage is nearer than the cited one by this
 
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """One sentence of a passage beside the claim.
+    """One sentence of a passage compared with the claim.
 
     Args:
-        near: the encoder's scale (see ``meaning``); None where the encoder knows one language only.
-        numbers: share of the claim's numbers that the sentence holds; None where it has none.
+        number: number of the passage.
+        unit: the sentence.
+        near: nearness on the encoder's scale (see ``meaning``); None if the encoder knows only one language.
+        numbers: share of the claim's numbers that the sentence holds; None if the claim has none.
         names: see ``compare_names``.
-        denied: the one says that it is so, the other that it is not.
+        denied: whether one affirms what the other denies.
     """
 
     number: int
@@ -41,13 +43,13 @@ class Crossed:
 
     @property
     def weight(self) -> float:
-        """How likely this is the sentence that the claim comes from."""
+        """How likely the claim comes from this sentence."""
         names = {"held": 1.0, "other": -0.5}.get(self.names, 0.0)
         return (self.near or 0.0) + NUMBERS_WEIGHT * (self.numbers or 0.0) + NAMES_WEIGHT * names
 
     @property
     def alike(self) -> bool:
-        """Numbers or names tie the two together."""
+        """Whether both share the claim's numbers or names."""
         return self.numbers == 1.0 or self.names == "held"
 
     @property
@@ -58,7 +60,8 @@ class Crossed:
 
     @property
     def bears_out(self) -> bool:
-        """Nothing speaks against it, and the encoder finds it near enough for what ties the two together."""
+        """Whether nothing contradicts the claim, and the sentence is near enough (a shared number or name lowers the
+        bar)."""
         if self.near is None or self.numbers not in (None, 1.0) or self.names in ("other", "unknown") or self.denied:
             return False
         return self.near >= (FAR if self.alike else NEAR)
@@ -74,7 +77,10 @@ def decide_across(
     """Check one claim against passages of the other language.
 
     Args:
-        looked: the passages to judge by: those that the claim cites, else all.
+        cited: numbers of the passages that the claim cites.
+        looked: numbers of the passages to judge by: those cited, else all.
+        passages: number -> passage.
+        meaning: compares meanings; None leaves undecided what numbers and names do not decide.
     """
     stated = f"{claim.question} {claim.text}" if claim.context and claim.yes is None else claim.stated
     best = {number: _best(claim, stated, passages[number], meaning) for number in passages}
@@ -101,7 +107,7 @@ def decide_across(
 
 
 def _blind(claim: Claim, cited: tuple[int, ...], other: Crossed, unit: Unit | None) -> ClaimVerdict:
-    """No encoder to ask, and neither number nor name ties the claim to a sentence of the passages it cites."""
+    """Decide without an encoder if the claim shares no number or name with the passages it cites."""
     if claim.numbers and not (other.alike and other.names != "other"):
         return ClaimVerdict("unsupported", cited, "numbers", 0.0, unit)
     return ClaimVerdict("unverified", cited, "none", 0.0, unit)
@@ -128,7 +134,7 @@ def _best(claim: Claim, stated: str, support: PassageSupport, meaning: Nearness 
 
 
 def _denied(claim: str, sentence: str) -> bool:
-    """Does the one deny something and the other nothing, or the one nothing and the other all that it says?"""
+    """Return whether one denies something and the other nothing, or one nothing and the other everything."""
     mine = {denies(clause) for clause in clauses_of(claim) or [claim]}
     theirs = {denies(clause) for clause in clauses_of(sentence) or [sentence]}
     return (True in mine and True not in theirs) or (True not in mine and False not in theirs)

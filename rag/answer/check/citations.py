@@ -29,17 +29,17 @@ MARK = re.compile(r"\s*\[(?=[^\]]*\d)[^\[\]\n]{1,48}\]")
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """One passage sentence behind the answer.
+    """A sentence of a passage that the answer rests on.
 
     Args:
         number: the passage's number, as in the answer's ``[number]``.
-        source, heading, page: where the passage stands.
-        text: the sentence of the passage that best supports the answer sentence.
-        matched: False where the model wrote the citation, True where overlap found it.
+        source, heading, page: where the passage is.
+        text: the sentence of the passage that best supports the answer's sentence.
+        matched: False if the model wrote the citation, True if overlap found it.
         start, end: character offsets of ``text`` in its document's extracted text.
-        doc_id, sentence_id: the stored sentence.
-        place: rows, lines or cell in files that have no pages ("Prices!2-41"), else "".
-        more_places: where else the same passage stands, each with doc_id, source, heading and page.
+        doc_id, sentence_id: ids of the document and the stored sentence.
+        place: rows, lines or cell in files without pages ("Prices!2-41"), else "".
+        more_places: other places of the same passage, each with doc_id, source, heading and page.
     """
 
     number: int
@@ -56,7 +56,7 @@ class Citation:
     more_places: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return every field; ``place`` and ``more_places`` only where there are any."""
+        """Return every field as a dict, ``place`` and ``more_places`` only if they are not empty."""
         found = {name: getattr(self, name) for name in self.__slots__}
         optional = {"place": self.place, "more_places": list(self.more_places)}
         return {name: value for name, value in found.items() if name not in optional} | {
@@ -69,15 +69,15 @@ class AnswerSentence:
     """One sentence of the answer that claims something.
 
     Args:
-        text: the sentence without its markers.
-        numbers: passages behind it: those it cites, or the one it was matched or moved to.
-        status: "cited" (the passage it names bears it out), "matched" (it named none, we found one), "moved" (it named
-            another than the one that bears it out), "unverified" (the check cannot decide), "unsupported" (no passage
-            says it) or "contradicted" (a passage says otherwise).
+        text: the sentence without its marks.
+        numbers: the passages it cites, or the one it was matched with or moved to.
+        status: "cited" (a passage it cites supports it), "matched" (it cites none, another supports it), "moved" (a
+            passage supports it that it does not cite), "unverified" (the check cannot decide), "unsupported" (no
+            passage says it) or "contradicted" (a passage says otherwise).
         support: share of its terms that its passage holds, 0 to 1.
-        start, end: place in the answer's text, markers included.
-        decided_by: what decided: numbers, names, negation, words, question, encoder, or none.
-        named: the passages that the model named.
+        start, end: character offsets in the answer's text, marks included.
+        decided_by: numbers, names, negation, words, question, encoder, or none.
+        named: the passages that the model cited.
     """
 
     text: str
@@ -91,23 +91,23 @@ class AnswerSentence:
 
     @property
     def failed(self) -> bool:
-        """True where the check found that no passage says it, or that one says otherwise."""
+        """Whether the check found that no passage says it, or that one says otherwise."""
         return self.status in ("unsupported", "contradicted")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all but ``named``, for the response's metadata."""
+        """Return the fields for the response's metadata: all but ``named``."""
         return {name: plain(getattr(self, name)) for name in self.__slots__ if name != "named"}
 
 
 @dataclass(slots=True)
 class CitedAnswer:
-    """The checked answer.
+    """A checked answer.
 
     Args:
-        text: the answer without invented numbers.
-        citations: one for each passage sentence used, in order of use.
-        sentences: the answer's claims; headings, code, questions and lead-ins ("The steps are:") are none.
-        removed: invented numbers as written, such as "[7]".
+        text: the answer without invented marks.
+        citations: one for each sentence of a passage that is used, in order of use.
+        sentences: the answer's claims; headings, code, questions and lead-ins ("The steps are:") claim nothing.
+        removed: invented marks as written, such as "[7]".
     """
 
     text: str
@@ -117,11 +117,11 @@ class CitedAnswer:
 
     @property
     def annotated(self) -> str:
-        """The text with the marks that hold: added where a sentence was matched, replaced where one was moved."""
+        """The text with corrected marks: added to matched sentences, replaced in moved ones."""
         return self.shown("keep", "en")
 
     def shown(self, failed: Literal["keep", "mark", "drop"], language: Language) -> str:
-        """``annotated``, with the sentences that failed the check marked in words, or left out."""
+        """Return ``annotated`` with the sentences that failed the check kept, marked in words, or dropped."""
         text = self.text
         for sentence in reversed(self.sentences):
             before, after = text[: sentence.start], text[sentence.end :]
@@ -142,7 +142,7 @@ class CitedAnswer:
 
 
 def _without(before: str, after: str) -> str:
-    """The text around a sentence that is left out; a list's mark goes with it."""
+    """Join the text around a dropped sentence; its list mark is dropped too."""
     line = before.rfind("\n") + 1
     if (
         not any(char.isalnum() for char in re.sub(r"\d+[.)、）]", "", before[line:]))
@@ -162,16 +162,23 @@ def cite(
 ) -> CitedAnswer:
     """Check every claim of an answer against the passages, cited or not.
 
-    Markers follow the rules of ``markers``. A claim is borne out by a passage where neighbouring sentences hold at
-    least ``support_threshold`` of its terms, and its numbers, names and negations agree with the sentence that says
-    most of it; see ``verdict`` for what happens to the others.
+    A passage supports a claim if neighbouring sentences hold at least ``support_threshold`` of its terms, and its
+    numbers, names and negations agree with the sentence that says most of it; for all others see ``verdict``. What
+    counts as a mark is defined in ``markers``.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passages = [Passage(1, [SentenceRecord("harbour.md", 0, "The harbour opens at 6 every morning.")], [], 0.9)]
+    >>> answer = cite("The harbour opens at 6 [1]. It closes at 9 [1]. Boats are blue [4].", passages)
+    >>> [(sentence.text, sentence.status) for sentence in answer.sentences], answer.removed
+    ([('The harbour opens at 6.', 'cited'), ('It closes at 9.', 'unsupported'), ('Boats are blue.', 'unsupported')],
+     ['[4]'])
 
     Args:
         answer: the model's text.
-        passages: those the prompt held, whatever their order.
+        passages: the passages of the prompt, in any order.
         support_threshold: 0 to 1, default 0.5 (``answer.support_threshold``).
-        question: what was asked: a bare value is checked together with it.
-        meaning: compares sentences where words cannot decide; without it such a claim is "unverified".
+        question: the question, which a bare value is checked together with.
+        meaning: compares sentences that words cannot decide about; without it such a claim is "unverified".
     """
     stream = CitationStream(passages, support_threshold=support_threshold, question=question, meaning=meaning)
     stream.feed(answer)
@@ -180,11 +187,14 @@ def cite(
 
 
 class CitationStream:
-    """The same as ``cite`` for an answer that arrives in pieces.
+    """``cite`` for an answer that arrives in pieces.
 
-    ``feed(token)`` gives the text that may be shown now (a bracket is held back until it closes), ``finish()`` the
-    rest; ``result()`` is then equal to ``cite`` of the whole answer, however it was cut. ``sentences()`` judges what
-    has come so far.
+    ``feed`` returns the text that may be shown now (a bracket is held back until it closes), ``finish`` the rest;
+    ``result`` then equals ``cite`` of the whole answer, however it was cut.
+
+    >>> stream = CitationStream([])
+    >>> [stream.feed(piece) for piece in ("It opens at 6 [", "7", "].")], stream.finish()
+    (['', '', ''], 'It opens at 6.')
     """
 
     def __init__(
@@ -208,27 +218,29 @@ class CitationStream:
         self._verdicts: dict[tuple[str, tuple[int, ...]], tuple[Claim, ClaimVerdict]] = {}
 
     def checked(self) -> CitedAnswer:
-        """The sentences that are whole: all before the last one, which may still grow or get its mark."""
+        """Judge all sentences but the last one, which may still grow or get its mark."""
         text = "".join(self._pieces)
         claims = _claims(text, [marker for marker in self._scanner.markers if marker.end <= len(text)])
         return self.judge(text[: claims[-1][0]] if claims else "")
 
     def feed(self, token: str) -> str:
+        """Add a piece; return the text that may be shown now."""
         piece = self._scanner.feed(self._forms.feed(token))
         self._pieces.append(piece)
         return piece
 
     def finish(self) -> str:
+        """Return the rest of the text."""
         piece = self._scanner.feed(self._forms.finish()) + self._scanner.finish()
         self._pieces.append(piece)
         return piece
 
     def result(self) -> CitedAnswer:
-        """Call after ``finish()``."""
+        """Return the checked answer; call it after ``finish``."""
         return self.judge("".join(self._pieces))
 
     def judge(self, text: str) -> CitedAnswer:
-        """Judge the first characters of what was given out so far (``text`` is a beginning of it)."""
+        """Judge ``text``, the beginning of what was returned so far."""
         markers = [marker for marker in self._scanner.markers if marker.end <= len(text)]
         return self._judge(text, markers)
 
@@ -265,11 +277,22 @@ class CitationStream:
 
 
 def short_source(source: str) -> str:
-    """The file's name, as a prompt shows it."""
+    """Return the file's name, as a prompt shows it.
+
+    >>> short_source("handbook/hours.md")
+    'hours.md'
+    """
     return re.split(r"[/\\\\]", source.rstrip("/"))[-1] or source
 
 
 def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) -> Citation:
+    """Return the citation of one sentence of a passage.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> record = SentenceRecord("harbour.md", 0, "The harbour opens at 6.")
+    >>> make_citation(Passage(1, [record], [], 0.9), record, matched=False).text
+    'The harbour opens at 6.'
+    """
     return Citation(
         number=passage.number,
         source=passage.source,
@@ -287,7 +310,7 @@ def make_citation(passage: Passage, record: SentenceRecord, *, matched: bool) ->
 
 
 def _add(citations: list[Citation], new: Citation) -> None:
-    """Once a passage sentence; written by the model wins over matched."""
+    """Add a citation once per sentence; one that the model wrote replaces a matched one."""
     for index, old in enumerate(citations):
         if (old.number, old.sentence_id) == (new.number, new.sentence_id):
             if old.matched and not new.matched:
@@ -297,9 +320,10 @@ def _add(citations: list[Citation], new: Citation) -> None:
 
 
 def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, tuple[int, ...]]]:
-    """(start, end, sentence without markers, cited numbers) of each sentence; markers behind a full stop belong to it.
+    """Return (start, end, sentence without marks, cited numbers) of each sentence.
 
-    Markers are blanked out first, at equal length, so that the splitter sees plain sentences and offsets hold.
+    Marks after a full stop belong to the sentence before. They are replaced by blanks of equal length first, so that
+    the splitter sees plain sentences and offsets hold.
     """
     masked = text
     for marker in markers:
@@ -321,10 +345,10 @@ def _claims(text: str, markers: Sequence[Marker]) -> list[tuple[int, int, str, t
 
 
 def _owner(spans: list[tuple[int, int]], cited: list[list[Marker]], marker: Marker, text: str) -> int | None:
-    """Index of the sentence a marker belongs to: the one around it, else the one before it on its line.
+    """Return the index of the sentence that a mark belongs to: the one around it, else the one before it on its line.
 
-    A marker between two sentences goes to the one before it, unless that one has a marker inside already and text
-    follows ("[1] says A. [2] says B."). A marker alone on its line belongs to the last sentence before it.
+    A mark between two sentences belongs to the first, unless that one has a mark inside already and text follows
+    ("[1] says A. [2] says B."). A mark alone on its line belongs to the last sentence before it.
     """
     before = after = None
     for index, (start, end) in enumerate(spans):

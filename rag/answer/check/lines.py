@@ -15,10 +15,15 @@ _HEADING_LINE = re.compile(r"\s*#{1,6}\s")
 
 
 def sentence_places(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence that holds a letter or a digit: a bare value is a claim too."""
+    """Return (start, end) of each sentence that holds a letter or a digit: a bare value is a claim too.
+
+    >>> text = "# Hours\\n- It opens at 6. It closes at 9."
+    >>> [text[start:end] for start, end in sentence_places(text)]
+    ['It opens at 6.', 'It closes at 9.']
+    """
     places: list[tuple[int, int]] = []
     fence = ""
-    alone = "\n" not in text.strip()  # "150." as a whole answer is a value, in a list it is a mark
+    alone = "\n" not in text.strip()  # "150." is a value as the whole answer, and a list mark in a list
     for line in _LINE.finditer(text):
         mark = _FENCE.match(line.group())
         if mark:

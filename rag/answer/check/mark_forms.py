@@ -1,7 +1,7 @@
-"""Other ways of writing a mark, before the scanner sees them: "(1)" and "¹" become "[1]".
+"""Other forms of marks, normalised before the scanner reads them: "(1)" and "¹" become "[1]".
 
-A number in round brackets is a mark where it stands behind words, names a passage, and no square mark came before it:
-a list's "(1)" at the start of a line, a call such as f(1), and "km²" are none.
+A number in round brackets is a mark if it follows words, is the number of a passage, and no square mark came before:
+a list's "(1)" at the start of a line, a call such as f(1), and "km²" are not marks.
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ _SOURCES = re.compile(
 )
 _MAY_BE_SOURCES = re.compile(r"\n[\s*_#>-]*[A-Za-z\u4e00-\u9fff ]{0,16}[\s*_]*[:：]?[\s*_\-•]*$")
 _LISTED = re.compile(r"[\[【［(（]\s*\^?(\d{1,2})\s*[\]】］)）]|^\s*(\d{1,2})[.:)]", re.MULTILINE)
-_FEW = 3  # sources listed: a longer list names all that was given
+_FEW = 3  # listed sources: a longer list names every passage of the prompt
 
 
 class MarkForms:
-    """Feed text in any pieces; what comes back has one form of marks. Join the pieces for the whole.
+    """Normalise marks in text that is fed in pieces; joined, the returned pieces are the whole text.
 
-    A label in front ("Answer:") is taken off, and so is a list of sources behind the answer; where the answer had no
-    mark of its own and the list is short, the list's marks stand behind its last sentence.
+    A leading label ("Answer:") and a list of sources after the answer are removed; if the answer has no marks and the
+    list is short, the listed marks are added to its last sentence.
+
+    >>> forms = MarkForms({1, 2})
+    >>> forms.feed("Answer: It opens at 6 (1).") + forms.finish()
+    'It opens at 6 [1].'
     """
 
     def __init__(self, valid: Collection[int]) -> None:
@@ -51,9 +55,10 @@ class MarkForms:
         self._raw = ""
         self._square = False
         self._begun = False
-        self._sources: str | None = None  # what followed the head of a source list
+        self._sources: str | None = None  # a list of sources, from its heading on
 
     def feed(self, text: str) -> str:
+        """Add a piece; return the text that is ready."""
         self._held += text
         if self._sources is not None:
             self._sources += text
@@ -76,6 +81,7 @@ class MarkForms:
         return self._give(ready)
 
     def finish(self) -> str:
+        """Return the rest of the text."""
         if not self._begun:
             self._begin()
         given = ""

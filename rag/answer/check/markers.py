@@ -1,19 +1,19 @@
-"""Citation markers in running text: recognised, checked against the passages given, invented ones taken out.
+"""Recognise citation marks in running text, check them against the passages, and remove invented ones.
 
 Rules:
 
-- A marker is a bracket that holds passage numbers only: ``[1]``, ``[1, 2]``, ``[1-3]``, ``【1】``, ``［１］``,
-  ``[^1]``, ``[passage 2]``, ``[段落1、2]``. Numbers have at most three digits, so ``[2024]`` is none, and a range
-  from 0 or over more than 20 numbers (``[0-9]``, ``[1-100]``) is none.
-- A number that no passage has is removed and reported. A marker of which nothing is left goes with the blanks and the
-  empty brackets around it; a valid one stays as written, except that labels and full-width brackets go: ``[doc1]`` and
-  ``［１］`` become ``[1]``.
-- Code between backticks or fences is never touched.
-- An index is not a citation: ``a[1]`` (one small letter before the bracket), ``arr[1]``, ``a[0][1]``. After other code
-  (``sys.argv[1]``, ``max_tokens[1]``) a bracket is a citation only when all its numbers are passages', and is left
-  alone otherwise. After any other word (``default[1]``) it is a citation.
+- A mark is a bracket that holds only passage numbers: ``[1]``, ``[1, 2]``, ``[1-3]``, ``【1】``, ``［１］``,
+  ``[^1]``, ``[passage 2]``, ``[段落1、2]``. Numbers have at most three digits, so ``[2024]`` is not a mark; neither is
+  a range from 0 or over more than 20 numbers (``[0-9]``, ``[1-100]``).
+- A number without a passage is removed and reported. An empty mark is removed together with the blanks and empty
+  brackets around it; a valid one is kept as written, without labels and full-width brackets: ``[doc1]`` and ``［１］``
+  become ``[1]``.
+- Code between backticks or fences is not changed.
+- An index is not a citation: ``a[1]`` (one lower-case letter before the bracket), ``arr[1]``, ``a[0][1]``. After other
+  code (``sys.argv[1]``, ``max_tokens[1]``) a bracket is a citation only if all its numbers are those of passages; else
+  it is kept. After any other word (``default[1]``) it is a citation.
 
-Text is scanned one character at a time, so a stream of tokens and the whole answer take the same way.
+Text is scanned character by character, so that a stream of tokens and the whole answer give the same result.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ARRAY_NAMES = frozenset({"arr", "array", "args", "argv", "nums", "vec", "buf", 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A valid marker in the cleaned text: ``text[start:end]`` cites the passages ``numbers``."""
+    """A valid mark in the cleaned text: ``text[start:end]`` cites the passages ``numbers``."""
 
     start: int
     end: int
@@ -54,7 +54,7 @@ class Marker:
 
 
 def set_marks_apart(text: str) -> str:
-    """A document's own note marks as ``⟦2⟧``, which no answer's marker looks like; indexes of code stay.
+    """Rewrite a document's own note marks as ``⟦2⟧``, which is not a mark in an answer; indexes in code are kept.
 
     >>> set_marks_apart("opened in 1932.[2] See 【3】 and a[1].")
     'opened in 1932.⟦2⟧ See ⟦3⟧ and a[1].'
@@ -71,7 +71,11 @@ def set_marks_apart(text: str) -> str:
 
 
 def parse_numbers(inside: str) -> list[int] | None:
-    """The numbers of what stands between brackets, None where that is not a citation. "1-3" is [1, 2, 3]."""
+    """Return the passage numbers between brackets; None if it is not a citation.
+
+    >>> parse_numbers("1-3"), parse_numbers("passage 2"), parse_numbers("2024")
+    ([1, 2, 3], [2], None)
+    """
     if not _MARKER.fullmatch(inside):
         return None
     numbers: list[int] = []
@@ -85,9 +89,13 @@ def parse_numbers(inside: str) -> list[int] | None:
 
 
 class MarkerScanner:
-    """Feed text in any pieces; what comes back holds only valid markers. Join the pieces for the cleaned text.
+    """Remove invented marks from text that is fed in pieces; joined, the returned pieces are the cleaned text.
 
-    White space at both ends is dropped. ``markers`` and ``removed`` grow as text passes; ``finish()`` gives the rest.
+    White space at both ends is dropped. ``markers`` and ``removed`` grow as text passes.
+
+    >>> scanner = MarkerScanner({1, 2})
+    >>> scanner.feed("It opens at 6 [1][7].") + scanner.finish(), scanner.removed
+    ('It opens at 6 [1].', ['[7]'])
     """
 
     def __init__(self, valid: Collection[int], names: Mapping[str, Sequence[int]] | None = None) -> None:
@@ -95,21 +103,22 @@ class MarkerScanner:
         self.names = names or {}  # file name in lower case -> passages, for "[guide.md]" and "[Source: guide.md]"
         self.markers: list[Marker] = []
         self.removed: list[str] = []
-        self._length = 0  # characters given out
-        self._tail = ""  # the last of them, for looking back
-        self._held = ""  # blanks and opening brackets that go if a marker after them goes
-        self._after = ""  # blanks behind a removed marker
+        self._length = 0  # characters returned
+        self._tail = ""  # the last characters returned, for looking back
+        self._held = ""  # blanks and opening brackets, dropped if the mark after them is
+        self._after = ""  # blanks after a removed mark
         self._gap = False  # a marker was just removed
         self._bracket = ""  # an open bracket and what follows it
-        self._ticks = 0  # length of the present run of backticks
+        self._ticks = 0  # length of the current run of backticks
         self._code = 0  # length of the run that opened the code we are in
         self._index = False  # the last bracket was an index
 
     def feed(self, text: str) -> str:
+        """Add a piece; return the text that is ready."""
         return "".join(self._step(char) for char in text)
 
     def finish(self) -> str:
-        """The last piece. An unclosed bracket is plain text; blanks at the end are dropped."""
+        """Return the rest: an unclosed bracket is plain text, blanks at the end are dropped."""
         rest = self._literal() if self._bracket else ""
         self._merge_gap()
         rest += self._give(self._held.rstrip())
@@ -129,7 +138,7 @@ class MarkerScanner:
             if char not in _OPEN and char not in "\n`" and len(self._bracket) < LONGEST_MARKER:
                 self._bracket += char
                 return ""
-            if char in _OPEN and self._bracket in _OPEN:  # [[1]]: the outer bracket goes if the inner one goes
+            if char in _OPEN and self._bracket in _OPEN:  # [[1]]: the outer bracket is dropped if the inner one is
                 self._held += self._bracket
                 self._bracket = char
                 return ""
@@ -175,7 +184,7 @@ class MarkerScanner:
         return self._give(held + text)
 
     def _merge_gap(self) -> None:
-        """Where a marker was removed, of the blanks before and behind it one side stays: the one with more lines."""
+        """Keep the blanks of one side of a removed mark: the side with more line breaks."""
         if not self._gap:
             return
         kept = self._held.rstrip()
@@ -195,7 +204,7 @@ class MarkerScanner:
         text, self._bracket = self._bracket, ""
         plain = text.rstrip()
         given = self._flush(plain)
-        self._held = text[len(plain) :]  # blanks are held like all others: they may turn out to be the end
+        self._held = text[len(plain) :]  # blanks are held back too: they may be the end
         return given
 
     def _resolve(self) -> str:

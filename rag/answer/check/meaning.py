@@ -1,8 +1,8 @@
-"""Nearness in meaning by the index's own encoder (or reranker), on a scale that is fitted to each encoder.
+"""Nearness in meaning by the index's encoder (or reranker), on a scale that is fitted to each encoder.
 
-Cosines of two encoders cannot be compared: of E5's, unrelated sentences have 0.75. So a scale is fitted on a few pairs
-of sentences that say the same in English and Chinese: 0 is the mean of pairs that say different things, 1 the mean of
-pairs that say the same. An encoder that cannot tell them apart across languages is not asked about them.
+Cosines of different encoders are not comparable: E5 gives unrelated sentences 0.75. So a scale is fitted on a few
+sentences and their translations: 0 is the mean of pairs with different meanings, 1 the mean of pairs with the same. An
+encoder that cannot tell translations from other sentences is not used across languages.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-NEAR = 0.65  # on that scale: says the same
-FAR = 0.35  # below it: speaks of something else
-TELLS = 0.9  # share of pairs in which the translation is nearer than any other sentence
+NEAR = 0.65  # on that scale: the same meaning
+FAR = 0.35  # below: about something else
+TELLS = 0.9  # share of pairs whose translation must be nearer than any other sentence
 
 _PAIRS = (
     ("The museum is closed on Mondays.", "博物馆星期一闭馆。"),
@@ -31,7 +31,7 @@ _PAIRS = (
 )
 
 
-Scales = dict[bool, tuple[float, float] | None]  # by "across": the two ends, or None where the encoder cannot tell
+Scales = dict[bool, tuple[float, float] | None]  # across languages? -> both ends; None: cannot tell
 _SCALES: WeakKeyDictionary[Any, Scales] = WeakKeyDictionary()
 
 
@@ -43,12 +43,12 @@ def _scales_of(encoder: Any) -> Scales:
 
 
 class Meaning:
-    """Compare sentences by an encoder.
+    """Compare sentences with an encoder.
 
     Args:
-        encoder: any ``Encoder``; vectors are kept while this object lives, the scales while the encoder does (a server
-            makes an engine for each question).
-        reranker: one of ours (with ``score``), asked first about sentences in the claim's language.
+        encoder: any ``Encoder``. Vectors live as long as this object, scales as long as the encoder (a server makes
+            an engine for each question).
+        reranker: one of ours (with ``score``), used first for sentences in the claim's language.
     """
 
     def __init__(self, encoder: Any, reranker: Any = None) -> None:
@@ -58,12 +58,12 @@ class Meaning:
         self._scales = _scales_of(encoder)
 
     def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None:
-        """How near ``claim`` is to each sentence: about 1 says the same, about 0 or less is unrelated.
+        """Return how near ``claim`` is to each sentence: about 1 for the same meaning, 0 or less for unrelated ones.
 
-        None where the encoder cannot tell.
+        None if the encoder cannot tell.
 
         Args:
-            across: claim and sentences are in different languages.
+            across: whether claim and sentences are in different languages.
         """
         if not sentences:
             return None

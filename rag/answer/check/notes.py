@@ -1,4 +1,4 @@
-"""What the check found, in words: one sentence for each kind."""
+"""Notes on what the check found, one sentence per kind."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from rag.answer.check.citations import AnswerSentence, CitedAnswer
 
 
 def notes_of(cited: CitedAnswer) -> list[str]:
-    """The notes of an answer: moved citations, and sentences that no passage bears out."""
+    """Return the notes of an answer: moved citations, and sentences that no passage supports.
+
+    >>> from rag.answer.check.citations import AnswerSentence, CitedAnswer
+    >>> sentence = AnswerSentence("Boats are blue.", (), "unsupported", 0.0, 0, 15)
+    >>> notes_of(CitedAnswer("Boats are blue.", sentences=[sentence]))
+    ["1 of 1 sentences of the answer are not supported by any passage: 'Boats are blue.'"]
+    """
     total = len(cited.sentences)
     found = []
     for sentence in cited.sentences:
         if sentence.status == "moved":
             found.append(
-                f"the passage that the model cited, {_marks(sentence.named)}, does not hold "
+                f"the passage that the model cited, {_marks(sentence.named)}, does not support "
                 f"'{short(sentence.text)}'; the citation was moved to {_marks(sentence.numbers)}"
             )
         elif sentence.status == "contradicted":
-            found.append(f"a passage says otherwise than '{short(sentence.text)}' ({_why(sentence)})")
+            found.append(f"a passage contradicts '{short(sentence.text)}' ({_why(sentence)})")
     unsupported = [sentence for sentence in cited.sentences if sentence.status == "unsupported"]
     if unsupported:
         found.append(
-            f"{len(unsupported)} of {total} sentences of the answer are supported by no passage: "
+            f"{len(unsupported)} of {total} sentences of the answer are not supported by any passage: "
             f"'{short(unsupported[0].text)}'"
         )
     unverified = [sentence for sentence in cited.sentences if sentence.status == "unverified"]
@@ -45,5 +51,9 @@ def _marks(numbers: tuple[int, ...]) -> str:
 
 
 def short(text: str) -> str:
-    """Return the text, cut where it is long."""
+    """Return the text, shortened if it is long.
+
+    >>> short("word " * 40)
+    'word word word word word word word word word word word word word word word word…'
+    """
     return text if len(text) <= 80 else text[:79] + "…"

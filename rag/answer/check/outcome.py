@@ -1,4 +1,4 @@
-"""What is decided about one claim, and what the encoder may be asked."""
+"""The verdict on one claim, and the interface of what compares meanings."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ Status = Literal["cited", "matched", "moved", "unverified", "unsupported", "cont
 
 
 class Nearness(Protocol):
-    """How near a claim is to sentences in meaning: about 1 says the same, 0 is unrelated, None cannot tell."""
+    """Compares meanings: about 1 for the same, 0 for unrelated sentences, None if it cannot tell."""
 
     def nearness(self, claim: str, sentences: Sequence[str], *, across: bool) -> list[float] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """What was decided about a claim.
+    """The verdict on a claim.
 
     Args:
-        numbers: the passages that bear it out; of a claim without one, empty (a cited one keeps what it cited).
+        status: as in ``AnswerSentence``.
+        numbers: the passages that support it; if none does, those that it cites.
         decided_by: numbers, names, negation, words, question, encoder, or none.
         support: share of its terms that its passage holds, 0 to 1.
-        unit: the passage sentence behind it, of the first of ``numbers``.
+        unit: the supporting sentence in the first of ``numbers``.
     """
 
     status: Status

@@ -1,4 +1,4 @@
-"""Loops of small models: an answer that begins to say again what it has said ends there."""
+"""Stop the loops of small models: an answer ends where it begins to repeat itself."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from itertools import pairwise
 
 from indexes.text.sentences import split_sentences
 
-SAME = 0.8  # share of word pairs in common that makes two sentences one
-SHORTEST = 6  # words: a shorter sentence ("Yes.", "Next step:") may well come twice, and is a loop when it comes thrice
+SAME = 0.8  # share of common word pairs from which two sentences count as the same
+SHORTEST = 6  # words: shorter sentences ("Yes.", "Next step:") may come twice, and are a loop the third time
 
 
-RESTART = "\0restart"  # a piece by identity: all before it was no answer (thinking, or the wrong language)
+RESTART = "\0restart"  # a piece, by identity: discard everything before it (thinking, wrong language)
 
 
 class RepetitionGuard:
-    """Passes an answer's pieces on until a sentence comes that stands in it already.
+    """Pass on the pieces of an answer until a sentence repeats.
 
-    ``pieces(stream)`` stops reading then, closes the stream (which also stops a local model from generating) and sets
-    ``cut``. What was passed on of the repeated sentence stays; ``text`` is the answer without it.
+    ``pieces`` then closes the stream, which also stops a local model, and sets ``cut``. The part of the repeated
+    sentence that was passed on cannot be taken back; ``text`` is the answer without it.
+
+    >>> guard = RepetitionGuard()
+    >>> said = "The harbour opens at six every single morning. "
+    >>> guard.takes(said), guard.takes(said + "And"), guard.text
+    (True, False, 'The harbour opens at six every single morning.')
     """
 
     def __init__(self) -> None:
@@ -29,6 +34,7 @@ class RepetitionGuard:
         self._judged = 0  # characters of whole sentences that were looked at
 
     async def pieces(self, stream: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+        """Yield the stream's pieces up to the first repeated sentence."""
         async with aclosing(stream):
             async for piece in stream:
                 if not self.takes(piece):
@@ -36,7 +42,7 @@ class RepetitionGuard:
                 yield piece
 
     def takes(self, piece: str) -> bool:
-        """Add a piece; False if the answer ends before it."""
+        """Add a piece; return False if the answer ends before it."""
         if piece is RESTART:
             self.text, self._said, self._judged = "", [], 0
             return True
@@ -64,7 +70,11 @@ class RepetitionGuard:
 
 
 def cut_repetition(text: str) -> tuple[str, bool]:
-    """The answer up to its first repeated sentence, and whether there was one."""
+    """Return the answer up to its first repeated sentence, and whether there was one.
+
+    >>> cut_repetition("The harbour opens at six every single morning. " * 3)
+    ('The harbour opens at six every single morning.', True)
+    """
     guard = RepetitionGuard()
     for piece in (text, "\n\n."):
         if not guard.takes(piece):
@@ -73,7 +83,11 @@ def cut_repetition(text: str) -> tuple[str, bool]:
 
 
 def word_pairs(sentence: str) -> frozenset[str]:
-    """Word pairs (character pairs of Chinese), lower case, markers and punctuation aside."""
+    """Return a sentence's word pairs (character pairs of Chinese) in lower case, without marks and punctuation.
+
+    >>> sorted(word_pairs("The harbour opens [1]."))
+    ['harbour opens', 'the harbour']
+    """
     units: list[str] = []
     word = ""
     for char in sentence.lower():
@@ -92,5 +106,9 @@ def word_pairs(sentence: str) -> frozenset[str]:
 
 
 def overlap(left: frozenset[str], right: frozenset[str]) -> float:
-    """Share of the pairs of both that they have in common, 0 to 1."""
+    """Return the share of pairs that two sets have in common, 0 to 1.
+
+    >>> round(overlap(word_pairs("The harbour opens at six"), word_pairs("The harbour opens at nine")), 2)
+    0.6
+    """
     return len(left & right) / len(left | right) if left and right else 0.0

@@ -1,4 +1,4 @@
-"""What a passage says about one claim: its words, numbers, names and negations, sentence by sentence."""
+"""What a passage says about a claim: its words, numbers, names and negations, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 from rag.answer.words.units import CURRENCIES
 from rag.retrieval.candidate import Passage
 
-NEIGHBOURHOOD = 3  # sentences in a row that may together support one sentence of the answer
-MISSING_NAME_FACTOR = 0.5  # a name that the passage does not know makes the rest of the overlap suspect
+NEIGHBOURHOOD = 3  # consecutive sentences that may together support one sentence of the answer
+MISSING_NAME_FACTOR = 0.5  # a name that is not in the passage makes the rest of the overlap suspect
 ALONE = 0.6  # a sentence that holds this share of what its neighbourhood holds must hold the numbers itself
-SAME_CLAUSE = 0.5  # share of a clause's terms: one that holds it speaks of the same
+SAME_CLAUSE = 0.5  # share of a clause's terms from which another clause is about the same
 _RULE = re.compile(r"\s*\|?\s*:?-{2,}")
 
 
 @dataclass
 class Unit:
-    """One sentence, or one row of a table under its head."""
+    """One sentence, or one row of a table with its header."""
 
     record: SentenceRecord
     text: str
@@ -42,15 +42,15 @@ class Unit:
 
 @dataclass(slots=True)
 class Claim:
-    """A sentence of an answer prepared for checking.
+    """A sentence of an answer, prepared for checking.
 
     Args:
-        text: without marks.
+        text: the sentence without marks.
         terms: its words, names and numbers.
-        context: the question's terms, where the claim says little itself ("150", "Anna Berg", "Yes"), else empty.
-        denies: None where a yes or no settles it (``yes`` is set then).
-        yes: True or False for a bare yes or no to the question.
-        question_terms: the question's terms, where the claim begins with a yes or no and goes on ("No, because ...").
+        context: the question's terms if the claim says little by itself ("150", "Anna Berg", "Yes"), else empty.
+        question: the question.
+        yes: True or False for a bare yes or no, else None.
+        question_terms: the question's terms if the claim begins with a yes or no and goes on ("No, because ...").
     """
 
     text: str
@@ -74,7 +74,7 @@ class Claim:
 
     @property
     def stated(self) -> str:
-        """What is claimed: for a bare yes or no the question itself."""
+        """The statement that is claimed: for a bare yes or no the question."""
         return self.text if self.yes is None else self.question
 
 
@@ -83,16 +83,16 @@ class Finding:
     """What one passage says of a claim.
 
     Args:
-        number: the passage's.
-        unit: the sentence that says most of it.
-        share: of the claim's terms (with its context), 0 to 1, held by neighbouring sentences.
-        words: the same of its words alone, held by the one sentence.
-        missing_numbers, missing_names: not where they would have to stand.
-        has_number: the sentence holds a number that could stand in the place of the missing one.
-        negated: the sentence says the contrary.
-        rival: a word of the claim whose contrary the sentence holds, or a name put in another's place.
-        context: share of the claim's context that the sentence holds; 1 where it needs none.
-        first_missing: the passage nowhere holds the claim's first word.
+        number: the passage's number.
+        unit: the sentence that says most of the claim.
+        share: share of the claim's terms (with its context) that neighbouring sentences hold, 0 to 1.
+        words: share of its words, without names and numbers, that this sentence holds, 0 to 1.
+        missing_numbers, missing_names: those that this sentence (or its neighbourhood) should hold and does not.
+        has_number: whether the sentence holds another number in the place of a missing one.
+        negated: whether the sentence says the contrary.
+        rival: a word of the claim whose opposite the sentence holds, or a name that replaces another.
+        context: share of the claim's context that the sentence holds; 1 if it needs none.
+        first_missing: whether the passage does not hold the claim's first word at all.
     """
 
     number: int
@@ -109,14 +109,19 @@ class Finding:
 
 
 class PassageSupport:
-    """A passage's sentences and table rows, prepared for matching."""
+    """A passage's sentences and table rows, prepared for matching.
+
+    >>> support = PassageSupport(Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9))
+    >>> support.support(terms_of("It opens at 6.")), support.support(terms_of("It opens at 9."))
+    (1.0, 0.0)
+    """
 
     def __init__(self, passage: Passage) -> None:
         self.passage = passage
         records = [record for record in passage.sentences if record.kind != "heading"] or passage.sentences
         evidence = without_orders(records)
         self.units = [unit for record in evidence for unit in _units(record)] or [Unit(records[0], "")]
-        # Heading and file name give the context that a sentence itself leaves out ("It is 6333").
+        # Heading and file name hold the context that a sentence leaves out ("It is 6333").
         titles = [record.text for record in passage.sentences if record.kind == "heading"]
         self.place = Evidence(" . ".join(filter(None, (passage.heading, passage.source.rsplit("/", 1)[-1], *titles))))
 
@@ -125,11 +130,11 @@ class PassageSupport:
         return detect_language(" ".join(unit.text for unit in self.units[:4]))
 
     def holds(self, term: Term) -> bool:
-        """Does any sentence of the passage, its heading or its file name hold the term?"""
+        """Return whether the passage, its heading or its file name holds the term."""
         return any(unit.evidence.holds(term) for unit in self.units) or bool(self.place.holds(term))
 
     def find(self, claim: Claim) -> Finding:
-        """The sentence that says most of the claim, and what it lacks of it."""
+        """Find the sentence that says most of the claim, and what it lacks."""
         words = claim.words
         alone = [share_held(words, [unit.evidence, self.place]) for unit in self.units]
         about = [share_held(claim.context, [unit.evidence, self.place]) for unit in self.units]
@@ -138,7 +143,7 @@ class PassageSupport:
             for place in range(len(self.units))
         ]
         numbers = [share_held(claim.numbers, [unit.evidence]) for unit in self.units]
-        # Where a claim says little itself, the question decides which sentence must bear it out.
+        # If a claim says little by itself, the question decides which sentence must support it.
         weight = 1.0 if claim.context else 0.0
         hits = set(self.passage.hits)
         order = sorted(
@@ -177,7 +182,7 @@ class PassageSupport:
         )
 
     def _around(self, place: int) -> list[Unit]:
-        """The sentence and its neighbours; a table's row stands alone."""
+        """Return the sentence and its neighbours; a table's row has none."""
         if self.units[place].record.kind == "table":
             return [self.units[place]]
         reach = NEIGHBOURHOOD - 1
@@ -188,7 +193,7 @@ class PassageSupport:
         ]
 
     def support(self, terms: Sequence[Term]) -> float:
-        """Best share of ``terms`` held by neighbouring sentences; 0.0 where a strict number is missing."""
+        """Return the largest share of ``terms`` that neighbouring sentences hold; 0.0 if a strict number is missing."""
         evidence = [unit.evidence for unit in self.units]
         if not terms or any(term.strict and not any(one.holds(term) for one in evidence) for term in terms):
             return 0.0
@@ -198,7 +203,7 @@ class PassageSupport:
         return best if known else best * MISSING_NAME_FACTOR
 
     def best_sentence(self, terms: Sequence[Term]) -> SentenceRecord:
-        """The sentence that holds most of ``terms``; among equals a hit, then the first."""
+        """Return the sentence that holds most of ``terms``; on a tie a hit, then the first."""
         hits = set(self.passage.hits)
         shares = [share_held(terms, [unit.evidence]) for unit in self.units]
         order = sorted(
@@ -224,7 +229,7 @@ def _units(record: SentenceRecord) -> list[Unit]:
 
 
 def _has_rival_number(unit: Unit, wanted: Sequence[Term]) -> bool:
-    """Does the sentence hold a number where the claim's would stand: one of its unit, or one without a unit?"""
+    """Return whether the sentence holds another number of the claim's unit, or one without a unit."""
     kinds = {term.number.unit for term in wanted if term.number}
     if kinds & CURRENCIES:
         kinds |= CURRENCIES
@@ -238,7 +243,7 @@ def _other_name(claim: Claim, unit: Unit) -> str | None:
 
 
 def _negated(claim: Claim, sentence: str) -> bool:
-    """Does the sentence say the contrary in any clause that speaks of the same as one of the claim's?"""
+    """Return whether a clause of the sentence denies what a clause of the claim about the same matter affirms."""
     theirs = [(denies(clause), Evidence(clause)) for clause in clauses_of(sentence) or [sentence]]
     for clause in clauses_of(claim.stated) or [claim.stated]:
         terms = terms_of(clause) if claim.yes is None else claim.context

@@ -1,7 +1,7 @@
-"""Decide about one claim: which passage bears it out, and if none does, why not.
+"""Decide about one claim: which passage supports it, or why none does.
 
-Numbers, names, negations and words that exclude each other weigh first; then the share of the claim's terms. Where
-the words cannot decide (another language, other words), the encoder or the reranker is asked.
+Numbers, names, negations and words that exclude each other are compared first, then the share of the claim's terms. If
+words cannot decide (another language, a paraphrase), the encoder or the reranker does.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ from rag.answer.language import detect_language
 from rag.answer.words.polarity import begins_with_yes_or_no, yes_or_no
 from rag.answer.words.terms import Evidence, Term, share_held, terms_of
 
-THIN = 2.5  # weight of words: a claim that says less, and nothing of the question, is checked together with it
+THIN = 2.5  # weight of words below which a claim, if it repeats nothing of the question, is checked together with it
 ONE_WORD = 1.5
-RIVAL = 0.2  # a passage that says less of a claim than the best one by this share does not bear it out
-ABOUT = 0.5  # share of a claim's words: a sentence that holds it speaks of the same matter
+RIVAL = 0.2  # a passage whose share of a claim lies this far below the best one's does not support it
+ABOUT = 0.5  # share of a claim's words from which a sentence is about the same matter
 MOST = 0.6
-SHORT = 5  # words of an English claim: in a longer one a missing subject is one word of many
-HALF = 0.4  # share of a claim's terms: below it, without an encoder to ask, no passage speaks of the claim
+SHORT = 5  # words of an English claim; in a longer one a missing subject is one word of many
+HALF = 0.4  # share of a claim's terms below which, without an encoder, no passage is about the claim
 
 
 def prepare(text: str, question: str) -> Claim:
-    """The claim with what it takes from the question: a bare value, a name or a yes says nothing without it."""
+    """Prepare a claim with the context that it needs: a bare value, a name or a yes says nothing without the question.
+
+    >>> claim = prepare("At 6.", "When does the harbour open?")
+    >>> [term.key for term in claim.terms], [term.key for term in claim.context]
+    (['6'], ['harbour', 'open'])
+    """
     terms = terms_of(text)
     yes = yes_or_no(text) if question else None
     question_terms = terms_of(question) if question else []
@@ -35,7 +40,7 @@ def prepare(text: str, question: str) -> Claim:
     own = Evidence(text)
     said = share_held(question_terms, [own]) if question_terms else 1.0
     weight = sum(min(term.weight, 1.0) for term in words)
-    # "Plums cost 5 dollars" says something itself; "the head of the department" does not.
+    # "Plums cost 5 dollars" is a claim by itself; "the head of the department" is not.
     thin = said < ABOUT and (
         weight <= ONE_WORD or (weight < THIN and not said and not any(term.strict for term in terms))
     )
@@ -52,7 +57,22 @@ def decide(
     threshold: float,
     meaning: Nearness | None = None,
 ) -> ClaimVerdict:
-    """Check one claim against all passages; ``cited`` are those that the model named."""
+    """Check one claim against all passages.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> from rag.retrieval.candidate import Passage
+    >>> passage = Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6 every morning.")], [], 0.9)
+    >>> claim = prepare("The harbour opens at 9.", "When does the harbour open?")
+    >>> verdict = decide(claim, (1,), {1: PassageSupport(passage)}, threshold=0.5)
+    >>> verdict.status, verdict.decided_by
+    ('contradicted', 'numbers')
+
+    Args:
+        cited: numbers of the passages that the model cited.
+        passages: number -> passage.
+        threshold: smallest share of the claim's terms that supports it, 0 to 1.
+        meaning: compares meanings if words cannot decide.
+    """
     if not passages:
         return ClaimVerdict("unsupported", (), "none", 0.0)
     findings = {number: support.find(claim) for number, support in passages.items()}
@@ -80,7 +100,7 @@ def decide(
 
 
 def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) -> list[int]:
-    """The passages that bear the claim out, best first."""
+    """Return the numbers of the passages that support the claim, best first."""
     if not claim.terms and claim.yes is None:
         return []
     most = max((found.words for found in findings.values()), default=0.0)
@@ -90,7 +110,7 @@ def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) ->
         if found.missing_numbers or found.missing_names or found.negated or found.rival:
             continue
         if claim.context:
-            # The value must stand with what the question is about, and nowhere is more of it.
+            # The value must stand beside the question's subject, where most of the subject is.
             if found.context <= 0 or found.context < about - RIVAL or (claim.yes is not None and found.context < MOST):
                 continue
             if claim.terms and claim.yes is None and found.share < max(threshold, ABOUT):
@@ -104,7 +124,7 @@ def _holding(claim: Claim, findings: Mapping[int, Finding], threshold: float) ->
 
 
 def _new_subject(claim: Claim, found: Finding) -> bool:
-    """Does a short English claim speak of something that the passage never names: its first word is not there?"""
+    """Return whether a short English claim is about something that the passage never names: its first word."""
     words = [term for term in claim.words if not term.chinese]
     short = len(words) <= SHORT and len(words) == len(claim.words)
     return short and bool(words) and found.first_missing
@@ -117,7 +137,7 @@ def _together(
     cited: tuple[int, ...],
     threshold: float,
 ) -> bool:
-    """Do the cited passages bear the claim out between them?"""
+    """Return whether the cited passages together support the claim."""
     units = [findings[n].unit.evidence for n in cited if n in findings]
     if not units or claim.context or any(findings[n].negated or findings[n].rival for n in cited if n in findings):
         return False
@@ -135,7 +155,7 @@ def _fail(
     threshold: float,
     meaning: Nearness | None,
 ) -> ClaimVerdict:
-    """No passage bears the claim out: contradicted, unverified or unsupported, and by what."""
+    """Decide about a claim that no passage supports: contradicted, unverified or unsupported, and by what."""
     closest = max(findings.values(), key=lambda f: (round(f.words + (f.context if claim.context else 0.0), 3), f.share))
     own = max((findings[n] for n in looked), key=lambda f: f.share)
     support = round(own.share, 4)
@@ -156,7 +176,7 @@ def _fail(
         return ClaimVerdict("contradicted" if about else "unsupported", cited, "names", support, unit)
     reasoned = bool(claim.question_terms) and _speaks_of(claim.question_terms, passages)
     if same_matter and closest.negated and (closest.rival or (reasoned and closest.words < ABOUT)):
-        # "Less is not paid" beside "more is paid", or a no whose reason the passage gives in other words.
+        # "Less is not paid" against "more is paid", or a no whose reason the passage gives in other words.
         return ClaimVerdict("unverified", cited, "question" if reasoned else "words", support, unit)
     if same_matter and closest.negated:
         return ClaimVerdict("contradicted", cited, "negation", support, unit)
@@ -167,7 +187,7 @@ def _fail(
             "unverified" if closest.context >= ABOUT else "unsupported", cited, "question", support, unit
         )
     if reasoned:
-        # "No, because short rides do not qualify.": a conclusion from the passage, in words that it need not have.
+        # "No, because short rides do not qualify.": a conclusion from the passage, in words that may not be in it.
         return ClaimVerdict("unverified", cited, "question", support, unit)
     near = _near(claim, [*dict.fromkeys([own.number, closest.number])], passages, meaning)
     if near is not None:
@@ -177,7 +197,7 @@ def _fail(
 
 
 def _of_another(claim: Claim, passages: Mapping[int, PassageSupport]) -> Unit | None:
-    """A sentence that says the same of somebody or something else: all but the claim's names stands in it."""
+    """Return a sentence that says the same of someone or something else: it holds all but the claim's names."""
     rest = [term for term in claim.terms if term.kind != "name"]
     if not claim.names or claim.context or sum(term.weight for term in rest) < 2:
         return None

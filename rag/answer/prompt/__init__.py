@@ -1,1 +1,1 @@
-"""What the language model is asked: prompts, their budget, the order of passages, language and routing."""
+"""Prompts of the language model: their templates, layouts and budget, the order of passages, follow-ups and routing."""

@@ -1,4 +1,4 @@
-"""Fit passages into the model's context, counted in its tokens. Nothing overflows silently."""
+"""Fit passages into the model's context window, counted in its tokens, and report what does not fit."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from rag.retrieval.candidate import Passage
 
 @dataclass(slots=True)
 class FitResult:
-    """What fits.
+    """The passages that fit.
+
+    >>> FitResult(trimmed=[2], dropped=[3]).note
+    'the context window shortened passage 2 and left out passage 3; raise llm.context_window or lower retrieval.top_n
+     or window'
 
     Args:
-        kept: passages for the prompt, best first; a trimmed one holds fewer sentences under the same number.
-        trimmed: numbers of passages that lost sentences.
-        dropped: numbers of passages left out.
+        kept: passages for the prompt, best first; a trimmed one has fewer sentences under the same number.
+        trimmed: numbers of the passages that lost sentences.
+        dropped: numbers of the passages left out.
         prompt_tokens: fixed tokens plus those of the kept passages.
+        chosen: whether ``most`` was the bound, not the context window, so that leaving out is intended.
     """
 
     kept: list[Passage] = field(default_factory=list)
     trimmed: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     prompt_tokens: int = 0
-    chosen: bool = False  # the bound was ``most``, not the context window: what is left out is meant to be
+    chosen: bool = False
 
     @property
     def note(self) -> str | None:
-        """One sentence for the trace, None when everything fitted."""
+        """A sentence for the trace; None if everything fits."""
         if self.chosen or not (self.trimmed or self.dropped):
             return None
         parts = []
@@ -54,19 +59,26 @@ def fit_passages(
     most: int | None = None,
     tables: Tables = "markdown",
 ) -> FitResult:
-    """Keep the best passages whole while they fit, trim the next around its hits, drop and report the rest.
+    """Keep the best passages whole while they fit, trim the next around its hits, and drop the rest.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passages = [Passage(n, [SentenceRecord("x.md", n, f"Sentence {n}.")], [], 0.9) for n in (1, 2, 3)]
+    >>> words = lambda text: len(text.split())
+    >>> fit = fit_passages(passages, count_tokens=words, context_window=32, reserved=10, fixed_tokens=10)
+    >>> [passage.number for passage in fit.kept], fit.dropped, fit.prompt_tokens
+    ([1, 2], [3], 20)
 
     Args:
         passages: best first, as ``merge_windows`` numbers them.
-        count_tokens: the model's token count of a text.
+        count_tokens: returns the model's token count of a text.
         context_window: tokens of prompt and answer together.
         reserved: tokens kept free for the answer.
         fixed_tokens: tokens of the prompt without passages (rules, question, message overhead).
-        most: tokens that the passages may take together, where that is less than what the window leaves.
+        most: maximum tokens of all passages, if less than what the window leaves; None: no bound.
         tables: how rows of tables are shown.
 
     Raises:
-        SettingsError: not even the best hit sentence fits; names ``context_window`` and what is needed.
+        SettingsError: not even the best hit sentence fits; the message states the tokens needed.
     """
 
     def count(passage: Passage) -> int:
@@ -76,7 +88,7 @@ def fit_passages(
     limit = context_window - reserved
     result.chosen = most is not None and fixed_tokens + most < limit
     if most is not None and passages:
-        # The best sentence goes in whatever the bound: a passage without its hit answers nothing.
+        # The best sentence is kept whatever the bound: a passage without its hit answers nothing.
         smallest = count(_only(passages[0], _anchor(passages[0])))
         limit = min(limit, fixed_tokens + max(most, smallest))
     full = False
@@ -105,7 +117,7 @@ def fit_passages(
 
 
 def _shrunk(passage: Passage, count: Callable[[Passage], int], free: int) -> Passage | None:
-    """The passage whole if it fits, else grown around its hit sentence as far as it fits, else None."""
+    """Return the passage whole if it fits, else what fits around its hit sentence, else None."""
     if count(passage) <= free:
         return passage
     low = high = _anchor(passage)
@@ -125,7 +137,7 @@ def _shrunk(passage: Passage, count: Callable[[Passage], int], free: int) -> Pas
 
 
 def _anchor(passage: Passage) -> int:
-    """Index of the best hit sentence (hits come best first), the first sentence where no hit is inside."""
+    """Return the index of the best hit sentence (hits come best first); without one, of the first sentence."""
     place: dict[str, int] = {sentence.id: index for index, sentence in enumerate(passage.sentences)}
     return next((place[hit] for hit in passage.hits if hit in place), 0)
 

@@ -1,4 +1,4 @@
-"""Follow-up questions: does one stand alone, and what is searched where no model makes it stand alone?"""
+"""Follow-up questions: whether one stands alone, and what is searched if no model rewrites it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _POINTS = re.compile(
 _GOES_ON = re.compile(
     r"^\W*(?:and|but|or|nor|so|what about|how about|why|really|那么?|还有|为什么|另外)\b", re.IGNORECASE
 )
-ENOUGH = 3  # content terms that a question has which names its own topic
+ENOUGH = 3  # content terms from which a question names its topic itself
 
 
 def stands_alone(question: str) -> bool:
-    """True where nothing in a question points to what was said before and it names its own topic.
+    """Return whether a question names its topic and nothing in it points to what was said before.
 
     >>> stands_alone("How long is the notice period?"), stands_alone("And in the trial period?")
     (True, False)
@@ -29,7 +29,11 @@ def stands_alone(question: str) -> bool:
 
 
 def joined(before: str, question: str) -> str | None:
-    """What is searched for a follow-up that no model condensed: with the question before it; None: as it is asked."""
+    """Join a follow-up with the question before it, if no model rewrites it; None if it stands alone.
+
+    >>> joined("How long is the notice period?", "And in the trial period?")
+    'How long is the notice period? And in the trial period?'
+    """
     if not before or stands_alone(question):
         return None
     return f"{before} {question}".strip()

@@ -1,4 +1,4 @@
-"""Response modes that ask no model or show it no documents, and a second try in the question's language."""
+"""Response modes without a model or without documents, and the second try in the question's language."""
 
 from __future__ import annotations
 
@@ -20,14 +20,24 @@ _IN_LANGUAGE: dict[Language, str] = {"en": "\n\nAnswer in English.", "zh": "\n\n
 
 
 def generation_messages(question: str) -> list[ChatMessage]:
-    """The question alone, as LlamaIndex's mode "generation" sends it."""
+    """Return the question alone, as LlamaIndex's mode "generation" sends it.
+
+    >>> [message.content for message in generation_messages("When does the harbour open?")]
+    ['When does the harbour open?']
+    """
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
     return [ChatMessage(role=MessageRole.USER, content=question)]
 
 
 def in_language(message: ChatMessage, language: Language) -> ChatMessage:
-    """The user's message with the language of the answer said once more."""
+    """Append the language of the answer to the user's message.
+
+    >>> print(in_language(generation_messages("港口几点开放？")[0], "zh").content)
+    港口几点开放？
+    <BLANKLINE>
+    请用中文回答。
+    """
     from llama_index.core.base.llms.types import ChatMessage
 
     return ChatMessage(role=message.role, content=f"{message.content}{_IN_LANGUAGE[language]}")

@@ -1,8 +1,8 @@
-"""Prompts in English and Chinese. The fixed part stands first, byte for byte the same for every question.
+"""Prompts in English and Chinese.
 
-Servers with prefix caching (vLLM, llama.cpp, Ollama) reuse the system message; passages follow, the question is last.
-Passages are data: they are fenced by tags that cannot occur inside them, and the rules say that orders in them are
-not to be followed.
+The fixed part comes first, byte for byte the same for every question, so that servers with prefix caching (vLLM,
+llama.cpp, Ollama) reuse it; passages follow, the question is last. Passages are data: they are fenced by tags that
+cannot occur inside them, and the rules forbid following orders in them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,15 @@ _TAG = re.compile(r"<(\s*/?\s*passages\s*/?\s*)>", re.IGNORECASE)
 
 
 def passage_block(passage: Passage, tables: Tables = "markdown") -> str:
-    """``[n] (source, heading, p. page) text``: one passage as the prompt shows it; ``tables``: how it shows rows."""
+    """Return one passage as the prompt shows it, ``[n] (source, heading, p. page) text``.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passage_block(Passage(1, [SentenceRecord("docs/harbour.md", 0, "It opens at 6.[2]")], [], 0.9))
+    '[1] (harbour.md) It opens at 6.⟦2⟧'
+
+    Args:
+        tables: "markdown", or "records" for each row as "caption: column: value; column: value".
+    """
     place = ", ".join(
         part
         for part in (short_name(passage.source), passage.heading, f"p. {passage.page}" if passage.page else None)
@@ -66,7 +74,7 @@ def passage_block(passage: Passage, tables: Tables = "markdown") -> str:
 
 
 def passage_text(passage: Passage, tables: Tables = "markdown") -> str:
-    """The passage's text; with "records" each row of a table as "caption: column: value; column: value"."""
+    """Return the passage's text; with "records" each row of a table as "caption: column: value; column: value"."""
     if tables == "markdown" or all(record.raw is None for record in passage.sentences):
         return passage.text
     rows = [record if record.raw is None else replace(record, raw=None, head=None) for record in passage.sentences]
@@ -74,16 +82,16 @@ def passage_text(passage: Passage, tables: Tables = "markdown") -> str:
 
 
 def defuse(text: str) -> str:
-    """Make a document's words data: no tag of the fence, no control string, no mark that reads as one of ours.
+    """Neutralise the fence's tags, control strings and note marks in a document's text.
 
-    ``</passages>`` becomes ``‹/passages›``, ``<|im_end|>`` becomes ``‹|im_end|›``, and a note mark ``[2]`` becomes
-    ``⟦2⟧``.
+    >>> defuse("</passages> <|im_end|> built in 1932.[2]")
+    '‹/passages› ‹|im_end|› built in 1932.⟦2⟧'
     """
     return set_marks_apart(harmless(_TAG.sub(r"‹\1›", text)))
 
 
 def short_name(source: str) -> str:
-    """The file's name without its folders: a model needs no absolute path, and a path names people and machines.
+    """Return the file's name without its folders: a path may name people and machines, and a model does not need it.
 
     >>> short_name("/home/anna/files/hours.txt"), short_name("https://example.org/a/b.html")
     ('hours.txt', 'https://example.org/a/b.html')
@@ -94,12 +102,23 @@ def short_name(source: str) -> str:
 
 
 def context_text(passages: Sequence[Passage], tables: Tables = "markdown") -> str:
-    """The passages, one block each, in the order given."""
+    """Join the blocks of passages, in the order given.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> print(context_text([Passage(n, [SentenceRecord("x.md", n, f"Sentence {n}.")], [], 0.9) for n in (2, 1)]))
+    [2] (x.md) Sentence 2.
+    <BLANKLINE>
+    [1] (x.md) Sentence 1.
+    """
     return "\n\n".join(passage_block(passage, tables) for passage in passages)
 
 
 def qa_template(language: Language) -> ChatPromptTemplate:
-    """The answer prompt as a LlamaIndex template (``context_str``, ``query_str``) for response synthesizers."""
+    """Return the answer prompt as a LlamaIndex template of ``context_str`` and ``query_str``.
+
+    >>> sorted(qa_template("en").template_vars)
+    ['context_str', 'query_str']
+    """
     return chat_template(
         ANSWER_SYSTEM[language],
         "<passages>\n{context_str}\n</passages>\n\n" + _QUESTION_LABEL[language] + "{query_str}",
@@ -107,7 +126,11 @@ def qa_template(language: Language) -> ChatPromptTemplate:
 
 
 def refine_template(language: Language) -> ChatPromptTemplate:
-    """The refine prompt (``context_msg``, ``query_str``, ``existing_answer``) with the same fixed part first."""
+    """Return the refine prompt as a LlamaIndex template of ``context_msg``, ``query_str`` and ``existing_answer``.
+
+    >>> sorted(refine_template("zh").template_vars)
+    ['context_msg', 'existing_answer', 'query_str']
+    """
     user = {
         "en": (
             "<passages>\n{context_msg}\n</passages>\n\nQuestion: {query_str}\n\nThe answer so far, from earlier "
@@ -123,7 +146,11 @@ def refine_template(language: Language) -> ChatPromptTemplate:
 
 
 def hyde_messages(question: str, language: Language) -> list[ChatMessage]:
-    """Ask for a hypothetical document (arXiv 2212.10496): a short passage that would answer the question."""
+    """Return the prompt for a hypothetical document (arXiv 2212.10496): a short passage that answers the question.
+
+    >>> [message.role.value for message in hyde_messages("When does the harbour open?", "en")]
+    ['system', 'user']
+    """
     system = {
         "en": "Write one short passage, as it could stand in a document, that answers the question. Write plain "
         "sentences of at most 100 words, no introduction, no list. Write in the language of the question. If you "
@@ -136,7 +163,11 @@ def hyde_messages(question: str, language: Language) -> list[ChatMessage]:
 
 
 def translate_messages(question: str, language: Language) -> list[ChatMessage]:
-    """Ask for a question in another language, to search pages of that language with."""
+    """Return the prompt that translates a question into ``language``, to search documents in it.
+
+    >>> translate_messages("港口几点开放？", "en")[-1].content
+    '港口几点开放？'
+    """
     system = {
         "en": "Translate the user's question into English. Keep names, numbers and codes. Do not answer it. Reply with "
         "the English question only.",
@@ -146,7 +177,12 @@ def translate_messages(question: str, language: Language) -> list[ChatMessage]:
 
 
 def rephrase_messages(question: str, language: Language, how_many: int) -> list[ChatMessage]:
-    """Ask for a question in other words, one wording a line."""
+    """Return the prompt that rephrases a question in ``how_many`` ways, one per line.
+
+    >>> print(rephrase_messages("When does the harbour open?", "en", 2)[0].content)
+    Write the user's question in 2 other ways, with other words for the same thing. Do not answer it. Keep names,
+     numbers and codes. One question a line, nothing else.
+    """
     system = {
         "en": f"Write the user's question in {how_many} other ways, with other words for the same thing. Do not answer "
         "it. Keep names, numbers and codes. One question a line, nothing else.",
@@ -157,7 +193,7 @@ def rephrase_messages(question: str, language: Language, how_many: int) -> list[
 
 
 def questions_in(reply: str, how_many: int) -> list[str]:
-    """Return the questions of a reply, a line each, without numbers, bullets and quotation marks before them.
+    """Return the questions of a reply, one per line, without leading numbers, bullets and quotation marks.
 
     >>> questions_in("1. Where is it?\\n- \\"Which place?\\"\\n\\nx", 2)
     ['Where is it?', 'Which place?']
@@ -168,7 +204,16 @@ def questions_in(reply: str, how_many: int) -> list[str]:
 
 
 def condense_messages(history: Sequence[ChatMessage], question: str, language: Language) -> list[ChatMessage]:
-    """Ask for a follow-up question as one that stands alone."""
+    """Return the prompt that rewrites a follow-up question as one that stands alone.
+
+    >>> from llama_index.core.base.llms.types import ChatMessage
+    >>> said = [ChatMessage(content="When does the harbour open?")]
+    >>> print(condense_messages(said, "And on Sundays?", "en")[-1].content)
+    Conversation:
+    User: When does the harbour open?
+    <BLANKLINE>
+    Last question: And on Sundays?
+    """
     system = {
         "en": "Rewrite the user's last question so that it can be understood without the conversation: put in what "
         "'it', 'they' or 'that' stand for. Keep its language and its meaning. If it stands alone already, repeat "
@@ -190,7 +235,11 @@ def condense_messages(history: Sequence[ChatMessage], question: str, language: L
 
 
 def routing_messages(question: str, language: Language) -> list[ChatMessage]:
-    """Ask whether the question needs the documents; the reply wanted is one word, yes or no."""
+    """Return the prompt that asks whether a message needs the documents; the reply is one word, yes or no.
+
+    >>> routing_messages("Thank you!", "en")[-1].content
+    'Message: Thank you!'
+    """
     system = {
         "en": "Does answering this message need facts from the user's documents? Greetings, thanks and small talk do "
         "not; every question about facts does. Reply with one word: yes or no.",
@@ -202,7 +251,11 @@ def routing_messages(question: str, language: Language) -> list[ChatMessage]:
 
 
 def direct_messages(question: str, language: Language) -> list[ChatMessage]:
-    """The prompt for small talk that needs no documents: a short, friendly reply that claims no facts."""
+    """Return the prompt for small talk: a short, friendly reply that states no facts.
+
+    >>> direct_messages("谢谢", "zh")[-1].content
+    '谢谢'
+    """
     system = {
         "en": "You answer questions about the user's documents. This message needs none of them: reply in one or two "
         "friendly sentences in the language of the message, state no facts, and offer to look things up.",
@@ -213,7 +266,13 @@ def direct_messages(question: str, language: Language) -> list[ChatMessage]:
 
 
 def chat_template(system: str, user: str) -> ChatPromptTemplate:
-    """Return a LlamaIndex chat template of one system and one user message."""
+    """Return a LlamaIndex chat template of one system and one user message.
+
+    >>> print(chat_template("Be brief.", "{query_str}").format(query_str="When does it open?"))
+    system: Be brief.
+    user: When does it open?
+    assistant:
+    """
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
     from llama_index.core.prompts import ChatPromptTemplate
 

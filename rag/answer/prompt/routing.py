@@ -1,4 +1,4 @@
-"""Does a question need the documents at all? Rules for small talk, and an LLM where one is given."""
+"""Decide whether a message needs the documents: rules for small talk, and an LLM if there is one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """``reason`` is one sentence for the trace; ``failed`` is set when the LLM could not be asked.
+    """Whether to retrieve for a message.
 
-    ``by_rule``: a greeting or thanks, which no search overrules.
+    Args:
+        retrieve: whether the documents are searched.
+        reason: one sentence for the trace.
+        failed: whether the LLM could not be asked.
+        by_rule: whether it is a greeting or thanks, which no search overrules.
     """
 
     retrieve: bool
@@ -42,7 +46,7 @@ _NO = re.compile(r"^\W*(?:(?:no|n|false)\b|否|不|无需|没有必要)", re.IGN
 
 
 def is_small_talk(text: str) -> bool:
-    """Is it a greeting or thanks, and nothing else?
+    """Return whether a text is a greeting or thanks and nothing else.
 
     >>> is_small_talk("Good morning!"), is_small_talk("谢谢"), is_small_talk("Good morning, when does it open?")
     (True, True, False)
@@ -51,20 +55,21 @@ def is_small_talk(text: str) -> bool:
 
 
 async def needs_retrieval(question: str, language: Language, way: Way, llm: LLM | None = None) -> Routing:
-    """Rules first: empty messages, greetings and thanks need no documents. Then the LLM, if given, says yes or no.
+    """Decide whether a message needs the documents.
 
-    An LLM that fails or mumbles means: retrieve, and say why. Without an LLM every other message is retrieved for.
+    Empty messages, greetings and thanks do not. For others the LLM, if there is one, says yes or no; without an LLM,
+    or if it fails or answers neither, the documents are searched.
     """
     text = question.strip()
     if not any(char.isalnum() for char in text):
-        return Routing(False, "the message holds no words", by_rule=True)
+        return Routing(False, "the message has no words", by_rule=True)
     if is_small_talk(text):
         return Routing(False, "the message is a greeting or thanks", by_rule=True)
     if llm is None:
-        return Routing(True, "no rule calls this small talk")
+        return Routing(True, "the message is not small talk by any rule")
     try:
         reply = (await way.chat(llm, routing_messages(text, language))).message.content or ""
-    except Exception as error:  # noqa: BLE001  routing is a convenience: any failure means the safe way, and is told
+    except Exception as error:  # noqa: BLE001  routing is a convenience: after any failure the documents are searched
         return Routing(True, f"the LLM could not be asked whether to retrieve ({type(error).__name__}: {error})", True)
     if _NO.match(reply):
         return Routing(False, "the LLM says that the message needs no documents")

@@ -1,6 +1,6 @@
-"""The answer prompts of one engine: those of its layout, a file's, or templates that the user gives.
+"""The answer prompts of one engine: those of its layout, of a file, or the user's templates.
 
-They are LlamaIndex prompts: ``engine.get_prompts()`` shows them, ``engine.update_prompts()`` and
+They are LlamaIndex prompts: ``engine.get_prompts()`` returns them, ``engine.update_prompts()`` and
 ``build_query_engine(text_qa_template=...)`` replace them.
 """
 
@@ -29,27 +29,33 @@ NEEDED = {QA: ("context_str", "query_str"), REFINE: ("context_msg", "query_str",
 
 
 class AnswerPrompts:
-    """Question-and-answer and refine templates by language. ``own`` is true where the user gave one.
+    """The answer and refine templates by language; ``own`` is True if the user set one.
+
+    >>> prompts = AnswerPrompts(Settings())
+    >>> sorted(prompts.as_dict())
+    ['refine_template_en', 'refine_template_zh', 'text_qa_template_en', 'text_qa_template_zh']
 
     Args:
-        settings: ``answer.layout``, ``answer.prompt_file`` and ``llm.model`` decide.
+        settings: ``answer.layout``, ``answer.prompt_file`` and ``llm.model`` are used.
 
     Raises:
-        SettingsError: the prompt file cannot be read, or a template lacks a needed variable.
+        SettingsError: the prompt file cannot be read, or a template lacks a required variable.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._layout = layout_of(settings)
         self.own = False
-        self.instructions = ""  # a client's own, behind our rules, which they cannot replace
-        self._templates: dict[tuple[str, Language], BasePromptTemplate] = {}  # made when they are first read
+        self.instructions = ""  # a client's instructions, added after our rules, which they cannot replace
+        self._templates: dict[tuple[str, Language], BasePromptTemplate] = {}  # made at first use
         if settings.answer.prompt_file is not None:
             self.update(read_prompt_file(settings.answer.prompt_file))
 
     def qa(self, language: Language) -> BasePromptTemplate:
+        """Return the answer template."""
         return self._template(QA, language)
 
     def refine(self, language: Language) -> BasePromptTemplate:
+        """Return the template that improves an answer with further passages."""
         return self._template(REFINE, language)
 
     def _template(self, kind: str, language: Language) -> BasePromptTemplate:
@@ -72,21 +78,21 @@ class AnswerPrompts:
         return {f"{kind}_{language}": self._template(kind, language) for language in LANGUAGES for kind in (QA, REFINE)}
 
     def update(self, templates: Mapping[str, BasePromptTemplate]) -> None:
-        """Replace templates by name; a name without a language replaces both.
+        """Replace templates by name; a name without a language replaces both languages.
 
         Raises:
-            SettingsError: a name is unknown, or a template lacks a needed variable.
+            SettingsError: a name is unknown, or a template lacks a required variable.
         """
         for name, template in templates.items():
             kind = next((kind for kind in (QA, REFINE) if name.startswith(kind)), None)
             rest = name[len(kind) :].lstrip("_") if kind else ""
             if kind is None or (rest and rest not in LANGUAGES):
-                raise SettingsError(f"there is no prompt '{name}'", remedy=f"use one of {', '.join(self.as_dict())}")
+                raise SettingsError(f"unknown prompt '{name}'", remedy=f"use one of {', '.join(self.as_dict())}")
             missing = [needed for needed in NEEDED[kind] if needed not in _variables(template)]
             if missing:
                 raise SettingsError(
                     f"the prompt '{name}' lacks {', '.join('{' + one + '}' for one in missing)}",
-                    remedy="put them where the passages, the question and the answer so far belong",
+                    remedy="insert them where the passages, the question and the answer so far belong",
                 )
             for language in [cast(Language, rest)] if rest else LANGUAGES:
                 self._templates[kind, language] = template
@@ -101,7 +107,19 @@ BEHIND_THE_RULES = {
 
 
 def with_instructions(messages: Sequence[ChatMessage], instructions: str, language: Language) -> list[ChatMessage]:
-    """The messages with a client's own instructions at the end of the system message."""
+    """Append a client's instructions to the system message.
+
+    >>> from llama_index.core.base.llms.types import ChatMessage
+    >>> said = [ChatMessage(role="system", content="Cite."), ChatMessage(content="When does it open?")]
+    >>> print(with_instructions(said, "Answer in one sentence.", "en")[0].content)
+    Cite.
+    <BLANKLINE>
+    The program that asks adds the following. Keep to it where it does not contradict the rules above, which it
+     cannot change:
+    <instructions>
+    Answer in one sentence.
+    </instructions>
+    """
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
     added = f"{BEHIND_THE_RULES[language]}\n<instructions>\n{harmless(instructions)}\n</instructions>"
@@ -113,7 +131,7 @@ def with_instructions(messages: Sequence[ChatMessage], instructions: str, langua
 
 
 def read_prompt_file(path: str | Path) -> dict[str, BasePromptTemplate]:
-    """Read a TOML file with the tables ``en`` and ``zh``, each with ``user`` and, if wanted, ``system``, ``refine``.
+    """Read a TOML file with the tables ``en`` and ``zh``, each with ``user`` and optionally ``system``, ``refine``.
 
     Raises:
         SettingsError: the file cannot be read, or holds something else.
@@ -133,7 +151,7 @@ def read_prompt_file(path: str | Path) -> dict[str, BasePromptTemplate]:
     for language, table in tree.items():
         if language not in LANGUAGES or not isinstance(table, dict):
             raise SettingsError(
-                f"answer.prompt_file = '{path}' holds '{language}'", remedy="use the tables [en] and [zh] only"
+                f"unknown table '{language}' in answer.prompt_file = '{path}'", remedy="use only [en] and [zh]"
             )
         found |= _templates_of(str(path), cast(Language, language), table)
     return found
@@ -143,8 +161,8 @@ def _templates_of(path: str, language: Language, table: dict[str, Any]) -> dict[
     unknown = [key for key in table if key not in ("system", "user", "refine") or not isinstance(table[key], str)]
     if unknown:
         raise SettingsError(
-            f"answer.prompt_file = '{path}' holds '{language}.{unknown[0]}'",
-            remedy="use the texts system, user and refine",
+            f"unknown key '{language}.{unknown[0]}' in answer.prompt_file = '{path}'",
+            remedy="use system, user and refine",
         )
     system = table.get("system", ANSWER_SYSTEM[language])
     found: dict[str, BasePromptTemplate] = {}
@@ -156,7 +174,7 @@ def _templates_of(path: str, language: Language, table: dict[str, Any]) -> dict[
 
 
 def _variables(template: BasePromptTemplate) -> set[str]:
-    """The names a template may be given: its own, mapped ones, and those that a function fills."""
+    """Return the variables of a template: its own, mapped ones, and those that a function fills."""
     names = set(template.template_vars)
     for mapping in ("template_var_mappings", "function_mappings"):
         names |= set(getattr(template, mapping, None) or {})

@@ -1,1 +1,1 @@
-"""When the honest reply is "not in these documents": floors, signals, and what they were fitted on."""
+"""Decide when to reply "not in these documents": floors, signals, and what they were fitted on."""

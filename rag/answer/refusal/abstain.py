@@ -1,4 +1,4 @@
-"""When to say "not in these documents": retrieval too weak, or the model says so itself."""
+"""Recognise "not in these documents": retrieval is too weak, or the model says so itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from rag.settings import AnswerSettings
 
 
 def too_weak(best_score: float | None, settings: AnswerSettings) -> bool:
-    """True when nothing was found, or the best passage's score is below ``settings.abstain_below`` (if set)."""
+    """Return whether nothing was found, or the best score is below ``settings.abstain_below`` (if set).
+
+    >>> too_weak(0.2, AnswerSettings(abstain_below=0.5)), too_weak(0.2, AnswerSettings())
+    (True, False)
+    """
     if best_score is None:
         return True
     return settings.abstain_below is not None and best_score < settings.abstain_below
@@ -71,7 +75,7 @@ _PATTERNS: dict[Language, tuple[re.Pattern[str], ...]] = {
         )
     ),
 }
-# Sentences that go along with a refusal and say nothing themselves.
+# Sentences that accompany a refusal and state nothing.
 _FILLER: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
         r"^(?:i'?m |i am |we are )?(?:so |very )?sorry\b|^(?:unfortunately|apologies|i apologi[sz]e)\W*$|"
@@ -105,19 +109,22 @@ _APOLOGY = re.compile(
     re.IGNORECASE,
 )
 _MARKERS = re.compile(r"\s*(?:[\[［【][\d\s,，、^–-]+[\]］】])+")
-_LONGEST = 600  # characters: a longer text does not just say no
+_LONGEST = 600  # characters: a longer text is not only a refusal
 
 
 def says_not_found(answer: str, language: Language) -> bool:
-    """True when ``answer`` says that the passages do not hold the answer, and says nothing else.
+    """Return whether an answer says only that the passages do not hold the answer.
 
-    Small models paraphrase the sentence they were told to use ("The passages do not contain..."), apologise or ask
-    for more. An answer that goes on to say something ("..., but the guide says") or says it under a condition ("if the
-    file is not found ...") is a real one; so is a cited sentence unless it speaks of what the passages say.
+    Small models paraphrase the prescribed sentence ("The passages do not contain..."), apologise, or ask for more. An
+    answer that goes on ("..., but the guide says") or states a condition ("if the file is not found ...") is not a
+    refusal; neither is a cited sentence, unless it is about what the passages say.
+
+    >>> says_not_found("Sorry, the passages do not mention it.", "en"), says_not_found("It opens at 6 [1].", "en")
+    (True, False)
 
     Args:
-        answer: the model's text, with or without markers.
-        language: the prompt's language; the patterns of the answer's own language are tried too.
+        answer: the model's text, with or without marks.
+        language: the prompt's language; the patterns of the answer's language are tried too.
     """
     text = answer.strip()
     if not text or any(_plain(text) == _plain(sentence) for sentence in NOT_FOUND.values()):
@@ -143,7 +150,7 @@ def _refuses(sentence: str, cited: bool, language: Language) -> bool:
 
 
 def _sentences(text: str) -> list[tuple[str, bool]]:
-    """(sentence without markers, whether it had one); a marker behind the full stop counts for the one before it."""
+    """Return (sentence without marks, whether it had one); a mark after the full stop belongs to the one before."""
     found: list[tuple[str, bool]] = []
     for span in split_sentences(text):
         raw = text[span.start : span.end]
@@ -156,5 +163,5 @@ def _sentences(text: str) -> list[tuple[str, bool]]:
 
 
 def _plain(text: str) -> str:
-    """Letters only, for comparing with the exact sentence: small models change a full stop or add quotes."""
+    """Return the letters only, to compare with the prescribed sentence: small models change full stops and quotes."""
     return "".join(char for char in _MARKERS.sub("", text).lower() if char.isalnum())

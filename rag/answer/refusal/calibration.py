@@ -1,4 +1,4 @@
-"""Which models a score threshold belongs to: ``answer.abstain_below`` means nothing under another model."""
+"""Bind a score threshold to its models: ``answer.abstain_below`` means nothing with another model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from indexes.errors import SettingsError
 from rag.settings import Settings
 
-RELATIVE = ("minmax", "rrf")  # fused scores are relative to each question's own candidates: the best is near 1
+RELATIVE = ("minmax", "rrf")  # fused scores are relative to the question's candidates: the best is near 1
 
 
 def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
-    """What the best passage's score depends on: the encoder, the reranker and what it reads, or our share of terms.
+    """Return what the best passage's score depends on: encoder, reranker and what it reads, or our share of terms.
 
     >>> score_fingerprint(index, None, settings)  # doctest: +SKIP
     'encoder=all-MiniLM-L6-v2#2f0c6c1be9c5f3aa fusion=dense'
@@ -19,7 +19,7 @@ def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
     encoder = index.encoder.fingerprint
     parts = [f"encoder={_word(encoder.model)}#{encoder.digest}"]
     if reranker is None:
-        # Raised for fusions whose scores are relative: earlier thresholds were compared with those.
+        # Raised since relative fusions used other scores before, with which earlier thresholds were compared.
         fusion = settings.retrieval.fusion
         parts.append("confidence=share-of-terms-3" if fusion in RELATIVE else f"fusion={fusion}")
         return " ".join(parts)
@@ -35,7 +35,7 @@ def score_fingerprint(index: Any, reranker: Any, settings: Settings) -> str:
 
 
 def check_calibration(index: Any, reranker: Any, settings: Settings) -> None:
-    """Refuse a threshold that was calibrated for another model; one without a fingerprint is the user's own business.
+    """Refuse a threshold that was calibrated for another model; one without a fingerprint is accepted.
 
     Raises:
         SettingsError: ``answer.abstain_fingerprint`` is not that of the models in use.
@@ -54,5 +54,5 @@ def check_calibration(index: Any, reranker: Any, settings: Settings) -> None:
 
 
 def _word(name: str) -> str:
-    """The last part of a model's name: a folder that is moved is the same model, and its path is nobody's business."""
+    """Return the last part of a model's name: a folder may be moved, and its path is private."""
     return name.rstrip("/").rsplit("/", 1)[-1].replace(" ", "_")

@@ -1,4 +1,4 @@
-"""How much of a question do passages hold? The share of its terms in their best sentence, each with a weight."""
+"""Confidence: the weighted share of a question's terms that the passages' best sentence holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rag.answer.check.support import NEIGHBOURHOOD, PassageSupport
 from rag.answer.words.terms import Evidence, Term, terms_of
 from rag.retrieval.candidate import Passage
 
-OVERRULE = 0.6  # share at which a question that a model calls small talk is one about the documents
+OVERRULE = 0.6  # share from which a question is about the documents although a model calls it small talk
 NEAREST = 3  # passages shown with "not in these documents"
 
 
@@ -17,7 +17,12 @@ def share_of(question: str, passages: Sequence[Passage], rarity: Callable[[Seque
     """Return the weighted share of the question's terms that the best sentence and its neighbours hold, 0 to 1.
 
     Args:
-        rarity: gives the weight of each term by how rare it is; a term's own weight is multiplied with it.
+        rarity: returns a weight per term by how rare it is; it is multiplied with the term's own weight.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passage = Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)
+    >>> share_of("When does the harbour open?", [passage], lambda terms: [1.0] * len(terms))
+    1.0
     """
     terms = terms_of(question)
     if not terms or not passages:
@@ -32,7 +37,12 @@ def share_of(question: str, passages: Sequence[Passage], rarity: Callable[[Seque
 
 
 def nearest(passages: Sequence[Passage]) -> list[dict[str, Any]]:
-    """The best passages for a reader who got no answer: number, source, heading, page and their hit sentence."""
+    """Return the best passages for a reader who got no answer: number, source, heading, page and hit sentence.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> nearest([Passage(1, [SentenceRecord("harbour.md", 0, "It opens at 6.")], [], 0.9)])
+    [{'number': 1, 'source': 'harbour.md', 'heading': None, 'page': None, 'text': 'It opens at 6.'}]
+    """
     found = []
     for passage in passages[:NEAREST]:
         hit = next((record for record in passage.sentences if record.id in passage.hits), passage.sentences[0])

@@ -1,9 +1,9 @@
-"""The floor of an answer, chosen on the collection itself: do the passages speak of what is asked?
+"""The floor of an answer, fitted on the collection: whether the passages are about what is asked.
 
-Two measures that mean the same for every encoder. The share of the question's terms that the best sentence holds,
-each weighed by how rare it is in the collection. And the nearness of the best sentence beside the question's nearness
-to sentences of the collection taken at random, in standard deviations: halves of the collection's own sentences, asked
-as questions whose answer is there, say how near that must be.
+Two measures mean the same for every encoder: the share of the question's terms that the best sentence holds, each
+weighted by its rarity in the collection; and how much nearer the best sentence is to the question than random sentences
+of the collection, in standard deviations. How near it must be is fitted by asking halves of the collection's own
+sentences, whose answers are in it.
 """
 
 from __future__ import annotations
@@ -27,23 +27,30 @@ from rag.answer.refusal.confidence import share_of
 from rag.answer.words.terms import Evidence, Term, terms_of
 from rag.retrieval.candidate import Passage
 
-SURE = 0.67  # share of the question's terms from which the passages speak of it, however near they are
-FLOOR = 0.5  # share below which they must be as near as half of the collection's own questions
-SAMPLE = 800  # sentences that the rarity of terms is counted in
-VECTORS = 400  # of them compared with a question
-PROBES = 24  # of them halved and asked
-FEWEST = 60  # sentences: fewer say nothing about what is near
-FEW_TERMS = 2  # of a question, across languages
+SURE = 0.67  # share of the question's terms from which the passages are about it, however near they are
+FLOOR = 0.5  # share below which they must be as near as the nearer half of the collection's own questions
+SAMPLE = 800  # sentences sampled to count how rare terms are
+VECTORS = 400  # sampled sentences compared with a question
+PROBES = 24  # sampled sentences halved and asked
+FEWEST = 60  # sentences: fewer do not show what is near
+FEW_TERMS = 2  # terms up to which a question must be nearer, across languages
 SHORTEST = 5  # terms of a sentence that is asked
-LOW, HIGH = 0.1, 0.5  # quantiles of how near the collection's own questions are to their sentences
+LOW, HIGH = 0.1, 0.5  # quantiles of the nearness of the collection's own questions to their sentences
 KEY = "floor"  # in the collection's record
-RULES = 1  # raised where the bars are fitted otherwise than before
+RULES = 1  # version of the fitting
 GROWN = 1.2  # a collection that grew or shrank by this factor is sampled again
 
 
 @dataclass(slots=True)
 class Sample:
-    """What was read of the collection: its size then, its terms, vectors, and how near its own questions are."""
+    """A sample of the collection.
+
+    Args:
+        count: the collection's size when it was sampled.
+        texts: sampled sentences.
+        vectors: their dense vectors, float32 (n, dim); None for a small collection.
+        low, high: how near the collection's own questions are, in standard deviations, at two quantiles.
+    """
 
     count: int
     texts: list[Evidence] = field(default_factory=list)
@@ -53,7 +60,7 @@ class Sample:
 
 
 class Floor:
-    """Judges passages by the collection that they come from, which is sampled at the first question.
+    """Judge passages by the collection that they come from, which is sampled at the first question.
 
     Args:
         index: an open index.
@@ -67,7 +74,7 @@ class Floor:
     def confidence(self, question: str, passages: Sequence[Passage]) -> float:
         """Return the share of the question's terms that the best sentence and its neighbours hold, 0 to 1.
 
-        Rare terms of the collection count more; those that stand nowhere in it count as the rarest.
+        Terms that are rare in the collection count more; those that are not in it count as the rarest.
         """
         return share_of(question, passages, self.rarity)
 
@@ -87,12 +94,12 @@ class Floor:
         cosine: float | None = None,
         meaning: Nearness | None = None,
     ) -> bool:
-        """May the passages' own sentences be given as an answer?
+        """Return whether the passages' own sentences may be given as an answer.
 
         Args:
             dense: the question's vector, float32 (dim,).
-            cosine: of the question with the passages' nearest sentence; None where it is not known.
-            meaning: compares across languages, where no term is shared.
+            cosine: cosine of the question and the passages' nearest sentence; None if unknown.
+            meaning: compares meanings across languages, where no term is shared.
         """
         if not passages:
             return False
@@ -101,7 +108,7 @@ class Floor:
             return True
         across = [support for support in map(PassageSupport, passages) if support.language != language]
         if across and meaning is not None:
-            # A greeting is as near to anything as a question is to what it asks for: few words must be nearer.
+            # A greeting is as near to any sentence as a question to its answer: few words must be nearer.
             bar = NEAR if len(terms_of(question)) <= FEW_TERMS else FAR
             for support in across[:3]:
                 near = meaning.nearness(question, [unit.text for unit in support.units], across=True)
@@ -114,9 +121,9 @@ class Floor:
         return near_enough >= (sample.low if share >= FLOOR else sample.high)
 
     def deviations(self, question: NDArray[np.float32], cosine: float) -> float | None:
-        """Return how far a cosine lies above those of the question with sentences taken at random, in deviations.
+        """Return how many standard deviations a cosine lies above those of the question with random sentences.
 
-        None for a collection of too few sentences.
+        None if the collection has too few sentences.
         """
         sample = self._read()
         if sample.vectors is None:
@@ -132,7 +139,7 @@ class Floor:
             return known
 
     def _fit(self, count: int) -> Sample:
-        """Read a sample of the collection; ask halves of its sentences, and keep how near their sentences are."""
+        """Sample the collection, ask halves of its sentences, and keep how near those are to their sentences."""
         payloads, vectors = self._index.store.sample(SAMPLE)
         texts = [str(payload.get("text", "")) for payload in payloads]
         sample = Sample(count, [Evidence(text) for text in texts])
@@ -154,8 +161,8 @@ class Floor:
             for question, (place, _) in zip(encoded, probes, strict=True)
         ]
         sample.low, sample.high = (float(np.quantile(near, share)) for share in (LOW, HIGH))
-        # Only kept to spare the next process the encoding: a store that cannot be written is searched as well, and a
-        # server's collections are written by who fills them.
+        # Kept only to spare the next process the encoding: a read-only store can be searched too, and a server's
+        # collections are written only by whoever fills them.
         with suppress(StoreError, OSError):
             bars = {"rules": RULES, "count": count, "low": sample.low, "high": sample.high}
             if self._index.store.engine.kind != "server":
@@ -163,7 +170,7 @@ class Floor:
         return sample
 
     def _kept(self, count: int) -> tuple[float, float] | None:
-        """What an earlier process fitted on this collection, unless it has grown or shrunk much since."""
+        """Return what an earlier process fitted on this collection, unless it has grown or shrunk much since."""
         kept = self._index.store.record().get(KEY) or {}
         if kept.get("rules") != RULES or not _is_like(count, kept["count"]):
             return None
@@ -180,7 +187,7 @@ def _deviations(question: NDArray[np.float32], vectors: NDArray[np.float32], cos
 
 
 def _half(text: str) -> str | None:
-    """The first half of a sentence, as a question about it; None for one that says little."""
+    """Return the first half of a sentence, as a question about it; None if it has few terms."""
     if len(terms_of(text)) < SHORTEST:
         return None
     if detect_language(text) == "zh":

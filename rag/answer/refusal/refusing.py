@@ -1,4 +1,4 @@
-"""Asks a small model plainly, collects what tells a right answer from an invented one, and decides."""
+"""Ask a small model plainly, collect signals that tell right answers from invented ones, and decide."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage, ChatResponse
     from llama_index.core.llms import LLM
 
-FEW = 8  # tokens of the second reply where the server gives no alternatives: enough to see a refusal
+FEW = 8  # tokens of the second reply if the server gives no log-probabilities: enough to see a refusal
 NAMES = {
-    "itself": "the model wrote so itself",
+    "itself": "the model said so itself",
     "allowed": "the model refuses when it may",
     "logprob": "the model was unsure of its words",
     "support": "no passage holds what it wrote",
-    "asked": "no passage speaks of what is asked",
+    "asked": "no passage is about what is asked",
 }
 
 
 @dataclass(slots=True)
 class Written:
-    """What a model wrote when asked plainly, and what is known about it."""
+    """What a model wrote when asked plainly, and the log-probabilities of its tokens."""
 
     text: str = ""
     tokens: list[TokenLogprob] = field(default_factory=list)
@@ -42,18 +42,18 @@ class Written:
     async def read(
         self, stream: AsyncGenerator[ChatResponse, None], each: Callable[[ChatResponse], None]
     ) -> AsyncGenerator[str, None]:
-        """Pass the stream's text on, keeping it and its log-probabilities; the stream is closed with it."""
+        """Pass the stream's text on, and keep it and its log-probabilities; closing this closes the stream."""
         last = None
         async with aclosing(stream):
             async for response in stream:
                 each(response)
-                if response.raw is not last:  # what a filter held back comes once more with the last piece
+                if response.raw is not last:  # a filter that held text back sends the last response again
                     self.tokens += read_logprobs(response.raw)
                 last = response.raw
                 if response.delta:
                     if not (response.message.content or "").startswith(self.text):
                         self.text = ""
-                        yield RESTART  # a closing tag turned up: all so far was thought
+                        yield RESTART  # a closing tag came: the text so far was thinking
                     self.text += response.delta
                     yield response.delta
 
@@ -67,7 +67,7 @@ async def signals_of(
     passages: Sequence[Passage],
     language: Language,
 ) -> dict[str, float | None]:
-    """Return the signals of ``rag.answer.refusal.signals``. Asks the model once more, over the same prefix."""
+    """Return the signals of ``rag.answer.refusal.signals``; ask the model once more, with the same prefix."""
     return {
         "allowed": await _allowed(way, llm, messages, language),
         "logprob": mean_logprob(written.tokens),
@@ -79,7 +79,11 @@ async def signals_of(
 def decide(
     model: RefusalModel | None, written: Written, signals: dict[str, float | None], language: Language
 ) -> dict[str, Any]:
-    """Return the trace of the decision: refused, decided_by, why (in words), probability, signals, text."""
+    """Return the trace of the decision: refused, decided_by, why (in words), probability, signals, text.
+
+    >>> decide(None, Written("The answer is not in these documents."), {}, "en")["why"]
+    'the model said so itself'
+    """
     found: dict[str, Any] = {"text": written.text, "signals": signals, "probability": None}
     if says_not_found(written.text, language):
         return found | {"refused": True, "decided_by": "itself", "why": NAMES["itself"]}
@@ -92,7 +96,7 @@ def decide(
 
 
 async def _allowed(way: Way, llm: LLM, messages: Sequence[ChatMessage], language: Language) -> float:
-    """Return the log-odds that the model begins a refusal when it is offered one."""
+    """Return the log-odds that the model begins a refusal if it is offered one."""
     last = messages[-1]
     from llama_index.core.base.llms.types import ChatMessage
 
@@ -110,6 +114,6 @@ async def _allowed(way: Way, llm: LLM, messages: Sequence[ChatMessage], language
 
 
 def _begins(token: str, start: str) -> bool:
-    """Whether a first token is the beginning of a refusal: "Not", " Not", "没有"."""
+    """Return whether a first token begins a refusal: "Not", " Not", "没有"."""
     word = token.strip().lower()
     return bool(word) and (start.startswith(word) or word.startswith(start))

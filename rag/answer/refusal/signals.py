@@ -1,14 +1,14 @@
-"""Does an answer of a small model stand, or is the honest reply "not in these documents"? Several signals, combined.
+"""Combine signals to decide whether a small model's answer stands, or the reply is "not in these documents".
 
 A small model that is told to refuse does so by chance, and one that is not told invents. So it is asked plainly, and
 a logistic model weighs what is known about the answer:
 
-- ``allowed``: log-odds that it refuses when the same prompt ends with a line that offers a refusal;
+- ``allowed``: log-odds that it refuses if the same prompt ends with a line that offers a refusal;
 - ``logprob``: mean log-probability of the tokens it wrote;
 - ``support``: share of the answer's terms that a passage holds;
 - ``asked``: share of the question's terms that a passage holds.
 
-The weights are fitted by ``rag-eval calibrate --answers`` on what ``rag-eval layouts`` kept.
+The weights are fitted by ``rag-eval calibrate --answers`` on the answers that ``rag-eval layouts`` recorded.
 """
 
 from __future__ import annotations
@@ -29,17 +29,21 @@ from rag.retrieval.candidate import Passage
 from rag.settings import Settings
 
 SIGNALS = ("allowed", "logprob", "support", "asked")
-LIMIT = 6.0  # log-odds are cut there: beyond it they say nothing more
+LIMIT = 6.0  # log-odds are clipped to this: beyond it they carry no information
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalModel(Plain):
     """Weights of the signals, fitted for one language model.
 
+    >>> model = RefusalModel({"support": -4.0}, {"support": 0.5}, bias=0.0, bound=0.5)
+    >>> model.weigh({"support": 1.0}).refused, model.weigh({"support": 0.0}).refused
+    (False, True)
+
     Args:
-        weights: signal -> weight of its distance from ``means``, in units of the signal.
-        means: signal -> what it is on average; a signal that is missing counts as that.
-        bias: log-odds of a refusal where every signal is average.
+        weights: signal -> weight of its distance from the mean.
+        means: signal -> mean, which a missing signal is replaced by.
+        bias: log-odds of a refusal if every signal is average.
         bound: probability from which an answer is refused.
         fitted_on: what it was fitted on, in words.
     """
@@ -51,7 +55,7 @@ class RefusalModel(Plain):
     fitted_on: str = ""
 
     def weigh(self, signals: Mapping[str, float | None]) -> RefusalVerdict:
-        """Return the probability that the passages do not answer, and the signal that said so most clearly."""
+        """Return the probability that the passages do not answer, and the signal that decided."""
         parts = {
             name: weight
             * ((value if (value := signals.get(name)) is not None else self.means[name]) - self.means[name])
@@ -65,7 +69,14 @@ class RefusalModel(Plain):
 
 @dataclass(frozen=True, slots=True)
 class RefusalVerdict:
-    """``decided_by`` is the signal that moved the decision furthest its way; ``parts`` are all moves, in log-odds."""
+    """What the signals decide.
+
+    Args:
+        probability: that the passages do not answer, 0 to 1.
+        refused: whether the answer is refused.
+        decided_by: the signal that contributed most to the decision.
+        parts: signal -> contribution, in log-odds.
+    """
 
     probability: float
     refused: bool
@@ -74,10 +85,10 @@ class RefusalVerdict:
 
 
 def refusal_model(settings: Settings) -> RefusalModel | None:
-    """Return the fitted signals for the language model in use; None where its own words decide.
+    """Return the fitted signals for the language model in use; None if its own words decide.
 
     Raises:
-        SettingsError: ``answer.refusal`` is "signals" and there are none for this model, or the file cannot be used.
+        SettingsError: ``answer.refusal`` is "signals" and none are fitted for this model, or the file cannot be used.
     """
     answer = settings.answer
     if answer.refusal == "model":
@@ -90,7 +101,7 @@ def refusal_model(settings: Settings) -> RefusalModel | None:
         return RefusalModel(**fitted)
     if answer.refusal == "signals":
         raise SettingsError(
-            f"answer.refusal is signals, but none are fitted for the model '{settings.llm.model}'",
+            f"answer.refusal is 'signals', but none are fitted for the model '{settings.llm.model}'",
             remedy="run 'rag-eval layouts' and 'rag-eval calibrate --answers', and set answer.refusal_file",
         )
     return None
@@ -116,7 +127,11 @@ def read_refusal_file(path: Path) -> RefusalModel:
 
 
 def log_odds(probability: float) -> float:
-    """Return the log-odds of a probability, within 6 and -6."""
+    """Return the log-odds of a probability, clipped to [-6, 6].
+
+    >>> log_odds(0.5), round(log_odds(0.9), 2), log_odds(1.0)
+    (0.0, 2.2, 6.0)
+    """
     inside = min(max(probability, 1e-9), 1 - 1e-9)
     return max(-LIMIT, min(LIMIT, math.log(inside / (1 - inside))))
 
@@ -124,10 +139,15 @@ def log_odds(probability: float) -> float:
 def share_in_passages(text: str, passages: Sequence[Passage]) -> float | None:
     """Return the largest share of a text's terms that one passage of its language holds.
 
-    None for a text without terms, and where no passage is in its language: words say nothing across languages.
+    None if the text has no terms, or no passage is in its language: words cannot be compared across languages.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passage = Passage(1, [SentenceRecord("x.md", 0, "The harbour opens at 6.")], [], 0.9)
+    >>> share_in_passages("When does the harbour open?", [passage])
+    1.0
     """
     terms, language = terms_of(text), detect_language(text)
-    worded = any(char.isalpha() for char in text)  # a bare number is of every language
+    worded = any(char.isalpha() for char in text)  # a bare number belongs to every language
     near = [one for one in passages if not worded or detect_language(one.text) == language]
     shares = [PassageSupport(one).support(terms) for one in near]
     return max(shares) if terms and shares else None

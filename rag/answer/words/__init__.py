@@ -1,1 +1,1 @@
-"""What sentences say: terms, numbers with units, names and negations, in Chinese and English."""
+"""Terms, numbers with units, names and negations of sentences, in Chinese and English."""

@@ -1,4 +1,4 @@
-"""One name put in the place of another in an otherwise copied Chinese sentence, which has no capital letters."""
+"""Find a name that replaces another in an otherwise copied Chinese sentence, where no capital letter marks it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from difflib import SequenceMatcher
 
 from rag.answer.words.terms import ZH_NAMES, normal
 
-COPIED = 0.6  # share of the claim's characters that stand in the sentence in the same order
+COPIED = 0.6  # share of the claim's characters that must be in the sentence in the same order
 SHORTEST = 2  # characters of a name
 
 
 def renamed(claim: str, sentence: str) -> str | None:
-    """What stands in ``claim`` where ``sentence`` has the name of a person, place or organisation, or None.
+    """Return what ``claim`` has where ``sentence`` has the name of a person, place or organisation; None if the same.
 
     >>> renamed("船票由农业协会出售。", "船票由远洋公司出售。")
     '农业协会'
@@ -40,7 +40,7 @@ def renamed(claim: str, sentence: str) -> str | None:
 
 
 def _merged(codes: Sequence[tuple[str, int, int, int, int]]) -> list[tuple[str, int, int, int, int]]:
-    """Differences with a single common character between them count as one: 农业协会 and 远洋公司 may share one."""
+    """Join differences with a single common character between them: 农业协会 and 远洋公司 may share one."""
     found: list[tuple[str, int, int, int, int]] = []
     for kind, a, b, c, d in codes:
         if kind == "equal" and b - a > 1:

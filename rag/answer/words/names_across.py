@@ -1,8 +1,8 @@
-"""Names across writing systems, by rule: is "Wang Zhiyuan" 王志远, may "Lisbon" be 里斯本, is "China" 中国?
+"""Compare names across writing systems, by rule: "Wang Zhiyuan" and 王志远, "Lisbon" and 里斯本, "China" and 中国.
 
-Chinese names are read aloud (every reading of each character); foreign names in Chinese characters are compared by
-their consonants. A translated name ("Northwind Trust", 北风信托) has no such trace, so a name that is not found is
-"unknown", and "other" only where a name that could be compared stands in its place.
+Chinese names are compared in pinyin (every reading of each character), foreign names in Chinese characters by their
+consonants. A translated name ("Northwind Trust", 北风信托) cannot be compared, so a name that is not found is
+"unknown", and "other" only if a comparable name takes its place.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from rag.answer.words.terms import STOP_WORDS, ZH_NAMES, normal
 
 Names = Literal["held", "other", "unknown", "none"]
 
-SOUND = 0.8  # share of consonants in the same order: fewer are another name
-UNLIKE = 0.4  # below it two names do not sound alike at all
-SHORTEST = 3  # consonants: two stand in too many words, and three must be the same
+SOUND = 0.8  # share of consonants in the same order from which two names are the same
+UNLIKE = 0.4  # share below which two names do not sound alike at all
+SHORTEST = 3  # consonants: two occur in too many words, and three must all be equal
 SURNAMES = frozenset(
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖"
     "邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
@@ -34,7 +34,7 @@ _NO_NAMES = words_of(
     "january february march april may june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday i chinese english mr mrs ms dr captain professor president director"
 )
-# What makes a Latin name one that is translated, not transcribed.
+# Words of Latin names that are translated, not transcribed.
 _TRANSLATED = words_of(
     "trust works society mutual insurance bank company corporation university college school institute group ministry "
     "department committee council association foundation labs laboratory press museum hospital library office court "
@@ -61,8 +61,8 @@ _KNOWN = dict(
 def compare_names(claim: str, sentence: str) -> Names:
     """Return what ``sentence``, in the other language, says of the names of ``claim``.
 
-    "held" where it holds them all, "other" where it has another name in the place of one, "unknown" where that cannot
-    be told by sound, "none" where the claim has no name.
+    "held" if it holds them all, "other" if it has another name instead of one, "unknown" if spelling and sound do not
+    tell, "none" if the claim has no name.
 
     >>> compare_names("It was built by Wang Zhiyuan.", "它是王志远建造的。")
     'held'
@@ -71,7 +71,7 @@ def compare_names(claim: str, sentence: str) -> Names:
     if not mine:
         return "none"
     missing = [name for name in mine if not any(_same(name, other) for other in theirs) and not _in(name, sentence)]
-    if len(missing) < len(mine):  # a word that was taken for a name beside real ones is none
+    if len(missing) < len(mine):  # beside a name that was found, this one may be an ordinary word
         missing = [name for name in missing if name.isascii() or _transcribed(name)]
     if not missing:
         return "held"
@@ -80,7 +80,7 @@ def compare_names(claim: str, sentence: str) -> Names:
 
 
 def _excludes(name: str, other: str) -> bool:
-    """Would the two have to look or sound alike if they were one, so that the one stands in the other's place?"""
+    """Return whether the two would look or sound alike if they were the same name."""
     if name.isascii() == other.isascii():
         return name.isascii()
     latin, han = (name, other) if name.isascii() else (other, name)
@@ -97,7 +97,7 @@ def _excludes(name: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _transcribed(han: str) -> bool:
-    """A person's or a place's name, which is transcribed; a firm's may be translated."""
+    """Return whether it is the name of a person or a place, which is transcribed; a firm's may be translated."""
     import rjieba
 
     if len(han) == 3 and han[0] in SURNAMES:
@@ -106,7 +106,7 @@ def _transcribed(han: str) -> bool:
 
 
 def _in(name: str, text: str) -> bool:
-    """Does the text hold the name anywhere, whatever its own names are taken to be?"""
+    """Return whether the text holds the name anywhere, recognised as a name or not."""
     if name.isascii():
         if _letters(name) in _letters(text):
             return True
@@ -117,7 +117,7 @@ def _in(name: str, text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _same(one: str, other: str) -> bool:
-    """Is it the same name: in the same letters, spelled in pinyin, known, or alike in sound?"""
+    """Return whether both are the same name: in the same letters, in pinyin, by the list, or by sound."""
     if one.isascii() == other.isascii():
         return one == other or (one.isascii() and _letters(one) in _letters(other))
     latin, han = (one, other) if one.isascii() else (other, one)
@@ -128,13 +128,13 @@ def _same(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _spelled(latin: str, han: str) -> bool:
-    """Do the characters hold the name in pinyin, or as it is known?"""
+    """Return whether the characters hold the name in pinyin or by the list."""
     letters = [_letters(tried) for tried in _orders(latin)]
     return any(_KNOWN.get(one, "\0") in han or spells(one, han) for one in letters)
 
 
 def _orders(latin: str) -> list[str]:
-    """The name, the name without its first word (a title, a surname), and with its last word first."""
+    """Return the name, the name without its first word (a title, a surname), and with its last word first."""
     words = latin.split()
     return [latin, " ".join(words[1:]), " ".join([words[-1], *words[:-1]])] if len(words) > 1 else [latin]
 
@@ -149,7 +149,7 @@ def _sounds_like(latin: str, han: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _likeness(latin: str, han: str) -> float:
-    """How alike the consonants are to those of the characters that come nearest, 0 to 1."""
+    """Return how similar the consonants are to the most similar part of the characters, 0 to 1."""
     wanted = consonants(latin)
     spoken = [readings(char)[0] for char in han if readings(char)]
     best = 0.0
@@ -170,7 +170,7 @@ def _letters(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def _names(text: str) -> tuple[str, ...]:
-    """The names of a sentence: runs of capitalised words, and Chinese words that name a person, place or group."""
+    """Return the names in a sentence: runs of capitalised words, and Chinese words tagged as person, place or group."""
     text = without_accents(normal(text))
     found: list[str] = []
     for match in _LATIN_NAME.finditer(text):
@@ -191,7 +191,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _han_names(run: str) -> list[str]:
-    """Words that are tagged as names; a surname that was cut off, or glued to the word before, is put back."""
+    """Return the words tagged as names; a surname that was cut off, or joined to the word before, is put back."""
     import rjieba
 
     found: list[str] = []

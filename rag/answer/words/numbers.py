@@ -1,4 +1,4 @@
-"""Numbers in Chinese and English text, by value: "1,000", "1000", "一千" and "one thousand" are one number."""
+"""Numbers in Chinese and English text, by value: "1,000", "1000", "一千" and "one thousand" are the same number."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENGLISH_NUMBER_WORDS = frozenset({*_EN_SMALL, *_EN_SCALES})
 _EN_NUMERAL = re.compile(
     rf"\b(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])})(?:[ -](?:and )?(?:{'|'.join([*_EN_SMALL, *_EN_SCALES])}))*\b"
 )
-# A digit run that is not part of an identifier such as bge-m3, v2 or sha256.
+# Digits that are not part of an identifier such as bge-m3, v2 or sha256.
 _ARABIC = re.compile(
     r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)(?<![A-Za-z]\.)"
     r"(\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?:[ '\u00a0\u202f]\d{3})+(?![\d.])|\d+)((?:\.\d+)*)"
@@ -60,10 +60,14 @@ _DATES = (
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """``value`` in normal form; ``strict`` when a claim that holds it is false without it (digits, 第三, 十五天).
+    """A number in a text.
 
-    ``unit`` is the dimension (a currency is its own) and ``base`` the value in its base unit, where one stands beside
-    the number; a date has the unit "date" and the value year-month-day with "?" for what is not said.
+    Args:
+        value: normal form; of a date year-month-day, with "?" for what is not stated.
+        strict: whether evidence must hold it (digits, 第三, 十五天).
+        unit: dimension of the unit beside the number (each currency is one), "date", or "".
+        base: value in the base unit, or "".
+        start, end: character offsets.
     """
 
     value: str
@@ -74,7 +78,7 @@ class Number:
     end: int = 0
 
     def same(self, other: Number) -> bool:
-        """Are both the same quantity? Where one has no unit the values decide: a table's head may hold the unit."""
+        """Return whether both are the same quantity; if one has no unit (a table's header may hold it), by value."""
         if self.unit == "date" or other.unit == "date":
             return _same_date(self, other)
         if self.unit and other.unit:
@@ -92,9 +96,12 @@ def _same_date(one: Number, other: Number) -> bool:
 
 
 def numbers_in(text: str) -> list[Number]:
-    """All numbers of ``text`` (lower case, half-width), by kind: dates, digits, Chinese numerals, English words.
+    """Return the numbers of ``text`` (lower case, half-width) by kind: dates, digits, Chinese numerals, English words.
 
-    Ways of writing are one: "1,250,000", "1 250 000", "1.250.000", "1.25 million" and "125万"; "15 %" and "百分之十五".
+    >>> [number.value for number in numbers_in("1,250,000 or 1.25 million or 125万")]
+    ['1250000', '1250000', '1250000']
+    >>> [(number.value, number.unit) for number in numbers_in("on 5 march 2024")]
+    [('2024-3-5', 'date')]
     """
     text = _GROUPED.sub(lambda match: match.group().replace(".", "").ljust(len(match.group())), text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
@@ -149,7 +156,7 @@ def numbers_in(text: str) -> list[Number]:
 
 
 def _measured(value: str, strict: bool, text: str, start: int, end: int) -> Number:
-    """The number with the unit beside it. A year ("2011年") is not a length of time."""
+    """Return the number with the unit beside it. A year ("2011年") is not a length of time."""
     unit = unit_at(text, start, end)
     if unit is None or (
         unit[0] == "month" and len(value) == 4 and value[0] in "12" and text[end:].lstrip()[:1] == "年"
@@ -180,7 +187,7 @@ def _chinese_value(numeral: str) -> str | None:
 
 def _normal_digits(whole: str, tail: str, scale: int) -> str:
     whole = whole.lstrip("0") or "0"
-    if tail.count(".") > 1:  # a version or a date: no number to calculate with
+    if tail.count(".") > 1:  # a version or a date, not a number to calculate with
         return whole + tail
     fraction = tail[1:]
     if scale > 1:
@@ -194,7 +201,11 @@ def _normal_digits(whole: str, tail: str, scale: int) -> str:
 
 
 def parse_english(phrase: str) -> int | None:
-    """Value of number words ("twenty-one", "two hundred and five"), None where they do not form one number."""
+    """Return the value of number words; None if they do not form one number.
+
+    >>> parse_english("two hundred and five"), parse_english("five two")
+    (205, None)
+    """
     total = current = 0
     seen = False
     for word in re.split(r"[ -]", phrase):

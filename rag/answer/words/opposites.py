@@ -1,4 +1,4 @@
-"""Words that exclude each other: a sentence on spring does not support one on autumn."""
+"""Words that exclude each other: a sentence about spring does not support one about autumn."""
 
 from __future__ import annotations
 
@@ -36,12 +36,16 @@ _SETS = (
     "最高|最低",
 )
 _GROUPS = tuple(tuple(tuple(member.split(",")) for member in line.split("|")) for line in _SETS)
-_SHORTEST_HAN = 2  # one character stands in too many words
+_SHORTEST_HAN = 2  # a single character occurs in too many words
 _WORDS = re.compile(r"[a-z]+")
 
 
 def exclusive(claim: str, evidence: str) -> str | None:
-    """A word of ``claim`` whose rival stands in ``evidence`` where it does not itself; None where there is none."""
+    """Return a word of ``claim`` that ``evidence`` does not hold, but whose opposite it holds; None if there is none.
+
+    >>> exclusive("The fee is due in spring.", "The fee is due in autumn.")
+    'spring'
+    """
     mine, theirs = _present(claim), _present(evidence)
     for group, member in mine:
         rivals = {other for number, other in theirs if number == group}

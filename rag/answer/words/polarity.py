@@ -1,4 +1,4 @@
-"""Does a clause say that something is so, or that it is not? By its negations, in Chinese and English."""
+"""Whether a clause affirms or denies, by its negations in Chinese and English."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from indexes.text.characters import simplified
 
-# These hold a negation and deny nothing.
+# Phrases with a negation that deny nothing.
 _IDIOMS = re.compile(
     r"\b(?:not only|no (?:more|less|fewer|later|earlier|longer) than|not (?:more|less|fewer|later) than|no doubt|"
     r"not until|no matter|no later|if not|whether or not|no\. ?\d+|not just|cannot but|nothing but|"
@@ -43,12 +43,16 @@ _YES_OR_NO_FIRST = re.compile(
 
 
 def clauses_of(text: str) -> list[str]:
-    """The clauses of a sentence, cut at punctuation and words of contrast."""
+    """Split a sentence into clauses at punctuation and words of contrast.
+
+    >>> clauses_of("Boats may wait, but they must not anchor.")
+    ['Boats may wait', 'they must not anchor']
+    """
     return [clause for clause in (part.strip() for part in _CLAUSE.split(simplified(text))) if clause]
 
 
 def denies(clause: str) -> bool:
-    """True for an odd number of negations.
+    """Return whether a clause holds an odd number of negations.
 
     >>> denies("Guests must not smoke"), denies("不得调休"), denies("no more than 3 days")
     (True, True, False)
@@ -58,7 +62,7 @@ def denies(clause: str) -> bool:
 
 
 def begins_with_yes_or_no(text: str) -> bool:
-    """True for "No, because ..." and "可以，但是……": a verdict on the question and a reason.
+    """Return whether a text begins with a verdict on the question and goes on ("No, because ...", "可以，但是……").
 
     >>> begins_with_yes_or_no("No, short rides do not qualify."), begins_with_yes_or_no("No rides are paid.")
     (True, False)
@@ -67,7 +71,11 @@ def begins_with_yes_or_no(text: str) -> bool:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """True for a bare "Yes.", False for a bare "No.", None for anything else."""
+    """Return True for a bare "Yes.", False for a bare "No.", None for anything else.
+
+    >>> yes_or_no("Yes."), yes_or_no("不可以。"), yes_or_no("No boats wait.")
+    (True, False, None)
+    """
     text = simplified(text)
     if _YES.match(text):
         return True

@@ -1,4 +1,4 @@
-"""Chinese characters read aloud: pinyin, and the consonants by which foreign names are spelled in them."""
+"""Pinyin of Chinese characters, and the consonants by which foreign names are transcribed in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PINYIN_INITIAL = {
 
 @lru_cache(maxsize=8192)
 def readings(char: str) -> tuple[str, ...]:
-    """All readings of a character in plain letters, the usual one first; empty for what is not a Chinese character.
+    """Return all readings of a character in plain letters, the usual one first; () if it is not a Chinese character.
 
     >>> readings("重")
     ('zhong', 'chong', 'tong')
@@ -35,7 +35,7 @@ def readings(char: str) -> tuple[str, ...]:
 
 
 def spells(letters: str, han: str, *, whole: bool = False) -> bool:
-    """Do the letters spell characters of ``han`` that follow each other (all of them with ``whole``)?
+    """Return whether the letters spell consecutive characters of ``han`` (with ``whole``, all of them).
 
     >>> spells("wangzhiyuan", "由王志远设计")
     True
@@ -60,7 +60,7 @@ def _spells_from(letters: str, han: str, place: int, whole: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def in_pinyin(letters: str) -> tuple[str, ...]:
-    """The syllables of letters that are all pinyin, fewest first choice; empty where they are not.
+    """Split letters into as few pinyin syllables as possible; () if they are not pinyin.
 
     >>> in_pinyin("zhiyuan"), in_pinyin("lisbon")
     (('zhi', 'yuan'), ())
@@ -80,7 +80,7 @@ def in_pinyin(letters: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def consonants(text: str, *, pinyin: bool = False) -> str:
-    """The consonants of a name in classes that survive a transcription: b and p are one, r and l, c, s, x and z.
+    """Return a name's consonants in classes that survive transcription: b and p are one, r and l, c, s, x and z.
 
     >>> consonants("Lisbon"), "".join(consonants(one, pinyin=True) for one in ("li", "si", "ben"))
     ('lspn', 'lspn')
@@ -98,6 +98,10 @@ def consonants(text: str, *, pinyin: bool = False) -> str:
 
 
 def without_accents(text: str, *, umlaut: str = "u") -> str:
-    """The text without tones and accents; ``umlaut`` stands for ü."""
+    """Remove tones and accents; ``umlaut`` replaces ü.
+
+    >>> without_accents("lǚ Chéng", umlaut="v")
+    'lv Cheng'
+    """
     marked = unicodedata.normalize("NFD", text).replace("u\u0308", umlaut)
     return "".join(char for char in marked if not unicodedata.combining(char))

@@ -1,7 +1,7 @@
-"""What a sentence is about: content words, names and numbers of Chinese and English text, for matching by overlap.
+"""Terms of sentences, content words, names and numbers in Chinese and English, to match by overlap.
 
-English words are stemmed (Snowball); Chinese is cut into words by rjieba, and a text holds a word that occurs in it
-anywhere, however it would be cut there. Numbers compare by value: "3", "three", "三" and "3.0" are one.
+English words are stemmed (Snowball). Chinese is segmented by rjieba, and a text holds a word if it occurs anywhere in
+it, however it is segmented there. Numbers are compared by value: "3", "three", "三" and "3.0" are the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Kind = Literal["word", "name", "number"]
 
 NAME_WEIGHT = 2.0
 NUMBER_WEIGHT = 2.0
-PARTIAL_CREDIT = 0.7  # of a longer Chinese word whose character pairs are there, but not in a row
+PARTIAL_CREDIT = 0.7  # for a longer Chinese word whose character pairs occur, but not consecutively
 
 STOP_WORDS = words_of(
     "a an the this that these those is are was were be been being am do does did done has have had having can could "
@@ -51,7 +51,16 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:;。！？：；\n\"“(（\[])\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One content term: ``key`` in normal form (stem, Chinese word, number's value); ``strict``: see ``Number``."""
+    """One content term of a sentence.
+
+    Args:
+        key: normal form: stem, Chinese word, or a number's value.
+        kind: word, name or number.
+        weight: how much it counts.
+        strict: see ``Number``.
+        chinese: whether it is a Chinese word.
+        number: the number, if it is one.
+    """
 
     key: str
     kind: Kind
@@ -62,16 +71,24 @@ class Term:
 
 
 def normal(text: str) -> str:
-    """Half-width forms, simplified characters, one apostrophe, no white space inside running Chinese. Case stays."""
+    """Normalise width, Chinese variants, apostrophes and white space in running Chinese; keep the case.
+
+    >>> normal("第１ 條")
+    '第1 条'
+    """
     return simplified(without_gaps(straight(compatible(visible(text)))))
 
 
 def terms_of(text: str) -> list[Term]:
-    """The distinct content terms of a sentence, in order. Stop words and question words are none."""
+    """Return the distinct content terms of a sentence, in order, without stop words and question words.
+
+    >>> [(term.key, term.kind) for term in terms_of("The harbour of Porto opens at 6.")]
+    [('harbour', 'word'), ('porto', 'name'), ('open', 'word'), ('6', 'number')]
+    """
     text = normal(text)
     found: dict[tuple[str, bool], Term] = {}
     numbers = numbers_in(text.lower())
-    for number in numbers:  # their units are no words
+    for number in numbers:  # their units are not words
         if number.unit:
             text = text[: number.start] + " " * (number.end - number.start) + text[number.end :]
     for match in _TOKEN.finditer(text):
@@ -104,12 +121,15 @@ def terms_of(text: str) -> list[Term]:
 
 
 def stem(word: str) -> str:
-    """Snowball stem of an English word without its accents; identifiers with digits or joints stay as they are, in
-    lower case."""
+    """Return the Snowball stem of an English word without accents; identifiers are only lower-cased.
+
+    >>> stem("openings"), stem("BGE-M3")
+    ('open', 'bge-m3')
+    """
     import Stemmer
 
     word = folded(word.lower())
-    # One stemmer a call: it costs microseconds, holds a cache and is not safe to share between threads.
+    # A stemmer per call: it costs microseconds and is not thread-safe.
     return Stemmer.Stemmer("english", 0).stemWord(word) if word.isalpha() else word
 
 
@@ -122,7 +142,7 @@ def _looks_like_name(token: str, before: str) -> bool:
 
 
 def _chinese_words(run: str) -> Iterable[tuple[str, float, bool]]:
-    """(word, weight, whether it names a person, a place or an organisation)."""
+    """Yield (word, weight, whether it names a person, a place or an organisation)."""
     import rjieba
 
     for word, tag in rjieba.tag(run):
@@ -132,7 +152,13 @@ def _chinese_words(run: str) -> Iterable[tuple[str, float, bool]]:
 
 
 class Evidence:
-    """One text prepared for the question "does it hold this term?"."""
+    """A text prepared to look up terms in it.
+
+    >>> opens, closes = terms_of("opens closes")
+    >>> evidence = Evidence("The harbour opened at 6.")
+    >>> evidence.holds(opens), evidence.holds(closes)
+    (1.0, 0.0)
+    """
 
     def __init__(self, text: str) -> None:
         mainland = prepared(text).mainland
@@ -156,7 +182,7 @@ class Evidence:
                 self.words.update(stem(part) for part in parts if part)
 
     def holds(self, term: Term) -> float:
-        """1.0 held, 0.0 not; in between for a longer Chinese word that is there in parts."""
+        """Return 1.0 if the text holds the term, else 0.0; in between for a longer Chinese word held in parts."""
         if term.kind == "number":
             wanted = term.number or Number(term.key, term.strict)
             return float(any(wanted.same(number) for number in self.numbers))
@@ -174,7 +200,11 @@ class Evidence:
 
 
 def share_held(terms: Sequence[Term], evidence: Sequence[Evidence]) -> float:
-    """Weighted share of ``terms`` that the texts of ``evidence`` hold together, 0 to 1; 0.0 without terms."""
+    """Return the weighted share of terms that the texts hold together, 0 to 1; 0.0 without terms.
+
+    >>> share_held(terms_of("the harbour opens"), [Evidence("a harbour"), Evidence("The lock opens.")])
+    1.0
+    """
     total = sum(term.weight for term in terms)
     if not total:
         return 0.0

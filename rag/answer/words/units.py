@@ -1,4 +1,4 @@
-"""Units of measure beside a number, so that "EUR 95", "95 euros" and "95欧元" are one quantity."""
+"""Units of measure beside a number: "EUR 95", "95 euros" and "95欧元" are the same quantity."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ _BEFORE = [
 
 
 def unit_at(text: str, start: int, end: int) -> tuple[str, Decimal, int, int] | None:
-    """(dimension, factor, start, end) of the unit of the number ``text[start:end]``; None where it has none.
+    """Return (dimension, factor, start, end) of the unit of the number ``text[start:end]``; None if it has none.
+
+    >>> unit_at("it costs 95 euros", 9, 11)
+    ('eur', Decimal('1'), 9, 17)
 
     Args:
         text: lower case, half-width.

@@ -1,1 +1,1 @@
-"""The commands of ``rag``, one file each; ``rag.cli.main`` loads the one that is called."""
+"""The commands of ``rag``, one file each; ``rag.cli.main`` loads only the one that is called."""

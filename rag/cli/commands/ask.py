@@ -30,7 +30,8 @@ Examples:
 def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
     """Answer a question from the documents, with numbered citations.
 
-    Without a language model, or when it cannot be reached, the answer is made of the best sentences and says so.
+    Without a language model, or if it cannot be reached, the answer consists of the documents' own sentences, and a
+    note says so.
     """
     text = one_question(question)
     answers = AnswerScreen(trace=trace)

@@ -31,7 +31,7 @@ At the prompt /reset forgets the conversation and /quit (or Ctrl-D) ends it.
 @asking_options
 @shared_options
 def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
-    """Hold a conversation about the documents: one question a line. With --json, one JSON line a turn."""
+    """Hold a conversation about the documents, one question per line; with --json, one JSON line per turn."""
     from indexes import open_index
     from rag import build_chat_engine
 
@@ -47,15 +47,15 @@ def command(shared: Shared, trace: bool, conditions: tuple[str, ...]) -> None:
             if line == "/reset":
                 engine.reset()
                 answers.shown_notes.clear()
-                words("the conversation is forgotten")
+                words("the conversation was forgotten")
             elif line.startswith("/"):
-                words(f"there is no '{line}': {COMMANDS}")
+                words(f"unknown command '{line}': {COMMANDS}")
             elif line:
                 turn(engine, line, as_json=shared.json, answers=answers)
 
 
 def turn(engine: Any, question: str, *, as_json: bool, answers: AnswerScreen) -> None:
-    """One question and its answer. A turn that fails says why, and the conversation goes on."""
+    """Answer one question; report a failure and let the conversation continue."""
     try:
         if not as_json and sys.stdout.isatty():
             with Waiting("searching") as waiting:
@@ -82,7 +82,7 @@ def turn(engine: Any, question: str, *, as_json: bool, answers: AnswerScreen) ->
 
 
 def questions() -> Iterator[str]:
-    """Lines of stdin; on a terminal with a prompt, line editing and history."""
+    """Yield the lines of stdin; on a terminal with a prompt, line editing and history."""
     if not sys.stdin.isatty():
         for line in sys.stdin:
             yield line.strip()
@@ -90,7 +90,7 @@ def questions() -> Iterator[str]:
     try:
         import readline  # noqa: F401 - importing it gives input() editing and history; Windows has none
     except ImportError:
-        words("no line editing here")
+        words("line editing is not available here")
     words(COMMANDS)
     while True:
         try:

@@ -14,12 +14,12 @@ from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, words
 
 HEADER = """\
-# Settings of ragwright. Every line shows a default: take the '#' away and change it.
-# Stronger than this file: RAG_<SECTION>_<FIELD> in the environment, then options of the command.
-# 'rag config' prints the effective values and where each comes from.
+# Settings of ragwright. Every line shows a default: remove the '#' and change it.
+# RAG_<SECTION>_<FIELD> in the environment overrides this file, and options of a command override both.
+# 'rag config' prints the effective values and their origins.
 """
 PROFILES_EXAMPLE = """
-# A profile of your own, chosen with --profile small, RAG_PROFILE=small or profile = "small" above:
+# Your own profile, chosen with --profile small, RAG_PROFILE=small or profile = "small" above:
 # [profiles.small.encoder]
 # provider = "sentence_transformer"
 # model = "BAAI/bge-small-en-v1.5"
@@ -37,10 +37,10 @@ Examples:
 
 @click.command("config", epilog=EPILOG, short_help="Show settings and where each comes from.")
 @click.argument("keys", nargs=-1, metavar="[SECTION|KEY]...")
-@click.option("--init", is_flag=True, help="Write a commented rag.toml (or --config FILE); never over another.")
+@click.option("--init", is_flag=True, help="Write a commented rag.toml (or --config FILE) if there is none.")
 @shared_options
 def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
-    """Show the effective settings and where each comes from. Secrets are never among them."""
+    """Show the effective settings and where each comes from. Secrets are never shown."""
     if init:
         path = write_example(shared.config or Path("rag.toml"))
         data_json({"written": str(path)}) if shared.json else data(f"wrote {path}")
@@ -63,7 +63,7 @@ def command(shared: Shared, keys: tuple[str, ...], init: bool) -> None:
     if loaded.keys and loaded.path is not None:
         words(f"API keys in {loaded.path.parent / '.env'}: {', '.join(sorted(loaded.keys))}")
     if refused:
-        words(f"every command but this one refuses it: {refused}")
+        words(f"all other commands refuse it: {refused}")
     width = max(len(key) for key in wanted)
     texts = {key: toml_value(values[key]) for key in wanted}
     middle = min(max(len(text) for text in texts.values()), 48)
@@ -80,7 +80,7 @@ def _why_refused(shared: Shared) -> str | None:
 
 
 def effective(settings: Any) -> dict[str, Any]:
-    """ "section.field" -> value as JSON has it, logins and keys in addresses masked."""
+    """Return "section.field" -> value as in JSON, with logins and keys in addresses masked."""
     from indexes.settings.loader import known_keys
 
     tree = settings.model_dump(mode="json")
@@ -98,7 +98,14 @@ def _masked(value: Any) -> Any:
 
 
 def select(known: list[str], keys: tuple[str, ...]) -> list[str]:
-    """The named keys and the keys of named sections, in the tree's order; all when none is named."""
+    """Return the named keys and the keys of named sections, in the tree's order; all if none is named.
+
+    >>> select(["llm.model", "retrieval.top_k", "retrieval.top_n"], ("retrieval",))
+    ['retrieval.top_k', 'retrieval.top_n']
+
+    Raises:
+        SettingsError: a name is unknown.
+    """
     from indexes.settings.loader import closest
 
     for key in keys:
@@ -106,13 +113,18 @@ def select(known: list[str], keys: tuple[str, ...]) -> list[str]:
             sections = {name.partition(".")[0] for name in known}
             hint = closest(key, [*known, *sorted(sections)])
             remedy = f"did you mean '{hint}'?" if hint else "'rag config' lists all"
-            raise SettingsError(f"there is no setting '{key}'", remedy=remedy)
+            raise SettingsError(f"unknown setting '{key}'", remedy=remedy)
     return [name for name in known if not keys or any(name == key or name.startswith(f"{key}.") for key in keys)]
 
 
 def write_example(path: Path) -> Path:
+    """Write the commented example file.
+
+    Raises:
+        SettingsError: the file exists or cannot be written.
+    """
     if path.exists():
-        raise SettingsError(f"{path} exists already", remedy="remove it first, or name another with --config FILE")
+        raise SettingsError(f"{path} exists already", remedy="remove it first, or choose another with --config FILE")
     try:
         path.write_text(example(), encoding="utf-8")
     except OSError as error:
@@ -121,7 +133,7 @@ def write_example(path: Path) -> Path:
 
 
 def example() -> str:
-    """A rag.toml with every setting, commented out, with its description and default."""
+    """Return a rag.toml with every setting commented out, with its description and default."""
     from indexes.settings.loader import sections
     from rag.settings import Settings
 
@@ -141,7 +153,11 @@ def example() -> str:
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML writes it; "none" for None, which TOML lacks."""
+    """Format a value as TOML; None, which TOML lacks, as "none".
+
+    >>> toml_value(True), toml_value(("en", "zh")), toml_value(None)
+    ('true', '["en", "zh"]', 'none')
+    """
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""``rag demo``: documents in, questions answered, as a newcomer should see it."""
+"""``rag demo``: index documents and answer questions, for newcomers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
 @click.command("demo", epilog=EPILOG, short_help="Index documents, and show answers with citations.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @click.option("-q", "--question", "questions", multiple=True, help="Question to ask; repeatable.")
-@click.option("--fetch", default=DEFAULT, show_default=True, metavar="NAME", help="Model fetched where none is here.")
+@click.option("--fetch", default=DEFAULT, show_default=True, metavar="NAME", help="Model to fetch if there is none.")
 @click.option("--no-fetch", is_flag=True, help="Fetch no model.")
 @click.option("--trace", is_flag=True, envvar="RAG_TRACE", help="Show each stage.  [env: RAG_TRACE]")
 @shared_options
@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Index PATHs with the models of the profile, and answer the questions: answer, citations, seconds.
 
-    The language model is that of a running Ollama server, else a fetched one, else one is fetched first and its size is
-    said. Where none can be had, answers are the documents' own sentences, and it says so.
+    The language model is that of a running Ollama server, else a fetched one, else one is fetched first, after its size
+    is shown. If none is available, answers are the documents' own sentences, and a note says so.
     """
     from indexes import build_index
     from rag import build_query_engine
@@ -60,7 +60,7 @@ def command(
     started = time.monotonic()
     found: list[dict[str, Any]] = []
     answers = AnswerScreen(trace=trace)
-    with progress_bar() as progress:  # it ends before the first answer: a bar would be drawn into it
+    with progress_bar() as progress:  # closed before the first answer, so that the bar is not drawn into it
         index = build_index(list(paths), collection=shared.collection, settings=settings, progress=progress)
     with index:
         report = index.report
@@ -87,7 +87,7 @@ def command(
 
 
 def _who(response: Any, settings: Any) -> str:
-    """ "answered by qwen2.5-coder-1.5b", "the documents' own sentences", "not found"."""
+    """Return who answered: "answered by qwen2.5-coder-1.5b", "the documents' own sentences", "not found"."""
     status = (response.metadata or {}).get("status")
     if status in ("answered", "direct"):
         return f"answered by {settings.llm.model}"

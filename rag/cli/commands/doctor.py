@@ -26,14 +26,14 @@ Examples:
   rag doctor
   rag doctor --profile vllm --json
 
-Exit code: 0 nothing fails, 1 something does. Nothing is changed, loaded or downloaded.
+Exit code: 0 if nothing fails, 1 if something does. Nothing is changed, loaded or downloaded.
 """
 
 
-@click.command("doctor", epilog=EPILOG, short_help="Find what is wrong here, and what mends it.")
+@click.command("doctor", epilog=EPILOG, short_help="Find out what is wrong here, and how to fix it.")
 @shared_options
 def command(shared: Shared) -> None:
-    """Look at settings, packages, servers, models, disk, memory and the store; say what mends what is wrong."""
+    """Check settings, packages, servers, models, disk, memory and the store; say how to fix what is wrong."""
     checks = look(shared)
     failed = sum(check.status == "fail" for check in checks)
     if shared.json:
@@ -51,7 +51,7 @@ def command(shared: Shared) -> None:
 
 
 def look(shared: Shared) -> list[Check]:
-    """The settings first: where they cannot be read, nothing that depends on them can be looked at."""
+    """Check the settings first, then everything else if they can be read."""
     from rag.doctor import Check, examine
     from rag.doctor.machine import check_python, check_versions
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from indexes.ingest.report import FileReport, IngestReport, Progress
 
 SOME_SKIPPED = 3
-REMARKS = 20  # lines of one kind that are shown; the report has all
+REMARKS = 20  # lines of a kind that are shown; the report has all
 
 EPILOG = """\b
 Examples:
@@ -34,29 +34,27 @@ Examples:
   rag ingest /mnt/archive --cluster tls://scheduler.example:8786 --set store.url=http://qdrant.example:6333
 
 Exit code: 0 all files were read, 3 some were skipped, 1 nothing could be done, 2 wrong usage, 130 interrupted.
-Ctrl-C stops after the sentences that are being encoded, Ctrl-C again at once; what was stored is kept.
+Ctrl-C stops after the sentences that are being encoded, Ctrl-C again stops at once; what is stored is kept.
 """
 
 
 @click.command("ingest", epilog=EPILOG, short_help="Read files and folders into a collection.")
 @click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
-@click.option("--prune", is_flag=True, help="Remove what came from files that are gone from these folders.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done; only --reindex loads the model for that.")
+@click.option("--prune", is_flag=True, help="Remove documents whose files are gone from these folders.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; only --reindex loads the model for it.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write one JSON line a file, as it is done.",
+    help="File for one JSON line per document, written as it is done.",
 )
-@click.option(
-    "--reindex", is_flag=True, help="Encode what is stored with the model now configured, beside the old; then switch."
-)
-@click.option("--keep-old", is_flag=True, help="With --reindex: leave the old vectors for who still uses that model.")
+@click.option("--reindex", is_flag=True, help="Encode the stored sentences with the configured model, then switch.")
+@click.option("--keep-old", is_flag=True, help="With --reindex: keep the old vectors for users of the old model.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes that read and encode side by side, into a Qdrant server (store.url).",
+    help="Processes that read and encode in parallel, into a Qdrant server (store.url).",
 )
 @click.option(
     "--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster whose machines do that: tls://host:8786."
@@ -75,17 +73,17 @@ def command(
 ) -> None:
     """Read files and folders into a collection. Unchanged files are skipped.
 
-    Where 'rag serve' runs for the same store, the server reads them.
+    If 'rag serve' runs for the same store, the server reads them.
 
     With --workers or --cluster the files are spread over processes or machines, each with the model in its memory.
 
-    With --reindex no PATH is read: the stored sentences move to the model now configured, and searching goes on
+    With --reindex no PATH is read: the stored sentences move to the configured model; searching remains possible
     meanwhile.
     """
     if reindex:
         if paths or prune or report is not None or workers or cluster:
             raise click.UsageError(
-                "--reindex works on what is stored: it takes no PATH, no --prune, no --report and no workers."
+                "--reindex takes no PATH, no --prune, no --report and no workers: it works on what is stored."
             )
         from rag.cli.reindexing import move
 
@@ -94,7 +92,7 @@ def command(
     if not paths:
         raise click.UsageError("Missing argument 'PATH...'.")
     if keep_old:
-        raise click.UsageError("--keep-old belongs to --reindex.")
+        raise click.UsageError("--keep-old needs --reindex.")
     if workers and cluster:
         raise click.UsageError("--workers are processes of this machine, --cluster is others: give one of them.")
     spread_over = cluster or workers
@@ -103,7 +101,7 @@ def command(
 
         check_workers(spread_over, shared.settings)
     if report is not None and not report.absolute().parent.is_dir():
-        raise SettingsError(f"--report {str(report)!r} lies in no folder", remedy="create the folder first")
+        raise SettingsError(f"the folder of --report {str(report)!r} does not exist", remedy="create it first")
     if dry_run:
         from indexes import plan_index
 
@@ -140,7 +138,7 @@ def command(
         if report is not None:
             write_report(report, stop.report.files)
         done = stop.report.count("added") + stop.report.count("updated")
-        words(f"stopped: {done} files are stored; the next run goes on from there")
+        words(f"stopped: {done} files are stored; the next run continues from there")
         raise
     assert done_report is not None  # noqa: S101 - build_index always reports
     tell(shared, done_report, total, report)
@@ -150,7 +148,7 @@ def command(
 
 
 def tell(shared: Shared, result: IngestReport, total: int | None, report: Path | None) -> None:
-    """Remarks to stderr, the result to stdout, and one line a file into ``report``."""
+    """Write remarks to stderr, the result to stdout, and a line per file into ``report``."""
     if report is not None:
         write_report(report, result.files)
     remarks: dict[str, list[str]] = {}
@@ -178,7 +176,7 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
         say_waiting(result.erased.waiting, shared.collection)
     if result.ignored:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(result.ignored.items()))
-        words(one_line(f"left aside, since no reader is for them: {kinds}"))
+        words(one_line(f"ignored, as there is no reader for them: {kinds}"))
     if result.graph is not None:
         words("graph " + result.graph.shown(shared.settings.retrieval.recall, shared.settings.retrieval.ef))
     if result.no_graph is not None:
@@ -190,7 +188,7 @@ def tell(shared: Shared, result: IngestReport, total: int | None, report: Path |
 
 
 def _short(file: FileReport) -> str:
-    """Why a file was skipped, without its path, which stands before it already."""
+    """Return why a file was skipped, without its path, which is shown before it."""
     reason = file.reason or "no reason given"
     for start in (f"'{file.path}' ", f"{file.path} ", f"{file.path}: "):
         if reason.startswith(start):
@@ -199,8 +197,8 @@ def _short(file: FileReport) -> str:
 
 
 class GrowingReport:
-    """The file of ``--report`` while the run goes on: a line a file as soon as it is done, so that a run that is killed
-    leaves what it knew. The end of a run writes the file anew, with what changed since.
+    """The file of ``--report`` during the run: a line per file as soon as it is done, so that a killed run leaves a
+    report. At its end a run writes the file again, with what has changed since.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -215,7 +213,7 @@ class GrowingReport:
         return self
 
     def watched(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
-        """``show``, and the lines."""
+        """Return ``show`` with the writing of lines added."""
 
         def both(progress: Progress) -> None:
             show(progress)
@@ -236,12 +234,12 @@ class GrowingReport:
 
 
 def summary(collection: str, total: int | None, report: IngestReport) -> str:
-    """One line: what was done, and what the collection holds now."""
+    """Return one line: what was done, and what the collection holds now."""
     from indexes.ingest.report import STATUSES
 
     counts = ", ".join(f"{number} {status}" for status in STATUSES if (number := report.count(status)))
     if total is None:
-        return f"{counts or 'no files'}; nothing was done, this is what would be"
+        return f"{counts or 'no files'}; nothing was done, this is what a run would do"
     return (
         f"{counts or 'no files'}; {report.sentences_added} sentences written in {report.seconds:.1f} s; "
         f"collection '{collection}' holds {total} sentences"
@@ -249,6 +247,7 @@ def summary(collection: str, total: int | None, report: IngestReport) -> str:
 
 
 def write_report(path: Path, files: list[FileReport]) -> None:
+    """Write a JSON line per file."""
     with _report_errors(path, "what was ingested is stored"), path.open("w", encoding="utf-8") as stream:
         stream.writelines(map(_line, files))
 

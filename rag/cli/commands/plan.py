@@ -23,23 +23,27 @@ Examples:
   rag plan --card 24 --parallel 4 --json
   rag plan --sentences 100e6 --encoder BAAI/bge-m3 --cards 4
 
-Nothing is loaded or asked but nvidia-smi: this is arithmetic.
+These are estimates: no model is loaded, and only nvidia-smi is called.
 """
 
 
-@click.command("plan", epilog=EPILOG, short_help="Say what fits a card, or what a collection takes.")
+@click.command("plan", epilog=EPILOG, short_help="Estimate what fits a card, or what a collection needs.")
 @click.option("--card", type=click.FloatRange(min=1), metavar="GB", help="Memory of the graphics card.")
-@click.option("--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Answers at once.")
-@click.option("--sentences", type=click.FloatRange(min=1), help="Size of a collection to be planned (100e6).")
-@click.option("--encoder", metavar="MODEL", help="Encoder, instead of that of the settings.")
-@click.option("--tokens", type=click.FloatRange(min=1), default=30, show_default=True, help="Tokens of a sentence.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Answers in parallel.")
+@click.option("--sentences", type=click.FloatRange(min=1), help="Number of sentences to plan for, such as 100e6.")
+@click.option("--encoder", metavar="MODEL", help="Encoder instead of the configured one.")
+@click.option("--tokens", type=click.FloatRange(min=1), default=30, show_default=True, help="Tokens per sentence.")
 @click.option("--replicas", type=click.IntRange(1, 9), default=2, show_default=True, help="Copies of each sentence.")
 @click.option(
-    "--node-gb", type=click.FloatRange(min=1), default=64, show_default=True, help="Memory of a machine of the store."
+    "--node-gb",
+    type=click.FloatRange(min=1),
+    default=64,
+    show_default=True,
+    help="Memory of one machine of the store, in GB.",
 )
-@click.option("--cards", type=click.IntRange(1), default=1, show_default=True, help="Cards that encode side by side.")
-@click.option("--card-price", type=click.FloatRange(min=0), help="Price of a card and hour.")
-@click.option("--node-price", type=click.FloatRange(min=0), help="Price of a machine of the store and month.")
+@click.option("--cards", type=click.IntRange(1), default=1, show_default=True, help="Cards that encode in parallel.")
+@click.option("--card-price", type=click.FloatRange(min=0), help="Price of a card per hour.")
+@click.option("--node-price", type=click.FloatRange(min=0), help="Price of a machine of the store per month.")
 @shared_options
 def command(
     shared: Shared,
@@ -54,7 +58,7 @@ def command(
     card_price: float | None,
     node_price: float | None,
 ) -> None:
-    """Say which models fit a graphics card and where each is best put; with --sentences, what a collection takes."""
+    """Estimate which models fit a graphics card, and where to place each; with --sentences, what a collection needs."""
     settings = shared.settings
     if sentences is not None:
         from rag.planning.scale import plan
@@ -75,7 +79,7 @@ def _plan_cards(shared: Shared, settings: Settings, card: float | None, parallel
     here = cards() if card is None else []
     sizes: list[float] = [card] if card is not None else [one.gb for one in here] or list(CARDS)
     for there in here:
-        words(f"this machine has: {there.name}, {there.gb:g} GB")
+        words(f"this machine has {there.name}, {there.gb:g} GB")
     readers = {
         "encoder": reader_shape(encoder or _model(settings)),
         "reranker": reader_shape(settings.rerank.model) if settings.rerank.provider != "none" else None,
@@ -105,7 +109,7 @@ def _plan_cards(shared: Shared, settings: Settings, card: float | None, parallel
 def _show_placement(found: Placement) -> None:
     from rag.planning.card import in_gb
 
-    data(f"{found.card_gb:g} GB: {in_gb(found.used)} of {in_gb(found.room)} that can be used")
+    data(f"{found.card_gb:g} GB: {in_gb(found.used)} of the usable {in_gb(found.room)}")
     for part in found.parts:
         place = "card  " if part.where == "card" else "memory"
         data(f"  {place}  {in_gb(part.bytes):>8}  {part.name} ({part.how})")
@@ -115,7 +119,7 @@ def _show_placement(found: Placement) -> None:
 def _show_scale(made: ScalePlan) -> None:
     from rag.planning.card import in_gb
 
-    data(f"{made.sentences:,} sentences by {made.encoder}: vectors of {made.dim} values")
+    data(f"{made.sentences:,} sentences encoded by {made.encoder}: vectors of {made.dim} values")
     data(f"\nStore, {made.replicas} copies on machines of {made.node_gb:g} GB:")
     data(f"  {'format':<9}{'vectors':>12}{'in memory':>12}{'on disk':>12}{'machines':>10}")
     for one in made.formats:
@@ -126,7 +130,7 @@ def _show_scale(made: ScalePlan) -> None:
         f"{made.replicas}, store.quantization=int8, store.on_disk=true"
     )
     if made.monthly is not None:
-        data(f"  {made.monthly:,.0f} a month")
+        data(f"  {made.monthly:,.0f} per month")
     data(f"\nEncoding once, {made.cards} card{'s' if made.cards > 1 else ''}:")
     for hours in made.hours:
         cost = "" if hours.cost is None else f"{hours.cost:>12,.0f}"
@@ -144,5 +148,5 @@ def _reader(name: str, option: str) -> ReaderShape:
     found = reader_shape(name)
     if found is None or not found.dim:
         known = ", ".join([*PACKAGED, *(key for key, shape in READERS.items() if shape.dim)])
-        raise SettingsError(f"the size of '{name}' is not known", remedy=f"give {option} one of: {known}")
+        raise SettingsError(f"the size of '{name}' is not known", remedy=f"set {option} to one of: {known}")
     return found

@@ -16,7 +16,7 @@ from rag.retrieval.filter_text import parse_filters
 from rag.retrieval.hits import as_hit
 
 ON_SCREEN = 10  # hits printed unless --top-n says otherwise; JSON has all
-SHOWN_CHARS = 240  # columns of a sentence; JSON has it whole
+SHOWN_CHARS = 240  # columns of a sentence; JSON has all of it
 
 EPILOG = """\b
 Examples:
@@ -26,12 +26,12 @@ Examples:
 """
 
 
-@click.command("search", epilog=EPILOG, short_help="Find the sentences that fit a question.")
+@click.command("search", epilog=EPILOG, short_help="Find the sentences that match a question.")
 @click.argument("question", nargs=-1, required=True)
 @asking_options
 @shared_options
 def command(shared: Shared, question: tuple[str, ...], trace: bool, conditions: tuple[str, ...]) -> None:
-    """Find the sentences that fit a question. No language model is needed, unless HyDE is on."""
+    """Find the sentences that match a question. No language model is needed, unless HyDE is on."""
     query_text = one_question(question)
     filters: Any = parse_filters(conditions)
     server = running_server(shared)
@@ -86,7 +86,7 @@ def _show(
 
 
 def _show_hit(query: str, hit: dict[str, Any], width: int | None) -> None:
-    """A line of where, and below it the part of the sentence that matches."""
+    """Show where a hit is, and below it the part of the sentence that matches."""
     remark = f"  ({_how(hit)})"
     mark = f"{hit['rank']:>3}. "
     room = None if width is None else width - len(mark) - len(remark)
@@ -98,7 +98,7 @@ def _show_hit(query: str, hit: dict[str, Any], width: int | None) -> None:
 
 
 def _how(hit: dict[str, Any]) -> str:
-    """How a hit was found: its places in the two legs, and the reranker's judgement."""
+    """Return how a hit was found: its ranks in the two legs, and the reranker's score."""
     legs = (("meaning", hit["dense_rank"]), ("words", hit["sparse_rank"]))
     found = ", ".join(f"{name} {rank}" for name, rank in legs if rank is not None)
     judged = f"relevance {hit['rerank_score']:.2f}" if hit["rerank_score"] is not None else ""
@@ -107,5 +107,5 @@ def _how(hit: dict[str, Any]) -> str:
 
 def _meaning(hits: list[dict[str, Any]]) -> str:
     judged = any(hit["rerank_score"] is not None for hit in hits)
-    relevance = "relevance: the reranker's judgement, 0 to 1; " if judged else ""
-    return f"{relevance}meaning and words: place in each of the two searches"
+    relevance = "relevance: the reranker's score, 0 to 1; " if judged else ""
+    return f"{relevance}meaning and words: rank in each of the two searches"

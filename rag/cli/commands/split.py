@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from indexes.nodes.parent_child_cutting import Together
     from rag.settings import Settings
 
-MARKUP = (".txt", ".text", ".md", ".markdown")  # split as they stand; other formats through their readers
+MARKUP = (".txt", ".text", ".md", ".markdown")  # split unchanged; other formats go through their readers
 
 EPILOG = """\b
 Examples:
@@ -33,16 +33,16 @@ Examples:
     type=click.Choice(["dify", "json"]),
     default="dify",
     show_default=True,
-    help="dify: text with ====== between parents and ------ between children.",
+    help="Output format; dify is text with ====== between parents and ------ between children.",
 )
 @setting("--child-max-chars", "split.child_max_chars", "Longest child.", type=int)
 @setting("--parent-max-chars", "split.parent_max_chars", "Longest parent.", type=int)
-@click.option("--no-limits", is_flag=True, help="Split at headings only, whatever the length.")
-@setting("--image-base-url", "read.image_base_url", "Put before the addresses of images.", metavar="URL")
-@click.option("--llm-pass", is_flag=True, help="Ask the language model which children are topics of their own.")
+@click.option("--no-limits", is_flag=True, help="Split only at headings, whatever the length.")
+@setting("--image-base-url", "read.image_base_url", "Prefix for the addresses of images.", metavar="URL")
+@click.option("--llm-pass", is_flag=True, help="Let the language model decide which children are separate topics.")
 @shared_options
 def command(shared: Shared, file: Path, form: str, no_limits: bool, llm_pass: bool) -> None:
-    """Cut a document into parents and children, by its headings and then by length. The result goes to stdout."""
+    """Cut a document into parents and children, by headings and then by length, and print them."""
     from indexes.nodes.dify import as_dify
 
     settings = shared.settings
@@ -80,7 +80,7 @@ def _parents(
 
 
 def _text_of(file: Path, settings: Settings) -> str:
-    """Markdown with its marks, which the reader takes out."""
+    """Read the text; Markdown keeps its markup, which the reader would remove."""
     from indexes.readers.decode import decode
     from indexes.readers.source_file import SourceFile
 
@@ -95,7 +95,7 @@ def _together(settings: Settings) -> Together:
 
     llm = build_llm(settings.llm)
     if llm is None:
-        raise SettingsError("--llm-pass needs a language model", remedy="set llm.provider, or leave --llm-pass out")
+        raise SettingsError("--llm-pass needs a language model", remedy="set llm.provider, or omit --llm-pass")
     ask = ask_llm(llm)
 
     def together(children: Any) -> bool:

@@ -32,8 +32,8 @@ Examples:
 
 
 @click.command("status", epilog=EPILOG, short_help="Show collections, documents and models.")
-@click.option("--documents", "list_documents", is_flag=True, help="List the documents too.")
-@click.option("--keys", "list_keys", is_flag=True, help="List the metadata keys that --filter may ask for too.")
+@click.option("--documents", "list_documents", is_flag=True, help="Also list the documents.")
+@click.option("--keys", "list_keys", is_flag=True, help="Also list the metadata keys that --filter can use.")
 @shared_options
 def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     """Show collections with their documents, sentences, encoder and size. No model is loaded."""
@@ -47,7 +47,7 @@ def command(shared: Shared, list_documents: bool, list_keys: bool) -> None:
     try:
         where = without_secrets(store.url or str(store.path.expanduser()))
         if "collection" in shared.arguments:
-            Collection(engine, shared.collection).check()  # raises where there is none of that name
+            Collection(engine, shared.collection).check()  # raises if there is none of that name
             names = [shared.collection]
         else:
             names = base_names(engine)
@@ -72,7 +72,7 @@ def describe(
     keys: bool = False,
     server: Callable[[], Client | None] = lambda: None,
 ) -> dict[str, Any]:
-    """One collection; where it cannot be opened, "problem" says why and the numbers are null."""
+    """Describe a collection; if it cannot be opened, "problem" says why and the numbers are None."""
     from indexes import open_index
     from indexes.reindexing.report import model_of
     from indexes.store.generations import Generations
@@ -118,7 +118,7 @@ def describe(
 
 
 def _through_server(row: dict[str, Any], server: Callable[[], Client | None], documents: bool) -> bool:
-    """Fill the row by asking the running server that holds the collection; False where there is none."""
+    """Fill the row from the running server that has the collection open; return False if there is none."""
     client = server()
     if client is None:
         return False
@@ -131,7 +131,7 @@ def _through_server(row: dict[str, Any], server: Callable[[], Client | None], do
 
 
 def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int | None:
-    """Documents whose number of sentences is not what the manifest says; None where there is no manifest here."""
+    """Count documents whose number of sentences differs from the manifest's; None if there is no manifest."""
     from indexes.manifest.manifest import Manifest
     from indexes.manifest.paths import manifest_path
 
@@ -149,6 +149,7 @@ def differing(found: list[DocumentInfo], settings: Settings, name: str) -> int |
 
 
 def show(row: dict[str, Any], settings: Settings) -> None:
+    """Print a described collection."""
     from indexes.store.models.graph import Graph
 
     if row["problem"]:
@@ -170,7 +171,7 @@ def show(row: dict[str, Any], settings: Settings) -> None:
         data("  " + wrapped(f"graph {shown}", out_width(), "  "))
     if row.get("graph_due"):
         words(
-            f"it has grown: 'rag optimize --collection {row['name']}' builds its graph anew"
+            f"it has grown: 'rag optimize --collection {row['name']}' rebuilds its graph"
             if graph is not None
             else f"it is searched exactly; 'rag optimize --collection {row['name']}' builds a graph"
         )
@@ -178,7 +179,7 @@ def show(row: dict[str, Any], settings: Settings) -> None:
         words(f"{row['differs']} documents differ from the manifest; see: rag verify --collection {row['name']}")
     for older in row["older"]:
         what = "is kept beside it" if older["state"] == "ready" else "is what an unfinished reindex has built so far"
-        words(f"{older['collection']} ({older['model']}) {what}; go on or remove it with: rag ingest --reindex")
+        words(f"{older['collection']} ({older['model']}) {what}; continue or remove it with: rag ingest --reindex")
     for key in row.get("keys", []):
         many = "document" if key["documents"] == 1 else "documents"
         data(one_line(f"  {key['name']}  in {key['documents']} {many}, e.g. {', '.join(key['examples'])}"))

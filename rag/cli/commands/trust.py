@@ -22,13 +22,13 @@ Examples:
 
 @click.command("trust", epilog=EPILOG, short_help="Allow what a folder's rag.toml asks for.")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[FOLDER]")
-@click.option("--list", "show", is_flag=True, help="Show the trusted files.")
-@click.option("--remove", is_flag=True, help="Trust the file no longer.")
+@click.option("--list", "show", is_flag=True, help="List the trusted files.")
+@click.option("--remove", is_flag=True, help="Stop trusting the file.")
 @shared_options
 def command(shared: Shared, folder: Path | None, show: bool, remove: bool) -> None:
     """Allow the rag.toml of a folder (default: the working folder) to name other machines, keys and code.
 
-    The path and the hash of the file are remembered; a changed file is asked about again.
+    The file's path and hash are remembered; a changed file must be allowed again.
     """
     from indexes.settings.trust import distrust, trust, trusted_files
 
@@ -45,7 +45,7 @@ def command(shared: Shared, folder: Path | None, show: bool, remove: bool) -> No
     if remove:
         known = distrust(file, os.environ)
         data_json({"file": str(file), "removed": known}) if shared.json else words(
-            f"{file} is trusted no longer" if known else f"{file} was not trusted"
+            f"{file} is no longer trusted" if known else f"{file} was not trusted"
         )
         return
     reasons = _reasons(file)
@@ -63,7 +63,7 @@ def _file(place: Path) -> Path:
 
     file = place / FILE_NAME if place.is_dir() else place
     if not file.is_file():
-        raise SettingsError(f"there is no settings file '{file}'", remedy="name the folder that holds a rag.toml")
+        raise SettingsError(f"there is no settings file '{file}'", remedy="name a folder with a rag.toml")
     return file.absolute()
 
 

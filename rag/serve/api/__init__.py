@@ -1,1 +1,1 @@
-"""The server's own JSON API, ``/api/v1``, which the page uses too."""
+"""The server's own JSON API, ``/api/v1``, which the page also uses."""

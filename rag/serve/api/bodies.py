@@ -1,4 +1,4 @@
-"""What goes over the wire of ``/api/v1``: a question read from JSON, an answer whole or as events."""
+"""Bodies of ``/api/v1``: a question read from JSON, an answer whole or as events."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from rag.serve.wire import document_id, public_metadata
 
 
 def read_question(body: dict[str, Any], service: Service) -> Question:
+    """Read a question from a JSON body.
+
+    Raises:
+        Problem: a field is missing or has a wrong value.
+    """
     collection = body.get("collection") or service.settings.collection
     if not isinstance(collection, str):
         raise Problem("bad_request", f"collection is {collection!r}, not a name", "GET /api/v1/collections lists them")
@@ -56,7 +61,7 @@ def _history(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def answer_body(request: Request, question: Question, response: Any, passages: Sequence[Any]) -> dict[str, Any]:
-    """A whole answer as JSON; ``passages`` are those that it was written from."""
+    """Return a whole answer as JSON; ``passages`` are those it was written from."""
     metadata = dict(response.metadata or {})
     body = {
         "question": question.text,
@@ -76,6 +81,7 @@ def answer_body(request: Request, question: Question, response: Any, passages: S
 
 
 async def whole_answer(request: Request, question: Question, events: AsyncIterator[Any]) -> JSONResponse:
+    """Read the events of an answer to their end, and return it as one JSON response."""
     passages: list[Any] = []
     try:
         async for event in events:
@@ -94,6 +100,7 @@ async def whole_answer(request: Request, question: Question, events: AsyncIterat
 async def answer_events(
     request: Request, service: Service, question: Question, events: AsyncIterator[Any], first: Any
 ) -> AsyncIterator[str]:
+    """Yield an answer as server-sent events; ``first`` is the event already read."""
     ended = False
     passages: list[Any] = []
     try:
@@ -112,7 +119,7 @@ async def answer_events(
                 request.state.answer_status = body["status"]
                 ended = True
                 yield _event("done", body)
-    except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
+    except Exception as error:  # noqa: BLE001 - the stream has begun, so the error is one of its events
         ended = True
         yield _event("error", problem_of(error).body("api"))
     finally:
@@ -126,6 +133,7 @@ def _event(name: str, value: dict[str, Any]) -> str:
 
 
 def passage_row(passage: Any, collection: str) -> dict[str, Any]:
+    """Return a passage as JSON."""
     best = passage.hits[0] if passage.hits else ""
     first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
     shown = source_of(passage, collection)
@@ -145,6 +153,11 @@ def passage_row(passage: Any, collection: str) -> dict[str, Any]:
 
 
 def number_of(request: Request, name: str, default: int) -> int:
+    """Return a whole number of at least 0 from the query string.
+
+    Raises:
+        Problem: it is not a whole number.
+    """
     value = request.query_params.get(name)
     if value is None:
         return default
@@ -154,5 +167,10 @@ def number_of(request: Request, name: str, default: int) -> int:
 
 
 def plain(value: Any) -> Any:
-    """Values that JSON knows: dates and paths of metadata become texts."""
+    """Make values fit for JSON: dates and paths of metadata become texts.
+
+    >>> from pathlib import PurePosixPath
+    >>> plain({"path": PurePosixPath("a/b.md"), "page": 3})
+    {'path': 'a/b.md', 'page': 3}
+    """
     return json.loads(json.dumps(value, ensure_ascii=False, default=str))

@@ -1,4 +1,4 @@
-"""Documents of a collection, read back for a page: lists, sentences in order, windows, outlines."""
+"""Documents of a collection for a page: lists, sentences in order, windows, outlines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rag.serve.wire import display_name, document_id, public_metadata
 
 PAGE = 50
 MAX_PAGE = 500
-LOOKED_AT = 200  # documents whose language is looked at
-# What is shown of a sentence.
+LOOKED_AT = 200  # documents whose language is detected
+# Fields of a sentence that are shown.
 SENTENCE = ("id", "position", "text", "raw", "head", "start", "end", "after", "section", "kind", "page", "heading")
 
 
 def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int = PAGE) -> dict[str, Any]:
-    """Documents whose shown name contains ``name``, by name: {"documents", "total", "offset"}."""
+    """Return the documents whose shown name contains ``name``, by name: {"documents", "total", "offset"}."""
     rows = [_row(info) for info in index.store.documents()]
     wanted = name.casefold()
     rows = [row for row in rows if wanted in row["name"].casefold() or wanted in row["title"].casefold()]
@@ -28,7 +28,7 @@ def document_rows(index: Index, *, name: str = "", offset: int = 0, limit: int =
 
 
 def find_document(index: Index, identity: str) -> DocumentInfo:
-    """The document with this wire id.
+    """Return the document with this public id.
 
     Raises:
         Problem: "not_found".
@@ -40,10 +40,10 @@ def find_document(index: Index, identity: str) -> DocumentInfo:
 
 
 def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, Any]:
-    """A document's row, the metadata of its first sentence, and its outline.
+    """Return a document's row, the metadata of its first sentence, and its outline.
 
     Args:
-        admin: the path of its file on this machine may be seen: "path", where it is known.
+        admin: whether the path of its file on this machine may be shown, as "path", if it is known.
     """
     info = find_document(index, identity)
     records = index.document(info.doc_id)
@@ -60,7 +60,7 @@ def document_details(index: Index, identity: str, *, admin: bool) -> dict[str, A
 
 
 def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[SentenceRecord]:
-    """The sentences at positions ``first`` to ``last`` (inclusive), in order, by their computed ids."""
+    """Return the sentences at positions ``first`` to ``last`` (inclusive), in order, by their computed ids."""
     ids = [point_id(doc_id, position) for position in range(max(0, first), last + 1)]
     found: list[SentenceRecord] = []
     for start in range(0, len(ids), MAX_PAGE):
@@ -70,12 +70,16 @@ def sentences_of(index: Index, doc_id: str, first: int, last: int) -> list[Sente
 
 
 def sentence_row(record: SentenceRecord) -> dict[str, Any]:
-    """One sentence with all that is needed to show it in its document and to mark it."""
+    """Return what is needed to show a sentence in its document and to mark it.
+
+    >>> sentence_row(SentenceRecord("harbour.md", 0, "The harbour opens at 6."))["text"]
+    'The harbour opens at 6.'
+    """
     return {name: getattr(record, name) for name in SENTENCE}
 
 
 def find_sentence(index: Index, identity: str) -> SentenceRecord:
-    """A sentence by its id.
+    """Return a sentence by its id.
 
     Raises:
         Problem: "not_found".
@@ -88,7 +92,7 @@ def find_sentence(index: Index, identity: str) -> SentenceRecord:
 
 
 def collection_row(index: Index, name: str) -> dict[str, Any]:
-    """A collection with its size, its model, and the languages that its documents begin in."""
+    """Return a collection's size, its model, and the languages of its documents' first sentences."""
     documents = list(index.store.documents())
     openings = [info.opening for info in documents[:: max(1, len(documents) // LOOKED_AT)] if info.opening]
     return {
@@ -101,7 +105,7 @@ def collection_row(index: Index, name: str) -> dict[str, Any]:
 
 
 def skipped_rows(index: Index) -> list[dict[str, str]]:
-    """Files that the last runs could not read: {"name", "reason"}."""
+    """Return the files that the last runs could not read: {"name", "reason"}."""
     return [{"name": name, "reason": without_paths(reason)} for name, reason in index.skipped()]
 
 

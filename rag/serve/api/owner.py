@@ -1,4 +1,4 @@
-"""Routes for the account that started the server: its commands work through them, and they speak of paths."""
+"""Routes for the account that started the server: its commands use them, and they hold paths of its machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def places(request: Request, collection: str) -> JSONResponse:
 
 
 def _places(library: Library, collection: str) -> list[dict[str, Any]]:
-    library.index(collection)  # raises where there is none
+    library.index(collection)  # raises if there is none
     with contextlib.closing(library.writer(collection)) as index:
         paths = index.places()
         rows = [
@@ -48,7 +48,7 @@ def _places(library: Library, collection: str) -> list[dict[str, Any]]:
 
 @router.post("/collections/{collection}/optimize", status_code=202)
 async def optimize(request: Request, collection: str) -> JSONResponse:
-    """Build a collection's graph while it is searched and written; answers at once with a job."""
+    """Build a collection's graph while it is searched and written; return at once with a job."""
     _owner(request)
     force = bool(flag((await json_body(request)).get("force"), "force"))
     job = WriteJob("optimize", collection, force=force, total=1)
@@ -57,7 +57,7 @@ async def optimize(request: Request, collection: str) -> JSONResponse:
 
 @router.post("/collections/{collection}/delete", status_code=202)
 async def delete(request: Request, collection: str) -> JSONResponse:
-    """Remove documents by their ids; answers at once with a job."""
+    """Delete documents by their ids; return at once with a job."""
     _owner(request)
     ids = (await json_body(request)).get("doc_ids")
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):

@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/v1", tags=["api"])
 
 
 async def collection_rows(service: Service, key: AccessKey) -> list[dict[str, Any]]:
-    """The collections that a key sees; one of another model shows its problem, and hides no other."""
+    """Return the collections that a key may access; one that cannot be opened is listed with its problem."""
     rows = []
     for name in await asyncio.to_thread(service.collections, key):
         try:
@@ -61,20 +61,20 @@ async def _index(request: Request, collection: str) -> tuple[Service, AccessKey,
 
 @router.get("/collections")
 async def collections(request: Request) -> JSONResponse:
-    """The collections this key may see."""
+    """List the collections that this key may access."""
     return JSONResponse({"collections": await collection_rows(service_of(request), require(request, "read"))})
 
 
 @router.get("/collections/{collection}")
 async def one_collection(request: Request, collection: str) -> JSONResponse:
-    """One collection with its counts."""
+    """Return one collection with its counts."""
     _, _, index = await _index(request, collection)
     return JSONResponse(await asyncio.to_thread(docs.collection_row, index, collection))
 
 
 @router.get("/collections/{collection}/documents")
 async def documents(request: Request, collection: str, name: str = "", offset: int = 0, limit: int = 50) -> Response:
-    """Documents by name, a page at a time."""
+    """List documents by name, page by page."""
     _, _, index = await _index(request, collection)
     limit, offset = max(1, min(limit, docs.MAX_PAGE)), max(0, offset)
     found = await asyncio.to_thread(lambda: docs.document_rows(index, name=name, offset=offset, limit=limit))
@@ -83,7 +83,7 @@ async def documents(request: Request, collection: str, name: str = "", offset: i
 
 @router.get("/collections/{collection}/documents/{document}")
 async def one_document(request: Request, collection: str, document: str) -> JSONResponse:
-    """A document's metadata and outline."""
+    """Return a document's metadata and outline."""
     _, key, index = await _index(request, collection)
     found = await asyncio.to_thread(lambda: docs.document_details(index, document, admin=key.may("admin")))
     return JSONResponse(plain(found))
@@ -91,12 +91,12 @@ async def one_document(request: Request, collection: str, document: str) -> JSON
 
 @router.get("/collections/{collection}/documents/{document}/sentences")
 async def sentences(request: Request, collection: str, document: str) -> JSONResponse:
-    """Sentences ``from`` to ``to`` (positions, inclusive) of a document, in order."""
+    """Return sentences ``from`` to ``to`` (positions, inclusive) of a document, in order."""
     _, _, index = await _index(request, collection)
     first = number_of(request, "from", 0)
     last = number_of(request, "to", first + docs.PAGE - 1)
     if last - first >= docs.MAX_PAGE:
-        raise Problem("bad_request", f"{last - first + 1} sentences", f"at most {docs.MAX_PAGE} a request")
+        raise Problem("bad_request", f"{last - first + 1} sentences", f"at most {docs.MAX_PAGE} per request")
     info = await asyncio.to_thread(docs.find_document, index, document)
     rows = await asyncio.to_thread(docs.sentences_of, index, info.doc_id, first, last)
     return JSONResponse({"document": document, "sentences": [docs.sentence_row(record) for record in rows]})
@@ -104,7 +104,7 @@ async def sentences(request: Request, collection: str, document: str) -> JSONRes
 
 @router.get("/collections/{collection}/sentences/{sentence}/window")
 async def window(request: Request, collection: str, sentence: str) -> JSONResponse:
-    """A sentence with its neighbours."""
+    """Return a sentence with its neighbours."""
     service, _, index = await _index(request, collection)
     size = min(50, max(0, number_of(request, "window", service.settings.retrieval.window)))
     record = await asyncio.to_thread(docs.find_sentence, index, sentence)
@@ -120,7 +120,7 @@ async def window(request: Request, collection: str, sentence: str) -> JSONRespon
 
 @router.post("/search", openapi_extra=described.QUESTION)
 async def search(request: Request) -> JSONResponse:
-    """Passages for a question."""
+    """Search passages for a question."""
     request.state.route = "api"
     key, service = require(request, "read"), service_of(request)
     received = await json_body(request)
@@ -144,7 +144,7 @@ async def search(request: Request) -> JSONResponse:
 
 @router.post("/ask", openapi_extra=described.QUESTION)
 async def ask(request: Request) -> Response:
-    """An answer: JSON, or events where the client accepts ``text/event-stream``."""
+    """Answer a question, as JSON, or as events if the client accepts ``text/event-stream``."""
     key, service = require(request, "ask"), service_of(request)
     question = read_question(await json_body(request), service)
     request.state.collection = question.collection
@@ -160,18 +160,18 @@ async def ask(request: Request) -> Response:
 
 @router.post("/collections/{collection}/documents", status_code=202, openapi_extra=described.FILES)
 async def upload(request: Request, collection: str) -> JSONResponse:
-    """Read uploaded files in; answers at once with a job."""
+    """Ingest uploaded files; return at once with a job."""
     return JSONResponse({"job": (await receive_upload(request, collection)).id}, 202)
 
 
 async def receive_upload(request: Request, collection: str | None = None) -> WriteJob:
-    """Take the files of a form and queue their job.
+    """Receive the files of a form and queue their job.
 
     Args:
-        collection: None: the form's own field of that name.
+        collection: name of the collection; None: the form's field of that name.
 
     Raises:
-        Problem: the key may not write there, or a file is refused; then none is kept.
+        Problem: the key may not write there, or a file is refused; then no file is kept.
     """
     key, service = require(request, "write"), service_of(request)
     _check_origin(request)
@@ -185,13 +185,13 @@ async def receive_upload(request: Request, collection: str | None = None) -> Wri
             collection = await service.find_collection(key, form.fields.get("collection", ""))
         files = await asyncio.to_thread(form.keep, collection)
     if not files:
-        raise Problem("bad_request", "the form holds no file", "choose one or more", param="files")
+        raise Problem("bad_request", "the form has no files", "choose one or more", param="files")
     return _jobs(request).add(WriteJob("upload", collection, files=files, total=len(files)))
 
 
 @router.delete("/collections/{collection}/documents/{document}", status_code=202)
 async def delete(request: Request, collection: str, document: str) -> JSONResponse:
-    """Remove a document; answers at once with a job."""
+    """Delete a document; return at once with a job."""
     require(request, "write")
     _check_origin(request)
     _, _, index = await _index(request, collection)
@@ -202,7 +202,7 @@ async def delete(request: Request, collection: str, document: str) -> JSONRespon
 
 @router.post("/collections/{collection}/ingest", status_code=202, openapi_extra=described.PATHS)
 async def ingest(request: Request, collection: str) -> JSONResponse:
-    """Bring folders of this machine up to date. Only the account that started the server may name paths."""
+    """Ingest files and folders of the server's machine. Only the account that started the server may name paths."""
     key = require(request, "admin")
     body = await json_body(request)
     paths = body.get("paths")
@@ -217,20 +217,20 @@ async def ingest(request: Request, collection: str) -> JSONResponse:
 
 @router.post("/sync", status_code=202)
 async def sync(request: Request) -> JSONResponse:
-    """Bring the watched folders in step with their collection now; answers at once with a job."""
+    """Sync the watched folders with their collection now; return at once with a job."""
     return JSONResponse({"job": sync_now(request).id}, 202)
 
 
 @router.get("/sync")
 async def watched(request: Request) -> JSONResponse:
-    """The watched folders, by name, and their last job."""
+    """Return the watched folders, by name, and their last job."""
     key, watcher = require(request, "read"), watcher_of(request)
     seen = watcher is not None and key.sees(watcher.collection)
     return JSONResponse({"watched": [watcher.as_dict()] if watcher is not None and seen else []})
 
 
 def watcher_of(request: Request) -> Watcher | None:
-    """What keeps folders in step here; None where 'rag serve' was started without --watch."""
+    """Return the watcher of folders; None if 'rag serve' was started without --watch."""
     return request.app.state.watcher  # type: ignore[no-any-return]
 
 
@@ -250,7 +250,7 @@ def sync_now(request: Request) -> WriteJob:
 
 @router.post("/feedback", openapi_extra=described.FEEDBACK)
 async def feedback(request: Request) -> JSONResponse:
-    """Keep what a user says of an answer, where ``serve.feedback`` is on."""
+    """Store a user's feedback on an answer, if ``serve.feedback`` is on."""
     require(request, "ask")
     _check_origin(request)
     service = service_of(request)
@@ -263,21 +263,21 @@ async def feedback(request: Request) -> JSONResponse:
 
 @router.get("/jobs")
 async def jobs(request: Request) -> JSONResponse:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     key = require(request, "read")
     return JSONResponse({"jobs": [job.as_dict() for job in _jobs(request).all() if key.sees(job.collection)]})
 
 
 @router.get("/jobs/{job}")
 async def one_job(request: Request, job: str) -> JSONResponse:
-    """State, counts and files of a job."""
+    """Return the state, counts and files of a job."""
     owner = key_of(request).name == OWNER.name
     return JSONResponse(plain(_seen(request, job).as_dict(paths=owner)))
 
 
 @router.delete("/jobs/{job}")
 async def cancel_job(request: Request, job: str) -> JSONResponse:
-    """Stop a job at a document's border."""
+    """Stop a job after the current document."""
     return JSONResponse(cancel(request, job).as_dict())
 
 
@@ -301,7 +301,7 @@ def _seen(request: Request, identity: str) -> WriteJob:
 
 
 def _check_origin(request: Request) -> None:
-    """A browser's cookie is sent by other sites' pages too: what changes something must come from our own."""
+    """Refuse changes from other sites' pages, for which browsers send our cookie too."""
     if "authorization" in request.headers or key_of(request).name == OWNER.name:
         return
     if ("cookie" in request.headers or "origin" in request.headers) and not same_origin(dict(request.headers)):

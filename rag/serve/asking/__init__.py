@@ -1,1 +1,1 @@
-"""Asking: searches and answers within queues and deadlines, whatever door the question came through."""
+"""Searches and answers within queues and deadlines, for questions from every door."""

@@ -1,4 +1,4 @@
-"""Answers: retrieved, written and checked on one coroutine, told to its door as events."""
+"""Answers: retrieved, written and checked in one coroutine, sent to their door as events."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ from rag.serve.telemetry.spans import RequestSpan
 from rag.settings import Settings
 from rag.ways import Awaiting
 
-KEEP_ALIVE = 10.0  # seconds after which a waiting stream says again what is being done
+KEEP_ALIVE = 10.0  # seconds after which a waiting stream repeats its status
 
 
 @dataclass(slots=True)
 class Event:
-    """One thing that happens while an answer is written.
+    """An event while an answer is written.
+
+    >>> Event("text", text="The harbour opens at 6.").kind
+    'text'
 
     Args:
-        kind: "status" (a word on what is being done), "sources" (``passages``), "text", "done" (``response``).
+        kind: "status" (a word on what is being done), "sources" (with ``passages``), "text" or "done" (with
+            ``response``).
     """
 
     kind: Literal["status", "sources", "text", "done"]
@@ -44,12 +48,12 @@ class Event:
 
 
 class ServedAnswers:
-    """Writes answers, each in a place of the language model's pool.
+    """Write answers, each in a place of the language model's pool.
 
     Args:
         library: the open collections and models.
         way: how the steps of an answer run beside the event loop.
-        on_first_word: called with a collection and the seconds until the first word of an answer from it.
+        on_first_word: called with a collection and the seconds until an answer's first word.
     """
 
     def __init__(self, library: Library, way: Awaiting, on_first_word: Callable[[str, float], None]) -> None:
@@ -60,17 +64,17 @@ class ServedAnswers:
         self._settings: Settings = settings.model_copy(update={"answer": answer})
 
     def end(self) -> None:
-        """End the answers that are being written, each with an error that says so."""
+        """End all answers that are being written with an error that says so."""
         for events in list(self._running):
             events.put_nowait(Problem("draining", "the server is stopping", "ask again", retry_after=5))
 
     async def events(
         self, pool: FairPool, owner: str, question: Question, span: RequestSpan, *, first: float, whole: float
     ) -> AsyncGenerator[Event, None]:
-        """The events of one answer, the last one "done"; see ``Service.ask``.
+        """Yield the events of an answer, the last one "done"; see ``Service.ask``.
 
         Raises:
-            Problem: refused, failed or late.
+            Problem: the question was refused, or the answer failed or was late.
         """
         events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         doing = "searching"
@@ -106,8 +110,7 @@ class ServedAnswers:
             task.cancel()
 
     async def _answer(self, question: Question, send: Callable[[Event], None], span: RequestSpan) -> None:
-        """Retrieve and write. Cancelled, it closes the model's stream at once, also while the model reads the prompt:
-        no word need come first."""
+        """Retrieve and write. Cancelling closes the model's stream at once, even while the model reads the prompt."""
         engine = await self._way.compute(self._engine, question)
         if question.history:
             history = [ChatMessage(role=MessageRole(role), content=text) for role, text in question.history]

@@ -1,4 +1,4 @@
-"""Searches: passages for a question, reranked where there is time for it."""
+"""Searches: passages for a question, reranked if there is time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from rag.serve.pools.fair import FairPool
 from rag.serve.requests import Question
 
 T = TypeVar("T")
-SEARCHES = {"embedded": 2, "server": 16}  # at once in the store: the embedded engine holds the GIL in each call
-RERANK_MARGIN = 0.3  # seconds kept for sending an answer when the reranker is given up
-LATE_RERANK = "the reranker did not finish in time, so the order is that of the search alone"
+SEARCHES = {"embedded": 2, "server": 16}  # parallel in the store: the embedded engine holds the GIL during a call
+RERANK_MARGIN = 0.3  # seconds kept to send the answer if the reranker is late
+LATE_RERANK = "the reranker did not finish in time, so the passages are in search order"
 
 
 @dataclass(slots=True)
 class FoundPassages:
-    """What a search gives a door: passages, numbered, best first, and how they were found."""
+    """The passages that a search found, numbered, best first, and how they were found."""
 
     passages: list[Passage]
     result: SearchResult
@@ -37,7 +37,7 @@ class FoundPassages:
 
 
 class Searches:
-    """Searches in two pools: one for store and encoder, one for the reranker.
+    """Search in two pools: one for store and encoder, one for the reranker.
 
     Args:
         library: the open collections and models.
@@ -49,14 +49,14 @@ class Searches:
         self._at_once = threading.Semaphore(SEARCHES["embedded" if self.settings.store.url is None else "server"])
 
     async def find(self, owner: str, question: Question, deadline: float) -> FoundPassages:
-        """Passages for a question. Where the reranker would not finish in time, the fused order with a note.
+        """Find passages for a question; if the reranker is late, in the fused order, with a note.
 
         Args:
             owner: whose turn it is.
             deadline: seconds from now.
 
         Raises:
-            Problem: no room, or the deadline passed.
+            Problem: the queue is full, or the deadline passed.
         """
         until = time.monotonic() + deadline
         reranker = None if question.rerank is False else self.library.reranker
@@ -93,10 +93,10 @@ class Searches:
         return FoundPassages(passages, result, notes, reranked)
 
     def _retrieve(self, question: Question, rerank: bool) -> SearchResult:
-        """One search in a thread; with ``rerank`` the whole way (the question's vector is remembered)."""
+        """Search in a thread; with ``rerank`` all stages (the question's vector is remembered)."""
         index = self.library.several(question.names)
         if self.library.encoder is not None:
-            self.library.encoder.encode_queries([question.text])  # with others that wait; then it is remembered
+            self.library.encoder.encode_queries([question.text])  # together with waiting ones; then it is remembered
         retriever = build_retriever(
             index,
             settings=self.settings,

@@ -1,4 +1,4 @@
-"""``rag serve --check dify``: play Dify's client against the running server, a line a case."""
+"""``rag serve --check dify``: send Dify's requests to the running server, a line per case."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ from indexes.http import http_client
 from rag.serve.address import read_address
 from rag.settings import Settings
 
-SECONDS = 5.0  # Dify's own client waits no longer
+SECONDS = 5.0  # how long Dify's client waits
 PROBE = {"knowledge_id": "", "query": "", "retrieval_setting": {"top_k": 1, "score_threshold": 0.0}}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request of Dify's, and what must come back."""
+    """A request of Dify's, and the expected answer.
+
+    >>> Case("an empty question", {"query": ""}, 200, records=True).path
+    '/retrieval'
+
+    Args:
+        body: JSON body; None sends none.
+        status: expected HTTP status.
+        records: whether records are expected.
+        key: whether the right key is sent.
+    """
 
     name: str
     body: Any
@@ -29,7 +39,11 @@ class Case:
 
 
 def cases(collection: str, question: str) -> list[Case]:
-    """What Dify asks: at registration, in a workflow, in its hit test."""
+    """Return Dify's requests: at registration, in a workflow, in its hit test.
+
+    >>> [case.status for case in cases("handbook", "What is this about?")]
+    [200, 400, 200, 200, 200, 200, 200, 200, 404, 403]
+    """
     probe = {"knowledge_id": collection, "query": question, "retrieval_setting": {"top_k": 3, "score_threshold": None}}
     rows = [{"name": "title", "comparison_operator": "\u2260", "value": "none has this title"}]
     return [
@@ -49,31 +63,31 @@ def cases(collection: str, question: str) -> list[Case]:
 
 
 def check_dify(settings: Settings, *, question: str = "what is this about") -> dict[str, Any]:
-    """Ask the running server of this store: {"url", "cases", "ok"}, a case being {"case", "ok", "answer"}.
+    """Check the running server of this store: {"url", "cases", "ok"}, each case {"case", "ok", "answer"}.
 
     Raises:
-        StoreError: no server of this store runs.
+        StoreError: no server of this store is running.
     """
     address = read_address(settings.store)
     if address is None:
-        raise StoreError("no server of this store runs", remedy="start 'rag serve' in another terminal")
+        raise StoreError("no server of this store is running", remedy="start 'rag serve' in another terminal")
     results = [run_case(address.url, address.token, case) for case in cases(settings.collection, question)]
     return {"url": address.url, "cases": results, "ok": all(row["ok"] for row in results)}
 
 
 def run_case(url: str, token: str, case: Case) -> dict[str, Any]:
-    """One case: {"case", "ok", "answer"}."""
+    """Run one case: {"case", "ok", "answer"}."""
     headers = {"content-type": "application/json"}
     try:
         with http_client(url, SECONDS, token if case.key else "wrong") as client:
-            # The whole address: joined to the client's own, "//retrieval" would lose a slash.
+            # The full address: joined with the client's base, "//retrieval" would lose a slash.
             response = client.post(f"{url}{case.path}", headers=headers, json=case.body)
         found = response.json()
     except (httpx.HTTPError, ValueError) as error:
         return {"case": case.name, "ok": False, "answer": f"{type(error).__name__}: {error}"}
     ok = response.status_code == case.status
     if not case.key and response.status_code == 200:
-        return {"case": case.name, "ok": True, "answer": "200 (the server is open: any key will do)"}
+        return {"case": case.name, "ok": True, "answer": "200 (the server needs no key)"}
     if case.records:
         rows = found.get("records")
         ok = ok and isinstance(rows, list) and all(isinstance(row.get("metadata"), dict) for row in rows)

@@ -1,7 +1,7 @@
-"""Dify's metadata conditions, in Dify's own semantics: as a Qdrant filter, and as a predicate on a passage.
+"""Dify's metadata conditions with Dify's semantics: as a Qdrant filter, and as a predicate on a passage.
 
-A document that lacks the key matches nothing but "empty", not even a negation, as in SQL. What the engine cannot ask
-("end with") is asked more widely there and checked on the result.
+A document that lacks the key matches only "empty", not even a negation, as in SQL. A condition that the engine does not
+support ("end with") is widened there and checked on the result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KNOWN = (
     *("contains", "not contains", "start with", "end with", "is", "is not", "in", "not in", "empty", "not empty"),
     *("=", "≠", "<", ">", "≤", "≥", "before", "after"),
 )
-ON_THE_WIRE = ("document_id", "source")  # names of a document outside, not of its stored metadata
+ON_THE_WIRE = ("document_id", "source")  # public names of a document, not keys of its stored metadata
 ALIASES = {"document_name": "title", "title": "title"}
 DAY = timedelta(days=1)
 FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
@@ -40,7 +40,7 @@ FIRST_TIME = 86_400.0 * 365  # a smaller number is not a date in Unix seconds
 
 @dataclass(frozen=True, slots=True)
 class DifyCondition:
-    """One condition: it holds if it holds for any of its names."""
+    """One condition; it holds if it holds for any of its names."""
 
     names: tuple[str, ...]
     operator: str
@@ -49,36 +49,41 @@ class DifyCondition:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """All conditions of a request, joined by "and" or "or"."""
+    """All conditions of a request, joined by "and" or "or".
+
+    >>> conditions = Conditions(False, (DifyCondition(("lang",), "=", "en"),))
+    >>> conditions.holds({"lang": "en"}, "harbour.md"), conditions.holds({"lang": "zh"}, "harbour.md")
+    (True, False)
+    """
 
     any_of: bool
     items: tuple[DifyCondition, ...]
 
     def holds(self, metadata: Mapping[str, Any], doc_id: str) -> bool:
-        """Whether a document with this metadata passes."""
+        """Return whether a document with this metadata matches."""
         if not self.items:
             return True
         join = any if self.any_of else all
         return join(any(_holds(item, _value_of(name, metadata, doc_id)) for name in item.names) for item in self.items)
 
     def fields(self) -> list[str]:
-        """The metadata keys that are asked for, but by "empty", and but those that every document has."""
+        """Return the metadata keys used, except in "empty", and except those that every document has."""
         field_names = (name for item in self.items if item.operator != "empty" for name in item.names)
         return [ALIASES.get(name, name) for name in dict.fromkeys(field_names) if name not in ON_THE_WIRE]
 
     @property
     def check(self) -> Callable[[Mapping[str, Any], str], bool] | None:
-        """``holds`` for what the engine found, where its filter lets more through than it should; else None.
+        """``holds`` for what the engine found, if its filter is wider than the conditions; else None.
 
-        Two of equal conditions have one name (their repr), by which equal requests are known.
+        Equal conditions have the same repr, by which equal requests are recognised.
         """
         return Check(self) if any(item.operator == "end with" for item in self.items) else None
 
     def to_filter(self, doc_ids: Callable[[Any], list[str]]) -> models.Filter | None:
-        """The engine's filter; None for no condition.
+        """Return the engine's filter; None without conditions.
 
         Args:
-            doc_ids: document ids whose wire id or shown source is the given one.
+            doc_ids: returns the document ids with a given public id or shown source.
         """
         made = [_any([_to_qdrant(item, name, doc_ids) for name in item.names]) for item in self.items]
         if not made:
@@ -97,10 +102,14 @@ class Check:
 
 
 def read_conditions(value: Any) -> Conditions:
-    """``metadata_condition`` of a request, as clients really send it.
+    """Read ``metadata_condition`` of a request, as clients send it.
+
+    >>> row = {"name": "lang", "comparison_operator": "is", "value": "en"}
+    >>> read_conditions({"logical_operator": "and", "conditions": [row]})
+    Conditions(any_of=False, items=(DifyCondition(names=('lang',), operator='=', value='en'),))
 
     Raises:
-        Problem: a wrong type, an unknown operator (the known ones are listed), or a value that is an unfilled template.
+        Problem: a wrong type, an unknown operator (the known ones are listed), or an unfilled template as a value.
     """
     if value is None:
         return Conditions(False, ())
@@ -142,7 +151,7 @@ def _read(row: Mapping[str, Any]) -> DifyCondition | None:
     if value is None and chosen not in ("empty", "not empty"):
         return None  # as Dify does
     if chosen in RANGES and _number(value) is None:
-        raise Problem("bad_request", f"{names[0]} {chosen} {value!r} compares with no number", "send a number")
+        raise Problem("bad_request", f"{names[0]} {chosen} {value!r} does not compare with a number", "send a number")
     if chosen in TIMES and _moment(value) is None:
         raise Problem("bad_request", f"{names[0]} {chosen} {value!r} is not a time", "send Unix seconds or an ISO date")
     return DifyCondition(tuple(names), chosen, value)
@@ -206,7 +215,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _same_time(stored: str, seconds: float) -> bool:
-    """Whether Unix seconds are the stored ISO time, or lie in the stored day (UTC)."""
+    """Return whether Unix seconds equal the stored ISO time, or lie in the stored day (UTC)."""
     mine, at = _moment(stored), _moment(seconds)
     if mine is None or at is None:
         return False
@@ -287,7 +296,7 @@ def _to_qdrant(item: DifyCondition, name: str, doc_ids: Callable[[Any], list[str
 
 
 def _by_document(item: DifyCondition, name: str, doc_ids: Callable[[Any], list[str]]) -> Any:
-    """document_id and source are names on the wire; the engine knows the stored ids."""
+    """Return the filter on document_id or source: public names, replaced by the stored ids."""
     chosen = doc_ids(lambda identity, source: _holds(item, identity if name == "document_id" else source))
     if not chosen:
         return _nothing()
@@ -299,7 +308,7 @@ def _field(key: str, match: Any) -> models.FieldCondition:
 
 
 def _equal(key: str, value: Any) -> Any:
-    """A text and a number are equal if they read the same."""
+    """Return the filter on equality: a text and a number are equal if they read the same."""
     made: list[Any] = [_field(key, models.MatchValue(value=_text(value)))]
     if isinstance(value, str) and value != _text(value):
         made.append(_field(key, models.MatchValue(value=value)))
@@ -317,7 +326,7 @@ def _equal(key: str, value: Any) -> Any:
 
 
 def _time(key: str, word: str, value: Any) -> Any:
-    at = _moment(value) or datetime.fromtimestamp(0, UTC)  # what is not a time was refused when it was read
+    at = _moment(value) or datetime.fromtimestamp(0, UTC)  # other values were refused when they were read
     bound = TIMES[word][0]
     return models.Filter(
         should=[

@@ -1,4 +1,4 @@
-"""``POST /retrieval``: what Dify's external knowledge asks, and what it must hear."""
+"""``POST /retrieval``: Dify's external knowledge API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RESERVED = ("score", "title", "dataset_id", "dataset_name")  # Dify overwrites t
 
 @router.post("/retrieval", summary="Dify external knowledge", openapi_extra=RETRIEVAL)
 async def retrieval(request: Request) -> JSONResponse:
-    """Passages for a question, in the order and form that Dify reads."""
+    """Search passages for a question, in the order and form that Dify reads."""
     request.state.route = "dify"
     started = time.monotonic()
     key = require(request, "read")
@@ -44,7 +44,7 @@ async def retrieval(request: Request) -> JSONResponse:
     top_k, threshold = read_setting(body.get("retrieval_setting"))
     conditions = read_conditions(body.get("metadata_condition"))
     if knowledge == "":
-        return JSONResponse({"records": []})  # the probe of a registration
+        return JSONResponse({"records": []})  # the request that Dify sends at registration
     service = service_of(request)
     service.check_ready()
     await service.find_collection(key, knowledge)
@@ -73,10 +73,13 @@ async def retrieval(request: Request) -> JSONResponse:
 
 
 def read_setting(value: Any) -> tuple[int, float]:
-    """``top_k`` and ``score_threshold``, null and absence being their defaults.
+    """Return ``top_k`` and ``score_threshold``; null or a missing value gives the default.
+
+    >>> read_setting({"top_k": 3, "score_threshold": None})
+    (3, 0.0)
 
     Raises:
-        Problem: wrong types.
+        Problem: a value has a wrong type.
     """
     if value is None:
         return DEFAULT_TOP_K, 0.0
@@ -94,13 +97,13 @@ def read_setting(value: Any) -> tuple[int, float]:
 def records(
     found: FoundPassages, service: Service, key: AccessKey, threshold: float, top_k: int
 ) -> list[dict[str, Any]]:
-    """Dify's records, best first, at or above the threshold."""
+    """Return Dify's records with at least the threshold's score, best first."""
     made = [record_of(passage, found, key) for passage in found.passages]
     return [record for record in made if record["score"] >= threshold][:top_k]
 
 
 def record_of(passage: Passage, found: FoundPassages, key: AccessKey) -> dict[str, Any]:
-    """One record: the whole window, a number in 0..1, a title, and metadata that is always an object."""
+    """Return a record: the whole window, a score in [0, 1], a title, and metadata that is always an object."""
     best = passage.hits[0] if passage.hits else ""
     first = next((record for record in passage.sentences if record.id == best), passage.sentences[0])
     metadata = public_metadata(first.metadata, first.doc_id, admin=key.may("admin"))

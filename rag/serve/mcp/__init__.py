@@ -1,1 +1,1 @@
-"""MCP: search, ask and read from any host that speaks the Model Context Protocol. Needs ``ragwright[mcp]``."""
+"""MCP: search, ask and read from any host of the Model Context Protocol. It needs ``ragwright[mcp]``."""

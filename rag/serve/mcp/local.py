@@ -1,4 +1,4 @@
-"""The MCP tools' work inside the server: its own JSON API, called in process with the caller's key."""
+"""The backend of the MCP tools inside the server: its JSON API, called in process with the caller's key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.serve.mcp.remote import RemoteBackend
 
 
 class LocalBackend(RemoteBackend):
-    """Calls the application's own routes, with the key of the MCP request that is being answered."""
+    """Call the application's own routes with the key of the current MCP request."""
 
     def __init__(self, app: FastAPI) -> None:
         super().__init__("http://127.0.0.1", token="")

@@ -10,19 +10,19 @@ from fastapi.responses import JSONResponse
 
 from rag.serve.service import Service
 
-MISSING = "the server lacks MCP; pip install 'ragwright[mcp]' turns it on"
+MISSING = "the server lacks MCP; to add it: pip install 'ragwright[mcp]'"
 
 
 def names_of(service: Service) -> list[str]:
-    """The collections there are; none where the store does not answer yet."""
+    """Return the names of the collections; [] if the store does not answer yet."""
     try:
         return service.library.names()
-    except Exception:  # noqa: BLE001 - only named for the reader's ease
+    except Exception:  # noqa: BLE001 - the names are only a help for the reader
         return []
 
 
 def mount_mcp(app: FastAPI) -> None:
-    """Add ``/mcp``; without the package it answers 404 and says how to get it. ``app.state.mcp`` tells which."""
+    """Add ``/mcp``; without the package it answers 404 with the install command. ``app.state.mcp`` says which."""
     app.state.mcp = find_spec("mcp") is not None
     if not app.state.mcp:
 
@@ -40,7 +40,7 @@ def mount_mcp(app: FastAPI) -> None:
     server = build_mcp(
         LocalBackend(app),
         default_collection=settings.collection,
-        # Only where everybody may see them: a key's rights are known per request, and these are said to all.
+        # Only if everybody may see them: a key's rights are known per request, these names are sent to all.
         collections=names_of(app.state.service) if len(app.state.keys) == 0 else (),
         write=False,
         search_description=settings.serve.mcp_search_description,

@@ -1,4 +1,4 @@
-"""The MCP tools' work through a running server: every call goes to its JSON API."""
+"""The backend of the MCP tools over a running server: every call goes to its JSON API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RemoteBackend:
 
     Args:
         base: the server's address.
-        token: the key to send; "" for none.
+        token: the key to send; "" sends none.
     """
 
     def __init__(self, base: str, *, token: str) -> None:
@@ -60,7 +60,7 @@ class RemoteBackend:
             if found["state"] in ("done", "failed", "cancelled"):
                 return found
             await asyncio.sleep(0.5)
-        raise Problem("deadline", f"job {job} is not done yet", "look at it later")
+        raise Problem("deadline", f"job {job} is not done yet", "check it later")
 
     def _client(self) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}

@@ -1,4 +1,4 @@
-"""The MCP tools, over anything that offers the server's JSON API: the server itself, or a client of it."""
+"""The MCP tools, over any backend with the calls of the server's JSON API: the server itself, or a client of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMED = 20  # collections that the instructions name
 
 
 class Backend(Protocol):
-    """What the tools need: the JSON API's calls, as coroutines of plain values."""
+    """What the tools need: the calls of the JSON API as coroutines over plain values."""
 
     async def search(self, body: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -53,14 +53,14 @@ def build_mcp(
     write: bool = False,
     search_description: str | None = None,
 ) -> MCPServer:
-    """The MCP server with its tools.
+    """Build the MCP server with its tools.
 
     Args:
         backend: does the work.
-        default_collection: what an empty ``collection`` means.
-        collections: those there are, named to the model in the server's instructions.
-        write: offer ``add_text`` and ``delete_document``.
-        search_description: instead of the default one; it steers when a model calls the tool.
+        default_collection: collection used if ``collection`` is empty.
+        collections: names listed to the model in the server's instructions.
+        write: whether to offer ``add_text`` and ``delete_document``.
+        search_description: replaces the description by which a model decides when to search.
     """
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
@@ -77,7 +77,7 @@ def build_mcp(
 
     @contextmanager
     def explained() -> Iterator[None]:
-        """Only a ToolError reaches the model; every other exception is masked."""
+        """Turn errors into ToolErrors: only those reach the model, every other exception is masked."""
         try:
             yield
         except (Problem, RagWrightError) as error:

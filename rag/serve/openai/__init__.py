@@ -1,1 +1,1 @@
-"""OpenAI-compatible doors: models, chat completions, embeddings, rerank."""
+"""The OpenAI-compatible door: models, chat completions, embeddings, rerank."""

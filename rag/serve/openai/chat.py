@@ -1,4 +1,4 @@
-"""Chat completions: the answer whole, or as a stream of events in the order that chat programs need."""
+"""Chat completions: whole, or as a stream of events in the order that chat programs need."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from rag.serve.wire import display_name
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
-SYSTEM_CHARS = 4000  # of a client's system message: the passages need the context
-NO_USAGE = "the language model does not say how many tokens it took, so usage is 0 where it is unknown"
+SYSTEM_CHARS = 4000  # maximum of a client's system message, since the passages need the context window
+NO_USAGE = "the language model does not report its tokens, so unknown counts in usage are 0"
 NO_MODEL = "no language model is configured, so the passages themselves are the answer"
 
 
 async def answer_chat(request: Request, service: Service, key: AccessKey, body: dict[str, Any]) -> Response:
-    """``POST /v1/chat/completions``.
+    """Answer ``POST /v1/chat/completions``.
 
     Raises:
-        Problem: refused before anything was sent.
+        Problem: the request was refused before anything was sent.
     """
     chat = read_chat(body)
     service.check_ready()
@@ -60,7 +60,7 @@ async def answer_chat(request: Request, service: Service, key: AccessKey, body: 
     settings = service.settings.serve
     events = service.ask(key, question, first=settings.first_word_seconds, whole=settings.answer_seconds)
     if chat.stream:
-        # The first event is asked for here, so that a refusal is an HTTP status and not a broken stream.
+        # The first event is read here, so that a refusal is an HTTP status and not a broken stream.
         first = await anext(events)
         return StreamingResponse(
             _stream(request, service, chat, head, events, first), media_type=EVENT_STREAM, headers=STREAM_HEADERS
@@ -69,19 +69,27 @@ async def answer_chat(request: Request, service: Service, key: AccessKey, body: 
 
 
 def usage(prompt: int | None, completion: int | None) -> dict[str, int]:
-    """OpenAI's count of tokens; 0 for what is unknown."""
+    """Return OpenAI's token counts; unknown ones are 0.
+
+    >>> usage(120, None)
+    {'prompt_tokens': 120, 'completion_tokens': 0, 'total_tokens': 120}
+    """
     known = int(prompt or 0), int(completion or 0)
     return {"prompt_tokens": known[0], "completion_tokens": known[1], "total_tokens": sum(known)}
 
 
 def counter_of(llm: Any) -> Callable[[str], int] | None:
-    """The model's own tokenizer, where it can be asked."""
+    """Return the model's token counter, or None if it has none."""
     count = getattr(getattr(llm, "inner", llm), "count_tokens", None)
     return count if callable(count) else None
 
 
 class Head:
-    """What all chunks of one completion have in common."""
+    """What all chunks of a completion have in common.
+
+    >>> Head("chatcmpl-1", 0, "handbook").chunk({"content": "At 6."})["choices"]
+    [{'index': 0, 'delta': {'content': 'At 6.'}, 'finish_reason': None}]
+    """
 
     def __init__(self, identity: str, created: int, model: str) -> None:
         self.identity, self.created, self.model = identity, created, model
@@ -163,7 +171,7 @@ async def _stream(
                     yield _line(head.chunk(None, usage=usage_of_answer(service, event.response)[0]))
                 finished = True
                 yield "data: [DONE]\n\n"
-    except Exception as error:  # noqa: BLE001 - the stream has begun: the fault is an event of it
+    except Exception as error:  # noqa: BLE001 - the stream has begun, so the error is one of its events
         finished = True
         yield _line(problem_of(error).body("openai"))
     finally:
@@ -211,11 +219,11 @@ async def _whole(
 def _details(
     request: Request, service: Service, chat: ChatRequest, response: Any, passages: list[Passage]
 ) -> dict[str, Any]:
-    """The ``ragwright`` object: status, notes, citations, sentences, and the trace if asked for."""
+    """Return the ``ragwright`` object: status, notes, citations, sentences, and the trace if asked for."""
     metadata = dict(getattr(response, "metadata", None) or {})
     notes = [str(note) for note in metadata.get("notes") or []] + chat.notes
     if chat.ignored:
-        notes.append(f"these fields of the request do nothing here: {', '.join(chat.ignored)}")
+        notes.append(f"these fields of the request have no effect here: {', '.join(chat.ignored)}")
     if not usage_of_answer(service, response)[1]:
         notes.append(NO_USAGE)
     found: dict[str, Any] = {
@@ -233,7 +241,11 @@ def _details(
 
 
 def public_trace(trace: dict[str, Any]) -> dict[str, Any]:
-    """A trace whose sources are names; a candidate of several collections names its own."""
+    """Replace the sources of a trace by names; a candidate of several collections names its own.
+
+    >>> public_trace({"candidates": [{"id": "1", "source": "/home/anna/harbour.md"}]})
+    {'candidates': [{'id': '1', 'source': 'harbour.md'}]}
+    """
     rows = []
     for row in trace.get("candidates") or []:
         collection, identity = parted(str(row.get("id") or ""))
@@ -252,9 +264,9 @@ def _finish(response: Any) -> str:
 
 
 def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bool]:
-    """The tokens of an answer, and whether they are known: the model's own numbers, else counted by its tokenizer.
+    """Return the tokens of an answer, and whether they are known: as reported, else counted by the model's tokenizer.
 
-    An answer that no model wrote took none.
+    An answer without a model took none.
     """
     metadata = response.metadata or {}
     llm = (metadata.get("trace") or {}).get("llm", {})
@@ -270,7 +282,7 @@ def usage_of_answer(service: Service, response: Any) -> tuple[dict[str, int], bo
 
 
 async def _task(request: Request, service: Service, key: AccessKey, chat: ChatRequest, head: Head) -> Response:
-    """A chat program's own task goes straight to the model: no retrieval, no citations."""
+    """Send a chat program's own task to the model, without retrieval and citations."""
     messages = [ChatMessage(role=MessageRole(role), content=text) for role, text in chat.messages]
     reply = await service.task(key, messages, deadline=service.settings.serve.first_word_seconds)
     request.state.answer_status = "direct"
@@ -288,7 +300,7 @@ async def _task(request: Request, service: Service, key: AccessKey, chat: ChatRe
 async def _passages(
     request: Request, service: Service, key: AccessKey, chat: ChatRequest, question: Question, head: Head
 ) -> Response:
-    """``COLLECTION:search``: the passages as the answer."""
+    """Answer the model ``COLLECTION:search`` with the passages themselves."""
     deadline = service.settings.serve.search_seconds
     found = await service.search(key, question, deadline=deadline, route="chat")
     text = "\n\n".join(f"[{passage.number}] {passage.text}" for passage in found.passages)

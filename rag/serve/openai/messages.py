@@ -1,4 +1,4 @@
-"""A chat completion's request, read as other servers read it: model, messages, options, our own key."""
+"""Read a chat completion's request as other servers do: model, messages, options, and our own key."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ RAG_TEMPLATE_QUESTION = re.compile(r"</context>\s*(?P<question>.+)\Z", re.DOTALL
 
 @dataclass(slots=True)
 class ChatRequest:
-    """What is read of a chat completion's body.
+    """What is read from a chat completion's body.
 
     Args:
-        model: as sent; ``collections`` are those asked, and ``search_only`` says whether passages alone are wanted.
+        model: name as sent.
+        collections: the collections that are asked.
+        search_only: whether only passages are asked for.
         question: the last user message.
-        history: (role, text) of the conversation before it.
-        system: the client's own instructions.
-        task: the request is a chat program's own task (a title, tags), not a question.
+        history: (role, text) of the messages before it.
+        system: the client's instructions.
+        task: whether it is a chat program's own task (a title, tags), not a question.
         messages: (role, text) of all messages, for a task.
         user, session: for traces.
-        ignored: accepted fields that do nothing here.
+        ignored: accepted fields without effect.
     """
 
     model: str
@@ -74,14 +76,19 @@ class ChatRequest:
 def read_chat(body: dict[str, Any]) -> ChatRequest:
     """Check and read the body.
 
+    >>> body = {"model": "handbook", "messages": [{"role": "user", "content": "When does the harbour open?"}]}
+    >>> chat = read_chat(body)
+    >>> chat.model, chat.question
+    ('handbook', 'When does the harbour open?')
+
     Raises:
-        Problem: no model, no user message, ``n`` other than 1, wrong types.
+        Problem: model or user message are missing, ``n`` is not 1, or a type is wrong.
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise Problem("bad_request", "model is missing", "send the name of a collection", param="model")
     if body.get("n") not in (None, 1):
-        raise Problem("unsupported_value", f"n is {body['n']!r}", "one answer a request", param="n")
+        raise Problem("unsupported_value", f"n is {body['n']!r}", "one answer per request", param="n")
     rows = body.get("messages")
     if not isinstance(rows, list) or not rows:
         raise Problem("bad_request", "messages is missing", "send a list of messages", param="messages")
@@ -143,17 +150,21 @@ def _collections(value: Any) -> tuple[str, ...]:
 
 
 def _short(value: Any) -> str:
-    """Whose question it is, as a client says; no reason to refuse it."""
+    """Return whose question it is, as the client says, shortened; never refuse it."""
     return value[:128] if isinstance(value, str) else ""
 
 
 def is_task(text: str) -> bool:
-    """Whether a chat program asks for a title, tags or the like rather than a user for an answer."""
+    """Return whether a text is a chat program's own task (a title, tags), not a user's question.
+
+    >>> is_task("When does the harbour open?")
+    False
+    """
     return text.lstrip().startswith("### Task:") and "<chat_history>" in text and "<context>" not in text
 
 
 def _question_in(text: str) -> str:
-    """The user's own part where a chat program has put its RAG template around it."""
+    """Return the user's question inside a chat program's RAG template."""
     if text.lstrip().startswith("### Task:") and "<context>" in text:
         match = RAG_TEMPLATE_QUESTION.search(text)
         if match:
@@ -180,7 +191,7 @@ def _message(row: Any, notes: list[str]) -> tuple[str, str] | None:
     parts = [part for part in content if isinstance(part, dict)]
     texts = [str(part.get("text") or "") for part in parts if part.get("type") == "text"]
     if len(texts) < len(content):
-        note = "images and other parts of a message that are not text were not read"
+        note = "parts of a message other than text, such as images, were not read"
         if note not in notes:
             notes.append(note)
     return role, "\n".join(texts)

@@ -28,7 +28,7 @@ TEXT_CHARS = 200_000
 
 @router.get("/v1/models")
 async def models(request: Request) -> JSONResponse:
-    """The collections this key may see, and the embedding and reranking models."""
+    """List the collections that this key may access, and the embedding and reranking models."""
     key, service = key_of(request), service_of(request)
 
     def collections() -> dict[str, int]:
@@ -44,7 +44,7 @@ async def models(request: Request) -> JSONResponse:
 
 @router.get("/v1/models/{name:path}")
 async def one_model(request: Request, name: str) -> JSONResponse:
-    """One of ``GET /v1/models``."""
+    """Return one of ``GET /v1/models``."""
     key, service = key_of(request), service_of(request)
     for row in _helpers(service):
         if row["id"] == name:
@@ -55,7 +55,7 @@ async def one_model(request: Request, name: str) -> JSONResponse:
 
 @router.post("/v1/chat/completions", openapi_extra=described.CHAT)
 async def chat_completions(request: Request) -> Response:
-    """An answer from a collection, streamed or whole."""
+    """Answer from a collection, streamed or whole."""
     request.state.route = "chat"
     key = require(request, "ask")
     return await answer_chat(request, service_of(request), key, await json_body(request))
@@ -63,7 +63,7 @@ async def chat_completions(request: Request) -> Response:
 
 @router.post("/v1/embeddings", openapi_extra=described.EMBEDDINGS)
 async def embeddings(request: Request) -> JSONResponse:
-    """Vectors of texts, as the collections' own encoder makes them."""
+    """Encode texts with the encoder of the collections."""
     request.state.route = "embeddings"
     key, service = require(request, "read"), service_of(request)
     body = await json_body(request)
@@ -107,7 +107,7 @@ async def embeddings(request: Request) -> JSONResponse:
 @router.post("/rerank", openapi_extra=described.RERANK)
 @router.post("/v2/rerank", openapi_extra=described.RERANK)
 async def rerank(request: Request) -> JSONResponse:
-    """Probabilities that each document answers the query, best first."""
+    """Score how well each document answers the query, best first."""
     request.state.route = "rerank"
     key, service = require(request, "read"), service_of(request)
     body = await json_body(request)
@@ -147,10 +147,10 @@ def _model(name: str, created: int = _STARTED) -> dict[str, Any]:
 
 
 def _created(service: Service, collection: str) -> int:
-    """When it was made; one that another program or an older version made is as old as this server."""
+    """Return when a collection was made; if not recorded, when this server started."""
     try:
         return service.library.created(collection) or _STARTED
-    except Exception:  # noqa: BLE001 - a damaged record hides no model
+    except Exception:  # noqa: BLE001 - a damaged record must not hide a model
         return _STARTED
 
 
@@ -166,7 +166,7 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(items, list) or not items:
         raise Problem("bad_request", "input is missing", "send a text or a list of texts", param="input")
     if len(items) > MAX_TEXTS:
-        raise Problem("bad_request", f"{len(items)} texts", f"at most {MAX_TEXTS} a request", param="input")
+        raise Problem("bad_request", f"{len(items)} texts", f"at most {MAX_TEXTS} per request", param="input")
     if not all(isinstance(item, str) for item in items):
         raise Problem("bad_request", "input holds token ids", "send texts", param="input")
     for place, item in enumerate(items):

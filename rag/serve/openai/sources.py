@@ -1,4 +1,4 @@
-"""Passages as chat programs show them: Open WebUI's source events, Perplexity's citations, our own details."""
+"""Passages in the forms of chat programs: Open WebUI's source events, Perplexity's citations, our own details."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ CITATION_KEYS = ("number", "heading", "page", "place", "text", "matched", "start
 
 
 def passage_name(passage: Passage) -> str:
-    """A passage's document; where several collections were searched, behind the name of its own."""
+    """Return the public name of a passage's document, after its collection if several were searched."""
     name = display_name(passage.source)
     collection, _ = parted(passage.sentences[0].doc_id)
     return f"{collection}/{name}" if collection and not is_link(name) else name
 
 
 def source_of(passage: Passage, collection: str) -> dict[str, Any]:
-    """One passage in Open WebUI's form. Its id is unique a passage: ``[n]`` opens the n-th different id there.
+    """Return a passage in Open WebUI's form, with a unique id: there ``[n]`` opens the n-th different id.
 
     Args:
-        collection: the one that was searched; a passage of several carries its own.
+        collection: the collection that was searched; a passage of several carries its own.
     """
     collection, doc_id = parted(passage.sentences[0].doc_id, collection)
     name = passage_name(passage)
@@ -49,13 +49,13 @@ def source_of(passage: Passage, collection: str) -> dict[str, Any]:
 
 
 def citation_names(passages: Sequence[Passage], cited: Sequence[int]) -> list[str]:
-    """Names of the cited passages in number order."""
+    """Return the names of the cited passages in the order of their numbers."""
     wanted = set(cited)
     return [passage_name(passage) for passage in passages if passage.number in wanted]
 
 
 def public_citation(citation: Any, collection: str) -> dict[str, Any]:
-    """A citation without paths, with its collection and the address of its page on this server.
+    """Return a citation without paths, with its collection and the address of its page on this server.
 
     Args:
         citation: a ``Citation`` or its dict.
@@ -76,7 +76,7 @@ def public_citation(citation: Any, collection: str) -> dict[str, Any]:
 
 
 def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> list[dict[str, Any]]:
-    """An answer's citations without paths, each with its document's title where there is one."""
+    """Return an answer's citations without paths, each with its document's title, if it has one."""
     titles = {passage.number: str(passage.sentences[0].metadata.get("title") or "") for passage in passages}
     found = []
     for citation in metadata.get("citations") or []:
@@ -87,10 +87,10 @@ def public_citations(metadata: Mapping[str, Any], passages: Sequence[Passage], c
 
 
 def told_besides(metadata: Mapping[str, Any], passages: Sequence[Passage], collection: str) -> dict[str, Any]:
-    """What an answer says of itself beyond its text, where it does.
+    """Return what an answer holds besides its text, if anything.
 
-    ``nearest``: the passages nearest to a question that the documents do not answer; ``rejected``: the sentences of
-    the language model that failed the check, where the documents' own sentences stand instead.
+    ``nearest`` are the passages nearest to a question that the documents do not answer; ``rejected`` are the model's
+    sentences that failed the check, if the documents' own sentences replace them.
     """
     found: dict[str, Any] = {}
     if nearest := metadata.get("nearest"):
@@ -112,7 +112,7 @@ FIELDS = (*CITATION_KEYS, "doc_id", "source")
 
 
 def url_citations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
-    """OpenAI's url_citation for markers whose source is an address."""
+    """Return OpenAI's url_citation of the marks whose source is a URL."""
     found = []
     for passage in passages:
         name = passage_name(passage)
@@ -137,7 +137,16 @@ def url_citations(text: str, passages: Sequence[Passage]) -> list[dict[str, Any]
 
 
 def sources_text(passages: Sequence[Passage], cited: Sequence[int], language: str) -> str:
-    """A plain list of the cited sources, for clients that know no sources."""
+    """Return a plain list of the cited sources, for clients that do not show sources.
+
+    >>> from indexes.nodes.record import SentenceRecord
+    >>> passage = Passage(1, [SentenceRecord("harbour.md", 0, "The harbour opens at 6.")], [], 0.9)
+    >>> print(sources_text([passage], [1], "en"))
+    <BLANKLINE>
+    <BLANKLINE>
+    Sources:
+    [1] harbour.md
+    """
     wanted = set(cited)
     rows = []
     for passage in passages:

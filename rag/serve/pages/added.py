@@ -1,4 +1,4 @@
-"""AddedPages: what another package gives the server through the entry-point group ``ragwright.pages``."""
+"""AddedPages: pages that another package adds through the entry-point group ``ragwright.pages``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fastapi import APIRouter
 
 @dataclass(frozen=True, slots=True)
 class AddedPages:
-    """Pages that another package adds; an entry point names a function that returns one.
+    """Pages that another package adds; its entry point names a function that returns this.
 
     Args:
         router: their routes.
         templates: folder of their templates, which may extend ours.
-        words: name -> (English, Chinese), besides ours.
-        links: (address, English, Chinese) of the menu.
+        words: name -> (English, Chinese), in addition to ours.
+        links: (address, English, Chinese) for the menu.
     """
 
     router: APIRouter

@@ -1,4 +1,4 @@
-"""The pages that ask: an answer, its feedback, and what each stage of a search found."""
+"""The pages for questions: an answer, its feedback, and what each stage of a search found."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from rag.serve.service import Service
 from rag.serve.wire import document_link
 
 router = APIRouter(include_in_schema=False)
-MOST_ROWS = 20  # of a stage that are shown
+MOST_ROWS = 20  # shown per stage
 
 
 @router.get("/")
 async def ask_page(request: Request) -> Response:
-    """The question; a script asks it at once where the address holds one."""
+    """Show the question form; a script asks at once if the address holds a question."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -44,7 +44,7 @@ async def ask_page(request: Request) -> Response:
 
 @router.post("/")
 async def ask_post(request: Request) -> Response:
-    """The finished answer, for a browser without script."""
+    """Show the finished answer, for a browser without script."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -99,7 +99,7 @@ async def _answer(request: Request, service: Service, key: AccessKey, form: dict
 
 @router.post("/feedback")
 async def feedback_post(request: Request) -> Response:
-    """A verdict on an answer, from a form without script."""
+    """Store a verdict on an answer, from a form without script."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -118,7 +118,7 @@ async def feedback_post(request: Request) -> Response:
 
 @router.get("/search")
 async def search_page(request: Request) -> Response:
-    """Both legs, fused and reranked, side by side; with a second setting beside the first where one is chosen."""
+    """Show both legs, fused and reranked, side by side, and a second setting beside the first if one is chosen."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -137,7 +137,7 @@ async def search_page(request: Request) -> Response:
 
 
 async def _side(service: Service, key: AccessKey, form: dict[str, str], end: str) -> dict[str, Any]:
-    """What one setting found."""
+    """Return what one setting found."""
     question = read_question(as_body(form, end) | {"trace": True}, service)
     found = await service.search(key, question, deadline=service.settings.serve.search_seconds, route="page")
     trace = public_trace(found.result.trace.as_dict())
@@ -152,7 +152,12 @@ async def _side(service: Service, key: AccessKey, form: dict[str, str], end: str
 
 
 def stage_columns(trace: dict[str, Any], most: int = MOST_ROWS) -> list[dict[str, Any]]:
-    """The candidates as each stage ranked them, with how far they moved since the stage before."""
+    """Return the candidates as each stage ranked them, with how far they moved since the stage before.
+
+    >>> rows = [{"id": "a", "dense_rank": 1, "dense_score": 0.8}, {"id": "b", "sparse_rank": 1, "sparse_score": 3.1}]
+    >>> [(column["stage"], [row["id"] for row in column["rows"]]) for column in stage_columns({"candidates": rows})]
+    [('dense', ['a']), ('sparse', ['b'])]
+    """
     candidates = trace["candidates"]
     columns: list[dict[str, Any]] = []
     before: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What every page needs: its frame in the reader's language, the key, forms, and addresses of places in documents."""
+"""What every page needs: its frame in the reader's language, the key, forms, and links into documents."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
 from rag.serve.pages.words import Words, choose_language
 from rag.serve.service import Service
 
-# What a question may set for itself on a page; with "_b" behind, those of the setting it is compared with.
+# What a question can set on a page; with the suffix "_b", those of the setting that it is compared with.
 CHOICES = ("top_k", "window", "rerank", "hyde", "fusion")
 
 
 def page(
     request: Request, template: str, status: int = 200, *, added: AddedPages | None = None, **values: Any
 ) -> HTMLResponse:
-    """A page in the reader's language, under the strict content policy."""
+    """Return a page in the reader's language, with the strict content security policy."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     language = choose_language(headers, request.cookies.get(LANGUAGE_COOKIE))
     words = Words(language, added.words if added else None)
@@ -37,21 +37,22 @@ def page(
 
 
 def key_or_none(request: Request) -> AccessKey | None:
-    """The request's key; None: the page asks for one."""
+    """Return the request's key; None if the page must ask for one."""
     return getattr(request.state, "key", None)
 
 
 def login_page(request: Request, wrong: bool = False) -> HTMLResponse:
+    """Return the page that asks for a key."""
     return page(request, "login.html", 401 if wrong else 200, wrong=wrong, next=request.url.path)
 
 
 async def seen(service: Service, key: AccessKey) -> list[str]:
-    """The collections that the key may see."""
+    """Return the collections that the key may access."""
     return await asyncio.to_thread(service.collections, key)
 
 
 def check_own_page(request: Request) -> None:
-    """Refuse a form that another site's page has sent.
+    """Refuse a form from another site's page.
 
     Raises:
         Problem: "forbidden".
@@ -61,16 +62,19 @@ def check_own_page(request: Request) -> None:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form, as sent without files."""
+    """Read the fields of a form without files."""
     raw = (await request.body()).decode("utf-8", "replace")
     return {name: values[-1] for name, values in parse_qs(raw, keep_blank_values=True).items()}
 
 
 def as_body(form: dict[str, str], end: str = "") -> dict[str, Any]:
-    """A form's fields as the JSON API's.
+    """Return a form's fields as a body of the JSON API.
+
+    >>> as_body({"question": "When?", "top_k": "5", "rerank": "off"})
+    {'question': 'When?', 'collection': None, 'filters': [], 'top_k': 5, 'rerank': False}
 
     Args:
-        end: "_b" reads the setting that another one is compared with.
+        end: "_b" reads the second setting of a comparison.
     """
     body: dict[str, Any] = {"question": form.get("question", ""), "collection": form.get("collection") or None}
     body["filters"] = [line.strip() for line in form.get("filters", "").splitlines() if line.strip()]
@@ -86,11 +90,19 @@ def as_body(form: dict[str, str], end: str = "") -> dict[str, Any]:
 
 
 def question_link(form: dict[str, str]) -> str:
-    """The address that asks the same again, with what it set."""
+    """Return the address that asks the same question again, with the same settings.
+
+    >>> question_link({"question": "When?", "collection": "handbook"})
+    '/?question=When%3F&collection=handbook'
+    """
     names = ("question", "collection", *CHOICES, "filters")
     return f"/?{urlencode({name: form[name] for name in names if form.get(name)})}"
 
 
 def own_address(text: str) -> str:
-    """An address of this server that a form names, else its first page."""
+    """Return an address of this server that a form names, else the first page.
+
+    >>> own_address("/docs"), own_address("//example.org")
+    ('/docs', '/')
+    """
     return text if text.startswith("/") and not text.startswith(("//", "/\\")) else "/"

@@ -1,4 +1,4 @@
-"""The pages that change or look after the server: upload, jobs, health, the key and the language."""
+"""The pages that manage the server: upload, jobs, health, the key and the language."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rag.serve.pages.words import COOKIE as LANGUAGE_COOKIE
 from rag.serve.service import Service
 
 router = APIRouter(include_in_schema=False)
-FINDINGS_SECONDS = 60.0  # that the doctor's findings are remembered: it asks servers
+FINDINGS_SECONDS = 60.0  # for which the doctor's findings are kept, since it calls servers
 
 
 @router.get("/upload")
 async def upload_page(request: Request) -> Response:
-    """Files to read in, and what became of them."""
+    """Show the upload form and the jobs."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -40,28 +40,28 @@ async def upload_page(request: Request) -> Response:
 
 @router.post("/upload")
 async def upload_post(request: Request) -> Response:
-    """Uploads from a form without script."""
+    """Receive uploads from a form without script."""
     await receive_upload(request)
     return RedirectResponse("/upload", 303)
 
 
 @router.post("/sync")
 async def sync_post(request: Request) -> Response:
-    """The button of the watched folders."""
+    """Sync the watched folders, from their button."""
     sync_now(request)
     return RedirectResponse("/upload", 303)
 
 
 @router.post("/jobs/{job}/cancel")
 async def cancel_post(request: Request, job: str) -> Response:
-    """The button of a job, without script."""
+    """Cancel a job, from its button, without script."""
     cancel(request, job)
     return RedirectResponse("/upload", 303)
 
 
 @router.get("/status")
 async def status_page(request: Request) -> Response:
-    """Models, store, queues, and what the doctor finds."""
+    """Show models, store, queues, and the doctor's findings."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -73,7 +73,7 @@ async def status_page(request: Request) -> Response:
 
 
 def _findings(request: Request, service: Service) -> list[dict[str, Any]]:
-    """What the doctor finds of this machine and its models, without paths; the store has a table of its own."""
+    """Return the doctor's findings on this machine and its models, without paths; the store has its own table."""
     known: tuple[float, list[dict[str, Any]]] | None = getattr(request.app.state, "findings", None)
     if known is not None and time.monotonic() - known[0] < FINDINGS_SECONDS:
         return known[1]
@@ -92,7 +92,7 @@ def _findings(request: Request, service: Service) -> list[dict[str, Any]]:
 
 @router.post("/login")
 async def login(request: Request) -> Response:
-    """Keep a key in a cookie that no script reads."""
+    """Store a key in a cookie that scripts cannot read."""
     check_own_page(request)
     form = await form_of(request)
     key = request.app.state.keys.find(form.get("key", ""))
@@ -106,7 +106,7 @@ async def login(request: Request) -> Response:
 
 @router.get("/language/{code}")
 async def language(request: Request, code: str) -> Response:
-    """Switch the page's language, and go on where the reader was."""
+    """Switch the language, and return to the page where the reader was."""
     answer = RedirectResponse(own_address(request.query_params.get("next", "/")), 303)
     answer.set_cookie(LANGUAGE_COOKIE, "zh" if code == "zh" else "en", samesite="strict", max_age=365 * 86_400)
     return answer

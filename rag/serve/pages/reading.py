@@ -1,4 +1,4 @@
-"""The pages that show documents: their list, one as it was read with a sentence marked, its original file."""
+"""The pages that show documents: their list, a document with a sentence marked, its original file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SENTENCES_A_PAGE = 200
 
 @router.get("/docs")
 async def documents_page(request: Request) -> Response:
-    """Collections, their documents, and the files that could not be read."""
+    """Show collections, their documents, and the files that could not be read."""
     key, service = key_or_none(request), service_of(request)
     if key is None:
         return login_page(request)
@@ -45,10 +45,10 @@ async def documents_page(request: Request) -> Response:
 
 @router.get("/docs/{collection}/{document}")
 async def document_page(request: Request, collection: str, document: str) -> Response:
-    """A document as RagWright read it.
+    """Show a document as RagWright read it.
 
-    ``?sentence=ID`` marks that sentence and shows the window that an answer reads around it; ``text`` is what is
-    expected there, so that nothing is marked in a document that has changed. ``?borders=1`` shows where sentences end.
+    ``?sentence=ID`` marks that sentence and shows the window that an answer reads around it; ``text`` is its expected
+    text, so that nothing is marked in a document that has changed. ``?borders=1`` shows where sentences end.
     """
     key, service = key_or_none(request), service_of(request)
     if key is None:
@@ -86,7 +86,7 @@ async def document_page(request: Request, collection: str, document: str) -> Res
 
 
 def _marked(index: Index, doc_id: str, sentence: str, text: str) -> SentenceRecord | None:
-    """The sentence to mark; None where it is gone, or says something else by now."""
+    """Return the sentence to mark; None if it is gone or has changed."""
     try:
         record = docs.find_sentence(index, sentence)
     except Problem:
@@ -101,7 +101,7 @@ def _flat(text: str) -> str:
 
 @router.get("/docs/{collection}/{document}/original")
 async def original(request: Request, collection: str, document: str) -> Response:
-    """The file that a document was read from, where ``serve.downloads`` is on; a browser saves it and shows nothing."""
+    """Send the file that a document was read from, if ``serve.downloads`` is on; a browser saves it."""
     service = service_of(request)
     if key_or_none(request) is None:
         return login_page(request)
@@ -121,17 +121,19 @@ async def _index(request: Request, collection: str) -> Index:
 
 
 def _original(index: Index, document: str) -> Path | None:
-    """The file of a document as the manifest knows it; None for a member of an archive, and where it is gone."""
+    """Return the file of a document from the manifest; None for a member of an archive, or if it is gone."""
     info = docs.find_document(index, document)
     place = index.places().get(info.doc_id)
     return Path(place) if place is not None and Path(place).is_file() else None
 
 
 def blocks_of(rows: list[dict[str, Any]], marked: str, around: set[str]) -> list[dict[str, Any]]:
-    """Sentences as blocks of a page: a new one at every heading, section and table.
+    """Group sentences into blocks of a page, with a new block at every heading, section and table.
 
     Args:
-        around: ids of the marked sentence's window.
+        rows: sentences as ``sentence_row`` returns them.
+        marked: id of the marked sentence.
+        around: ids of its window.
     """
     blocks: list[dict[str, Any]] = []
     last: tuple[Any, ...] | None = None
@@ -151,6 +153,6 @@ def blocks_of(rows: list[dict[str, Any]], marked: str, around: set[str]) -> list
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    """The cells of a table's row; [] for what is no row."""
+    """Return the cells of a table's row; [] if it is not a row."""
     raw = str(row["raw"] or "").strip()
     return cells_of(raw) if row["kind"] == "table" and row["head"] and raw.startswith("|") else []

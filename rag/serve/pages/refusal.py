@@ -11,7 +11,7 @@ from rag.serve.pages.words import COOKIE, Words, choose_language
 
 
 def refusal_page(problem: Problem, scope: Scope) -> str:
-    """One sentence and what to do about it, as a page."""
+    """Return a page with the reason and what to do about it."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
     chosen = cookie_parser(headers.get("cookie", "")).get(COOKIE)
     links = getattr(getattr(scope.get("app"), "state", None), "page_links", [])

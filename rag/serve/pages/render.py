@@ -18,13 +18,13 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# "no-referrer" would make browsers send "Origin: null" with our own forms, which are then refused.
+# With "no-referrer" browsers would send "Origin: null" with our own forms, which would then be refused.
 HEADERS = {"Content-Security-Policy": CSP, "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 
 
 @functools.cache
 def environment(more: Path | None = None) -> Environment:
-    """The templates of the pages; ``more`` is a folder of another package's."""
+    """Return the templates of the pages; ``more`` is a folder of another package's templates."""
     made = Environment(
         loader=FileSystemLoader([FOLDER / "templates", *([more] if more is not None else [])]),
         autoescape=True,
@@ -38,17 +38,24 @@ def environment(more: Path | None = None) -> Environment:
 
 
 def render(template: str, words: Words, *, more: Path | None = None, **values: Any) -> str:
-    """A template with the words of a language."""
+    """Render a template with the words of a language."""
     return environment(more).get_template(template).render(t=words, language=words.language, **values)
 
 
 def paragraphs(text: str) -> Markup:
-    """Text with its line ends shown."""
+    """Return text as HTML with its line ends.
+
+    >>> str(paragraphs("a < b\\nc"))
+    'a &lt; b<br>c'
+    """
     return Markup("<br>").join(escape(line) for line in text.split("\n"))
 
 
 def cited(text: str, marks: dict[int, tuple[str, str]]) -> Markup:
-    """An answer whose markers are links to what they cite.
+    """Return an answer as HTML whose marks are links to what they cite.
+
+    >>> print(cited("At 6 [1].", {1: ("/docs/handbook/0a1b", "The harbour opens at 6.")}))
+    At 6 <a class="mark" href="/docs/handbook/0a1b" title="The harbour opens at 6.">1</a>.
 
     Args:
         marks: number -> (address, the cited sentences).

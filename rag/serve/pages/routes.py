@@ -1,4 +1,4 @@
-"""mount_pages: the pages, what other packages add to them, and their static files."""
+"""mount_pages: the pages, those that other packages add, and their static files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 
 def mount_pages(app: FastAPI) -> None:
-    """Add the pages and their static files. Without script a form post gives the finished page."""
+    """Add the pages and their static files; without script, posting a form returns the finished page."""
     for pages in (asking, reading, managing):
         app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")

@@ -1,4 +1,4 @@
-"""The words of the pages, in English and Chinese, and which of the two a reader gets."""
+"""The words of the pages in English and Chinese, and the choice of a reader's language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "ask_placeholder": ("What would you like to know?", "想了解什么？"),
     "collection": ("Collection", "知识库"),
     "filters": ("Filters", "过滤条件"),
-    "filters_hint": ("one a line, such as page>=3 or lang=en", "每行一个，例如 page>=3 或 lang=zh"),
+    "filters_hint": ("one per line, such as page>=3 or lang=en", "每行一个，例如 page>=3 或 lang=zh"),
     "settings": ("Settings", "设置"),
     "top_k": ("Passages", "段落数"),
     "window": ("Sentences on each side", "前后句数"),
@@ -54,7 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "rejected": ("What the model wrote, which failed the check", "模型的原回答（未通过核查）"),
     "nothing_found": ("Nothing was found.", "没有找到相关内容。"),
     "no_collection": (
-        "There is no collection yet. Make one: rag ingest FOLDER",
+        "There are no collections yet. Make one: rag ingest FOLDER",
         "还没有知识库。先建一个：rag ingest 文件夹",
     ),
     "name": ("Name", "名称"),
@@ -67,11 +67,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "choose_files": ("Choose files, or drop them here", "选择文件，或拖到这里"),
     "send": ("Send", "发送"),
     "watched": ("Watched folders", "监视的文件夹"),
-    "watched_hint": ("Changed, moved and deleted files are taken up into", "新增、改动、移动和删除的文件会同步到"),
-    "sync": ("Bring in step now", "立即同步"),
+    "watched_hint": ("New, changed, moved and deleted files are synced to", "新增、改动、移动和删除的文件会同步到"),
+    "sync": ("Sync now", "立即同步"),
     "jobs": ("Jobs", "任务"),
     "cancel": ("Cancel", "取消"),
-    "no_jobs": ("Nothing is being read in.", "当前没有导入任务。"),
+    "no_jobs": ("No files are being ingested.", "当前没有导入任务。"),
     "models": ("Models", "模型"),
     "encoder": ("Encoder", "向量模型"),
     "reranker": ("Reranker", "重排模型"),
@@ -83,11 +83,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "store": ("Store", "向量库"),
     "key": ("Key", "密钥"),
     "key_hint": (
-        "This server wants a key. Make one with: rag key new NAME",
+        "This server requires a key. Make one with: rag key new NAME",
         "此服务需要密钥。生成方法：rag key new 名称",
     ),
     "enter": ("Enter", "进入"),
-    "wrong_key": ("This key is not known here.", "密钥无效。"),
+    "wrong_key": ("Unknown key.", "密钥无效。"),
     "other_language": ("中文", "English"),
     "status_answered": ("answered", "已回答"),
     "status_extractive": ("the documents' own sentences", "原文摘录"),
@@ -105,18 +105,18 @@ WORDS: dict[str, tuple[str, str]] = {
     "right": ("Right", "正确"),
     "wrong": ("Wrong", "错误"),
     "wrong_source": ("Right, wrong source", "答案对，来源错"),
-    "thanks": ("Noted, thank you.", "已记录，谢谢。"),
+    "thanks": ("Thank you for your feedback.", "已记录，谢谢。"),
     "changed_since": (
-        "The document has changed since; the sentence as it was cited:",
+        "The document has changed since. The sentence as it was cited:",
         "文档此后有改动；引用时的原句：",
     ),
-    "searched_besides": ("Searched besides the question", "除问题外还检索了"),
+    "searched_besides": ("Also searched", "除问题外还检索了"),
     "changed": ("Changed", "修改日期"),
     "not_read": ("Could not be read", "未能读取"),
     "borders_on": ("Show where sentences end", "显示句子边界"),
     "borders_off": ("Hide where sentences end", "隐藏句子边界"),
     "its_window": ("the sentences around it that an answer reads", "作答时一并读取的前后句"),
-    "findings": ("What was looked at", "检查结果"),
+    "findings": ("Checks", "检查结果"),
     "check_ok": ("fine", "正常"),
     "check_warn": ("could be better", "可改进"),
     "check_fail": ("does not work", "不可用"),
@@ -136,7 +136,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "file_updated": ("updated", "已更新"),
     "file_moved": ("moved", "已改名"),
     "file_unchanged": ("unchanged", "没有变化"),
-    "file_duplicate": ("a copy of another", "与另一文件相同"),
+    "file_duplicate": ("a copy of another file", "与另一文件相同"),
     "file_removed": ("removed", "已移除"),
     "file_skipped": ("skipped", "已跳过"),
     "file_deleted": ("deleted", "已删除"),
@@ -153,7 +153,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "skip": ("Skip to the content", "跳到正文"),
 }
 
-# What a note is about, for readers of Chinese: the notes themselves are English sentences.
+# The subject of each kind of note in Chinese: the notes themselves are English sentences.
 NOTES_ZH = {
     "one_leg": "只检索了一路",
     "question_cut": "问题过长，已截断",
@@ -183,7 +183,11 @@ NOTES_ZH = {
 
 
 class Words(dict[str, str]):
-    """The words of one language, by name."""
+    """The words of one language, by name.
+
+    >>> Words("zh")["sync"]
+    '立即同步'
+    """
 
     def __init__(self, language: Language, more: Mapping[str, tuple[str, str]] | None = None) -> None:
         place = 0 if language == "en" else 1
@@ -191,20 +195,24 @@ class Words(dict[str, str]):
         self.language = language
 
     def note(self, kind: str) -> str:
-        """What a note of this kind is about, for a reader whom its English sentence helps little; "" else."""
+        """Return the subject of a kind of note in Chinese, as notes are in English; "" on the English page."""
         return NOTES_ZH.get(kind, "") if self.language == "zh" else ""
 
     def note_words(self) -> dict[str, str]:
-        """Kind of note -> what ``note`` says, for a script."""
+        """Return kind of note -> its ``note``, for a script."""
         return dict(NOTES_ZH) if self.language == "zh" else {}
 
     def starting(self, start: str) -> dict[str, str]:
-        """The words whose names begin so, for a script, by the rest of their names."""
+        """Return the words whose names begin with ``start``, by the rest of their names, for a script."""
         return {name.removeprefix(start): word for name, word in self.items() if name.startswith(start)}
 
 
 def choose_language(headers: dict[str, str], cookie: str | None) -> Language:
-    """The language that the reader has chosen, else the browser's."""
+    """Return the language that the reader has chosen, else the browser's.
+
+    >>> choose_language({"accept-language": "zh-CN,zh;q=0.9"}, None), choose_language({}, "en")
+    ('zh', 'en')
+    """
     if cookie in ("en", "zh"):
         return "zh" if cookie == "zh" else "en"
     for part in headers.get("accept-language", "").split(","):

@@ -1,1 +1,1 @@
-"""Queues and batches: how many requests work at once, who waits, and who is turned away."""
+"""Queues and batches: how many requests run in parallel, which wait, and which are refused."""

@@ -1,4 +1,4 @@
-"""BatchedReranker: pairs of several requests go through the reranker together."""
+"""BatchedReranker: the pairs of several requests share the reranker's batches."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from rag.rerankers.base import Reranker, RerankScores
 from rag.serve.pools.batches import batches
 
-QUESTIONS = 4  # in one call of the model
+QUESTIONS = 4  # per call of the model
 
 
 class ScoresMany(Protocol):
-    """A reranker that takes several questions at once."""
+    """A reranker that scores several questions at once."""
 
     def score_many(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[RerankScores]: ...
 
@@ -26,12 +26,12 @@ _Item = tuple[str, Sequence[str], "Future[RerankScores]"]
 
 
 class BatchedReranker(Reranker):
-    """A reranker whose ``score`` may be called by several threads: what waits goes through the model in one call.
+    """A reranker whose ``score`` is thread-safe; waiting questions go through the model in one call.
 
-    It waits for nothing: the first question goes at once, and those that came meanwhile go together after it.
+    The first question is scored at once; those that arrive meanwhile are scored together after it.
 
     Args:
-        inner: the model; it must offer ``score_many``.
+        inner: the model, which must have ``score_many``.
     """
 
     _inner: Any = PrivateAttr()
@@ -54,7 +54,7 @@ class BatchedReranker(Reranker):
 
     @property
     def calls(self) -> int:
-        """How often the model ran."""
+        """How often the model has run."""
         return self._calls
 
     def score(self, query: str, texts: Sequence[str]) -> RerankScores:
@@ -67,7 +67,7 @@ class BatchedReranker(Reranker):
         return future.result()
 
     def close(self) -> None:
-        """End the thread; what waits is still answered."""
+        """End the thread; waiting questions are still answered."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -83,7 +83,7 @@ class BatchedReranker(Reranker):
         try:
             model = cast(ScoresMany, self._inner)
             found = model.score_many([(query, texts) for query, texts, _ in items])
-        except BaseException as error:  # noqa: BLE001 - one bad question must not take the others down
+        except BaseException as error:  # noqa: BLE001 - a bad question must not fail the others
             if len(items) == 1:
                 items[0][2].set_exception(error)
                 return

@@ -1,4 +1,4 @@
-"""BatchedEncoder: questions of several requests go through the model together, and are remembered."""
+"""BatchedEncoder: questions of several requests are encoded together, and their vectors are kept."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rag.serve.errors import Problem
 from rag.serve.pools.batches import batches
 from rag.serve.pools.turns import Turns, in_turns
 
-WAIT_SECONDS = 0.003  # for more questions, after the first has come
+WAIT_SECONDS = 0.003  # for more questions after the first
 BATCH = 64
-REMEMBERED = 512  # question vectors
+REMEMBERED = 512  # question vectors kept
 QUEUE = 256
 
 
@@ -35,8 +35,9 @@ class BatchedEncoder(Around):
 
     Args:
         encoder: the model.
-        wait: seconds to wait for more questions, 0 for none.
-        batch: questions in one pass.
+        wait: seconds to wait for more questions; 0 does not wait.
+        batch: maximum questions per pass.
+        remembered: number of question vectors to keep.
         on_batch: called with the size of each batch.
     """
 
@@ -58,7 +59,7 @@ class BatchedEncoder(Around):
         self._queue: queue.Queue[tuple[str, Future[_Row]] | None] = queue.Queue(QUEUE)
         self._thread: threading.Thread | None = None
         self.passes = 0
-        self.running = 0  # questions in the pass under way
+        self.running = 0  # questions in the current pass
 
     @property
     def waiting(self) -> int:
@@ -68,11 +69,11 @@ class BatchedEncoder(Around):
         return self.writing().encode_documents(texts)
 
     def writing(self) -> Encoder:
-        """The same model for a job that writes: it lets questions go between."""
+        """Return the same model for a writing job, which lets questions go first."""
         return in_turns(self.inner, self.turns)
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
-        """As the model's own; any thread may call it.
+        """Encode questions; thread-safe.
 
         Raises:
             Problem: "busy", the queue is full.
@@ -105,7 +106,7 @@ class BatchedEncoder(Around):
         try:
             self._queue.put_nowait((text, future))
         except queue.Full:
-            raise Problem("busy", f"{QUEUE} questions wait to be encoded", "try again", retry_after=1) from None
+            raise Problem("busy", f"{QUEUE} questions are waiting to be encoded", "try again", retry_after=1) from None
         return future
 
     def _work(self) -> None:
@@ -118,7 +119,7 @@ class BatchedEncoder(Around):
             self._on_batch(len(texts))
         try:
             rows = dict(zip(texts, self._pass(texts), strict=True))
-        except BaseException as error:  # noqa: BLE001 - one bad text must not take the others down
+        except BaseException as error:  # noqa: BLE001 - a bad text must not fail the others
             if len(texts) == 1:
                 for _, future in items:
                     future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Batches of a queue: what waits goes through a model together."""
+"""Batches of a queue, which go through a model together."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ T = TypeVar("T")
 
 
 def batches(waiting: queue.Queue[T | None], most: int, wait: float = 0.0) -> Iterator[list[T]]:
-    """Yield what has been put into a queue, at most ``most`` items at a time, until a None is read.
+    """Yield the items of a queue, at most ``most`` at a time, until a None is read.
+
+    >>> waiting = queue.Queue()
+    >>> for item in (1, 2, 3, None):
+    ...     waiting.put(item)
+    >>> list(batches(waiting, most=2))
+    [[1, 2], [3]]
 
     Args:
-        wait: seconds to wait for more items, after the first of a batch has come; 0 takes only what is there.
+        wait: seconds to wait for more items after the first of a batch; 0 takes only what is there.
     """
     while (first := waiting.get()) is not None:
         items: list[T] = [first]

@@ -1,6 +1,6 @@
-"""FairPool: a few places to work in, a bounded queue for each caller, served in turn.
+"""FairPool: a few workers, a bounded queue per caller, and callers served in turn.
 
-Everything but the work itself happens on the event loop, so there is nothing to lock.
+Everything but the work itself happens on the event loop, so no locks are needed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeVar, cast
 from rag.serve.errors import Problem
 
 T = TypeVar("T")
-FIRST_GUESS = 0.05  # seconds that one piece of work is taken to last before any was measured
-MEMORY = 0.2  # share of the newest measurement in the running means
-DEVIATIONS = 2.0  # above the mean that a piece is allowed to last when it is judged whether it can still be in time
+FIRST_GUESS = 0.05  # seconds that a piece of work is assumed to take before any was measured
+MEMORY = 0.2  # weight of the newest measurement in the running means
+DEVIATIONS = 2.0  # standard deviations added to the mean when a deadline is judged
 
 
 @dataclass(slots=True)
@@ -33,14 +33,19 @@ class _Item:
 
 
 class FairPool:
-    """Run ``size`` pieces of work at once; at most ``limit`` wait, and callers take turns.
+    """Run up to ``size`` pieces of work in parallel; at most ``limit`` wait, and callers take turns.
+
+    >>> async def work():
+    ...     return await FairPool("search", size=2, limit=8).run("anna", lambda: 6)
+    >>> asyncio.run(work())
+    6
 
     Args:
-        name: for threads, metrics and refusals.
-        size: pieces at work at once.
-        limit: pieces waiting, all callers together.
-        on_wait: called with the seconds that a piece waited, before it starts.
-        guess: seconds that one piece is taken to last before any was measured.
+        name: used for threads, metrics and refusals.
+        size: pieces of work in parallel.
+        limit: waiting pieces of all callers.
+        on_wait: called with name and the seconds that a piece waited, before it starts.
+        guess: seconds that a piece is assumed to take before any was measured.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class FairPool:
         self.name, self.size, self.limit = name, size, limit
         self.running = 0
         self._queues: OrderedDict[str, deque[_Item]] = OrderedDict()
-        # Pieces at work share processor and locks: one lasts as long as all beside it together would one by one.
+        # Parallel pieces share processor and locks: one takes as long as all of them would one after the other.
         self._share, self._deviation = guess, 0.0
         self._measured = False
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"ragwright-{name}")
@@ -66,24 +71,24 @@ class FairPool:
         return sum(len(queue) for queue in self._queues.values())
 
     def expected_wait(self) -> float:
-        """Seconds until a piece that came now would start."""
+        """Return the seconds until a piece that arrives now would start."""
         return (self.waiting + max(0, self.running - self.size + 1)) * self._share
 
     def check_room(self, deadline: float | None = None) -> None:
-        """Refuse at once what would find no room, or what could not be ready by its deadline (seconds from now).
+        """Refuse at once if the queue is full, or if the deadline (seconds from now) could not be met.
 
         Raises:
             Problem: "busy", with the seconds after which trying again makes sense.
         """
         beside = min(self.running + 1, self.size)
         ready = self.expected_wait() + beside * (self._share + DEVIATIONS * self._deviation)
-        # Where nothing runs, one is let in whatever was measured: the next measurement may be better.
+        # If nothing runs, one is let in whatever was measured: the next measurement may be better.
         hopeless = deadline is not None and self.running > 0 and ready > deadline
         if self.waiting >= self.limit or hopeless:
             after = math.ceil((self.waiting + 1) * self._share)
             raise Problem(
                 "busy",
-                f"the server is busy: {self.waiting} requests wait for {self.name}",
+                f"the server is busy: {self.waiting} requests are waiting for {self.name}",
                 "try again a little later",
                 retry_after=max(1, min(30, after)),
             )
@@ -91,21 +96,21 @@ class FairPool:
     async def run(self, owner: str, work: Callable[[], T], *, deadline: float | None = None) -> T:
         """Wait for a turn, run ``work`` in a thread and return what it returned.
 
-        A caller that is cancelled while it waits is forgotten; work that has begun runs to its end.
+        Work of a caller that is cancelled while it waits is dropped; work that has begun runs to its end.
 
         Args:
             owner: whose turn it is (the key's name).
-            deadline: seconds from now after which the work is not begun any more.
+            deadline: seconds from now after which the work is no longer started.
 
         Raises:
-            Problem: "busy" where no room is left, "deadline" where the turn came too late.
+            Problem: "busy" if the queue is full, "deadline" if the turn came too late.
         """
         return cast(T, await self._turn(owner, work, deadline, awaited=False))
 
     async def run_async(
         self, owner: str, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float | None = None
     ) -> T:
-        """``run`` for a coroutine function: it runs on the event loop, and is cancelled with its caller."""
+        """Run a coroutine function on the event loop; it is cancelled with its caller."""
         return cast(T, await self._turn(owner, work, deadline, awaited=True))
 
     async def _turn(self, owner: str, work: Callable[[], Any], deadline: float | None, *, awaited: bool) -> Any:
@@ -117,7 +122,7 @@ class FairPool:
         return await future
 
     def close(self) -> None:
-        """Let running work end; what waits is not begun."""
+        """Let running work end, and drop waiting work."""
         for queue in self._queues.values():
             for item in queue:
                 if not item.future.done():
@@ -159,7 +164,7 @@ class FairPool:
         return None
 
     def _ended(self, item: _Item, started: float, beside: int, done: asyncio.Future[Any]) -> None:
-        if not done.cancelled():  # what was cut short tells nothing of how long a whole piece takes
+        if not done.cancelled():  # a cancelled piece does not show how long a whole one takes
             self._measure(time.monotonic() - started, (beside + self.running) / 2)
         self.running -= 1
         if not item.future.done():
@@ -170,16 +175,16 @@ class FairPool:
             else:
                 item.future.set_result(done.result())
         elif not done.cancelled():
-            done.exception()  # nobody waits for it; read it, so that asyncio does not complain
+            done.exception()  # read it, so that asyncio does not complain
         self._dispatch()
 
     def guess(self, seconds: float) -> None:
-        """Take one piece to last so long until one was measured."""
+        """Set the seconds that a piece is assumed to take until one was measured."""
         if not self._measured:
             self._share = seconds
 
     def _measure(self, seconds: float, beside: float) -> None:
-        """Learn from a piece that lasted so long while ``beside`` pieces were at work, itself among them."""
+        """Learn from a piece that took ``seconds`` while ``beside`` pieces, itself included, were running."""
         share = seconds / beside
         if not self._measured:
             self._share, self._measured = share, True
@@ -189,6 +194,6 @@ class FairPool:
 
 
 def _leave(task: asyncio.Future[Any], future: asyncio.Future[Any]) -> None:
-    """The caller has left: end the work that only it waits for."""
+    """End the work that only a caller who left was waiting for."""
     if future.cancelled() and not task.done():
         task.cancel()

@@ -1,4 +1,4 @@
-"""The server's language model: how long an answer takes, and a request's own options."""
+"""The server's language model: how long an answer takes, and a request's options."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from rag.llms import with_max_tokens
 
-USUAL_PROMPT = 800  # tokens of a prompt and its answer: what a model in this process is taken to need, from a short one
+USUAL_PROMPT = 800  # tokens of a prompt and its answer, to extrapolate from a short prompt
 
 
 def pace(llm: Any) -> float:
-    """Seconds that an answer of a model in this process will take, from a short prompt."""
+    """Estimate the seconds that an answer of a model in this process takes, from a short prompt."""
     text = "Passages stand between tags, the question comes last, and every sentence of an answer has its source. " * 2
     started = time.monotonic()
     with_max_tokens(llm, 1).chat([ChatMessage(role=MessageRole.USER, content=text)])
@@ -21,7 +21,12 @@ def pace(llm: Any) -> float:
 
 
 def tuned(llm: Any, options: dict[str, Any]) -> Any:
-    """The model with a request's own temperature, length and the like, where it has a field for it or sends others."""
+    """Return the model with a request's temperature, length and similar options, as far as it supports them.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> tuned(MockLLM(), {"max_tokens": 8}).max_tokens
+    8
+    """
     if llm is None or not options:
         return llm
     fields = type(llm).model_fields

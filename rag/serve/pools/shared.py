@@ -1,4 +1,4 @@
-"""SharedResults: identical requests in flight are computed once, and a result is kept for a retry."""
+"""SharedResults: identical concurrent requests are computed once, and results are kept briefly for retries."""
 
 from __future__ import annotations
 
@@ -16,8 +16,18 @@ KEPT = 256
 class SharedResults:
     """Share one computation among all that ask for the same thing.
 
+    >>> async def twice():
+    ...     shared, calls = SharedResults(), []
+    ...     async def compute():
+    ...         calls.append(1)
+    ...         return 6
+    ...     return await asyncio.gather(shared.get("q", compute), shared.get("q", compute)), len(calls)
+    >>> asyncio.run(twice())
+    ([6, 6], 1)
+
     Args:
-        seconds: how long a finished result answers further requests; 0 keeps none.
+        seconds: how long a result is kept for further requests; 0 keeps none.
+        kept: maximum number of results kept.
     """
 
     def __init__(self, seconds: float = KEPT_SECONDS, kept: int = KEPT) -> None:
@@ -26,7 +36,7 @@ class SharedResults:
         self._done: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     async def get(self, what: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
-        """The result of ``compute`` for ``what``; whoever leaves does not stop it for the others."""
+        """Return the result of ``compute`` for ``what``; a caller who leaves does not stop it for the others."""
         now = time.monotonic()
         if (kept := self._done.get(what)) is not None:
             if now - kept[0] <= self._seconds:
@@ -41,7 +51,7 @@ class SharedResults:
         return await asyncio.shield(task)
 
     def forget(self) -> None:
-        """Drop what was kept: the collection has changed."""
+        """Drop all results, because the collection has changed."""
         self._done.clear()
 
     def _ended(self, what: Hashable, task: asyncio.Task[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Turns: questions and ingested texts share one model, and a question never waits for a whole ingest."""
+"""Turns: questions and ingests share one model, and a question never waits for a whole ingest."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ import numpy as np
 from indexes.encoders.base import Around, Encoded, Encoder
 from indexes.encoders.paired import PairedEncoder
 
-SLICE = 8  # texts that are encoded before questions get a turn, at first
+SLICE = 8  # texts encoded before questions get a turn, at first
 LARGEST = 512
-SLICE_SECONDS = 0.2  # that a slice should take: smaller ones are doubled, larger ones halved
+SLICE_SECONDS = 0.2  # target for a slice: faster ones are doubled, slower ones halved
 
 
 class Turns:
-    """One forward pass at a time. Where questions and an ingest both wait, they take turns."""
+    """Allow one forward pass at a time; if questions and an ingest both wait, they take turns.
+
+    >>> with Turns().question():
+    ...     pass
+    """
 
     def __init__(self) -> None:
         self._free = threading.Condition()
         self._busy = False
-        self._questions = 0  # that wait
+        self._questions = 0  # waiting
         self._after_ingest = True  # the last turn was not a question's
 
     @contextmanager
     def question(self) -> Iterator[None]:
-        """The model for a batch of questions."""
+        """Hold the model for a batch of questions."""
         with self._free:
             self._questions += 1
             try:
@@ -41,7 +45,7 @@ class Turns:
 
     @contextmanager
     def ingest(self) -> Iterator[None]:
-        """The model for a slice of an ingest; a question that waits goes first, unless one has just been answered."""
+        """Hold the model for a slice of an ingest; a waiting question goes first, unless one was just encoded."""
         with self._free:
             self._free.wait_for(lambda: not self._busy and not (self._questions and self._after_ingest))
             self._busy, self._after_ingest = True, True
@@ -57,14 +61,14 @@ class Turns:
 
 
 class Sliced:
-    """Encodes in slices of some ``SLICE_SECONDS``, each in a turn of its own."""
+    """Encode in slices of about ``SLICE_SECONDS``, each in its own turn."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._size = SLICE
 
     def __call__(self, texts: Sequence[str], encode: Callable[[list[str]], Encoded]) -> Encoded:
-        """Texts of like length go together, as the model itself would have them; the result is in their order."""
+        """Encode texts sorted by length, as the model does; return the result in the texts' order."""
         order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         parts: list[Encoded] = []
         cut: list[int] = []
@@ -93,7 +97,7 @@ class Sliced:
 
 
 class _DenseInTurns:
-    """A dense model whose passes take turns; everything else is the model's own."""
+    """A dense model whose passes take turns."""
 
     def __init__(self, inner: Any, turns: Turns) -> None:
         self._inner, self._turns, self._sliced = inner, turns, Sliced(turns)
@@ -111,7 +115,7 @@ class _DenseInTurns:
 
 
 class _InTurns(Around):
-    """The same for an encoder that gives both legs in one pass."""
+    """An encoder for both legs whose passes take turns."""
 
     def __init__(self, inner: Encoder, turns: Turns) -> None:
         super().__init__(inner)
@@ -126,7 +130,7 @@ class _InTurns(Around):
 
 
 def in_turns(encoder: Encoder, turns: Turns) -> Encoder:
-    """The encoder for an ingest beside questions: of the same kind, so that the same is stored as without a server."""
+    """Return the encoder for an ingest beside questions, of the same kind, so that the stored vectors are the same."""
     if isinstance(encoder, PairedEncoder):
         return PairedEncoder(_DenseInTurns(encoder.dense, turns), encoder.lexical)
     return _InTurns(encoder, turns)

@@ -1,1 +1,1 @@
-"""What the server counts and traces: Prometheus metrics and OpenTelemetry spans."""
+"""Prometheus metrics and OpenTelemetry spans of the server."""

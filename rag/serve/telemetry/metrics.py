@@ -1,5 +1,4 @@
-"""Metrics of the server in Prometheus' form. Labels come from fixed words and the list of collections, never from a
-request."""
+"""Prometheus metrics of the server. Labels come from fixed words and the list of collections, never from a request."""
 
 from __future__ import annotations
 
@@ -25,7 +24,11 @@ FAILURES = {
 
 
 class Metrics:
-    """All series of one app, in a registry of its own."""
+    """All series of one application, in their own registry.
+
+    >>> Metrics().label("unknown collection")
+    'other'
+    """
 
     def __init__(self) -> None:
         disable_created_metrics()
@@ -59,16 +62,16 @@ class Metrics:
             buckets=SECONDS,
             **made,
         )
-        self.running = Gauge("ragwright_requests_running", "Pieces of work under way.", ["pool"], **made)
-        self.waiting = Gauge("ragwright_requests_waiting", "Pieces of work that wait.", ["pool"], **made)
-        self.rejected = Counter("ragwright_rejected", "Requests turned away.", ["reason"], **made)
+        self.running = Gauge("ragwright_requests_running", "Running pieces of work.", ["pool"], **made)
+        self.waiting = Gauge("ragwright_requests_waiting", "Waiting pieces of work.", ["pool"], **made)
+        self.rejected = Counter("ragwright_rejected", "Refused requests.", ["reason"], **made)
         self.cancelled = Counter("ragwright_cancelled", "Requests whose client left.", ["route"], **made)
         self.batch = Histogram("ragwright_encode_batch_size", "Questions in one forward pass.", buckets=BATCHES, **made)
         self.prompt_tokens = Counter("ragwright_prompt_tokens", "Tokens read by the LLM.", ["model"], **made)
         self.generated_tokens = Counter("ragwright_generation_tokens", "Tokens written by the LLM.", ["model"], **made)
         self.llm_errors = Counter("ragwright_llm_errors", "Failures of the LLM's server.", ["kind"], **made)
         self.sentences = Counter("ragwright_sentences", "Answer sentences by the check's verdict.", ["status"], **made)
-        self.removed = Counter("ragwright_citations_removed", "Invented citations taken out of answers.", **made)
+        self.removed = Counter("ragwright_citations_removed", "Invented citations removed from answers.", **made)
         self.notes = Counter("ragwright_notes", "Degradations, by kind.", ["kind"], **made)
         self.documents = Gauge("ragwright_collection_documents", "Documents of a collection.", ["collection"], **made)
         self.stored = Gauge("ragwright_collection_sentences", "Sentences of a collection.", ["collection"], **made)
@@ -77,13 +80,15 @@ class Metrics:
         self._collections: frozenset[str] = frozenset()
 
     def know(self, collections: frozenset[str]) -> None:
-        """The collections that may stand in a label."""
+        """Set the collections that may be used in labels."""
         self._collections = collections
 
     def label(self, collection: str | None) -> str:
+        """Return a collection's label; unknown ones share one."""
         return collection if collection is not None and collection in self._collections else OTHER
 
     def built(self, encoder: str, reranker: str, llm: str) -> None:
+        """Record the models in use."""
         self.build_info.labels(package_version(), encoder, reranker, llm).set(1)
 
     def stages(self, timings_ms: Mapping[str, float], collection: str | None) -> None:
@@ -107,15 +112,16 @@ class Metrics:
         for kind, note in zip(kinds, notes, strict=False):
             self.notes.labels(str(kind)).inc()
             if kind == "citation_removed":
-                self.removed.inc(max(1, str(note).count("[")))  # the note names each as it was written
+                self.removed.inc(max(1, str(note).count("[")))  # the note lists each as it was written
 
     def page(self, accept: str | None) -> tuple[bytes, str]:
-        """The text for a scraper, and its content type."""
+        """Return the metrics as text, and their content type."""
         encoder, content_type = choose_encoder(accept or "")
         return encoder(self.registry), content_type
 
 
 def package_version() -> str:
+    """Return the version of ragwright; "0" if it is not installed."""
     try:
         return version("ragwright")
     except PackageNotFoundError:

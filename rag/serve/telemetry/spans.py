@@ -1,4 +1,4 @@
-"""Traces of requests in OpenTelemetry, in OpenInference's names; nothing happens until an SDK is installed."""
+"""OpenTelemetry traces of requests, with OpenInference's names; nothing happens until an SDK is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTEXT_HEADERS = ("traceparent", "tracestate", "baggage")
 
 
 class RequestSpan:
-    """What is written into the span of one request, and a child for each stage."""
+    """The span of one request, with a child for each stage."""
 
     def __init__(self, span: trace.Span, question: Question, settings: Settings) -> None:
         self._span, self._question, self._settings = span, question, settings
@@ -30,16 +30,16 @@ class RequestSpan:
 
     @property
     def recording(self) -> bool:
-        """Whether anybody keeps what is written."""
+        """Whether anyone records the span."""
         return self._span.is_recording()
 
     def found(self, passages: Sequence[Passage]) -> None:
-        """The passages, as retrieval documents."""
+        """Record the passages as retrieval documents."""
         if self._span.is_recording():
             self._documents(self._span, "retrieval.documents", passages)
 
     def answered(self, metadata: Mapping[str, Any], text: str) -> None:
-        """The answer: its status, notes and tokens."""
+        """Record the answer's status, notes and tokens."""
         if not self._span.is_recording():
             return
         self._span.set_attribute("ragwright.status", str(metadata.get("status")))
@@ -55,10 +55,10 @@ class RequestSpan:
         llm: Mapping[str, Any] | None = None,
         candidates: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """A child span for each stage of a trace, with its milliseconds, one behind the other as they ran.
+        """Record a child span for each stage of a trace with its milliseconds, in the order in which they ran.
 
         Args:
-            candidates: of the trace, which the reranker read.
+            candidates: the trace's candidates, which the reranker read.
         """
         if not self._span.is_recording():
             return
@@ -85,7 +85,7 @@ class RequestSpan:
             at = ends
 
     def _read(self, span: trace.Span, candidates: Sequence[Mapping[str, Any]]) -> None:
-        """What the reranker read, in the order that it was given: that of the fused score."""
+        """Record what the reranker read, in the order of the fused score."""
         rows = [row for row in candidates if row.get("rerank_score") is not None]
         for place, row in enumerate(sorted(rows, key=lambda row: -float(row.get("fused_score") or 0.0))):
             name = f"reranker.input_documents.{place}.document"
@@ -117,9 +117,9 @@ class RequestSpan:
 
 @contextmanager
 def request_span(route: str, question: Question, settings: Settings) -> Iterator[RequestSpan]:
-    """A span for one question at one door, a child of what the client's ``traceparent`` names.
+    """Open the span of a question at a door, a child of the client's ``traceparent``.
 
-    It is no "current" span: an answer is an asynchronous generator, whose steps may run in different contexts.
+    It is not a "current" span: an answer is an asynchronous generator, whose steps may run in different contexts.
     """
     span = trace.get_tracer("ragwright").start_span(f"ragwright.{route}")
     if span.is_recording():
@@ -141,7 +141,7 @@ def request_span(route: str, question: Question, settings: Settings) -> Iterator
 
 @contextmanager
 def continued(headers: dict[str, str]) -> Iterator[None]:
-    """Go on with the trace that an incoming request's ``traceparent`` names."""
+    """Continue the trace of a request's ``traceparent``."""
     given = {name: headers[name] for name in CONTEXT_HEADERS if name in headers}
     if not given:
         yield

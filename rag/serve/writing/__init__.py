@@ -1,1 +1,1 @@
-"""Writing while serving: uploads, jobs one after the other, and folders that are watched."""
+"""Writing while serving: uploads, a queue of jobs, and watched folders."""

@@ -1,4 +1,4 @@
-"""Jobs: files that are read in while the server answers, one after the other, each document whole or not at all."""
+"""Jobs: ingest while the server answers, one job after the other, each document completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ from rag.serve.wire import display_name
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 MAX_JOBS = 100
-KEPT = 200  # ended jobs that can still be looked at
+KEPT = 200  # ended jobs that are still listed
 
 
 @dataclass
 class WriteJob:
-    """One piece of work: uploads, a folder to bring up to date, documents to delete, or a graph to build.
+    """A writing job: uploads, files and folders to ingest, documents to delete, or a graph to build.
+
+    >>> WriteJob("folder", "handbook").state
+    'waiting'
 
     Args:
-        files: what is read; uploaded files lie in the store's ``uploads`` folder.
-        prune: remove the documents of files that are gone from the folders among ``files``.
-        force: build the graph of a small collection too.
-        results: a line a file: name, status, reason, sentences.
-        report: the whole report of the run, with paths, for the account that started the server.
+        files: files and folders to read; uploaded files are in the store's ``uploads`` folder.
+        doc_ids: documents to delete.
+        prune: whether to delete the documents of files that are gone from the folders among ``files``.
+        force: whether to build the graph even for a small collection.
+        results: a row per file: name, status, reason, sentences.
+        report: the full report of the run, with paths, for the account that started the server.
     """
 
     kind: Literal["upload", "folder", "delete", "optimize"]
@@ -55,7 +59,7 @@ class WriteJob:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_dict(self, *, paths: bool = False) -> dict[str, Any]:
-        """The job on the wire; ``paths``: the account that started the server asks, and may see them."""
+        """Return the job as JSON; ``paths`` only for the account that started the server."""
         found: dict[str, Any] = {
             "job": self.id,
             "kind": self.kind,
@@ -73,11 +77,11 @@ class WriteJob:
 
 
 class Cancelled(BaseException):
-    """Raised out of a progress call: the run ends at the next document border."""
+    """Raised from a progress call, so that the run ends after the current document."""
 
 
 class Jobs:
-    """A queue of jobs and the one thread that writes. A graph is built in a thread beside it: writing goes on."""
+    """A queue of jobs and one writing thread. A graph is built in another thread, so that writing continues."""
 
     def __init__(self, library: Library, metrics: Metrics) -> None:
         self.library, self.metrics = library, metrics
@@ -88,10 +92,10 @@ class Jobs:
         self._stopping = False
 
     def add(self, job: WriteJob) -> WriteJob:
-        """Put a job at the end of the queue.
+        """Append a job to the queue.
 
         Raises:
-            Problem: "busy", too many wait.
+            Problem: "busy", the queue is full.
         """
         with self._lock:
             self.check_room()
@@ -110,7 +114,7 @@ class Jobs:
         return job
 
     def check_room(self) -> None:
-        """Refuse what would find no room, before its files are received.
+        """Refuse a job if the queue is full, before its files are received.
 
         Raises:
             Problem: "busy" or "draining".
@@ -119,15 +123,16 @@ class Jobs:
         if self._stopping:
             raise Problem("draining", "the server is stopping", "try again", retry_after=5)
         if waiting >= MAX_JOBS:
-            raise Problem("busy", f"{waiting} jobs wait already", "try again later", retry_after=30)
+            raise Problem("busy", f"{waiting} jobs are already waiting", "try again later", retry_after=30)
 
     def all(self) -> list[WriteJob]:
+        """Return all jobs, newest first."""
         """Newest first."""
         with self._lock:
             return sorted(self._jobs.values(), key=lambda job: -job.created)
 
     def get(self, identity: str) -> WriteJob:
-        """One job.
+        """Return one job.
 
         Raises:
             Problem: "not_found".
@@ -139,7 +144,7 @@ class Jobs:
         return job
 
     def cancel(self, identity: str) -> WriteJob:
-        """Stop a job: one that waits is not begun, one that runs ends at a document's border."""
+        """Stop a job: a waiting one is not started, a running one ends after the current document."""
         job = self.get(identity)
         job.stop.set()
         if job.state == "waiting":
@@ -149,7 +154,7 @@ class Jobs:
         return job
 
     def stop(self) -> None:
-        """Take no more jobs; the running one ends at a document's border."""
+        """Accept no more jobs; the running one ends after the current document."""
         if self._stopping:
             return
         self._stopping = True
@@ -179,7 +184,7 @@ class Jobs:
             stopped = job.kind == "optimize" and job.stop.is_set()
             job.state, job.message = ("cancelled", "") if stopped else ("failed", str(problem_of(error)))
         except Exception as error:  # noqa: BLE001 - a job that fails must not end the writing thread
-            job.state, job.message = "failed", f"{type(error).__name__}: the job failed, look into the log"
+            job.state, job.message = "failed", f"{type(error).__name__}: the job failed, see the log"
         finally:
             job.ended = time.time()
             self.library.changed(job.collection)
@@ -227,7 +232,7 @@ class Jobs:
             job.done = job.total = max(job.total, len(report.files))
 
     def _optimize_beside(self, collection: str) -> None:
-        """Build the graph of a collection that has grown, unless that is being done."""
+        """Build the graph of a collection that has grown, unless it is being built."""
         with self._lock:
             at_it = [job.collection for job in self._jobs.values() if job.kind == "optimize" and job.ended is None]
         if collection not in at_it:

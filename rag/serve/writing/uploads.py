@@ -1,4 +1,4 @@
-"""Uploads: files of a form, counted and written into the store as they come, under names that do no harm."""
+"""Uploads: files of a form, counted and written into the store as they arrive, under safe names."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 MAX_FILES = 20
 NAME_BYTES = 200
 FIELD_BYTES = 10_000
-INCOMING = ".incoming"  # where files lie while they come in
-FORGOTTEN_SECONDS = 86_400.0  # after which a file of a killed server is nobody's
+INCOMING = ".incoming"  # folder of files that are being received
+FORGOTTEN_SECONDS = 86_400.0  # after which a killed server's file is deleted
 DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 
 
 class Received:
-    """A form that comes in: its fields as texts, and its files, written to the store's own disk while they come.
+    """A received form: its fields as texts, and its files, written to the store's disk as they arrive.
 
-    Use it as a context manager: what was not kept when it ends is deleted.
+    Use it as a context manager: at its end, files that were not kept are deleted.
 
     Args:
-        store: whose folder of uploads the files go to.
-        limit_mb: of one file.
+        store: the store whose uploads folder the files go to.
+        limit_mb: maximum size of a file.
     """
 
     def __init__(self, store: StoreSettings, limit_mb: int) -> None:
@@ -55,8 +55,8 @@ class Received:
         """Read the body to its end.
 
         Raises:
-            Problem: not a form, a file that is too large, of a format that is not read or without a usable name, or
-                too many files.
+            Problem: it is not a form, there are too many files, or a file is too large, of an unsupported format or
+                without a usable name.
         """
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
@@ -83,8 +83,7 @@ class Received:
         return self
 
     def keep(self, collection: str) -> list[Path]:
-        """Put the files into the collection's folder, each in one step; the same name again takes the place of its
-        last version."""
+        """Move the files into the collection's folder, each in one step; a file of the same name is replaced."""
         places = []
         for name, path in self._files:
             place = upload_place(self._uploads / collection, name)
@@ -129,10 +128,10 @@ class Received:
             return
         name = clean_name(sent.decode("utf-8", "replace"))
         if Path(name).suffix.lower() not in SUFFIXES:
-            what = f"{name!r} is of a format that is not read"
+            what = f"the format of {name!r} is not supported"
             raise Problem("bad_request", what, "send text, PDF, Office, HTML, ...")
         if len(self._files) >= MAX_FILES:
-            raise Problem("too_large", f"more than {MAX_FILES} files", f"at most {MAX_FILES} a request")
+            raise Problem("too_large", f"more than {MAX_FILES} files", f"at most {MAX_FILES} per request")
         incoming = self._uploads / INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
         path = incoming / f"{secrets.token_hex(8)}.part"
@@ -157,12 +156,16 @@ class Received:
 
 
 def upload_place(folder: Path, name: str) -> Path:
-    """Where an uploaded file is kept in its collection's folder: under the id that its document has on the wire."""
+    """Return where an uploaded file is stored: in its collection's folder, under its document's public id.
+
+    >>> upload_place(Path("uploads"), "hours.md").as_posix()
+    'uploads/a714d3eee4116b46/hours.md'
+    """
     return folder / document_id(f"{UPLOAD}{name}") / name
 
 
 def forget_incoming(store: StoreSettings) -> None:
-    """Delete what a killed server was receiving."""
+    """Delete the files that a killed server was receiving."""
     for path in (uploads_folder(store) / INCOMING).glob("*.part"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
@@ -170,12 +173,16 @@ def forget_incoming(store: StoreSettings) -> None:
 
 
 def clean_name(name: str) -> str:
-    """A file name as a client sent it, made harmless.
+    """Return a safe file name from what a client sent.
 
-    The last part after slashes of both kinds, in NFC, without control characters and leading dots, at most 200 bytes.
+    It is the last part after slashes of both kinds, in NFC, without control characters and leading dots, at most 200
+    bytes long.
+
+    >>> clean_name("..\\\\..\\\\etc/hours.md")
+    'hours.md'
 
     Raises:
-        Problem: nothing is left of it, or it names a device of Windows.
+        Problem: nothing is left, or it is a device name of Windows.
     """
     name = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
     name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -187,5 +194,5 @@ def clean_name(name: str) -> str:
     if not name or len(name.encode()) > NAME_BYTES:
         raise Problem("bad_request", "the file has no usable name", "rename it")
     if name.split(".", 1)[0].strip().lower() in DEVICES:
-        raise Problem("bad_request", f"{name!r} names a device", "rename the file")
+        raise Problem("bad_request", f"{name!r} is a device name", "rename the file")
     return name

@@ -1,4 +1,4 @@
-"""Watcher: folders that are kept in step with a collection while the server answers."""
+"""Watcher: keep folders in sync with a collection while the server answers."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from indexes.ingest.walk_files import FileWalk
 from rag.serve.errors import Problem
 from rag.serve.writing.jobs import Jobs, WriteJob
 
-LOOK_EVERY = 2.0  # seconds between two looks; a large folder is looked at less often
-SHARE = 10  # a look may take one part in this many of the time
+LOOK_EVERY = 2.0  # seconds between two scans; a large folder is scanned less often
+SHARE = 10  # scanning takes at most one part in this many of the time
 
 
 class Watcher:
-    """Looks at folders and queues a job where a file was changed, moved or deleted.
+    """Scan folders, and queue a job if files were added, changed, moved or deleted.
 
-    A change is taken up once two looks in a row see the same files, so that a file is not read while it is written.
-    Where all files are gone at once (a disk that is not mounted), the job fails and removes nothing.
+    A change is processed once two scans in a row see the same files, so that a file is not read while it is written. If
+    all files are gone at once (a disk that is not mounted), the job fails and deletes nothing.
 
     Args:
-        jobs: where the work goes; it ends at documents' borders and never leaves half a document.
-        collection: what the folders are kept in step with.
-        folders: watched with all that is in them.
-        store: the store's own folder, which is passed over.
-        ready: whether the server can take work.
-        every: seconds between two looks.
+        jobs: the queue of jobs.
+        collection: the collection to sync.
+        folders: folders to watch, with their subfolders.
+        store: the store's own folder, which is skipped.
+        ready: returns whether the server accepts jobs.
+        every: seconds between two scans.
 
     Raises:
         SourceError: one of them is not a folder.
@@ -58,18 +58,18 @@ class Watcher:
         self.job: WriteJob | None = None
 
     def start(self) -> None:
-        """Look from now on, in a thread."""
+        """Start scanning, in a thread."""
         self._thread = threading.Thread(target=self._work, name="ragwright-watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop scanning."""
         self._end.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
     def sync(self) -> WriteJob:
-        """Queue the work at once; files that are gone go from the collection.
+        """Queue a job at once; documents of deleted files are removed.
 
         Raises:
             Problem: "busy" or "draining".
@@ -81,7 +81,7 @@ class Watcher:
         return self.job
 
     def look(self) -> WriteJob | None:
-        """Look once, and queue a job where the folders have changed and are quiet again."""
+        """Scan once, and queue a job if the folders have changed and are quiet again."""
         stamp = snapshot(self.folders, self._store)
         quiet, self._seen = stamp == self._seen, stamp
         if not quiet or stamp == self._done or (self.job is not None and self.job.ended is None):
@@ -91,7 +91,7 @@ class Watcher:
         return job
 
     def as_dict(self) -> dict[str, Any]:
-        """What the page and the API show; names, no paths."""
+        """Return what the page and the API show: names, not paths."""
         return {
             "collection": self.collection,
             "folders": [folder.name for folder in self.folders],
@@ -113,7 +113,7 @@ class Watcher:
 
 
 def snapshot(folders: Sequence[Path], store: Path | None = None) -> str:
-    """A digest of names, sizes and times of the readable files.
+    """Return a digest of names, sizes and times of the readable files.
 
     Raises:
         SourceError: a folder is gone.

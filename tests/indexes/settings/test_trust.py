@@ -115,7 +115,7 @@ def test_the_command_shows_allows_lists_and_forgets(folder: Path) -> None:
     assert refused.exit_code == 2
     assert "models.example" in refused.output
     assert f"rag trust '{folder}'" in refused.output
-    assert "every command but this one refuses it" in rag("config", "llm").stderr
+    assert "all other commands refuse it" in rag("config", "llm").stderr
     allowed = rag("trust")
     assert "models.example" in allowed.stderr
     first = rag("status")

@@ -87,7 +87,7 @@ def test_prompts_are_shown_and_replaced() -> None:
     assert str(message.content).endswith("Q: Why?\nA:")
     with pytest.raises(SettingsError, match=r"lacks \{context_str\}"):
         prompts.update({"text_qa_template": PromptTemplate("{query_str}")})
-    with pytest.raises(SettingsError, match="there is no prompt 'nonsense'"):
+    with pytest.raises(SettingsError, match="unknown prompt 'nonsense'"):
         prompts.update({"nonsense": mine})
 
 
@@ -103,8 +103,8 @@ def test_a_prompt_file(tmp_path: Path) -> None:
     assert (system.content, user.content) == ("Be brief.", "\nWhy?")
     assert str(prompts.messages("为什么？", [], "zh")[-1].content) == "\n问：为什么？"
     for text, words in (
-        ("[fr]\nuser = '{context_str}{query_str}'", "holds 'fr'"),
-        ("[en]\nusr = 'x'", "holds 'en.usr'"),
+        ("[fr]\nuser = '{context_str}{query_str}'", "unknown table 'fr'"),
+        ("[en]\nusr = 'x'", "unknown key 'en.usr'"),
         ("[en", "is not TOML"),
     ):
         file.write_text(text, encoding="utf-8")

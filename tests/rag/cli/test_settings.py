@@ -137,5 +137,5 @@ def test_filters() -> None:
     assert [one.value for one in second.filters] == [20240506, "2024-05-06"]  # type: ignore[union-attr]
     assert third.value == 20249906  # type: ignore[union-attr]
     assert parse_filters(()) is None
-    with pytest.raises(SettingsError, match="not a condition"):
+    with pytest.raises(SettingsError, match="cannot parse the condition"):
         parse_filters(("nonsense",))

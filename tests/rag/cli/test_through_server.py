@@ -79,7 +79,7 @@ def test_the_server_does_the_writing_and_refuses_other_settings(served: Rag, tmp
     assert missing.exit_code == 1 and "no such folder" in missing.stderr
 
     refused = served("ingest", "docs", "--set", "split.max_chars=500")
-    assert refused.exit_code == 1 and "another split.max_chars" in refused.stderr
+    assert refused.exit_code == 1 and "a different split.max_chars" in refused.stderr
     arguments = {"store.path": str(tmp_path / "store"), "encoder.provider": "minilm", "encoder.model": "minilm"}
     shared = Shared(profile="offline", arguments={**arguments, "llm.model": "other"})
     client = writing_server(shared)  # what only concerns answers may differ

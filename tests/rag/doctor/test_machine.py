@@ -307,7 +307,7 @@ def test_a_large_collection_wants_a_graph_that_finds_enough() -> None:
     assert check.remedy.startswith("RAG_STORE_HNSW_M=32 RAG_STORE_HNSW_EF_CONSTRUCT=200 rag optimize")
     small = replace(graph, points=100_000).as_dict()
     [check] = store.check_graph(settings(), counted | {"graph": small})
-    assert check.status == "warn" and "200,000 nodes are stored now" in check.found
+    assert check.status == "warn" and "now there are 200,000 nodes" in check.found
 
 
 def test_a_moved_model_folder_is_the_same_model(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_answers_of_another_shape_are_explained(provider: Any, body: str) -> Non
             llm.chat([ChatMessage("hi")])
         api = "OpenAI" if provider == "openai" else "Ollama"
         said = str(explain_llm_error(raised.value, settings, {}))
-        assert f"{url} answered with something else than the {api} API" in said
+        assert f"{url} does not answer as the {api} API" in said
 
 
 def test_a_key_that_a_server_echoes_is_not_shown() -> None:

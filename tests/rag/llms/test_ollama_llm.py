@@ -225,9 +225,7 @@ def test_other_refusals(ollama: FakeOllama, status: int, words: str, sentence: s
 def test_something_else_listens_there(ollama: FakeOllama, how: str) -> None:
     ollama.sends(b"<html>hello</html>", "text/html")
     error = failure(settings_for(ollama.url), how)
-    assert str(error) == (
-        f"{ollama.url} answered with something else than the Ollama API; check llm.base_url and llm.provider"
-    )
+    assert str(error) == f"{ollama.url} does not answer as the Ollama API; check llm.base_url and llm.provider"
 
 
 def test_the_defaults_of_the_settings() -> None:

@@ -141,7 +141,7 @@ def test_missing_model(openai: FakeOpenAI, how: str) -> None:
         (404, "Not Found", "has no OpenAI API (404 Not Found); check llm.base_url (it usually ends in /v1)"),
         (401, "Unauthorized", "put the server's key into the environment variable RAG_API_KEY"),
         (400, "This model's maximum context length is 2048 tokens.", "lower retrieval.top_n or retrieval.window"),
-        (429, "Rate limit reached", "wait until it has answered others"),
+        (429, "Rate limit reached", "wait until it has answered other requests"),
         (500, "Internal Server Error", "see the server's log"),
     ],
 )

@@ -32,5 +32,5 @@ def test_nothing_there_is_said() -> None:
 def test_what_cannot_be_fetched_is_said(tmp_path: Path) -> None:
     choice = choose_model("no-such-model", environ={**NOBODY, "XDG_CACHE_HOME": str(tmp_path)})
     assert choice.llm == {"provider": "none"}
-    assert "cannot be had: there is no model 'no-such-model'" in choice.words[0]
+    assert "could not be fetched: unknown model 'no-such-model'" in choice.words[0]
     assert "the documents' own sentences instead" in choice.words[1]

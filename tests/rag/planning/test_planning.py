@@ -95,7 +95,7 @@ def test_what_servers_and_drivers_say_is_read() -> None:
     split, whole, none = read_ollama(PS)
     assert (split.whole, whole.whole, none.whole) == (False, True, False)
     assert split.words() == "5.2 GB of 6.9 GB of 'qwen3:8b' are on the card (75%)"
-    assert "processor alone" in none.words() and "as a whole" in whole.words()
+    assert "processor only" in none.words() and "entirely on the card" in whole.words()
 
 
 def test_doctor_adds_up_the_card_and_names_a_split_model(monkeypatch: pytest.MonkeyPatch) -> None:

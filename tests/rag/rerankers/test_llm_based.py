@@ -93,5 +93,5 @@ def test_a_t5_reranker_is_refused_by_name_and_with_another_way(tmp_path: Path, p
     shape = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2, "vocab_size": 32}
     config = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", **shape}
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(RerankerError, match=r"is a T5 reranker \(monoT5.*rerank\.provider = 'api'"):
+    with pytest.raises(RerankerError, match=r"is a T5 reranker \(such as monoT5.*rerank\.provider = 'api'"):
         build_reranker(RerankSettings.model_validate({"provider": provider, "model": str(tmp_path), "device": "cpu"}))

@@ -54,7 +54,10 @@ def _metrics() -> list[object]:
 def test_failures_of_the_model_and_invented_citations_are_counted() -> None:
     metrics = Metrics()
     metadata = {
-        "notes": ["the model cited [7], [9], which no passage has; removed from the answer", "the server is away"],
+        "notes": [
+            "the model cited [7], [9], but there is no such passage; removed from the answer",
+            "the server is away",
+        ],
         "note_kinds": ["citation_removed", "llm_failed"],
         "trace": {"llm": {"failure": "LLMUnreachableError", "completion_tokens": 3}},
     }

@@ -1,1 +1,1 @@
-"""Commands of the server: start it, its keys, and MCP on standard input and output."""
+"""Commands of the server: serve, keys, and MCP on standard input and output."""

@@ -19,11 +19,11 @@ Examples:
 @click.command("key", epilog=EPILOG, short_help="Make, list and remove keys of the server.")
 @click.argument("action", type=click.Choice(["new", "list", "remove"]))
 @click.argument("name", required=False)
-@click.option("--scope", default="read,ask", metavar="LIST", help="What it may do: read, ask, write, admin.")
-@click.option("--only", multiple=True, metavar="NAME", help="Collections it may see; repeatable; all by default.")
+@click.option("--scope", default="read,ask", metavar="LIST", help="Permissions of the key: read, ask, write, admin.")
+@click.option("--only", multiple=True, metavar="NAME", help="Collection it may access; repeatable; default: all.")
 @shared_options
 def command(shared: Shared, action: str, name: str | None, scope: str, only: tuple[str, ...]) -> None:
-    """Make, list and remove the keys of 'rag serve'. A key is shown once; only its hash is kept."""
+    """Make, list and remove the keys of 'rag serve'. A key is shown once; only its hash is stored."""
     from indexes.errors import SettingsError
     from rag.serve.keys import ALL, KeyRing, keys_path
 
@@ -36,13 +36,13 @@ def command(shared: Shared, action: str, name: str | None, scope: str, only: tup
         for row in rows:
             data(f"{row['name']}  {','.join(row['scopes'])}  {','.join(row['collections'])}  {row['created']}")
         if not rows:
-            words("there is no key; make one with 'rag key new NAME'")
+            words("there are no keys; make one with 'rag key new NAME'")
         return
     if not name:
         raise SettingsError(f"rag key {action} needs a name", remedy=f"write 'rag key {action} NAME'")
     if action == "remove":
         ring.remove(name)
-        words(f"removed the key {name}; a running server knows it until it is started anew")
+        words(f"removed the key {name}; a running server accepts it until it is restarted")
         return
     chosen = only or ((shared.collection,) if "collection" in shared.arguments else (ALL,))
     scopes = [part.strip() for part in scope.split(",") if part.strip()]
@@ -50,5 +50,5 @@ def command(shared: Shared, action: str, name: str | None, scope: str, only: tup
     if shared.json:
         data_json({"name": name, "key": text, "scopes": scopes, "collections": list(chosen)})
         return
-    words(f"the key {name}, shown this once ({', '.join(scopes)}; {', '.join(chosen)}):")
+    words(f"the key {name}, shown only now ({', '.join(scopes)}; {', '.join(chosen)}):")
     data(text)

@@ -27,14 +27,14 @@ Examples:
     "--print-config",
     "host",
     type=click.Choice(["claude", "cursor", "vscode"]),
-    help="Print the entry for this program's configuration file.",
+    help="Print the entry for the configuration file of a program.",
 )
 @shared_options
 def command(shared: Shared, write: bool, host: str | None) -> None:
     """Offer search and cited answers to a program that speaks MCP (Claude, Cursor, VS Code).
 
-    Such a program starts this command itself: see --print-config. Where 'rag serve' runs for the same store, every
-    call goes to it.
+    Such a program starts this command itself: see --print-config. If 'rag serve' runs for the same store, every call
+    goes to the server.
     """
     if host is not None:
         data(json.dumps(config_entry(host, shared), indent=2, ensure_ascii=False))
@@ -49,7 +49,7 @@ def command(shared: Shared, write: bool, host: str | None) -> None:
 
 
 def config_entry(host: str, shared: Shared) -> dict[str, Any]:
-    """The entry of a host's configuration, with absolute paths: hosts start without the user's environment."""
+    """Return the entry of a host's configuration, with absolute paths: hosts do not have the user's environment."""
     program = shutil.which("rag")
     if program is None:
         raise SettingsError("the command 'rag' is not on the PATH", remedy="install ragwright, or activate its venv")

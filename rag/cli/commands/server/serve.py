@@ -22,24 +22,24 @@ Examples:
 
 @click.command("serve", epilog=EPILOG, short_help="Serve a page, Dify, OpenAI clients and MCP.")
 @setting("--host", "serve.host", "Address to listen on.", metavar="ADDRESS")
-@setting("--port", "serve.port", "Port to listen on; 0 takes a free one.", type=int)
+@setting("--port", "serve.port", "Port to listen on; 0 chooses a free one.", type=int)
 @click.option(
     "--check",
     type=click.Choice(["dify"]),
-    help="Ask the running server what this client would ask, and print a line a case.",
+    help="Client whose requests are tried on the running server, with a line per case.",
 )
 @click.option(
     "--watch",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="A folder to keep in step with the collection while serving; repeatable.",
+    help="Folder to keep in sync with the collection while serving; repeatable.",
 )
 @shared_options
 def command(shared: Shared, check: str | None, watch: tuple[Path, ...]) -> None:
     """Serve the store: a web page, Dify's external knowledge, an OpenAI-compatible API and MCP.
 
-    Listens on this machine only, unless --host says otherwise and a key was made ('rag key new').
+    It listens on this machine only, unless --host says otherwise and there is a key ('rag key new').
     """
     try:
         import fastapi  # noqa: F401
@@ -70,7 +70,7 @@ def command(shared: Shared, check: str | None, watch: tuple[Path, ...]) -> None:
             if name in addresses:
                 data(f"{label + ':':<17} {addresses[name]}")
         if "mcp" not in addresses:
-            words("MCP is off: pip install 'ragwright[mcp]' turns it on")
+            words("MCP is off; to turn it on: pip install 'ragwright[mcp]'")
         words("loading the models; stop with Ctrl-C")
 
     sys.exit(run_server(shared.settings, on_start=started, watch=watch))

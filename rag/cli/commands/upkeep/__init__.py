@@ -1,1 +1,1 @@
-"""Commands that keep a collection in order: optimize, copy, verify, delete."""
+"""Commands that maintain a collection: optimize, copy, verify, delete."""

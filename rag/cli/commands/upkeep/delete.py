@@ -24,26 +24,26 @@ Examples:
   rag delete --collection guide --all --yes
   rag delete --now
 
-What is removed goes out of every file of the store at once where the collection is small; else the next run of
-'rag ingest' does that, or --now.
-Exit code: 0 all were found and removed, 1 some were not there, 2 wrong usage.
+In a small collection, removed text is erased from every file of the store at once; in a large one by the next
+'rag ingest', or by --now.
+Exit code: 0 all were removed, 1 some were not found, 2 wrong usage.
 """
 
 
 @click.command("delete", epilog=EPILOG, short_help="Remove documents from a collection.")
 @click.argument("documents", nargs=-1, metavar="DOCUMENT...")
 @click.option("--all", "everything", is_flag=True, help="Remove the whole collection.")
-@click.option("--now", is_flag=True, help="Erase what was removed from the files at once, however large they are.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before --all.")
+@click.option("--now", is_flag=True, help="Erase removed text from the files at once, however large they are.")
+@click.option("-y", "--yes", is_flag=True, help="Skip the confirmation of --all.")
 @shared_options
 def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: bool, yes: bool) -> None:
-    """Remove documents from a collection, by document id, file or folder. Your own files stay as they are."""
+    """Remove documents from a collection, by document id, file or folder. Your files are not changed."""
     from indexes import open_index
     from indexes.ingest.report import Progress
     from rag.cli.writing import writing_server
 
     if (everything and documents) or not (everything or documents or now):
-        raise click.UsageError("Name documents, or give --all.")
+        raise click.UsageError("Name documents, or use --all.")
     if everything:
         remove_collection(shared, yes)
         return
@@ -69,14 +69,14 @@ def command(shared: Shared, documents: tuple[str, ...], everything: bool, now: b
         erased = index.erase(now=now)
     tell(shared, removed, missing, sources, paths, erased.waiting)
     if now and erased.done:
-        words("nothing deleted is left in the files of the store") if shared.json else data(
-            "nothing deleted is left in the files of the store"
+        words("no deleted text is left in the files of the store") if shared.json else data(
+            "no deleted text is left in the files of the store"
         )
     sys.exit(1 if missing else 0)
 
 
 def delete_through(server: Client, shared: Shared, documents: tuple[str, ...]) -> None:
-    """Let the running server remove them, in one job."""
+    """Let the running server remove the documents, in one job."""
     from rag.cli.writing import finished
 
     rows = server.places(shared.collection)
@@ -105,7 +105,7 @@ def tell(
     paths: Mapping[str, str],
     waiting: list[str],
 ) -> None:
-    """What was removed, by the names that were given."""
+    """Report what was removed, by the names that were given."""
     for name in missing:
         words(f"collection '{shared.collection}' has no document '{name}'; 'rag status --documents' lists them")
     if shared.json:
@@ -124,7 +124,7 @@ def tell(
 
 
 def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:
-    """The same keys whatever was deleted."""
+    """Return the JSON result, with the same keys whatever was deleted."""
     return {
         "collection": shared.collection,
         "dropped": False,
@@ -137,23 +137,27 @@ def as_json(shared: Shared, **changes: Any) -> dict[str, Any]:
 
 
 def _sum(name: str, found: Mapping[str, int], paths: Mapping[str, str]) -> str:
-    """One line for what was named: a document, or how many there were in a folder or archive."""
+    """Return a line for a given name: a document, or the number of documents in a folder or archive."""
     count = sum(found.values())
     shared_text = sum(not sentences for sentences in found.values())
     if len(found) == 1:
-        stays = "; its text stays, another file has the same" if shared_text else ""
+        stays = "; its text is kept, since another file has the same" if shared_text else ""
         doc_id = next(iter(found))
         shown = doc_id if "!/" in doc_id else paths.get(doc_id, doc_id)  # all of an archive has one path
         return f"removed {shown_path(shown)} ({count:,} sentences{stays})"
-    stays = f"; the text of {shared_text} stays, other files have the same" if shared_text else ""
+    stays = f"; the text of {shared_text} is kept, since other files have the same" if shared_text else ""
     return f"removed {len(found):,} documents of {shown_path(name)} ({count:,} sentences{stays})"
 
 
 def match(name: str, sources: Mapping[str, str], paths: Mapping[str, str]) -> list[str]:
-    """Ids of the documents whose id, source or file is ``name``, or whose file lies below it.
+    """Return the ids of the documents whose id, source or file is ``name``, or whose file is below it.
+
+    >>> match("notes.zip", {"a": "notes.zip!/a.md", "b": "b.md"}, {})
+    ['a']
 
     Args:
-        sources, paths: document id -> its source, and the absolute path of its file where one is known.
+        sources: document id -> source.
+        paths: document id -> absolute path of its file, if known.
     """
     path = Path(name).expanduser().absolute()
     places = {str(path), str(path.resolve())}
@@ -174,7 +178,7 @@ def _lies_in(places: set[str], path: str) -> bool:
 
 
 def remove_collection(shared: Shared, yes: bool) -> None:
-    """The collection in all its generations, also where it is damaged."""
+    """Remove a collection with all its generations, even if it is damaged."""
     from indexes.manifest.dropping import count_of, drop_collection
     from indexes.store.client import open_engine
 
@@ -196,11 +200,11 @@ def _number(count: int | None) -> str:
 
 
 def agree(shared: Shared, count: int | None, yes: bool) -> None:
-    """Ask on a terminal; elsewhere --yes is needed."""
+    """Ask for confirmation on a terminal; elsewhere require --yes."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise SettingsError("--all removes the whole collection and nobody is here to ask", remedy="add --yes")
+        raise SettingsError("--all removes the whole collection and needs a confirmation", remedy="add --yes")
     if not click.confirm(f"Remove collection '{shared.collection}' ({_number(count)})?", err=True):
         words("nothing was removed")
         sys.exit(1)

@@ -19,17 +19,17 @@ Examples:
   rag optimize --collection guide --json
   rag optimize --set store.hnsw_m=32 --set store.hnsw_ef_construct=200
 
-'rag ingest' does this by itself from store.hnsw_from sentences on.
+'rag ingest' does this itself for collections of store.hnsw_from sentences or more.
 """
 
 
 @click.command("optimize", epilog=EPILOG, short_help="Build the graph that makes large collections fast.")
-@click.option("--force", is_flag=True, help="Build it for a small collection too.")
+@click.option("--force", is_flag=True, help="Build it even for a small collection.")
 @shared_options
 def command(shared: Shared, force: bool) -> None:
-    """Build the graph (HNSW) of a collection's vectors, and measure how well it finds.
+    """Build the graph (HNSW) of a collection's vectors, and measure its recall.
 
-    Searching and writing go on meanwhile, through 'rag serve' too. No model is loaded.
+    Searching and writing remain possible meanwhile, also through 'rag serve'. No model is loaded.
     """
     from indexes.store.models.graph import Graph
     from rag.cli.writing import finished, writing_server
@@ -51,7 +51,7 @@ def command(shared: Shared, force: bool) -> None:
 
 
 def show_graph(shared: Shared, changed: bool, graph: Graph | None) -> None:
-    """What was built, and what was measured."""
+    """Show what was built and measured."""
     settings = shared.settings
     if shared.json:
         found: dict[str, Any] = {"collection": shared.collection, "changed": changed}

@@ -11,10 +11,10 @@ from rag.cli.options import Shared, shared_options
 from rag.cli.output import data, data_json, shown_path, words
 
 WORDS = {
-    "missing": "{found} of {expected} sentences are there",
-    "extra": "{found} sentences are there instead of {expected}",
-    "other": "other sentences are there than were stored",
-    "unknown": "{found} sentences of a document that the manifest does not know",
+    "missing": "{found} of {expected} sentences are in the collection",
+    "extra": "{found} sentences are in the collection instead of {expected}",
+    "other": "the sentences are not those that were stored",
+    "unknown": "{found} sentences of a document that is not in the manifest",
     "unfinished": "a run was killed while it wrote this document",
     "texts": "its texts are not those that were stored",
     "vectors": "its vectors are not those that were stored",
@@ -26,14 +26,14 @@ Examples:
   rag verify --deep
   rag verify --collection guide --repair --json
 
---repair mends damaged files from what is whole of them, and reads again what is missing, which may load the model.
-Exit code: 0 collection and manifest agree (or do now), 1 they differ.
+--repair rebuilds damaged files from their intact parts, and reads missing documents again, which may load the model.
+Exit code: 0 collection and manifest agree (perhaps after the repair), 1 they differ.
 """
 
 
-@click.command("verify", epilog=EPILOG, short_help="Compare a collection with what was stored, and mend it.")
-@click.option("--repair", is_flag=True, help="Mend damaged files, remove what is wrong, and read it again.")
-@click.option("--deep", is_flag=True, help="Compare texts and vectors with their checksums too.")
+@click.command("verify", epilog=EPILOG, short_help="Compare a collection with what was stored, and repair it.")
+@click.option("--repair", is_flag=True, help="Repair damaged files, remove what is wrong, and read it again.")
+@click.option("--deep", is_flag=True, help="Also compare texts and vectors with their checksums.")
 @shared_options
 def command(shared: Shared, repair: bool, deep: bool) -> None:
     """Compare a collection with its manifest, point by point. No model is loaded."""
@@ -64,18 +64,18 @@ def command(shared: Shared, repair: bool, deep: bool) -> None:
     if again:
         words(f"read again: {len(again)} files")
     if result.adopted:
-        words(f"{result.adopted} documents were taken up by the new manifest; the next 'rag ingest' reads their files")
+        words(f"the new manifest now lists {result.adopted} documents; the next 'rag ingest' reads their files")
     if deep and result.unchecked:
         words(f"{result.unchecked} documents have no checksums yet: an earlier version stored them")
     if result.read_again:
-        words("run 'rag ingest' on the same folders again: what was removed is read anew")
+        words("run 'rag ingest' on the same folders again to read what was removed")
     elif not result.sound:
         words(f"mend it with: rag verify --repair --collection {shared.collection}")
     sys.exit(0 if result.sound else 1)
 
 
 def mend(shared: Shared) -> list[str]:
-    """Mend the files of the collection; a sentence for each."""
+    """Repair the files of the collection; return a sentence for each."""
     from indexes.manifest.repair import mend_files
     from indexes.store.client import open_engine
 
