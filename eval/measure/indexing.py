@@ -123,8 +123,9 @@ def _at(settings: IndexSettings, place: Path) -> IndexSettings:
 def recipe_digest(settings: IndexSettings, encoder: Encoder) -> str:
     """Return 16 hex digits over all settings that decide which points a document becomes."""
     from indexes.ingest.events import RECIPE_VERSION
+    from indexes.ingest.vector_shape import vector_shape
 
     tree = settings.model_dump(mode="json")
     sections = {name: tree[name] for name in ("split", "sparse") if name in tree}
     store = {key: value for key, value in tree["store"].items() if key in ("engine", "quantization")}
-    return digest([RECIPE_VERSION, encoder.fingerprint.digest, sections, store])
+    return digest([RECIPE_VERSION, encoder.fingerprint.digest, sections, vector_shape(settings), store])

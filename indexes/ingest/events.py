@@ -47,6 +47,8 @@ def _without_what_is_off(settings: IndexSettings) -> dict[str, object]:
     split = settings.split.model_dump()
     if not split["passage"]:
         del split["passage"], split["passage_reading"]
+    else:
+        split["lengths"] = "kept"  # of the mean of two vectors, which was brought to length 1 before
     if not split["place"]:
         del split["place"]
     return split

@@ -148,7 +148,7 @@ class SplitSettings(SectionModel):
     passage_reading: Literal["once", "twice"] = Field(
         "twice",
         description="once: one pass over passages, a sentence is its tokens there (models that pool by mean); twice: "
-        "the passage's vector is added to the sentence's own",
+        "the mean of the sentence's own vector and the passage's",
     )
     dense_context: float = Field(
         0.0, ge=0, le=4, description="share of its surroundings' mean that is added to each sentence's dense vector"
