@@ -13,7 +13,7 @@ from tests.torture.children import WAYS, child, kill_after, main, must
 
 ROUNDS = 12
 PATIENCE = 600.0  # seconds: a training takes ten on a quiet machine, and minutes on one that ten programs share
-AT_WORK = "still at work"  # what is said of a trainer that outlived the call that began it
+AT_WORK = "still running"  # what is said of a trainer that outlived the call that began it
 
 
 @dataclass(frozen=True)

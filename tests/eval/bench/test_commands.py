@@ -30,7 +30,7 @@ def test_every_command_runs_on_a_collection(
     assert (tmp_path / "out" / "lighthouse" / "report.html").is_file()
     assert main([*options, "--only", ",".join(few)], here) == 1
     tuned, calibrated = json.loads(capsys.readouterr().out)
-    assert not tuned["ok"] and "cannot make 5 folds" in tuned["remark"]
+    assert not tuned["ok"] and "too few for 5 folds" in tuned["remark"]
     assert not calibrated["ok"] and "too few for a false-answer rate" in calibrated["remark"]
 
 

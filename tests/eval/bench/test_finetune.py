@@ -22,7 +22,7 @@ def test_the_race_runs_and_both_learn_the_same(tmp_path: Path, capsys: pytest.Ca
     assert result["rows"][0]["times_faster"] == 1.0
     assert all(0 <= row["nDCG@10"] <= 1 for row in result["rows"])
     assert "12 test" in result["facts"]["questions"]
-    if result["facts"]["gpu"].startswith("none here"):
+    if result["facts"]["gpu"].startswith("none:"):
         assert [row["contestant"] for row in result["rows"]] == ["recipe", "ours"]
 
 

@@ -111,7 +111,7 @@ def test_rerankers_side_by_side_keep_their_runs(call: Call, lighthouse: Path, tm
     table = call("rerank", str(lighthouse), "--models", *models, "-m", "MAP,MRR@10,NDCG@10")
     assert table.exit_code == 0, table.output
     assert "MRR@10" in table.stdout and "NDCG@10" in table.stdout and "MAP over old/model" in table.stdout
-    names = "at most 1,000 a question; MRR@10 is the mean of TREC's RR@10; NDCG@10 is TREC's nDCG@10"
+    names = "at most 1,000 per question; MRR@10 is the mean of TREC's RR@10; NDCG@10 is TREC's nDCG@10"
     assert names in table.stderr
     shown, verdict, compared = table.stdout.split("\n\n")
     assert verdict.startswith("new/model over old/model: ")

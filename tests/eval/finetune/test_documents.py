@@ -105,7 +105,8 @@ def test_from_an_index_to_a_proved_model_and_on_after_a_failure(settings: Settin
 def test_too_few_questions_and_models_that_cannot_be_trained(settings: Settings, tmp_path: Path) -> None:
     few = QuestionOptions(limit=3, per_passage=1, test_share=0.3, check="none")
     with pytest.raises(
-        SourceError, match=r"only \d questions are left for train, and 16 are the least \(\d from 3 .*raise --limit"
+        SourceError,
+        match=r"only \d questions are left for train, and at least 16 are needed \(\d from 3 .*raise --limit",
     ):
         run(settings, tmp_path / "few", HarbourLLM(), questions=few)
     with pytest.raises(SettingsError, match="questions cannot be written"):

@@ -133,7 +133,7 @@ def test_models_that_do_not_belong_together_are_refused(models: tuple[Path, Path
     with pytest.raises(SettingsError, match="not a model folder"):
         merge_folders(base, tuned, 0.5, tmp_path / "full")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match="no weights in safetensors"):
+    with pytest.raises(SourceError, match="no safetensors weights"):
         merge_folders(base, tmp_path / "empty", 0.5, tmp_path / "out")
 
 

@@ -269,7 +269,7 @@ def test_a_cross_encoder_keeps_its_head_and_is_what_has_to_be_beaten(
     ("change", "said"),
     [
         ({"loss": "margin_mse"}, "name a teacher"),
-        ({"loss": "lambda", "teacher": ("pipeline",)}, "no teacher's scores"),
+        ({"loss": "lambda", "teacher": ("pipeline",)}, "cannot learn a teacher's scores"),
         ({"loss": "bce", "residual": True}, "does not support --residual"),
     ],
 )
@@ -321,7 +321,7 @@ def test_a_reranker_is_merged_with_what_its_training_began_with(
     assert points[1.0] == pytest.approx(tuned.weights[f"{tuned.weight:g}"])  # at the share that training chose
     assert points[kept["weight"]] > points[0.0]
     assert {loss["name"] for loss in kept["proof"]["forgetting"]} == {"probe_en", "probe_zh"}
-    assert any("share in the order" in note for note in kept["notes"])
+    assert any("share in the final score" in note for note in kept["notes"])
     assert kept["rag_toml"][3:] == tuned.settings_lines[3:]  # weight, scale, depth, read
     before = load_run(next((tmp_path / "merged/base").glob("harbour-*")))
     assert before.results == load_run(next((run / "base").glob("harbour-*"))).results

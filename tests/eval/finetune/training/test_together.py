@@ -44,7 +44,7 @@ def test_two_processes_train_both_kinds_and_go_on_after_a_kill(place: Path, tmp_
     assert steps == 9  # 24 rows, 4 a process, 3 epochs: half the steps of one process
     assert first == 5  # the first step after the last checkpoint
     assert lists == 2
-    assert "2 processes trained together, so a step is of 8 rows" in notes
+    assert "2 processes trained together, so each step has 8 rows" in notes
     assert (tmp_path / "model/model.safetensors").is_file() and (tmp_path / "reranker/model.safetensors").is_file()
     rows = (tmp_path / "loss.csv").read_text().splitlines()
     assert rows[-1].startswith("9,3.0")
@@ -57,7 +57,7 @@ def test_the_command_under_torchrun(place: Path, tmp_path: Path) -> None:
     options = ("--epochs", 1, "--batch", 4, "--accumulate", 2, "--set", "encoder.device=cpu", "--cache", tmp_path / "c")
     result = torchrun(*given, *options, RAG_PROFILE="offline")
     assert "MAP" in result.stdout and result.stdout.count("Held-out questions") == 1, result.stderr[-3000:]
-    assert "2 processes trained together, so a step is of 16 rows" in result.stdout + result.stderr
+    assert "2 processes trained together, so each step has 16 rows" in result.stdout + result.stderr
     assert (out / "model/model.safetensors").is_file()
     assert json.loads((out / "run.json").read_text())["steps"].keys() >= {"score base", "train", "score tuned"}
 
