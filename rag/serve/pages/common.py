@@ -47,8 +47,9 @@ def login_page(request: Request, wrong: bool = False) -> HTMLResponse:
 
 
 async def seen(service: Service, key: AccessKey) -> list[str]:
-    """Return the collections that the key may access."""
-    return await asyncio.to_thread(service.collections, key)
+    """Return the collections that the key may access; first the one that the server was started with."""
+    names = await asyncio.to_thread(service.collections, key)
+    return sorted(names, key=lambda name: name != service.settings.collection)
 
 
 def check_own_page(request: Request) -> None:

@@ -17,7 +17,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "health": ("Health", "状态"),
     "question": ("Your question", "你的问题"),
     "ask_placeholder": ("What would you like to know?", "想了解什么？"),
-    "collection": ("Collection", "知识库"),
+    "collection": ("Collection", "集合"),
     "filters": ("Filters", "过滤条件"),
     "filters_hint": ("one per line, such as page>=3 or lang=en", "每行一个，例如 page>=3 或 lang=zh"),
     "settings": ("Settings", "设置"),
@@ -55,7 +55,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "nothing_found": ("Nothing was found.", "没有找到相关内容。"),
     "no_collection": (
         "There are no collections yet. Make one: rag ingest FOLDER",
-        "还没有知识库。先建一个：rag ingest 文件夹",
+        "还没有集合。先建一个：rag ingest 文件夹",
     ),
     "name": ("Name", "名称"),
     "sentences": ("Sentences", "句数"),
@@ -153,6 +153,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "skip": ("Skip to the content", "跳到正文"),
 }
 
+COUNTED = {"documents": ("document", "documents", "篇文档"), "sentences": ("sentence", "sentences", "句")}
 # The subject of each kind of note in Chinese: the notes themselves are English sentences.
 NOTES_ZH = {
     "one_leg": "只检索了一路",
@@ -193,6 +194,13 @@ class Words(dict[str, str]):
         place = 0 if language == "en" else 1
         super().__init__({name: pair[place] for name, pair in {**WORDS, **(more or {})}.items()})
         self.language = language
+
+    def counted(self, what: str, number: int) -> str:
+        """A number of "documents" or "sentences"."""
+        one, several, chinese = COUNTED[what]
+        if self.language == "zh":
+            return f"{number:,} {chinese}"
+        return f"{number:,} {one if number == 1 else several}"
 
     def note(self, kind: str) -> str:
         """Return the subject of a kind of note in Chinese, as notes are in English; "" on the English page."""

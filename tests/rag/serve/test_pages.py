@@ -76,6 +76,20 @@ def test_two_settings_side_by_side(serve: Callable[..., TestClient]) -> None:
     assert "<h2>top_k 3, fusion dense</h2>" in second and "<h3>Sparse</h3>" not in second
 
 
+def test_pages_begin_with_the_collection_that_was_named_at_the_start(serve: Callable[..., TestClient]) -> None:
+    client = serve()
+    service: Any = client.app.state.service  # type: ignore[attr-defined]
+    service.settings = service.settings.model_copy(update={"collection": "handbook"})
+    for path in ("/", "/search", "/upload", "/docs"):
+        page = client.get(path).text
+        first = re.search(r'<select name="collection">\s*<option[^>]*>([^<]+)', page)
+        assert first and first[1] == "handbook", path
+    assert "2 documents" in page and "请假.md" in page
+    assert "1 document<" in client.get("/docs?collection=garden").text
+    chinese = client.get("/docs?collection=garden", headers={"accept-language": "zh"}).text
+    assert "1 篇文档" in chinese
+
+
 def test_the_language_is_switched_where_the_reader_is(serve: Callable[..., TestClient]) -> None:
     client = serve()
     page = client.get("/docs?collection=handbook").text

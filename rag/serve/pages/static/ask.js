@@ -156,12 +156,13 @@ function showTrace(trace) {
   const stages = element("table", {}, element("tbody", {},
     ...Object.entries(trace.timings_ms || {}).map(([stage, ms]) =>
       element("tr", {}, element("th", { scope: "row" }, words[camel("stage", stage)] || stage), element("td", { class: "number" }, `${ms.toFixed(1)} ${words.ms}`)))));
-  const number = (value) => (value === null || value === undefined ? "–" : Number.isInteger(value) ? String(value) : value.toFixed(3));
+  const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   const rows = (trace.candidates || []).slice(0, 20).map((row, place) =>
     element("tr", {}, element("td", {}, String(place + 1)),
-      ...["dense_rank", "sparse_rank", "fused_score", "rerank_score"].map((key) => element("td", { class: "number" }, number(row[key]))),
+      ...["dense_rank", "sparse_rank", "fused_score", "rerank_score"].map((key) => element("td", { class: "number" }, number(row[key], key.endsWith("score") ? 3 : 0))),
       element("td", {}, row.text)));
-  const head = element("tr", {}, ...["#", words.dense, words.sparse, words.fused, words.reranked, words.sentence].map((word) => element("th", { scope: "col" }, word)));
+  const head = element("tr", {}, ...["#", words.dense, words.sparse, words.fused, words.reranked, words.sentence].map((word, place) =>
+    element("th", { scope: "col", class: place && word !== words.sentence ? "number" : "" }, word)));
   const hypotheses = [...(trace.rewritten || []), ...(trace.hypothetical || [])].map((text) => element("blockquote", {}, text));
   $("trace-body").replaceChildren(stages, ...hypotheses,
     element("div", { class: "table" }, element("table", { class: "trace-table" }, element("thead", {}, head), element("tbody", {}, ...rows))));
