@@ -51,7 +51,9 @@ class Request:
         everyday=True,
     )
     train_split: str = option("train", "Split to train on.", everyday=True)
-    test_split: str = option("test", "Split to prove the model on.", flag="--split", everyday=True)
+    test_split: str = option(
+        "test", "Split to prove the model on; a dataset without one: dev.", flag="--split", everyday=True
+    )
     dev_share: float = option(
         0.15,
         "Share of the training questions that is held out as dev, for early stopping and choosing weights.",
