@@ -19,8 +19,8 @@ from eval.finetune.training.options import (
 if TYPE_CHECKING:
     from eval.finetune.lessons.mining import MiningOptions
 
-NOTHING = "nothing: no sparse encoder was available"
-LIBRARY = "sentence-transformers' default; not measured, no sparse encoder was available"
+NOTHING = "nothing: no sparse encoder was trained in a measured run"
+LIBRARY = "sentence-transformers' default; not measured here"
 
 
 @dataclass(frozen=True)
